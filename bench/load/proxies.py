@@ -1,0 +1,223 @@
+"""The proxies under comparison and their peer, each as a child process that is started, asked and stopped."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+
+def wait_until(condition, seconds, what):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return
+        time.sleep(0.02)
+    raise RuntimeError(f"{what}: not within {seconds} s")
+
+
+def free_port():
+    """A port nobody listens on now. Proxies that cannot say which port they got need one in advance."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def accepts(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+class Peer:
+    """bench_peer: one process for all runs."""
+
+    def __init__(self, program, core):
+        self._program, self._core = program, core
+
+    def __enter__(self):
+        self._process = subprocess.Popen(
+            ["taskset", "-c", str(self._core), self._program],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = int(self._process.stdout.readline().split()[1])
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.wait(10)
+
+    def run(self, port, connections, seconds, max_requests, variant):
+        self._process.stdin.write(f"run {port} {connections} {seconds} {max_requests} {variant}\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+
+class Proxy:
+    """One proxy with one worker. prefix, when given, is a tool that runs it: strace or valgrind."""
+
+    name = ""
+
+    def __init__(self, program, folder, upstream_port, core):
+        self._program, self._upstream_port, self._core = program, upstream_port, core
+        self.folder = folder / self.name
+        self.folder.mkdir()
+        self._process = None
+        self.port = 0
+
+    def start(self, prefix=(), core=None):
+        self.port = free_port()
+        command = [*prefix, *self._command()]
+        core = self._core if core is None else core
+        with open(self.folder / "log", "ab") as log:
+            self._process = subprocess.Popen(
+                ["taskset", "-c", str(core), *command], stdout=log, stderr=log, cwd=self.folder)
+        wait_until(lambda: self._ready() or self._process.poll() is not None, 60, self.name)
+        if self._process.poll() is not None:
+            raise RuntimeError(f"{self.name} ended at once; see {self.folder / 'log'}:\n{self._log_end()}")
+
+    def stop(self):
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def pids(self):
+        return [self._process.pid]
+
+    def _ready(self):
+        return accepts(self.port)
+
+    def _log_end(self):
+        return (self.folder / "log").read_text(errors="replace")[-2000:]
+
+    def _write(self, name, text):
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+
+class Haproxy(Proxy):
+    name = "haproxy"
+
+    def _command(self):
+        return [self._program, "-db", "-f", self._write("haproxy.cfg", f"""
+global
+  nbthread 1
+  maxconn 2000
+defaults
+  mode http
+  option http-keep-alive
+  http-reuse always
+  timeout client 30s
+  timeout server 30s
+  timeout connect 5s
+frontend in
+  bind 127.0.0.1:{self.port}
+  default_backend out
+backend out
+  server peer 127.0.0.1:{self._upstream_port}
+""")]
+
+
+class Nginx(Proxy):
+    name = "nginx"
+
+    def _command(self):
+        # max_fails=0: one refused connection must not take the only upstream away for ten seconds.
+        user = "user root;" if os.getuid() == 0 else ""
+        return [self._program, "-p", str(self.folder), "-e", "error.log", "-c", self._write("nginx.conf", f"""
+{user}
+daemon off;
+master_process off;
+worker_processes 1;
+pid nginx.pid;
+error_log error.log crit;
+events {{ worker_connections 2048; }}
+http {{
+  access_log off;
+  keepalive_requests 1000000000;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  upstream out {{
+    server 127.0.0.1:{self._upstream_port} max_fails=0;
+    keepalive 256;
+    keepalive_requests 1000000000;
+  }}
+  server {{
+    listen 127.0.0.1:{self.port};
+    location / {{
+      proxy_pass http://out;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+    }}
+  }}
+}}
+""")]
+
+
+class Canaryd(Proxy):
+    name = "canaryd"
+
+    def _command(self):
+        self._admin = free_port()
+        return [self._program, "run", "-c", self._write("canaryd.yaml", f"""
+version: 1
+workers: 1
+listeners: [{{name: bench, address: "127.0.0.1:{self.port}"}}]
+admin: {{address: "127.0.0.1:{self._admin}"}}
+upstreams:
+  one: {{endpoints: ["127.0.0.1:{self._upstream_port}"]}}
+  two: {{endpoints: ["127.0.0.1:{self._upstream_port}"]}}
+rollouts:
+  bench:
+    stable: one
+    canary: two
+    cohort: {{keys: [{{header: X-User-Id}}, {{client_ip: true}}]}}
+    steps: [{{weight: 10}}, {{weight: 100}}]
+    analysis: {{mode: observe}}
+routes: [{{name: all, match: {{path_prefix: /}}, rollout: bench}}]
+log: {{level: warn}}
+state: {{dir: {self.folder}/state}}
+""")]
+
+    def start(self, prefix=(), core=None):
+        super().start(prefix, core)
+        # After a restart it is still paused at 10 %.
+        wait_until(
+            lambda: json.loads(self._get("/api/v1/rollouts/bench"))["state"] in ("progressing", "paused"), 20,
+            "the start of the rollout")
+        answer = self._post("/api/v1/rollouts/bench/weight", {"weight": 10, "reason": "benchmark"})
+        if not re.search(r'"weight"', answer):
+            raise RuntimeError(f"canaryd: weight not set: {answer[:200]}")
+
+    def _ready(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._admin}/readyz", timeout=2) as answer:
+                return answer.status == 200
+        except (OSError, urllib.error.URLError):
+            return False
+
+    def _get(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._admin}{path}", timeout=10) as answer:
+            return answer.read().decode()
+
+    def _post(self, path, body):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._admin}{path}", json.dumps(body).encode(),
+            {"Content-Type": "application/json"}, method="POST")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.read().decode()

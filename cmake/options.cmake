@@ -1,0 +1,52 @@
+# What every target of the project is compiled with, as one interface target.
+
+option(CANARYD_WERROR "Warnings are errors (for developers, not for packagers)" OFF)
+option(CANARYD_TESTS "Build the tests" ON)
+option(CANARYD_BENCH "Build the benchmarks" OFF)
+option(CANARYD_FUZZ "Build the fuzz targets with libFuzzer (clang only)" OFF)
+option(CANARYD_HEADER_CHECKS "Compile each public header alone" OFF)
+set(CANARYD_SANITIZE "" CACHE STRING "Value for -fsanitize=, empty for none")
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+
+add_library(canaryd_options INTERFACE)
+target_compile_features(canaryd_options INTERFACE cxx_std_20)
+target_include_directories(canaryd_options INTERFACE ${PROJECT_SOURCE_DIR}/include)
+target_compile_options(
+  canaryd_options
+  INTERFACE -Wall
+            -Wextra
+            -Wpedantic
+            -Wshadow
+            -Wconversion
+            -Wsign-conversion
+            -Wnon-virtual-dtor
+            -Wold-style-cast
+            -Woverloaded-virtual
+            $<$<BOOL:${CANARYD_WERROR}>:-Werror>)
+if(CANARYD_SANITIZE)
+  # GCC's flow analysis is misled by the instrumentation; the other presets keep this warning.
+  target_compile_options(
+    canaryd_options
+    INTERFACE -fsanitize=${CANARYD_SANITIZE} -fno-omit-frame-pointer
+              $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+  target_link_options(canaryd_options INTERFACE -fsanitize=${CANARYD_SANITIZE})
+  if(CANARYD_SANITIZE MATCHES "undefined")
+    target_compile_options(canaryd_options INTERFACE -fno-sanitize-recover=undefined)
+  endif()
+endif()
+if(CANARYD_FUZZ)
+  # The rooms report their coverage to libFuzzer; only the fuzz programs link its main().
+  target_compile_options(canaryd_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+set(CMAKE_CXX_EXTENSIONS OFF)
+
+# canaryd_without_vptr_check(TARGET): for code that must run when descriptors have run out. UBSan's vptr check opens a
+# pipe to probe memory and calls a sound object broken when it can't. Set on the sources, whose options come last.
+function(canaryd_without_vptr_check target)
+  get_target_property(sources ${target} SOURCES)
+  set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -fno-sanitize=vptr)
+endfunction()

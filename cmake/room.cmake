@@ -1,0 +1,48 @@
+# canaryd_room(NAME rollout SOURCES a.cpp ... HEADERS a.hpp ... DEPS analysis stats LIBS SQLite::SQLite3)
+#
+# Makes the static library canaryd_<room> from src/<room>, and, when asked for, a check that each public header
+# compiles alone. DEPS are rooms, LIBS are third-party targets. Sources and headers are listed, never globbed.
+function(canaryd_room)
+  cmake_parse_arguments(ARG "" "NAME" "SOURCES;HEADERS;DEPS;LIBS" ${ARGN})
+  set(target canaryd_${ARG_NAME})
+  list(TRANSFORM ARG_DEPS PREPEND canaryd_)
+  add_library(${target} STATIC ${ARG_SOURCES})
+  target_link_libraries(${target} PUBLIC canaryd_options ${ARG_DEPS} ${ARG_LIBS})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+
+  if(CANARYD_HEADER_CHECKS AND ARG_HEADERS)
+    set(units "")
+    foreach(header IN LISTS ARG_HEADERS)
+      set(unit ${CMAKE_CURRENT_BINARY_DIR}/alone/${header}.cpp)
+      file(CONFIGURE OUTPUT ${unit} CONTENT "#include \"canaryd/${ARG_NAME}/${header}\"\n")
+      list(APPEND units ${unit})
+    endforeach()
+    add_library(${target}_headers OBJECT ${units})
+    target_link_libraries(${target}_headers PRIVATE ${target})
+  endif()
+endfunction()
+
+# canaryd_test(NAME unit_rollout SOURCES a_test.cpp ... DEPS rollout store LABEL fast)
+#
+# One test program; each of its cases is a ctest case. LABEL is fast (default), slow or load.
+function(canaryd_test)
+  cmake_parse_arguments(ARG "" "NAME;LABEL;TIMEOUT" "SOURCES;DEPS;LIBS" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL fast)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  list(TRANSFORM ARG_DEPS PREPEND canaryd_)
+  add_executable(${ARG_NAME} ${ARG_SOURCES})
+  target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS} ${ARG_LIBS} canaryd_options GTest::gmock
+                                            GTest::gtest_main)
+  target_include_directories(${ARG_NAME} PRIVATE ${PROJECT_SOURCE_DIR}/tests
+                                                 ${PROJECT_SOURCE_DIR}/src)
+  target_compile_definitions(${ARG_NAME}
+                             PRIVATE CANARYD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  gtest_discover_tests(
+    ${ARG_NAME}
+    DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+endfunction()

@@ -1,0 +1,96 @@
+// The two evidence accounts of a metric: the capital of a gambler who bets against a claim. If the
+// claim is true it reaches a hundredfold with odds of at most 1/100, however often one looks (Ville
+// 1939); so when it has, the claim is dropped. Both bets use only how the bad responses of one
+// block are divided between the cohorts, given how its requests were divided: whatever hits both
+// alike (outage, load, time of day) cancels out. Formulas: docs/statistics.md. Sources: Lindon,
+// Malek 2022 (arXiv 2011.03567); Waudby-Smith, Ramdas (2010.09686); Shin, Ramdas, Rinaldo
+// (e-detectors); Hoeffding 1963.
+//
+// Capital is kept in natural logarithms. Values: copyable, comparable bit by bit, deterministic.
+// Thread rule: none.
+#pragma once
+
+#include "canaryd/analysis/metric.hpp"
+#include "canaryd/analysis/settings.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace canaryd::analysis {
+
+// ln(exp(a) + exp(b)), without leaving the range of double.
+[[nodiscard]] double log_sum(double a, double b) noexcept;
+
+// Account R bets against "the canary is within tolerance". Starts at capital 1 and is never reset
+// inside a rollout.
+class RollbackAccount {
+ public:
+  // How many times more often than tolerated each bet expects a bad response to come from the
+  // canary.
+  static constexpr std::array<double, 11> kRatios = {1.25, 1.5, 2, 3, 5, 8, 15, 30, 80, 250, 1000};
+  static constexpr std::size_t kBets = kRatios.size();
+
+  RollbackAccount(Tolerance tolerance, double burst_guard) noexcept;
+
+  // A raised weight is a new chance to go wrong: part of the reserve is bet from here on.
+  void weight_increased() noexcept;
+  // A block of `seconds` with these counts; a silent one changes nothing.
+  void absorb(const MetricCounts& counts, std::uint32_t seconds) noexcept;
+
+  // Logarithm of the whole capital, reserve included.
+  [[nodiscard]] double ln_evidence() const noexcept;
+  [[nodiscard]] double reserve() const noexcept { return reserve_; }
+
+  // By how much a block moves a bet, before the burst guard.
+  [[nodiscard]] static double increment(double ratio,
+                                        const MetricCounts& counts,
+                                        Tolerance tolerance) noexcept;
+
+  friend bool operator==(const RollbackAccount&, const RollbackAccount&) = default;
+
+ private:
+  void bet_from_reserve(double amount) noexcept;
+
+  Tolerance tolerance_;
+  double burst_guard_;
+  std::array<double, kBets> ln_bets_;
+  double reserve_;
+  double seconds_ = 0;
+};
+
+// Account A bets against "the canary is worse than the next step may bear". A new one for each
+// step.
+class AcceptAccount {
+ public:
+  // What share of the limit's bad responses each bet expects the canary not to have.
+  static constexpr std::array<double, 10> kShares = {.02, .05, .1, .2, .35, .5, .7, .85, .95, .99};
+  static constexpr std::size_t kBets = kShares.size();
+
+  // next_weight in (0, 1]: at a small weight a worse canary harms few, so the limit is the
+  // tolerance divided by it.
+  AcceptAccount(Tolerance tolerance, double next_weight) noexcept;
+
+  void absorb(const MetricCounts& counts) noexcept;
+
+  [[nodiscard]] double ln_evidence() const noexcept;
+  // The rate that stable's rate makes the limit.
+  [[nodiscard]] double limit(double stable_rate) const noexcept;
+  // Canary requests until ln_evidence() reaches `boundary`, if the best bet goes on as it did so
+  // far in this step; 0 when it is reached; nothing when no bet gains.
+  [[nodiscard]] std::optional<double> requests_needed(double boundary) const noexcept;
+
+  [[nodiscard]] static double increment(double share,
+                                        const MetricCounts& counts,
+                                        Tolerance scaled) noexcept;
+
+  friend bool operator==(const AcceptAccount&, const AcceptAccount&) = default;
+
+ private:
+  Tolerance scaled_;
+  std::array<double, kBets> ln_bets_;
+  double canary_n_ = 0;
+};
+
+}  // namespace canaryd::analysis

@@ -1,0 +1,88 @@
+// The judge of one rollout: takes blocks, gives verdicts (docs/statistics.md).
+//
+// A value: copyable, comparable, without clock or chance. The same calls in the same order give the
+// same bits, so no state is saved: after a restart control makes a new Analyzer from the journalled
+// settings and makes the calls again, row by row - begin_step() for a step row, weight_increased()
+// where the weight was raised, absorb() for a block row. `explain --verify` does the same. A new
+// canary build, or `retry`, starts a new Analyzer.
+//
+// Order at a raise: weight_increased(), then begin_step(), then blocks of the new weight.
+// Thread rule: none of its own; control owns it. absorb() takes a few microseconds a metric.
+#pragma once
+
+#include "canaryd/analysis/accounts.hpp"
+#include "canaryd/analysis/metric.hpp"
+#include "canaryd/analysis/settings.hpp"
+#include "canaryd/analysis/verdict.hpp"
+#include "canaryd/base/strong.hpp"
+#include "canaryd/stats/block.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace canaryd::analysis {
+
+// What accepting the step that begins would lead to.
+struct StepTarget {
+  // Above 0. In the last step: 100 %, the plain tolerance.
+  BasisPoints next_weight{BasisPoints::kMax};
+  // False at 100 % without holdback: nothing to compare with, so the step is never accepted by
+  // evidence. Traffic of both cohorts that shows up all the same (requests in flight) can still
+  // roll back.
+  bool has_control = true;
+  friend bool operator==(const StepTarget&, const StepTarget&) = default;
+};
+
+class Analyzer {
+ public:
+  // The first step is begun with begin_step(); until then nothing is accepted.
+  explicit Analyzer(const Settings& settings);
+
+  // New accept accounts and step counts; the rollback accounts go on.
+  void begin_step(StepTarget target);
+  // Once for every raise of the weight after the first.
+  void weight_increased();
+  // A block from BlockBuilder, in order. One that is not comparable moves no account, only the
+  // reason of a hold; so the journal may leave such rows out.
+  void absorb(const stats::Block& block);
+
+  // Rollback is looked at first, and stays once reached. Accept is what the accounts say now.
+  [[nodiscard]] Verdict evaluate() const;
+
+  [[nodiscard]] std::span<const Metric> metrics() const noexcept { return metrics_; }
+  // ln of the capital: of a metric's account R, of its account A, of all metrics' R together.
+  [[nodiscard]] double ln_rollback(std::size_t metric) const noexcept;
+  [[nodiscard]] double ln_accept(std::size_t metric) const noexcept;
+  [[nodiscard]] double ln_total() const noexcept;
+  [[nodiscard]] double rollback_boundary() const noexcept;
+  [[nodiscard]] double accept_boundary() const noexcept;
+
+  friend bool operator==(const Analyzer&, const Analyzer&) = default;
+
+ private:
+  struct MetricAccounts {
+    RollbackAccount rollback;
+    AcceptAccount accept;
+    MetricCounts step;  // Sums over the step.
+    std::uint64_t step_seconds = 0;
+    friend bool operator==(const MetricAccounts&, const MetricAccounts&) = default;
+  };
+
+  [[nodiscard]] MetricReport report(std::size_t metric) const;
+  [[nodiscard]] Reason hold_reason() const noexcept;
+  [[nodiscard]] std::size_t worst_metric() const noexcept;
+
+  Settings settings_;
+  std::vector<Metric> metrics_;
+  std::vector<MetricAccounts> accounts_;
+  StepTarget target_;
+  // Why there is nothing to compare: from the last block, or before the first of a step.
+  Reason data_ = Reason::kNoTraffic;
+  bool begun_ = false;
+  std::optional<std::size_t> failed_;  // The metric that was worst when R reached its boundary.
+};
+
+}  // namespace canaryd::analysis

@@ -1,0 +1,73 @@
+// What the operator may set about the analysis, with the defaults of the contract (INTERFACES 2.1).
+// Plain values: the config room reads them and checks their ranges; whoever holds a Settings may
+// rely on the ranges given here.
+//
+// Shares, rates and odds are fractions: the file says 0.1 (percentage points), this says 0.001.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+namespace canaryd::analysis {
+
+enum class Mode : std::uint8_t {
+  kEnforce,
+  kObserve,  // Report, never act. The verdict is the same; who acts on it looks at the mode.
+};
+
+// The canary may be worse than stable by this much: rate <= (1 + relative) * stable's + absolute.
+// Both >= 0.
+struct Tolerance {
+  double relative = 0.10;
+  double absolute = 0.001;
+  friend bool operator==(const Tolerance&, const Tolerance&) = default;
+};
+
+struct StatusRange {
+  std::uint16_t first = 500;  // 100 to 599.
+  std::uint16_t last = 599;   // Inclusive, not below first.
+  friend bool operator==(const StatusRange&, const StatusRange&) = default;
+};
+
+// What counts as a failure. 4xx does not, unless it is listed.
+struct ErrorClasses {
+  std::vector<StatusRange> status = {StatusRange{}};
+  bool reset = true;    // Connection refused, reset or closed before the response was complete.
+  bool timeout = true;  // Any upstream deadline.
+
+  [[nodiscard]] bool has_status(unsigned code) const noexcept {
+    for (const StatusRange& range : status) {
+      if (code >= range.first && code <= range.last) return true;
+    }
+    return false;
+  }
+  friend bool operator==(const ErrorClasses&, const ErrorClasses&) = default;
+};
+
+struct Tolerances {
+  Tolerance errors;
+  friend bool operator==(const Tolerances&, const Tolerances&) = default;
+};
+
+struct Settings {
+  Mode mode = Mode::kEnforce;
+  // Odds that a canary within tolerance is ever rolled back, over the whole rollout. In (0, 0.5].
+  double false_rollback = 0.01;
+  // Odds that a step is taken although the canary is beyond that step's limit. In (0, 0.5].
+  double false_accept = 0.05;
+  Tolerances tolerance;
+  // The most that one second may add to a bet of the rollback account, in nats (1.5: a factor
+  // of 4.5). Above 0.
+  double burst_guard = 1.5;
+  Duration dedupe_window = std::chrono::seconds(10);
+  // Latency evidence is left out this long after the canary's first request; errors count from the
+  // first.
+  Duration warm_up = std::chrono::seconds(30);
+  ErrorClasses errors;
+  friend bool operator==(const Settings&, const Settings&) = default;
+};
+
+}  // namespace canaryd::analysis

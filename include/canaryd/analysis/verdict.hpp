@@ -1,0 +1,91 @@
+// The outcome of an evaluation, and the words for it. Plain values; pure.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace canaryd::analysis {
+
+enum class Decision : std::uint8_t { kHold, kAccept, kRollback };
+
+enum class Reason : std::uint8_t {
+  kWorse,          // Rollback: a metric is beyond its tolerance.
+  kWithinLimit,    // Accept: every required metric is within what the next step may bear.
+  kNeedsEvidence,  // Hold: the traffic so far says neither.
+  kNoTraffic,  // Hold: no block with both cohorts yet, or none of late; nothing is known of either.
+  kNoCanaryTraffic,  // Hold: the last block had no canary request.
+  kNoStableTraffic,  // Hold: the last block had no stable request.
+  kNoControl,  // Hold: everybody is on the canary; it is not compared with the past. Only time and
+               // limits judge.
+};
+
+// "no_data": an operator's on_inconclusive: promote does not apply to these, they are never a pass.
+[[nodiscard]] bool is_no_data(Reason reason) noexcept;
+
+// Stable lower-case names for logs and the API: "rollback", "no_canary_traffic".
+[[nodiscard]] std::string_view to_string(Decision decision) noexcept;
+[[nodiscard]] std::string_view to_string(Reason reason) noexcept;
+
+enum class MetricState : std::uint8_t { kOpen, kPass, kFail };
+[[nodiscard]] std::string_view to_string(MetricState state) noexcept;
+
+// Requests, failures and time of the current step, as this metric counts them; blocks with both
+// cohorts only.
+struct MetricReport {
+  std::string_view name;
+  MetricState state = MetricState::kOpen;
+  bool required = true;
+  double stable_n = 0;
+  double canary_n = 0;
+  double stable_bad = 0;
+  double canary_bad = 0;
+  std::uint64_t seconds = 0;
+  // Rates as fractions; nothing without requests.
+  std::optional<double> stable_rate;
+  std::optional<double> canary_rate;
+  std::optional<double> tolerated_rate;  // (1 + relative) * stable_rate + absolute.
+  // How far each account is on its way to the boundary: 0 to 1. Rollback 1: this metric alone is
+  // enough.
+  double rollback_evidence = 0;
+  double accept_evidence = 0;
+  // Until this metric accepts, if it goes on like this. Nothing when it does not move that way.
+  std::optional<std::uint64_t> needs_requests;
+  std::optional<Duration> needs_time;
+  friend bool operator==(const MetricReport&, const MetricReport&) = default;
+};
+
+struct Verdict {
+  Decision decision = Decision::kHold;
+  Reason reason = Reason::kNoTraffic;
+  // The metric that decides: the worst one, or the required one that is furthest from acceptance.
+  // Index in metrics.
+  std::size_t deciding = 0;
+  std::vector<MetricReport> metrics;
+  // All metrics together: ln(total capital), and as a share of the way to ln(1 / false_rollback), 0
+  // to 1.
+  double ln_total = 0;
+  double rollback_evidence = 0;
+  // The canary's share of the step's requests; a large gap to the weight is a routing fault, to be
+  // warned of.
+  std::optional<double> canary_share;
+  friend bool operator==(const Verdict&, const Verdict&) = default;
+};
+
+// "4.1 %": two digits that matter, no trailing zeros; "100 %".
+[[nodiscard]] std::string format_rate(double rate);
+// "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %", or that there is nothing to compare yet.
+[[nodiscard]] std::string describe_rates(const MetricReport& report);
+// "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %, after 212 canary requests (6.1 s)".
+[[nodiscard]] std::string describe(const MetricReport& report, Duration elapsed);
+// The same with the seconds of the step's blocks.
+[[nodiscard]] std::string describe(const MetricReport& report);
+// One sentence for the whole verdict, without the name of the rollout.
+[[nodiscard]] std::string describe(const Verdict& verdict);
+
+}  // namespace canaryd::analysis

@@ -1,0 +1,227 @@
+// The configuration as the daemon uses it. Only load() (load.hpp) makes one, so holding a Config
+// means that it is valid: names are unique, references are resolved to indices, ranges hold,
+// addresses are literals.
+//
+// Vectors are in the order of the file, and an element's index is its id:
+// upstreams[UpstreamId::index()]. Defaults are the initialisers below and nowhere else;
+// docs/config.md is printed from them. Shares and tolerances are ratios (0.01 is 1 %), weights are
+// BasisPoints, a duration of 0 means "none" where the field says so. Plain values: copy freely,
+// share as const between threads.
+#pragma once
+
+#include "canaryd/analysis/settings.hpp"
+#include "canaryd/base/clock.hpp"
+#include "canaryd/base/ip.hpp"
+#include "canaryd/base/strong.hpp"
+#include "canaryd/rollout/plan.hpp"
+#include "canaryd/routing/sticky_key.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace canaryd::config {
+
+using namespace std::chrono_literals;
+
+// ---------------------------------------------------------------- listeners
+
+struct ListenerLimits {
+  std::uint32_t connections = 10000;  // Per listener, all workers together.
+  std::uint64_t header_bytes = 64 * 1024;
+  std::uint32_t header_count = 256;
+  std::uint64_t target_bytes = 16 * 1024;
+  std::optional<std::uint64_t> body_bytes;  // nullopt: unlimited.
+  friend bool operator==(const ListenerLimits&, const ListenerLimits&) = default;
+};
+
+struct ListenerTimeouts {
+  Duration header = 10s;  // From the first byte of a request (or accept) to the end of its head.
+  Duration body_idle = 30s;
+  Duration write_stall = 30s;
+  Duration keep_alive = 60s;
+  friend bool operator==(const ListenerTimeouts&, const ListenerTimeouts&) = default;
+};
+
+struct Listener {
+  std::string name;
+  SocketAddress address;  // Port 0: the system chooses.
+  std::vector<Cidr> trusted_proxies;
+  bool expose_cohort = false;
+  ListenerLimits limits;
+  ListenerTimeouts timeouts;
+  friend bool operator==(const Listener&, const Listener&) = default;
+};
+
+struct Admin {
+  SocketAddress address{IpAddress::v4({127, 0, 0, 1}), 9901};  // Loopback always, in this version.
+  friend bool operator==(const Admin&, const Admin&) = default;
+};
+
+// ---------------------------------------------------------------- upstreams
+
+enum class LoadBalancer : std::uint8_t { kRoundRobin, kLeastRequest };
+
+struct Endpoint {
+  SocketAddress address;
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+struct UpstreamTimeouts {
+  Duration connect = 1s;
+  Duration first_byte = 15s;  // From the request's last byte to the response's first; 0: none.
+  Duration body_idle = 30s;   // 0: none.
+  Duration request = 0s;      // The whole exchange, tries included; 0: none.
+  Duration keep_alive = 30s;  // An idle connection is closed after this; 0: never reused.
+  friend bool operator==(const UpstreamTimeouts&, const UpstreamTimeouts&) = default;
+};
+
+struct Retries {
+  std::uint8_t attempts = 1;  // Beyond the first try.
+  bool on_connect_failure = true;
+  bool on_reset_before_headers = true;
+  friend bool operator==(const Retries&, const Retries&) = default;
+};
+
+struct Upstream {
+  std::string name;
+  std::vector<Endpoint> endpoints;  // At least one, no duplicates.
+  LoadBalancer load_balancer = LoadBalancer::kLeastRequest;
+  UpstreamTimeouts timeouts;
+  Retries retries;
+  friend bool operator==(const Upstream&, const Upstream&) = default;
+};
+
+// ---------------------------------------------------------------- rollouts
+
+using routing::KeySource;
+
+// Where a request's sticky key comes from: kHeader to kPerRequest.
+struct CohortKey {
+  KeySource source = KeySource::kClientIp;
+  std::string name;  // Of the header, cookie or query parameter; else empty.
+  friend bool operator==(const CohortKey&, const CohortKey&) = default;
+};
+
+enum class SameSite : std::uint8_t { kLax, kStrict, kNone };
+enum class CookieSecure : std::uint8_t { kAuto, kAlways, kNever };  // kAuto: as the connection is.
+
+struct IssueCookie {
+  std::string name;
+  Duration max_age = std::chrono::hours(24 * 30);
+  SameSite same_site = SameSite::kLax;
+  CookieSecure secure = CookieSecure::kAuto;
+  friend bool operator==(const IssueCookie&, const IssueCookie&) = default;
+};
+
+struct Force {
+  std::string header;        // Its value: "always" or "never".
+  bool trusted_only = true;  // Believed from trusted_proxies only.
+  friend bool operator==(const Force&, const Force&) = default;
+};
+
+struct CohortRules {
+  std::vector<CohortKey> keys{CohortKey{}};  // The first that a request has, wins.
+  std::optional<IssueCookie> issue_cookie;
+  std::string salt;  // Never empty in a loaded Config: the rollout's name by default.
+  std::optional<Force> force;
+  friend bool operator==(const CohortRules&, const CohortRules&) = default;
+};
+
+struct Rollout {
+  std::string name;
+  UpstreamId stable;
+  UpstreamId canary;
+  CohortRules cohort;
+  // What the state machine follows; passes rollout::problems(). Its name, stable, canary, salt and
+  // mode repeat what stands beside it.
+  rollout::Plan plan;
+  analysis::Settings analysis;
+  friend bool operator==(const Rollout&, const Rollout&) = default;
+};
+
+// ---------------------------------------------------------------- routes
+
+struct HeaderMatch {
+  std::string name;
+  std::optional<std::string> equals;  // nullopt: present is enough.
+  friend bool operator==(const HeaderMatch&, const HeaderMatch&) = default;
+};
+
+struct Match {
+  enum class Path : std::uint8_t { kPrefix, kExact };
+  std::string host;  // Lower case, without port; empty: any.
+  Path path_kind = Path::kPrefix;
+  std::string path = "/";
+  std::vector<std::string> methods;  // Empty: any.
+  std::vector<HeaderMatch> headers;  // All must hold.
+  friend bool operator==(const Match&, const Match&) = default;
+};
+
+// Goes to a rollout or straight to an upstream; exactly one of the two is set.
+struct Route {
+  std::string name;
+  Match match;
+  std::optional<RolloutId> rollout;
+  std::optional<UpstreamId> upstream;
+  friend bool operator==(const Route&, const Route&) = default;
+};
+
+// ---------------------------------------------------------------- the rest
+
+enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarn, kError };
+enum class LogFormat : std::uint8_t { kJson, kText };
+
+struct Log {
+  LogLevel level = LogLevel::kInfo;
+  LogFormat format = LogFormat::kJson;
+  friend bool operator==(const Log&, const Log&) = default;
+};
+
+struct Metrics {
+  // Upper bounds in seconds, strictly rising.
+  std::vector<double> latency_buckets{
+      0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+  friend bool operator==(const Metrics&, const Metrics&) = default;
+};
+
+struct State {
+  std::string dir = "/var/lib/canaryd";
+  friend bool operator==(const State&, const State&) = default;
+};
+
+struct Drain {
+  Duration timeout = 30s;
+  Duration delay = 5s;
+  friend bool operator==(const Drain&, const Drain&) = default;
+};
+
+struct Config {
+  std::uint32_t workers = 0;  // 0: auto, one per core.
+  std::vector<Listener> listeners;
+  Admin admin;
+  std::vector<Upstream> upstreams;  // Index: UpstreamId.
+  std::vector<Rollout> rollouts;    // Index: RolloutId.
+  std::vector<Route> routes;        // Index: RouteId.
+  Log log;
+  Metrics metrics;
+  State state;
+  Drain drain;
+
+  [[nodiscard]] const Upstream& upstream(UpstreamId id) const { return upstreams.at(id.index()); }
+  [[nodiscard]] const Rollout& rollout(RolloutId id) const { return rollouts.at(id.index()); }
+  [[nodiscard]] std::optional<UpstreamId> find_upstream(std::string_view name) const noexcept;
+  [[nodiscard]] std::optional<RolloutId> find_rollout(std::string_view name) const noexcept;
+  friend bool operator==(const Config&, const Config&) = default;
+};
+
+// The words of the file: "round_robin", "step_down".
+[[nodiscard]] std::string_view to_string(LoadBalancer value) noexcept;
+[[nodiscard]] std::string_view to_string(LogLevel value) noexcept;
+[[nodiscard]] std::string_view to_string(LogFormat value) noexcept;
+
+}  // namespace canaryd::config

@@ -1,0 +1,29 @@
+// What a reload changes, key by key, and which of it waits for a restart. Pure.
+#pragma once
+
+#include "canaryd/config/config.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace canaryd::config {
+
+struct Change {
+  enum class Kind : std::uint8_t { kAdded, kRemoved, kChanged };
+  Kind kind = Kind::kChanged;
+  std::string path;    // "rollouts.checkout.steps[1].weight", "listeners[public]" for a whole one.
+  std::string before;  // As in the file; empty for kAdded.
+  std::string after;   // Empty for kRemoved.
+  bool needs_restart = false;
+  friend bool operator==(const Change&, const Change&) = default;
+};
+
+// In the order of the file; empty when nothing changed.
+[[nodiscard]] std::vector<Change> diff(const Config& before, const Config& after);
+
+// One line each: "drain.timeout: 30s -> 1m", "upstreams.shop-v3: added", "workers: auto -> 4 (needs
+// a restart)".
+[[nodiscard]] std::string render_changes(const std::vector<Change>& changes);
+
+}  // namespace canaryd::config

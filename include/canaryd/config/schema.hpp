@@ -1,0 +1,23 @@
+// Texts made from the field table that also drives load(): the key reference, the JSON Schema and
+// the dump. Pure; the caller prints or writes them.
+#pragma once
+
+#include "canaryd/config/config.hpp"
+
+#include <string>
+
+namespace canaryd::config {
+
+// `canaryd config-dump`: YAML with every default filled in; loads back to an equal Config.
+[[nodiscard]] std::string render_dump(const Config& config);
+
+// The same as JSON on one line, for the admin API.
+[[nodiscard]] std::string render_config_json(const Config& config);
+
+// `canaryd schema`: JSON Schema (draft 2020-12), indented.
+[[nodiscard]] std::string render_schema();
+
+// docs/config.md.
+[[nodiscard]] std::string render_docs();
+
+}  // namespace canaryd::config

@@ -1,0 +1,295 @@
+// What the admin API asks of the control plane: plain data out, actions in.
+//
+// Control implements Backend; the admin room turns it into HTTP and JSON (docs/interfaces.md
+// section 3). Everything here is a value, so that a view can be handed on without locks.
+//
+// Thread rule: every call is made on the control thread, and every callback is called there, once,
+// either inside the call or later. A callback may be called, or destroyed uncalled, after its
+// caller and the io_context are gone: then it does nothing. Reading calls answer at once and never
+// block.
+//
+// Units: durations and times as in base/clock.hpp; rates, shares and latencies (seconds) as plain
+// numbers; weights in basis points. An empty optional means "not known yet" and is null in JSON.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/base/error.hpp"
+#include "canaryd/base/strong.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace canaryd::control {
+
+// ---- Rollouts
+// ------------------------------------------------------------------------------------------------------
+
+// One step of the plan, as configured.
+struct PlannedStepView {
+  BasisPoints weight;
+  std::optional<std::string> gate;
+};
+
+// The step that is running.
+struct StepView {
+  std::size_t index = 0;  // From 0, as in the API.
+  std::size_t count = 0;
+  BasisPoints weight;
+  Duration elapsed{};
+  Duration min_duration{};
+  std::uint64_t requests = 0;       // Canary requests in this step.
+  std::optional<std::string> gate;  // Closed gate at the end of this step.
+};
+
+struct WeightView {
+  BasisPoints target;
+  std::optional<double> actual;  // Observed share of the canary, percent.
+  std::optional<bool> sample_ratio_ok;
+};
+
+struct CohortView {
+  double rps = 0;
+  std::uint64_t requests = 0;
+  std::optional<double> error_rate;  // 0..1.
+  std::optional<double> p50;         // Seconds.
+  std::optional<double> p90;
+  std::optional<double> p99;
+};
+
+// One metric under judgement. Verdicts: "open", "pass", "fail".
+struct MetricView {
+  std::string metric;  // "errors", "latency_p99".
+  std::string verdict = "open";
+  std::optional<double> stable;
+  std::optional<double> canary;
+  std::optional<double> tolerated;
+  // Share of the way to each boundary, 0..1; empty for a metric that is shown but gathers no
+  // evidence.
+  std::optional<double> rollback_evidence;
+  std::optional<double> accept_evidence;
+  std::optional<Duration> needs_about;
+};
+
+struct ExposureView {
+  std::uint64_t failed = 0;
+  std::uint64_t saved = 0;
+  std::optional<std::uint64_t> max;
+};
+
+struct RolloutView {
+  std::string name;
+  std::uint64_t generation = 0;  // Raised by every transition; the value of If-Match.
+  std::string state;  // docs/interfaces.md section 2.4: "progressing", "held", "rolled_back".
+  std::optional<std::string> reason;
+  WallTime since{};         // Of this state.
+  Duration for_how_long{};  // In this state, by the control plane's clock.
+  std::string stable;
+  std::string canary;
+  std::string revision;
+  std::string mode = "enforce";  // "enforce" or "observe".
+  std::optional<StepView> step;  // Empty when no step runs.
+  std::vector<PlannedStepView> steps;
+  std::optional<Duration> bake;
+  WeightView weight;
+  CohortView stable_cohort;
+  CohortView canary_cohort;
+  std::vector<MetricView> analysis;
+  std::optional<ExposureView> exposure;
+  std::optional<std::string> next;  // A sentence.
+  bool durable = true;  // False while the newest transition is in force but not yet stored.
+};
+
+enum class Action : std::uint8_t {
+  kStart,
+  kRetry,
+  kPromote,
+  kPause,
+  kResume,
+  kAbort,
+  kRollback,
+  kSetWeight,
+  kApprove,
+};
+
+struct ActionWord {
+  Action action;
+  std::string_view word;  // Last segment of the path and subcommand of canaryctl.
+};
+
+inline constexpr std::array<ActionWord, 9> kActionWords{{
+    {Action::kStart, "start"},
+    {Action::kRetry, "retry"},
+    {Action::kPromote, "promote"},
+    {Action::kPause, "pause"},
+    {Action::kResume, "resume"},
+    {Action::kAbort, "abort"},
+    {Action::kRollback, "rollback"},
+    {Action::kSetWeight, "weight"},
+    {Action::kApprove, "approve"},
+}};
+
+[[nodiscard]] constexpr std::string_view to_string(Action action) noexcept {
+  for (const ActionWord& entry : kActionWords) {
+    if (entry.action == action) return entry.word;
+  }
+  return "";
+}
+
+struct ActionRequest {
+  std::string rollout;
+  Action action = Action::kPause;
+  std::optional<BasisPoints> weight;    // kSetWeight: always set.
+  std::string gate;                     // kApprove: always set.
+  std::optional<Duration> expires;      // kApprove.
+  std::optional<std::string> revision;  // kStart.
+  bool full = false;                    // kPromote: straight to 100 %.
+  std::string reason;  // May be empty. Untrusted text, at most 1 KiB of valid UTF-8.
+  std::string actor;   // Who asked: "local", "uid:1000".
+  std::optional<std::uint64_t> if_match;  // Refuse as kStale unless this is the generation.
+};
+
+enum class ActionStatus : std::uint8_t {
+  kOk,          // In force and durable.
+  kNotDurable,  // In force; the store fails and is retried.
+  kRefused,     // Not allowed in this state; nothing changed.
+  kStale,       // if_match is not the generation; nothing changed.
+  kNotFound,    // No such rollout or gate.
+};
+
+struct ActionResult {
+  ActionStatus status = ActionStatus::kOk;
+  std::string detail;               // Why it was refused; a sentence.
+  std::optional<RolloutView> view;  // The rollout after it; empty with kNotFound.
+};
+
+// ---- History
+// -------------------------------------------------------------------------------------------------------
+
+struct HistoryQuery {
+  std::string rollout;
+  std::size_t limit = 100;  // 1 to 1000.
+  std::optional<std::uint64_t>
+      after;  // Rows with a greater id; without it the newest `limit` rows.
+};
+
+// One line of the audit log.
+struct HistoryRow {
+  std::uint64_t id = 0;
+  WallTime time{};
+  std::string rollout;
+  std::string event;  // "transition", "refused", "approved".
+  std::string from;
+  std::string to;
+  std::string reason;
+  BasisPoints weight;
+  std::string actor;
+  std::string message;        // A sentence for people.
+  std::string evidence_json;  // A JSON value, or empty.
+};
+
+// ---- What else there is
+// ----------------------------------------------------------------------------------------------
+
+struct ListenerView {
+  std::string name;
+  std::string address;  // As bound: the real port.
+  std::uint64_t connections = 0;
+};
+
+struct EndpointView {
+  std::string address;
+  bool healthy = true;
+  bool ejected = false;
+  std::uint64_t active_requests = 0;
+};
+
+struct UpstreamView {
+  std::string name;
+  std::vector<EndpointView> endpoints;
+};
+
+struct RouteView {
+  std::string name;
+  std::string match;    // As in the file, on one line.
+  std::string rollout;  // One of the two is empty.
+  std::string upstream;
+  std::uint64_t requests = 0;
+};
+
+struct ReadinessCheck {
+  std::string name;  // "listeners", "configuration", "not_draining".
+  bool ok = false;
+  std::string detail;
+};
+
+struct Readiness {
+  bool ready = false;
+  std::vector<ReadinessCheck> checks;
+};
+
+struct BuildView {
+  std::string version;
+  std::string commit;
+};
+
+// One finding in the configuration, as `canaryd validate --format json` reports it.
+struct ConfigProblem {
+  std::string file;
+  std::size_t line = 0;  // From 1; 0 when it has no place.
+  std::size_t column = 0;
+  std::string severity = "error";  // "error" or "warning".
+  std::string message;
+  std::string hint;
+};
+
+struct ReloadResult {
+  bool ok = false;
+  std::vector<ConfigProblem> problems;  // Warnings when ok.
+};
+
+// ---- The interface
+// -----------------------------------------------------------------------------------------------------
+
+class Backend {
+ public:
+  Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+  virtual ~Backend() = default;
+
+  using ActionDone = std::function<void(ActionResult)>;
+  using HistoryDone = std::function<void(Result<std::vector<HistoryRow>>)>;
+  using ReloadDone = std::function<void(ReloadResult)>;
+
+  [[nodiscard]] virtual std::vector<RolloutView> rollouts() const = 0;
+  [[nodiscard]] virtual std::optional<RolloutView> rollout(std::string_view name) const = 0;
+  virtual void act(ActionRequest request, ActionDone done) = 0;
+
+  // Oldest first. kNotFound when there is no such rollout.
+  virtual void history(HistoryQuery query, HistoryDone done) = 0;
+
+  [[nodiscard]] virtual std::vector<ListenerView> listeners() const = 0;
+  [[nodiscard]] virtual std::vector<UpstreamView> upstreams() const = 0;
+  [[nodiscard]] virtual std::vector<RouteView> routes() const = 0;
+  [[nodiscard]] virtual Readiness readiness() const = 0;
+  [[nodiscard]] virtual BuildView build() const = 0;
+
+  // Prometheus text 0.0.4.
+  [[nodiscard]] virtual std::string metrics_text() = 0;
+  // The running configuration as YAML, secrets masked.
+  [[nodiscard]] virtual std::string config_text() const = 0;
+
+  virtual void reload(ReloadDone done) = 0;
+  // Starts draining; a second call changes nothing.
+  virtual void drain() = 0;
+  // kInvalidArgument when there is no such level.
+  [[nodiscard]] virtual Result<void> set_log_level(std::string_view level) = 0;
+};
+
+}  // namespace canaryd::control

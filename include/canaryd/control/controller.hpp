@@ -1,0 +1,94 @@
+// The control plane: once a second it collects what the workers counted, lets the analysis judge
+// it, feeds the rollout machines, performs what they ask and publishes the outcome; in between it
+// answers the admin API and reloads.
+//
+// Traffic never waits for it: while it stalls, the last table stays in force.
+//
+// Thread rule: the control thread, all of it; completions come there too (the store's executor and
+// the data plane see to that). The collaborators in Parts outlive it.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/base/log.hpp"
+#include "canaryd/config/config.hpp"
+#include "canaryd/config/load.hpp"
+#include "canaryd/control/backend.hpp"
+#include "canaryd/control/data_plane.hpp"
+#include "canaryd/store/async_store.hpp"
+#include "canaryd/store/store.hpp"
+#include "canaryd/telemetry/collector.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace canaryd::control {
+
+// What the store knew when the daemon started.
+struct Recovered {
+  std::vector<store::JournalRow> latest;
+  std::map<std::string, std::vector<store::EvidenceRow>> evidence;  // By rollout, of its last run.
+};
+// Reads it, on the thread that opened the store, before the control plane runs.
+[[nodiscard]] Result<Recovered> recover(store::Store& store);
+
+struct Parts {
+  const Clock* clock = nullptr;
+  Log* log = nullptr;
+  DataPlane* data_plane = nullptr;
+  telemetry::Collector* collector = nullptr;
+  store::AsyncStore* store = nullptr;
+  // Reads the configuration file again.
+  std::function<config::LoadResult()> load_config;
+  // Asks the daemon to drain and stop.
+  std::function<void()> drain;
+  BuildView build;
+};
+
+class Controller final : public Backend {
+ public:
+  // A rollout whose journalled state cannot be read is an error: nothing is guessed.
+  [[nodiscard]] static Result<std::unique_ptr<Controller>> create(Parts parts,
+                                                                  config::Config config,
+                                                                  Recovered recovered);
+  ~Controller() override;
+
+  // Publishes the first table, then opens the listeners; the first that cannot be bound is the
+  // error.
+  void start(std::function<void(Result<void>)> done);
+  // Once a second.
+  void tick();
+  // Not ready any more; listeners are the daemon's to drain.
+  void set_draining() noexcept;
+  // Writes what is left of the evidence.
+  void save();
+
+  [[nodiscard]] const config::Config& config() const noexcept;
+
+  [[nodiscard]] std::vector<RolloutView> rollouts() const override;
+  [[nodiscard]] std::optional<RolloutView> rollout(std::string_view name) const override;
+  void act(ActionRequest request, ActionDone done) override;
+  void history(HistoryQuery query, HistoryDone done) override;
+  [[nodiscard]] std::vector<ListenerView> listeners() const override;
+  [[nodiscard]] std::vector<UpstreamView> upstreams() const override;
+  [[nodiscard]] std::vector<RouteView> routes() const override;
+  [[nodiscard]] Readiness readiness() const override;
+  [[nodiscard]] BuildView build() const override;
+  [[nodiscard]] std::string metrics_text() override;
+  [[nodiscard]] std::string config_text() const override;
+  void reload(ReloadDone done) override;
+  void drain() override;
+  [[nodiscard]] Result<void> set_log_level(std::string_view level) override;
+
+  struct State;  // Private to the room.
+
+ private:
+  explicit Controller(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace canaryd::control

@@ -1,0 +1,78 @@
+// What changes in a head on its way through (RFC 9110 section 7.6), written straight into the
+// output.
+//
+// Kept field lines are copied as they came, neighbours in one piece; hop-by-hop fields and those
+// that Connection names are left out; framing fields are always written anew from what was decided,
+// never copied. Both sides get HTTP/1.1. Pure; any thread. Look at HeadBuffer::overflowed() once,
+// at the end.
+#pragma once
+
+#include "canaryd/http/body.hpp"
+#include "canaryd/http/cookie.hpp"
+#include "canaryd/http/head_buffer.hpp"
+#include "canaryd/http/message.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+namespace canaryd::http {
+
+struct RequestForwarding {
+  std::string_view target;       // Target::forwarded.
+  std::string_view authority;    // Target::authority; goes out as Host, even if empty.
+  std::string_view client_ip;    // Address of the peer, for X-Forwarded-For; empty: unknown.
+  std::string_view scheme;       // "http" or "https", for X-Forwarded-Proto.
+  std::string_view request_id;   // Used if the client's is missing or odd; empty: none is added.
+  std::string_view traceparent;  // Used if the client sent none; empty: none is added.
+  std::string_view cohort;       // "stable", "canary", or empty.
+  std::string_view rollout;
+  std::string_view via = "canaryd";
+  bool peer_trusted =
+      false;  // Its X-Forwarded-* and Forwarded are believed; otherwise they are replaced.
+};
+
+// For the upstream. The body goes on in the framing it came in.
+void write_request_head(HeadBuffer& out,
+                        const RequestHead& head,
+                        const RequestForwarding& forwarding) noexcept;
+
+// The id under which this request is known: the client's X-Request-Id if there is one and it is
+// sane (at most 128 visible characters of a harmless set), else `fresh`.
+[[nodiscard]] std::string_view request_id(const RequestHead& head, std::string_view fresh) noexcept;
+
+// RFC 9110 section 7.6.2: an OPTIONS request with Max-Forwards: 0 is answered here, not forwarded.
+[[nodiscard]] bool ends_here(const RequestHead& head) noexcept;
+
+// How a response's body reaches the client.
+struct ResponsePlan {
+  BodyFraming framing;                    // What the client is told.
+  BodyOutput output = BodyOutput::kAsIs;  // For the BodyTracker(head.framing, output).
+  bool keep_alive = false;                // The client's connection afterwards.
+};
+// client_keep_alive: client and proxy both want to go on. Chunked becomes data up to close for
+// HTTP/1.0; until-close becomes chunked for HTTP/1.1, so that the connection can stay and a cut is
+// seen.
+[[nodiscard]] ResponsePlan plan_response(const ResponseHead& head,
+                                         std::uint8_t client_version_minor,
+                                         bool client_keep_alive) noexcept;
+
+struct ResponseForwarding {
+  ResponsePlan plan;
+  Method request_method = Method::kGet;
+  std::uint8_t client_version_minor = 1;
+  std::string_view cohort;  // For X-Canaryd-Cohort; empty: not exposed.
+  std::string_view date;  // Added if the response has none (RFC 9110 section 6.6.1); empty: never.
+  std::string_view via = "canaryd";
+  const SetCookie* cookie = nullptr;  // Written only if may_issue_cookie(head).
+};
+
+// For the client: a final response.
+void write_response_head(HeadBuffer& out,
+                         const ResponseHead& head,
+                         const ResponseForwarding& forwarding) noexcept;
+
+// For the client: 100 to 199. Never to a client of HTTP/1.0 (RFC 9110 section 15.2): the caller
+// checks.
+void write_interim_head(HeadBuffer& out, const ResponseHead& head, std::string_view via) noexcept;
+
+}  // namespace canaryd::http

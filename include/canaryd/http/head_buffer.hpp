@@ -1,0 +1,71 @@
+// Append-only text in memory of the caller: what heads are written into.
+//
+// It never writes past its end: what does not fit sets a flag, which is looked at once, when the
+// head is finished. Thread rule: one owner. Limit: the storage given.
+#pragma once
+
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+namespace canaryd::http {
+
+class HeadBuffer {
+ public:
+  explicit HeadBuffer(std::span<char> storage) noexcept : storage_(storage) {}
+
+  void append(std::string_view text) noexcept {
+    if (text.size() > storage_.size() - size_) {
+      overflowed_ = true;
+      return;
+    }
+    put(storage_.data() + size_, text);
+    size_ += text.size();
+  }
+  void append(char c) noexcept { append(std::string_view(&c, 1)); }
+  void append_decimal(std::uint64_t number) noexcept { append_number(number, 10); }
+  void append_hex(std::uint64_t number) noexcept { append_number(number, 16); }
+  // "name: value" and CRLF. The caller vouches for both: nothing is escaped.
+  void append_field(std::string_view name, std::string_view value) noexcept {
+    const std::size_t line = name.size() + value.size() + 4;
+    if (line > storage_.size() - size_) {
+      overflowed_ = true;
+      return;
+    }
+    char* at = storage_.data() + size_;
+    at = put(at, name);
+    at = put(at, ": ");
+    at = put(at, value);
+    put(at, "\r\n");
+    size_ += line;
+  }
+
+  // Meaningless once overflowed() is true.
+  [[nodiscard]] std::string_view view() const noexcept { return {storage_.data(), size_}; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] bool overflowed() const noexcept { return overflowed_; }
+  void clear() noexcept {
+    size_ = 0;
+    overflowed_ = false;
+  }
+
+ private:
+  static char* put(char* at, std::string_view text) noexcept {
+    if (!text.empty()) std::memcpy(at, text.data(), text.size());
+    return at + text.size();
+  }
+  void append_number(std::uint64_t number, int base) noexcept {
+    char digits[20];
+    const auto end = std::to_chars(digits, digits + sizeof digits, number, base).ptr;
+    append(std::string_view(digits, static_cast<std::size_t>(end - digits)));
+  }
+
+  std::span<char> storage_;
+  std::size_t size_ = 0;
+  bool overflowed_ = false;
+};
+
+}  // namespace canaryd::http

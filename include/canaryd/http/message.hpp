@@ -1,0 +1,223 @@
+// Heads of HTTP messages as views into the caller's buffer.
+//
+// A head owns nothing but its list of fields, whose memory clear() keeps: in steady state nothing
+// is allocated. The bytes must stay where they are while the head is in use; rebase() follows a
+// buffer that was moved. Names are recognised once, while parsing: later code compares ids. Order
+// and case of the fields are those of the wire. Thread rule: one owner. Limits: those the parser
+// was given.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace canaryd::http {
+
+// The field names we act on. Fewer than 64: each is a bit of FieldList::present().
+enum class FieldId : std::uint8_t {
+  kOther = 0,
+  kAuthorization,
+  kCacheControl,
+  kConnection,
+  kContentEncoding,
+  kContentLength,
+  kContentRange,
+  kContentType,
+  kCookie,
+  kDate,
+  kExpect,
+  kForwarded,
+  kGrpcStatus,
+  kHost,
+  kHttp2Settings,
+  kKeepAlive,
+  kLocation,
+  kMaxForwards,
+  kOrigin,
+  kProxyAuthenticate,
+  kProxyAuthorization,
+  kProxyConnection,
+  kRetryAfter,
+  kSetCookie,
+  kTe,
+  kTraceparent,
+  kTracestate,
+  kTrailer,
+  kTransferEncoding,
+  kUpgrade,
+  kUserAgent,
+  kVia,
+  kWwwAuthenticate,
+  kXCanarydCohort,
+  kXCanarydError,
+  kXCanarydRollout,
+  kXForwardedFor,
+  kXForwardedHost,
+  kXForwardedProto,
+  kXRequestId,
+  kCount,
+};
+
+// Of a token in any letter case; kOther for one that is not in the list.
+[[nodiscard]] FieldId field_id(std::string_view name) noexcept;
+// The usual spelling: "Content-Length". Empty for kOther.
+[[nodiscard]] std::string_view field_name(FieldId id) noexcept;
+
+struct Field {
+  std::string_view name;
+  std::string_view value;  // Without the whitespace around it.
+  std::uint32_t line_size =
+      0;  // Bytes of the whole line from name.data() on, CRLF included; 0: there is no line.
+  FieldId id = FieldId::kOther;
+};
+
+class FieldList {
+ public:
+  using const_iterator = std::vector<Field>::const_iterator;
+
+  [[nodiscard]] bool has(FieldId id) const noexcept { return (present_ >> index(id) & 1U) != 0; }
+  // The first field of that id, or nullptr.
+  [[nodiscard]] const Field* find(FieldId id) const noexcept;
+  // The first field of that name in any letter case, known or not, or nullptr.
+  [[nodiscard]] const Field* find(std::string_view name) const noexcept;
+  // The first value of that id; empty if there is none.
+  [[nodiscard]] std::string_view value(FieldId id) const noexcept;
+  [[nodiscard]] std::size_t count(FieldId id) const noexcept;
+  template <class Visitor>
+  void for_each(FieldId id, Visitor&& visit) const {
+    if (!has(id)) return;
+    for (const Field& field : fields_) {
+      if (field.id == id) visit(field);
+    }
+  }
+
+  [[nodiscard]] const_iterator begin() const noexcept { return fields_.begin(); }
+  [[nodiscard]] const_iterator end() const noexcept { return fields_.end(); }
+  [[nodiscard]] std::size_t size() const noexcept { return fields_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return fields_.empty(); }
+  [[nodiscard]] const Field& operator[](std::size_t at) const noexcept { return fields_[at]; }
+
+  void add(const Field& field) {
+    fields_.push_back(field);
+    present_ |= std::uint64_t{1} << index(field.id);
+  }
+  // For codecs without lines, and for tests: recognises the name itself.
+  void add(std::string_view name, std::string_view value) {
+    note_odd_name();
+    add(Field{name, value, 0, field_id(name)});
+  }
+  // Some name may hold other characters than letters, digits and '-'; false is sure.
+  [[nodiscard]] bool may_have_odd_names() const noexcept { return odd_names_; }
+  void note_odd_name() noexcept { odd_names_ = true; }
+  void reserve(std::size_t fields) { fields_.reserve(fields); }
+  void clear() noexcept {
+    fields_.clear();
+    present_ = 0;
+    odd_names_ = false;
+  }
+  void rebase(const char* from, const char* to) noexcept;
+
+ private:
+  static constexpr unsigned index(FieldId id) noexcept { return static_cast<unsigned>(id); }
+
+  std::vector<Field> fields_;
+  std::uint64_t present_ = 0;
+  bool odd_names_ = false;
+};
+static_assert(static_cast<unsigned>(FieldId::kCount) <= 64);
+
+enum class Method : std::uint8_t {
+  kGet,
+  kHead,
+  kPost,
+  kPut,
+  kDelete,
+  kPatch,
+  kOptions,
+  kTrace,
+  kConnect,
+  kOther,
+};
+
+// Methods are case-sensitive (RFC 9110 section 9.1): "get" is kOther.
+[[nodiscard]] Method parse_method(std::string_view text) noexcept;
+// RFC 9110 section 9.2.1: asks for no change.
+[[nodiscard]] bool is_safe(Method method) noexcept;
+// RFC 9110 section 9.2.2: may be sent a second time.
+[[nodiscard]] bool is_idempotent(Method method) noexcept;
+
+// How a body is delimited on one side of the proxy.
+enum class BodyKind : std::uint8_t { kNone, kLength, kChunked, kUntilClose };
+
+struct BodyFraming {
+  BodyKind kind = BodyKind::kNone;
+  std::uint64_t length = 0;  // kLength only.
+
+  [[nodiscard]] bool empty() const noexcept {
+    return kind == BodyKind::kNone || (kind == BodyKind::kLength && length == 0);
+  }
+  friend bool operator==(const BodyFraming&, const BodyFraming&) = default;
+};
+
+// Why a message is not accepted: the words of the X-Canaryd-Error field.
+enum class Refusal : std::uint8_t {
+  kNone,
+  kBadRequest,
+  kTargetTooLong,
+  kHeadersTooLarge,
+  kExpectationFailed,
+  kNotImplemented,
+  kVersionNotSupported,
+  kUpstreamProtocol,  // Anything wrong with a response.
+};
+
+[[nodiscard]] std::string_view to_string(Refusal refusal) noexcept;
+[[nodiscard]] std::uint16_t status_of(Refusal refusal) noexcept;
+
+// The answer of every check in this room; true when something is wrong.
+struct Refused {
+  Refusal why = Refusal::kNone;
+  const char* detail = "";  // A static text for the log: which rule it was.
+
+  [[nodiscard]] explicit operator bool() const noexcept { return why != Refusal::kNone; }
+};
+
+struct RequestHead {
+  std::string_view method_text;
+  std::string_view target;  // As received; uri.hpp makes the canonical form of it.
+  std::string_view host;    // Value of the Host field; empty only in HTTP/1.0.
+  FieldList fields;
+  BodyFraming framing;
+  std::uint32_t size = 0;  // Bytes of the whole head, empty lines before it included.
+  Method method = Method::kOther;
+  std::uint8_t version_minor = 1;
+  bool keep_alive = false;
+  bool expect_continue =
+      false;               // The client waits for 100 (never true for HTTP/1.0 or without a body).
+  bool upgrade = false;    // The client offers another protocol (Upgrade, nominated by Connection).
+  bool nominates = false;  // Connection names a field that has to be removed.
+
+  void clear() noexcept;
+  void rebase(const char* from, const char* to) noexcept;
+};
+
+struct ResponseHead {
+  std::string_view reason;
+  FieldList fields;
+  BodyFraming framing;  // Already for the method of the request: kNone for HEAD.
+  // The field's value, also where there is no body (HEAD, 304).
+  std::optional<std::uint64_t> content_length;
+  std::uint32_t size = 0;
+  std::uint16_t status = 0;
+  std::uint8_t version_minor = 1;
+  bool keep_alive = false;
+  bool nominates = false;
+
+  [[nodiscard]] bool interim() const noexcept { return status < 200; }
+  void clear() noexcept;
+  void rebase(const char* from, const char* to) noexcept;
+};
+
+}  // namespace canaryd::http

@@ -1,0 +1,112 @@
+// Blocks of memory for reading, bounded per worker. A connection takes one when it has something to
+// read and gives it back when the message is through: an idle connection holds none.
+//
+// Small blocks (16 KiB) hold a head and most bodies; a relay that fills two in a row changes to a
+// large one (256 KiB), which halves the cost of big bodies (docs/design.md section 12). A few free
+// blocks are kept, the rest goes back to the allocator. Contents are not cleared.
+//
+// Thread rule: one worker. Limits: blocks_max each; reaching it is kLimit, for the caller to count
+// and answer.
+#pragma once
+
+#include "canaryd/base/error.hpp"
+
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace canaryd::net {
+
+class BufferPool;
+
+// A block on loan; gives itself back.
+class Buffer {
+ public:
+  Buffer() noexcept = default;
+  Buffer(Buffer&& other) noexcept
+      : pool_(std::exchange(other.pool_, nullptr)), data_(std::exchange(other.data_, nullptr)) {}
+  Buffer& operator=(Buffer&& other) noexcept {
+    if (this != &other) {
+      release();
+      pool_ = std::exchange(other.pool_, nullptr);
+      data_ = std::exchange(other.data_, nullptr);
+    }
+    return *this;
+  }
+  ~Buffer() { release(); }
+
+  [[nodiscard]] explicit operator bool() const noexcept { return data_ != nullptr; }
+  [[nodiscard]] char* data() const noexcept { return data_; }
+  [[nodiscard]] inline std::size_t size() const noexcept;  // 0 for an empty handle.
+  [[nodiscard]] std::span<char> span() const noexcept { return {data_, size()}; }
+  inline void release() noexcept;
+
+ private:
+  friend class BufferPool;
+  Buffer(BufferPool& pool, char* data) noexcept : pool_(&pool), data_(data) {}
+
+  BufferPool* pool_ = nullptr;
+  char* data_ = nullptr;
+};
+
+class BufferPool {
+ public:
+  struct Limits {
+    std::size_t block_bytes = 0;
+    std::size_t blocks_max = 0;  // On loan at once.
+    std::size_t cached_max = 0;  // Free blocks kept.
+  };
+
+  explicit BufferPool(Limits limits);
+  BufferPool(const BufferPool&) = delete;
+  BufferPool& operator=(const BufferPool&) = delete;
+  // Every buffer has come back by then.
+  ~BufferPool();
+
+  [[nodiscard]] Result<Buffer> acquire();
+
+  [[nodiscard]] std::size_t block_bytes() const noexcept { return limits_.block_bytes; }
+  [[nodiscard]] std::size_t on_loan() const noexcept { return on_loan_; }
+  [[nodiscard]] std::size_t cached() const noexcept { return free_.size(); }
+  // acquire() calls that found the pool exhausted, since the start.
+  [[nodiscard]] std::size_t refused() const noexcept { return refused_; }
+
+ private:
+  friend class Buffer;
+  void give_back(char* block) noexcept;
+
+  Limits limits_;
+  std::size_t on_loan_ = 0;
+  std::size_t refused_ = 0;
+  std::vector<char*> free_;
+};
+
+inline std::size_t Buffer::size() const noexcept {
+  return pool_ == nullptr ? 0 : pool_->block_bytes();
+}
+inline void Buffer::release() noexcept {
+  if (data_ == nullptr) return;
+  std::exchange(pool_, nullptr)->give_back(std::exchange(data_, nullptr));
+}
+
+// The two pools of a worker. The default bounds one worker's buffers at 64 MiB of small and 64 MiB
+// of large blocks.
+struct BufferPools {
+  static constexpr std::size_t kSmallBytes = 16 * 1024;
+  static constexpr std::size_t kLargeBytes = 256 * 1024;
+  struct Limits {
+    std::size_t small_blocks_max = 4096;
+    std::size_t large_blocks_max = 256;
+  };
+
+  BufferPools() : BufferPools(Limits{}) {}
+  explicit BufferPools(Limits limits)
+      : small({kSmallBytes, limits.small_blocks_max, 64}),
+        large({kLargeBytes, limits.large_blocks_max, 8}) {}
+
+  BufferPool small;
+  BufferPool large;
+};
+
+}  // namespace canaryd::net

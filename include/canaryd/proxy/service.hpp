@@ -1,0 +1,73 @@
+// The data plane of one worker: its listeners, its client connections, its upstreams, the table in
+// force.
+//
+// A Service lives on its worker: it is made, used and destroyed there (net::Worker::post). It does
+// not know that rollouts exist: it sees a table, picks a cohort and writes counters. A new table
+// takes effect with the next request; requests under way keep the one they began with. Upstreams
+// whose spec did not change keep their connections.
+//
+// Stopping is two words: drain() stops accepting, closes idle connections and ends the others with
+// their exchange; cancel() ends all at once. The destructor does not wait.
+//
+// Thread rule: one worker. Limits: those of the ListenerSpecs, and the worker's buffer pools.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/base/error.hpp"
+#include "canaryd/net/runtime.hpp"
+#include "canaryd/proxy/snapshot.hpp"
+#include "canaryd/stats/failure_queue.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+namespace canaryd::proxy {
+
+struct ServiceState;
+
+struct ServiceOptions {
+  const Clock* clock = nullptr;                   // For the Date field; outlives the service.
+  std::shared_ptr<stats::FailureQueue> failures;  // This worker's; may be null in tests.
+};
+
+struct OpenListener {
+  std::shared_ptr<const ListenerSpec> spec;
+  bool share = false;  // Another worker has bound the address already; see net::ListenOptions.
+  std::optional<net::Address>
+      bind;  // Instead of the spec's address: with the number that port 0 became.
+  std::shared_ptr<ListenerCounters> counters;  // This worker's.
+  std::shared_ptr<ListenerGauge> gauge;        // All workers'.
+};
+
+class Service {
+ public:
+  Service(net::Runtime& runtime, ServiceOptions options);
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+  ~Service();
+
+  // Before the first one, requests are answered 404.
+  void publish(WorkerSnapshot snapshot);
+
+  // Binds and accepts. Returns the address with its real port.
+  [[nodiscard]] Result<net::Address> open(OpenListener listener);
+  // New limits and timeouts for a listener that is open; its address does not change.
+  void update(std::shared_ptr<const ListenerSpec> spec);
+  // Stops accepting there and lets its connections end. Named by both, because a listener that
+  // moves is open twice for a moment.
+  void close(std::string_view name, const net::Address& address);
+
+  void drain();
+  void cancel();
+  [[nodiscard]] std::size_t connections() const noexcept;
+  // Called on this worker each time the last connection has ended.
+  void on_empty(std::function<void()> callback);
+
+ private:
+  std::unique_ptr<ServiceState> state_;
+};
+
+}  // namespace canaryd::proxy

@@ -1,0 +1,60 @@
+// What control hands to the data plane: one immutable picture of listeners, upstreams and routes,
+// and for each worker the counters to write into.
+//
+// Thread rule: a Snapshot is shared by all workers and never changes. A WorkerSnapshot is for one
+// worker.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/base/ip.hpp"
+#include "canaryd/http/h1_parser.hpp"
+#include "canaryd/net/address.hpp"
+#include "canaryd/proxy/counters.hpp"
+#include "canaryd/routing/routing_table.hpp"
+#include "canaryd/stats/counter_set.hpp"
+#include "canaryd/upstream/upstream.hpp"
+
+#include <bitset>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace canaryd::proxy {
+
+struct ListenerSpec {
+  std::string name;
+  net::Address address;
+  std::vector<Cidr> trusted_proxies;
+  bool expose_cohort = false;
+  std::uint32_t connections_max = 10000;  // All workers together.
+  http::HeadLimits head;                  // Head bytes at most BufferPools::kLargeBytes.
+  std::optional<std::uint64_t> body_bytes_max;
+  Duration header_timeout = std::chrono::seconds(10);
+  Duration body_idle_timeout = std::chrono::seconds(30);
+  Duration write_stall_timeout = std::chrono::seconds(30);
+  Duration keep_alive_timeout = std::chrono::seconds(60);
+};
+
+// What of a rollout's traffic counts as a failure of the version that served it.
+struct FailurePolicy {
+  std::bitset<600> status;  // Index: status code.
+  bool reset = true;
+  bool timeout = true;
+  std::int64_t dedupe_window_seconds = 10;
+};
+
+struct Snapshot {
+  std::shared_ptr<const routing::RoutingTable> table;
+  std::vector<upstream::UpstreamSpec> upstreams;  // Index: UpstreamId.
+  std::vector<FailurePolicy> failures;            // Index: RolloutId.
+};
+
+struct WorkerSnapshot {
+  std::shared_ptr<const Snapshot> shared;
+  std::shared_ptr<stats::CounterSet> counters;
+  std::vector<std::shared_ptr<upstream::UpstreamCounters>> upstreams;  // Index: UpstreamId.
+};
+
+}  // namespace canaryd::proxy

@@ -1,0 +1,105 @@
+// What can happen to a rollout. Each event is handled in each phase (docs/rollout-states.md).
+//
+// Plain values; pure; any thread.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/base/strong.hpp"
+#include "canaryd/rollout/plan.hpp"
+#include "canaryd/rollout/state.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace canaryd::rollout {
+
+// ---- Operator commands. Each is idempotent: what is so already is no change.
+
+struct Start {
+  std::optional<std::string> revision;  // Other than the one in force: a new rollout.
+  bool stable_up = true;                // A new revision needs a stable to go back to.
+};
+struct Retry {};
+struct Promote {
+  bool full = false;  // Straight to the end instead of the next step.
+};
+struct Pause {};
+struct Resume {};
+struct Abort {};
+struct RollBack {};
+struct SetWeight {
+  BasisPoints weight;
+};
+struct Approve {
+  std::string gate;
+  std::optional<WallTime> expires;
+};
+
+// ---- The world
+
+// Sent once a second or so, and with each new verdict. Everything in it is the level now, not a
+// change, so that a lost one does no harm.
+struct Tick {
+  Judgement judgement = Judgement::kHold;
+  std::uint64_t requests = 0;  // Of the canary, in this step.
+  bool no_data = false;        // The analysis has nothing to judge by.
+  bool no_control = false;     // Everybody is on the canary: there is no stable to compare with.
+  bool stable_up = true;       // Has healthy endpoints.
+  bool canary_up = true;
+};
+
+// From the data plane's gate, which has lowered itself already (docs/statistics.md).
+enum class Trip : std::uint8_t { kCircuit, kUnhealthy, kExposure };
+[[nodiscard]] std::string_view to_string(Trip trip) noexcept;
+
+struct CircuitOpened {
+  Trip why = Trip::kCircuit;
+};
+struct CircuitClosed {};  // Enough probes succeeded.
+// The probes failed, or the exposure budget is used up. stable_failing: so does stable, therefore
+// the canary is not blamed.
+struct ProtectionFailed {
+  Trip why = Trip::kCircuit;
+  bool stable_failing = false;
+};
+
+// A reload. The plan given to step() with it is the new one.
+struct NewPlan {
+  bool stable_up = true;
+};
+// The daemon has read this state from the journal. The plan may have changed meanwhile.
+struct Restart {
+  bool stable_up = true;
+};
+
+struct Event {
+  using What = std::variant<Start,
+                            Retry,
+                            Promote,
+                            Pause,
+                            Resume,
+                            Abort,
+                            RollBack,
+                            SetWeight,
+                            Approve,
+                            Tick,
+                            CircuitOpened,
+                            CircuitClosed,
+                            ProtectionFailed,
+                            NewPlan,
+                            Restart>;
+  What what;
+  std::string actor = "canaryd";  // Who; "canaryd" for what happens by itself.
+  std::string reason;             // The operator's words. Untrusted text; at most 1 KiB is kept.
+  std::string evidence;  // For people: "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %".
+};
+
+// "start", "set_weight", "tick": for the journal.
+[[nodiscard]] std::string_view name_of(const Event& event) noexcept;
+// Commands come from an operator; all others happen by themselves.
+[[nodiscard]] bool is_command(const Event& event) noexcept;
+
+}  // namespace canaryd::rollout

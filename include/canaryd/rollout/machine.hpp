@@ -1,0 +1,62 @@
+// The state machine of a rollout: step(plan, state, event, now) -> Transition.
+//
+// Total: every phase meets every event, and the answer is a change, no change, or a refusal that
+// says why. It changes one thing at a time: at most one step up, one generation, one journal row.
+// Promises (tests/unit/rollout/machine_property_test.cpp):
+//   - `abort` gives weight 0 in one transition from every phase but kRetired; so does a bad verdict
+//     under enforce and on_failure: rollback. Rollback stays armed while paused, waiting, held,
+//     baking.
+//   - What users see of the canary grows only in a transition whose direction is kUp.
+//   - A rise by itself needs an accepting verdict (at 100 % without holdback: time and requests),
+//   and
+//     never happens under mode: observe after the start.
+// Pure: values in, values out; any thread. `now` may go backwards: time then stands still.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/rollout/effect.hpp"
+#include "canaryd/rollout/event.hpp"
+#include "canaryd/rollout/plan.hpp"
+#include "canaryd/rollout/state.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace canaryd::rollout {
+
+enum class Outcome : std::uint8_t { kChanged, kUnchanged, kRefused };
+
+struct Transition {
+  State state;  // The new one; the old one unless kChanged.
+  Outcome outcome = Outcome::kUnchanged;
+  std::string refusal;          // kRefused: a sentence that says why and what can be done.
+  Change change;                // kChanged only.
+  std::vector<Effect> effects;  // In order; see effect.hpp. kChanged only.
+};
+
+// `plan` must have no problems(). With NewPlan or Restart it is the new plan; a refusal then means
+// that the rollout goes on under the old one.
+[[nodiscard]] Transition step(const Plan& plan,
+                              const State& state,
+                              const Event& event,
+                              WallTime now);
+
+// Whether the plan names other versions or another revision than those the state is of: NewPlan and
+// Restart then begin anew, and until they have, the state's weight must not be served under it.
+[[nodiscard]] bool is_another_rollout(const Plan& plan, const State& state) noexcept;
+
+// What has to happen before the next step is taken, for status screens.
+struct StepNeeds {
+  Duration time{};             // Of min_duration.
+  std::uint64_t requests = 0;  // Canary requests still missing.
+  std::string gate;            // Closed gate at the end of the step, or empty.
+  friend bool operator==(const StepNeeds&, const StepNeeds&) = default;
+};
+[[nodiscard]] StepNeeds step_needs(const Plan& plan,
+                                   const State& state,
+                                   std::uint64_t requests,
+                                   WallTime now);
+
+}  // namespace canaryd::rollout

@@ -1,0 +1,97 @@
+// What one rollout is meant to do: its versions, its steps, and what to do when they do not go
+// well.
+//
+// The part of a rollout's configuration that the state machine needs; `config` makes it from the
+// file (docs/interfaces.md 2.1, 2.3), and the defaults here are the ones stated there. Plain value;
+// pure; any thread. Limits: kMaxSteps steps, durations up to 10,000 days, texts up to kMaxText
+// bytes.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/base/strong.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace canaryd::rollout {
+
+inline constexpr std::size_t kMaxSteps = 100;
+inline constexpr std::size_t kMaxText = 253;
+
+// kAuto: begins by itself as soon as both versions are healthy. kManual: waits for `start`.
+enum class StartMode : std::uint8_t { kAuto, kManual };
+// What a bad verdict does. kStepDown: one step down, then held until `retry`.
+enum class OnFailure : std::uint8_t { kRollback, kHold, kStepDown };
+// What happens at max_duration without a verdict. Never applied when there was no data.
+enum class OnInconclusive : std::uint8_t { kHold, kRollback, kPromote };
+// kObserve: verdicts are reported and never acted on; after the start only the operator moves the
+// weight, up or down. What protects users at once (circuit, exposure) acts in both modes.
+enum class Mode : std::uint8_t { kEnforce, kObserve };
+
+[[nodiscard]] std::string_view to_string(StartMode value) noexcept;
+[[nodiscard]] std::string_view to_string(OnFailure value) noexcept;
+[[nodiscard]] std::string_view to_string(OnInconclusive value) noexcept;
+[[nodiscard]] std::string_view to_string(Mode value) noexcept;
+
+// Everything named in a step is needed to leave it, and the verdict `accept` besides.
+struct Step {
+  BasisPoints weight;
+  Duration min_duration = std::chrono::seconds(10);
+  std::uint64_t min_requests = 0;  // Of the canary, within the step.
+  Duration max_duration = std::chrono::hours(1);
+  std::string gate;  // Empty: none. Else the step is left only after `approve`.
+  friend bool operator==(const Step&, const Step&) = default;
+};
+
+// After the last step: stable is kept warm and rollback stays armed. holdback is the share that
+// stays on stable from the last step on, so that there is something to compare with.
+struct Bake {
+  Duration duration = std::chrono::hours(24);
+  BasisPoints holdback;
+  friend bool operator==(const Bake&, const Bake&) = default;
+};
+
+// 1, 5, 10, 25 and 100 %.
+[[nodiscard]] std::vector<Step> default_steps();
+
+struct Plan {
+  std::string name;
+  std::string stable;  // Names of upstreams.
+  std::string canary;
+  std::string revision;  // A new value starts a new rollout with fresh evidence.
+  std::string salt;      // Not used by the machine: a new salt moves users, not the weight.
+  StartMode start = StartMode::kAuto;
+  std::vector<Step> steps = default_steps();
+  Mode mode = Mode::kEnforce;
+  OnFailure on_failure = OnFailure::kRollback;
+  OnInconclusive on_inconclusive = OnInconclusive::kHold;
+  Bake bake;
+  friend bool operator==(const Plan&, const Plan&) = default;
+};
+
+struct PlanProblem {
+  std::string path;  // Within the rollout: "steps[1].weight".
+  std::string message;
+  friend bool operator==(const PlanProblem&, const PlanProblem&) = default;
+};
+
+// Everything that is wrong with the plan; empty if it is valid. step() needs a valid plan.
+[[nodiscard]] std::vector<PlanProblem> problems(const Plan& plan);
+
+// The weight of the end: 100 % less the holdback.
+[[nodiscard]] BasisPoints full_weight(const Plan& plan) noexcept;
+// The weight that a step means: its own, or full_weight() if that is less.
+[[nodiscard]] BasisPoints step_weight(const Plan& plan, std::size_t index) noexcept;
+// The step that a weight belongs to: the last one that is not above it, else the first.
+[[nodiscard]] std::size_t step_at(const Plan& plan, BasisPoints weight) noexcept;
+// The first step above a weight; nothing at the last one.
+[[nodiscard]] std::optional<std::size_t> step_above(const Plan& plan, BasisPoints weight) noexcept;
+// The weight that accepting evidence gathered at `weight` leads to: what the analysis weighs a
+// step's risk by.
+[[nodiscard]] BasisPoints weight_above(const Plan& plan, BasisPoints weight) noexcept;
+
+}  // namespace canaryd::rollout

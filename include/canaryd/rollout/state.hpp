@@ -1,0 +1,117 @@
+// Where a rollout stands: everything that has to survive a restart, as one comparable value.
+//
+// What changes with every request (counts, evidence) is not in here; it is in the evidence rows and
+// comes to the machine with each Tick. The text form is one line of JSON with a version; it comes
+// back from disk and is checked like any other input. Plain value; pure; any thread.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/base/error.hpp"
+#include "canaryd/base/strong.hpp"
+#include "canaryd/rollout/plan.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace canaryd::rollout {
+
+// docs/interfaces.md 2.4. kRetiring and kRetired are entered by retirement, which is not built yet;
+// the machine knows what every event means there.
+enum class Phase : std::uint8_t {
+  kIdle,
+  kProgressing,
+  kSuspended,  // The circuit is open: everybody is on stable, `weight` waits.
+  kPaused,     // By the operator.
+  kWaiting,    // For the gate of the step.
+  kHeld,       // By the machine; see HoldReason.
+  kBaking,
+  kPromoted,
+  kRetiring,
+  kRetired,
+  kRolledBack,
+  kAborted,
+};
+inline constexpr std::array kPhases{Phase::kIdle,
+                                    Phase::kProgressing,
+                                    Phase::kSuspended,
+                                    Phase::kPaused,
+                                    Phase::kWaiting,
+                                    Phase::kHeld,
+                                    Phase::kBaking,
+                                    Phase::kPromoted,
+                                    Phase::kRetiring,
+                                    Phase::kRetired,
+                                    Phase::kRolledBack,
+                                    Phase::kAborted};
+
+enum class HoldReason : std::uint8_t {
+  kNone,
+  kInconclusive,         // max_duration passed without a verdict; the operator decides.
+  kNoData,               // max_duration passed without enough traffic; goes on when there is some.
+  kEnvironmentDegraded,  // Stable fails too; goes on when it is well again.
+  kVerdict,              // A bad verdict with on_failure hold or step_down; needs `retry`.
+};
+
+// What the machine takes from the analysis.
+enum class Judgement : std::uint8_t { kHold, kAccept, kRollback };
+
+// Whom the data plane may send to the canary. The same three as in the routing table.
+enum class Admission : std::uint8_t {
+  kStableOnly,  // Nobody, forced or not.
+  kForceOnly,   // Only who asks for it by the force header.
+  kSplit,       // By weight; force and segments are honoured.
+};
+
+[[nodiscard]] std::string_view to_string(Phase phase) noexcept;  // "rolled_back"
+[[nodiscard]] std::string_view to_string(HoldReason reason) noexcept;
+[[nodiscard]] std::string_view to_string(Judgement judgement) noexcept;
+[[nodiscard]] std::string_view to_string(Admission admission) noexcept;
+[[nodiscard]] std::optional<Phase> parse_phase(std::string_view text) noexcept;
+
+struct State {
+  Phase phase = Phase::kIdle;
+  std::size_t step = 0;          // Index of the step that `weight` belongs to.
+  BasisPoints weight;            // Target; see served_weight().
+  BasisPoints next_weight;       // What the evidence of this step is weighed for.
+  std::uint64_t generation = 0;  // Raised by one with every change.
+  std::uint64_t run = 0;         // Generation of the last start with fresh evidence; 0: none yet.
+  std::string stable;            // The plan this rollout was begun with.
+  std::string canary;
+  std::string plan_revision;
+  std::string revision;                 // In force: the plan's, or the one given to `start`.
+  WallTime since{};                     // Of the phase.
+  WallTime step_since{};                // min_duration counts from here; stands still while paused.
+  WallTime timer_since{};               // max_duration, or the bake, counts from here.
+  HoldReason hold = HoldReason::kNone;  // In kHeld; in kSuspended, when stable fails too.
+  Phase paused_from = Phase::kProgressing;        // kProgressing or kBaking: where `resume` leads.
+  Phase suspended_from = Phase::kProgressing;     // Where the end of the suspension leads.
+  HoldReason suspended_hold = HoldReason::kNone;  // Of suspended_from.
+  bool condemned = false;  // A bad verdict stands: the weight does not rise again without `retry`.
+  Judgement observed = Judgement::kHold;      // The last one reported in mode observe.
+  std::map<std::string, WallTime> approvals;  // Gate to the end of its approval.
+  std::string actor;                          // Of the last change.
+  std::string reason;
+  friend bool operator==(const State&, const State&) = default;
+};
+
+// An approval without end.
+inline constexpr WallTime kForever{std::chrono::milliseconds(std::int64_t{8'000'000'000'000})};
+
+// A rollout that nobody has started: idle, weight 0.
+[[nodiscard]] State initial_state(const Plan& plan, WallTime now);
+
+// What the data plane is to serve: `weight`, and 0 while suspended.
+[[nodiscard]] BasisPoints served_weight(const State& state) noexcept;
+[[nodiscard]] Admission admission(const State& state) noexcept;
+
+// One line, stable: equal states give equal texts.
+[[nodiscard]] std::string serialise(const State& state);
+// The text is untrusted. kMalformed says what is wrong; kUnsupported: written by a later version.
+[[nodiscard]] Result<State> parse_state(std::string_view text);
+
+}  // namespace canaryd::rollout

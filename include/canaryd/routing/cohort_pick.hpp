@@ -1,0 +1,68 @@
+// Stable or canary: the decision for one request.
+//
+// A key falls into one of 10,000 buckets: bucket = (SipHash(key; salt) * 10000) >> 64. The canary
+// takes the buckets below the weight, so a growing weight only adds users and never sends one back;
+// the bucket depends on nothing but key and salt, so every worker, host, version and restart
+// agrees. Never change the formula: it would move every user (tests/unit/routing/golden_buckets.inc
+// holds it still).
+//
+// In order:
+//   1. Safety. Traffic::kStableOnly, or an effective weight of 0 while splitting: everybody to
+//   stable, forced or not.
+//   2. Force. "always" or "never" in the force header or cookie, if the peer may use it. Left out
+//   of the analysis.
+//   3. Weight. bucket < min(weight, gate's ceiling). A request without a key has the last bucket:
+//   it moves only at
+//      100 %, and is left out of the analysis, because nobody drew its cohort by lot.
+//
+// Pure but for the gate's atomic load; no allocation; any thread with its own Random.
+#pragma once
+
+#include "canaryd/base/hash.hpp"
+#include "canaryd/base/strong.hpp"
+#include "canaryd/routing/sticky_key.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+namespace canaryd::routing {
+
+struct Rollout;
+
+inline constexpr std::uint16_t kBuckets = BasisPoints::kMax;
+
+struct Pick {
+  Cohort cohort = Cohort::kStable;
+  KeySource key_source = KeySource::kNone;
+  bool forced = false;  // A force header or cookie was honoured, or overruled by safety.
+  bool counts_for_analysis = true;  // The cohort was drawn by lot.
+  bool issue_cookie = false;        // The response should set `fresh_id` as the cookie.
+  std::uint16_t bucket = 0;         // Below kBuckets.
+  BasisPoints weight;               // What was in force: min(table, gate); 0 unless splitting.
+  UpstreamId upstream;
+  std::uint64_t key_hash = 0;  // Of key and salt; what the analysis dedupes by. 0: no key.
+  FreshId fresh_id;            // Meaningful only if `issue_cookie`.
+};
+
+struct PickInput {
+  const http::FieldList& fields;
+  std::string_view query;     // http::Target::query.
+  const IpAddress& client;    // Trust already resolved (client_address.hpp).
+  bool peer_trusted = false;  // The connection comes from a trusted network.
+  Random& random;             // The worker's own.
+};
+
+[[nodiscard]] Pick pick_cohort(const Rollout& rollout, const PickInput& input) noexcept;
+
+[[nodiscard]] constexpr std::uint16_t bucket_of(std::uint64_t key_hash) noexcept {
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<std::uint16_t>((static_cast<Wide>(key_hash) * kBuckets) >> 64U);
+}
+
+// The bucket that a key has under a salt.
+[[nodiscard]] inline std::uint16_t bucket_of(const HashKey& salt_key,
+                                             std::string_view key) noexcept {
+  return bucket_of(siphash(salt_key, key));
+}
+
+}  // namespace canaryd::routing

@@ -1,0 +1,145 @@
+// What one worker counts for one (table epoch, route, cohort).
+//
+// An exchange counts in the block of the table it pinned. Whoever merges blocks decides by epoch:
+// requests that end in the block of an older table are traffic (Prometheus), not evidence
+// (analysis).
+//
+// Two kinds of figures, kept apart so that neither has to be repaired afterwards:
+//   traffic   every request: code class, bytes, duration, active;
+//   evidence  `judged` requests and the `bad` ones among them. A failure of a client that failed
+//   already inside the
+//             dedupe window is in neither (it counts in `deduped`), and neither is a request that
+//             the analysis leaves out (forced, segment, excluded path, client gone: `excluded`). So
+//             requests = judged + deduped + excluded.
+//
+// Durations are two histograms: `latency` of the judged requests that did not fail (evidence), and
+// `latency_other` of all the rest. Their sum is what Prometheus shows, its bounds derived by
+// Histogram::at_most (2.5 % at the bounds).
+//
+// Thread rule: one writer, which only loads and stores (no read-modify-write); any thread may read.
+// A reading is not a cut through time: a request that is being recorded may show in part, the rest
+// of it in the next reading. Size: 5.6 KB; make blocks for the routes of the table, never for
+// anything a client can name.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/stats/histogram.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace canaryd::stats {
+
+// What a finished request means for the analysis.
+enum class Judgement : std::uint8_t {
+  kGood,
+  kBad,        // A failure charged to the cohort.
+  kDuplicate,  // The same, but its client failed already inside the dedupe window.
+  kExcluded,   // Traffic only.
+};
+
+// One finished request.
+struct Outcome {
+  std::uint8_t code_class = 0;  // 1 to 5; 0 when there was no status.
+  Judgement judgement = Judgement::kGood;
+  bool saved = false;  // A canary failure that the user did not see: stable answered.
+  Duration latency{};
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+};
+
+// A reading: plain values that can be added and subtracted.
+struct CounterSnapshot {
+  std::array<std::uint64_t, 6> code_class{};  // Index 0: no status.
+  std::uint64_t judged = 0;
+  std::uint64_t bad = 0;
+  std::uint64_t deduped = 0;
+  std::uint64_t excluded = 0;
+  std::uint64_t saved = 0;
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+  std::uint64_t duration_us = 0;  // Sum over all requests.
+  std::int64_t active = 0;        // A gauge: since() keeps the later value.
+  Histogram latency;
+  Histogram latency_other;
+
+  [[nodiscard]] std::uint64_t requests() const noexcept;
+  // Failures that reached a user: all charged ones, duplicates too, without the saved.
+  [[nodiscard]] std::uint64_t user_failures() const noexcept;
+  [[nodiscard]] Histogram durations() const noexcept;
+
+  CounterSnapshot& operator+=(const CounterSnapshot& other) noexcept;
+  // What came since an earlier reading of the same blocks. A counter never goes below 0.
+  [[nodiscard]] CounterSnapshot since(const CounterSnapshot& earlier) const noexcept;
+
+  friend bool operator==(const CounterSnapshot&, const CounterSnapshot&) = default;
+};
+
+class alignas(64) CounterBlock {
+ public:
+  CounterBlock() = default;
+  CounterBlock(const CounterBlock&) = delete;
+  CounterBlock& operator=(const CounterBlock&) = delete;
+
+  // Each begin() is followed by exactly one finish(), on the same block.
+  void begin() noexcept { bump(active_, 1); }
+  void finish(const Outcome& outcome) noexcept;
+
+  [[nodiscard]] CounterSnapshot read() const noexcept;
+
+ private:
+  using Counter = std::atomic<std::uint64_t>;
+
+  static void bump(Counter& counter, std::uint64_t by) noexcept {
+    counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+
+  // What every request touches comes first, in one or two cache lines.
+  std::array<Counter, 6> code_class_{};
+  Counter active_{0};  // Wraps on purpose; read as signed.
+  Counter judged_{0};
+  Counter duration_us_{0};
+  Counter bytes_in_{0};
+  Counter bytes_out_{0};
+  Counter bad_{0};
+  Counter deduped_{0};
+  Counter excluded_{0};
+  Counter saved_{0};
+  std::array<Counter, kLatencyBuckets> latency_{};
+  std::array<Counter, kLatencyBuckets> latency_other_{};
+};
+
+inline void CounterBlock::finish(const Outcome& outcome) noexcept {
+  bump(active_, ~std::uint64_t{0});
+  bump(code_class_[outcome.code_class < 6 ? outcome.code_class : 0], 1);
+  const auto nanoseconds =
+      outcome.latency.count() < 0 ? 0 : static_cast<std::uint64_t>(outcome.latency.count());
+  bump(duration_us_, (nanoseconds + 500) / 1000);
+  bump(bytes_in_, outcome.bytes_in);
+  bump(bytes_out_, outcome.bytes_out);
+  const std::size_t bucket = latency_bucket(outcome.latency);
+  if (outcome.judgement == Judgement::kGood) [[likely]] {
+    bump(judged_, 1);
+    bump(latency_[bucket], 1);
+    return;
+  }
+  bump(latency_other_[bucket], 1);
+  if (outcome.saved) bump(saved_, 1);
+  switch (outcome.judgement) {
+    case Judgement::kBad:
+      bump(judged_, 1);
+      bump(bad_, 1);
+      return;
+    case Judgement::kDuplicate:
+      bump(deduped_, 1);
+      return;
+    case Judgement::kExcluded:
+    case Judgement::kGood:
+      bump(excluded_, 1);
+      return;
+  }
+}
+
+}  // namespace canaryd::stats

@@ -1,0 +1,142 @@
+// What is kept on disk: the journal of every transition, and the evidence behind the verdicts.
+//
+// The journal only grows. Each row carries the SHA-256 of the row before it, so that verify() finds
+// what was changed afterwards. The state of a rollout is that of its last row. Evidence rows belong
+// to a run (one start with fresh evidence) and may be dropped once the run is over.
+//
+// A write is atomic and, when it returns without an error, durable. Writing the same rows again is
+// no error and changes nothing, so a write whose outcome is unknown may simply be repeated.
+//
+// Thread rule: one thread at a time (see async_store.hpp). Calls block on the disk. Limits: texts
+// of a row up to kMaxTextBytes, kMaxValues integers in an evidence row.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/base/error.hpp"
+#include "canaryd/base/strong.hpp"
+#include "canaryd/rollout/machine.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace canaryd::store {
+
+inline constexpr std::size_t kMaxTextBytes = 64 * 1024;
+inline constexpr std::size_t kMaxValues = 4096;
+inline constexpr std::size_t kMaxHistoryRows = 1000;
+inline constexpr std::size_t kMaxEvidenceRows = 100'000;
+
+struct JournalEntry {
+  std::string rollout;
+  std::uint64_t generation = 0;
+  WallTime at{};
+  std::string actor;
+  std::string event;
+  std::string from;
+  std::string to;
+  std::uint64_t step = 0;
+  BasisPoints weight_before;
+  BasisPoints weight_after;
+  std::string cause;
+  std::string reason;
+  std::string evidence;
+  std::string sentence;
+  std::string state;  // rollout::serialise() of the new state.
+  friend bool operator==(const JournalEntry&, const JournalEntry&) = default;
+};
+
+// The row for a transition that is kChanged.
+[[nodiscard]] JournalEntry entry_of(const rollout::Transition& transition);
+
+struct JournalRow {
+  std::uint64_t id = 0;  // Rising over all rollouts.
+  JournalEntry entry;
+  std::string hash;  // Hexadecimal; of this row and all before it.
+  friend bool operator==(const JournalRow&, const JournalRow&) = default;
+};
+
+// The meaning of `values` is the caller's.
+enum class EvidenceKind : std::uint8_t { kSettings = 0, kStep = 1, kBlock = 2 };
+
+struct EvidenceRow {
+  std::string rollout;
+  std::uint64_t run = 0;    // State::run.
+  std::uint64_t index = 0;  // Rising within the run; what is replayed in this order.
+  EvidenceKind kind = EvidenceKind::kBlock;
+  std::vector<std::int64_t> values;
+  friend bool operator==(const EvidenceRow&, const EvidenceRow&) = default;
+};
+
+// Canary failures that users saw, in a run. Only ever rises.
+struct ExposureUse {
+  std::string rollout;
+  std::uint64_t run = 0;
+  std::uint64_t used = 0;
+  friend bool operator==(const ExposureUse&, const ExposureUse&) = default;
+};
+
+// All or nothing.
+struct Batch {
+  std::vector<JournalEntry> entries;
+  std::vector<EvidenceRow> evidence;
+  std::vector<ExposureUse> exposure;
+  [[nodiscard]] bool empty() const noexcept {
+    return entries.empty() && evidence.empty() && exposure.empty();
+  }
+};
+
+struct HistoryQuery {
+  std::string rollout;      // Empty: all.
+  std::size_t limit = 100;  // At most kMaxHistoryRows.
+  // Rows with a greater id; without it the newest `limit` rows.
+  std::optional<std::uint64_t> after;
+};
+
+struct EvidenceQuery {
+  std::string rollout;
+  std::uint64_t run = 0;
+  std::uint64_t from_index = 0;
+  std::size_t limit = kMaxEvidenceRows;
+};
+
+struct Verification {
+  std::uint64_t rows = 0;  // Checked and good, from the start.
+  // The first row that is wrong, and how; nothing if all are right.
+  std::optional<std::uint64_t> bad_id;
+  std::string problem;
+  std::string head;  // Hash of the last good row.
+  [[nodiscard]] bool ok() const noexcept { return !bad_id; }
+};
+
+class Store {
+ public:
+  Store() = default;
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+  virtual ~Store() = default;
+
+  // kRefused: another row with this rollout and generation is there already, or an older generation
+  // than the last one. Error::retry is kSafe when the disk may recover.
+  [[nodiscard]] virtual Result<void> write(const Batch& batch) = 0;
+
+  // The last row of each rollout, checked against its hash; by name.
+  [[nodiscard]] virtual Result<std::vector<JournalRow>> latest() = 0;
+  // Oldest first.
+  [[nodiscard]] virtual Result<std::vector<JournalRow>> history(const HistoryQuery& query) = 0;
+  // By index.
+  [[nodiscard]] virtual Result<std::vector<EvidenceRow>> evidence(const EvidenceQuery& query) = 0;
+  // 0 if none was written.
+  [[nodiscard]] virtual Result<std::uint64_t> exposure_used(const std::string& rollout,
+                                                            std::uint64_t run) = 0;
+  // Recomputes every hash.
+  [[nodiscard]] virtual Result<Verification> verify() = 0;
+
+  // Forgets the evidence and exposure of all runs before `run`. The journal stays.
+  [[nodiscard]] virtual Result<void> drop_evidence(const std::string& rollout,
+                                                   std::uint64_t before_run) = 0;
+};
+
+}  // namespace canaryd::store

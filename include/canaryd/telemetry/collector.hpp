@@ -1,0 +1,121 @@
+// Merges what the workers count: totals for people and Prometheus, blocks for the analysis.
+//
+// Control begins a table here first, then opens one CounterSet per worker and posts it along with
+// the table. The set is owned by both: the worker writes as long as a request holds that table, the
+// collector reads once a second. When only the collector holds it any more, it is read one last
+// time and let go. So the late requests of an old table are counted, totals never fall over table
+// swaps and reloads, and nobody waits for anybody.
+//
+// Traffic and evidence (docs/statistics.md): every finished request adds to the totals of its route
+// and rollout. Evidence are only those that were recorded under the weight in force: the rollout's
+// epoch in the layout, which is another number than the table's, so that a change of one rollout's
+// weight leaves the blocks of the others open.
+//
+// A route or rollout that is in no table any more is forgotten with the last of its requests;
+// should its name come back it starts at 0, which is what Prometheus expects of a restart.
+//
+// Thread rule: the control thread, all of it. Seconds are those of the Failure records
+// (stats/failure_queue.hpp), and not falling. Limits: one reading of 5.6 KB is kept per worker,
+// route and cohort with traffic.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/base/strong.hpp"
+#include "canaryd/stats/block.hpp"
+#include "canaryd/stats/cohort_sample.hpp"
+#include "canaryd/stats/counter_set.hpp"
+#include "canaryd/stats/failure_queue.hpp"
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace canaryd::telemetry {
+
+// What the numbers in a table's counters mean.
+struct RolloutLabel {
+  std::string name;
+  std::uint64_t run =
+      0;  // Another one: a rollout with fresh evidence; figures "since start" begin anew.
+  std::uint64_t epoch = 0;  // Another one: the weight has changed; the block is closed.
+  std::uint32_t step = 0;
+  std::int64_t dedupe_window_seconds = 10;
+};
+struct RouteLabel {
+  std::string name;
+  std::optional<RolloutId> rollout;  // Index into TableLayout::rollouts.
+};
+struct TableLayout {
+  std::uint64_t epoch = 0;               // Of the table; higher with each.
+  std::vector<RolloutLabel> rollouts{};  // Index: RolloutId of the table.
+  std::vector<RouteLabel> routes{};      // Index: RouteId of the table.
+};
+
+struct ClosedBlock {
+  std::string rollout;
+  stats::Block block;
+};
+
+// One cohort of a rollout as status and dashboard show it.
+struct CohortTraffic {
+  stats::CohortSample run;              // Since the run began; its rate is the mean since then.
+  stats::CohortSample recent;           // The last 30 to 60 seconds.
+  double requests_per_second = 0;       // Over the last 10 full seconds.
+  std::optional<double> failure_share;  // Of the judged requests of the last 10 full seconds.
+  std::uint64_t step_requests = 0;      // Judged, under the weight and step in force.
+};
+
+struct RolloutTraffic {
+  CohortTraffic stable;
+  CohortTraffic canary;
+  // The canary's share of the requests of both cohorts in the last 60 full seconds.
+  std::optional<double> canary_share;
+};
+
+class Collector {
+ public:
+  Collector();
+  Collector(const Collector&) = delete;
+  Collector& operator=(const Collector&) = delete;
+  ~Collector();
+
+  // Reads all counters first, so that what came before the change is charged to the old weight.
+  // Blocks that this closes wait in take_blocks().
+  void begin_table(TableLayout layout, std::int64_t now_second);
+  // For one worker, under the table begun last.
+  [[nodiscard]] std::shared_ptr<stats::CounterSet> open_set();
+  // For one worker, once. Read until the worker lets go of it.
+  [[nodiscard]] std::shared_ptr<stats::FailureQueue> open_queue();
+
+  // Once a second.
+  void tick(std::int64_t now_second);
+  // The blocks closed since the last call, in order.
+  [[nodiscard]] std::vector<ClosedBlock> take_blocks();
+
+  // As of the last tick; nothing for a name that no table has.
+  [[nodiscard]] std::optional<RolloutTraffic> traffic(std::string_view rollout) const;
+  // Evidence gathered since the run began: judged requests of the cohort, duplicates left out as
+  // far as known.
+  [[nodiscard]] std::uint64_t evidence_requests(std::string_view rollout, Cohort cohort) const;
+
+  // Totals since the daemon started. `rollout` is empty for a route that has none.
+  using RouteVisitor = std::function<void(std::string_view route,
+                                          std::string_view rollout,
+                                          Cohort cohort,
+                                          const stats::CounterSnapshot&)>;
+  void visit_routes(const RouteVisitor& visit) const;
+
+  [[nodiscard]] std::uint64_t failures_dropped() const noexcept;  // By full queues.
+  [[nodiscard]] std::size_t live_sets() const noexcept;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace canaryd::telemetry

@@ -1,0 +1,159 @@
+// Everything that /metrics shows, as one plain value: filled by control and daemon, written as text
+// by prometheus_text(). Names, types and labels of the output are those of docs/interfaces.md
+// section 4; the order of the vectors is the order of the output.
+//
+// Thread rule: a plain value. Times in seconds, shares as ratios. Strings are names from the
+// configuration, never user data: each distinct one is a time series.
+#pragma once
+
+#include "canaryd/base/strong.hpp"
+#include "canaryd/stats/histogram.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace canaryd::telemetry {
+
+struct LabelledCount {
+  std::string label;  // Of `result` or `reason`.
+  std::uint64_t count = 0;
+};
+
+struct DurationMetrics {
+  stats::Histogram histogram;
+  double sum_seconds = 0;
+};
+
+struct ListenerMetrics {
+  std::string name;
+  std::int64_t connections_active = 0;
+  std::vector<LabelledCount> connections{};  // By result: "accepted", "refused".
+  std::vector<LabelledCount> errors{};       // By X-Canaryd-Error word.
+};
+
+struct RouteMetrics {
+  std::string route;
+  std::string rollout;  // Empty: none.
+  Cohort cohort = Cohort::kNone;
+  std::array<std::uint64_t, 6> code_class{};  // Index 0: no status.
+};
+
+// All routes of one rollout and cohort together; rollout empty and cohort none for all other
+// routes.
+struct TrafficMetrics {
+  std::string rollout;
+  Cohort cohort = Cohort::kNone;
+  DurationMetrics duration{};
+  std::int64_t active = 0;
+  std::uint64_t request_body_bytes = 0;
+  std::uint64_t response_body_bytes = 0;
+};
+
+struct EndpointMetrics {
+  std::string address;
+  bool healthy = true;
+};
+
+struct UpstreamMetrics {
+  std::string name;
+  std::optional<DurationMetrics> response{};  // To the first byte; left out if not measured.
+  std::int64_t connections_busy = 0;
+  std::int64_t connections_idle = 0;
+  std::vector<LabelledCount> connects{};  // By result.
+  std::vector<LabelledCount> retries{};   // By result.
+  std::vector<EndpointMetrics> endpoints{};
+};
+
+struct TransitionCount {
+  std::string to;
+  std::string reason;
+  std::uint64_t count = 0;
+};
+
+struct AnalysisMetrics {
+  std::string metric;                         // "errors", "latency_p99".
+  int verdict = 0;                            // -1 fail, 0 open, 1 pass.
+  std::optional<double> rollback_evidence{};  // 0..1, 1: boundary reached.
+  std::optional<double> accept_evidence{};
+  std::optional<double> stable{};  // Observed.
+  std::optional<double> canary{};
+  std::optional<double> tolerated{};
+};
+
+struct RolloutMetrics {
+  std::string name;
+  std::string stable;
+  std::string canary;
+  std::string revision;
+  std::string state;         // One of kRolloutStates.
+  double since_seconds = 0;  // Unix time.
+  std::uint32_t step = 0;    // Running, from 1; 0: none.
+  std::uint32_t steps = 0;
+  BasisPoints weight;                      // Of the canary, in force.
+  std::optional<double> observed_ratio{};  // Share of the canary.
+  std::vector<TransitionCount> transitions{};
+  std::vector<LabelledCount> rollbacks{};  // By reason.
+  std::vector<AnalysisMetrics> analysis{};
+  std::uint64_t samples_stable = 0;
+  std::uint64_t samples_canary = 0;
+};
+
+struct ProcessMetrics {
+  double cpu_seconds = 0;
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t open_fds = 0;
+  std::uint64_t max_fds = 0;
+  double start_time_seconds = 0;  // Unix time.
+};
+
+struct ReloadMetrics {
+  bool last_successful = true;
+  double last_success_seconds = 0;  // Unix time.
+  std::uint64_t succeeded = 0;
+  std::uint64_t failed = 0;
+};
+
+struct MetricsSnapshot {
+  std::string version;
+  std::string commit;
+  // Upper bounds of all histograms in seconds, rising (metrics.latency_buckets).
+  std::vector<double> latency_bounds{};
+  ReloadMetrics reload{};
+  std::vector<ListenerMetrics> listeners{};
+  std::vector<RouteMetrics> routes{};
+  std::vector<TrafficMetrics> traffic{};
+  std::vector<UpstreamMetrics> upstreams{};
+  std::vector<RolloutMetrics> rollouts{};
+  std::uint64_t log_dropped = 0;
+  std::optional<ProcessMetrics> process{};
+};
+
+// docs/interfaces.md 2.4.
+inline constexpr std::array<std::string_view, 12> kRolloutStates{"idle",
+                                                                 "progressing",
+                                                                 "suspended",
+                                                                 "paused",
+                                                                 "waiting",
+                                                                 "held",
+                                                                 "baking",
+                                                                 "promoted",
+                                                                 "retiring",
+                                                                 "retired",
+                                                                 "rolled_back",
+                                                                 "aborted"};
+
+class Collector;
+
+// Fills `routes` and `traffic`.
+void add_traffic(const Collector& collector, MetricsSnapshot& snapshot);
+// From /proc/self; nothing where that cannot be read.
+[[nodiscard]] std::optional<ProcessMetrics> read_process_metrics();
+
+// Prometheus text 0.0.4. A family without a series is left out.
+[[nodiscard]] std::string prometheus_text(const MetricsSnapshot& snapshot);
+
+}  // namespace canaryd::telemetry

@@ -1,0 +1,165 @@
+#!/usr/bin/env bash
+# Builds canaryd in every way it is checked in, runs the tests, and says what failed.
+set -uo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/test.sh [--all] [--no-install] [-v] [LEG...]
+
+  --all          also the release build, the slow and load tests, and fuzzing
+  --no-install   do not install missing packages
+  -v             show the output of the tools as they run (it is always in build/logs)
+  LEG...         only these legs: tidy dev asan tsan clang release slow fuzz
+
+Stops at the first leg that fails; exit code 0 only if everything asked for passed.
+CANARYD_JOBS sets the number of parallel jobs (default: one per core), CANARYD_FUZZ_SECONDS the
+time per fuzz target (default 60).
+TEXT
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root" || exit 1
+jobs=${CANARYD_JOBS:-$(nproc)}
+install=true
+verbose=false
+all=false
+legs=()
+for argument in "$@"; do
+  case $argument in
+    --all) all=true ;;
+    --no-install) install=false ;;
+    -v) verbose=true ;;
+    -h | --help) usage; exit 0 ;;
+    tidy | dev | asan | tsan | clang | release | slow | fuzz) legs+=("$argument") ;;
+    *) usage >&2; exit 2 ;;
+  esac
+done
+if [ ${#legs[@]} -eq 0 ]; then
+  legs=(tidy dev asan tsan clang)
+  if $all; then legs+=(release slow fuzz); fi
+fi
+
+export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$root} CCACHE_NOHASHDIR=1 CTEST_OUTPUT_ON_FAILURE=1
+export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+logs=$root/build/logs
+mkdir -p "$logs"
+
+# GCC 12's ThreadSanitizer cannot start where the kernel randomises more than 28 bits of addresses.
+tsan_shell=()
+bits=$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 28)
+if [ "$bits" -gt 28 ] && setarch -R true 2>/dev/null; then tsan_shell=(setarch -R); fi
+
+started=$SECONDS
+current_leg=""
+passed=()
+
+clock() { printf '%d:%02d' $((($1) / 60)) $((($1) % 60)); }
+
+# step NAME CMD...: run one command of the current leg, its output in the log.
+step() {
+  local name=$1 begin=$SECONDS log=$logs/$current_leg-$1.log
+  shift
+  printf '  %-10s ' "$name"
+  if $verbose; then
+    printf '\n'
+    "$@" 2>&1 | tee "$log"
+  else
+    "$@" >"$log" 2>&1
+  fi
+  local status=$?
+  if [ $status -ne 0 ]; then
+    printf 'FAILED after %s (exit %d)\n' "$(clock $((SECONDS - begin)))" $status
+    $verbose || grep -vE '^ *Start +[0-9]+:|Passed +[0-9.]+ sec$|^\[[0-9]+/[0-9]+\] (Build|Link)ing' "$log" | tail -n 80
+    printf 'full output: %s\n' "${log#"$root"/}"
+    return 1
+  fi
+  local note
+  note=$(grep -E '^([0-9]+% tests passed|tidy: )' "$log" | tail -n 1)
+  printf 'ok %s   %s\n' "$(clock $((SECONDS - begin)))" "$note"
+}
+
+configure_and_build() { # PRESET [TARGET]
+  step configure cmake --preset "$1" || return 1
+  if [ $# -gt 1 ]; then
+    step build cmake --build --preset "$1" --target "$2" -- -j"$jobs"
+  else
+    step build cmake --build --preset "$1" -- -j"$jobs"
+  fi
+}
+
+leg_tidy() {
+  step rules python3 tools/tidy.py && step self-test python3 tools/tidy.py --self-test
+}
+
+leg_dev() {
+  configure_and_build dev && step test ctest --preset dev -j"$jobs"
+}
+
+leg_asan() {
+  configure_and_build asan && step test ctest --preset asan -j"$jobs"
+}
+
+leg_tsan() {
+  step configure cmake --preset tsan &&
+    step build "${tsan_shell[@]}" cmake --build --preset tsan -- -j"$jobs" &&
+    step test "${tsan_shell[@]}" ctest --preset tsan -j"$jobs"
+}
+
+# A second compiler reads the rooms that hold the coroutines, and runs their tests.
+leg_clang() {
+  configure_and_build clang coroutine_rooms && step test cmake --build --preset clang --target check_coroutine_rooms
+}
+
+leg_release() {
+  configure_and_build release
+}
+
+# The long simulations need an optimiser; the release preset builds no tests.
+leg_slow() {
+  step configure cmake --preset release -B build/release-tests -DCANARYD_TESTS=ON \
+    -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=OFF &&
+    step build cmake --build build/release-tests -- -j"$jobs" &&
+    step test ctest --test-dir build/release-tests -L 'slow|load' --no-tests=error
+}
+
+leg_fuzz() {
+  configure_and_build fuzz fuzzers || return 1
+  local program name found corpora count=0
+  for program in build/fuzz/tests/fuzz/fuzz_*; do
+    if [ ! -f "$program" ] || [ ! -x "$program" ]; then continue; fi
+    name=$(basename "$program")
+    found=build/fuzz/found/$name
+    corpora=("$found")
+    mkdir -p "$found"
+    if [ -d "tests/fuzz/corpus/${name#fuzz_}" ]; then corpora+=("tests/fuzz/corpus/${name#fuzz_}"); fi
+    step "$name" "$program" -max_total_time="${CANARYD_FUZZ_SECONDS:-60}" -timeout=10 \
+      -rss_limit_mb=2048 -artifact_prefix="$found/" "${corpora[@]}" || return 1
+    count=$((count + 1))
+  done
+  if [ $count -eq 0 ] && [ -e tests/fuzz/CMakeLists.txt ]; then
+    printf '  FAILED: tests/fuzz built no fuzz_* program\n'
+    return 1
+  fi
+}
+
+if $install; then
+  sets=(--build --test)
+  case " ${legs[*]} " in *" fuzz "*) sets+=(--fuzz) ;; esac
+  scripts/install-deps.sh "${sets[@]}" || exit 1
+fi
+
+for index in "${!legs[@]}"; do
+  current_leg=${legs[$index]}
+  begin=$SECONDS
+  printf '[%d/%d] %s\n' $((index + 1)) ${#legs[@]} "$current_leg"
+  if ! "leg_$current_leg"; then
+    printf 'FAILED: %s in %s   passed: %s   not run: %s\n' "$current_leg" "$(clock $((SECONDS - started)))" \
+      "${passed[*]:-none}" "${legs[*]:$((index + 1))}"
+    exit 1
+  fi
+  passed+=("$current_leg")
+  printf '  %-10s %s\n' total "$(clock $((SECONDS - begin)))"
+done
+printf 'PASSED: %s in %s\n' "${passed[*]}" "$(clock $((SECONDS - started)))"

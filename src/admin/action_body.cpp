@@ -1,0 +1,139 @@
+#include "admin/action_body.hpp"
+
+#include "canaryd/base/text.hpp"
+#include "canaryd/base/units.hpp"
+
+#include <boost/json.hpp>
+
+#include <cmath>
+#include <initializer_list>
+
+namespace canaryd::admin {
+namespace {
+
+namespace json = boost::json;
+using control::Action;
+
+constexpr std::size_t kTextBytesMax = 256;
+
+Result<json::object> parse_object(std::string_view body) {
+  if (body.empty()) return json::object{};
+  boost::system::error_code code;
+  json::value value = json::parse(body, code);
+  if (code) return fail(ErrorCode::kMalformed, "the body is not valid JSON: " + code.message());
+  if (!value.is_object()) return fail(ErrorCode::kMalformed, "the body is not a JSON object");
+  return std::move(value.get_object());
+}
+
+Result<void> check_members(const json::object& object,
+                           std::initializer_list<std::string_view> known) {
+  for (const auto& member : object) {
+    const std::string_view key = member.key();
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    std::string detail = "unknown member ";
+    append_json_string(detail, key.substr(0, kTextBytesMax));
+    detail += "; expected:";
+    for (const std::string_view name : known) detail += " " + std::string(name);
+    return fail(ErrorCode::kInvalidArgument, detail);
+  }
+  return {};
+}
+
+Result<std::string> read_text(const json::object& object, std::string_view key, std::size_t limit) {
+  const json::value* const value = object.if_contains(key);
+  if (value == nullptr || value->is_null()) return std::string();
+  if (!value->is_string() || value->get_string().size() > limit) {
+    return fail(
+        ErrorCode::kInvalidArgument,
+        std::string(key) + " must be a string of at most " + std::to_string(limit) + " bytes");
+  }
+  return std::string(value->get_string());
+}
+
+Result<BasisPoints> read_weight(const json::object& object) {
+  const auto wrong = [] {
+    return fail(ErrorCode::kInvalidArgument,
+                "weight must be a number from 0 to 100 with at most two decimals");
+  };
+  const json::value* const value = object.if_contains("weight");
+  if (value == nullptr || !value->is_number()) return wrong();
+  const double percent = value->to_number<double>();
+  if (!(percent >= 0 && percent <= 100)) return wrong();
+  const double hundredths = std::round(percent * 100);
+  if (std::fabs(percent * 100 - hundredths) > 1e-6) return wrong();
+  return BasisPoints(static_cast<unsigned>(hundredths));
+}
+
+Result<bool> read_flag(const json::object& object, std::string_view key) {
+  const json::value* const value = object.if_contains(key);
+  if (value == nullptr) return false;
+  if (!value->is_bool()) {
+    return fail(ErrorCode::kInvalidArgument, std::string(key) + " must be true or false");
+  }
+  return value->get_bool();
+}
+
+Result<void> read_approval(const json::object& object, control::ActionRequest& request) {
+  CANARYD_TRY(check_members(object, {"gate", "expires", "reason"}));
+  CANARYD_TRY_ASSIGN(request.gate, read_text(object, "gate", kTextBytesMax));
+  if (request.gate.empty()) return fail(ErrorCode::kInvalidArgument, "gate is missing");
+  CANARYD_TRY_ASSIGN(const std::string expires, read_text(object, "expires", kTextBytesMax));
+  if (expires.empty()) return {};
+  CANARYD_TRY_ASSIGN(request.expires, parse_duration(expires));
+  return {};
+}
+
+Result<void> read_start(const json::object& object, control::ActionRequest& request) {
+  CANARYD_TRY(check_members(object, {"revision", "reason"}));
+  CANARYD_TRY_ASSIGN(std::string revision, read_text(object, "revision", kTextBytesMax));
+  if (!revision.empty()) request.revision = std::move(revision);
+  return {};
+}
+
+Result<void> read_for_action(const json::object& object, control::ActionRequest& request) {
+  switch (request.action) {
+    case Action::kSetWeight: {
+      CANARYD_TRY(check_members(object, {"weight", "reason"}));
+      CANARYD_TRY_ASSIGN(request.weight, read_weight(object));
+      return {};
+    }
+    case Action::kApprove:
+      return read_approval(object, request);
+    case Action::kStart:
+      return read_start(object, request);
+    case Action::kPromote: {
+      CANARYD_TRY(check_members(object, {"full", "reason"}));
+      CANARYD_TRY_ASSIGN(request.full, read_flag(object, "full"));
+      return {};
+    }
+    default:
+      return check_members(object, {"reason"});
+  }
+}
+
+}  // namespace
+
+Result<void> read_action_body(std::string_view body, control::ActionRequest& request) {
+  CANARYD_TRY_ASSIGN(const json::object object, parse_object(body));
+  CANARYD_TRY(read_for_action(object, request));
+  CANARYD_TRY_ASSIGN(request.reason, read_text(object, "reason", kReasonBytesMax));
+  return {};
+}
+
+Result<std::string> read_log_level_body(std::string_view body) {
+  CANARYD_TRY_ASSIGN(const json::object object, parse_object(body));
+  CANARYD_TRY(check_members(object, {"level", "reason"}));
+  CANARYD_TRY(read_text(object, "reason", kReasonBytesMax));
+  CANARYD_TRY_ASSIGN(std::string level, read_text(object, "level", kTextBytesMax));
+  if (level.empty()) return fail(ErrorCode::kInvalidArgument, "level is missing");
+  return level;
+}
+
+Result<void> read_plain_body(std::string_view body) {
+  CANARYD_TRY_ASSIGN(const json::object object, parse_object(body));
+  CANARYD_TRY(check_members(object, {"reason"}));
+  CANARYD_TRY(read_text(object, "reason", kReasonBytesMax));
+  return {};
+}
+
+}  // namespace canaryd::admin

@@ -1,0 +1,21 @@
+// The JSON bodies of POST requests: strict, so that a misspelt member is an error and not ignored.
+#pragma once
+
+#include "canaryd/base/error.hpp"
+#include "canaryd/control/backend.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace canaryd::admin {
+
+inline constexpr std::size_t kReasonBytesMax = 1024;
+
+// Reads {"reason"} and what the action takes besides into request. An empty body is {}.
+[[nodiscard]] Result<void> read_action_body(std::string_view body, control::ActionRequest& request);
+// {"level": "debug", "reason"?}.
+[[nodiscard]] Result<std::string> read_log_level_body(std::string_view body);
+// Only {"reason"?}.
+[[nodiscard]] Result<void> read_plain_body(std::string_view body);
+
+}  // namespace canaryd::admin

@@ -1,0 +1,378 @@
+#include "admin/api.hpp"
+
+#include "admin/action_body.hpp"
+#include "admin/guard.hpp"
+#include "admin/json.hpp"
+#include "admin/problem.hpp"
+#include "admin/query.hpp"
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+#include <charconv>
+
+namespace canaryd::admin {
+namespace {
+
+namespace json = boost::json;
+using control::ActionResult;
+using control::ActionStatus;
+
+constexpr std::string_view kRolloutPrefix = "/api/v1/rollouts/";
+constexpr std::uint64_t kHistoryLimitMax = 1000;
+
+Response json_response(const json::value& value) {
+  Response response;
+  response.body = to_text(value);
+  return response;
+}
+
+Response text_response(int status, std::string body) {
+  Response response;
+  response.status = status;
+  response.content_type = "text/plain; charset=utf-8";
+  response.body = std::move(body);
+  return response;
+}
+
+Response invalid(const Request& request, const Error& error) {
+  return to_response({400, "bad-request", error.context}, request.path());
+}
+
+// "17" in quotes, or * for any. Weak tags and lists name no single generation.
+Result<std::optional<std::uint64_t>> parse_if_match(std::string_view text) {
+  if (text == "*") return std::optional<std::uint64_t>();
+  std::uint64_t generation = 0;
+  if (text.size() >= 3 && text.front() == '"' && text.back() == '"') {
+    const char* const end = text.data() + text.size() - 1;
+    const auto [stop, error] = std::from_chars(text.data() + 1, end, generation);
+    if (error == std::errc() && stop == end) return std::optional<std::uint64_t>(generation);
+  }
+  return fail(ErrorCode::kInvalidArgument,
+              R"(If-Match must be one generation in quotes, such as "17")");
+}
+
+bool is_json(const std::optional<std::string>& content_type) {
+  if (!content_type) return false;
+  std::string type = content_type->substr(0, content_type->find(';'));
+  type.erase(type.find_last_not_of(" \t") + 1);
+  std::transform(type.begin(), type.end(), type.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return type == "application/json";
+}
+
+std::string entity_tag(const control::RolloutView& view) {
+  return '"' + std::to_string(view.generation) + '"';
+}
+
+Response answer_to_action(const ActionResult& result, const std::string& path) {
+  json::object extra;
+  if (result.view) extra["rollout"] = to_json(*result.view);
+  switch (result.status) {
+    case ActionStatus::kRefused:
+      return to_response({409, "refused", result.detail}, path, std::move(extra));
+    case ActionStatus::kStale:
+      return to_response({412, "stale", result.detail}, path, std::move(extra));
+    case ActionStatus::kNotFound:
+      return to_response({404, "not-found", result.detail}, path);
+    case ActionStatus::kOk:
+    case ActionStatus::kNotDurable:
+      break;
+  }
+  json::value body = result.view ? to_json(*result.view) : json::value(json::object());
+  const bool durable = result.status == ActionStatus::kOk;
+  body.as_object()["durable"] = durable;
+  Response response = json_response(body);
+  response.status = durable ? 200 : 202;
+  if (result.view) response.headers.emplace_back("ETag", entity_tag(*result.view));
+  return response;
+}
+
+Response answer_to_reload(const control::ReloadResult& result, const std::string& path) {
+  if (result.ok) {
+    return json_response({{"valid", true}, {"problems", to_json(result.problems)}});
+  }
+  json::object extra;
+  extra["valid"] = false;
+  extra["problems"] = to_json(result.problems);
+  return to_response({422, "configuration-invalid", "the running configuration stays in force"},
+                     path,
+                     std::move(extra));
+}
+
+bool has_usable_endpoint(const control::UpstreamView& upstream) {
+  return std::any_of(upstream.endpoints.begin(),
+                     upstream.endpoints.end(),
+                     [](const auto& endpoint) { return endpoint.healthy && !endpoint.ejected; });
+}
+
+}  // namespace
+
+// ---- Finding the way
+// -------------------------------------------------------------------------------------------------
+
+struct Api::Route {
+  std::string_view path;  // For those below a rollout: what follows its name, without the slash.
+  bool below_rollout;
+  bool is_change;  // POST; else GET and HEAD.
+  void (Api::*run)(const Request&, const Match&, const Done&);
+};
+
+struct Api::Match {
+  const Route* route = nullptr;
+  std::string_view rollout;
+};
+
+const Api::Route Api::kRoutes[] = {
+    {"/livez", false, false, &Api::livez},
+    {"/readyz", false, false, &Api::readyz},
+    {"/metrics", false, false, &Api::metrics},
+    {"/api/v1/rollouts", false, false, &Api::rollouts},
+    {"/api/v1/listeners", false, false, &Api::listeners},
+    {"/api/v1/upstreams", false, false, &Api::upstreams},
+    {"/api/v1/routes", false, false, &Api::routes},
+    {"/api/v1/config", false, false, &Api::config},
+    {"/api/v1/build", false, false, &Api::build},
+    {"/api/v1/reload", false, true, &Api::reload},
+    {"/api/v1/drain", false, true, &Api::drain},
+    {"/api/v1/log-level", false, true, &Api::log_level},
+    {"", true, false, &Api::rollout},
+    {"history", true, false, &Api::history},
+    {"start", true, true, &Api::act},
+    {"retry", true, true, &Api::act},
+    {"promote", true, true, &Api::act},
+    {"pause", true, true, &Api::act},
+    {"resume", true, true, &Api::act},
+    {"abort", true, true, &Api::act},
+    {"rollback", true, true, &Api::act},
+    {"weight", true, true, &Api::act},
+    {"approve", true, true, &Api::act},
+};
+
+Api::Match Api::find(std::string_view path) {
+  const bool below_rollout = path.starts_with(kRolloutPrefix);
+  Match match;
+  std::string_view rest = path;
+  if (below_rollout) {
+    rest.remove_prefix(kRolloutPrefix.size());
+    const std::size_t slash = std::min(rest.find('/'), rest.size());
+    match.rollout = rest.substr(0, slash);
+    if (match.rollout.empty() || slash + 1 == rest.size()) return {};
+    rest = slash == rest.size() ? std::string_view() : rest.substr(slash + 1);
+  }
+  for (const Route& route : kRoutes) {
+    if (route.below_rollout == below_rollout && route.path == rest) match.route = &route;
+  }
+  return match;
+}
+
+Api::Api(control::Backend& backend, std::size_t answers_max)
+    : backend_(backend), memory_(std::make_shared<IdempotencyMemory>(answers_max)) {}
+
+void Api::handle(const Request& request, Done done) {
+  if (const auto problem = check_source(request)) {
+    return done(to_response(*problem, request.path()));
+  }
+  const Match match = find(request.path());
+  if (match.route == nullptr) {
+    return done(to_response({404, "not-found", "there is nothing at this path"}, request.path()));
+  }
+  dispatch(match, request, std::move(done));
+}
+
+void Api::dispatch(const Match& match, const Request& request, Done done) {
+  const bool is_change = match.route->is_change;
+  const bool fits =
+      is_change ? request.method == "POST" : request.method == "GET" || request.method == "HEAD";
+  if (!fits) {
+    const std::string allowed = is_change ? "POST" : "GET, HEAD";
+    Response response = to_response({405, "method-not-allowed", "use " + allowed}, request.path());
+    response.headers.emplace_back("Allow", allowed);
+    return done(std::move(response));
+  }
+  if (is_change && !request.body.empty() && !is_json(request.content_type)) {
+    return done(to_response({415, "unsupported-media-type", "send Content-Type: application/json"},
+                            request.path()));
+  }
+  (this->*match.route->run)(request, match, done);
+}
+
+void Api::once(const Request& request, const Done& done, const std::function<void(Done)>& work) {
+  if (!request.idempotency_key) return work(done);
+  const std::string key = *request.idempotency_key;
+  if (key.empty() || key.size() > IdempotencyMemory::kKeyBytesMax) {
+    return done(to_response({400, "bad-request", "Idempotency-Key must have 1 to 255 bytes"},
+                            request.path()));
+  }
+  const std::string fingerprint =
+      request.target + '\n' + request.if_match.value_or("") + '\n' + request.body;
+  switch (memory_->begin(key, fingerprint)) {
+    case IdempotencyMemory::Lookup::kAnswered:
+      return done(memory_->answer(key));
+    case IdempotencyMemory::Lookup::kRunning:
+      return done(
+          to_response({409, "in-progress", "a request with this Idempotency-Key is still running"},
+                      request.path()));
+    case IdempotencyMemory::Lookup::kDifferentRequest:
+      return done(
+          to_response({422, "key-reused", "this Idempotency-Key belongs to a different request"},
+                      request.path()));
+    case IdempotencyMemory::Lookup::kNew:
+      break;
+  }
+  work([memory = memory_, key, done](Response response) {
+    memory->remember(key, response);
+    done(std::move(response));
+  });
+}
+
+// ---- Reading
+// ---------------------------------------------------------------------------------------------------------
+
+void Api::livez(const Request& /*request*/, const Match& /*match*/, const Done& done) {
+  done(text_response(200, "ok\n"));
+}
+
+void Api::readyz(const Request& request, const Match& /*match*/, const Done& done) {
+  const auto query = Query::parse(request.query(), {"verbose", "upstreams"});
+  if (!query) return done(invalid(request, query.error()));
+  control::Readiness readiness = backend_.readiness();
+  if (query->has("upstreams")) {
+    for (const control::UpstreamView& upstream : backend_.upstreams()) {
+      const bool usable = has_usable_endpoint(upstream);
+      readiness.ready = readiness.ready && usable;
+      readiness.checks.push_back({"upstream " + upstream.name, usable, ""});
+    }
+  }
+  std::string body;
+  if (query->has("verbose")) {
+    for (const control::ReadinessCheck& check : readiness.checks) {
+      body += (check.ok ? "[+] " : "[-] ") + check.name + (check.ok ? " ok" : " failed");
+      body += check.detail.empty() ? "\n" : ": " + check.detail + "\n";
+    }
+  }
+  body += readiness.ready ? "ready\n" : "not ready\n";
+  done(text_response(readiness.ready ? 200 : 503, std::move(body)));
+}
+
+void Api::metrics(const Request& /*request*/, const Match& /*match*/, const Done& done) {
+  Response response = text_response(200, backend_.metrics_text());
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  done(std::move(response));
+}
+
+void Api::rollouts(const Request& /*request*/, const Match& /*match*/, const Done& done) {
+  done(json_response({{"items", to_json(backend_.rollouts())}}));
+}
+
+void Api::rollout(const Request& request, const Match& match, const Done& done) {
+  const auto view = backend_.rollout(match.rollout);
+  if (!view) {
+    return done(to_response({404, "not-found", "there is no such rollout"}, request.path()));
+  }
+  Response response = json_response(to_json(*view));
+  response.headers.emplace_back("ETag", entity_tag(*view));
+  done(std::move(response));
+}
+
+void Api::history(const Request& request, const Match& match, const Done& done) {
+  const auto parsed = Query::parse(request.query(), {"limit", "after"});
+  if (!parsed) return done(invalid(request, parsed.error()));
+  const auto limit = parsed->number("limit", 1, kHistoryLimitMax);
+  if (!limit) return done(invalid(request, limit.error()));
+  const auto after = parsed->number("after", 0, UINT64_MAX);
+  if (!after) return done(invalid(request, after.error()));
+
+  control::HistoryQuery query;
+  query.rollout = match.rollout;
+  query.limit = static_cast<std::size_t>(limit->value_or(query.limit));
+  query.after = *after;
+  const std::string path(request.path());
+  backend_.history(query, [done, path](Result<std::vector<control::HistoryRow>> rows) {
+    if (rows) return done(json_response({{"items", to_json(*rows)}}));
+    if (rows.error().code == ErrorCode::kNotFound) {
+      return done(to_response({404, "not-found", "there is no such rollout"}, path));
+    }
+    done(to_response({503, "store-failed", describe(rows.error())}, path));
+  });
+}
+
+void Api::listeners(const Request& /*request*/, const Match& /*match*/, const Done& done) {
+  done(json_response({{"items", to_json(backend_.listeners())}}));
+}
+
+void Api::upstreams(const Request& /*request*/, const Match& /*match*/, const Done& done) {
+  done(json_response({{"items", to_json(backend_.upstreams())}}));
+}
+
+void Api::routes(const Request& /*request*/, const Match& /*match*/, const Done& done) {
+  done(json_response({{"items", to_json(backend_.routes())}}));
+}
+
+void Api::config(const Request& /*request*/, const Match& /*match*/, const Done& done) {
+  Response response = text_response(200, backend_.config_text());
+  response.content_type = "application/yaml";
+  done(std::move(response));
+}
+
+void Api::build(const Request& /*request*/, const Match& /*match*/, const Done& done) {
+  done(json_response(to_json(backend_.build())));
+}
+
+// ---- Changing
+// --------------------------------------------------------------------------------------------------------
+
+void Api::act(const Request& request, const Match& match, const Done& done) {
+  control::ActionRequest action;
+  action.rollout = match.rollout;
+  action.actor = request.actor;
+  for (const control::ActionWord& entry : control::kActionWords) {
+    if (entry.word == match.route->path) action.action = entry.action;
+  }
+  if (request.if_match) {
+    const auto generation = parse_if_match(*request.if_match);
+    if (!generation) return done(invalid(request, generation.error()));
+    action.if_match = *generation;
+  }
+  if (const auto read = read_action_body(request.body, action); !read) {
+    return done(invalid(request, read.error()));
+  }
+  const std::string path(request.path());
+  once(request, done, [&](const Done& then) {
+    backend_.act(std::move(action), [then, path](const ActionResult& result) {
+      then(answer_to_action(result, path));
+    });
+  });
+}
+
+void Api::reload(const Request& request, const Match& /*match*/, const Done& done) {
+  if (const auto read = read_plain_body(request.body); !read) {
+    return done(invalid(request, read.error()));
+  }
+  const std::string path(request.path());
+  once(request, done, [&](const Done& then) {
+    backend_.reload([then, path](const control::ReloadResult& result) {
+      then(answer_to_reload(result, path));
+    });
+  });
+}
+
+void Api::drain(const Request& request, const Match& /*match*/, const Done& done) {
+  if (const auto read = read_plain_body(request.body); !read) {
+    return done(invalid(request, read.error()));
+  }
+  backend_.drain();
+  done(json_response({{"draining", true}}));
+}
+
+void Api::log_level(const Request& request, const Match& /*match*/, const Done& done) {
+  const auto level = read_log_level_body(request.body);
+  if (!level) return done(invalid(request, level.error()));
+  if (const auto set = backend_.set_log_level(*level); !set) {
+    return done(invalid(request, set.error()));
+  }
+  done(json_response({{"level", *level}}));
+}
+
+}  // namespace canaryd::admin

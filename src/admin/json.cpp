@@ -1,0 +1,231 @@
+#include "admin/json.hpp"
+
+#include "canaryd/base/text.hpp"
+#include "canaryd/base/units.hpp"
+
+#include <boost/json.hpp>
+
+namespace canaryd::admin {
+namespace {
+
+namespace json = boost::json;
+
+// ---- Writing
+// -------------------------------------------------------------------------------------------------------
+
+void append(std::string& out, const json::value& value);
+
+void append_object(std::string& out, const json::object& object) {
+  out += '{';
+  bool first = true;
+  for (const auto& member : object) {
+    if (!first) out += ", ";
+    first = false;
+    append_json_string(out, member.key());
+    out += ": ";
+    append(out, member.value());
+  }
+  out += '}';
+}
+
+void append_array(std::string& out, const json::array& array) {
+  out += '[';
+  bool first = true;
+  for (const json::value& element : array) {
+    if (!first) out += ", ";
+    first = false;
+    append(out, element);
+  }
+  out += ']';
+}
+
+void append(std::string& out, const json::value& value) {
+  switch (value.kind()) {
+    case json::kind::null:
+      out += "null";
+      break;
+    case json::kind::bool_:
+      out += value.get_bool() ? "true" : "false";
+      break;
+    case json::kind::int64:
+      out += std::to_string(value.get_int64());
+      break;
+    case json::kind::uint64:
+      out += std::to_string(value.get_uint64());
+      break;
+    case json::kind::double_:
+      append_json_number(out, value.get_double());
+      break;
+    case json::kind::string:
+      append_json_string(out, value.get_string());
+      break;
+    case json::kind::array:
+      append_array(out, value.get_array());
+      break;
+    case json::kind::object:
+      append_object(out, value.get_object());
+      break;
+  }
+}
+
+// ---- Parts of a rollout
+// ----------------------------------------------------------------------------------------------
+
+template <class T>
+json::value or_null(const std::optional<T>& value) {
+  return value ? json::value(*value) : json::value(nullptr);
+}
+
+json::value step_to_json(const control::StepView& step) {
+  return {{"index", step.index},
+          {"count", step.count},
+          {"weight", step.weight.percent()},
+          {"elapsed", format_duration_brief(step.elapsed)},
+          {"min_duration", format_duration(step.min_duration)},
+          {"requests", step.requests},
+          {"gate", or_null(step.gate)}};
+}
+
+json::value steps_to_json(const std::vector<control::PlannedStepView>& steps) {
+  json::array array;
+  for (const control::PlannedStepView& step : steps) {
+    array.push_back({{"weight", step.weight.percent()}, {"gate", or_null(step.gate)}});
+  }
+  return array;
+}
+
+json::value cohort_to_json(const control::CohortView& cohort) {
+  return {{"rps", cohort.rps},
+          {"requests", cohort.requests},
+          {"error_rate", or_null(cohort.error_rate)},
+          {"p50", or_null(cohort.p50)},
+          {"p90", or_null(cohort.p90)},
+          {"p99", or_null(cohort.p99)}};
+}
+
+json::value metric_to_json(const control::MetricView& metric) {
+  json::object object;
+  object["metric"] = metric.metric;
+  object["verdict"] = metric.verdict;
+  object["stable"] = or_null(metric.stable);
+  object["canary"] = or_null(metric.canary);
+  object["tolerated"] = or_null(metric.tolerated);
+  if (metric.rollback_evidence || metric.accept_evidence) {
+    object["evidence"] = {{"rollback", or_null(metric.rollback_evidence)},
+                          {"accept", or_null(metric.accept_evidence)}};
+  } else {
+    object["evidence"] = nullptr;
+  }
+  object["needs_about"] = metric.needs_about
+                              ? json::value(format_duration_brief(*metric.needs_about))
+                              : json::value(nullptr);
+  return object;
+}
+
+json::value exposure_to_json(const std::optional<control::ExposureView>& exposure) {
+  if (!exposure) return nullptr;
+  return {
+      {"failed", exposure->failed}, {"saved", exposure->saved}, {"max", or_null(exposure->max)}};
+}
+
+// Evidence is JSON made by another room; if it is not, it is shown as the text it is.
+json::value evidence_to_json(const std::string& text) {
+  if (text.empty()) return nullptr;
+  boost::system::error_code code;
+  json::value value = json::parse(text, code);
+  return code ? json::value(text) : value;
+}
+
+}  // namespace
+
+std::string to_text(const json::value& value) {
+  std::string out;
+  append(out, value);
+  out += '\n';
+  return out;
+}
+
+json::value to_json(const control::RolloutView& view) {
+  json::object object;
+  object["name"] = view.name;
+  object["generation"] = view.generation;
+  object["state"] = view.state;
+  object["reason"] = or_null(view.reason);
+  object["since"] = format_time(view.since);
+  object["for"] = format_duration_brief(view.for_how_long);
+  object["stable"] = view.stable;
+  object["canary"] = view.canary;
+  object["revision"] = view.revision;
+  object["mode"] = view.mode;
+  object["step"] = view.step ? step_to_json(*view.step) : json::value(nullptr);
+  object["steps"] = steps_to_json(view.steps);
+  object["bake"] = view.bake ? json::value(format_duration(*view.bake)) : json::value(nullptr);
+  object["weight"] = {{"target", view.weight.target.percent()},
+                      {"actual", or_null(view.weight.actual)},
+                      {"sample_ratio_ok", or_null(view.weight.sample_ratio_ok)}};
+  object["cohorts"] = {{"stable", cohort_to_json(view.stable_cohort)},
+                       {"canary", cohort_to_json(view.canary_cohort)}};
+  json::array analysis;
+  for (const control::MetricView& metric : view.analysis)
+    analysis.push_back(metric_to_json(metric));
+  object["analysis"] = std::move(analysis);
+  object["exposure"] = exposure_to_json(view.exposure);
+  object["next"] = or_null(view.next);
+  object["durable"] = view.durable;
+  return object;
+}
+
+json::value to_json(const control::HistoryRow& row) {
+  return {{"id", row.id},
+          {"time", format_time(row.time)},
+          {"rollout", row.rollout},
+          {"event", row.event},
+          {"from", row.from},
+          {"to", row.to},
+          {"reason", row.reason},
+          {"weight", row.weight.percent()},
+          {"actor", row.actor},
+          {"message", row.message},
+          {"evidence", evidence_to_json(row.evidence_json)}};
+}
+
+json::value to_json(const control::ListenerView& view) {
+  return {{"name", view.name}, {"address", view.address}, {"connections", view.connections}};
+}
+
+json::value to_json(const control::UpstreamView& view) {
+  json::array endpoints;
+  for (const control::EndpointView& endpoint : view.endpoints) {
+    endpoints.push_back({{"address", endpoint.address},
+                         {"healthy", endpoint.healthy},
+                         {"ejected", endpoint.ejected},
+                         {"active_requests", endpoint.active_requests}});
+  }
+  return {{"name", view.name}, {"endpoints", std::move(endpoints)}};
+}
+
+json::value to_json(const control::RouteView& view) {
+  const auto name_or_null = [](const std::string& name) {
+    return name.empty() ? json::value(nullptr) : json::value(name);
+  };
+  return {{"name", view.name},
+          {"match", view.match},
+          {"rollout", name_or_null(view.rollout)},
+          {"upstream", name_or_null(view.upstream)},
+          {"requests", view.requests}};
+}
+
+json::value to_json(const control::ConfigProblem& problem) {
+  return {{"file", problem.file},
+          {"line", problem.line},
+          {"column", problem.column},
+          {"severity", problem.severity},
+          {"message", problem.message},
+          {"hint", problem.hint}};
+}
+
+json::value to_json(const control::BuildView& view) {
+  return {{"version", view.version}, {"commit", view.commit}};
+}
+
+}  // namespace canaryd::admin

@@ -1,0 +1,44 @@
+// A request to the admin API and its answer as plain values, between the socket side (server.cpp)
+// and the API.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace canaryd::admin {
+
+struct Request {
+  std::string method;
+  std::string target;  // As sent: path and query.
+  bool from_unix_socket = false;
+  std::string actor;  // Who is behind the connection: "local", "uid:1000".
+  std::string body;
+  // Empty when the header is absent.
+  std::optional<std::string> host;
+  std::optional<std::string> origin;
+  std::optional<std::string> fetch_site;  // Sec-Fetch-Site.
+  std::optional<std::string> content_type;
+  std::optional<std::string> if_match;
+  std::optional<std::string> idempotency_key;
+
+  [[nodiscard]] std::string_view path() const noexcept {
+    return std::string_view(target).substr(0, target.find('?'));
+  }
+  [[nodiscard]] std::string_view query() const noexcept {
+    const std::size_t mark = target.find('?');
+    return mark == std::string::npos ? std::string_view()
+                                     : std::string_view(target).substr(mark + 1);
+  }
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+
+}  // namespace canaryd::admin

@@ -1,0 +1,355 @@
+#include "canaryd/admin/server.hpp"
+
+#include "admin/api.hpp"
+#include "admin/bind.hpp"
+#include "admin/problem.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+
+#include <array>
+#include <set>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utility>
+
+namespace canaryd::admin {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+
+using Code = boost::system::error_code;
+using Protocol = asio::generic::stream_protocol;
+using Stream = beast::basic_stream<Protocol>;
+using Parser = http::request_parser<http::string_body>;
+using Message = http::response<http::string_body>;
+
+constexpr std::size_t kReadAhead = std::size_t{8} * 1024;
+constexpr std::size_t kLingerBytes = std::size_t{1024} * 1024;
+constexpr Duration kLinger = std::chrono::seconds(1);
+constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
+
+// An answer that the backend owes; the timer ends the wait.
+struct Pending {
+  explicit Pending(const asio::any_io_executor& executor) : timer(executor) {}
+  asio::steady_timer timer;
+  std::optional<Response> response;
+};
+
+struct Connection {
+  Connection(Protocol::socket socket, std::size_t buffer_max)
+      : stream(std::move(socket)), buffer(buffer_max) {}
+  Stream stream;
+  beast::flat_buffer buffer;
+  std::string actor = "local";
+  bool is_unix = false;
+  std::shared_ptr<Pending> pending;
+};
+
+// What came of reading: a request, a problem to answer before closing, or neither (the peer has
+// gone).
+struct Arrival {
+  std::optional<Request> request;
+  std::optional<Problem> problem;
+  bool keep_alive = false;
+};
+
+std::optional<Problem> to_problem(const Code& code) {
+  if (code == http::error::header_limit || code == http::error::buffer_overflow) {
+    return Problem{431, "headers-too-large", "the request's head is too large"};
+  }
+  if (code == http::error::body_limit)
+    return Problem{413, "body-too-large", "the body is too large"};
+  if (code == http::error::end_of_stream || code == http::error::partial_message)
+    return std::nullopt;
+  if (code.category() == Code(http::error::bad_field).category()) {
+    return Problem{400, "bad-request", "this is not HTTP/1.1: " + code.message()};
+  }
+  return std::nullopt;
+}
+
+// False when the header is repeated: then it is not clear which one counts.
+bool copy_header(const Parser& parser, std::string_view name, std::optional<std::string>& target) {
+  const auto [first, last] = parser.get().equal_range(name);
+  if (first == last) return true;
+  target = std::string(first->value());
+  return std::next(first) == last;
+}
+
+Arrival to_arrival(Parser& parser, const Connection& connection) {
+  Request request;
+  request.method = parser.get().method_string();
+  request.target = parser.get().target();
+  request.from_unix_socket = connection.is_unix;
+  request.actor = connection.actor;
+  const bool clear = copy_header(parser, "Host", request.host) &&
+                     copy_header(parser, "Origin", request.origin) &&
+                     copy_header(parser, "Sec-Fetch-Site", request.fetch_site) &&
+                     copy_header(parser, "Content-Type", request.content_type) &&
+                     copy_header(parser, "If-Match", request.if_match) &&
+                     copy_header(parser, "Idempotency-Key", request.idempotency_key);
+  Arrival arrival;
+  if (!clear) {
+    arrival.problem = Problem{400, "bad-request", "a header that may appear once is repeated"};
+    return arrival;
+  }
+  arrival.keep_alive = parser.get().keep_alive();
+  request.body = std::move(parser.get().body());
+  arrival.request = std::move(request);
+  return arrival;
+}
+
+Message compose(const Response& response, bool keep_alive) {
+  Message message;
+  message.result(static_cast<unsigned>(response.status));
+  message.version(11);
+  message.set(http::field::content_type, response.content_type);
+  message.set(http::field::cache_control, "no-store");
+  message.set("X-Content-Type-Options", "nosniff");
+  for (const auto& [name, value] : response.headers) message.insert(name, value);
+  message.keep_alive(keep_alive);
+  message.body() = response.body;
+  message.prepare_payload();
+  return message;
+}
+
+void identify_peer(Connection& connection) {
+  const int fd = connection.stream.socket().native_handle();
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  sockaddr_storage local{};
+  socklen_t local_size = sizeof(local);
+  ::getsockname(fd, static_cast<sockaddr*>(static_cast<void*>(&local)), &local_size);
+  connection.is_unix = local.ss_family == AF_UNIX;
+  if (connection.is_unix && ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
+    connection.actor = "uid:" + std::to_string(peer.uid);
+  }
+}
+
+// ---- Reading and writing
+// ---------------------------------------------------------------------------------------------
+
+asio::awaitable<Code> read_first_bytes(Connection& connection, Duration limit) {
+  Code code;
+  if (connection.buffer.size() > 0) co_return code;  // Pipelined.
+  connection.stream.expires_after(limit);
+  auto token = asio::redirect_error(asio::use_awaitable, code);
+  const auto space = connection.buffer.prepare(kReadAhead);
+  const std::size_t count = co_await connection.stream.async_read_some(space, token);
+  connection.buffer.commit(count);
+  co_return code;
+}
+
+asio::awaitable<Code> read_message(Connection& connection, Parser& parser) {
+  Code code;
+  auto token = asio::redirect_error(asio::use_awaitable, code);
+  co_await http::async_read_header(connection.stream, connection.buffer, parser, token);
+  if (code || parser.is_done()) co_return code;
+  if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+    static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+    const auto line = asio::buffer(kContinue);
+    auto write_token = asio::redirect_error(asio::use_awaitable, code);
+    co_await asio::async_write(connection.stream, line, write_token);
+    if (code) co_return code;
+  }
+  auto body_token = asio::redirect_error(asio::use_awaitable, code);
+  co_await http::async_read(connection.stream, connection.buffer, parser, body_token);
+  co_return code;
+}
+
+asio::awaitable<Arrival> receive(Connection& connection, const Limits& limits) {
+  Arrival arrival;
+  const Code first = co_await read_first_bytes(connection, limits.keep_alive);
+  if (first) co_return arrival;
+  Parser parser;
+  parser.header_limit(static_cast<std::uint32_t>(limits.header_bytes));
+  parser.body_limit(limits.body_bytes);
+  connection.stream.expires_after(limits.header);
+  const Code code = co_await read_message(connection, parser);
+  if (code) {
+    arrival.problem = to_problem(code);
+  } else {
+    arrival = to_arrival(parser, connection);
+  }
+  co_return arrival;
+}
+
+asio::awaitable<Code> send(Connection& connection,
+                           const Message& message,
+                           bool head_only,
+                           Duration limit) {
+  Code code;
+  connection.stream.expires_after(limit);
+  auto token = asio::redirect_error(asio::use_awaitable, code);
+  if (head_only) {
+    http::serializer<false, http::string_body> serializer(message);
+    co_await http::async_write_header(connection.stream, serializer, token);
+  } else {
+    co_await http::async_write(connection.stream, message, token);
+  }
+  co_return code;
+}
+
+// Closing with unread input makes the kernel reset the connection, and the peer may lose our
+// answer: read on for a moment, bounded in bytes and time.
+asio::awaitable<void> linger(Connection& connection) {
+  Code code;
+  connection.stream.socket().shutdown(asio::socket_base::shutdown_send, code);
+  connection.stream.expires_after(kLinger);
+  std::array<char, 4096> scrap;  // NOLINT(cppcoreguidelines-pro-type-member-init): never read.
+  std::size_t total = 0;
+  while (!code && total < kLingerBytes) {
+    const auto space = asio::buffer(scrap);
+    auto token = asio::redirect_error(asio::use_awaitable, code);
+    const std::size_t count = co_await connection.stream.async_read_some(space, token);
+    total += count;
+  }
+}
+
+}  // namespace
+
+// ---- The server
+// ------------------------------------------------------------------------------------------------------
+
+// Kept alive by its coroutines, which may outlive the Server by a few turns of the io_context.
+struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
+  Impl(asio::io_context& context, control::Backend& backend, Options opts)
+      : io(context),
+        options(std::move(opts)),
+        api(backend, options.limits.remembered_answers),
+        acceptor(context) {}
+
+  asio::awaitable<void> accept_loop(std::shared_ptr<Impl> self);
+  asio::awaitable<void> serve(std::shared_ptr<Impl> self, std::shared_ptr<Connection> connection);
+  asio::awaitable<Response> answer(Connection& connection, const Arrival& arrival);
+  void admit(Protocol::socket socket);
+
+  asio::io_context& io;
+  const Options options;
+  Api api;
+  Acceptor acceptor;
+  std::string unix_path;
+  std::set<std::shared_ptr<Connection>> connections;
+  bool stopped = false;
+};
+
+asio::awaitable<void> Server::Impl::accept_loop(std::shared_ptr<Impl> self) {
+  while (!stopped) {
+    Code code;
+    Protocol::socket socket(self->io);
+    auto token = asio::redirect_error(asio::use_awaitable, code);
+    co_await acceptor.async_accept(socket, token);
+    if (stopped) co_return;
+    if (!code) {
+      admit(std::move(socket));
+      continue;
+    }
+    // Out of descriptors, most likely: the peer stays in the backlog meanwhile.
+    asio::steady_timer pause(self->io, kAcceptPause);
+    auto pause_token = asio::redirect_error(asio::use_awaitable, code);
+    co_await pause.async_wait(pause_token);
+  }
+}
+
+void Server::Impl::admit(Protocol::socket socket) {
+  if (connections.size() >= options.limits.connections) return;  // The destructor closes it.
+  auto connection =
+      std::make_shared<Connection>(std::move(socket), options.limits.header_bytes + kReadAhead);
+  identify_peer(*connection);
+  connections.insert(connection);
+  auto self = shared_from_this();
+  auto serving = serve(self, connection);
+  // An exception here is out of memory: the connection ends, the server goes on.
+  auto ended = [self, connection](const std::exception_ptr&) {
+    self->connections.erase(connection);
+  };
+  asio::co_spawn(io, std::move(serving), std::move(ended));
+}
+
+asio::awaitable<void> Server::Impl::serve(std::shared_ptr<Impl> self,
+                                          std::shared_ptr<Connection> connection) {
+  while (!self->stopped) {
+    const Arrival arrival = co_await receive(*connection, options.limits);
+    if (stopped || (!arrival.request && !arrival.problem)) co_return;
+    const Response response = co_await answer(*connection, arrival);
+    if (stopped) co_return;
+    const bool keep_alive = arrival.request && arrival.keep_alive;
+    const bool head_only = arrival.request && arrival.request->method == "HEAD";
+    const Message message = compose(response, keep_alive);
+    const Code sent = co_await send(*connection, message, head_only, options.limits.write);
+    if (sent) co_return;
+    if (keep_alive) continue;
+    co_await linger(*connection);
+    co_return;
+  }
+}
+
+asio::awaitable<Response> Server::Impl::answer(Connection& connection, const Arrival& arrival) {
+  if (arrival.problem) co_return to_response(*arrival.problem, "");
+  const Request& request = *arrival.request;
+  auto pending = std::make_shared<Pending>(connection.stream.get_executor());
+  pending->timer.expires_after(options.limits.backend);
+  connection.pending = pending;
+  // Weak: the backend may keep the callback until after the io_context, and a timer must not live
+  // that long.
+  Api::Done done = [weak = std::weak_ptr<Pending>(pending)](Response response) {
+    const auto waiting = weak.lock();
+    if (!waiting) return;
+    waiting->response = std::move(response);
+    waiting->timer.cancel();
+  };
+  try {
+    api.handle(request, std::move(done));
+  } catch (const std::exception& error) {
+    pending->response = to_response({500, "internal", error.what()}, request.path());
+  }
+  if (!pending->response) {
+    Code ignored;
+    auto token = asio::redirect_error(asio::use_awaitable, ignored);
+    co_await pending->timer.async_wait(token);
+  }
+  connection.pending.reset();
+  if (pending->response) co_return std::move(*pending->response);
+  co_return to_response(
+      {504, "backend-timeout", "the outcome is not known yet: ask for the rollout"},
+      request.path());
+}
+
+Server::Server(asio::io_context& io, control::Backend& backend, Options options)
+    : impl_(std::make_shared<Impl>(io, backend, std::move(options))) {}
+
+Server::~Server() {
+  stop();
+}
+
+Result<std::string> Server::start() {
+  CANARYD_TRY_ASSIGN(const Bound bound, listen_on(impl_->acceptor, impl_->options.address));
+  impl_->unix_path = bound.unix_path;
+  auto accepting = impl_->accept_loop(impl_);
+  auto ended = [impl = impl_](const std::exception_ptr&) {};
+  asio::co_spawn(impl_->io, std::move(accepting), std::move(ended));
+  return bound.address;
+}
+
+void Server::stop() {
+  if (impl_->stopped) return;
+  impl_->stopped = true;
+  Code ignored;
+  impl_->acceptor.close(ignored);
+  if (!impl_->unix_path.empty()) ::unlink(impl_->unix_path.c_str());
+  for (const auto& connection : impl_->connections) {
+    connection->stream.close();
+    if (connection->pending) connection->pending->timer.cancel();
+  }
+}
+
+}  // namespace canaryd::admin

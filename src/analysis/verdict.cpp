@@ -1,0 +1,158 @@
+#include "canaryd/analysis/verdict.hpp"
+
+#include "canaryd/base/units.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace canaryd::analysis {
+namespace {
+
+std::string fixed(double value, int decimals) {
+  char text[64];
+  const int length = std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  std::string result(text, static_cast<std::size_t>(std::clamp(length, 0, 63)));
+  if (result.find('.') == std::string::npos) return result;
+  result.erase(result.find_last_not_of('0') + 1);
+  if (result.back() == '.') result.pop_back();
+  return result;
+}
+
+// Two digits that matter; whole above ten.
+std::string two_digits(double value) {
+  if (!(value > 0)) return "0";
+  const int decimals = 1 - static_cast<int>(std::floor(std::log10(value)));
+  return fixed(value, std::clamp(decimals, 0, 6));
+}
+
+// "212", "0.5".
+std::string count(double value) {
+  return fixed(value, 2);
+}
+
+std::string elapsed_text(Duration elapsed) {
+  if (elapsed >= std::chrono::minutes(1)) return format_duration_brief(elapsed);
+  return fixed(std::chrono::duration<double>(elapsed).count(), 1) + " s";
+}
+
+// A guess should not look like a measurement: 1234 is "about 1200".
+double rounded(double value) {
+  if (value < 100) return value;
+  const double unit = std::pow(10, std::floor(std::log10(value)) - 1);
+  return std::round(value / unit) * unit;
+}
+
+std::string need_text(const MetricReport& report) {
+  if (!report.needs_requests || !report.needs_time) {
+    return "the evidence does not move towards acceptance";
+  }
+  return "needs about " + fixed(rounded(static_cast<double>(*report.needs_requests)), 0) +
+         " more canary requests (" + elapsed_text(*report.needs_time) + ")";
+}
+
+std::string hold_text(const Verdict& verdict) {
+  switch (verdict.reason) {
+    case Reason::kNoTraffic:
+      return "no traffic to compare yet";
+    case Reason::kNoCanaryTraffic:
+      return "no canary traffic";
+    case Reason::kNoStableTraffic:
+      return "no stable traffic to compare the canary with";
+    case Reason::kNoControl:
+      return "no control: nobody is on stable, so nothing to compare the canary with";
+    case Reason::kWorse:
+    case Reason::kWithinLimit:
+    case Reason::kNeedsEvidence:
+      break;
+  }
+  const MetricReport& metric = verdict.metrics[verdict.deciding];
+  return describe(metric) + ": " + need_text(metric);
+}
+
+}  // namespace
+
+bool is_no_data(Reason reason) noexcept {
+  return reason == Reason::kNoTraffic || reason == Reason::kNoCanaryTraffic ||
+         reason == Reason::kNoStableTraffic;
+}
+
+std::string_view to_string(Decision decision) noexcept {
+  switch (decision) {
+    case Decision::kHold:
+      return "hold";
+    case Decision::kAccept:
+      return "accept";
+    case Decision::kRollback:
+      return "rollback";
+  }
+  return "hold";
+}
+
+std::string_view to_string(Reason reason) noexcept {
+  switch (reason) {
+    case Reason::kWorse:
+      return "worse";
+    case Reason::kWithinLimit:
+      return "within_limit";
+    case Reason::kNeedsEvidence:
+      return "needs_evidence";
+    case Reason::kNoTraffic:
+      return "no_traffic";
+    case Reason::kNoCanaryTraffic:
+      return "no_canary_traffic";
+    case Reason::kNoStableTraffic:
+      return "no_stable_traffic";
+    case Reason::kNoControl:
+      return "no_control";
+  }
+  return "needs_evidence";
+}
+
+std::string_view to_string(MetricState state) noexcept {
+  switch (state) {
+    case MetricState::kOpen:
+      return "open";
+    case MetricState::kPass:
+      return "pass";
+    case MetricState::kFail:
+      return "fail";
+  }
+  return "open";
+}
+
+std::string format_rate(double rate) {
+  return two_digits(rate * 100) + " %";
+}
+
+std::string describe_rates(const MetricReport& report) {
+  std::string text(report.name);
+  if (!report.canary_rate || !report.stable_rate || !report.tolerated_rate) {
+    return text + ": nothing to compare yet";
+  }
+  text += " canary " + format_rate(*report.canary_rate);
+  text += " vs stable " + format_rate(*report.stable_rate);
+  text += ", tolerated " + format_rate(*report.tolerated_rate);
+  return text;
+}
+
+std::string describe(const MetricReport& report, Duration elapsed) {
+  std::string text = describe_rates(report);
+  if (!report.canary_rate || !report.stable_rate || !report.tolerated_rate) return text;
+  text += ", after " + count(report.canary_n) + " canary requests (" + elapsed_text(elapsed) + ")";
+  return text;
+}
+
+std::string describe(const MetricReport& report) {
+  const auto seconds = std::min<std::uint64_t>(report.seconds, 864'000'000);
+  return describe(report, std::chrono::seconds(seconds));
+}
+
+std::string describe(const Verdict& verdict) {
+  if (verdict.decision == Decision::kHold) return hold_text(verdict);
+  const MetricReport& metric = verdict.metrics[verdict.deciding];
+  if (verdict.decision == Decision::kRollback) return describe(metric);
+  return "every metric is within the next step's limit; " + describe(metric);
+}
+
+}  // namespace canaryd::analysis

@@ -1,0 +1,65 @@
+#include "canaryd/base/hash.hpp"
+
+#include <cstddef>
+#include <cstring>
+
+namespace canaryd {
+namespace {
+
+constexpr std::uint64_t rotate_left(std::uint64_t value, unsigned by) noexcept {
+  return (value << by) | (value >> (64U - by));
+}
+
+struct SipState {
+  std::uint64_t v0, v1, v2, v3;
+
+  void round() noexcept {
+    v0 += v1;
+    v1 = rotate_left(v1, 13) ^ v0;
+    v0 = rotate_left(v0, 32);
+    v2 += v3;
+    v3 = rotate_left(v3, 16) ^ v2;
+    v0 += v3;
+    v3 = rotate_left(v3, 21) ^ v0;
+    v2 += v1;
+    v1 = rotate_left(v1, 17) ^ v2;
+    v2 = rotate_left(v2, 32);
+  }
+  void absorb(std::uint64_t word) noexcept {
+    v3 ^= word;
+    round();
+    round();
+    v0 ^= word;
+  }
+};
+
+// Little-endian whatever the host, because the result must be the same everywhere.
+std::uint64_t load_le(const char* bytes, std::size_t count) noexcept {
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    word |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
+  }
+  return word;
+}
+
+}  // namespace
+
+std::uint64_t siphash(HashKey key, std::string_view text) noexcept {
+  SipState state{key.first ^ 0x736f6d6570736575U,
+                 key.second ^ 0x646f72616e646f6dU,
+                 key.first ^ 0x6c7967656e657261U,
+                 key.second ^ 0x7465646279746573U};
+  const std::size_t whole = text.size() / 8 * 8;
+  for (std::size_t i = 0; i < whole; i += 8) state.absorb(load_le(text.data() + i, 8));
+  const std::uint64_t length = static_cast<std::uint64_t>(text.size()) << 56U;
+  state.absorb(length | load_le(text.data() + whole, text.size() - whole));
+  state.v2 ^= 0xff;
+  for (int i = 0; i < 4; ++i) state.round();
+  return state.v0 ^ state.v1 ^ state.v2 ^ state.v3;
+}
+
+HashKey key_from_salt(std::string_view salt) noexcept {
+  return {siphash({0, 0}, salt), siphash({0, 1}, salt)};
+}
+
+}  // namespace canaryd

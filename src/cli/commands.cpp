@@ -1,0 +1,286 @@
+#include "canaryd/cli/commands.hpp"
+
+#include "canaryd/base/text.hpp"
+#include "canaryd/cli/status_screen.hpp"
+#include "cli/daemon.hpp"
+#include "cli/figures.hpp"
+#include "cli/follow.hpp"
+#include "cli/json_view.hpp"
+#include "cli/line.hpp"
+#include "cli/options.hpp"
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+#include <istream>
+#include <ostream>
+#include <utility>
+
+namespace canaryd::cli {
+namespace {
+
+constexpr const char* kDefaultAddress = "http://127.0.0.1:9901";
+constexpr const char* kRollouts = "/api/v1/rollouts";
+
+// One run of one command.
+class Command {
+ public:
+  Command(const Options& options, Daemon daemon, Environment& environment)
+      : options_(options), daemon_(std::move(daemon)), environment_(environment) {}
+
+  int run() {
+    if (options_.command == "status") return status();
+    if (options_.command == "wait") return wait_for_outcome(daemon_, options_, environment_);
+    if (options_.command == "history") return history();
+    if (options_.command == "config") return config();
+    if (options_.command == "reload" || options_.command == "drain") return daemon_wide("");
+    if (options_.command == "log-level") return daemon_wide(options_.level);
+    return act();
+  }
+
+ private:
+  [[nodiscard]] ScreenOptions screen() const {
+    return {.columns = environment_.columns(),
+            .color = environment_.out_is_terminal && !environment_.no_color && !options_.no_color,
+            .utf8 = environment_.utf8};
+  }
+  [[nodiscard]] bool wants_json() const { return options_.output == "json"; }
+
+  int report(const Failure& failure) {
+    environment_.err << "canaryctl: " << failure.message << '\n';
+    return failure.exit_code;
+  }
+  int print(const Outcome<std::string>& text) {
+    if (!text) return report(text.error());
+    environment_.out << *text << std::flush;
+    return kExitDone;
+  }
+  static Outcome<std::string> or_failure(Result<std::string> text) {
+    if (text) return std::move(*text);
+    return tl::unexpected(Failure{kExitFailed, describe(text.error())});
+  }
+
+  // ---- Reading
+  // -----------------------------------------------------------------------------------------------------
+
+  int status() {
+    const auto draw = [this]() -> Outcome<Frame> {
+      return options_.rollout.empty() ? draw_list() : draw_rollout();
+    };
+    if (options_.watch) return watch(draw, environment_);
+    const auto frame = draw();
+    if (!frame) return report(frame.error());
+    environment_.out << frame->full << std::flush;
+    return kExitDone;
+  }
+
+  Outcome<Frame> draw_list() {
+    const auto response = daemon_.get(kRollouts);
+    if (!response) return tl::unexpected(response.error());
+    const ScreenOptions options = screen();
+    const auto text =
+        wants_json() ? pretty(response->body)
+                     : or_failure(render_list(response->body, options_.output == "wide", options));
+    if (!text) return tl::unexpected(text.error());
+    return Frame{*text, wants_json() ? *text : lines_of(response->body)};
+  }
+
+  // One line for each rollout, without the durations, which change all the time.
+  std::string lines_of(const std::string& rollouts) {
+    std::string lines;
+    const auto document = parse_json(rollouts);
+    if (!document || !document->is_object()) return lines;
+    const boost::json::value* const items = document->get_object().if_contains("items");
+    if (items == nullptr || !items->is_array()) return lines;
+    for (const boost::json::value& item : items->get_array()) {
+      lines += render_line(boost::json::serialize(item), screen()).value_or("");
+    }
+    return lines;
+  }
+
+  Outcome<Frame> draw_rollout() {
+    const std::string target = std::string(kRollouts) + "/" + options_.rollout;
+    const auto rollout = daemon_.get(target);
+    if (!rollout) return tl::unexpected(rollout.error());
+    const auto line = or_failure(render_line(rollout->body, screen()));
+    if (!line) return tl::unexpected(line.error());
+    if (wants_json()) {
+      const auto text = pretty(rollout->body);
+      if (!text) return tl::unexpected(text.error());
+      return Frame{*text, *text};
+    }
+    // A screen without its history is better than none.
+    const auto past = daemon_.get(target + "/history?limit=5");
+    const auto text =
+        or_failure(render_rollout(rollout->body, past ? past->body : std::string(), screen()));
+    if (!text) return tl::unexpected(text.error());
+    return Frame{*text, *line};
+  }
+
+  Outcome<std::string> pretty(const std::string& body) {
+    const auto document = parse_json(body);
+    if (!document) return tl::unexpected(Failure{kExitFailed, document.error().context});
+    return pretty_json(*document);
+  }
+
+  // The names of all rollouts, or the one that was asked for.
+  Outcome<std::vector<std::string>> names() {
+    if (!options_.rollout.empty()) return std::vector<std::string>{options_.rollout};
+    const auto response = daemon_.get(kRollouts);
+    if (!response) return tl::unexpected(response.error());
+    const auto document = parse_json(response->body);
+    std::vector<std::string> found;
+    if (!document) return found;
+    const JsonView items = JsonView(*document)["items"];
+    for (std::size_t i = 0; i < items.size(); ++i) found.push_back(items[i]["name"].text());
+    return found;
+  }
+
+  int history() {
+    const auto rollouts = names();
+    if (!rollouts) return report(rollouts.error());
+    boost::json::array rows;
+    for (const std::string& name : *rollouts) {
+      const auto response = daemon_.get(std::string(kRollouts) + "/" + name +
+                                        "/history?limit=" + std::to_string(options_.limit));
+      if (!response) return report(response.error());
+      auto document = parse_json(response->body);
+      boost::json::object* const body = document ? document->if_object() : nullptr;
+      boost::json::value* const items = body != nullptr ? body->if_contains("items") : nullptr;
+      if (items == nullptr || !items->is_array()) {
+        return report({kExitFailed, "the answer is not a history"});
+      }
+      for (boost::json::value& row : items->get_array()) rows.push_back(std::move(row));
+    }
+    std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
+      return JsonView(a)["time"].text() < JsonView(b)["time"].text();
+    });
+    if (wants_json()) {
+      boost::json::object body;
+      body["items"] = std::move(rows);
+      return print(pretty_json(body));
+    }
+    std::string text;
+    for (const boost::json::value& row : rows) text += history_line(JsonView(row));
+    return print(text);
+  }
+
+  std::string history_line(JsonView row) {
+    const StateWord to = describe_state(row["to"].text());
+    std::string message = row["message"].text();
+    if (message.empty()) message = row["from"].text() + " -> " + row["to"].text();
+    Line line;
+    line.add(row["time"].text(), Style::kDim).add("  ");
+    line.add(row["rollout"].text(), Style::kBold).add("  ");
+    line.add(message, to.style);
+    if (const std::string reason = row["reason"].text(); !reason.empty())
+      line.add(" (" + reason + ")");
+    if (const std::string actor = row["actor"].text(); !actor.empty()) line.add("  by " + actor);
+    ScreenOptions options = screen();
+    options.columns = 100000;  // A log is not cut.
+    return line.finish(options);
+  }
+
+  int config() {
+    const auto response = daemon_.get("/api/v1/config");
+    if (!response) return report(response.error());
+    if (wants_json()) return print(pretty_json({{"config", response->body}}));
+    std::string text;
+    for (std::size_t begin = 0; begin < response->body.size();) {
+      const std::size_t end = std::min(response->body.find('\n', begin), response->body.size());
+      append_printable(text, std::string_view(response->body).substr(begin, end - begin));
+      text += '\n';
+      begin = end + 1;
+    }
+    return print(text);
+  }
+
+  // ---- Changing
+  // ----------------------------------------------------------------------------------------------------
+
+  // {"reason": ..., NAME: TEXT}; number is raw JSON.
+  [[nodiscard]] std::string body() const {
+    std::string out = "{\"reason\": ";
+    append_json_string(out, options_.reason);
+    const auto add = [&out](std::string_view name, const std::string& value) {
+      if (value.empty()) return;
+      out += ", ";
+      append_json_string(out, name);
+      out += ": ";
+      append_json_string(out, value);
+    };
+    add("revision", options_.revision);
+    add("gate", options_.gate);
+    add("expires", options_.expires);
+    add("level", options_.level);
+    if (options_.full) out += ", \"full\": true";
+    if (!options_.percent.empty()) out += ", \"weight\": " + options_.percent;
+    return out + "}";
+  }
+
+  // False when it may not be done.
+  Outcome<bool> confirm_full_promotion() {
+    if (!options_.full || options_.yes) return true;
+    if (!environment_.in_is_terminal) {
+      return tl::unexpected(Failure{
+          kExitUsage, "promote --full sends all traffic to the canary: confirm with --yes"});
+    }
+    environment_.err << "Send all traffic of " << options_.rollout << " to the canary now? [y/N] "
+                     << std::flush;
+    std::string answer;
+    std::getline(environment_.in, answer);
+    return answer == "y" || answer == "Y" || answer == "yes";
+  }
+
+  int act() {
+    const auto confirmed = confirm_full_promotion();
+    if (!confirmed) return report(confirmed.error());
+    if (!*confirmed) return report({kExitFailed, "not confirmed, nothing changed"});
+    const std::string word = options_.command == "set-weight" ? "weight" : options_.command;
+    const auto response =
+        daemon_.post(std::string(kRollouts) + "/" + options_.rollout + "/" + word, body());
+    if (!response) return report(response.error());
+    if (response->status == 202) {
+      environment_.err
+          << "canaryctl: in force, but not yet stored: the daemon's store is failing\n";
+    }
+    return print(wants_json() ? pretty(response->body)
+                              : or_failure(render_line(response->body, screen())));
+  }
+
+  int daemon_wide(const std::string& level) {
+    const auto response = daemon_.post("/api/v1/" + options_.command, body());
+    if (!response) return report(response.error());
+    if (wants_json()) return print(pretty(response->body));
+    if (!level.empty()) return print("log level " + level + "\n");
+    return print(std::string(options_.command == "drain" ? "draining\n" : "reloaded\n"));
+  }
+
+  const Options& options_;
+  Daemon daemon_;
+  Environment& environment_;
+};
+
+std::string address_of(const Options& options, const Environment& environment) {
+  if (!options.address.empty()) return options.address;
+  return environment.address.empty() ? kDefaultAddress : environment.address;
+}
+
+}  // namespace
+
+int run(const std::vector<std::string>& arguments, Environment& environment) {
+  const ParsedOptions parsed = parse_options(arguments);
+  if (!parsed.options) {
+    (parsed.exit_code == kExitDone ? environment.out : environment.err) << parsed.text;
+    return parsed.exit_code;
+  }
+  const Options& options = *parsed.options;
+  auto daemon = Daemon::at(address_of(options, environment));
+  if (!daemon) {
+    environment.err << "canaryctl: " << daemon.error().message << '\n';
+    return daemon.error().exit_code;
+  }
+  return Command(options, std::move(*daemon), environment).run();
+}
+
+}  // namespace canaryd::cli

@@ -1,0 +1,156 @@
+#include "cli/follow.hpp"
+
+#include "canaryd/base/units.hpp"
+#include "canaryd/cli/status_screen.hpp"
+#include "cli/json_view.hpp"
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+#include <ostream>
+
+namespace canaryd::cli {
+namespace {
+
+constexpr Duration kInterval = std::chrono::seconds(1);
+// How long wait bears a daemon that is away, if it was there before: a restart takes less.
+constexpr Duration kAwayLimit = std::chrono::minutes(2);
+
+// Redraws in place by going up as many lines as the last frame had. Nothing of the terminal is
+// switched, so there is nothing to restore.
+class Terminal {
+ public:
+  explicit Terminal(Environment& environment) : environment_(environment) {}
+
+  void show(const std::string& frame) {
+    const int columns = environment_.columns();
+    if (columns != columns_ && lines_ > 0) {
+      environment_.out << "\x1b[2J\x1b[H";  // Lines of the old width may have wrapped.
+    } else if (lines_ > 0) {
+      environment_.out << "\x1b[" << lines_ << "A\r\x1b[J";
+    }
+    columns_ = columns;
+    const std::string visible = fitting(frame);
+    lines_ = std::count(visible.begin(), visible.end(), '\n');
+    environment_.out << visible << std::flush;
+  }
+
+ private:
+  // Cursor-up stops at the top: a frame must leave a row for the cursor.
+  std::string fitting(const std::string& frame) const {
+    const int rows = std::max(environment_.rows() - 1, 1);
+    std::size_t end = 0;
+    for (int row = 0; row < rows && end < frame.size(); ++row) end = frame.find('\n', end) + 1;
+    return frame.substr(0, end);
+  }
+
+  Environment& environment_;
+  std::ptrdiff_t lines_ = 0;
+  int columns_ = 0;
+};
+
+constexpr const char* kAway = "  not reachable, retrying\n";
+
+enum class Phase { kGoingOn, kReached, kRolledBack, kAborted, kStopped };
+
+// What a state means for wait. "stopped" is any state that the rollout does not leave by itself;
+// then the exit code says which. A gate or a pause is somebody's intention to go on, so --for
+// promoted waits through it.
+Phase judge(JsonView rollout, const std::string& target) {
+  const std::string state = rollout["state"].text();
+  if (state == "promoted" || state == "retiring" || state == "retired") return Phase::kReached;
+  if (state == "rolled_back") return Phase::kRolledBack;
+  if (state == "aborted") return Phase::kAborted;
+  if (state == "held" && rollout["reason"].text() == "inconclusive") return Phase::kStopped;
+  if (target == "stopped" && (state == "paused" || state == "idle")) return Phase::kStopped;
+  return Phase::kGoingOn;
+}
+
+int exit_code_of(Phase phase) {
+  switch (phase) {
+    case Phase::kRolledBack:
+      return kExitRolledBack;
+    case Phase::kAborted:
+      return kExitAborted;
+    case Phase::kStopped:
+      return kExitStopped;
+    case Phase::kReached:
+    case Phase::kGoingOn:
+      break;
+  }
+  return kExitDone;
+}
+
+struct Poll {
+  Phase phase = Phase::kGoingOn;
+  std::string line;
+};
+
+Outcome<Poll> poll(const Daemon& daemon, const Options& options, bool utf8) {
+  const auto response = daemon.get("/api/v1/rollouts/" + options.rollout);
+  if (!response) return tl::unexpected(response.error());
+  const auto document = parse_json(response->body);
+  const auto line = render_line(response->body, {.columns = 1000, .color = false, .utf8 = utf8});
+  if (!document || !line)
+    return tl::unexpected(Failure{kExitFailed, "the answer is not a rollout"});
+  return Poll{judge(JsonView(*document), options.target), *line};
+}
+
+}  // namespace
+
+int watch(const std::function<Outcome<Frame>()>& draw, Environment& environment) {
+  const bool in_place = environment.out_is_terminal;
+  Terminal terminal(environment);
+  Frame last;
+  bool away = false;
+  if (!environment.wait(Duration::zero())) return kExitDone;
+  do {
+    const auto frame = draw();
+    if (!frame && (frame.error().exit_code != kExitUnreachable || last.full.empty())) {
+      environment.err << "canaryctl: " << frame.error().message << '\n';
+      return frame.error().exit_code;
+    }
+    const bool changed = frame ? frame->line != last.line || away : !away;
+    away = !frame;
+    if (frame) last = *frame;
+    if (in_place) {
+      terminal.show(away ? kAway + last.full : last.full);
+    } else if (changed) {
+      environment.out << (away ? "not reachable, retrying\n" : last.line) << std::flush;
+    }
+  } while (environment.wait(kInterval));
+  return kExitDone;
+}
+
+int wait_for_outcome(const Daemon& daemon, const Options& options, Environment& environment) {
+  const Monotonic begin = environment.clock.now();
+  Monotonic last_seen = begin;
+  std::string last_line;
+  do {
+    const auto polled = poll(daemon, options, environment.utf8);
+    const Monotonic now = environment.clock.now();
+    if (polled) {
+      last_seen = now;
+      if (polled->line != last_line) environment.out << polled->line << std::flush;
+      last_line = polled->line;
+      if (polled->phase != Phase::kGoingOn) return exit_code_of(polled->phase);
+    } else {
+      const Failure& failure = polled.error();
+      const bool may_return = failure.exit_code == kExitUnreachable && !last_line.empty() &&
+                              now - last_seen < kAwayLimit;
+      if (!may_return) {
+        environment.err << "canaryctl: " << failure.message << '\n';
+        return failure.exit_code;
+      }
+    }
+    if (options.timeout && now - begin >= *options.timeout) {
+      environment.err << "canaryctl: not " << options.target << " after "
+                      << format_duration(*options.timeout) << '\n';
+      return kExitTimeout;
+    }
+  } while (environment.wait(kInterval));
+  environment.err << "canaryctl: interrupted\n";
+  return kExitFailed;
+}
+
+}  // namespace canaryd::cli

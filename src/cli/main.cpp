@@ -1,0 +1,92 @@
+// canaryctl: what the process stands in, handed to cli::run.
+#include "canaryd/cli/commands.hpp"
+
+#include <cerrno>
+#include <clocale>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <fcntl.h>
+#include <iostream>
+#include <langinfo.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace {
+
+constexpr int kColumnsOfAPipe = 120;
+
+// The handler writes a byte, the wait polls for it. Signal handlers have no other place to keep
+// this.
+int interrupt_pipe[2] = {-1, -1};
+
+void on_interrupt(int /*signal*/) {
+  const int saved = errno;
+  const char byte = 0;
+  if (::write(interrupt_pipe[1], &byte, 1) < 0) {
+    // The pipe is full: the interrupt is known already.
+  }
+  errno = saved;
+}
+
+bool catch_interrupts() {
+  if (::pipe2(interrupt_pipe, O_CLOEXEC | O_NONBLOCK) != 0) return false;
+  struct sigaction action {};
+  action.sa_handler = on_interrupt;
+  // A second interrupt ends the process at once.
+  action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
+  return ::sigaction(SIGINT, &action, nullptr) == 0 && ::sigaction(SIGTERM, &action, nullptr) == 0;
+}
+
+bool wait_unless_interrupted(canaryd::Duration duration) {
+  static const bool caught = catch_interrupts();
+  if (!caught) return false;
+  pollfd entry{interrupt_pipe[0], POLLIN, 0};
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  while (true) {
+    const int ready = ::poll(&entry, 1, static_cast<int>(milliseconds));
+    if (ready == 0) return true;
+    if (ready > 0 || errno != EINTR) return false;
+  }
+}
+
+int terminal_size(unsigned short winsize::*side, int otherwise) {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.*side == 0) return otherwise;
+  return size.*side;
+}
+
+std::string variable(const char* name) {
+  const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): one thread.
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::setlocale(LC_CTYPE, "");  // NOLINT(concurrency-mt-unsafe): one thread.
+  const canaryd::SystemClock clock;
+  canaryd::cli::Environment environment{
+      .in = std::cin,
+      .out = std::cout,
+      .err = std::cerr,
+      .clock = clock,
+      .in_is_terminal = ::isatty(STDIN_FILENO) == 1,
+      .out_is_terminal = ::isatty(STDOUT_FILENO) == 1,
+      .utf8 = std::strcmp(::nl_langinfo(CODESET), "UTF-8") == 0,
+      .no_color = !variable("NO_COLOR").empty() || variable("TERM") == "dumb",
+      .address = variable("CANARYD_ADDR"),
+      .columns = {},
+      .rows = {},
+      .wait = wait_unless_interrupted};
+  environment.columns = [] { return terminal_size(&winsize::ws_col, kColumnsOfAPipe); };
+  environment.rows = [] { return terminal_size(&winsize::ws_row, 0); };
+  try {
+    return canaryd::cli::run(std::vector<std::string>(argv + 1, argv + argc), environment);
+  } catch (const std::exception& error) {
+    std::cerr << "canaryctl: " << error.what() << '\n';
+    return canaryd::cli::kExitFailed;
+  }
+}

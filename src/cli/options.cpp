@@ -1,0 +1,140 @@
+#include "cli/options.hpp"
+
+#include "canaryd/base/units.hpp"
+#include "canaryd/cli/commands.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <sstream>
+
+namespace canaryd::cli {
+namespace {
+
+bool is_name(const std::string& text) {
+  const auto letter_or_digit = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+  };
+  return !text.empty() && text.size() <= 63 && letter_or_digit(text.front()) &&
+         letter_or_digit(text.back()) && std::all_of(text.begin(), text.end(), [&](char c) {
+           return letter_or_digit(c) || c == '-';
+         });
+}
+
+// A name becomes part of a path: what is not one ends here.
+std::string check_name(const std::string& text) {
+  return is_name(text) ? "" : "a rollout's name has small letters, digits and '-', at most 63";
+}
+
+std::string check_duration(const std::string& text) {
+  const auto parsed = parse_duration(text);
+  return parsed ? "" : parsed.error().context;
+}
+
+std::string check_percent(const std::string& text) {
+  const auto parsed = parse_percent(text);
+  return parsed ? "" : parsed.error().context;
+}
+
+class CommandLine {
+ public:
+  CommandLine() {
+    app_.require_subcommand(1);
+    app_.fallthrough();
+    app_.set_version_flag("--version", std::string("canaryctl ") + CANARYD_VERSION);
+    app_.add_option(
+        "--addr", options_.address, "Admin API: http://HOST:PORT or unix:PATH (CANARYD_ADDR)");
+    app_.add_option("-o,--output", options_.output, "table, wide or json")
+        ->check(CLI::IsMember({"table", "wide", "json"}));
+    app_.add_option("--reason", options_.reason, "Why, for the audit log");
+    app_.add_flag("--yes", options_.yes, "Do not ask");
+    app_.add_flag("--no-color", options_.no_color, "No colours (also NO_COLOR)");
+    add_reading();
+    add_actions();
+    add_daemon();
+  }
+
+  ParsedOptions parse(std::vector<std::string> arguments) {
+    std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back.
+    ParsedOptions result;
+    try {
+      app_.parse(arguments);
+      options_.command = app_.get_subcommands().front()->get_name();
+      if (!timeout_.empty()) options_.timeout = parse_duration(timeout_).value();
+      result.options = options_;
+    } catch (const CLI::ParseError& error) {
+      std::ostringstream out;
+      std::ostringstream err;
+      result.exit_code = app_.exit(error, out, err) == 0 ? kExitDone : kExitUsage;
+      result.text = out.str() + err.str();
+    }
+    return result;
+  }
+
+ private:
+  CLI::App* with_rollout(const std::string& name, const std::string& help) {
+    CLI::App* const command = app_.add_subcommand(name, help);
+    command->add_option("ROLLOUT", options_.rollout, "Its name")->required()->check(check_name);
+    return command;
+  }
+
+  void add_reading() {
+    CLI::App* const status = app_.add_subcommand("status", "One line per rollout, or one in full");
+    status->add_option("ROLLOUT", options_.rollout, "Its name")->check(check_name);
+    status->add_flag("-w,--watch", options_.watch, "Keep it on the screen");
+
+    CLI::App* const wait = with_rollout(
+        "wait", "Wait for an outcome: 0 reached, 10 rolled back, 11 aborted, 12 stopped");
+    wait->add_option("--for", options_.target, "promoted or stopped")
+        ->required()
+        ->check(CLI::IsMember({"promoted", "stopped"}));
+    wait->add_option("--timeout", timeout_, "Give up after, for example, 30m (exit code 8)")
+        ->check(check_duration);
+
+    CLI::App* const history = app_.add_subcommand("history", "The audit log");
+    history->add_option("ROLLOUT", options_.rollout, "Its name")->check(check_name);
+    history->add_option("--limit", options_.limit, "Newest lines per rollout")
+        ->check(CLI::Range(1, 1000));
+    app_.add_subcommand("config", "The running configuration, secrets masked");
+  }
+
+  void add_actions() {
+    with_rollout("start", "Begin")->add_option("--revision", options_.revision, "What is released");
+    with_rollout("retry", "Begin again after a rollback");
+    with_rollout("promote", "Next step now")
+        ->add_flag("--full", options_.full, "100 % now (asks; --yes)");
+    with_rollout("pause", "Hold the weight; rollback stays armed");
+    with_rollout("resume", "Go on");
+    with_rollout("abort", "Weight 0, state aborted");
+    with_rollout("rollback", "The same, recorded as a rollback");
+    with_rollout("set-weight", "Set the canary's share and pause there")
+        ->add_option("PERCENT", options_.percent, "0 to 100, at most two decimals")
+        ->required()
+        ->check(check_percent);
+    CLI::App* const approve = with_rollout("approve", "Open a gate");
+    approve->add_option("GATE", options_.gate, "Its name")->required()->check(check_name);
+    approve->add_option("--expires", options_.expires, "Close it again after, for example, 2h")
+        ->check(check_duration);
+  }
+
+  void add_daemon() {
+    app_.add_subcommand("reload", "Read the configuration again");
+    app_.add_subcommand("drain", "Take no new work");
+    app_.add_subcommand("log-level", "Change what is logged")
+        ->add_option("LEVEL", options_.level, "debug, info, warn, error or off")
+        ->required()
+        ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}));
+  }
+
+  CLI::App app_{"canaryctl: watch and steer the rollouts of a canaryd", "canaryctl"};
+  Options options_;
+  std::string timeout_;
+};
+
+}  // namespace
+
+ParsedOptions parse_options(const std::vector<std::string>& arguments) {
+  return CommandLine().parse(arguments);
+}
+
+}  // namespace canaryd::cli

@@ -1,0 +1,44 @@
+// The command line of canaryctl as values. CLI11 is seen by options.cpp only.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace canaryd::cli {
+
+struct Options {
+  std::string command;  // "status", "set-weight".
+  std::string rollout;
+  // Global.
+  std::string address;           // Empty: CANARYD_ADDR or the default.
+  std::string output = "table";  // table, wide, json.
+  std::string reason;
+  bool yes = false;
+  bool no_color = false;
+  // Of one command.
+  bool watch = false;
+  bool full = false;
+  std::string target;  // wait: "promoted" or "stopped".
+  std::optional<Duration> timeout;
+  std::string revision;
+  std::string percent;
+  std::string gate;
+  std::string expires;
+  std::string level;
+  std::uint32_t limit = 20;
+};
+
+// Either options, or a text and an exit code: help, the version, or what is wrong.
+struct ParsedOptions {
+  std::optional<Options> options;
+  std::string text;
+  int exit_code = 0;
+};
+
+[[nodiscard]] ParsedOptions parse_options(const std::vector<std::string>& arguments);
+
+}  // namespace canaryd::cli

@@ -1,0 +1,97 @@
+// The list of all rollouts, one line each.
+#include "canaryd/cli/status_screen.hpp"
+#include "cli/figures.hpp"
+#include "cli/json_view.hpp"
+#include "cli/line.hpp"
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+#include <vector>
+
+namespace canaryd::cli {
+namespace {
+
+struct Cell {
+  std::string text;
+  Style style = Style::kPlain;
+};
+
+using Cells = std::vector<Cell>;
+
+std::string or_dash(std::string text) {
+  return text.empty() ? "-" : text;
+}
+
+Cells header(bool wide) {
+  Cells cells;
+  for (const char* title :
+       {"NAME", "STATE", "STEP", "WEIGHT", "STABLE", "CANARY", "REVISION", "FOR"}) {
+    cells.push_back({title, Style::kDim});
+  }
+  if (!wide) return cells;
+  for (const char* title :
+       {"RPS", "RPS CANARY", "ERRORS", "ERR CANARY", "P99", "P99 CANARY", "REASON"}) {
+    cells.push_back({title, Style::kDim});
+  }
+  return cells;
+}
+
+Cells row_of(JsonView rollout, bool wide, const ScreenOptions& options) {
+  const std::string state = rollout["state"].text();
+  const StateWord known = describe_state(state);
+  const auto index = rollout["step"]["index"].number();
+  const std::string step =
+      index ? format_count(*index + 1) + "/" + format_count(rollout["step"]["count"].number())
+            : "-";
+  const std::string symbol = options.utf8 ? std::string(known.symbol) + " " : "";
+  Cells cells{{or_dash(rollout["name"].text()), Style::kBold},
+              {symbol + state_text(state), known.style},
+              {step},
+              {format_share(rollout["weight"]["target"].number()) + " %"},
+              {or_dash(rollout["stable"].text())},
+              {or_dash(rollout["canary"].text())},
+              {or_dash(rollout["revision"].text())},
+              {or_dash(rollout["for"].text())}};
+  if (!wide) return cells;
+  const JsonView stable = rollout["cohorts"]["stable"];
+  const JsonView canary = rollout["cohorts"]["canary"];
+  cells.push_back({format_rate(stable["rps"].number())});
+  cells.push_back({format_rate(canary["rps"].number())});
+  cells.push_back({format_ratio(stable["error_rate"].number())});
+  cells.push_back({format_ratio(canary["error_rate"].number())});
+  cells.push_back({format_latency(stable["p99"].number())});
+  cells.push_back({format_latency(canary["p99"].number())});
+  cells.push_back({or_dash(rollout["reason"].text())});
+  return cells;
+}
+
+}  // namespace
+
+Result<std::string> render_list(std::string_view rollouts,
+                                bool wide,
+                                const ScreenOptions& options) {
+  CANARYD_TRY_ASSIGN(const boost::json::value document, parse_json(rollouts));
+  const JsonView items = JsonView(document)["items"];
+  if (items.size() == 0) return Line().add("no rollouts").finish(options);
+  std::vector<Cells> table{header(wide)};
+  for (std::size_t i = 0; i < items.size(); ++i) table.push_back(row_of(items[i], wide, options));
+
+  std::vector<int> widths(table.front().size(), 0);
+  for (const Cells& cells : table) {
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      widths[i] = std::max(widths[i], Line().add(cells[i].text).width());
+    }
+  }
+  std::string out;
+  for (const Cells& cells : table) {
+    Line line;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      line.add_left(cells[i].text, widths[i] + 2, cells[i].style);
+    }
+    out += line.finish(options);
+  }
+  return out;
+}
+
+}  // namespace canaryd::cli

@@ -1,0 +1,341 @@
+#include "canaryd/cli/status_screen.hpp"
+
+#include "cli/figures.hpp"
+#include "cli/json_view.hpp"
+#include "cli/line.hpp"
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace canaryd::cli {
+namespace {
+
+constexpr std::size_t kStepsMax = 100;
+constexpr std::size_t kMetricsMax = 50;
+constexpr std::size_t kHistoryLines = 5;
+constexpr int kLabelWidth = 15;
+constexpr int kStableWidth = 9;
+constexpr int kCanaryWidth = 11;
+constexpr int kToleratedWidth = 13;
+constexpr int kMeterCells = 15;
+// The columns that a terminal must have for the parts on the right.
+constexpr int kTableWithTolerated = kLabelWidth + kStableWidth + kCanaryWidth + kToleratedWidth;
+constexpr int kTableWithShares = kTableWithTolerated + 23;
+constexpr int kTableWithMeter = kTableWithTolerated + 42;
+
+Line text(std::string_view words, Style style = Style::kPlain) {
+  Line line;
+  line.add(words, style);
+  return line;
+}
+
+// ---- Head
+// ----------------------------------------------------------------------------------------------------------
+
+Line state_piece(const std::string& state, const ScreenOptions& options) {
+  const StateWord known = describe_state(state);
+  Line line;
+  if (options.utf8) line.add(std::string(known.symbol) + " ", known.style);
+  return line.add(state_text(state), known.style);
+}
+
+std::string step_text(JsonView rollout) {
+  const auto index = rollout["step"]["index"].number();
+  const auto count = rollout["step"]["count"].number();
+  if (!index || !count) return "";
+  return "step " + format_count(*index + 1) + "/" + format_count(count);
+}
+
+std::string armed_text(JsonView rollout) {
+  if (rollout["mode"].text() == "observe") return "observes only, never acts";
+  constexpr std::array<std::string_view, 6> kArmed{
+      "progressing", "baking", "suspended", "paused", "waiting", "held"};
+  const std::string state = rollout["state"].text();
+  return std::find(kArmed.begin(), kArmed.end(), state) != kArmed.end() ? "rollback armed" : "";
+}
+
+std::string head(JsonView rollout, const ScreenOptions& options) {
+  const std::string name = rollout["name"].text();
+  const Line gap = text("   ");
+  std::vector<Line> first{text(name.empty() ? "-" : name, Style::kBold),
+                          state_piece(rollout["state"].text(), options)};
+  if (const std::string step = step_text(rollout); !step.empty()) first.push_back(text(step));
+  first.push_back(text("weight " + format_share(rollout["weight"]["target"].number()) + " %"));
+  if (const std::string since = rollout["for"].text(); !since.empty()) {
+    first.push_back(text("for " + since));
+  }
+  if (const std::string revision = rollout["revision"].text(); !revision.empty()) {
+    first.push_back(text("revision " + revision));
+  }
+  const int indent = std::min(display_width(name) + 3, options.columns / 3);
+  std::string out = flow(first, gap, indent, options);
+
+  Line sides;
+  sides.add(std::string(static_cast<std::size_t>(indent), ' '));
+  sides.add(rollout["stable"].text() + " (stable)  ->  " + rollout["canary"].text() + " (canary)");
+  std::vector<Line> second{sides};
+  if (const std::string armed = armed_text(rollout); !armed.empty()) {
+    second.push_back(text(armed, Style::kDim));
+  }
+  out += flow(second, gap, indent, options);
+  if (const std::string reason = rollout["reason"].text(); !reason.empty()) {
+    out += Line().add("  reason: ").add(reason, Style::kWarn).finish(options);
+  }
+  if (rollout["durable"].flag() == false) {
+    out +=
+        Line().add("  in force, not yet stored: the store is failing", Style::kBad).finish(options);
+  }
+  return out;
+}
+
+// ---- Steps
+// ---------------------------------------------------------------------------------------------------------
+
+enum class Progress { kDone, kNow, kAhead };
+
+struct StepMark {
+  Progress progress;
+  StateWord now;  // How the current step is doing.
+};
+
+Line step_piece(JsonView step, const StepMark& mark, const ScreenOptions& options) {
+  const std::string gate = step["gate"].text();
+  const std::string weight = format_share(step["weight"].number());
+  Line line = text(weight + " ");
+  switch (mark.progress) {
+    case Progress::kDone:
+      return line.add(options.utf8 ? "✔" : "done", Style::kGood);
+    case Progress::kNow:
+      return line.add(options.utf8 ? mark.now.symbol : "now", mark.now.style);
+    case Progress::kAhead:
+      break;
+  }
+  if (!gate.empty()) return line.add(options.utf8 ? "॥" : "gate ", Style::kWarn).add(gate);
+  return options.utf8 ? line.add("·", Style::kDim) : text(weight);
+}
+
+std::string step_bar(JsonView rollout, const ScreenOptions& options) {
+  const JsonView steps = rollout["steps"];
+  const std::string state = rollout["state"].text();
+  const bool all_done =
+      state == "baking" || state == "promoted" || state == "retiring" || state == "retired";
+  const double current = rollout["step"]["index"].number().value_or(-1);
+  std::vector<Line> pieces;
+  for (std::size_t i = 0; i < std::min(steps.size(), kStepsMax); ++i) {
+    const auto position = static_cast<double>(i);
+    Progress progress = Progress::kAhead;
+    if (all_done || position < current) progress = Progress::kDone;
+    if (!all_done && position == current) progress = Progress::kNow;
+    pieces.push_back(step_piece(steps[i], {progress, describe_state(state)}, options));
+  }
+  if (pieces.empty()) return "";
+  if (const std::string bake = rollout["bake"].text(); !bake.empty()) {
+    pieces.push_back(text("bake " + bake));
+  }
+  pieces.front() = text("  ").add(pieces.front());
+  return flow(pieces, text(options.utf8 ? " ─── " : " -- ", Style::kDim), 2, options);
+}
+
+// ---- Figures
+// -------------------------------------------------------------------------------------------------------
+
+struct Row {
+  std::string label;
+  std::string stable;
+  std::string canary;
+  std::string tolerated;
+  JsonView metric;  // Its evidence; nowhere when there is none.
+};
+
+// 61 % of the way to "good" is 61 % of the way along the meter.
+Line meter(double accept, const std::string& verdict, const ScreenOptions& options) {
+  const std::string_view dot = options.utf8 ? "·" : ".";
+  const double share = std::isfinite(accept) ? std::clamp(accept, 0.0, 1.0) : 0.0;
+  const int position = static_cast<int>(std::lround(share * (kMeterCells - 1)));
+  std::string_view mark = options.utf8 ? "○" : "o";
+  Style style = Style::kBold;
+  if (verdict == "pass") {
+    mark = options.utf8 ? "✔" : "+";
+    style = Style::kGood;
+  } else if (verdict == "fail") {
+    mark = options.utf8 ? "✖" : "x";
+    style = Style::kBad;
+  }
+  Line line = text("|");
+  for (int i = 0; i < kMeterCells; ++i) {
+    i == position ? line.add(mark, style) : line.add(dot, Style::kDim);
+  }
+  return line.add("|");
+}
+
+void add_evidence(Line& line, JsonView metric, const ScreenOptions& options) {
+  const auto rollback = metric["evidence"]["rollback"].number();
+  const auto accept = metric["evidence"]["accept"].number();
+  if ((!rollback && !accept) || options.columns < kTableWithShares) return;
+  const auto whole = [](std::optional<double> share) {
+    return share ? format_count(std::round(std::clamp(*share, 0.0, 1.0) * 100)) + " %" : "-";
+  };
+  if (options.columns < kTableWithMeter) {
+    line.add("  bad " + whole(rollback) + " good " + whole(accept));
+    return;
+  }
+  const std::string verdict = metric["verdict"].text();
+  line.add_right(whole(rollback), 8).add(" ").add(meter(accept.value_or(0), verdict, options));
+  line.add_right(whole(accept), 6);
+  const std::string needs = metric["needs_about"].text();
+  if (verdict == "pass") {
+    line.add("   good", Style::kGood);
+  } else if (verdict == "fail") {
+    line.add("   bad", Style::kBad);
+  } else if (!needs.empty()) {
+    line.add("   ~" + needs + " more");
+  }
+}
+
+std::string row_text(const Row& row, const ScreenOptions& options) {
+  Line line;
+  line.add_left("  " + row.label, kLabelWidth);
+  line.add_right(row.stable, kStableWidth).add_right(row.canary, kCanaryWidth);
+  if (options.columns >= kTableWithTolerated) line.add_right(row.tolerated, kToleratedWidth);
+  add_evidence(line, row.metric, options);
+  return line.finish(options);
+}
+
+JsonView find_metric(JsonView rollout, std::string_view name) {
+  const JsonView analysis = rollout["analysis"];
+  for (std::size_t i = 0; i < std::min(analysis.size(), kMetricsMax); ++i) {
+    if (analysis[i]["metric"].text() == name) return analysis[i];
+  }
+  return {};
+}
+
+Row error_row(JsonView rollout) {
+  const JsonView metric = find_metric(rollout, "errors");
+  const JsonView cohorts = rollout["cohorts"];
+  const auto either = [](JsonView first, JsonView second) {
+    return format_ratio(first.is_null() ? second.number() : first.number());
+  };
+  const auto tolerated = metric["tolerated"].number();
+  return {"errors",
+          either(metric["stable"], cohorts["stable"]["error_rate"]),
+          either(metric["canary"], cohorts["canary"]["error_rate"]),
+          tolerated ? format_ratio(tolerated) : "",
+          metric};
+}
+
+Row latency_row(JsonView rollout, const std::string& quantile) {
+  const JsonView metric = find_metric(rollout, "latency_" + quantile);
+  const JsonView cohorts = rollout["cohorts"];
+  const auto tolerated = metric["tolerated"].number();
+  return {"latency " + quantile,
+          format_latency(cohorts["stable"][quantile].number()),
+          format_latency(cohorts["canary"][quantile].number()),
+          tolerated ? format_latency(tolerated) : "",
+          metric};
+}
+
+std::string traffic_row(JsonView rollout, const ScreenOptions& options) {
+  const JsonView cohorts = rollout["cohorts"];
+  const JsonView weight = rollout["weight"];
+  Line line;
+  line.add_left("  requests/s", kLabelWidth);
+  line.add_right(format_rate(cohorts["stable"]["rps"].number()), kStableWidth);
+  line.add_right(format_rate(cohorts["canary"]["rps"].number()), kCanaryWidth);
+  if (!weight["actual"].is_null() && options.columns >= kTableWithTolerated + 15) {
+    line.add("     share " + format_share(weight["actual"].number()) + " % of " +
+             format_share(weight["target"].number()) + " ");
+    const auto ratio_ok = weight["sample_ratio_ok"].flag();
+    if (ratio_ok == true) line.add(options.utf8 ? "✔" : "ok", Style::kGood);
+    if (ratio_ok == false) line.add(options.utf8 ? "⚠" : "mismatch", Style::kWarn);
+  }
+  return line.finish(options);
+}
+
+std::string table(JsonView rollout, const ScreenOptions& options) {
+  Line head;
+  head.add_left("", kLabelWidth);
+  head.add_right("stable", kStableWidth, Style::kDim)
+      .add_right("canary", kCanaryWidth, Style::kDim);
+  if (options.columns >= kTableWithTolerated) {
+    head.add_right("tolerated", kToleratedWidth, Style::kDim);
+  }
+  if (options.columns >= kTableWithMeter) {
+    head.add("    evidence: bad .......... good", Style::kDim);
+  }
+  std::string out = head.finish(options);
+  out += traffic_row(rollout, options);
+  Row requests{"requests", "", "", "", {}};
+  requests.stable = format_count(rollout["cohorts"]["stable"]["requests"].number());
+  requests.canary = format_count(rollout["cohorts"]["canary"]["requests"].number());
+  out += row_text(requests, options);
+  out += row_text(error_row(rollout), options);
+  for (const char* quantile : {"p50", "p90", "p99"}) {
+    out += row_text(latency_row(rollout, quantile), options);
+  }
+  return out;
+}
+
+// ---- Foot
+// ----------------------------------------------------------------------------------------------------------
+
+std::string exposure(JsonView rollout, const ScreenOptions& options) {
+  const JsonView used = rollout["exposure"];
+  if (!used.is_object()) return "";
+  std::string words = "  user-visible failures " + format_count(used["failed"].number());
+  if (!used["max"].is_null()) words += " of " + format_count(used["max"].number());
+  if (!used["saved"].is_null()) {
+    words += "   saved by fallback " + format_count(used["saved"].number());
+  }
+  return text(words).finish(options);
+}
+
+std::string history_line(JsonView row, const ScreenOptions& options) {
+  const std::string time = row["time"].text();
+  const StateWord to = describe_state(row["to"].text());
+  std::string message = row["message"].text();
+  if (message.empty()) message = row["from"].text() + " -> " + row["to"].text();
+  Line line = text("  ");
+  line.add(time.size() >= 19 ? time.substr(11, 8) : "-", Style::kDim).add(" ");
+  if (options.utf8 && !to.word.empty()) line.add(std::string(to.symbol) + " ", to.style);
+  return line.add(message).finish(options);
+}
+
+}  // namespace
+
+Result<std::string> render_rollout(std::string_view rollout,
+                                   std::string_view history,
+                                   const ScreenOptions& options) {
+  CANARYD_TRY_ASSIGN(const boost::json::value document, parse_json(rollout));
+  const JsonView view(document);
+  if (!view.is_object()) return fail(ErrorCode::kMalformed, "the answer is not a rollout");
+  std::string out = head(view, options);
+  out += step_bar(view, options);
+  out += table(view, options);
+  out += exposure(view, options);
+  if (const std::string next = view["next"].text(); !next.empty()) {
+    out += text("  next: " + next).finish(options);
+  }
+  const auto past = history.empty() ? boost::json::value() : parse_json(history).value_or(nullptr);
+  const JsonView rows = JsonView(past)["items"];
+  const std::size_t first = rows.size() > kHistoryLines ? rows.size() - kHistoryLines : 0;
+  for (std::size_t i = first; i < rows.size(); ++i) out += history_line(rows[i], options);
+  return out;
+}
+
+Result<std::string> render_line(std::string_view rollout, const ScreenOptions& options) {
+  CANARYD_TRY_ASSIGN(const boost::json::value document, parse_json(rollout));
+  const JsonView view(document);
+  if (!view.is_object()) return fail(ErrorCode::kMalformed, "the answer is not a rollout");
+  std::string words = view["name"].text() + ": " + state_text(view["state"].text());
+  if (const std::string step = step_text(view); !step.empty()) words += ", " + step;
+  words += ", weight " + format_share(view["weight"]["target"].number()) + " %";
+  if (const std::string reason = view["reason"].text(); !reason.empty()) words += ", " + reason;
+  ScreenOptions plain = options;
+  plain.color = false;
+  return text(words).finish(plain);
+}
+
+}  // namespace canaryd::cli

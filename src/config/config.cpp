@@ -1,0 +1,31 @@
+#include "canaryd/config/config.hpp"
+
+#include "config/words.hpp"
+
+namespace canaryd::config {
+
+std::optional<UpstreamId> Config::find_upstream(std::string_view name) const noexcept {
+  for (std::uint32_t i = 0; i < upstreams.size(); ++i) {
+    if (upstreams[i].name == name) return UpstreamId(i);
+  }
+  return std::nullopt;
+}
+
+std::optional<RolloutId> Config::find_rollout(std::string_view name) const noexcept {
+  for (std::uint32_t i = 0; i < rollouts.size(); ++i) {
+    if (rollouts[i].name == name) return RolloutId(i);
+  }
+  return std::nullopt;
+}
+
+std::string_view to_string(LoadBalancer value) noexcept {
+  return word_of(kLoadBalancers, value);
+}
+std::string_view to_string(LogLevel value) noexcept {
+  return word_of(kLogLevels, value);
+}
+std::string_view to_string(LogFormat value) noexcept {
+  return word_of(kLogFormats, value);
+}
+
+}  // namespace canaryd::config

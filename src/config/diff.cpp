@@ -1,0 +1,131 @@
+#include "canaryd/config/diff.hpp"
+
+#include "config/dump.hpp"
+#include "config/fields.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace canaryd::config {
+namespace {
+
+// List items are told apart by their names where they have one, so that a listener added in front
+// of another is not taken for a change of both.
+std::string item_path(const std::string& path, const Node& item, std::size_t index) {
+  const Node::Entry* name = item.find("name");
+  const bool named = name != nullptr && name->value.kind == Node::Kind::kScalar;
+  return path + "[" + (named ? name->value.text : std::to_string(index)) + "]";
+}
+
+class Comparison {
+ public:
+  void compare(const std::string& path, const Node* before, const Node* after) {
+    if (before == nullptr || after == nullptr) {
+      const bool added = before == nullptr;
+      changes_.push_back({added ? Change::Kind::kAdded : Change::Kind::kRemoved,
+                          path,
+                          added ? "" : scalar_text(*before),
+                          added ? scalar_text(*after) : "",
+                          false});
+    } else if (before->kind == Node::Kind::kMap && after->kind == Node::Kind::kMap) {
+      compare_children(path, children_of_map(path, *before), children_of_map(path, *after));
+    } else if (has_maps(*before) || has_maps(*after)) {
+      compare_children(path, children_of_list(path, *before), children_of_list(path, *after));
+    } else if (render_flow(*before) != render_flow(*after)) {
+      changes_.push_back(
+          {Change::Kind::kChanged, path, render_flow(*before), render_flow(*after), false});
+    }
+  }
+
+  std::vector<Change> take() { return std::move(changes_); }
+
+ private:
+  using Children = std::vector<std::pair<std::string, const Node*>>;
+
+  // A whole section is only named; its dump would fill pages.
+  static std::string scalar_text(const Node& node) {
+    return node.kind == Node::Kind::kScalar ? render_flow(node) : "";
+  }
+
+  static bool has_maps(const Node& node) {
+    return std::any_of(node.items.begin(), node.items.end(), [](const Node& item) {
+      return item.kind == Node::Kind::kMap;
+    });
+  }
+
+  static Children children_of_map(const std::string& path, const Node& node) {
+    Children children;
+    for (const Node::Entry& entry : node.entries) {
+      children.emplace_back(path.empty() ? entry.key : path + "." + entry.key, &entry.value);
+    }
+    return children;
+  }
+
+  static Children children_of_list(const std::string& path, const Node& node) {
+    Children children;
+    for (std::size_t i = 0; i < node.items.size(); ++i) {
+      children.emplace_back(item_path(path, node.items[i], i), &node.items[i]);
+    }
+    return children;
+  }
+
+  void compare_children(const std::string& /*path*/,
+                        const Children& before,
+                        const Children& after) {
+    const std::map<std::string, const Node*> old(before.begin(), before.end());
+    const std::map<std::string, const Node*> fresh(after.begin(), after.end());
+    for (const auto& [path, node] : before) {
+      const auto match = fresh.find(path);
+      compare(path, node, match == fresh.end() ? nullptr : match->second);
+    }
+    for (const auto& [path, node] : after) {
+      if (!old.contains(path)) compare(path, nullptr, node);
+    }
+  }
+
+  std::vector<Change> changes_;
+};
+
+// Keys of the top level and of its plain sections; nothing deeper waits for a restart.
+bool needs_restart(const std::string& path) {
+  const SectionInfo* section = &root_section().info();
+  const std::size_t dot = path.find('.');
+  const FieldInfo* field = section->find(path.substr(0, dot));
+  if (field == nullptr || dot == std::string::npos) return field != nullptr && field->restart;
+  if (field->shape.kind != Shape::Kind::kSection) return false;
+  const FieldInfo* inner = field->shape.section->find(path.substr(dot + 1));
+  return inner != nullptr && inner->restart;
+}
+
+}  // namespace
+
+std::vector<Change> diff(const Config& before, const Config& after) {
+  Comparison comparison;
+  const Node old_tree = to_tree(before);
+  const Node new_tree = to_tree(after);
+  comparison.compare("", &old_tree, &new_tree);
+  std::vector<Change> changes = comparison.take();
+  for (Change& change : changes) change.needs_restart = needs_restart(change.path);
+  return changes;
+}
+
+std::string render_changes(const std::vector<Change>& changes) {
+  std::string out;
+  for (const Change& change : changes) {
+    out += change.path + ": ";
+    switch (change.kind) {
+      case Change::Kind::kAdded:
+        out += "added" + (change.after.empty() ? "" : " " + change.after);
+        break;
+      case Change::Kind::kRemoved:
+        out += "removed" + (change.before.empty() ? "" : " " + change.before);
+        break;
+      case Change::Kind::kChanged:
+        out += change.before + " -> " + change.after;
+    }
+    out += change.needs_restart ? " (needs a restart)\n" : "\n";
+  }
+  return out;
+}
+
+}  // namespace canaryd::config

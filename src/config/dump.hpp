@@ -1,0 +1,12 @@
+// A Config as the tree it would be read from.
+#pragma once
+
+#include "canaryd/config/config.hpp"
+#include "config/yaml_tree.hpp"
+
+namespace canaryd::config {
+
+// Every key, defaults filled in, variables not escaped.
+[[nodiscard]] Node to_tree(const Config& config);
+
+}  // namespace canaryd::config

@@ -1,0 +1,178 @@
+// The top level of the file and its small sections.
+#include "config/fields.hpp"
+
+#include <algorithm>
+
+namespace canaryd::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kDay = std::chrono::hours(24);
+
+bool is_file_path(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x20 && byte != 0x7f;
+  });
+}
+
+Codec<Config> version() {
+  Codec<Config> codec;
+  const auto one = integer(1, 1);
+  codec.shape = one.shape;
+  codec.shape.type = "1";
+  codec.read = [](Reader& in, const Node& node, Config& /*out*/) {
+    if (!is_literal(in, node, "1")) return false;
+    if (node.text == "1") return true;
+    return in.error(node, "this canaryd reads version 1 of the file, got " + quoted(node.text));
+  };
+  codec.write = [](const Config& /*value*/, const Names& /*names*/) {
+    return std::optional(Node::literal("1"));
+  };
+  return codec;
+}
+
+// `defaults` leaves nothing in the Config: load() merges it under the rollouts before they are
+// read. Here it is checked once, so that its problems are reported where they stand and not once
+// for each rollout.
+struct Defaults {
+  Rollout rollout;
+};
+
+const Section<Defaults>& defaults_section() {
+  static const auto made = [] {
+    Section<Defaults> s("Defaults");
+    s.add("rollout",
+          &Defaults::rollout,
+          section(rollout_section()),
+          "Any keys of a rollout: merged under every rollout. Maps are merged key by key, lists "
+          "are replaced.")
+        .default_value.reset();
+    return s;
+  }();
+  return made;
+}
+
+Codec<Config> defaults() {
+  Codec<Config> codec;
+  codec.shape = section(defaults_section()).shape;
+  codec.read = [](Reader& in, const Node& node, Config& /*out*/) {
+    Defaults ignored;
+    in.partial = true;
+    const bool good = defaults_section().read(in, node, ignored);
+    in.partial = false;
+    return good;
+  };
+  codec.write = [](const Config& /*value*/, const Names& /*names*/) -> std::optional<Node> {
+    return std::nullopt;
+  };
+  return codec;
+}
+
+const Section<Admin>& admin_section() {
+  static const auto made = [] {
+    Section<Admin> s("Admin");
+    s.add("address",
+          &Admin::address,
+          address(),
+          "Where the admin API, metrics and dashboard listen; a loopback address in this version.")
+        .restart = true;
+    s.unsupported({"dashboard", "tokens"});
+    return s;
+  }();
+  return made;
+}
+
+const Section<Log>& log_section() {
+  static const auto made = [] {
+    Section<Log> s("Log");
+    s.add("level", &Log::level, choice(kLogLevels), "The least that is written.");
+    s.add("format", &Log::format, choice(kLogFormats), "`text` for terminals.");
+    s.unsupported({"file", "access"});
+    return s;
+  }();
+  return made;
+}
+
+const Section<Metrics>& metrics_section() {
+  static const auto made = [] {
+    Section<Metrics> s("Metrics");
+    s.add("latency_buckets",
+          &Metrics::latency_buckets,
+          list_of(number(1e-6, 86400), 1, 64),
+          "Upper bounds of the latency histograms in seconds, rising.");
+    return s;
+  }();
+  return made;
+}
+
+const Section<State>& state_section() {
+  static const auto made = [] {
+    Section<State> s("State");
+    s.add("dir",
+          &State::dir,
+          text({"a directory", "", is_file_path, 1024}),
+          "Where the state of the rollouts and their history are kept.")
+        .restart = true;
+    return s;
+  }();
+  return made;
+}
+
+const Section<Drain>& drain_section() {
+  static const auto made = [] {
+    Section<Drain> s("Drain");
+    s.add("timeout",
+          &Drain::timeout,
+          duration(0s, kDay),
+          "How long requests may take to finish when the daemon stops.");
+    s.add("delay",
+          &Drain::delay,
+          duration(0s, 1h),
+          "Before that: not ready any more, but still accepting, so that load balancers notice.");
+    return s;
+  }();
+  return made;
+}
+
+}  // namespace
+
+const Section<Config>& root_section() {
+  static const auto made = [] {
+    Section<Config> s("Top level");
+    s.require("version", Whole{}, version(), "Version of the file's schema.");
+    s.add("workers",
+          &Config::workers,
+          word_or("auto", std::uint32_t{0}, narrow<std::uint32_t>(integer(1, 64))),
+          "Threads that carry traffic; `auto`: one per core.")
+        .restart = true;
+    s.require("listeners",
+              &Config::listeners,
+              list_of(section(listener_section()), 1, 100),
+              "Where clients connect.");
+    s.add("admin", &Config::admin, section(admin_section()), "The admin API.");
+    s.require("upstreams",
+              &Config::upstreams,
+              named(upstream_section(), 1, 1000),
+              "The versions of your services, by name.");
+    s.add("defaults", Whole{}, defaults(), "What rollouts have in common.");
+    s.add("rollouts",
+          &Config::rollouts,
+          named(rollout_section(), 0, 1000),
+          "Traffic that moves from one upstream to another, by name.");
+    s.require("routes",
+              &Config::routes,
+              list_of(section(route_section()), 1, 10'000),
+              "Which requests go where.");
+    s.add("log", &Config::log, section(log_section()), "The daemon's log, on standard output.");
+    s.add("metrics", &Config::metrics, section(metrics_section()), "The /metrics page.");
+    s.add("state", &Config::state, section(state_section()), "What survives a restart.");
+    s.add("drain", &Config::drain, section(drain_section()), "How the daemon stops.");
+    s.unsupported({"tracing", "fleet"});
+    return s;
+  }();
+  return made;
+}
+
+}  // namespace canaryd::config

@@ -1,0 +1,46 @@
+// The field table: every key of the file, once. It drives load(), the defaults, the dump, the JSON
+// Schema and docs/config.md.
+#pragma once
+
+#include "canaryd/config/config.hpp"
+#include "config/section.hpp"
+
+namespace canaryd::config {
+
+[[nodiscard]] const Section<Config>& root_section();
+[[nodiscard]] const Section<Listener>& listener_section();
+[[nodiscard]] const Section<Upstream>& upstream_section();
+[[nodiscard]] const Section<Rollout>& rollout_section();
+[[nodiscard]] const Section<Route>& route_section();
+
+// Text rules that several sections use.
+[[nodiscard]] TextRule header_name_rule();
+[[nodiscard]] TextRule cookie_name_rule();
+
+// A section whose shape in the file differs from the struct: read into Raw, then converted. `to`
+// reports what does not fit and returns false.
+template <class Raw, class V>
+[[nodiscard]] Codec<V> through(const Section<Raw>& raw_section,
+                               bool (*to)(Reader&, const Node&, const Raw&, V&),
+                               Raw (*from)(const V&)) {
+  Codec<V> codec;
+  codec.shape = section(raw_section).shape;
+  codec.read = [&raw_section, to](Reader& in, const Node& node, V& out) {
+    Raw raw{};
+    return raw_section.read(in, node, raw) && to(in, node, raw, out);
+  };
+  codec.write = [&raw_section, from](const V& value, const Names& names) {
+    return std::optional(raw_section.write(from(value), names));
+  };
+  return codec;
+}
+
+// For fields that are bound to the section's struct as a whole.
+struct Whole {
+  template <class T>
+  T& operator()(T& value) const noexcept {
+    return value;
+  }
+};
+
+}  // namespace canaryd::config

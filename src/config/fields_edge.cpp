@@ -1,0 +1,255 @@
+// Listeners and upstreams.
+#include "config/fields.hpp"
+
+#include <algorithm>
+
+namespace canaryd::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kKiB = 1024;
+constexpr std::uint64_t kMiB = 1024 * kKiB;
+constexpr std::uint64_t kGiB = 1024 * kMiB;
+constexpr Duration kDay = std::chrono::hours(24);
+
+// ---------------------------------------------------------------- listeners
+
+const Section<ListenerLimits>& limits_section() {
+  static const auto made = [] {
+    Section<ListenerLimits> s("Listener limits");
+    s.add("connections",
+          &ListenerLimits::connections,
+          narrow<std::uint32_t>(integer(1, 10'000'000)),
+          "Client connections at a time, over all workers; more wait in the system's queue.");
+    s.add("header_bytes",
+          &ListenerLimits::header_bytes,
+          size(kKiB, kMiB),
+          "Size of a request's head; a larger one is answered 431.");
+    s.add("header_count",
+          &ListenerLimits::header_count,
+          narrow<std::uint32_t>(integer(1, 10'000)),
+          "Header lines of a request; more are answered 431.");
+    s.add("target_bytes",
+          &ListenerLimits::target_bytes,
+          size(64, kMiB),
+          "Length of the request target; a longer one is answered 414.");
+    s.add("body_bytes",
+          &ListenerLimits::body_bytes,
+          word_or("unlimited", std::optional<std::uint64_t>(), optional(size(0, 1024 * kGiB))),
+          "Size of a request's body; a larger one is answered 413.");
+    return s;
+  }();
+  return made;
+}
+
+const Section<ListenerTimeouts>& listener_timeouts_section() {
+  static const auto made = [] {
+    Section<ListenerTimeouts> s("Listener timeouts");
+    s.add("header",
+          &ListenerTimeouts::header,
+          duration(10ms, 1h),
+          "For a client to send the whole head of a request.");
+    s.add("body_idle",
+          &ListenerTimeouts::body_idle,
+          duration(10ms, kDay),
+          "Without a byte of the request's body.");
+    s.add("write_stall",
+          &ListenerTimeouts::write_stall,
+          duration(10ms, kDay),
+          "Without the client taking a byte of the response.");
+    s.add("keep_alive",
+          &ListenerTimeouts::keep_alive,
+          duration(0s, kDay),
+          "Idle between two requests of a connection; `0s` closes after each response.");
+    return s;
+  }();
+  return made;
+}
+
+// The only protocol so far; the key exists so that files can say it.
+Codec<Listener> protocols() {
+  enum class Protocol : std::uint8_t { kHttp1 };
+  static constexpr std::array kProtocols{Word{"http1", Protocol::kHttp1}};
+  const auto list = list_of(choice(kProtocols, {"http2"}), 1, 2);
+  Codec<Listener> codec;
+  codec.shape = list.shape;
+  codec.read = [list](Reader& in, const Node& node, Listener& /*out*/) {
+    std::vector<Protocol> ignored;
+    return list.read(in, node, ignored);
+  };
+  codec.write = [list](const Listener& /*value*/, const Names& names) {
+    return list.write({Protocol::kHttp1}, names);
+  };
+  return codec;
+}
+
+// ---------------------------------------------------------------- upstreams
+
+const Section<Endpoint>& endpoint_section() {
+  static const auto made = [] {
+    Section<Endpoint> s("Endpoint");
+    s.require("address", &Endpoint::address, address(), "Where it listens.");
+    s.unsupported({"weight"});
+    return s;
+  }();
+  return made;
+}
+
+// An address, or a map that holds one.
+Codec<Endpoint> endpoint() {
+  const auto map = section(endpoint_section());
+  const auto scalar = address();
+  Codec<Endpoint> codec;
+  codec.shape.kind = Shape::Kind::kEither;
+  codec.shape.type = "IP:port, or {address: IP:port}";
+  codec.shape.alternatives = {scalar.shape, map.shape};
+  codec.read = [map, scalar](Reader& in, const Node& node, Endpoint& out) {
+    if (node.kind == Node::Kind::kMap) return map.read(in, node, out);
+    return scalar.read(in, node, out.address);
+  };
+  codec.write = [scalar](const Endpoint& value, const Names& names) {
+    return scalar.write(value.address, names);
+  };
+  return codec;
+}
+
+// `{dns: ...}` and `{file: ...}` stand in the list's place, and are for later.
+Codec<std::vector<Endpoint>> endpoints() {
+  auto codec = list_of(endpoint(), 1, 1000);
+  codec.read = [read = std::move(codec.read)](
+                   Reader& in, const Node& node, std::vector<Endpoint>& out) {
+    for (const char* key : {"dns", "file"}) {
+      if (node.find(key) == nullptr) continue;
+      return in.error(node,
+                      quoted(key) + " endpoints are not supported by this version",
+                      "list IP addresses with ports");
+    }
+    return read(in, node, out);
+  };
+  return codec;
+}
+
+const Section<UpstreamTimeouts>& upstream_timeouts_section() {
+  static const auto made = [] {
+    Section<UpstreamTimeouts> s("Upstream timeouts");
+    s.add("connect", &UpstreamTimeouts::connect, duration(1ms, 10min), "To open a connection.");
+    s.add("first_byte",
+          &UpstreamTimeouts::first_byte,
+          duration(0s, kDay),
+          "From the request's last byte to the response's first; `0s`: none.");
+    s.add("body_idle",
+          &UpstreamTimeouts::body_idle,
+          duration(0s, kDay),
+          "Without a byte of the response's body; `0s`: none.");
+    s.add("request",
+          &UpstreamTimeouts::request,
+          duration(0s, kDay),
+          "For the whole exchange, retries included; `0s`: none.");
+    s.add("keep_alive",
+          &UpstreamTimeouts::keep_alive,
+          duration(0s, kDay),
+          "Before an idle connection is closed; `0s`: connections are not reused.");
+    s.unsupported({"tunnel_idle", "per_try"});
+    return s;
+  }();
+  return made;
+}
+
+Codec<Retries> retry_reasons() {
+  enum class Reason : std::uint8_t { kConnect, kReset };
+  static constexpr std::array kReasons{Word{"connect_failure", Reason::kConnect},
+                                       Word{"reset_before_headers", Reason::kReset}};
+  const auto list = list_of(choice(kReasons), 0, 10);
+  Codec<Retries> codec;
+  codec.shape = list.shape;
+  codec.read = [list](Reader& in, const Node& node, Retries& out) {
+    std::vector<Reason> reasons;
+    if (!list.read(in, node, reasons)) return false;
+    const auto has = [&](Reason reason) {
+      return std::find(reasons.begin(), reasons.end(), reason) != reasons.end();
+    };
+    out.on_connect_failure = has(Reason::kConnect);
+    out.on_reset_before_headers = has(Reason::kReset);
+    return true;
+  };
+  codec.write = [list](const Retries& value, const Names& names) {
+    std::vector<Reason> reasons;
+    if (value.on_connect_failure) reasons.push_back(Reason::kConnect);
+    if (value.on_reset_before_headers) reasons.push_back(Reason::kReset);
+    return list.write(reasons, names);
+  };
+  return codec;
+}
+
+const Section<Retries>& retries_section() {
+  static const auto made = [] {
+    Section<Retries> s("Retries");
+    s.add("attempts",
+          &Retries::attempts,
+          narrow<std::uint8_t>(integer(0, 3)),
+          "Further tries, on another endpoint where there is one; only what is safe to repeat.");
+    s.add("on", Whole{}, retry_reasons(), "Which failures are tried again.");
+    s.unsupported({"budget"});
+    return s;
+  }();
+  return made;
+}
+
+}  // namespace
+
+const Section<Listener>& listener_section() {
+  static const auto made = [] {
+    Section<Listener> s("Listener");
+    s.require("name", &Listener::name, name(), "Its name in metrics, logs and messages.");
+    s.require("address",
+              &Listener::address,
+              address(),
+              "Where it listens; port 0 lets the system choose one.");
+    s.add("protocols", Whole{}, protocols(), "What is spoken.");
+    s.add("trusted_proxies",
+          &Listener::trusted_proxies,
+          list_of(network(), 0, 1000),
+          "Networks whose X-Forwarded-* headers and cohort forcing are believed.");
+    s.add("expose_cohort",
+          &Listener::expose_cohort,
+          boolean(),
+          "Tell clients their cohort in the header X-Canaryd-Cohort.");
+    s.add("limits",
+          &Listener::limits,
+          section(limits_section()),
+          "What one client, or all of them, may take.");
+    s.add("timeouts",
+          &Listener::timeouts,
+          section(listener_timeouts_section()),
+          "How long clients are waited for.");
+    s.unsupported({"tls", "proxy_protocol", "feedback"});
+    return s;
+  }();
+  return made;
+}
+
+const Section<Upstream>& upstream_section() {
+  static const auto made = [] {
+    Section<Upstream> s("Upstream");
+    s.require("endpoints", &Upstream::endpoints, endpoints(), "Where this version runs.");
+    s.add("load_balancer",
+          &Upstream::load_balancer,
+          choice(kLoadBalancers, {"consistent_hash"}),
+          "How requests are spread over the endpoints.");
+    s.add("timeouts",
+          &Upstream::timeouts,
+          section(upstream_timeouts_section()),
+          "How long this version is waited for.");
+    s.add("retries",
+          &Upstream::retries,
+          section(retries_section()),
+          "What is tried again when it fails.");
+    s.unsupported(
+        {"health_check", "outlier_detection", "tls", "concurrency", "slow_start", "tunnels"});
+    return s;
+  }();
+  return made;
+}
+
+}  // namespace canaryd::config

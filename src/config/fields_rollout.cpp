@@ -1,0 +1,394 @@
+// Rollouts: cohort, steps, analysis.
+#include "config/fields.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace canaryd::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kDay = std::chrono::hours(24);
+
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x20 && byte != 0x7f;
+  });
+}
+
+// ---------------------------------------------------------------- cohort
+
+struct RawKey {
+  std::optional<std::string> header;
+  std::optional<std::string> cookie;
+  std::optional<std::string> query;
+  bool client_ip = false;
+  bool per_request = false;
+};
+
+const Section<RawKey>& key_section() {
+  static const auto made = [] {
+    Section<RawKey> s("Cohort key");
+    s.add(
+        "header", &RawKey::header, optional(text(header_name_rule())), "The value of this header.");
+    s.add(
+        "cookie", &RawKey::cookie, optional(text(cookie_name_rule())), "The value of this cookie.");
+    s.add("query",
+          &RawKey::query,
+          optional(text({"a parameter name", "", is_printable, 128})),
+          "The value of this query parameter.");
+    s.add("client_ip",
+          &RawKey::client_ip,
+          boolean(),
+          "`true`: the client's address (behind `trusted_proxies`, the forwarded one).")
+        .default_value.reset();
+    s.add("per_request",
+          &RawKey::per_request,
+          boolean(),
+          "`true`: chance, for each request anew; a user then meets both versions.")
+        .default_value.reset();
+    return s;
+  }();
+  return made;
+}
+
+bool to_key(Reader& in, const Node& node, const RawKey& raw, CohortKey& out) {
+  const int given = int{raw.header.has_value()} + int{raw.cookie.has_value()} +
+                    int{raw.query.has_value()} + int{raw.client_ip} + int{raw.per_request};
+  if (given != 1 || node.entries.size() != 1) {
+    return in.error(node,
+                    "expected one of header, cookie, query, client_ip: true or per_request: true");
+  }
+  if (raw.header) out = {KeySource::kHeader, *raw.header};
+  if (raw.cookie) out = {KeySource::kCookie, *raw.cookie};
+  if (raw.query) out = {KeySource::kQuery, *raw.query};
+  if (raw.client_ip) out = {KeySource::kClientIp, {}};
+  if (raw.per_request) out = {KeySource::kPerRequest, {}};
+  return true;
+}
+
+// Written by hand: only the one key that is set, so that "client_ip: false" is not printed beside
+// it.
+std::optional<Node> write_key(const CohortKey& key, const Names& /*names*/) {
+  Node node = Node::map();
+  switch (key.source) {
+    case KeySource::kHeader:
+      node.add("header", Node::string(key.name));
+      break;
+    case KeySource::kCookie:
+      node.add("cookie", Node::string(key.name));
+      break;
+    case KeySource::kQuery:
+      node.add("query", Node::string(key.name));
+      break;
+    case KeySource::kPerRequest:
+      node.add("per_request", Node::literal("true"));
+      break;
+    default:
+      node.add("client_ip", Node::literal("true"));
+  }
+  return node;
+}
+
+Codec<CohortKey> cohort_key() {
+  Codec<CohortKey> codec =
+      through<RawKey, CohortKey>(key_section(), to_key, [](const CohortKey&) { return RawKey{}; });
+  codec.write = write_key;
+  return codec;
+}
+
+const Section<IssueCookie>& issue_cookie_section() {
+  static const auto made = [] {
+    Section<IssueCookie> s("Issued cookie");
+    s.require("name",
+              &IssueCookie::name,
+              text(cookie_name_rule()),
+              "Name of the cookie; it must be the last of the `keys`.");
+    s.add("max_age", &IssueCookie::max_age, duration(1s, 400 * kDay), "How long browsers keep it.");
+    s.add("same_site", &IssueCookie::same_site, choice(kSameSites), "Its SameSite attribute.");
+    s.add("secure",
+          &IssueCookie::secure,
+          choice(kCookieSecures),
+          "Its Secure attribute; `auto`: when the client's connection is.");
+    return s;
+  }();
+  return made;
+}
+
+const Section<Force>& force_section() {
+  static const auto made = [] {
+    Section<Force> s("Force");
+    s.require(
+        "header",
+        &Force::header,
+        text(header_name_rule()),
+        "Header whose value `always` or `never` sends a request to or keeps it from the canary; "
+        "such requests stay out of the analysis.");
+    s.add("trusted_only",
+          &Force::trusted_only,
+          boolean(),
+          "Obey it only from `trusted_proxies` of the listener.");
+    return s;
+  }();
+  return made;
+}
+
+const Section<CohortRules>& cohort_section() {
+  static const auto made = [] {
+    Section<CohortRules> s("Cohort");
+    s.add("keys",
+          &CohortRules::keys,
+          list_of(cohort_key(), 1, 16),
+          "What a user is known by; the first key that a request has, wins.");
+    s.add("issue_cookie",
+          &CohortRules::issue_cookie,
+          optional(section(issue_cookie_section())),
+          "Give a cookie to users who have none of the keys.");
+    s.add("salt",
+          &CohortRules::salt,
+          text({"printable text", "", is_printable, rollout::kMaxText}),
+          "Rollouts with equal salt pick the same users.")
+        .default_note = "the rollout's name";
+    s.add("force",
+          &CohortRules::force,
+          optional(section(force_section())),
+          "Let a header choose the cohort, for tests.");
+    s.unsupported({"segments"});
+    return s;
+  }();
+  return made;
+}
+
+// ---------------------------------------------------------------- steps and analysis
+
+const Section<rollout::Step>& step_section() {
+  static const auto made = [] {
+    using rollout::Step;
+    Section<Step> s("Step");
+    s.require("weight", &Step::weight, weight(), "The canary's share of the users.");
+    s.add("min_duration",
+          &Step::min_duration,
+          duration(0s, 1000 * kDay),
+          "At least this long; `0s`: as fast as the evidence allows.");
+    s.add("min_requests",
+          &Step::min_requests,
+          integer(0, 1'000'000'000'000),
+          "At least this many canary requests within the step.");
+    s.add("max_duration",
+          &Step::max_duration,
+          duration(1s, 1000 * kDay),
+          "Without a verdict for this long, `on_inconclusive` happens.");
+    s.add("gate",
+          &Step::gate,
+          name(),
+          "Wait for `canaryctl approve ROLLOUT GATE` before leaving the step.");
+    return s;
+  }();
+  return made;
+}
+
+const Section<analysis::Tolerance>& tolerance_section() {
+  static const auto made = [] {
+    using analysis::Tolerance;
+    Section<Tolerance> s("Tolerance");
+    s.add("relative",
+          &Tolerance::relative,
+          percent(0, 1000),
+          "Worse by this percentage of stable's rate is fine.");
+    s.add("absolute",
+          &Tolerance::absolute,
+          percent(0, 100),
+          "Worse by this many percentage points is fine, on top of it.");
+    return s;
+  }();
+  return made;
+}
+
+const Section<analysis::Tolerances>& tolerances_section() {
+  static const auto made = [] {
+    Section<analysis::Tolerances> s("Tolerances");
+    s.add("errors",
+          &analysis::Tolerances::errors,
+          section(tolerance_section()),
+          "How much worse the canary's error rate may be.");
+    s.unsupported({"latency", "feedback"});
+    return s;
+  }();
+  return made;
+}
+
+// "5xx", "503" or "500-504".
+std::optional<analysis::StatusRange> parse_status(std::string_view text) {
+  const auto number = [](std::string_view digits) -> std::optional<std::uint16_t> {
+    std::uint16_t value = 0;
+    const char* const end = digits.data() + digits.size();
+    const auto [stop, error] = std::from_chars(digits.data(), end, value);
+    if (error != std::errc() || stop != end || value < 100 || value > 599) return std::nullopt;
+    return value;
+  };
+  if (text.size() == 3 && text.substr(1) == "xx" && text[0] >= '1' && text[0] <= '5') {
+    const auto first = static_cast<std::uint16_t>((text[0] - '0') * 100);
+    return analysis::StatusRange{first, static_cast<std::uint16_t>(first + 99)};
+  }
+  const std::size_t dash = text.find('-');
+  const auto first = number(text.substr(0, dash));
+  const auto last = dash == std::string_view::npos ? first : number(text.substr(dash + 1));
+  if (!first || !last || *last < *first) return std::nullopt;
+  return analysis::StatusRange{*first, *last};
+}
+
+Codec<analysis::StatusRange> status_range() {
+  using analysis::StatusRange;
+  Codec<StatusRange> codec;
+  codec.shape.kind = Shape::Kind::kEither;
+  codec.shape.type = "5xx, 503 or 500-504";
+  Shape class_or_range;
+  class_or_range.kind = Shape::Kind::kText;
+  class_or_range.pattern = "^([1-5]xx|[1-5][0-9][0-9](-[1-5][0-9][0-9])?)$|\\$\\{";
+  codec.shape.alternatives = {integer(100, 599).shape, class_or_range};
+  codec.read = [](Reader& in, const Node& node, StatusRange& out) {
+    const std::string what = "a status such as 5xx, 503 or 500-504";
+    if (!is_text(in, node, what)) return false;
+    const auto range = parse_status(node.text);
+    if (!range) return in.expected(node, what);
+    out = *range;
+    return true;
+  };
+  codec.write = [](const StatusRange& range, const Names& /*names*/) {
+    const std::string first = std::to_string(range.first);
+    if (range.first == range.last) return std::optional(Node::literal(first));
+    if (range.first % 100 == 0 && range.last == range.first + 99) {
+      return std::optional(Node::string(first.substr(0, 1) + "xx"));
+    }
+    return std::optional(Node::string(first + "-" + std::to_string(range.last)));
+  };
+  return codec;
+}
+
+const Section<analysis::ErrorClasses>& errors_section() {
+  static const auto made = [] {
+    using analysis::ErrorClasses;
+    Section<ErrorClasses> s("Errors");
+    s.add("status",
+          &ErrorClasses::status,
+          list_of(status_range(), 0, 100),
+          "Response codes that are failures.");
+    s.add("reset",
+          &ErrorClasses::reset,
+          boolean(),
+          "A connection refused, reset or closed too early is one.");
+    s.add("timeout", &ErrorClasses::timeout, boolean(), "Every timeout of the upstream is one.");
+    s.unsupported({"grpc_status"});
+    return s;
+  }();
+  return made;
+}
+
+const Section<analysis::Settings>& analysis_section() {
+  static const auto made = [] {
+    using analysis::Settings;
+    Section<Settings> s("Analysis");
+    s.add("mode",
+          &Settings::mode,
+          choice(kAnalysisModes),
+          "`observe` reports the verdict and never acts on it.");
+    s.add("false_rollback",
+          &Settings::false_rollback,
+          percent(0.0001, 50),
+          "Odds of ever rolling back a canary that is within tolerance, over the whole rollout.");
+    s.add("false_accept",
+          &Settings::false_accept,
+          percent(0.0001, 50),
+          "Odds of taking a step although the canary is beyond that step's limit.");
+    s.add("tolerance",
+          &Settings::tolerance,
+          section(tolerances_section()),
+          "How much worse the canary may be.");
+    s.add("dedupe_window",
+          &Settings::dedupe_window,
+          duration(0s, kDay),
+          "A client that fails again within this time counts once.");
+    s.add("burst_guard",
+          &Settings::burst_guard,
+          number(0.1, 10),
+          "Evidence, in nats, that one second may add: lower is calmer and slower.");
+    s.add("errors",
+          &Settings::errors,
+          section(errors_section()),
+          "What counts as a failure of the version.");
+    s.unsupported({"warm_up", "latency_quantiles", "exclude", "queries", "limits"});
+    return s;
+  }();
+  return made;
+}
+
+const Section<rollout::Bake>& bake_section() {
+  static const auto made = [] {
+    Section<rollout::Bake> s("Bake");
+    s.add("duration",
+          &rollout::Bake::duration,
+          duration(0s, 1000 * kDay),
+          "After the last step: stable is kept warm and rollback armed for this long.");
+    s.unsupported({"holdback"});
+    return s;
+  }();
+  return made;
+}
+
+}  // namespace
+
+const Section<Rollout>& rollout_section() {
+  static const auto made = [] {
+    const auto plan = [](auto member) {
+      return [member](Rollout & rollout) -> auto& {
+        return rollout.plan.*member;
+      };
+    };
+    using rollout::Plan;
+    Section<Rollout> s("Rollout");
+    s.require("stable", &Rollout::stable, upstream_reference(), "The version that serves today.");
+    s.require(
+        "canary", &Rollout::canary, upstream_reference(), "The version that is to take over.");
+    s.add("revision",
+          plan(&Plan::revision),
+          text({"printable text", "", is_printable, 128}),
+          "What is being rolled out; a new value starts a new rollout with fresh evidence.");
+    s.add("start",
+          plan(&Plan::start),
+          choice(kStarts, {"after"}),
+          "`auto`: as soon as it is loaded; `manual`: by `canaryctl start`.");
+    s.add("cohort", &Rollout::cohort, section(cohort_section()), "Who is in the canary.");
+    s.add("steps",
+          plan(&Plan::steps),
+          list_of(section(step_section()), 1, rollout::kMaxSteps),
+          "The way to the last weight; weights rise.");
+    s.add("analysis",
+          &Rollout::analysis,
+          section(analysis_section()),
+          "When the canary is good or bad.");
+    s.add("on_failure", plan(&Plan::on_failure), choice(kOnFailures), "What a bad verdict does.");
+    s.add("on_inconclusive",
+          plan(&Plan::on_inconclusive),
+          choice(kOnInconclusives),
+          "What happens at `max_duration`; never `promote` when there was no data.");
+    s.add("bake", plan(&Plan::bake), section(bake_section()), "After the last step.");
+    s.unsupported({"after",
+                   "group",
+                   "pace",
+                   "expected_rps",
+                   "expected_error_rate",
+                   "circuit",
+                   "exposure",
+                   "fallback",
+                   "on_stable_down",
+                   "retire",
+                   "freeze",
+                   "hooks"});
+    return s;
+  }();
+  return made;
+}
+
+}  // namespace canaryd::config

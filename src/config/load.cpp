@@ -1,0 +1,69 @@
+#include "canaryd/config/load.hpp"
+
+#include "config/fields.hpp"
+#include "config/tree_edit.hpp"
+#include "config/validate.hpp"
+
+#include <utility>
+
+namespace canaryd::config {
+namespace {
+
+// Ids are positions in the file, so that references can be resolved before their targets are read.
+std::vector<std::string> keys_of(const Node& root, std::string_view section) {
+  std::vector<std::string> keys;
+  if (const Node::Entry* entry = root.find(section)) {
+    for (const Node::Entry& named : entry->value.entries) keys.push_back(named.key);
+  }
+  return keys;
+}
+
+// Values that follow from others.
+void complete(Config& config) {
+  for (Rollout& rollout : config.rollouts) {
+    if (rollout.cohort.salt.empty()) rollout.cohort.salt = rollout.name;
+    rollout.plan.name = rollout.name;
+    rollout.plan.salt = rollout.cohort.salt;
+    rollout.plan.mode = rollout.analysis.mode == analysis::Mode::kObserve ? rollout::Mode::kObserve
+                                                                          : rollout::Mode::kEnforce;
+    const auto name_of = [&config](UpstreamId id) {
+      return id.index() < config.upstreams.size() ? config.upstreams[id.index()].name : "";
+    };
+    rollout.plan.stable = name_of(rollout.stable);
+    rollout.plan.canary = name_of(rollout.canary);
+  }
+}
+
+}  // namespace
+
+LoadResult load(const LoadInput& input) {
+  Report report(input);
+  Tree tree = parse_yaml(input.text);
+  for (TreeProblem& problem : tree.problems) {
+    report.add(
+        Severity::kError, problem.place, std::move(problem.message), std::move(problem.hint));
+  }
+  LoadResult result;
+  if (tree.root) {
+    apply_overrides(*tree.root, input, report);
+    expand_variables(*tree.root, input, report);
+    merge_defaults(*tree.root, report);
+    Reader reader(report, {keys_of(*tree.root, "upstreams"), keys_of(*tree.root, "rollouts")});
+    Config config;
+    root_section().read(reader, *tree.root, config);
+    complete(config);
+    validate(config, reader);
+    result.config = std::move(config);
+  }
+  result.problems = report.take();
+  if (count_errors(result.problems) > 0) result.config.reset();
+  return result;
+}
+
+std::optional<std::pair<std::string, std::string>> split_override(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0) return std::nullopt;
+  return std::pair(std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)));
+}
+
+}  // namespace canaryd::config

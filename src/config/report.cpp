@@ -1,0 +1,189 @@
+#include "config/report.hpp"
+
+#include "canaryd/base/text.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace canaryd::config {
+namespace {
+
+constexpr std::size_t kMaxExcerpt = 200;  // Bytes of a source line that are shown.
+constexpr std::size_t kMaxQuoted = 60;
+constexpr std::size_t kMaxSuggested = 64;  // Longer words are not worth the quadratic comparison.
+constexpr std::size_t kMaxCandidates = 200;
+
+std::vector<std::string_view> split_lines(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (true) {
+    const std::size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    lines.push_back(line);
+    if (end == std::string_view::npos) return lines;
+    text.remove_prefix(end + 1);
+  }
+}
+
+bool continues_character(char c) noexcept {
+  return (static_cast<unsigned char>(c) & 0xc0U) == 0x80;
+}
+
+std::uint32_t count_characters(std::string_view text) noexcept {
+  return static_cast<std::uint32_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return !continues_character(c); }));
+}
+
+// How much of the line belongs to the word at its front: up to the closing quote, or to what ends a
+// plain scalar.
+std::size_t token_length(std::string_view text) noexcept {
+  if (text.empty()) return 0;
+  const char first = text.front();
+  if (first == '"' || first == '\'') {
+    std::size_t end = text.find(first, 1);
+    while (end != std::string_view::npos && first == '"' && text[end - 1] == '\\') {
+      end = text.find(first, end + 1);
+    }
+    return end == std::string_view::npos ? text.size() : end + 1;
+  }
+  if (first == '{' || first == '[') return 1;
+  std::size_t length = 0;
+  for (; length < text.size(); ++length) {
+    const char c = text[length];
+    const char next = length + 1 < text.size() ? text[length + 1] : ' ';
+    if (c == ',' || c == ']' || c == '}') break;
+    if (c == ':' && next == ' ') break;
+    if (c == ' ' && next == '#') break;
+  }
+  while (length > 1 && text[length - 1] == ' ') --length;
+  return length;
+}
+
+// What goes on the screen must not move its cursor.
+std::string printable(std::string_view text, std::size_t limit) {
+  std::size_t end = std::min(text.size(), limit);
+  while (end > 0 && end < text.size() && continues_character(text[end])) --end;
+  std::string plain(text.substr(0, end));
+  std::replace(plain.begin(), plain.end(), '\t', ' ');
+  std::string out;
+  append_printable(out, plain);
+  return out;
+}
+
+}  // namespace
+
+Report::Report(const LoadInput& input) : input_(input), lines_(split_lines(input.text)) {}
+
+void Report::add(Severity severity, const Place& place, std::string message, std::string hint) {
+  if (full()) {
+    overflow_ = true;
+    return;
+  }
+  Problem problem;
+  problem.severity = input_.strict ? Severity::kError : severity;
+  problem.file =
+      place.source == 0 ? input_.file_name : "--set " + input_.overrides[place.source - 1].first;
+  problem.message = std::move(message);
+  problem.hint = std::move(hint);
+  if (place.source == 0 && place.line > 0 && place.line <= lines_.size()) {
+    std::string_view line = lines_[place.line - 1];
+    if (place.line == 1 && line.starts_with("\xef\xbb\xbf")) line.remove_prefix(3);
+    const std::size_t start = std::min<std::size_t>(place.column - 1, line.size());
+    problem.line = place.line;
+    problem.column = count_characters(line.substr(0, start)) + 1;
+    if (start < kMaxExcerpt) problem.source_line = printable(line, kMaxExcerpt);
+    const std::uint32_t shown = count_characters(problem.source_line);
+    const std::size_t token = token_length(line.substr(start));
+    const std::uint32_t room = shown < problem.column ? 1 : shown - problem.column + 1;
+    problem.length = std::clamp(count_characters(line.substr(start, token)), 1U, room);
+  }
+  problems_.push_back({problems_.size(), place, std::move(problem)});
+}
+
+// Above what is shown, so that the first of the file are shown and not the first that were found.
+bool Report::full() const noexcept {
+  return problems_.size() >= 3 * kMaxProblems;
+}
+
+std::vector<Problem> Report::take() {
+  const auto key = [](const Located& located) {
+    return std::tuple(
+        located.place.source, located.place.line, located.place.column, located.order);
+  };
+  std::sort(problems_.begin(), problems_.end(), [&](const Located& a, const Located& b) {
+    return key(a) < key(b);
+  });
+  std::vector<Problem> result;
+  for (Located& located : problems_) {
+    if (result.size() == kMaxProblems) break;
+    if (std::find(result.begin(), result.end(), located.problem) != result.end()) continue;
+    result.push_back(std::move(located.problem));
+  }
+  if (overflow_ || (result.size() == kMaxProblems && problems_.size() > kMaxProblems)) {
+    Problem rest;
+    rest.file = input_.file_name;
+    rest.message = "more problems than the " + std::to_string(kMaxProblems) + " shown";
+    result.push_back(std::move(rest));
+  }
+  problems_.clear();
+  return result;
+}
+
+std::string quoted(std::string_view text) {
+  return "\"" + printable(text, kMaxQuoted) + (text.size() > kMaxQuoted ? "..." : "") + "\"";
+}
+
+namespace {
+
+// Edit distance with swaps of neighbours (optimal string alignment), three rows.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> before(b.size() + 1);
+  std::vector<std::size_t> last(b.size() + 1);
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t change = a[i - 1] == b[j - 1] ? 0 : 1;
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + change});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        row[j] = std::min(row[j], before[j - 2] + 1);
+      }
+    }
+    std::swap(before, last);
+    std::swap(last, row);
+  }
+  return last[b.size()];
+}
+
+}  // namespace
+
+std::string_view closest(std::string_view given, const std::vector<std::string_view>& words) {
+  if (given.empty() || given.size() > kMaxSuggested) return {};
+  std::string lower(given);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c == '-' ? '_' : c;
+  });
+  std::string_view best;
+  std::size_t best_distance = std::max<std::size_t>(1, given.size() / 3) + 1;
+  for (std::size_t i = 0; i < std::min(words.size(), kMaxCandidates); ++i) {
+    const std::string_view word = words[i];
+    if (word.size() + best_distance <= given.size() ||
+        given.size() + best_distance <= word.size()) {
+      continue;  // The lengths alone differ by too much.
+    }
+    const std::size_t distance = std::min(edit_distance(given, word), edit_distance(lower, word));
+    if (distance >= best_distance) continue;
+    best_distance = distance;
+    best = word;
+  }
+  return best;
+}
+
+std::string did_you_mean(std::string_view given, const std::vector<std::string_view>& words) {
+  const std::string_view word = closest(given, words);
+  return word.empty() || word == given ? std::string()
+                                       : "did you mean \"" + std::string(word) + "\"?";
+}
+
+}  // namespace canaryd::config

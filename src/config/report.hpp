@@ -1,0 +1,52 @@
+// Collects problems while a file is read, and gives them their place, excerpt and underline.
+#pragma once
+
+#include "canaryd/config/load.hpp"
+#include "canaryd/config/problem.hpp"
+#include "config/yaml_tree.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace canaryd::config {
+
+class Report {
+ public:
+  // The input must outlive the report.
+  explicit Report(const LoadInput& input);
+
+  void add(Severity severity, const Place& place, std::string message, std::string hint = {});
+
+  // Nothing more is taken: there are far more than will be shown.
+  [[nodiscard]] bool full() const noexcept;
+
+  // In the order of the file, at most kMaxProblems; leaves the report empty.
+  [[nodiscard]] std::vector<Problem> take();
+
+ private:
+  struct Located {
+    std::size_t order = 0;  // Of discovery, where places are equal.
+    Place place;
+    Problem problem;
+  };
+  const LoadInput& input_;
+  std::vector<std::string_view> lines_;
+  std::vector<Located> problems_;
+  bool overflow_ = false;
+};
+
+// Text from the file as it may stand in a message: control characters replaced, cut after 60
+// characters, in quotes.
+[[nodiscard]] std::string quoted(std::string_view text);
+
+// The word closest to `given`, for "did you mean": at most a third of its letters differ. Empty if
+// none is close.
+[[nodiscard]] std::string_view closest(std::string_view given,
+                                       const std::vector<std::string_view>& words);
+
+// `did you mean "X"?`, or empty.
+[[nodiscard]] std::string did_you_mean(std::string_view given,
+                                       const std::vector<std::string_view>& words);
+
+}  // namespace canaryd::config

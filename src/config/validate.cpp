@@ -1,0 +1,369 @@
+#include "config/validate.hpp"
+
+#include "canaryd/base/units.hpp"
+#include "config/codec.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+namespace canaryd::config {
+namespace {
+
+std::string indexed(std::string_view list, std::size_t index) {
+  return std::string(list) + "[" + std::to_string(index) + "]";
+}
+
+// Reports the second and further elements that have the same key as an earlier one.
+template <class Items, class KeyOf, class Message>
+void check_unique(const Items& items, KeyOf key_of, Message message) {
+  std::map<decltype(key_of(items.front())), std::size_t> seen;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const auto [first, fresh] = seen.emplace(key_of(items[i]), i);
+    if (!fresh) message(i, first->second);
+  }
+}
+
+// Do two sockets on these addresses exclude each other?
+bool overlap(const SocketAddress& a, const SocketAddress& b) {
+  if (a.port == 0 || a.port != b.port) return false;
+  if (a.ip == b.ip) return true;
+  // A wildcard takes the port on all addresses of its family.
+  return a.ip.is_v6() == b.ip.is_v6() && (a.ip.is_unspecified() || b.ip.is_unspecified());
+}
+
+// ---------------------------------------------------------------- listeners, admin
+
+void check_listeners(const Config& config, Reader& in) {
+  const auto& listeners = config.listeners;
+  check_unique(
+      listeners,
+      [](const Listener& l) { return l.name; },
+      [&](std::size_t i, std::size_t first) {
+        const std::string path = indexed("listeners", i) + ".name";
+        if (in.is_bad(path) || in.is_bad(indexed("listeners", first) + ".name")) return;
+        in.error_at_value(path,
+                          path + ": the name " + quoted(listeners[i].name) + " is taken by " +
+                              indexed("listeners", first));
+      });
+  for (std::size_t i = 0; i < listeners.size(); ++i) {
+    const std::string path = indexed("listeners", i) + ".address";
+    if (in.is_bad(path)) continue;
+    const std::string taken = path + ": " + to_string(listeners[i].address) + " is taken by ";
+    for (std::size_t j = 0; j < i; ++j) {
+      if (!overlap(listeners[i].address, listeners[j].address)) continue;
+      in.error_at_value(path, taken + "listener " + quoted(listeners[j].name));
+    }
+    if (!in.is_bad("admin") && overlap(listeners[i].address, config.admin.address)) {
+      in.error_at_value(path, taken + "admin.address");
+    }
+  }
+}
+
+void check_admin(const Config& config, Reader& in) {
+  if (in.is_bad("admin") || config.admin.address.ip.is_loopback()) return;
+  in.error_at_value(
+      "admin.address",
+      "admin.address: " + to_string(config.admin.address) +
+          " can be reached from other hosts, and tokens are not supported by this version",
+      "use a loopback address such as 127.0.0.1:9901");
+}
+
+// ---------------------------------------------------------------- upstreams
+
+// The listener that a connection to `address` would reach, or null.
+const Listener* own_listener(const Config& config, const SocketAddress& address) {
+  for (const Listener& listener : config.listeners) {
+    const SocketAddress& own = listener.address;
+    if (own.port == 0 || own.port != address.port) continue;
+    const bool wildcard = own.ip.is_unspecified() && address.ip.is_loopback();
+    if (own.ip == address.ip || wildcard) return &listener;
+  }
+  return nullptr;
+}
+
+void check_upstreams(const Config& config, Reader& in) {
+  for (const Upstream& upstream : config.upstreams) {
+    if (!is_name(upstream.name)) continue;
+    const std::string list = "upstreams." + upstream.name + ".endpoints";
+    if (in.is_bad(list)) continue;
+    const auto& endpoints = upstream.endpoints;
+    check_unique(
+        endpoints,
+        [](const Endpoint& e) { return e.address; },
+        [&](std::size_t i, std::size_t first) {
+          const std::string path = indexed(list, i);
+          in.error_at_value(path,
+                            path + ": " + to_string(endpoints[i].address) +
+                                " is listed already, as endpoint " + std::to_string(first));
+        });
+    for (std::size_t i = 0; i < endpoints.size(); ++i) {
+      const SocketAddress& address = endpoints[i].address;
+      const std::string path = indexed(list, i);
+      if (address.port == 0 || address.ip.is_unspecified()) {
+        in.error_at_value(path,
+                          path + ": " + to_string(address) + " is not an address to connect to");
+      }
+      if (const Listener* own = own_listener(config, address)) {
+        in.error_at_value(path,
+                          path + ": " + to_string(address) + " is the listener " +
+                              quoted(own->name) + ": requests would go round in circles");
+      }
+    }
+  }
+}
+
+// ---------------------------------------------------------------- rollouts
+
+std::string key_text(const CohortKey& key) {
+  switch (key.source) {
+    case KeySource::kCookie:
+      return "cookie " + key.name;
+    case KeySource::kPerRequest:
+      return "per_request";
+    default:
+      return "client_ip";
+  }
+}
+
+void check_cohort(const CohortRules& cohort, const std::string& path, Reader& in) {
+  if (in.is_bad(path)) return;
+  const auto& issue = cohort.issue_cookie;
+  bool issued_key = false;
+  for (std::size_t i = 0; i < cohort.keys.size(); ++i) {
+    const CohortKey& key = cohort.keys[i];
+    const std::string key_path = indexed(path + ".keys", i);
+    for (std::size_t j = 0; j < i; ++j) {
+      if (cohort.keys[j] == key)
+        in.error_at(key_path, key_path + ": the same key is listed already");
+    }
+    const bool issued = issue && key.source == KeySource::kCookie && key.name == issue->name;
+    issued_key = issued_key || issued;
+    const bool always =
+        issued || key.source == KeySource::kClientIp || key.source == KeySource::kPerRequest;
+    if (!always || i + 1 == cohort.keys.size()) continue;
+    const std::string next = indexed(path + ".keys", i + 1);
+    in.error_at(next,
+                next + ": this key can never be reached: every request has the one before it, " +
+                    key_text(key) + (issued ? ", because the cookie is issued" : ""));
+    break;
+  }
+  if (!issue) return;
+  const std::string cookie_path = path + ".issue_cookie";
+  if (!issued_key) {
+    in.error_at_value(cookie_path + ".name",
+                      cookie_path + ": no key reads the cookie " + quoted(issue->name),
+                      "add {cookie: " + issue->name + "} at the end of keys");
+  }
+  if (issue->same_site == SameSite::kNone && issue->secure == CookieSecure::kNever) {
+    in.error_at(cookie_path + ".secure",
+                cookie_path + ": browsers drop a cookie with same_site: none that is not secure",
+                "use secure: always");
+  }
+}
+
+void check_steps(const Rollout& rollout, const std::string& path, Reader& in) {
+  const auto& steps = rollout.plan.steps;
+  if (in.is_bad(path + ".steps")) return;
+  const std::size_t errors_before = in.rule_errors();
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const std::string step = indexed(path + ".steps", i);
+    if (i > 0 && steps[i].weight <= steps[i - 1].weight) {
+      in.error_at_value(step + ".weight",
+                        step + ".weight: weights rise from step to step, but " +
+                            format_percent(steps[i].weight) + " follows " +
+                            format_percent(steps[i - 1].weight));
+    }
+    if (steps[i].max_duration < steps[i].min_duration) {
+      in.error_at_value(step + ".max_duration",
+                        step + ": max_duration (" + format_duration(steps[i].max_duration) +
+                            ") is less than min_duration (" +
+                            format_duration(steps[i].min_duration) + ")");
+    }
+  }
+  if (in.rule_errors() == errors_before && steps.back().weight.value() != BasisPoints::kMax) {
+    const std::string step = indexed(path + ".steps", steps.size() - 1);
+    in.warn_at(step,
+               step + ": the last step is " + format_percent(steps.back().weight) +
+                   " %: the rest of the users stays on stable for good",
+               "add {weight: 100}");
+  }
+}
+
+void check_rollout(const Config& config, const Rollout& rollout, Reader& in) {
+  const std::string path = "rollouts." + rollout.name;
+  const std::size_t errors_before = in.rule_errors();
+  const bool versions_good = !in.is_bad(path + ".stable") && !in.is_bad(path + ".canary");
+  if (versions_good && rollout.stable == rollout.canary) {
+    in.error_at_value(path + ".canary",
+                      path + ": stable and canary are the same upstream, " +
+                          quoted(config.upstreams[rollout.stable.index()].name));
+  }
+  check_cohort(rollout.cohort, path + ".cohort", in);
+  check_steps(rollout, path, in);
+  // The machine's own rules, in case it knows one that is not above.
+  if (in.is_bad(path) || in.rule_errors() > errors_before) return;
+  for (const auto& problem : rollout::problems(rollout.plan)) {
+    in.error_at_value(path + "." + problem.path,
+                      path + "." + problem.path + ": " + problem.message);
+  }
+}
+
+// ---------------------------------------------------------------- routes
+
+std::vector<std::string> sorted_methods(const Match& match) {
+  std::vector<std::string> methods = match.methods;
+  std::sort(methods.begin(), methods.end());
+  return methods;
+}
+
+// "/api/" and "/api" fit the same requests.
+std::string bare_path(const Match& match) {
+  if (match.path_kind == Match::Path::kExact || match.path.size() == 1 ||
+      match.path.back() != '/') {
+    return match.path;
+  }
+  return match.path.substr(0, match.path.size() - 1);
+}
+
+std::vector<std::pair<std::string, std::optional<std::string>>> sorted_headers(const Match& match) {
+  std::vector<std::pair<std::string, std::optional<std::string>>> headers;
+  for (const HeaderMatch& header : match.headers) {
+    std::string name = header.name;
+    std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    headers.emplace_back(std::move(name), header.equals);
+  }
+  std::sort(headers.begin(), headers.end());
+  return headers;
+}
+
+// What a route asks for beside host and path, and its place in the order of
+// routing/routing_table.hpp: methods before none, more headers first, then the order of the file.
+struct Criteria {
+  std::size_t index = 0;
+  std::vector<std::string> methods;
+  std::vector<std::pair<std::string, std::optional<std::string>>> headers;
+
+  [[nodiscard]] auto rank() const {
+    return std::tuple(methods.empty(), -static_cast<std::ptrdiff_t>(headers.size()), index);
+  }
+};
+
+// Does every request that fits `inner` also fit `outer`, which is looked at first?
+bool shadows(const Criteria& outer, const Criteria& inner) {
+  const bool methods =
+      outer.methods.empty() ||
+      (!inner.methods.empty() &&
+       std::includes(
+           outer.methods.begin(), outer.methods.end(), inner.methods.begin(), inner.methods.end()));
+  return methods && outer.rank() < inner.rank() &&
+         std::includes(inner.headers.begin(),
+                       inner.headers.end(),
+                       outer.headers.begin(),
+                       outer.headers.end());
+}
+
+void check_reachable(const Config& config, Reader& in) {
+  // Only routes with the same host and path can hide each other, so compare within such groups.
+  std::map<std::tuple<std::string, Match::Path, std::string>, std::vector<Criteria>> groups;
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    const Match& match = config.routes[i].match;
+    if (in.is_bad(indexed("routes", i) + ".match")) continue;
+    groups[{match.host, match.path_kind, bare_path(match)}].push_back(
+        {i, sorted_methods(match), sorted_headers(match)});
+  }
+  constexpr std::size_t kMaxCompared = 100;  // Comparing is quadratic; larger groups are not real.
+  for (auto& [key, group] : groups) {
+    if (group.size() > kMaxCompared) group.resize(kMaxCompared);
+    for (const Criteria& inner : group) {
+      const auto outer = std::find_if(
+          group.begin(), group.end(), [&](const Criteria& other) { return shadows(other, inner); });
+      if (outer == group.end()) continue;
+      const std::string path = indexed("routes", inner.index);
+      in.error_at(path,
+                  path + ": the route " + quoted(config.routes[inner.index].name) +
+                      " can never be reached: " + quoted(config.routes[outer->index].name) +
+                      " takes all of its requests");
+    }
+  }
+}
+
+void check_routes(const Config& config, Reader& in) {
+  check_unique(
+      config.routes,
+      [](const Route& r) { return r.name; },
+      [&](std::size_t i, std::size_t first) {
+        const std::string path = indexed("routes", i) + ".name";
+        if (in.is_bad(path) || config.routes[i].name.empty()) return;
+        in.error_at_value(path,
+                          path + ": the name " + quoted(config.routes[i].name) + " is taken by " +
+                              indexed("routes", first));
+      });
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    const Route& route = config.routes[i];
+    const std::string path = indexed("routes", i);
+    if (in.is_bad(path)) continue;
+    if (route.rollout && route.upstream) {
+      in.error_at(path, path + ": rollout and upstream exclude each other");
+    } else if (!route.rollout && !route.upstream) {
+      in.error_at(path, path + ": the route goes nowhere", "add rollout: NAME or upstream: NAME");
+    }
+  }
+  check_reachable(config, in);
+}
+
+// ---------------------------------------------------------------- the rest
+
+void check_metrics(const Config& config, Reader& in) {
+  const auto& bounds = config.metrics.latency_buckets;
+  if (in.is_bad("metrics")) return;
+  for (std::size_t i = 1; i < bounds.size(); ++i) {
+    if (bounds[i] > bounds[i - 1]) continue;
+    const std::string path = indexed("metrics.latency_buckets", i);
+    in.error_at_value(path, path + ": bounds must rise");
+    return;
+  }
+}
+
+void warn_unused(const Config& config, Reader& in) {
+  std::set<std::size_t> upstreams;
+  std::set<std::size_t> rollouts;
+  for (const Route& route : config.routes) {
+    if (route.upstream) upstreams.insert(route.upstream->index());
+    if (route.rollout) rollouts.insert(route.rollout->index());
+  }
+  for (std::size_t i = 0; i < config.rollouts.size(); ++i) {
+    const Rollout& rollout = config.rollouts[i];
+    upstreams.insert({rollout.stable.index(), rollout.canary.index()});
+    if (rollouts.contains(i)) continue;
+    in.warn_at("rollouts." + rollout.name, "rollouts." + rollout.name + ": no route uses it");
+  }
+  for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
+    const std::string path = "upstreams." + config.upstreams[i].name;
+    if (!upstreams.contains(i)) in.warn_at(path, path + ": nothing uses it");
+  }
+}
+
+}  // namespace
+
+void validate(const Config& config, Reader& reader) {
+  check_listeners(config, reader);
+  check_admin(config, reader);
+  check_upstreams(config, reader);
+  for (const Rollout& rollout : config.rollouts) {
+    // A bad name has been reported; it may not have been read any further, and is no good in a
+    // path.
+    if (is_name(rollout.name)) check_rollout(config, rollout, reader);
+  }
+  check_routes(config, reader);
+  check_metrics(config, reader);
+  // References that could not be read would make this guess.
+  const bool all_read =
+      !reader.is_bad("routes") && !reader.is_bad("rollouts") && !reader.is_bad("upstreams");
+  if (all_read) warn_unused(config, reader);
+}
+
+}  // namespace canaryd::config

@@ -1,0 +1,13 @@
+// Rules between fields: what no single key can know. Reports all that it finds.
+#pragma once
+
+#include "canaryd/config/config.hpp"
+#include "config/reader.hpp"
+
+namespace canaryd::config {
+
+// `config` may come from a file with problems; what could not be read there (reader.is_bad) is not
+// judged again.
+void validate(const Config& config, Reader& reader);
+
+}  // namespace canaryd::config

@@ -1,0 +1,54 @@
+// The words that stand for enumerators in the file, each list once: read, written and printed from
+// here.
+#pragma once
+
+#include "canaryd/config/config.hpp"
+
+#include <array>
+#include <string_view>
+
+namespace canaryd::config {
+
+template <class E>
+struct Word {
+  std::string_view text;
+  E value;
+};
+template <class E>
+Word(std::string_view, E) -> Word<E>;  // For clang 14.
+
+inline constexpr std::array kLoadBalancers{Word{"round_robin", LoadBalancer::kRoundRobin},
+                                           Word{"least_request", LoadBalancer::kLeastRequest}};
+inline constexpr std::array kStarts{Word{"auto", rollout::StartMode::kAuto},
+                                    Word{"manual", rollout::StartMode::kManual}};
+inline constexpr std::array kOnFailures{Word{"rollback", rollout::OnFailure::kRollback},
+                                        Word{"hold", rollout::OnFailure::kHold},
+                                        Word{"step_down", rollout::OnFailure::kStepDown}};
+inline constexpr std::array kOnInconclusives{Word{"hold", rollout::OnInconclusive::kHold},
+                                             Word{"rollback", rollout::OnInconclusive::kRollback},
+                                             Word{"promote", rollout::OnInconclusive::kPromote}};
+inline constexpr std::array kAnalysisModes{Word{"enforce", analysis::Mode::kEnforce},
+                                           Word{"observe", analysis::Mode::kObserve}};
+inline constexpr std::array kSameSites{
+    Word{"lax", SameSite::kLax}, Word{"strict", SameSite::kStrict}, Word{"none", SameSite::kNone}};
+inline constexpr std::array kCookieSecures{Word{"auto", CookieSecure::kAuto},
+                                           Word{"always", CookieSecure::kAlways},
+                                           Word{"never", CookieSecure::kNever}};
+inline constexpr std::array kLogLevels{Word{"trace", LogLevel::kTrace},
+                                       Word{"debug", LogLevel::kDebug},
+                                       Word{"info", LogLevel::kInfo},
+                                       Word{"warn", LogLevel::kWarn},
+                                       Word{"error", LogLevel::kError}};
+inline constexpr std::array kLogFormats{Word{"json", LogFormat::kJson},
+                                        Word{"text", LogFormat::kText}};
+
+template <class E, std::size_t N>
+[[nodiscard]] constexpr std::string_view word_of(const std::array<Word<E>, N>& words,
+                                                 E value) noexcept {
+  for (const auto& word : words) {
+    if (word.value == value) return word.text;
+  }
+  return "?";
+}
+
+}  // namespace canaryd::config

@@ -1,0 +1,520 @@
+#include "canaryd/control/controller.hpp"
+
+#include "canaryd/config/schema.hpp"
+#include "control/controller_state.hpp"
+#include "control/snapshot.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace canaryd::control {
+namespace {
+
+constexpr std::uint64_t kSaveEveryTicks = 5;
+
+rollout::Judgement judgement_of(analysis::Decision decision) noexcept {
+  switch (decision) {
+    case analysis::Decision::kHold:
+      return rollout::Judgement::kHold;
+    case analysis::Decision::kAccept:
+      return rollout::Judgement::kAccept;
+    case analysis::Decision::kRollback:
+      return rollout::Judgement::kRollback;
+  }
+  return rollout::Judgement::kHold;
+}
+
+rollout::Event::What command_of(const ActionRequest& request, WallTime now) {
+  switch (request.action) {
+    case Action::kStart:
+      return rollout::Start{request.revision, true};
+    case Action::kRetry:
+      return rollout::Retry{};
+    case Action::kPromote:
+      return rollout::Promote{request.full};
+    case Action::kPause:
+      return rollout::Pause{};
+    case Action::kResume:
+      return rollout::Resume{};
+    case Action::kAbort:
+      return rollout::Abort{};
+    case Action::kRollback:
+      return rollout::RollBack{};
+    case Action::kSetWeight:
+      return rollout::SetWeight{request.weight.value_or(BasisPoints(0))};
+    case Action::kApprove: {
+      rollout::Approve approve{request.gate, std::nullopt};
+      if (request.expires) {
+        approve.expires =
+            now + std::chrono::duration_cast<std::chrono::milliseconds>(*request.expires);
+      }
+      return approve;
+    }
+  }
+  return rollout::Pause{};
+}
+
+}  // namespace
+
+Result<Recovered> recover(store::Store& store) {
+  Recovered recovered;
+  CANARYD_TRY_ASSIGN(recovered.latest, store.latest());
+  for (const store::JournalRow& row : recovered.latest) {
+    const auto state = rollout::parse_state(row.entry.state);
+    if (!state) continue;  // Controller::create says so, if the rollout is still configured.
+    store::EvidenceQuery query;
+    query.rollout = row.entry.rollout;
+    query.run = state->run;
+    std::vector<store::EvidenceRow>& rows = recovered.evidence[row.entry.rollout];
+    for (;;) {
+      CANARYD_TRY_ASSIGN(std::vector<store::EvidenceRow> page, store.evidence(query));
+      const bool last = page.size() < query.limit;
+      rows.insert(rows.end(), page.begin(), page.end());
+      if (last) break;
+      query.from_index = rows.back().index + 1;
+    }
+  }
+  return recovered;
+}
+
+Result<std::shared_ptr<Runner>> make_runner(const std::shared_ptr<RunnerHost>& host,
+                                            const config::Rollout& config,
+                                            const Recovered& recovered,
+                                            WallTime now) {
+  rollout::State state = rollout::initial_state(config.plan, now);
+  for (const store::JournalRow& row : recovered.latest) {
+    if (row.entry.rollout != config.name) continue;
+    auto parsed = rollout::parse_state(row.entry.state);
+    if (!parsed) {
+      Error error = std::move(parsed).error();
+      error.context =
+          "rollout " + config.name + ": the journalled state cannot be read: " + error.context;
+      return fail(std::move(error));
+    }
+    state = std::move(*parsed);
+  }
+  std::vector<store::EvidenceRow> rows;
+  if (const auto found = recovered.evidence.find(config.name); found != recovered.evidence.end()) {
+    if (!found->second.empty() && found->second.front().run == state.run) rows = found->second;
+  }
+  auto evidence = Evidence::replay(config.name, state.run, config.analysis, rows);
+  if (!evidence) {
+    Error error = std::move(evidence).error();
+    error.context =
+        "rollout " + config.name + ": the journalled evidence cannot be read: " + error.context;
+    return fail(std::move(error));
+  }
+  // The crash came between the transition and its row of evidence.
+  const bool same_step =
+      evidence->weight() == state.weight && evidence->next_weight() == state.next_weight;
+  if (state.run > 0 && state.weight > BasisPoints(0) && !same_step) {
+    evidence->begin_step(state.weight, state.next_weight, state.weight.value() < BasisPoints::kMax);
+  }
+  auto runner = std::make_shared<Runner>(host, config, std::move(state), std::move(*evidence));
+  // The file may mean other versions now than the journal.
+  runner->prepare(config.plan);
+  return runner;
+}
+
+void announce_restart(Runner& runner, const char* why) {
+  if (runner.state().generation == 0) return;
+  rollout::Event event;
+  event.what = rollout::Restart{};
+  event.reason = why;
+  runner.handle(std::move(event), nullptr);
+}
+
+// ---- State
+
+Controller::State::State(Parts parts_in, config::Config config_in, Recovered recovered_in)
+    : parts(std::move(parts_in)),
+      config(std::move(config_in)),
+      recovered(std::move(recovered_in)),
+      host(std::make_shared<RunnerHost>()) {
+  host->publish = [this](std::function<void()> done) { publish(std::move(done)); };
+  host->wall_now = [this] { return parts.clock->wall_now(); };
+  host->store = parts.store;
+  host->log = parts.log;
+  reloads.last_success = parts.clock->wall_now();
+}
+
+std::int64_t Controller::State::second() const noexcept {
+  return std::chrono::duration_cast<std::chrono::seconds>(parts.clock->now().time_since_epoch())
+      .count();
+}
+
+Result<Controller::State::Runners> Controller::State::make_runners(
+    const std::vector<config::Rollout>& rollouts) const {
+  const auto known_to = [](const Runners& some, const std::string& name) {
+    return std::any_of(some.begin(), some.end(), [&](const std::shared_ptr<Runner>& runner) {
+      return runner->config().name == name;
+    });
+  };
+  Runners made;
+  for (const config::Rollout& rollout : rollouts) {
+    if (known_to(runners, rollout.name) || known_to(parked, rollout.name)) continue;
+    CANARYD_TRY_ASSIGN(std::shared_ptr<Runner> runner,
+                       make_runner(host, rollout, recovered, parts.clock->wall_now()));
+    made.push_back(std::move(runner));
+  }
+  return made;
+}
+
+std::vector<InForce> Controller::State::in_force() const {
+  std::vector<InForce> all;
+  for (const auto& runner : runners) all.push_back(runner->in_force());
+  return all;
+}
+
+Runner* Controller::State::find(std::string_view name) const noexcept {
+  for (const auto& runner : runners) {
+    if (runner->config().name == name) return runner.get();
+  }
+  return nullptr;
+}
+
+void Controller::State::publish(std::function<void()> done) {
+  ++table_epoch;
+  const std::vector<InForce> all = in_force();
+  auto snapshot = make_snapshot(config, all, table_epoch);
+  // The configuration was checked when it was loaded; a table that cannot be built is a bug of
+  // ours.
+  CANARYD_ASSERT(snapshot.has_value());
+  parts.collector->begin_table(make_layout(config, all, table_epoch), second());
+  absorb_blocks();
+  std::vector<proxy::WorkerSnapshot> copies;
+  for (std::size_t worker = 0; worker < parts.data_plane->workers(); ++worker) {
+    proxy::WorkerSnapshot copy;
+    copy.shared = *snapshot;
+    copy.counters = parts.collector->open_set();
+    for (const upstream::UpstreamSpec& spec : (*snapshot)->upstreams) {
+      copy.upstreams.push_back(counters_of(spec, worker));
+    }
+    copies.push_back(std::move(copy));
+  }
+  parts.data_plane->publish(std::move(copies), std::move(done));
+}
+
+std::shared_ptr<upstream::UpstreamCounters> Controller::State::counters_of(
+    const upstream::UpstreamSpec& spec, std::size_t worker) {
+  UpstreamEntry& entry = upstreams[spec.name];
+  if (entry.counters.empty() || !(entry.spec == spec)) {
+    entry.spec = spec;
+    entry.counters.clear();
+    for (std::size_t i = 0; i < parts.data_plane->workers(); ++i) {
+      entry.counters.push_back(std::make_shared<upstream::UpstreamCounters>(spec.endpoints.size()));
+    }
+  }
+  return entry.counters[worker];
+}
+
+void Controller::State::forget_upstreams() {
+  std::erase_if(upstreams,
+                [this](const auto& item) { return !config.find_upstream(item.first).has_value(); });
+}
+
+void Controller::State::absorb_blocks() {
+  for (const telemetry::ClosedBlock& closed : parts.collector->take_blocks()) {
+    if (Runner* runner = find(closed.rollout)) runner->absorb(closed.block);
+  }
+}
+
+void Controller::State::tick_runner(Runner& runner) {
+  const analysis::Verdict& verdict = runner.evidence().verdict();
+  rollout::Tick tick;
+  tick.judgement = judgement_of(verdict.decision);
+  tick.no_data = analysis::is_no_data(verdict.reason);
+  tick.no_control = verdict.reason == analysis::Reason::kNoControl;
+  double judged = 0;
+  for (const analysis::MetricReport& metric : verdict.metrics) {
+    judged = std::max(judged, metric.canary_n);
+  }
+  tick.requests = static_cast<std::uint64_t>(judged);
+  // Without a stable cohort no block is comparable, but the requests are there.
+  if (const auto traffic = parts.collector->traffic(runner.config().name)) {
+    tick.requests = std::max(tick.requests, traffic->canary.step_requests);
+  }
+  runner.tick(tick);
+}
+
+// ---- Life
+
+Controller::Controller(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Controller::~Controller() {
+  *state_->alive = false;
+  state_->host->closed = true;
+}
+
+Result<std::unique_ptr<Controller>> Controller::create(Parts parts,
+                                                       config::Config config,
+                                                       Recovered recovered) {
+  auto state = std::make_unique<State>(std::move(parts), std::move(config), std::move(recovered));
+  CANARYD_TRY_ASSIGN(state->runners, state->make_runners(state->config.rollouts));
+  return std::unique_ptr<Controller>(new Controller(std::move(state)));
+}
+
+void Controller::start(std::function<void(Result<void>)> done) {
+  State* const state = state_.get();
+  const auto alive = state->alive;
+  state->publish([state, alive, done = std::move(done)] {
+    if (!*alive) return;
+    std::vector<std::shared_ptr<const proxy::ListenerSpec>> specs;
+    for (const config::Listener& listener : state->config.listeners) {
+      specs.push_back(make_listener(listener));
+    }
+    state->open_listeners(std::move(specs), [state, done](const Result<void>& opened) {
+      if (opened) {
+        state->listening = true;
+        for (const auto& runner : State::Runners(state->runners)) {
+          announce_restart(*runner, "daemon started");
+        }
+      }
+      done(opened);
+    });
+  });
+}
+
+struct Controller::State::Opening {
+  std::vector<std::shared_ptr<const proxy::ListenerSpec>> specs;
+  std::size_t next = 0;
+  std::function<void(Result<void>)> done;
+};
+
+// One after the other; the first failure closes what was opened.
+void Controller::State::open_listeners(
+    std::vector<std::shared_ptr<const proxy::ListenerSpec>> specs,
+    std::function<void(Result<void>)> done) {
+  auto opening = std::make_shared<Opening>();
+  opening->specs = std::move(specs);
+  opening->done = std::move(done);
+  open_next(opening);
+}
+
+void Controller::State::open_next(const std::shared_ptr<Opening>& opening) {
+  if (opening->next == opening->specs.size()) {
+    opening->done({});
+    return;
+  }
+  const auto spec = opening->specs[opening->next];
+  parts.data_plane->open(
+      spec, [this, opening, spec, still = alive](const Result<SocketAddress>& bound) {
+        if (!*still) return;
+        if (bound) {
+          parts.log->info(log_event::kListening,
+                          "listening on " + to_string(*bound),
+                          {{"listener", spec->name}, {"address", to_string(*bound)}});
+          ++opening->next;
+          open_next(opening);
+          return;
+        }
+        for (std::size_t i = 0; i < opening->next; ++i) {
+          parts.data_plane->close(opening->specs[i]->name, opening->specs[i]->address);
+        }
+        Error error = bound.error();
+        error.context = "listener " + spec->name + " cannot listen on " + to_string(spec->address) +
+                        (error.context.empty() ? "" : ": " + error.context);
+        opening->done(fail(std::move(error)));
+      });
+}
+
+void Controller::tick() {
+  State& state = *state_;
+  ++state.ticks;
+  state.parts.collector->tick(state.second());
+  state.absorb_blocks();
+  // A transition may drop or add nobody, but it may complete at once and publish; the list stays.
+  for (const auto& runner : std::vector(state.runners)) state.tick_runner(*runner);
+  if (state.ticks % kSaveEveryTicks == 0) save();
+}
+
+void Controller::save() {
+  for (const auto& runner : state_->runners) runner->save_evidence();
+}
+
+void Controller::set_draining() noexcept {
+  state_->draining = true;
+}
+
+const config::Config& Controller::config() const noexcept {
+  return state_->config;
+}
+
+// ---- Actions
+
+void Controller::act(ActionRequest request, ActionDone done) {
+  State* const state = state_.get();
+  Runner* const runner = state->find(request.rollout);
+  if (runner == nullptr) {
+    done(
+        {ActionStatus::kNotFound, "there is no rollout \"" + request.rollout + "\"", std::nullopt});
+    return;
+  }
+  rollout::Event event;
+  event.what = command_of(request, state->parts.clock->wall_now());
+  event.actor = request.actor;
+  event.reason = request.reason;
+  const auto still = state->alive;
+  runner->handle(
+      std::move(event),
+      [this, still, name = request.rollout, done](const Runner::Answer& answer) {
+        if (!*still) return;
+        ActionResult result;
+        result.detail = answer.refusal;
+        result.view = rollout(name);
+        if (answer.stale) {
+          result.status = ActionStatus::kStale;
+          result.detail = "the rollout is at another generation now";
+        } else if (answer.failed || answer.outcome == rollout::Outcome::kRefused) {
+          result.status = ActionStatus::kRefused;
+        } else if (!answer.durable) {
+          result.status = ActionStatus::kNotDurable;
+        }
+        done(std::move(result));
+      },
+      request.if_match);
+}
+
+void Controller::history(HistoryQuery query, HistoryDone done) {
+  if (state_->find(query.rollout) == nullptr) {
+    done(fail(ErrorCode::kNotFound, "there is no rollout \"" + query.rollout + "\""));
+    return;
+  }
+  store::HistoryQuery rows;
+  rows.rollout = query.rollout;
+  rows.limit = query.limit;
+  rows.after = query.after;
+  state_->parts.store->history(
+      std::move(rows), [done = std::move(done)](Result<std::vector<store::JournalRow>> found) {
+        if (!found) {
+          done(fail(std::move(found).error()));
+          return;
+        }
+        std::vector<HistoryRow> out;
+        for (store::JournalRow& row : *found) {
+          HistoryRow line;
+          line.id = row.id;
+          line.time = row.entry.at;
+          line.rollout = std::move(row.entry.rollout);
+          line.event = std::move(row.entry.event);
+          line.from = std::move(row.entry.from);
+          line.to = std::move(row.entry.to);
+          line.reason =
+              row.entry.reason.empty() ? std::move(row.entry.cause) : std::move(row.entry.reason);
+          line.weight = row.entry.weight_after;
+          line.actor = std::move(row.entry.actor);
+          line.message = std::move(row.entry.sentence);
+          out.push_back(std::move(line));
+        }
+        done(std::move(out));
+      });
+}
+
+void Controller::drain() {
+  state_->parts.drain();
+}
+
+Result<void> Controller::set_log_level(std::string_view level) {
+  CANARYD_TRY_ASSIGN(const LogLevel parsed, parse_log_level(level));
+  state_->parts.log->set_level(parsed);
+  return {};
+}
+
+// ---- Reading
+
+std::vector<RolloutView> Controller::rollouts() const {
+  std::vector<RolloutView> views;
+  for (const auto& runner : state_->runners) {
+    views.push_back(view_of(*runner, *state_->parts.collector, *state_->parts.clock));
+  }
+  return views;
+}
+
+std::optional<RolloutView> Controller::rollout(std::string_view name) const {
+  const Runner* const runner = state_->find(name);
+  if (runner == nullptr) return std::nullopt;
+  return view_of(*runner, *state_->parts.collector, *state_->parts.clock);
+}
+
+std::vector<ListenerView> Controller::listeners() const {
+  std::vector<ListenerView> views;
+  for (const ListenerStatus& status : state_->parts.data_plane->listeners()) {
+    const auto active = static_cast<std::uint64_t>(std::max<std::int64_t>(status.active, 0));
+    views.push_back({status.name, to_string(status.address), active});
+  }
+  return views;
+}
+
+std::vector<UpstreamView> Controller::upstreams() const {
+  std::vector<UpstreamView> views;
+  for (const config::Upstream& upstream : state_->config.upstreams) {
+    UpstreamView view;
+    view.name = upstream.name;
+    const auto entry = state_->upstreams.find(upstream.name);
+    for (std::size_t i = 0; i < upstream.endpoints.size(); ++i) {
+      EndpointView endpoint;
+      endpoint.address = to_string(upstream.endpoints[i].address);
+      if (entry != state_->upstreams.end()) {
+        for (const auto& counters : entry->second.counters) {
+          if (i < counters->active_requests.size()) {
+            endpoint.active_requests +=
+                counters->active_requests[i].load(std::memory_order_relaxed);
+          }
+        }
+      }
+      view.endpoints.push_back(std::move(endpoint));
+    }
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+std::vector<RouteView> Controller::routes() const {
+  std::map<std::string, std::uint64_t, std::less<>> requests;
+  state_->parts.collector->visit_routes(
+      [&](std::string_view route, std::string_view, Cohort, const stats::CounterSnapshot& counts) {
+        requests[std::string(route)] += counts.requests();
+      });
+  std::vector<RouteView> views;
+  for (const config::Route& route : state_->config.routes) {
+    RouteView view;
+    view.name = route.name;
+    const bool exact = route.match.path_kind == config::Match::Path::kExact;
+    if (!route.match.host.empty()) view.match = "host " + route.match.host + " ";
+    view.match += (exact ? "path_exact " : "path_prefix ") + route.match.path;
+    for (const std::string& method : route.match.methods) view.match += " " + method;
+    for (const config::HeaderMatch& header : route.match.headers) {
+      view.match += " " + header.name + (header.equals ? "=" + *header.equals : "");
+    }
+    if (route.rollout) view.rollout = state_->config.rollout(*route.rollout).name;
+    if (route.upstream) view.upstream = state_->config.upstream(*route.upstream).name;
+    view.requests = requests[route.name];
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+Readiness Controller::readiness() const {
+  Readiness readiness;
+  readiness.checks.push_back({"configuration", true, "loaded"});
+  readiness.checks.push_back(
+      {"listeners", state_->listening, state_->listening ? "bound" : "not bound yet"});
+  readiness.checks.push_back(
+      {"not_draining", !state_->draining, state_->draining ? "draining" : "accepting"});
+  readiness.ready = state_->listening && !state_->draining;
+  return readiness;
+}
+
+BuildView Controller::build() const {
+  return state_->parts.build;
+}
+
+std::string Controller::metrics_text() {
+  return metrics_text_of(*state_);
+}
+
+std::string Controller::config_text() const {
+  return config::render_dump(state_->config);
+}
+
+}  // namespace canaryd::control

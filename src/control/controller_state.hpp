@@ -1,0 +1,85 @@
+// What the parts of the controller share. Private to the room.
+#pragma once
+
+#include "canaryd/control/controller.hpp"
+#include "control/runner.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace canaryd::control {
+
+struct ReloadCounts {
+  bool last_successful = true;
+  WallTime last_success{};
+  std::uint64_t succeeded = 0;
+  std::uint64_t failed = 0;
+};
+
+struct Controller::State {
+  State(Parts parts_in, config::Config config_in, Recovered recovered_in);
+
+  // Makes the table, closes the evidence of the old one, posts; see RunnerHost::publish.
+  void publish(std::function<void()> done);
+  void absorb_blocks();
+  void tick_runner(Runner& runner);
+  [[nodiscard]] std::vector<InForce> in_force() const;
+  [[nodiscard]] Runner* find(std::string_view name) const noexcept;
+  [[nodiscard]] std::int64_t second() const noexcept;
+  // Counters of one upstream on one worker; they live as long as the upstream keeps its endpoints.
+  [[nodiscard]] std::shared_ptr<upstream::UpstreamCounters> counters_of(
+      const upstream::UpstreamSpec& spec, std::size_t worker);
+  void forget_upstreams();
+  void open_listeners(std::vector<std::shared_ptr<const proxy::ListenerSpec>> specs,
+                      std::function<void(Result<void>)> done);
+  struct Opening;
+  void open_next(const std::shared_ptr<Opening>& opening);
+  // Runners of the rollouts that none runs for yet, as the journal knows them.
+  using Runners = std::vector<std::shared_ptr<Runner>>;
+  [[nodiscard]] Result<Runners> make_runners(const std::vector<config::Rollout>& rollouts) const;
+  // A configuration whose new listeners are open already; `joining` are the runners it adds.
+  void apply(config::Config next, const Runners& joining);
+
+  struct UpstreamEntry {
+    upstream::UpstreamSpec spec;
+    std::vector<std::shared_ptr<upstream::UpstreamCounters>> counters;  // One a worker.
+  };
+
+  Parts parts;
+  config::Config config;
+  Recovered recovered;
+  std::shared_ptr<RunnerHost> host;  // Runners share it: completions may come after we are gone.
+  Runners runners;                   // In the order of config.rollouts.
+  // Of rollouts that a reload took out of the file. Their journal goes on should they come back.
+  Runners parked;
+  std::map<std::string, UpstreamEntry, std::less<>> upstreams;
+  std::uint64_t table_epoch = 0;
+  std::uint64_t ticks = 0;
+  bool listening = false;
+  bool draining = false;
+  bool reloading = false;
+  ReloadCounts reloads;
+  // Completions may come after the controller is gone; they look at this first.
+  std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+};
+
+// A rollout as the journal knows it, or a new one. Nothing is guessed: what cannot be read is an
+// error.
+[[nodiscard]] Result<std::shared_ptr<Runner>> make_runner(const std::shared_ptr<RunnerHost>& host,
+                                                          const config::Rollout& config,
+                                                          const Recovered& recovered,
+                                                          WallTime now);
+// Tells a rollout that the journal knows that it was not served for a while.
+void announce_restart(Runner& runner, const char* why);
+
+// views.cpp
+[[nodiscard]] RolloutView view_of(const Runner& runner,
+                                  const telemetry::Collector& collector,
+                                  const Clock& clock);
+// metrics.cpp
+[[nodiscard]] std::string metrics_text_of(const Controller::State& state);
+
+}  // namespace canaryd::control

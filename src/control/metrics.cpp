@@ -1,0 +1,137 @@
+// Fills the snapshot behind /metrics from what control knows.
+#include "canaryd/telemetry/metrics.hpp"
+
+#include "control/controller_state.hpp"
+
+#include <array>
+#include <string>
+#include <utility>
+
+namespace canaryd::control {
+namespace {
+
+double unix_seconds(WallTime time) noexcept {
+  return static_cast<double>(time.time_since_epoch().count()) / 1000.0;
+}
+
+std::uint64_t read(const std::atomic<std::uint64_t>& counter) noexcept {
+  return counter.load(std::memory_order_relaxed);
+}
+
+telemetry::ListenerMetrics listener_metrics(const ListenerStatus& status) {
+  telemetry::ListenerMetrics metrics;
+  metrics.name = status.name;
+  metrics.connections_active = status.active;
+  metrics.connections.push_back({"accepted", status.accepted});
+  metrics.connections.push_back({"refused", status.refused});
+  for (std::size_t i = 1; i < status.errors.size(); ++i) {
+    const auto error = static_cast<proxy::ProxyError>(i);
+    metrics.errors.push_back({std::string(proxy::to_string(error)), status.errors[i]});
+  }
+  return metrics;
+}
+
+telemetry::UpstreamMetrics upstream_metrics(const config::Upstream& upstream,
+                                            const Controller::State::UpstreamEntry* entry) {
+  telemetry::UpstreamMetrics metrics;
+  metrics.name = upstream.name;
+  std::uint64_t ok = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t retried = 0;
+  std::uint64_t retry_failed = 0;
+  if (entry != nullptr) {
+    for (const auto& counters : entry->counters) {
+      metrics.connections_busy += static_cast<std::int64_t>(read(counters->busy));
+      metrics.connections_idle += static_cast<std::int64_t>(read(counters->idle));
+      ok += read(counters->connects_ok);
+      failed += read(counters->connects_failed);
+      retried += read(counters->retries_ok);
+      retry_failed += read(counters->retries_failed);
+    }
+  }
+  metrics.connects.push_back({"ok", ok});
+  metrics.connects.push_back({"failed", failed});
+  metrics.retries.push_back({"ok", retried});
+  metrics.retries.push_back({"failed", retry_failed});
+  return metrics;
+}
+
+int verdict_number(analysis::MetricState state) noexcept {
+  switch (state) {
+    case analysis::MetricState::kFail:
+      return -1;
+    case analysis::MetricState::kOpen:
+      return 0;
+    case analysis::MetricState::kPass:
+      return 1;
+  }
+  return 0;
+}
+
+telemetry::RolloutMetrics rollout_metrics(const Controller::State& state, const Runner& runner) {
+  const rollout::State& at = runner.state();
+  const std::string& name = runner.config().name;
+  telemetry::RolloutMetrics metrics;
+  metrics.name = name;
+  metrics.stable = runner.config().plan.stable;
+  metrics.canary = runner.config().plan.canary;
+  metrics.revision = at.revision;
+  metrics.state = rollout::to_string(at.phase);
+  metrics.since_seconds = unix_seconds(at.since);
+  metrics.weight = rollout::served_weight(at);
+  metrics.steps = static_cast<std::uint32_t>(runner.config().plan.steps.size());
+  if (metrics.weight > BasisPoints(0)) metrics.step = static_cast<std::uint32_t>(at.step + 1);
+  if (const auto traffic = state.parts.collector->traffic(name)) {
+    metrics.observed_ratio = traffic->canary_share;
+  }
+  for (const auto& [key, count] : runner.counts().transitions) {
+    metrics.transitions.push_back({key.first, key.second, count});
+  }
+  for (const auto& [reason, count] : runner.counts().rollbacks) {
+    metrics.rollbacks.push_back({reason, count});
+  }
+  for (const analysis::MetricReport& report : runner.evidence().verdict().metrics) {
+    telemetry::AnalysisMetrics one;
+    one.metric = report.name;
+    one.verdict = verdict_number(report.state);
+    one.rollback_evidence = report.rollback_evidence;
+    one.accept_evidence = report.accept_evidence;
+    one.stable = report.stable_rate;
+    one.canary = report.canary_rate;
+    one.tolerated = report.tolerated_rate;
+    metrics.analysis.push_back(std::move(one));
+  }
+  metrics.samples_stable = state.parts.collector->evidence_requests(name, Cohort::kStable);
+  metrics.samples_canary = state.parts.collector->evidence_requests(name, Cohort::kCanary);
+  return metrics;
+}
+
+}  // namespace
+
+std::string metrics_text_of(const Controller::State& state) {
+  telemetry::MetricsSnapshot snapshot;
+  snapshot.version = state.parts.build.version;
+  snapshot.commit = state.parts.build.commit;
+  snapshot.latency_bounds = state.config.metrics.latency_buckets;
+  snapshot.reload.last_successful = state.reloads.last_successful;
+  snapshot.reload.last_success_seconds = unix_seconds(state.reloads.last_success);
+  snapshot.reload.succeeded = state.reloads.succeeded;
+  snapshot.reload.failed = state.reloads.failed;
+  for (const ListenerStatus& status : state.parts.data_plane->listeners()) {
+    snapshot.listeners.push_back(listener_metrics(status));
+  }
+  telemetry::add_traffic(*state.parts.collector, snapshot);
+  for (const config::Upstream& upstream : state.config.upstreams) {
+    const auto entry = state.upstreams.find(upstream.name);
+    snapshot.upstreams.push_back(
+        upstream_metrics(upstream, entry == state.upstreams.end() ? nullptr : &entry->second));
+  }
+  for (const auto& runner : state.runners) {
+    snapshot.rollouts.push_back(rollout_metrics(state, *runner));
+  }
+  snapshot.log_dropped = state.parts.log->dropped();
+  snapshot.process = telemetry::read_process_metrics();
+  return telemetry::prometheus_text(snapshot);
+}
+
+}  // namespace canaryd::control

@@ -1,0 +1,204 @@
+// Reload: the new configuration is read, checked and its new listeners are bound before anything of
+// the old one ends. Whatever fails leaves the old one in force, whole.
+#include "canaryd/config/diff.hpp"
+#include "control/controller_state.hpp"
+#include "control/snapshot.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace canaryd::control {
+namespace {
+
+ConfigProblem problem_of(const config::Problem& problem) {
+  ConfigProblem out;
+  out.file = problem.file;
+  out.line = problem.line;
+  out.column = problem.column;
+  out.severity = problem.severity == config::Severity::kError ? "error" : "warning";
+  out.message = problem.message + (problem.hint.empty() ? "" : "; " + problem.hint);
+  return out;
+}
+
+// What cannot change without a restart stays as it is; the rest of the file applies.
+void keep_what_needs_a_restart(const config::Config& running, config::Config& next) {
+  next.workers = running.workers;
+  next.admin = running.admin;
+  next.state = running.state;
+  next.log.format = running.log.format;
+}
+
+const config::Listener* find_listener(const config::Config& config, const std::string& name) {
+  for (const config::Listener& listener : config.listeners) {
+    if (listener.name == name) return &listener;
+  }
+  return nullptr;
+}
+
+// Listeners that have to be bound anew: new names, and names that moved to another address.
+std::vector<std::shared_ptr<const proxy::ListenerSpec>> listeners_to_open(
+    const config::Config& running, const config::Config& next) {
+  std::vector<std::shared_ptr<const proxy::ListenerSpec>> specs;
+  for (const config::Listener& listener : next.listeners) {
+    const config::Listener* const old = find_listener(running, listener.name);
+    if (old == nullptr || !(old->address == listener.address)) {
+      specs.push_back(make_listener(listener));
+    }
+  }
+  return specs;
+}
+
+void log_reload(Controller::State& state,
+                const std::vector<config::Change>& changes,
+                const std::vector<config::Problem>& problems) {
+  for (const config::Problem& problem : problems) {
+    state.parts.log->warn(log_event::kConfigWarning,
+                          problem.message,
+                          {{"file", problem.file}, {"line", problem.line}});
+  }
+  for (const config::Change& change : changes) {
+    if (!change.needs_restart) continue;
+    state.parts.log->warn(log_event::kConfigWarning,
+                          change.path + " changed from " + change.before + " to " + change.after +
+                              "; that takes effect after a restart");
+  }
+  state.parts.log->info(log_event::kReloaded,
+                        "configuration reloaded: " + std::to_string(changes.size()) +
+                            (changes.size() == 1 ? " change" : " changes"),
+                        {{"changes", changes.size()}});
+}
+
+void use_log_level(Log& log, config::LogLevel level) {
+  const bool traces = level == config::LogLevel::kTrace;
+  const auto parsed = parse_log_level(traces ? "debug" : config::to_string(level));
+  if (parsed) log.set_level(*parsed);
+}
+
+using Runners = Controller::State::Runners;
+
+bool is_among(const Runners& some, const std::shared_ptr<Runner>& runner) {
+  return std::find(some.begin(), some.end(), runner) != some.end();
+}
+
+// Leaves in `some` those that the configuration names; the rest is added to `others`.
+void keep_named(const config::Config& config, Runners& some, Runners& others) {
+  const auto gone =
+      std::stable_partition(some.begin(), some.end(), [&](const std::shared_ptr<Runner>& runner) {
+        return config.find_rollout(runner->config().name).has_value();
+      });
+  others.insert(others.end(), gone, some.end());
+  some.erase(gone, some.end());
+}
+
+}  // namespace
+
+void Controller::reload(ReloadDone done) {
+  State* const state = state_.get();
+  if (state->reloading || !state->listening) {
+    ConfigProblem busy;
+    busy.message = state->reloading ? "a reload is under way" : "the daemon is still starting";
+    done({false, {busy}});
+    return;
+  }
+  config::LoadResult loaded = state->parts.load_config();
+  ReloadResult result;
+  for (const config::Problem& problem : loaded.problems)
+    result.problems.push_back(problem_of(problem));
+
+  const auto fail_reload = [state, done](ReloadResult failed) {
+    state->reloading = false;
+    state->reloads.last_successful = false;
+    ++state->reloads.failed;
+    const ConfigProblem* first = nullptr;
+    for (const ConfigProblem& problem : failed.problems) {
+      if (problem.severity == "error" && first == nullptr) first = &problem;
+    }
+    const std::string why = first == nullptr
+                                ? "unknown"
+                                : first->file + ":" + std::to_string(first->line) + ":" +
+                                      std::to_string(first->column) + ": " + first->message;
+    state->parts.log->error(log_event::kReloadFailed,
+                            "the new configuration is not used: " + why,
+                            {{"problems", failed.problems.size()}});
+    failed.ok = false;
+    done(std::move(failed));
+  };
+
+  if (!loaded.config) {
+    fail_reload(std::move(result));
+    return;
+  }
+  auto next = std::make_shared<config::Config>(std::move(*loaded.config));
+  const std::vector<config::Change> changes = config::diff(state->config, *next);
+  keep_what_needs_a_restart(state->config, *next);
+  auto joining = state->make_runners(next->rollouts);
+  if (!joining) {
+    ConfigProblem problem;
+    problem.message = describe(joining.error());
+    result.problems.push_back(std::move(problem));
+    fail_reload(std::move(result));
+    return;
+  }
+  state->reloading = true;
+  auto specs = listeners_to_open(state->config, *next);
+  const auto still = state->alive;
+  auto problems = loaded.problems;
+  state->open_listeners(std::move(specs), [=](const Result<void>& opened) mutable {
+    if (!*still) return;
+    if (!opened) {
+      ConfigProblem problem;
+      problem.message = describe(opened.error());
+      result.problems.push_back(std::move(problem));
+      fail_reload(std::move(result));
+      return;
+    }
+    state->apply(std::move(*next), *joining);
+    log_reload(*state, changes, problems);
+    state->reloading = false;
+    state->reloads.last_successful = true;
+    state->reloads.last_success = state->parts.clock->wall_now();
+    ++state->reloads.succeeded;
+    result.ok = true;
+    done(std::move(result));
+  });
+}
+
+void Controller::State::apply(config::Config next, const Runners& joining) {
+  for (const config::Listener& listener : config.listeners) {
+    const config::Listener* const kept = find_listener(next, listener.name);
+    if (kept != nullptr && kept->address == listener.address) {
+      parts.data_plane->update(make_listener(*kept));
+    } else {
+      parts.data_plane->close(listener.name, listener.address);
+    }
+  }
+  Runners replanned = std::exchange(runners, {});
+  Runners returning = std::exchange(parked, {});
+  keep_named(next, replanned, parked);
+  keep_named(next, returning, parked);
+  Runners all = replanned;
+  all.insert(all.end(), returning.begin(), returning.end());
+  all.insert(all.end(), joining.begin(), joining.end());
+  for (const config::Rollout& rollout : next.rollouts) {
+    for (const auto& runner : all) {
+      if (runner->config().name == rollout.name) runners.push_back(runner);
+    }
+  }
+  if (next.log.level != config.log.level) use_log_level(*parts.log, next.log.level);
+  config = std::move(next);
+  // All of them before the first table is made.
+  for (std::size_t i = 0; i < runners.size(); ++i) runners[i]->prepare(config.rollouts[i].plan);
+  const Runners now = runners;
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    if (!is_among(joining, now[i])) now[i]->replan(config.rollouts[i], true);
+  }
+  constexpr const char* kBack = "in the configuration again";
+  for (const auto& runner : returning) announce_restart(*runner, kBack);
+  for (const auto& runner : joining) announce_restart(*runner, kBack);
+  for (const auto& runner : parked) runner->save_evidence();
+  publish(nullptr);
+  forget_upstreams();
+}
+
+}  // namespace canaryd::control

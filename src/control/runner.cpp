@@ -1,0 +1,391 @@
+#include "control/runner.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+namespace canaryd::control {
+namespace {
+
+template <class Effect>
+const Effect* find_effect(const rollout::Transition& transition) {
+  for (const rollout::Effect& effect : transition.effects) {
+    if (const auto* found = std::get_if<Effect>(&effect)) return found;
+  }
+  return nullptr;
+}
+
+bool ends_canary(const rollout::Event& event) noexcept {
+  return std::holds_alternative<rollout::Abort>(event.what) ||
+         std::holds_alternative<rollout::RollBack>(event.what);
+}
+
+bool ends_canary(const rollout::Plan& plan, const rollout::Tick& tick) noexcept {
+  return tick.judgement == rollout::Judgement::kRollback && plan.mode == rollout::Mode::kEnforce &&
+         plan.on_failure == rollout::OnFailure::kRollback;
+}
+
+// Everybody on the canary leaves nobody to compare it with.
+bool has_control(BasisPoints weight) noexcept {
+  return weight.value() < BasisPoints::kMax;
+}
+
+}  // namespace
+
+Runner::Runner(std::shared_ptr<RunnerHost> host,
+               config::Rollout config,
+               rollout::State state,
+               Evidence evidence)
+    : host_(std::move(host)),
+      config_(std::move(config)),
+      state_(std::move(state)),
+      evidence_(std::move(evidence)),
+      gate_(std::make_shared<routing::CohortGate>()),
+      // Generation 0 is a gate that nobody opened, hence the one more.
+      gate_generation_(state_.generation + 1),
+      served_(rollout::served_weight(state_)),
+      admission_(rollout::admission(state_)) {
+  // What is durable may be in force from the first table on.
+  gate_->begin(gate_generation_, served_);
+}
+
+InForce Runner::in_force() const {
+  const auto step = static_cast<std::uint32_t>(state_.step);
+  return {served_, admission_, gate_generation_, epoch_, step, gate_};
+}
+
+// ---- The queue
+
+void Runner::handle(rollout::Event event, Done done, std::optional<std::uint64_t> if_match) {
+  if (busy_ && ends_canary(event)) brake();
+  enqueue({std::move(event), nullptr, std::move(done), if_match, std::nullopt});
+}
+
+void Runner::tick(const rollout::Tick& tick) {
+  if (!durable_) retry_store();
+  if (postponed_ != nullptr && !busy_) replan(std::move(*postponed_), tick.stable_up);
+  if (busy_) {
+    // Levels come again with the next tick; only a bad verdict does not wait, and is queued once.
+    if (braked_ || !ends_canary(config_.plan, tick)) return;
+    brake();
+  }
+  rollout::Event event;
+  event.what = tick;
+  event.evidence = evidence_text();
+  enqueue({std::move(event), nullptr, nullptr, std::nullopt, state_.run});
+}
+
+// The figures behind what the machine may do next; how many requests and how long, it adds itself.
+std::string Runner::evidence_text() const {
+  const analysis::Verdict& verdict = evidence_.verdict();
+  // What has not begun has no figures of its own; those that are there belong to the run before.
+  if (state_.phase == rollout::Phase::kIdle || verdict.deciding >= verdict.metrics.size())
+    return {};
+  if (verdict.reason == analysis::Reason::kNoControl) return "no stable traffic to compare with";
+  return analysis::describe_rates(verdict.metrics[verdict.deciding]);
+}
+
+void Runner::prepare(const rollout::Plan& next) noexcept {
+  if (rollout::is_another_rollout(next, state_)) brake();
+}
+
+void Runner::replan(config::Rollout config, bool stable_up) {
+  rollout::Event event;
+  event.what = rollout::NewPlan{stable_up};
+  event.reason = "configuration reloaded";
+  auto next = std::make_unique<config::Rollout>(std::move(config));
+  postponed_ = nullptr;
+  enqueue({std::move(event), std::move(next), nullptr, std::nullopt, std::nullopt});
+}
+
+// Users are taken off the canary now; the machine, the tables and the journal follow in their
+// order.
+void Runner::brake() noexcept {
+  if (state_.phase == rollout::Phase::kRetired) return;
+  braked_ = true;
+  gate_->lower(gate_generation_, BasisPoints(0));
+}
+
+// The queue is done. If what braked changed nothing after all, the weight in force is the durable
+// one again.
+void Runner::release_brake() noexcept {
+  if (!braked_) return;
+  braked_ = false;
+  const routing::GateState seen = gate_->state();
+  if (served_ > seen.ceiling) static_cast<void>(gate_->raise(seen, served_));
+}
+
+void Runner::enqueue(Pending pending) {
+  queue_.push_back(std::move(pending));
+  run_queue();
+}
+
+void Runner::run_queue() {
+  while (!busy_ && !queue_.empty()) {
+    Pending next = std::move(queue_.front());
+    queue_.pop_front();
+    if (is_void(next)) continue;
+    const rollout::Plan& plan = next.config != nullptr ? next.config->plan : config_.plan;
+    rollout::Transition transition = rollout::step(plan, state_, next.event, host_->wall_now());
+    if (transition.outcome != rollout::Outcome::kChanged) {
+      answer_unchanged(next, transition);
+      continue;
+    }
+    auto job = std::make_shared<Job>();
+    job->transition = std::move(transition);
+    job->config = std::move(next.config);
+    job->done = std::move(next.done);
+    perform(std::move(job));
+  }
+  if (!busy_) release_brake();
+}
+
+// What it was about has passed while it waited.
+bool Runner::is_void(const Pending& pending) const {
+  // A verdict on the run before says nothing about this one.
+  if (pending.run && *pending.run != state_.run) return true;
+  if (!pending.if_match || *pending.if_match == state_.generation) return false;
+  Answer answer;
+  answer.stale = true;
+  if (pending.done) pending.done(answer);
+  return true;
+}
+
+void Runner::answer_unchanged(Pending& pending, const rollout::Transition& transition) {
+  const bool refused = transition.outcome == rollout::Outcome::kRefused;
+  if (pending.config != nullptr && !refused) config_ = std::move(*pending.config);
+  if (pending.config != nullptr && refused) {
+    host_->log->warn(log_event::kReloaded,
+                     config_.name + " goes on under its old plan: " + transition.refusal,
+                     {{"rollout", config_.name}});
+  }
+  Answer answer;
+  answer.outcome = transition.outcome;
+  answer.durable = durable_;
+  answer.refusal = transition.refusal;
+  if (pending.done) pending.done(answer);
+}
+
+// ---- Performing
+
+void Runner::perform(JobPointer job) {
+  busy_ = true;
+  if (job->transition.change.direction == rollout::Direction::kUp) {
+    rise(job);
+  } else {
+    fall_or_stay(job);
+  }
+}
+
+// Persist, publish, wait for every worker, lift the gate.
+void Runner::rise(const JobPointer& job) {
+  const auto self = shared_from_this();
+  host_->store->write(batch_of(*job), store::Keep::kOnce, [self, job](const Result<void>& written) {
+    if (self->host_->closed) return;
+    if (!written) {
+      self->rise_failed(job, written.error());
+      return;
+    }
+    self->durable_ = true;
+    self->store_works();
+    self->publish_rise(job);
+  });
+}
+
+void Runner::publish_rise(const JobPointer& job) {
+  commit(*job);
+  const routing::GateState seen = gate_->state();
+  const BasisPoints weight = served_;
+  const auto self = shared_from_this();
+  // The workers may have the table before publish() returns; what comes next in the queue must find
+  // the evidence of this step begun all the same.
+  const auto missing = std::make_shared<int>(2);
+  const auto arrived = [self, job, seen, weight, missing] {
+    if (--*missing > 0 || self->host_->closed) return;
+    if (!self->braked_ && weight > seen.ceiling) {
+      static_cast<void>(self->gate_->raise(seen, weight));
+    }
+    self->finish(job, true);
+  };
+  host_->publish(arrived);
+  update_evidence(*job);
+  arrived();
+}
+
+// The gate, the tables, the journal.
+void Runner::fall_or_stay(const JobPointer& job) {
+  gate_->lower(gate_generation_, rollout::served_weight(job->transition.state));
+  store::Batch batch = batch_of(*job);
+  const std::uint64_t epoch_before = epoch_;
+  commit(*job);
+  if (epoch_ != epoch_before) host_->publish(nullptr);
+  update_evidence(*job);
+  const auto self = shared_from_this();
+  host_->store->write(
+      std::move(batch), store::Keep::kUntilWritten, [self, job](const Result<void>& written) {
+        if (self->host_->closed) return;
+        self->durable_ = written.has_value();
+        if (written) {
+          self->store_works();
+        } else {
+          self->kept_ = written.error().retry != Retry::kNever;
+          self->store_failed(written.error());
+        }
+        self->finish(job, written.has_value());
+      });
+}
+
+void Runner::commit(Job& job) {
+  const rollout::Transition& transition = job.transition;
+  const bool run_changed = transition.state.run != state_.run;
+  if (job.config != nullptr) config_ = *job.config;
+  state_ = transition.state;
+  const BasisPoints served = rollout::served_weight(state_);
+  const rollout::Admission admission = rollout::admission(state_);
+  const bool step_begun = find_effect<rollout::BeginStep>(transition) != nullptr;
+  if (run_changed || step_begun || served != served_ || admission != admission_) ++epoch_;
+  // Nothing that was lowered for an older run may hold back this one, and nothing is raised here.
+  if (run_changed) {
+    const BasisPoints ceiling = std::min(gate_->ceiling(), served);
+    gate_generation_ = state_.generation + 1;
+    gate_->begin(gate_generation_, ceiling);
+  }
+  served_ = served;
+  admission_ = admission;
+}
+
+void Runner::update_evidence(const Job& job) {
+  if (const auto* fresh = find_effect<rollout::FreshEvidence>(job.transition)) {
+    evidence_ = Evidence(config_.name, fresh->run, config_.analysis);
+  }
+  if (const auto* begun = find_effect<rollout::BeginStep>(job.transition)) {
+    evidence_.begin_step(begun->weight, begun->next_weight, has_control(begun->weight));
+  }
+}
+
+store::Batch Runner::batch_of(Job& job) {
+  store::Batch batch;
+  batch.entries.push_back(store::entry_of(job.transition));
+  job.evidence = evidence_.take_pending();
+  batch.evidence = job.evidence;
+  return batch;
+}
+
+void Runner::rise_failed(const JobPointer& job, const Error& error) {
+  store_failed(error);
+  evidence_.put_back(std::move(job->evidence));
+  // The configuration is in force already; the plan follows when the journal can be written.
+  if (job->config == nullptr && rollout::is_another_rollout(config_.plan, state_)) {
+    job->config = std::make_unique<config::Rollout>(config_);  // It was a restart that said so.
+  }
+  if (job->config != nullptr && postponed_ == nullptr) postponed_ = std::move(job->config);
+  busy_ = false;
+  Answer answer;
+  answer.failed = true;
+  answer.refusal =
+      "the weight was not raised because the journal cannot be written: " + describe(error);
+  if (job->done) job->done(answer);
+  run_queue();
+}
+
+void Runner::finish(const JobPointer& job, bool durable) {
+  const rollout::Change& change = job->transition.change;
+  ++counts_.transitions[{std::string(rollout::to_string(change.to)),
+                         std::string(rollout::to_string(change.cause))}];
+  if (change.to == rollout::Phase::kRolledBack && change.from != rollout::Phase::kRolledBack) {
+    ++counts_.rollbacks[std::string(rollout::to_string(change.cause))];
+  }
+  announce(change, durable);
+  if (durable) forget_old_evidence(*job);
+  busy_ = false;
+  Answer answer;
+  answer.outcome = rollout::Outcome::kChanged;
+  answer.durable = durable;
+  if (job->done) job->done(answer);
+  run_queue();
+}
+
+// Not before the new run is durable: after a crash the old one would go on without its evidence.
+void Runner::forget_old_evidence(const Job& job) {
+  const auto* fresh = find_effect<rollout::FreshEvidence>(job.transition);
+  if (fresh == nullptr) return;
+  host_->store->drop_evidence(config_.name, fresh->run, [](const Result<void>&) {
+    // Old rows cost room, not truth: the next fresh start drops them again.
+  });
+}
+
+void Runner::announce(const rollout::Change& change, bool durable) {
+  host_->log->info(log_event::kTransition,
+                   rollout::sentence(change),
+                   {{"rollout", change.rollout},
+                    {"from", rollout::to_string(change.from)},
+                    {"to", rollout::to_string(change.to)},
+                    {"reason", rollout::to_string(change.cause)},
+                    {"weight", change.weight_after.percent()},
+                    {"actor", change.actor},
+                    {"comment", change.reason},
+                    {"evidence", change.evidence},
+                    {"generation", change.generation},
+                    {"durable", durable}});
+}
+
+// ---- The store
+
+void Runner::save_evidence() {
+  // One at a time, so that no later row is there while an earlier one is missing.
+  if (saving_) return;
+  std::vector<store::EvidenceRow> rows = evidence_.take_pending();
+  if (rows.empty()) return;
+  store::Batch batch;
+  batch.evidence = rows;
+  saving_ = true;
+  const auto self = shared_from_this();
+  host_->store->write(std::move(batch),
+                      store::Keep::kOnce,
+                      [self, rows = std::move(rows)](const Result<void>& written) mutable {
+                        self->saving_ = false;
+                        if (self->host_->closed) return;
+                        if (written) {
+                          self->store_works();
+                          return;
+                        }
+                        self->store_failed(written.error());
+                        if (rows.front().run == self->evidence_.run()) {
+                          self->evidence_.put_back(std::move(rows));
+                        }
+                      });
+}
+
+void Runner::store_failed(const Error& error) {
+  if (!store_failing_) {
+    host_->log->error(
+        log_event::kStoreFailed,
+        "the journal cannot be written; no weight rises until it can: " + describe(error),
+        {{"rollout", config_.name}});
+  }
+  store_failing_ = true;
+}
+
+// Something was written; that nothing had to be is no proof.
+void Runner::store_works() {
+  if (!store_failing_) return;
+  store_failing_ = false;
+  host_->log->info(
+      log_event::kStoreRecovered, "the journal is written again", {{"rollout", config_.name}});
+}
+
+// What the store did not keep it cannot write later either: then only a later transition makes the
+// state durable.
+void Runner::retry_store() {
+  if (flushing_ || !kept_) return;
+  flushing_ = true;
+  const auto self = shared_from_this();
+  host_->store->flush([self](const Result<void>& flushed) {
+    self->flushing_ = false;
+    if (self->host_->closed || !flushed) return;
+    self->durable_ = true;
+    self->store_works();
+  });
+}
+
+}  // namespace canaryd::control

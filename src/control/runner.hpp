@@ -1,0 +1,150 @@
+// One rollout as control runs it: feeds events to the machine and performs what it asks, in its
+// order.
+//
+// Up: persist, then publish; down: publish, then persist (docs/design.md section 4). One transition
+// is performed at a time; events that come meanwhile wait. One that brings users back to stable
+// does not wait to act: it lowers the gate at once, on every worker, and takes its turn for the
+// rest.
+//
+// Thread rule: the control thread. A runner is held by shared_ptr: completions outlive a reload
+// that drops it.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/base/log.hpp"
+#include "canaryd/config/config.hpp"
+#include "canaryd/rollout/machine.hpp"
+#include "canaryd/store/async_store.hpp"
+#include "control/evidence.hpp"
+#include "control/snapshot.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace canaryd::control {
+
+struct RunnerHost {
+  // Makes a table of what all runners have in force and posts it; `done` once every worker has it.
+  // Before it returns, the evidence that was gathered under the old table has been absorbed.
+  std::function<void(std::function<void()> done)> publish;
+  std::function<WallTime()> wall_now;
+  store::AsyncStore* store = nullptr;
+  Log* log = nullptr;
+  // Set by the owner when it goes: completions that come later do nothing.
+  bool closed = false;
+};
+
+class Runner : public std::enable_shared_from_this<Runner> {
+ public:
+  struct Answer {
+    rollout::Outcome outcome = rollout::Outcome::kUnchanged;
+    bool durable = true;  // kChanged: the journal has it.
+    bool failed = false;  // A rise that could not be stored: nothing changed.
+    bool stale = false;   // `if_match` is not the generation any more: nothing changed.
+    std::string refusal;  // kRefused, or why it failed.
+  };
+  using Done = std::function<void(const Answer&)>;
+
+  // Counted since the daemon started, for metrics.
+  struct Counts {
+    std::map<std::pair<std::string, std::string>, std::uint64_t> transitions;  // (to, cause)
+    std::map<std::string, std::uint64_t> rollbacks;                            // cause
+  };
+
+  // `state` is durable, or initial; `evidence` is that of state.run.
+  Runner(std::shared_ptr<RunnerHost> host,
+         config::Rollout config,
+         rollout::State state,
+         Evidence evidence);
+
+  // `if_match` is looked at when the event's turn has come.
+  void handle(rollout::Event event,
+              Done done,
+              std::optional<std::uint64_t> if_match = std::nullopt);
+  // Once a second: one Tick to the machine, unless it is busy.
+  void tick(const rollout::Tick& tick);
+  // Before tables are made from a configuration with this plan: if it means another rollout, nobody
+  // may come to its canary by the weight of this one. Lifted by replan() or a Restart event.
+  void prepare(const rollout::Plan& next) noexcept;
+  // A reload that keeps this rollout: a NewPlan event under the new configuration.
+  void replan(config::Rollout config, bool stable_up);
+
+  void absorb(const stats::Block& block) { evidence_.absorb(block); }
+  // Writes the evidence rows that wait; call every few seconds.
+  void save_evidence();
+
+  [[nodiscard]] const config::Rollout& config() const noexcept { return config_; }
+  [[nodiscard]] const rollout::State& state() const noexcept { return state_; }
+  [[nodiscard]] const Evidence& evidence() const noexcept { return evidence_; }
+  [[nodiscard]] InForce in_force() const;
+  [[nodiscard]] bool durable() const noexcept { return durable_; }
+  [[nodiscard]] bool busy() const noexcept { return busy_; }
+  [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
+
+ private:
+  struct Pending {
+    rollout::Event event;
+    std::unique_ptr<config::Rollout> config;  // Of a NewPlan.
+    Done done;
+    std::optional<std::uint64_t> if_match;
+    std::optional<std::uint64_t> run;  // Of a Tick: whose evidence it speaks of.
+  };
+  struct Job {
+    rollout::Transition transition;
+    std::unique_ptr<config::Rollout> config;
+    Done done;
+    std::vector<store::EvidenceRow> evidence;  // Goes with the journal entry; back if that fails.
+  };
+  using JobPointer = std::shared_ptr<Job>;
+
+  void enqueue(Pending pending);
+  void run_queue();
+  [[nodiscard]] bool is_void(const Pending& pending) const;
+  void answer_unchanged(Pending& pending, const rollout::Transition& transition);
+  [[nodiscard]] std::string evidence_text() const;
+  void brake() noexcept;
+  void release_brake() noexcept;
+  void perform(JobPointer job);
+  void rise(const JobPointer& job);
+  void publish_rise(const JobPointer& job);
+  void fall_or_stay(const JobPointer& job);
+  void commit(Job& job);
+  void update_evidence(const Job& job);
+  [[nodiscard]] store::Batch batch_of(Job& job);
+  void rise_failed(const JobPointer& job, const Error& error);
+  void finish(const JobPointer& job, bool durable);
+  void forget_old_evidence(const Job& job);
+  void announce(const rollout::Change& change, bool durable);
+  void store_failed(const Error& error);
+  void store_works();
+  void retry_store();
+
+  std::shared_ptr<RunnerHost> host_;
+  config::Rollout config_;
+  rollout::State state_;
+  Evidence evidence_;
+  std::shared_ptr<routing::CohortGate> gate_;
+  std::uint64_t gate_generation_;  // Another one for each run, always a later one.
+  BasisPoints served_;             // What the next table says; follows state_ except in a rise.
+  rollout::Admission admission_;
+  std::uint64_t epoch_ = 1;
+  std::deque<Pending> queue_;
+  std::unique_ptr<config::Rollout> postponed_;  // A NewPlan that could not be stored yet.
+  bool busy_ = false;
+  bool braked_ = false;  // The gate is down for an event that still waits in the queue.
+  bool durable_ = true;
+  bool kept_ = false;  // Not durable, but the store has the row and tries again.
+  bool saving_ = false;
+  bool flushing_ = false;
+  bool store_failing_ = false;
+  Counts counts_;
+};
+
+}  // namespace canaryd::control

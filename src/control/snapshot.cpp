@@ -1,0 +1,195 @@
+#include "control/snapshot.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace canaryd::control {
+namespace {
+
+routing::Traffic traffic_of(rollout::Admission admission) noexcept {
+  switch (admission) {
+    case rollout::Admission::kStableOnly:
+      return routing::Traffic::kStableOnly;
+    case rollout::Admission::kForceOnly:
+      return routing::Traffic::kForceOnly;
+    case rollout::Admission::kSplit:
+      return routing::Traffic::kSplit;
+  }
+  return routing::Traffic::kStableOnly;
+}
+
+http::SameSite same_site_of(config::SameSite value) noexcept {
+  switch (value) {
+    case config::SameSite::kLax:
+      return http::SameSite::kLax;
+    case config::SameSite::kStrict:
+      return http::SameSite::kStrict;
+    case config::SameSite::kNone:
+      return http::SameSite::kNone;
+  }
+  return http::SameSite::kLax;
+}
+
+routing::SecureCookie secure_of(config::CookieSecure value) noexcept {
+  switch (value) {
+    case config::CookieSecure::kAuto:
+      return routing::SecureCookie::kAuto;
+    case config::CookieSecure::kAlways:
+      return routing::SecureCookie::kAlways;
+    case config::CookieSecure::kNever:
+      return routing::SecureCookie::kNever;
+  }
+  return routing::SecureCookie::kAuto;
+}
+
+routing::StickySpec make_sticky(const config::CohortRules& rules) {
+  routing::StickySpec spec;
+  for (const config::CohortKey& key : rules.keys) spec.sources.push_back({key.source, key.name});
+  if (rules.issue_cookie) {
+    const config::IssueCookie& cookie = *rules.issue_cookie;
+    routing::IssueCookie issue;
+    issue.name = cookie.name;
+    issue.max_age = std::chrono::duration_cast<std::chrono::seconds>(cookie.max_age);
+    issue.same_site = same_site_of(cookie.same_site);
+    issue.secure = secure_of(cookie.secure);
+    spec.issue_cookie = std::move(issue);
+  }
+  return spec;
+}
+
+routing::RolloutSpec make_rollout(const config::Rollout& rollout, const InForce& in_force) {
+  routing::RolloutSpec spec;
+  spec.name = rollout.name;
+  spec.stable = rollout.stable;
+  spec.canary = rollout.canary;
+  spec.traffic = traffic_of(in_force.admission);
+  spec.weight = in_force.weight;
+  spec.sticky = make_sticky(rollout.cohort);
+  spec.salt = rollout.cohort.salt;
+  if (rollout.cohort.force) {
+    spec.force.header = rollout.cohort.force->header;
+    spec.force.trusted_only = rollout.cohort.force->trusted_only;
+  }
+  spec.generation = in_force.run;
+  spec.epoch = in_force.epoch;
+  spec.gate = in_force.gate;
+  return spec;
+}
+
+proxy::FailurePolicy make_policy(const analysis::Settings& settings) {
+  proxy::FailurePolicy policy;
+  for (std::size_t code = 0; code < policy.status.size(); ++code) {
+    if (settings.errors.has_status(static_cast<unsigned>(code))) policy.status.set(code);
+  }
+  policy.reset = settings.errors.reset;
+  policy.timeout = settings.errors.timeout;
+  policy.dedupe_window_seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(settings.dedupe_window).count();
+  return policy;
+}
+
+routing::RouteSpec make_route(const config::Route& route) {
+  routing::RouteSpec spec;
+  spec.name = route.name;
+  spec.match.host = route.match.host;
+  spec.match.path_kind = route.match.path_kind == config::Match::Path::kExact
+                             ? routing::PathKind::kExact
+                             : routing::PathKind::kPrefix;
+  spec.match.path = route.match.path;
+  spec.match.methods = route.match.methods;
+  for (const config::HeaderMatch& header : route.match.headers) {
+    spec.match.headers.push_back({header.name, header.equals});
+  }
+  if (route.rollout) {
+    spec.target = *route.rollout;
+  } else {
+    spec.target = *route.upstream;
+  }
+  return spec;
+}
+
+}  // namespace
+
+upstream::UpstreamSpec make_upstream(const config::Upstream& upstream) {
+  upstream::UpstreamSpec spec;
+  spec.name = upstream.name;
+  for (const config::Endpoint& endpoint : upstream.endpoints) {
+    spec.endpoints.push_back(endpoint.address);
+  }
+  spec.load_balancer = upstream.load_balancer == config::LoadBalancer::kRoundRobin
+                           ? upstream::LoadBalancer::kRoundRobin
+                           : upstream::LoadBalancer::kLeastRequest;
+  spec.timeouts = {upstream.timeouts.connect,
+                   upstream.timeouts.first_byte,
+                   upstream.timeouts.body_idle,
+                   upstream.timeouts.request,
+                   upstream.timeouts.keep_alive};
+  spec.retries = {upstream.retries.attempts,
+                  upstream.retries.on_connect_failure,
+                  upstream.retries.on_reset_before_headers};
+  return spec;
+}
+
+std::shared_ptr<const proxy::ListenerSpec> make_listener(const config::Listener& listener) {
+  auto spec = std::make_shared<proxy::ListenerSpec>();
+  spec->name = listener.name;
+  spec->address = listener.address;
+  spec->trusted_proxies = listener.trusted_proxies;
+  spec->expose_cohort = listener.expose_cohort;
+  spec->connections_max = listener.limits.connections;
+  spec->head.head_bytes = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(listener.limits.header_bytes, net::BufferPools::kLargeBytes));
+  spec->head.field_count = listener.limits.header_count;
+  spec->head.target_bytes = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(listener.limits.target_bytes, spec->head.head_bytes));
+  spec->body_bytes_max = listener.limits.body_bytes;
+  spec->header_timeout = listener.timeouts.header;
+  spec->body_idle_timeout = listener.timeouts.body_idle;
+  spec->write_stall_timeout = listener.timeouts.write_stall;
+  spec->keep_alive_timeout = listener.timeouts.keep_alive;
+  return spec;
+}
+
+Result<std::shared_ptr<const proxy::Snapshot>> make_snapshot(const config::Config& config,
+                                                             const std::vector<InForce>& in_force,
+                                                             std::uint64_t epoch) {
+  CANARYD_ASSERT(in_force.size() == config.rollouts.size());
+  auto snapshot = std::make_shared<proxy::Snapshot>();
+  routing::TableSpec spec;
+  spec.epoch = epoch;
+  for (const config::Upstream& upstream : config.upstreams) {
+    spec.upstreams.push_back(upstream.name);
+    snapshot->upstreams.push_back(make_upstream(upstream));
+  }
+  for (std::size_t i = 0; i < config.rollouts.size(); ++i) {
+    spec.rollouts.push_back(make_rollout(config.rollouts[i], in_force[i]));
+    snapshot->failures.push_back(make_policy(config.rollouts[i].analysis));
+  }
+  for (const config::Route& route : config.routes) spec.routes.push_back(make_route(route));
+  CANARYD_TRY_ASSIGN(snapshot->table, routing::RoutingTable::build(std::move(spec)));
+  return snapshot;
+}
+
+telemetry::TableLayout make_layout(const config::Config& config,
+                                   const std::vector<InForce>& in_force,
+                                   std::uint64_t epoch) {
+  telemetry::TableLayout layout;
+  layout.epoch = epoch;
+  for (std::size_t i = 0; i < config.rollouts.size(); ++i) {
+    const config::Rollout& rollout = config.rollouts[i];
+    telemetry::RolloutLabel label;
+    label.name = rollout.name;
+    label.run = in_force[i].run;
+    label.epoch = in_force[i].epoch;
+    label.step = in_force[i].step;
+    label.dedupe_window_seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(rollout.analysis.dedupe_window).count();
+    layout.rollouts.push_back(std::move(label));
+  }
+  for (const config::Route& route : config.routes) {
+    layout.routes.push_back({route.name, route.rollout});
+  }
+  return layout;
+}
+
+}  // namespace canaryd::control

@@ -1,0 +1,39 @@
+// From the configuration and where the rollouts stand to what the data plane reads. Pure.
+#pragma once
+
+#include "canaryd/base/error.hpp"
+#include "canaryd/config/config.hpp"
+#include "canaryd/proxy/snapshot.hpp"
+#include "canaryd/rollout/state.hpp"
+#include "canaryd/routing/cohort_gate.hpp"
+#include "canaryd/telemetry/collector.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace canaryd::control {
+
+// What of a rollout is in force in the data plane.
+struct InForce {
+  BasisPoints weight;
+  rollout::Admission admission = rollout::Admission::kForceOnly;
+  std::uint64_t run = 0;
+  std::uint64_t epoch = 0;  // Of weight and step: another one closes the open block of evidence.
+  std::uint32_t step = 0;
+  std::shared_ptr<routing::CohortGate> gate;
+};
+
+// `in_force` has one entry for each rollout of the configuration, in its order.
+[[nodiscard]] Result<std::shared_ptr<const proxy::Snapshot>> make_snapshot(
+    const config::Config& config, const std::vector<InForce>& in_force, std::uint64_t epoch);
+
+[[nodiscard]] telemetry::TableLayout make_layout(const config::Config& config,
+                                                 const std::vector<InForce>& in_force,
+                                                 std::uint64_t epoch);
+
+[[nodiscard]] upstream::UpstreamSpec make_upstream(const config::Upstream& upstream);
+[[nodiscard]] std::shared_ptr<const proxy::ListenerSpec> make_listener(
+    const config::Listener& listener);
+
+}  // namespace canaryd::control

@@ -1,0 +1,208 @@
+// What the admin API and canaryctl show of a rollout. Nothing here decides.
+#include "canaryd/base/units.hpp"
+#include "control/controller_state.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <string>
+
+namespace canaryd::control {
+namespace {
+
+using rollout::Phase;
+
+bool step_runs(Phase phase) noexcept {
+  switch (phase) {
+    case Phase::kProgressing:
+    case Phase::kSuspended:
+    case Phase::kPaused:
+    case Phase::kWaiting:
+    case Phase::kHeld:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::optional<double> seconds_of(const std::optional<Duration>& duration) {
+  if (!duration) return std::nullopt;
+  return std::chrono::duration<double>(*duration).count();
+}
+
+CohortView cohort_view(const telemetry::CohortTraffic& traffic) {
+  CohortView view;
+  view.rps = traffic.requests_per_second;
+  view.requests = traffic.run.requests;
+  view.error_rate = traffic.run.error_rate;
+  view.p50 = seconds_of(traffic.recent.p50);
+  view.p90 = seconds_of(traffic.recent.p90);
+  view.p99 = seconds_of(traffic.recent.p99);
+  return view;
+}
+
+MetricView metric_view(const analysis::MetricReport& report) {
+  MetricView view;
+  view.metric = report.name;
+  view.verdict = analysis::to_string(report.state);
+  view.stable = report.stable_rate;
+  view.canary = report.canary_rate;
+  view.tolerated = report.tolerated_rate;
+  view.rollback_evidence = report.rollback_evidence;
+  view.accept_evidence = report.accept_evidence;
+  view.needs_about = report.needs_time;
+  return view;
+}
+
+// The share a chance draw may miss the weight by without anybody wondering: four standard
+// deviations.
+bool share_fits(double share, double weight, std::uint64_t requests) {
+  if (requests == 0) return true;
+  const double deviation = std::sqrt(weight * (1 - weight) / static_cast<double>(requests));
+  return std::fabs(share - weight) <= 4 * deviation + 0.005;
+}
+
+std::optional<std::string> reason_of(const rollout::State& state) {
+  if (state.hold != rollout::HoldReason::kNone &&
+      (state.phase == Phase::kHeld || state.phase == Phase::kSuspended)) {
+    return std::string(rollout::to_string(state.hold));
+  }
+  if (!state.reason.empty()) return state.reason;
+  return std::nullopt;
+}
+
+std::string weight_text(BasisPoints weight) {
+  return "weight " + format_percent(weight);
+}
+
+// "in about 9m, when errors are accepted", or what else the step waits for.
+std::string needs_text(const Runner& runner, std::uint64_t requests, WallTime now) {
+  const analysis::Verdict& verdict = runner.evidence().verdict();
+  const rollout::StepNeeds needs =
+      rollout::step_needs(runner.config().plan, runner.state(), requests, now);
+  if (analysis::is_no_data(verdict.reason)) {
+    return "when there is traffic to judge by (" +
+           std::string(analysis::to_string(verdict.reason)) + ")";
+  }
+  Duration wait = needs.time;
+  std::string what;
+  if (verdict.decision != analysis::Decision::kAccept &&
+      verdict.deciding < verdict.metrics.size()) {
+    const analysis::MetricReport& metric = verdict.metrics[verdict.deciding];
+    what = std::string(metric.name) + " are accepted";
+    if (!metric.needs_time) return "when " + what;
+    wait = std::max(wait, *metric.needs_time);
+  } else if (needs.requests > 0) {
+    what = std::to_string(needs.requests) + " more canary requests came";
+  } else if (!needs.gate.empty()) {
+    return "when gate " + needs.gate + " is approved";
+  } else {
+    what = "the step's minimum time is over";
+  }
+  return "in about " + format_duration_brief(wait) + ", when " + what;
+}
+
+std::optional<std::string> next_sentence(const Runner& runner,
+                                         std::uint64_t requests,
+                                         WallTime now) {
+  const rollout::State& state = runner.state();
+  const rollout::Plan& plan = runner.config().plan;
+  switch (state.phase) {
+    case Phase::kIdle:
+      if (plan.start == rollout::StartMode::kManual) return "waits for `canaryctl start`";
+      return "starts by itself";
+    case Phase::kProgressing: {
+      if (plan.mode == rollout::Mode::kObserve) return "mode observe: the operator decides";
+      const auto above = rollout::step_above(plan, state.weight);
+      const std::string goal =
+          above ? weight_text(rollout::step_weight(plan, *above)) : std::string("baking");
+      return goal + " " + needs_text(runner, requests, now);
+    }
+    case Phase::kWaiting:
+      return "waits for gate " + plan.steps[std::min(state.step, plan.steps.size() - 1)].gate;
+    case Phase::kPaused:
+      return "paused; `canaryctl resume` goes on; rollback stays armed";
+    case Phase::kHeld:
+      return state.condemned ? "held after a bad verdict; `canaryctl retry` or `abort`"
+                             : "held; goes on with evidence, or by `canaryctl promote`";
+    case Phase::kSuspended:
+      return "suspended: everybody is on stable";
+    case Phase::kBaking: {
+      const Duration baked = now - state.timer_since;
+      const Duration left = std::max(Duration::zero(), plan.bake.duration - baked);
+      return "promoted in about " + format_duration_brief(left);
+    }
+    case Phase::kRolledBack:
+    case Phase::kAborted:
+      return "`canaryctl retry` begins again";
+    case Phase::kPromoted:
+    case Phase::kRetiring:
+    case Phase::kRetired:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+RolloutView view_of(const Runner& runner,
+                    const telemetry::Collector& collector,
+                    const Clock& clock) {
+  const rollout::State& state = runner.state();
+  const rollout::Plan& plan = runner.config().plan;
+  const WallTime now = clock.wall_now();
+  const auto traffic = collector.traffic(runner.config().name);
+
+  RolloutView view;
+  view.name = runner.config().name;
+  view.generation = state.generation;
+  view.state = rollout::to_string(state.phase);
+  view.reason = reason_of(state);
+  view.since = state.since;
+  view.for_how_long = std::max(Duration::zero(), Duration(now - state.since));
+  // Names, because the runner may wait with the configuration before this one.
+  view.stable = plan.stable;
+  view.canary = plan.canary;
+  view.revision = state.revision;
+  view.mode = rollout::to_string(plan.mode);
+  for (const rollout::Step& step : plan.steps) {
+    PlannedStepView planned{step.weight, std::nullopt};
+    if (!step.gate.empty()) planned.gate = step.gate;
+    view.steps.push_back(std::move(planned));
+  }
+  view.bake = plan.bake.duration;
+  view.durable = runner.durable();
+  view.weight.target = rollout::served_weight(state);
+
+  std::uint64_t requests = 0;
+  if (traffic) {
+    view.stable_cohort = cohort_view(traffic->stable);
+    view.canary_cohort = cohort_view(traffic->canary);
+    requests = traffic->canary.step_requests;
+    if (traffic->canary_share) {
+      view.weight.actual = *traffic->canary_share * 100;
+      const std::uint64_t all = traffic->stable.recent.requests + traffic->canary.recent.requests;
+      view.weight.sample_ratio_ok =
+          share_fits(*traffic->canary_share, view.weight.target.ratio(), all);
+    }
+  }
+  if (step_runs(state.phase) && !plan.steps.empty()) {
+    const std::size_t index = std::min(state.step, plan.steps.size() - 1);
+    StepView step;
+    step.index = index;
+    step.count = plan.steps.size();
+    step.weight = state.weight;
+    step.elapsed = std::max(Duration::zero(), Duration(now - state.step_since));
+    step.min_duration = plan.steps[index].min_duration;
+    step.requests = requests;
+    if (!plan.steps[index].gate.empty()) step.gate = plan.steps[index].gate;
+    view.step = std::move(step);
+  }
+  for (const analysis::MetricReport& metric : runner.evidence().verdict().metrics) {
+    view.analysis.push_back(metric_view(metric));
+  }
+  view.next = next_sentence(runner, requests, now);
+  return view;
+}
+
+}  // namespace canaryd::control

@@ -1,0 +1,281 @@
+#include "daemon/app.hpp"
+
+#include "canaryd/admin/server.hpp"
+#include "canaryd/base/clock.hpp"
+#include "canaryd/base/log.hpp"
+#include "canaryd/base/units.hpp"
+#include "canaryd/control/controller.hpp"
+#include "canaryd/store/async_store.hpp"
+#include "canaryd/store/sqlite_store.hpp"
+#include "canaryd/telemetry/collector.hpp"
+#include "daemon/options.hpp"
+#include "daemon/version.hpp"
+#include "daemon/worker_plane.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <csignal>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace canaryd::daemon {
+namespace {
+
+constexpr auto kTick = std::chrono::seconds(1);
+constexpr auto kDrainPoll = std::chrono::milliseconds(20);
+
+LogLevel log_level_of(config::LogLevel level) noexcept {
+  switch (level) {
+    case config::LogLevel::kTrace:
+    case config::LogLevel::kDebug:
+      return LogLevel::kDebug;
+    case config::LogLevel::kInfo:
+      return LogLevel::kInfo;
+    case config::LogLevel::kWarn:
+      return LogLevel::kWarn;
+    case config::LogLevel::kError:
+      return LogLevel::kError;
+  }
+  return LogLevel::kInfo;
+}
+
+std::size_t worker_count(const config::Config& config) noexcept {
+  if (config.workers > 0) return config.workers;
+  const unsigned cores = std::thread::hardware_concurrency();
+  return cores > 0 ? cores : 1;
+}
+
+// A place we may not use is told from a failure.
+int exit_code_of(const Error& error) noexcept {
+  switch (error.code) {
+    case ErrorCode::kAddressInUse:
+    case ErrorCode::kPermission:
+      return kExitListen;
+    default:
+      return kExitFailed;
+  }
+}
+
+class App {
+ public:
+  explicit App(AppOptions options)
+      : options_(std::move(options)), signals_(io_), tick_timer_(io_), drain_timer_(io_) {}
+
+  int run() {
+    if (!open_log() || !open_store() || !start_planes()) return exit_code_;
+    watch_signals();
+    controller_->start([this](const Result<void>& started) { after_start(started); });
+    io_.run();
+    stop();
+    return exit_code_;
+  }
+
+ private:
+  bool open_log() {
+    LogOptions options;
+    options.level = log_level_of(options_.config.log.level);
+    options.format = options_.config.log.format == config::LogFormat::kText ? LogFormat::kText
+                                                                            : LogFormat::kJson;
+    auto log = Log::open(options, clock_);
+    if (!log) {
+      std::cerr << "canaryd: " << describe(log.error()) << '\n';
+      exit_code_ = kExitFailed;
+      return false;
+    }
+    log_ = std::move(*log);
+    log_->info(log_event::kStarted, std::string("canaryd ") + kVersion + " starts");
+    for (const config::Problem& warning : options_.warnings) {
+      log_->warn(log_event::kConfigWarning,
+                 warning.message,
+                 {{"file", warning.file}, {"line", warning.line}});
+    }
+    return true;
+  }
+
+  // The log and standard error, because a daemon that does not start is watched by a person.
+  bool give_up(const Error& error) {
+    log_->error(log_event::kStartFailed, describe(error));
+    log_->flush();
+    std::cerr << "canaryd: " << describe(error) << '\n';
+    exit_code_ = exit_code_of(error);
+    return false;
+  }
+
+  bool open_store() {
+    store::SqliteOptions options;
+    options.state_dir = options_.config.state.dir;
+    auto opened = store::open_sqlite_store(options);
+    if (!opened) return give_up(opened.error());
+    auto recovered = control::recover(**opened);
+    if (!recovered) return give_up(recovered.error());
+    recovered_ = std::move(*recovered);
+    store_ = std::make_unique<store::AsyncStore>(
+        std::move(*opened),
+        [this](std::function<void()> done) { boost::asio::post(io_, std::move(done)); });
+    return true;
+  }
+
+  bool start_planes() {
+    auto plane = WorkerPlane::start(io_, worker_count(options_.config), collector_, clock_);
+    if (!plane) return give_up(plane.error());
+    plane_ = std::move(*plane);
+
+    control::Parts parts;
+    parts.clock = &clock_;
+    parts.log = log_.get();
+    parts.data_plane = plane_.get();
+    parts.collector = &collector_;
+    parts.store = store_.get();
+    parts.load_config = options_.load_config;
+    parts.drain = [this] { boost::asio::post(io_, [this] { begin_drain("asked to drain"); }); };
+    parts.build = {kVersion, kCommit};
+    admin_address_ = to_string(options_.config.admin.address);
+    auto controller =
+        control::Controller::create(parts, std::move(options_.config), std::move(recovered_));
+    if (!controller) return give_up(controller.error());
+    controller_ = std::move(*controller);
+
+    admin_ = std::make_unique<admin::Server>(io_, *controller_, admin::Options{admin_address_, {}});
+    auto bound = admin_->start();
+    if (!bound) return give_up(std::move(bound).error());
+    log_->info(log_event::kAdminListening, "admin API on " + *bound, {{"address", *bound}});
+    return true;
+  }
+
+  void after_start(const Result<void>& started) {
+    if (!started) {
+      give_up(started.error());
+      io_.stop();
+      return;
+    }
+    // At once, so that a rollout that starts by itself has done so when somebody asks.
+    controller_->tick();
+    log_->info(log_event::kReady, "ready", {{"workers", plane_->workers()}});
+    tick();
+  }
+
+  void tick() {
+    tick_timer_.expires_after(kTick);
+    tick_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error) return;
+      controller_->tick();
+      tick();
+    });
+  }
+
+  // ---- Signals
+
+  void watch_signals() {
+    for (const int signal : {SIGHUP, SIGTERM, SIGINT, SIGUSR1}) signals_.add(signal);
+    next_signal();
+  }
+
+  void next_signal() {
+    signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+      if (error) return;
+      on_signal(signal);
+      next_signal();
+    });
+  }
+
+  void on_signal(int signal) {
+    switch (signal) {
+      case SIGHUP:
+        // The outcome is logged and counted by the reload itself.
+        controller_->reload([](const control::ReloadResult&) {});
+        return;
+      case SIGUSR1:
+        if (auto reopened = log_->reopen(); reopened) {
+          log_->info(log_event::kLogReopened, "log reopened");
+        }
+        return;
+      default:
+        if (draining_) {
+          log_->warn(log_event::kStopped, "told twice to stop: leaving at once");
+          exit_code_ = kExitFailed;
+          io_.stop();
+          return;
+        }
+        begin_drain(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    }
+  }
+
+  // ---- Drain: not ready, still accepting for a while, then finish what is under way
+
+  void begin_drain(const std::string& why) {
+    if (std::exchange(draining_, true)) return;
+    const config::Drain& drain = controller_->config().drain;
+    log_->info(log_event::kDraining,
+               why + ": not ready; accepting for " + format_duration(drain.delay) +
+                   ", then waiting up to " + format_duration(drain.timeout) + " for connections");
+    controller_->set_draining();
+    drain_timer_.expires_after(drain.delay);
+    drain_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error) return;
+      plane_->drain();
+      drain_until_ = clock_.now() + controller_->config().drain.timeout;
+      wait_for_connections();
+    });
+  }
+
+  void wait_for_connections() {
+    drain_timer_.expires_after(kDrainPoll);
+    drain_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error) return;
+      const std::int64_t left = plane_->connections();
+      if (left > 0 && clock_.now() < drain_until_) {
+        wait_for_connections();
+        return;
+      }
+      log_->info(log_event::kStopped,
+                 left > 0 ? "drain timed out; closing " + std::to_string(left) + " connections"
+                          : std::string("drained"));
+      io_.stop();
+    });
+  }
+
+  void stop() {
+    if (admin_ != nullptr) admin_->stop();
+    if (plane_ != nullptr) plane_->stop();
+    if (controller_ != nullptr) controller_->save();
+    if (store_ != nullptr) store_->stop();
+    log_->flush();
+  }
+
+  AppOptions options_;
+  SystemClock clock_;
+  boost::asio::io_context io_{1};
+  std::unique_ptr<Log> log_;
+  telemetry::Collector collector_;
+  control::Recovered recovered_;
+  std::unique_ptr<store::AsyncStore> store_;
+  std::unique_ptr<WorkerPlane> plane_;
+  std::unique_ptr<control::Controller> controller_;
+  std::unique_ptr<admin::Server> admin_;
+  std::string admin_address_;
+  boost::asio::signal_set signals_;
+  boost::asio::steady_timer tick_timer_;
+  boost::asio::steady_timer drain_timer_;
+  Monotonic drain_until_{};
+  bool draining_ = false;
+  int exit_code_ = kExitDone;
+};
+
+}  // namespace
+
+int run_app(AppOptions options) {
+  // Sockets of the workers never raise it; libraries may.
+  std::signal(SIGPIPE, SIG_IGN);
+  // A file that may not grow is an error of the write, like a full disk; the store and the log bear
+  // it.
+  std::signal(SIGXFSZ, SIG_IGN);
+  return App(std::move(options)).run();
+}
+
+}  // namespace canaryd::daemon

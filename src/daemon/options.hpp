@@ -1,0 +1,45 @@
+// The command line of canaryd, as plain values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace canaryd::daemon {
+
+// Exit codes of the contract (docs/interfaces.md section 1).
+enum ExitCode : int {
+  kExitDone = 0,
+  kExitFailed = 1,
+  kExitUsage = 2,
+  kExitConfig = 3,
+  kExitListen = 4,
+};
+
+enum class Command : std::uint8_t { kRun, kValidate, kQuick, kSchema, kConfigDump };
+
+struct CommandLine {
+  Command command = Command::kRun;
+  std::string config_file = "/etc/canaryd/canaryd.yaml";
+  std::vector<std::pair<std::string, std::string>> overrides;
+  bool json = false;
+  bool strict = false;
+  std::string stable;
+  std::string canary;
+  std::string listen = "127.0.0.1:8080";
+  std::vector<std::string> steps;
+  std::string
+      state_dir;  // Of quick; empty: a directory of its own under the system's for temporary files.
+};
+
+// The command line, or the exit code with which the program ends now (help, version, wrong usage);
+// what there is to say has been printed.
+struct Parsed {
+  std::optional<CommandLine> line;
+  int exit_code = kExitDone;
+};
+[[nodiscard]] Parsed parse_command_line(int argc, const char* const* argv);
+
+}  // namespace canaryd::daemon

@@ -1,0 +1,188 @@
+#include "daemon/worker_plane.hpp"
+
+#include "canaryd/base/random.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+namespace canaryd::daemon {
+
+Result<std::unique_ptr<WorkerPlane>> WorkerPlane::start(boost::asio::io_context& io,
+                                                        std::size_t workers,
+                                                        telemetry::Collector& collector,
+                                                        const Clock& clock) {
+  auto plane = std::unique_ptr<WorkerPlane>(new WorkerPlane(io));
+  plane->workers_.resize(workers);
+  for (std::size_t i = 0; i < workers; ++i) {
+    net::WorkerOptions options;
+    options.index = i;
+    options.seed = entropy_seed();
+    options.clock = &clock;
+    CANARYD_TRY_ASSIGN(plane->workers_[i].thread, net::Worker::create(options));
+  }
+  for (Worker& worker : plane->workers_) {
+    proxy::ServiceOptions options;
+    options.clock = &clock;
+    options.failures = collector.open_queue();
+    worker.thread->start();
+    worker.thread->post([slot = &worker, options] {
+      slot->service = std::make_unique<proxy::Service>(*slot->thread, options);
+    });
+  }
+  return plane;
+}
+
+WorkerPlane::~WorkerPlane() {
+  stop();
+}
+
+void WorkerPlane::publish(std::vector<proxy::WorkerSnapshot> snapshots,
+                          std::function<void()> done) {
+  auto left = std::make_shared<std::atomic<std::size_t>>(workers_.size());
+  auto finished = std::make_shared<std::function<void()>>(std::move(done));
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    Worker* const worker = &workers_[i];
+    auto snapshot = std::make_shared<proxy::WorkerSnapshot>(std::move(snapshots[i]));
+    worker->thread->post([this, worker, snapshot, left, finished]() mutable {
+      worker->service->publish(std::move(*snapshot));
+      if (left->fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+      boost::asio::post(io_, [finished] {
+        if (*finished) (*finished)();
+      });
+    });
+  }
+}
+
+// ---- Listeners
+
+struct WorkerPlane::Opening {
+  std::shared_ptr<const proxy::ListenerSpec> spec;
+  std::function<void(Result<SocketAddress>)> done;
+  Listener listener;
+  std::size_t next = 0;
+};
+
+// The first worker finds out whether the address is free, and what port 0 becomes; the others share
+// it.
+void WorkerPlane::open(std::shared_ptr<const proxy::ListenerSpec> spec,
+                       std::function<void(Result<SocketAddress>)> done) {
+  auto opening = std::make_shared<Opening>();
+  opening->listener.name = spec->name;
+  opening->listener.configured = spec->address;
+  opening->listener.bound = spec->address;
+  opening->listener.gauge = std::make_shared<proxy::ListenerGauge>();
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    opening->listener.counters.push_back(std::make_shared<proxy::ListenerCounters>());
+  }
+  opening->spec = std::move(spec);
+  opening->done = std::move(done);
+  open_next(opening);
+}
+
+void WorkerPlane::open_next(const std::shared_ptr<Opening>& opening) {
+  if (opening->next == workers_.size()) {
+    listeners_.push_back(opening->listener);
+    opening->done(opening->listener.bound);
+    return;
+  }
+  Worker* const worker = &workers_[opening->next];
+  worker->thread->post([this, worker, opening] {
+    proxy::OpenListener listener;
+    listener.spec = opening->spec;
+    listener.share = opening->next > 0;
+    listener.bind = opening->listener.bound;
+    listener.counters = opening->listener.counters[opening->next];
+    listener.gauge = opening->listener.gauge;
+    auto bound = std::make_shared<Result<net::Address>>(worker->service->open(std::move(listener)));
+    boost::asio::post(io_, [this, opening, bound] {
+      if (*bound) {
+        opening->listener.bound = **bound;
+        ++opening->next;
+        open_next(opening);
+        return;
+      }
+      for (std::size_t i = 0; i < opening->next; ++i) {
+        Worker* const opened = &workers_[i];
+        opened->thread->post(
+            [opened, spec = opening->spec] { opened->service->close(spec->name, spec->address); });
+      }
+      opening->done(fail(std::move(*bound).error()));
+    });
+  });
+}
+
+void WorkerPlane::update(std::shared_ptr<const proxy::ListenerSpec> spec) {
+  for (Worker& worker : workers_) {
+    worker.thread->post([slot = &worker, spec] { slot->service->update(spec); });
+  }
+}
+
+void WorkerPlane::close(const std::string& name, const SocketAddress& configured) {
+  for (Worker& worker : workers_) {
+    worker.thread->post(
+        [slot = &worker, name, configured] { slot->service->close(name, configured); });
+  }
+  for (Listener& listener : listeners_) {
+    if (listener.name == name && listener.configured == configured) listener.closed = true;
+  }
+  std::erase_if(listeners_, [](const Listener& listener) {
+    return listener.closed && listener.gauge->active.load(std::memory_order_relaxed) == 0;
+  });
+}
+
+std::vector<control::ListenerStatus> WorkerPlane::listeners() const {
+  std::vector<control::ListenerStatus> all;
+  for (const Listener& listener : listeners_) {
+    if (listener.closed) continue;
+    control::ListenerStatus status;
+    status.name = listener.name;
+    status.address = listener.bound;
+    status.active = listener.gauge->active.load(std::memory_order_relaxed);
+    status.accepted = listener.gauge->accepted.load(std::memory_order_relaxed);
+    status.refused = listener.gauge->refused.load(std::memory_order_relaxed);
+    for (const auto& counters : listener.counters) {
+      for (std::size_t i = 0; i < status.errors.size(); ++i) {
+        status.errors[i] += counters->errors[i].load(std::memory_order_relaxed);
+      }
+    }
+    all.push_back(std::move(status));
+  }
+  return all;
+}
+
+// ---- The end
+
+void WorkerPlane::drain() {
+  for (Worker& worker : workers_) {
+    worker.thread->post([slot = &worker] { slot->service->drain(); });
+  }
+}
+
+std::int64_t WorkerPlane::connections() const noexcept {
+  std::int64_t open = 0;
+  for (const Listener& listener : listeners_) {
+    open += listener.gauge->active.load(std::memory_order_relaxed);
+  }
+  return open;
+}
+
+void WorkerPlane::stop() {
+  if (std::exchange(stopped_, true)) return;
+  for (Worker& worker : workers_) {
+    if (worker.thread == nullptr) continue;
+    worker.thread->post([slot = &worker] {
+      if (slot->service != nullptr) slot->service->cancel();
+    });
+    // Behind the cancel, so that sessions have had a turn to end by themselves.
+    worker.thread->post([slot = &worker] { slot->service.reset(); });
+    worker.thread->stop();
+  }
+  for (Worker& worker : workers_) {
+    if (worker.thread != nullptr) worker.thread->join();
+  }
+}
+
+}  // namespace canaryd::daemon

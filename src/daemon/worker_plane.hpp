@@ -1,0 +1,70 @@
+// The data plane over real workers: one thread, one Service each.
+//
+// Thread rule: the control thread; work is posted to the workers, and their answers come back
+// through the io_context.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/control/data_plane.hpp"
+#include "canaryd/net/worker.hpp"
+#include "canaryd/proxy/service.hpp"
+#include "canaryd/telemetry/collector.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace canaryd::daemon {
+
+class WorkerPlane final : public control::DataPlane {
+ public:
+  // Starts the threads. The collector gives each worker its failure queue.
+  [[nodiscard]] static Result<std::unique_ptr<WorkerPlane>> start(boost::asio::io_context& io,
+                                                                  std::size_t workers,
+                                                                  telemetry::Collector& collector,
+                                                                  const Clock& clock);
+  ~WorkerPlane() override;
+
+  [[nodiscard]] std::size_t workers() const override { return workers_.size(); }
+  void publish(std::vector<proxy::WorkerSnapshot> snapshots, std::function<void()> done) override;
+  void open(std::shared_ptr<const proxy::ListenerSpec> spec,
+            std::function<void(Result<SocketAddress>)> done) override;
+  void update(std::shared_ptr<const proxy::ListenerSpec> spec) override;
+  void close(const std::string& name, const SocketAddress& configured) override;
+  [[nodiscard]] std::vector<control::ListenerStatus> listeners() const override;
+
+  // Stops accepting; exchanges under way go on, with Connection: close.
+  void drain();
+  // Client connections that are open on all workers.
+  [[nodiscard]] std::int64_t connections() const noexcept;
+  // Ends what is left and joins the threads.
+  void stop();
+
+ private:
+  struct Worker {
+    std::unique_ptr<net::Worker> thread;
+    std::unique_ptr<proxy::Service> service;  // Made, used and destroyed on the thread.
+  };
+  struct Listener {
+    std::string name;
+    SocketAddress configured;
+    SocketAddress bound;
+    std::shared_ptr<proxy::ListenerGauge> gauge;
+    std::vector<std::shared_ptr<proxy::ListenerCounters>> counters;  // One a worker.
+    bool closed = false;
+  };
+  struct Opening;
+
+  explicit WorkerPlane(boost::asio::io_context& io) : io_(io) {}
+  void open_next(const std::shared_ptr<Opening>& opening);
+
+  boost::asio::io_context& io_;
+  std::vector<Worker> workers_;
+  std::vector<Listener> listeners_;
+  bool stopped_ = false;
+};
+
+}  // namespace canaryd::daemon

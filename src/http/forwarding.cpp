@@ -1,0 +1,302 @@
+#include "canaryd/http/forwarding.hpp"
+
+#include "canaryd/http/chars.hpp"
+#include "canaryd/http/framing.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+
+namespace canaryd::http {
+namespace {
+
+// A set of field ids, as bits.
+using IdSet = std::uint64_t;
+
+constexpr IdSet bit(FieldId id) noexcept {
+  return IdSet{1} << static_cast<unsigned>(id);
+}
+constexpr IdSet set_of(std::initializer_list<FieldId> ids) noexcept {
+  IdSet set = 0;
+  for (const FieldId id : ids) set |= bit(id);
+  return set;
+}
+
+// RFC 9110 section 7.6.1, and the framing fields, which are written anew.
+constexpr IdSet kHopByHop = set_of({FieldId::kConnection,
+                                    FieldId::kKeepAlive,
+                                    FieldId::kProxyConnection,
+                                    FieldId::kProxyAuthenticate,
+                                    FieldId::kProxyAuthorization,
+                                    FieldId::kTe,
+                                    FieldId::kTrailer,
+                                    FieldId::kUpgrade,
+                                    FieldId::kHttp2Settings,
+                                    FieldId::kContentLength,
+                                    FieldId::kTransferEncoding});
+
+constexpr IdSet kForwardedBy = set_of({FieldId::kXForwardedFor,
+                                       FieldId::kXForwardedHost,
+                                       FieldId::kXForwardedProto,
+                                       FieldId::kForwarded});
+// What a client must not be able to say in our name.
+constexpr IdSet kOurs = set_of({FieldId::kXCanarydCohort, FieldId::kXCanarydRollout});
+
+constexpr std::size_t kRequestIdBytesMax = 128;
+constexpr std::string_view kRequestIdMarks = "-_.~+/=:@";
+
+// Servers that turn fields into variables (CGI, WSGI, PHP) read X_Forwarded_For as X-Forwarded-For.
+// So the underscored twin of a field that clients must not set is no way around us.
+bool is_underscored_twin(const Field& field) noexcept {
+  constexpr IdSet kGuarded =
+      kOurs | kForwardedBy |
+      set_of({FieldId::kHost, FieldId::kContentLength, FieldId::kTransferEncoding});
+  std::array<char, 20> name{};
+  if (field.id != FieldId::kOther || field.name.size() > name.size()) return false;
+  if (field.name.find('_') == std::string_view::npos) return false;
+  std::replace_copy(field.name.begin(), field.name.end(), name.begin(), '_', '-');
+  return (kGuarded & bit(field_id({name.data(), field.name.size()}))) != 0;
+}
+
+// Copies field lines; those that lie next to each other in the input go in one piece.
+class LineCopier {
+ public:
+  explicit LineCopier(HeadBuffer& out) noexcept : out_(out) {}
+
+  void copy(const Field& field) noexcept {
+    if (run_.data() + run_.size() != field.name.data() || field.line_size == 0) flush();
+    if (field.line_size == 0) {
+      out_.append_field(field.name, field.value);
+    } else if (run_.empty()) {
+      run_ = std::string_view(field.name.data(), field.line_size);
+    } else {
+      run_ = std::string_view(run_.data(), run_.size() + field.line_size);
+    }
+  }
+  void flush() noexcept {
+    out_.append(run_);
+    run_ = {};
+  }
+
+ private:
+  HeadBuffer& out_;
+  std::string_view run_;
+};
+
+void copy_fields(HeadBuffer& out, const FieldList& fields, IdSet dropped, bool nominates) noexcept {
+  LineCopier copier(out);
+  for (const Field& field : fields) {
+    if ((dropped & bit(field.id)) != 0) continue;
+    if (fields.may_have_odd_names() && is_underscored_twin(field)) continue;
+    if (nominates && is_nominated(fields, field)) continue;
+    copier.copy(field);
+  }
+  copier.flush();
+}
+
+void write_framing(HeadBuffer& out, const BodyFraming& framing) noexcept {
+  if (framing.kind == BodyKind::kChunked) out.append("Transfer-Encoding: chunked\r\n");
+  if (framing.kind == BodyKind::kLength) {
+    out.append("Content-Length: ");
+    out.append_decimal(framing.length);
+    out.append("\r\n");
+  }
+}
+
+void write_via(HeadBuffer& out, std::uint8_t version_minor, std::string_view via) noexcept {
+  out.append(version_minor == 0 ? "Via: 1.0 " : "Via: 1.1 ");
+  out.append(via);
+  out.append("\r\n");
+}
+
+// Does TE say that the client takes trailers? The one member of it that may be passed on.
+bool wants_trailers(const FieldList& fields) noexcept {
+  bool wants = false;
+  fields.for_each(FieldId::kTe, [&wants](const Field& field) {
+    std::string_view list = field.value;
+    for (auto member = next_list_member(list); !member.empty(); member = next_list_member(list)) {
+      wants = wants || equals_ignore_case(member, "trailers");
+    }
+  });
+  return wants;
+}
+
+bool is_sane_request_id(std::string_view id) noexcept {
+  return !id.empty() && id.size() <= kRequestIdBytesMax &&
+         std::all_of(id.begin(), id.end(), [](char c) {
+           const char small = lower(c);
+           return is_digit(c) || (small >= 'a' && small <= 'z') ||
+                  kRequestIdMarks.find(c) != std::string_view::npos;
+         });
+}
+
+bool keeps_request_id(const FieldList& fields) noexcept {
+  return fields.count(FieldId::kXRequestId) == 1 &&
+         is_sane_request_id(fields.value(FieldId::kXRequestId));
+}
+
+// Which fields of the request do not go on as they are.
+IdSet dropped_from_request(const RequestHead& head, const RequestForwarding& forwarding) noexcept {
+  IdSet dropped = kHopByHop | kOurs | bit(FieldId::kXForwardedFor);
+  if (!forwarding.peer_trusted) dropped |= kForwardedBy;
+  // Host stays where it is if it is what we would write.
+  const bool same_host = forwarding.authority.data() == head.host.data() &&
+                         forwarding.authority.size() == head.host.size();
+  if (!same_host) dropped |= bit(FieldId::kHost);
+  if (!head.expect_continue) dropped |= bit(FieldId::kExpect);
+  if (!keeps_request_id(head.fields)) dropped |= bit(FieldId::kXRequestId);
+  if (head.method == Method::kOptions) dropped |= bit(FieldId::kMaxForwards);
+  if (head.framing.kind == BodyKind::kChunked) dropped &= ~bit(FieldId::kTrailer);
+  return dropped;
+}
+
+void write_forwarded_for(HeadBuffer& out,
+                         const FieldList& fields,
+                         const RequestForwarding& forwarding) noexcept {
+  const bool append = forwarding.peer_trusted && fields.has(FieldId::kXForwardedFor);
+  if (!append && forwarding.client_ip.empty()) return;
+  out.append("X-Forwarded-For: ");
+  bool first = true;
+  const auto put = [&](std::string_view address) {
+    if (address.empty()) return;
+    if (!first) out.append(", ");
+    out.append(address);
+    first = false;
+  };
+  if (append) {
+    fields.for_each(FieldId::kXForwardedFor, [&](const Field& field) { put(field.value); });
+  }
+  put(forwarding.client_ip);
+  out.append("\r\n");
+}
+
+// What a trusted peer says stays; its lines have been copied already.
+void write_forwarded(HeadBuffer& out,
+                     const FieldList& fields,
+                     const RequestForwarding& forwarding) noexcept {
+  write_forwarded_for(out, fields, forwarding);
+  const bool trusted = forwarding.peer_trusted;
+  if (!(trusted && fields.has(FieldId::kXForwardedProto))) {
+    out.append_field("X-Forwarded-Proto", forwarding.scheme);
+  }
+  if (!(trusted && fields.has(FieldId::kXForwardedHost)) && !forwarding.authority.empty()) {
+    out.append_field("X-Forwarded-Host", forwarding.authority);
+  }
+}
+
+void write_max_forwards(HeadBuffer& out, const RequestHead& head) noexcept {
+  std::uint64_t hops = 0;
+  if (head.method != Method::kOptions || head.fields.count(FieldId::kMaxForwards) != 1) return;
+  if (!parse_decimal(head.fields.value(FieldId::kMaxForwards), hops) || hops == 0) return;
+  out.append("Max-Forwards: ");
+  out.append_decimal(hops - 1);
+  out.append("\r\n");
+}
+
+void write_status_line(HeadBuffer& out, const ResponseHead& head) noexcept {
+  out.append("HTTP/1.1 ");
+  out.append_decimal(head.status);
+  out.append(' ');
+  out.append(head.reason);
+  out.append("\r\n");
+}
+
+}  // namespace
+
+void write_request_head(HeadBuffer& out,
+                        const RequestHead& head,
+                        const RequestForwarding& forwarding) noexcept {
+  const IdSet dropped = dropped_from_request(head, forwarding);
+  out.append(head.method_text);
+  out.append(' ');
+  out.append(forwarding.target);
+  out.append(" HTTP/1.1\r\n");
+  if ((dropped & bit(FieldId::kHost)) != 0 || !head.fields.has(FieldId::kHost)) {
+    out.append_field("Host", forwarding.authority);
+  }
+  copy_fields(out, head.fields, dropped, head.nominates);
+
+  write_framing(out, head.framing);
+  write_forwarded(out, head.fields, forwarding);
+  write_via(out, head.version_minor, forwarding.via);
+  if (!keeps_request_id(head.fields) && !forwarding.request_id.empty()) {
+    out.append_field("X-Request-Id", forwarding.request_id);
+  }
+  if (!head.fields.has(FieldId::kTraceparent) && !forwarding.traceparent.empty()) {
+    out.append_field("traceparent", forwarding.traceparent);
+  }
+  if (!forwarding.cohort.empty()) out.append_field("X-Canaryd-Cohort", forwarding.cohort);
+  if (!forwarding.rollout.empty()) out.append_field("X-Canaryd-Rollout", forwarding.rollout);
+  write_max_forwards(out, head);
+  // RFC 9110 section 10.1.4: TE is for one hop, so it has to be named.
+  if (wants_trailers(head.fields)) out.append("TE: trailers\r\nConnection: TE\r\n");
+  out.append("\r\n");
+}
+
+std::string_view request_id(const RequestHead& head, std::string_view fresh) noexcept {
+  return keeps_request_id(head.fields) ? head.fields.value(FieldId::kXRequestId) : fresh;
+}
+
+bool ends_here(const RequestHead& head) noexcept {
+  std::uint64_t hops = 1;
+  return head.method == Method::kOptions && head.fields.count(FieldId::kMaxForwards) == 1 &&
+         parse_decimal(head.fields.value(FieldId::kMaxForwards), hops) && hops == 0;
+}
+
+ResponsePlan plan_response(const ResponseHead& head,
+                           std::uint8_t client_version_minor,
+                           bool client_keep_alive) noexcept {
+  const BodyKind kind = head.framing.kind;
+  const bool chunks_known = client_version_minor >= 1;
+  if (!chunks_known && (kind == BodyKind::kChunked || kind == BodyKind::kUntilClose)) {
+    return {{BodyKind::kUntilClose, 0}, BodyOutput::kData, false};
+  }
+  if (kind == BodyKind::kUntilClose) {
+    return {{BodyKind::kChunked, 0}, BodyOutput::kChunked, client_keep_alive};
+  }
+  return {head.framing, BodyOutput::kAsIs, client_keep_alive};
+}
+
+void write_response_head(HeadBuffer& out,
+                         const ResponseHead& head,
+                         const ResponseForwarding& forwarding) noexcept {
+  const ResponsePlan& plan = forwarding.plan;
+  const bool passes_trailers =
+      plan.framing.kind == BodyKind::kChunked && plan.output == BodyOutput::kAsIs;
+  IdSet dropped = kHopByHop | kOurs;
+  if (passes_trailers) dropped &= ~bit(FieldId::kTrailer);
+  write_status_line(out, head);
+  copy_fields(out, head.fields, dropped, head.nominates);
+
+  write_framing(out, plan.framing);
+  const bool describes_body =
+      head.status == 304 || (forwarding.request_method == Method::kHead && head.status != 204);
+  if (plan.framing.kind == BodyKind::kNone && describes_body && head.content_length) {
+    write_framing(out, {BodyKind::kLength, *head.content_length});
+  }
+  write_via(out, head.version_minor, forwarding.via);
+  if (!head.fields.has(FieldId::kDate) && !forwarding.date.empty()) {
+    out.append_field("Date", forwarding.date);
+  }
+  if (!forwarding.cohort.empty()) out.append_field("X-Canaryd-Cohort", forwarding.cohort);
+  if (forwarding.cookie != nullptr && may_issue_cookie(head)) {
+    write_set_cookie(out, *forwarding.cookie);
+  }
+  const bool keep_alive = plan.keep_alive && plan.framing.kind != BodyKind::kUntilClose;
+  if (!keep_alive) {
+    out.append("Connection: close\r\n");
+  } else if (forwarding.client_version_minor == 0) {
+    out.append("Connection: keep-alive\r\n");
+  }
+  out.append("\r\n");
+}
+
+void write_interim_head(HeadBuffer& out, const ResponseHead& head, std::string_view via) noexcept {
+  write_status_line(out, head);
+  copy_fields(out, head.fields, kHopByHop | kOurs, head.nominates);
+  write_via(out, head.version_minor, via);
+  out.append("\r\n");
+}
+
+}  // namespace canaryd::http

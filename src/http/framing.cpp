@@ -1,0 +1,211 @@
+#include "canaryd/http/framing.hpp"
+
+#include "canaryd/http/chars.hpp"
+#include "canaryd/http/uri.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace canaryd::http {
+namespace {
+
+constexpr Refused kAccepted{};
+
+Refused bad(const char* detail) noexcept {
+  return {Refusal::kBadRequest, detail};
+}
+Refused broken(const char* detail) noexcept {
+  return {Refusal::kUpstreamProtocol, detail};
+}
+
+struct ConnectionOptions {
+  bool close = false;
+  bool keep_alive = false;
+  bool upgrade = false;
+  bool nominates = false;
+};
+
+// False: not a list of tokens, or too many of them.
+bool read_connection(const FieldList& fields, ConnectionOptions& options) noexcept {
+  unsigned count = 0;
+  bool sound = true;
+  fields.for_each(FieldId::kConnection, [&](const Field& field) {
+    std::string_view list = field.value;
+    // Nearly always it is one of these two alone.
+    if (field_id(list) == FieldId::kKeepAlive) {
+      options.keep_alive = true;
+      return;
+    }
+    if (equals_ignore_case(list, "close")) {
+      options.close = true;
+      return;
+    }
+    for (auto member = next_list_member(list); !member.empty(); member = next_list_member(list)) {
+      if (++count > kConnectionOptionsMax || !is_token(member)) {
+        sound = false;
+        return;
+      }
+      if (equals_ignore_case(member, "close")) {
+        options.close = true;
+        continue;
+      }
+      const FieldId id = field_id(member);
+      options.keep_alive |= id == FieldId::kKeepAlive;
+      options.upgrade |= id == FieldId::kUpgrade;
+      options.nominates |= id == FieldId::kOther;
+    }
+  });
+  return sound;
+}
+
+bool persists(std::uint8_t version_minor, const ConnectionOptions& options) noexcept {
+  return !options.close && (version_minor >= 1 || options.keep_alive);
+}
+
+// RFC 9112 section 6.1 wants 501 for a coding that exists but is not understood. Everything else
+// that is not exactly "chunked" is somebody's trick.
+bool is_known_coding_chain(std::string_view value) noexcept {
+  constexpr std::array<std::string_view, 5> kCodings = {
+      "gzip", "x-gzip", "deflate", "compress", "x-compress"};
+  std::string_view list = value;
+  auto member = next_list_member(list);
+  while (std::any_of(kCodings.begin(), kCodings.end(), [&](auto coding) {
+    return equals_ignore_case(coding, member);
+  })) {
+    member = next_list_member(list);
+  }
+  return equals_ignore_case(member, "chunked") && list.empty();
+}
+
+// The part that both directions share. `length_given` and the framing are set from Content-Length
+// and Transfer-Encoding; kNone if there is neither.
+struct Declared {
+  BodyFraming framing;
+  bool length_given = false;
+  Refused refused;
+};
+
+Declared read_framing_fields(const FieldList& fields, std::uint8_t version_minor) noexcept {
+  Declared declared;
+  const bool coded = fields.has(FieldId::kTransferEncoding);
+  declared.length_given = fields.has(FieldId::kContentLength);
+  if (!coded && !declared.length_given) return declared;
+  if (coded && declared.length_given) {
+    declared.refused = bad("Content-Length beside Transfer-Encoding");
+    return declared;
+  }
+  if (coded) {
+    const std::string_view coding = fields.value(FieldId::kTransferEncoding);
+    if (version_minor == 0) {
+      declared.refused = bad("Transfer-Encoding in HTTP/1.0");
+    } else if (fields.count(FieldId::kTransferEncoding) != 1) {
+      declared.refused = bad("several Transfer-Encoding fields");
+    } else if (!equals_ignore_case(coding, "chunked")) {
+      declared.refused =
+          is_known_coding_chain(coding)
+              ? Refused{Refusal::kNotImplemented, "transfer coding other than chunked"}
+              : bad("Transfer-Encoding is not chunked");
+    }
+    declared.framing.kind = BodyKind::kChunked;
+    return declared;
+  }
+  declared.framing.kind = BodyKind::kLength;
+  if (fields.count(FieldId::kContentLength) != 1) {
+    declared.refused = bad("several Content-Length fields");
+  } else if (!parse_decimal(fields.value(FieldId::kContentLength), declared.framing.length)) {
+    declared.refused = bad("Content-Length is not a number");
+  }
+  return declared;
+}
+
+Refused check_method(Method method) noexcept {
+  if (method == Method::kConnect) return {Refusal::kNotImplemented, "CONNECT"};
+  // It would show a client the fields that proxies add, other users' credentials among them.
+  if (method == Method::kTrace) return {Refusal::kNotImplemented, "TRACE"};
+  return kAccepted;
+}
+
+Refused check_host(RequestHead& head) noexcept {
+  const std::size_t count = head.fields.count(FieldId::kHost);
+  if (count > 1) return bad("several Host fields");
+  if (count == 0) return head.version_minor >= 1 ? bad("no Host field") : kAccepted;
+  head.host = head.fields.value(FieldId::kHost);
+  Authority authority;
+  return parse_authority(head.host, authority) ? kAccepted : bad("Host is not a host");
+}
+
+Refused check_expect(RequestHead& head) noexcept {
+  bool known = true;
+  head.fields.for_each(FieldId::kExpect, [&known](const Field& field) {
+    known = known && equals_ignore_case(field.value, "100-continue");
+  });
+  if (!known) return {Refusal::kExpectationFailed, "unknown expectation"};
+  // RFC 9110 section 10.1.1: to be ignored from HTTP/1.0, and of no use without a body.
+  head.expect_continue =
+      head.fields.has(FieldId::kExpect) && head.version_minor >= 1 && !head.framing.empty();
+  return kAccepted;
+}
+
+}  // namespace
+
+Refused frame_request(RequestHead& head) noexcept {
+  if (const auto refused = check_method(head.method)) return refused;
+  if (const auto refused = check_host(head)) return refused;
+  const Declared declared = read_framing_fields(head.fields, head.version_minor);
+  if (declared.refused) return declared.refused;
+  head.framing = declared.framing;
+  if (const auto refused = check_expect(head)) return refused;
+
+  ConnectionOptions options;
+  if (!read_connection(head.fields, options))
+    return bad("Connection is not a short list of tokens");
+  head.keep_alive = persists(head.version_minor, options);
+  head.nominates = options.nominates;
+  // RFC 9110 section 7.8: to be ignored from HTTP/1.0.
+  head.upgrade = options.upgrade && head.version_minor >= 1 && head.fields.has(FieldId::kUpgrade);
+  return kAccepted;
+}
+
+Refused frame_response(ResponseHead& head, Method request_method) noexcept {
+  const Declared declared = read_framing_fields(head.fields, head.version_minor);
+  if (declared.refused) return broken(declared.refused.detail);
+  // No upgrade is ever asked for upstream, so nobody can have agreed to one.
+  if (head.status == 101) return broken("switching protocols unasked");
+
+  ConnectionOptions options;
+  if (!read_connection(head.fields, options)) {
+    return broken("Connection is not a short list of tokens");
+  }
+  head.keep_alive = persists(head.version_minor, options);
+  head.nominates = options.nominates;
+  if (declared.length_given) head.content_length = declared.framing.length;
+
+  if (head.interim() || head.status == 204) {
+    // RFC 9112 section 6.3 says there is no body; a sender that announces one will send one, and it
+    // would be read as the next response.
+    if (!declared.framing.empty()) return broken("body announced with a status that has none");
+    return kAccepted;
+  }
+  if (request_method == Method::kHead || head.status == 304) return kAccepted;
+  if (declared.framing.kind == BodyKind::kNone) {
+    head.framing.kind = BodyKind::kUntilClose;
+    head.keep_alive = false;
+    return kAccepted;
+  }
+  head.framing = declared.framing;
+  return kAccepted;
+}
+
+bool is_nominated(const FieldList& fields, const Field& field) noexcept {
+  if (field.id != FieldId::kOther) return false;
+  bool named = false;
+  fields.for_each(FieldId::kConnection, [&](const Field& connection) {
+    std::string_view list = connection.value;
+    for (auto member = next_list_member(list); !member.empty(); member = next_list_member(list)) {
+      named = named || equals_ignore_case(member, field.name);
+    }
+  });
+  return named;
+}
+
+}  // namespace canaryd::http

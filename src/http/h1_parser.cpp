@@ -1,0 +1,248 @@
+#include "canaryd/http/h1_parser.hpp"
+
+#include "canaryd/base/error.hpp"
+#include "canaryd/http/chars.hpp"
+#include "canaryd/http/framing.hpp"
+#include "http/scan.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace canaryd::http {
+namespace {
+
+constexpr std::uint32_t kVersionBytes = 8;  // "HTTP/1.1"
+
+// What a look at the end of a line can say.
+enum class LineEnd : std::uint8_t { kWhole, kPartial, kBad };
+
+LineEnd line_end(const char* at, const char* end) noexcept {
+  if (at == end) return LineEnd::kPartial;
+  if (*at != '\r') return LineEnd::kBad;
+  if (at + 1 == end) return LineEnd::kPartial;
+  return at[1] == '\n' ? LineEnd::kWhole : LineEnd::kBad;
+}
+
+// "HTTP/" DIGIT "." DIGIT; both digits out. Needs kVersionBytes bytes.
+bool read_version(const char* at, char& major, char& minor) noexcept {
+  major = at[5];
+  minor = at[7];
+  return std::memcmp(at, "HTTP/", 5) == 0 && is_digit(major) && at[6] == '.' && is_digit(minor);
+}
+
+bool is_supported(char major, char minor) noexcept {
+  return major == '1' && (minor == '0' || minor == '1');
+}
+
+std::uint32_t distance(const char* from, const char* to) noexcept {
+  return static_cast<std::uint32_t>(to - from);
+}
+
+}  // namespace
+
+namespace detail {
+
+void HeadParser::reset() noexcept {
+  base_ = nullptr;
+  line_ = scanned_ = colon_ = 0;
+  started_ = false;
+  empty_lines_ = 0;
+  refused_ = {};
+}
+
+HeadParser::Line HeadParser::bad(Refusal why, const char* detail) noexcept {
+  const bool response = default_refusal_ == Refusal::kUpstreamProtocol;
+  refused_ = {response ? default_refusal_ : why, detail};
+  return Line::kBad;
+}
+
+ParseState HeadParser::fail(Refusal why, const char* detail) noexcept {
+  bad(why, detail);
+  return ParseState::kError;
+}
+
+const char* HeadParser::resume(const char* at) const noexcept {
+  return std::max(at, base_ + scanned_);
+}
+
+HeadParser::Line HeadParser::partial(const char* at) noexcept {
+  scanned_ = distance(base_, at);
+  return Line::kPartial;
+}
+
+HeadParser::Line HeadParser::parsed(const char* next) noexcept {
+  line_ = scanned_ = distance(base_, next);
+  colon_ = 0;
+  return Line::kParsed;
+}
+
+template <class Head, class StartLine>
+ParseState HeadParser::run(std::string_view input, Head& head, StartLine&& start_line) {
+  if (refused_) return ParseState::kError;
+  if (base_ == nullptr) {
+    head.clear();
+  } else if (base_ != input.data()) {
+    head.rebase(base_, input.data());
+  }
+  base_ = input.data();
+  const bool at_limit = input.size() >= limits_.head_bytes;
+  input = input.substr(0, limits_.head_bytes);
+
+  const char* const end = input.data() + input.size();
+  for (;;) {
+    const char* const begin = input.data() + line_;
+    switch (started_ ? parse_field(begin, end, head.fields) : start_line(begin, end)) {
+      case Line::kParsed:
+        break;
+      case Line::kPartial:
+        if (at_limit) return fail(Refusal::kHeadersTooLarge, "head too long");
+        return ParseState::kNeedMore;
+      case Line::kEnd:
+        head.size = line_;
+        return ParseState::kDone;
+      case Line::kBad:
+        return ParseState::kError;
+    }
+  }
+}
+
+HeadParser::Line HeadParser::parse_field(const char* begin, const char* end, FieldList& fields) {
+  if (begin == end) return Line::kPartial;
+  if (*begin == '\r') {
+    const LineEnd last = line_end(begin, end);
+    if (last == LineEnd::kPartial) return Line::kPartial;
+    if (last == LineEnd::kBad) return bad(Refusal::kBadRequest, "bare CR");
+    line_ += 2;
+    return Line::kEnd;
+  }
+  if (colon_ == 0) {
+    const char* at = skip_plain_name(resume(begin), end);
+    if (at == end || *at != ':') {
+      fields.note_odd_name();
+      while (at != end && is_token_char(*at)) ++at;
+      if (at == end) return partial(at);
+    }
+    if (at == begin) return bad(Refusal::kBadRequest, "field line begins with no name");
+    if (*at != ':') return bad(Refusal::kBadRequest, "bad character in field name");
+    colon_ = distance(base_, at);
+  }
+  const char* const colon = base_ + colon_;
+  const char* const at = find_value_end(resume(colon + 1), end);
+  const LineEnd ending = line_end(at, end);
+  if (ending == LineEnd::kPartial) return partial(at);
+  if (ending == LineEnd::kBad) return bad(Refusal::kBadRequest, "control character in field value");
+  if (fields.size() >= limits_.field_count) {
+    return bad(Refusal::kHeadersTooLarge, "too many fields");
+  }
+  const std::string_view name(begin, static_cast<std::size_t>(colon - begin));
+  const std::string_view value(colon + 1, static_cast<std::size_t>(at - colon - 1));
+  fields.add(Field{name, trim(value), distance(begin, at + 2), field_id(name)});
+  return parsed(at + 2);
+}
+
+}  // namespace detail
+
+RequestParser::RequestParser(const HeadLimits& limits) noexcept : HeadParser(limits) {}
+
+ParseState RequestParser::parse(std::string_view input, RequestHead& head) {
+  const auto state = run(input, head, [&](const char* begin, const char* end) {
+    return parse_request_line(begin, end, head);
+  });
+  if (state != ParseState::kDone) return state;
+  refused_ = frame_request(head);
+  return refused_ ? ParseState::kError : ParseState::kDone;
+}
+
+RequestParser::Line RequestParser::parse_request_line(const char* begin,
+                                                      const char* end,
+                                                      RequestHead& head) {
+  if (begin == end) return Line::kPartial;
+  if (*begin == '\r') {
+    const LineEnd empty = line_end(begin, end);
+    if (empty == LineEnd::kPartial) return Line::kPartial;
+    if (empty == LineEnd::kBad) return bad(Refusal::kBadRequest, "bare CR");
+    if (++empty_lines_ > kEmptyLinesMax) return bad(Refusal::kBadRequest, "too many empty lines");
+    return parsed(begin + 2);
+  }
+  const char* at = begin;
+  while (at != end && is_token_char(*at)) ++at;
+  if (at - begin > kMethodBytesMax) return bad(Refusal::kBadRequest, "method too long");
+  if (at == end) return Line::kPartial;
+  if (at == begin || *at != ' ') return bad(Refusal::kBadRequest, "bad method");
+  const std::string_view method(begin, static_cast<std::size_t>(at - begin));
+
+  const char* const target = ++at;
+  at = find_target_end(resume(target), end);
+  if (at - target > limits_.target_bytes) return bad(Refusal::kTargetTooLong, "target too long");
+  if (at == end) return partial(at);
+  if (at == target || *at != ' ') return bad(Refusal::kBadRequest, "bad target");
+  const std::string_view target_text(target, static_cast<std::size_t>(at - target));
+
+  ++at;
+  if (end - at < kVersionBytes) return Line::kPartial;
+  char major = 0;
+  char minor = 0;
+  if (!read_version(at, major, minor)) return bad(Refusal::kBadRequest, "bad version");
+  if (!is_supported(major, minor)) return bad(Refusal::kVersionNotSupported, "version");
+  at += kVersionBytes;
+  const LineEnd ending = line_end(at, end);
+  if (ending == LineEnd::kPartial) return Line::kPartial;
+  if (ending == LineEnd::kBad) return bad(Refusal::kBadRequest, "request line does not end here");
+
+  head.method_text = method;
+  head.method = parse_method(method);
+  head.target = target_text;
+  head.version_minor = static_cast<std::uint8_t>(minor - '0');
+  started_ = true;
+  return parsed(at + 2);
+}
+
+ResponseParser::ResponseParser(const HeadLimits& limits) noexcept : HeadParser(limits) {
+  default_refusal_ = Refusal::kUpstreamProtocol;
+}
+
+ParseState ResponseParser::parse(std::string_view input,
+                                 Method request_method,
+                                 ResponseHead& head) {
+  const auto state = run(input, head, [&](const char* begin, const char* end) {
+    return parse_status_line(begin, end, head);
+  });
+  if (state != ParseState::kDone) return state;
+  refused_ = frame_response(head, request_method);
+  return refused_ ? ParseState::kError : ParseState::kDone;
+}
+
+ResponseParser::Line ResponseParser::parse_status_line(const char* begin,
+                                                       const char* end,
+                                                       ResponseHead& head) {
+  constexpr std::uint32_t kStatusBytes = 4;  // " 200"
+  if (begin != end && *begin != 'H') return bad(Refusal::kBadRequest, "not a status line");
+  if (end - begin < kVersionBytes + kStatusBytes) return Line::kPartial;
+  char major = 0;
+  char minor = 0;
+  if (!read_version(begin, major, minor)) return bad(Refusal::kBadRequest, "bad version");
+  if (!is_supported(major, minor)) return bad(Refusal::kBadRequest, "version");
+  const char* at = begin + kVersionBytes;
+  if (at[0] != ' ' || !is_digit(at[1]) || !is_digit(at[2]) || !is_digit(at[3])) {
+    return bad(Refusal::kBadRequest, "bad status code");
+  }
+  const int status = (at[1] - '0') * 100 + (at[2] - '0') * 10 + (at[3] - '0');
+  if (status < 100 || status > 599) return bad(Refusal::kBadRequest, "status code out of range");
+  at += kStatusBytes;
+  // Some servers leave away the space before an empty reason; nothing is ambiguous about it.
+  if (at != end && *at != ' ' && *at != '\r') return bad(Refusal::kBadRequest, "bad status code");
+  if (at != end && *at == ' ') ++at;
+  const char* const reason = at;
+  at = find_value_end(resume(reason), end);
+  const LineEnd ending = line_end(at, end);
+  if (ending == LineEnd::kPartial) return partial(at);
+  if (ending == LineEnd::kBad) return bad(Refusal::kBadRequest, "control character in reason");
+
+  head.status = static_cast<std::uint16_t>(status);
+  head.reason = std::string_view(reason, static_cast<std::size_t>(at - reason));
+  head.version_minor = static_cast<std::uint8_t>(minor - '0');
+  started_ = true;
+  return parsed(at + 2);
+}
+
+}  // namespace canaryd::http

@@ -1,0 +1,290 @@
+#include "canaryd/http/uri.hpp"
+
+#include "canaryd/http/chars.hpp"
+#include "http/scan.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace canaryd::http {
+namespace {
+
+Refused bad(const char* detail) noexcept {
+  return {Refusal::kBadRequest, detail};
+}
+
+// RFC 3986 section 2.3.
+constexpr auto kUnreserved = [] {
+  std::array<bool, 256> table{};
+  for (unsigned c = '0'; c <= '9'; ++c) table[c] = true;
+  for (unsigned c = 'a'; c <= 'z'; ++c) table[c] = true;
+  for (unsigned c = 'A'; c <= 'Z'; ++c) table[c] = true;
+  for (const char c : {'-', '.', '_', '~'}) table[static_cast<unsigned char>(c)] = true;
+  return table;
+}();
+
+bool is_unreserved(char c) noexcept {
+  return kUnreserved[static_cast<unsigned char>(c)];
+}
+
+// Characters of a path that mean nothing to us and are canonical wherever they stand.
+constexpr auto kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (unsigned c = '!'; c <= '~'; ++c) plain[c] = true;
+  for (const char c : {'/', '%', '\\', '#', '?'}) plain[static_cast<unsigned char>(c)] = false;
+  return plain;
+}();
+
+bool is_plain(char c) noexcept {
+  return kPlain[static_cast<unsigned char>(c)];
+}
+
+bool is_dots(std::string_view name) noexcept {
+  return name == "." || name == "..";
+}
+
+// Does a server that splits at escaped slashes, or strips ";parameters", see a dot segment in here?
+bool hides_dots(std::string_view segment) noexcept {
+  constexpr std::string_view kSlash = "%2F";
+  for (;;) {
+    const std::size_t slash = segment.find(kSlash);
+    const std::string_view part = segment.substr(0, slash);
+    if (is_dots(part.substr(0, part.find(';')))) return true;
+    if (slash == std::string_view::npos) return false;
+    segment.remove_prefix(slash + kSlash.size());
+  }
+}
+
+// The usual case, one pass: nothing escaped, no empty segment, no segment that begins with a dot
+// and might be one.
+bool is_canonical_path(std::string_view path) noexcept {
+  if (path.empty() || path.front() != '/') return false;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (is_plain(path[i])) continue;
+    if (path[i] != '/') return false;
+    const std::string_view rest = path.substr(i + 1);
+    if (rest.empty() || (rest.front() != '/' && rest.front() != '.')) continue;
+    if (rest.front() == '/' || hides_dots(rest.substr(0, rest.find('/')))) return false;
+  }
+  return true;
+}
+
+class PathWriter {
+ public:
+  PathWriter(const UriRules& rules, std::span<char> out) noexcept : rules_(rules), out_(out) {}
+
+  // Never writes more than it reads, but for the '/' that an empty path becomes.
+  Refused write(std::string_view path) noexcept {
+    if (out_.size() < path.size() + 1) return {Refusal::kTargetTooLong, "no room for the target"};
+    put('/');
+    segment_ = size_;
+    if (!path.empty() && path.front() == '/') path.remove_prefix(1);
+    while (!path.empty()) {
+      if (const Refused refused = take(path)) return refused;
+    }
+    return end_segment(false);
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+ private:
+  void put(char c) noexcept { out_[size_++] = c; }
+
+  Refused take(std::string_view& path) noexcept {
+    const char c = path.front();
+    if (c == '%') return take_escape(path);
+    path.remove_prefix(1);
+    if (c == '/') return end_segment(true);
+    if (!is_plain(c)) return bad("character not allowed in path");
+    put(c);
+    return {};
+  }
+
+  Refused take_escape(std::string_view& path) noexcept {
+    const int high = path.size() > 2 ? hex_digit(path[1]) : -1;
+    const int low = path.size() > 2 ? hex_digit(path[2]) : -1;
+    if (high < 0 || low < 0) return bad("broken escape in path");
+    path.remove_prefix(3);
+    const auto byte = static_cast<unsigned char>(high * 16 + low);
+    const auto c = static_cast<char>(byte);
+    if (is_unreserved(c)) {
+      put(c);
+      return {};
+    }
+    if (byte < 0x20 || byte == 0x7f) return bad("escaped control character in path");
+    if (c == '\\') return bad("escaped backslash in path");
+    if (c == '/' && !rules_.encoded_slash) return bad("escaped slash in path");
+    constexpr std::string_view kDigits = "0123456789ABCDEF";
+    put('%');
+    put(kDigits[static_cast<std::size_t>(high)]);
+    put(kDigits[static_cast<std::size_t>(low)]);
+    return {};
+  }
+
+  Refused end_segment(bool slash) noexcept {
+    const std::string_view segment(out_.data() + segment_, size_ - segment_);
+    if (segment == ".") {
+      size_ = segment_;
+    } else if (segment == "..") {
+      if (segment_ == 1) return bad("path climbs above its root");
+      size_ = segment_ - 1;
+      while (out_[size_ - 1] != '/') --size_;
+    } else if (hides_dots(segment)) {
+      return bad("hidden dot segment in path");
+    } else if (slash && !segment.empty()) {
+      put('/');
+    }
+    segment_ = size_;
+    return {};
+  }
+
+  UriRules rules_;
+  std::span<char> out_;
+  std::size_t size_ = 0;
+  std::size_t segment_ = 0;  // Where the segment being written begins; behind a '/'.
+};
+
+bool is_host_name(std::string_view text) noexcept {
+  bool label_open = false;
+  for (const char c : text) {
+    if (!is_unreserved(c) || (c == '.' && !label_open)) return false;
+    label_open = c != '.';
+  }
+  return !text.empty();
+}
+
+bool is_ipv6_text(std::string_view text) noexcept {
+  return text.size() >= 2 && text.size() <= 45 && std::count(text.begin(), text.end(), ':') >= 2 &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return hex_digit(c) >= 0 || c == ':' || c == '.';
+         });
+}
+
+// Takes the scheme and authority off an absolute target; they must name the same host as the Host
+// field.
+Refused take_authority(const RequestHead& head, std::string_view& rest, Target& target) noexcept {
+  const std::size_t colon = rest.find("://");
+  const std::string_view scheme = rest.substr(0, colon);
+  const bool http = equals_ignore_case(scheme, "http");
+  if (colon == std::string_view::npos || (!http && !equals_ignore_case(scheme, "https"))) {
+    return bad("target is neither a path nor an http URL");
+  }
+  rest.remove_prefix(colon + 3);
+  const std::size_t end = std::min(rest.find_first_of("/?#"), rest.size());
+  target.form = TargetForm::kAbsolute;
+  target.authority = rest.substr(0, end);
+  rest.remove_prefix(end);
+  Authority named;
+  if (!parse_authority(target.authority, named)) return bad("authority is not a host");
+  Authority host;
+  if (head.host.empty()) return {};
+  if (!parse_authority(head.host, host) || !same_authority(named, host, http ? "80" : "443")) {
+    return bad("target and Host name different hosts");
+  }
+  return {};
+}
+
+// Sets target.host; writes only if there is something to make small.
+Refused canonical_host(std::span<char> scratch, Target& target) noexcept {
+  Authority authority;
+  if (target.authority.empty()) return {};
+  if (!parse_authority(target.authority, authority)) return bad("Host is not a host");
+  std::string_view host = authority.host;
+  if (host.back() == '.') host.remove_suffix(1);
+  target.host = host;
+  if (std::none_of(host.begin(), host.end(), [](char c) { return c != lower(c); })) return {};
+  if (scratch.size() < host.size()) return {Refusal::kTargetTooLong, "no room for the host"};
+  std::transform(host.begin(), host.end(), scratch.begin(), lower);
+  target.host = std::string_view(scratch.data(), host.size());
+  return {};
+}
+
+}  // namespace
+
+Refused parse_target(const RequestHead& head,
+                     const UriRules& rules,
+                     std::span<char> scratch,
+                     Target& target) noexcept {
+  target = {};
+  target.authority = head.host;
+  std::string_view rest = head.target;
+  if (rest.empty()) return bad("empty target");
+  const bool options = head.method == Method::kOptions;
+  if (rest.front() != '/' && rest != "*") {
+    if (const Refused refused = take_authority(head, rest, target)) return refused;
+    // RFC 9112 section 3.2.4: OPTIONS on a URL without path and query is about the server as a
+    // whole.
+    if (options && rest.empty()) rest = "*";
+  }
+  if (rest == "*") {
+    if (!options) return bad("asterisk is for OPTIONS only");
+    if (target.form == TargetForm::kOrigin) target.form = TargetForm::kAsterisk;
+    target.forwarded = target.path = rest;
+    return canonical_host(scratch, target);
+  }
+
+  const std::size_t mark = rest.find('?');
+  const std::string_view path = rest.substr(0, mark);
+  if (mark != std::string_view::npos) target.query = rest.substr(mark + 1);
+  const char* const query_end = target.query.data() + target.query.size();
+  if (find_target_end(target.query.data(), query_end) != query_end ||
+      target.query.find('#') != std::string_view::npos) {
+    return bad("character not allowed in query");
+  }
+  if (is_canonical_path(path)) {
+    target.forwarded = rest;
+    target.path = path;
+    return canonical_host(scratch, target);
+  }
+  PathWriter writer(rules, scratch);
+  if (const Refused refused = writer.write(path)) return refused;
+  const std::size_t path_size = writer.size();
+  const std::size_t tail = rest.size() - path.size();
+  if (scratch.size() - path_size < tail) return {Refusal::kTargetTooLong, "no room for the target"};
+  if (tail != 0) std::memcpy(scratch.data() + path_size, rest.data() + path.size(), tail);
+  target.forwarded = std::string_view(scratch.data(), path_size + tail);
+  target.path = target.forwarded.substr(0, path_size);
+  if (tail != 0) target.query = target.forwarded.substr(path_size + 1);
+  return canonical_host(scratch.subspan(path_size + tail), target);
+}
+
+bool parse_authority(std::string_view text, Authority& authority) noexcept {
+  const bool bracketed = !text.empty() && text.front() == '[';
+  const std::size_t close = bracketed ? text.find(']') : 0;
+  if (close == std::string_view::npos) return false;
+  const std::size_t host_end = std::min(bracketed ? close + 1 : text.find(':'), text.size());
+  const std::string_view host = text.substr(0, host_end);
+  if (bracketed ? !is_ipv6_text(host.substr(1, host.size() - 2)) : !is_host_name(host))
+    return false;
+  std::string_view port = text.substr(host_end);
+  if (!port.empty()) {
+    if (port.front() != ':') return false;
+    port.remove_prefix(1);
+    std::uint64_t number = 0;
+    if (!port.empty() && (port.size() > 5 || !parse_decimal(port, number) || number > 65535)) {
+      return false;
+    }
+  }
+  authority = {host, port};
+  return true;
+}
+
+bool same_authority(const Authority& a,
+                    const Authority& b,
+                    std::string_view default_port) noexcept {
+  const auto port = [&](const Authority& of) { return of.port.empty() ? default_port : of.port; };
+  return equals_ignore_case(a.host, b.host) && port(a) == port(b);
+}
+
+std::string_view find_query(std::string_view query, std::string_view name) noexcept {
+  while (!query.empty()) {
+    const std::size_t end = std::min(query.find('&'), query.size());
+    const std::string_view pair = query.substr(0, end);
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    if (pair.substr(0, equals) == name) return pair.substr(std::min(equals + 1, pair.size()));
+    query.remove_prefix(std::min(end + 1, query.size()));
+  }
+  return {};
+}
+
+}  // namespace canaryd::http

@@ -1,0 +1,102 @@
+#include "net/tcp_listener.hpp"
+
+#include "net/sockets.hpp"
+#include "net/tcp_stream.hpp"
+
+#include <cerrno>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <utility>
+
+namespace canaryd::net {
+namespace {
+
+// Bound and listening. The first socket is bound without SO_REUSEPORT, which the kernel refuses if
+// any other socket has the address, and gets the option afterwards, which lets our next ones in. In
+// one socket, so that there is no moment at which two daemons that start together can both succeed.
+Result<Descriptor> open_listening(const ListenOptions& options) {
+  CANARYD_TRY_ASSIGN(Descriptor socket, open_socket(options.address.ip));
+  const int fd = socket.get();
+  CANARYD_TRY(set_flag(fd, SOL_SOCKET, SO_REUSEADDR));  // Past TIME_WAIT of an earlier run.
+  if (options.address.ip.is_v6()) {
+    CANARYD_TRY(set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY));  // v4 has listeners of its own.
+  }
+  if (options.share) CANARYD_TRY(set_flag(fd, SOL_SOCKET, SO_REUSEPORT));
+  const NativeAddress at = to_native(options.address);
+  if (::bind(fd, at.get(), at.size) != 0) {
+    // For a bind this one means that the address is not ours, not that ports have run out.
+    if (errno == EADDRNOTAVAIL) {
+      return fail(ErrorCode::kInvalidArgument, "bind: no interface of this host has the address");
+    }
+    return fail_errno("bind", errno);
+  }
+  if (!options.share) CANARYD_TRY(set_flag(fd, SOL_SOCKET, SO_REUSEPORT));
+  // Accepted sockets inherit it on Linux, which saves a call for each.
+  CANARYD_TRY(set_flag(fd, IPPROTO_TCP, TCP_NODELAY));
+  if (::listen(fd, options.backlog) != 0) return fail_errno("listen", errno);
+  return socket;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Listener>> TcpListener::open(Runtime& runtime,
+                                                    Reactor& reactor,
+                                                    const ListenOptions& options,
+                                                    AcceptHandler on_accept) {
+  CANARYD_TRY_ASSIGN(Descriptor socket, open_listening(options));
+  auto listener =
+      std::make_unique<TcpListener>(runtime, reactor, std::move(socket), std::move(on_accept));
+  CANARYD_TRY(reactor.add(listener->socket_.get(), listener->source_, Reactor::Kind::kAcceptor));
+  return listener;
+}
+
+TcpListener::TcpListener(Runtime& runtime,
+                         Reactor& reactor,
+                         Descriptor socket,
+                         AcceptHandler on_accept)
+    : Acceptor(runtime, std::move(on_accept)),
+      reactor_(reactor),
+      socket_(std::move(socket)),
+      address_(local_address_of(socket_.get())) {
+  source_.watch(reaction(), kReadable);
+}
+
+TcpListener::~TcpListener() {
+  source_.unwatch();
+  close_socket();
+}
+
+void TcpListener::close_socket() {
+  if (!socket_) return;
+  reactor_.remove(socket_.get());
+  socket_.close();
+}
+
+Acceptor::Accepted TcpListener::accept_one() {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): what the sockets interface asks
+  // for.
+  Descriptor socket(::accept4(
+      socket_.get(), reinterpret_cast<sockaddr*>(&storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!socket) {
+    switch (errno) {
+      case EAGAIN:
+        return {Outcome::kWouldBlock, nullptr};
+      case EMFILE:
+      case ENFILE:
+      case ENOBUFS:
+      case ENOMEM:
+        return {Outcome::kExhausted, nullptr};
+      default:
+        return {Outcome::kFailed,
+                nullptr};  // Errors of the connection itself: accept(2), "Error handling".
+    }
+  }
+  auto stream = TcpStream::adopt(reactor_, std::move(socket), from_native(storage));
+  if (!stream) return {Outcome::kExhausted, nullptr};
+  return {Outcome::kAccepted, std::move(*stream)};
+}
+
+}  // namespace canaryd::net

@@ -1,0 +1,148 @@
+#include "net/tcp_stream.hpp"
+
+#include "net/sockets.hpp"
+
+#include <array>
+#include <cerrno>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+namespace canaryd::net {
+namespace {
+
+ssize_t send_two(int fd, std::string_view first, std::string_view second) noexcept {
+  if (second.empty()) return ::send(fd, first.data(), first.size(), MSG_NOSIGNAL);
+  if (first.empty()) return ::send(fd, second.data(), second.size(), MSG_NOSIGNAL);
+  // iovec has no pointer to const; sendmsg does not write.
+  std::array<iovec, 2> pieces{{{const_cast<char*>(first.data()), first.size()},
+                               {const_cast<char*>(second.data()), second.size()}}};
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = pieces.size();
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+}  // namespace
+
+TcpStream::TcpStream(Reactor& reactor,
+                     Descriptor socket,
+                     const Address& peer,
+                     Events initial) noexcept
+    : Stream(initial), reactor_(&reactor), socket_(std::move(socket)), peer_(peer) {}
+
+Result<std::unique_ptr<Stream>> TcpStream::adopt(Reactor& reactor,
+                                                 Descriptor socket,
+                                                 const Address& peer) {
+  auto stream = std::make_unique<TcpStream>(reactor, std::move(socket), peer, kWritable);
+  CANARYD_TRY(reactor.add(stream->socket_.get(), *stream, Reactor::Kind::kStream));
+  return stream;
+}
+
+Result<std::unique_ptr<Stream>> TcpStream::connect(Reactor& reactor, const Address& peer) {
+  CANARYD_TRY_ASSIGN(Descriptor socket, open_socket(peer.ip));
+  CANARYD_TRY(set_flag(socket.get(), IPPROTO_TCP, TCP_NODELAY));
+  const NativeAddress to = to_native(peer);
+  Events initial = kWritable;
+  if (::connect(socket.get(), to.get(), to.size) != 0) {
+    if (errno != EINPROGRESS) return fail_errno("connect", errno);
+    initial = 0;
+  }
+  // Registered after the connect: a socket that is not connecting yet would report a hang-up.
+  auto stream = std::make_unique<TcpStream>(reactor, std::move(socket), peer, initial);
+  CANARYD_TRY(reactor.add(stream->socket_.get(), *stream, Reactor::Kind::kStream));
+  return stream;
+}
+
+TcpStream::~TcpStream() {
+  close();
+}
+
+IoResult TcpStream::recv(std::span<char> into) {
+  CANARYD_ASSERT(!into.empty());
+  if (!readable_flag()) return {.status = IoStatus::kWouldBlock};
+  if (!socket_) return failed();
+  const ssize_t count = ::recv(socket_.get(), into.data(), into.size(), 0);
+  if (count > 0) {
+    const auto bytes = static_cast<std::size_t>(count);
+    // After a hang-up no edge will come for what is left, not even for the end.
+    if (bytes < into.size() && !hangup()) Reactor::arm_read(*this);
+    return {.bytes = bytes};
+  }
+  if (count == 0) {
+    // A broken connection reports its error once and an end of stream ever after.
+    if (failure_) return failed();
+    return {.status = IoStatus::kEof};
+  }
+  if (errno == EAGAIN || errno == EINTR) {
+    if (errno == EAGAIN) Reactor::arm_read(*this);
+    return {.status = IoStatus::kWouldBlock};
+  }
+  break_with(code_of_errno(errno));
+  return failed();
+}
+
+IoResult TcpStream::send(std::string_view first, std::string_view second) {
+  if (failure_) return failed();
+  if (!writable_flag()) return {.status = IoStatus::kWouldBlock};
+  const std::size_t wanted = first.size() + second.size();
+  if (wanted == 0) return {};
+  const ssize_t count = send_two(socket_.get(), first, second);
+  if (count >= 0) {
+    const auto bytes = static_cast<std::size_t>(count);
+    if (bytes < wanted && !error()) Reactor::arm_write(*this);
+    return {.bytes = bytes};
+  }
+  if (errno == EAGAIN || errno == EINTR) {
+    if (errno == EAGAIN) Reactor::arm_write(*this);
+    return {.status = IoStatus::kWouldBlock};
+  }
+  // What the peer sent before it broke off can still be read: often the answer that explains it.
+  break_with(code_of_errno(errno));
+  return failed();
+}
+
+void TcpStream::shutdown_send() {
+  if (socket_) ::shutdown(socket_.get(), SHUT_WR);
+}
+
+void TcpStream::reset() {
+  if (socket_) {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  }
+  close();
+  break_with(ErrorCode::kReset);
+}
+
+std::optional<ErrorCode> TcpStream::connect_error() {
+  if (failure_ || !error()) return failure_;
+  int number = 0;
+  socklen_t size = sizeof number;
+  ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &number, &size);
+  // Zero: a call has taken the error away already, or the reset came after the connection stood.
+  failure_ = number == 0 ? ErrorCode::kReset : code_of_errno(number);
+  return failure_;
+}
+
+Address TcpStream::local_address() const {
+  return local_address_of(socket_.get());
+}
+
+void TcpStream::close() noexcept {
+  if (!socket_) return;
+  reactor_->remove(socket_.get());
+  socket_.close();
+}
+
+IoResult TcpStream::failed() const noexcept {
+  return {.status = IoStatus::kError, .code = failure_.value_or(ErrorCode::kReset)};
+}
+
+void TcpStream::break_with(ErrorCode code) noexcept {
+  if (!failure_) failure_ = code;
+  raise(kBroken);
+}
+
+}  // namespace canaryd::net

@@ -1,0 +1,138 @@
+#include "proxy/body_flow.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace canaryd::proxy {
+namespace {
+
+// Reads of one pump before others get a turn; with large blocks that is up to 4 MiB.
+constexpr int kReadsPerTurn = 16;
+
+}  // namespace
+
+void BodyFlow::start(std::string_view head,
+                     const http::BodyFraming& framing,
+                     http::BodyOutput output,
+                     std::string_view input,
+                     std::optional<std::uint64_t> data_max) noexcept {
+  // What was kept of a head before this one will not be sent.
+  saved_.release();
+  tracker_ = http::BodyTracker(framing, output);
+  head_ = head;
+  forward_ = {};
+  input_ = input;
+  has_length_ = framing.kind == http::BodyKind::kLength;
+  length_left_ = framing.length;
+  data_max_ = data_max.value_or(UINT64_MAX);
+  bytes_sent_ = bytes_read_ = 0;
+  full_reads_ = 0;
+  started_ = true;
+  has_read_ = false;
+}
+
+void BodyFlow::reset() noexcept {
+  saved_.release();
+  block_.release();
+  head_ = forward_ = input_ = {};
+  tracker_ = http::BodyTracker();
+  bytes_sent_ = bytes_read_ = 0;
+  started_ = has_read_ = false;
+}
+
+FlowState BodyFlow::pump(net::Stream& from, net::Stream& to) {
+  int reads = 0;
+  for (;;) {
+    // Digest first, so that the head and the first run of the body share one system call.
+    if (forward_.empty() && !input_.empty() && !tracker_.complete()) {
+      if (const auto failed = digest()) return *failed;
+    }
+    if (!head_.empty() || !forward_.empty()) {
+      if (const auto stopped = send_pending(to)) return *stopped;
+      continue;
+    }
+    if (tracker_.complete()) return FlowState::kDone;
+    if (!input_.empty()) continue;
+    if (!from.readable_flag()) return FlowState::kNeedRead;
+    if (++reads > kReadsPerTurn) return FlowState::kYield;
+    if (const auto stopped = read(from)) return *stopped;
+  }
+}
+
+std::optional<FlowState> BodyFlow::send_pending(net::Stream& to) {
+  if (!to.writable_flag()) return save_head() ? FlowState::kNeedWrite : FlowState::kNoBuffer;
+  const net::IoResult sent = to.send(head_, forward_);
+  if (sent.failed() || sent.eof()) return FlowState::kSinkFailed;
+  bytes_sent_ += sent.bytes;
+  const std::size_t of_head = std::min(sent.bytes, head_.size());
+  head_.remove_prefix(of_head);
+  forward_.remove_prefix(sent.bytes - of_head);
+  if (head_.empty()) saved_.release();
+  if (head_.empty() && forward_.empty()) return std::nullopt;
+  return save_head() ? FlowState::kNeedWrite : FlowState::kNoBuffer;
+}
+
+// The worker's scratch is not ours beyond this call: what is left of the head moves into a block.
+bool BodyFlow::save_head() {
+  if (head_.empty() || saved_) return true;
+  auto& pool = head_.size() <= net::BufferPools::kSmallBytes ? buffers_->small : buffers_->large;
+  auto block = pool.acquire();
+  if (!block || block->size() < head_.size()) return false;
+  saved_ = std::move(*block);
+  std::memcpy(saved_.data(), head_.data(), head_.size());
+  head_ = {saved_.data(), head_.size()};
+  return true;
+}
+
+std::optional<FlowState> BodyFlow::digest() {
+  const http::BodyStep step = tracker_.next(input_);
+  input_.remove_prefix(step.consumed);
+  forward_ = step.forward;
+  if (step.state == http::BodyState::kError) return FlowState::kMalformed;
+  if (tracker_.data_bytes() > data_max_) return FlowState::kTooLarge;
+  return std::nullopt;
+}
+
+std::optional<FlowState> BodyFlow::read(net::Stream& from) {
+  if (!prepare_block()) return FlowState::kNoBuffer;
+  const std::size_t space = read_max();
+  const net::IoResult got = from.recv(block_.span().first(space));
+  if (got.would_block()) return FlowState::kNeedRead;
+  if (got.failed()) return FlowState::kSourceCut;
+  if (got.eof()) {
+    const http::BodyStep last = tracker_.finish();
+    forward_ = last.forward;
+    if (last.state == http::BodyState::kError) return FlowState::kSourceCut;
+    return std::nullopt;
+  }
+  has_read_ = true;
+  bytes_read_ += got.bytes;
+  full_reads_ = got.bytes == block_.size() ? static_cast<std::uint8_t>(full_reads_ + 1) : 0;
+  input_ = {block_.data(), got.bytes};
+  return std::nullopt;
+}
+
+bool BodyFlow::prepare_block() {
+  if (block_ && (full_reads_ < 2 || block_.size() == net::BufferPools::kLargeBytes)) return true;
+  if (full_reads_ >= 2) {
+    // No large block to be had is no reason to stop.
+    if (auto large = buffers_->large.acquire()) block_ = std::move(*large);
+    full_reads_ = 0;
+    if (block_) return true;
+  }
+  auto small = buffers_->small.acquire();
+  if (!small) return false;
+  block_ = std::move(*small);
+  return true;
+}
+
+// A body with a length is not read beyond its end: what follows belongs to the next message, which
+// is not ours to hold.
+std::size_t BodyFlow::read_max() const noexcept {
+  if (!has_length_) return block_.size();
+  const std::uint64_t left = length_left_ - tracker_.data_bytes();
+  return static_cast<std::size_t>(std::min<std::uint64_t>(left, block_.size()));
+}
+
+}  // namespace canaryd::proxy

@@ -1,0 +1,96 @@
+// One direction of one exchange: a head, then a body, from one stream to another through one block
+// of memory.
+//
+// Back-pressure is not reading: while the receiver takes nothing, the sender is not read, so at
+// most one block of a body is held. Small bodies go through a 16 KiB block; two full reads in a row
+// change to a 256 KiB one (docs/design.md section 12).
+//
+// Thread rule: one worker. Nothing here suspends: pump() moves what can be moved and says what to
+// wait for.
+#pragma once
+
+#include "canaryd/http/body.hpp"
+#include "canaryd/net/buffer_pool.hpp"
+#include "canaryd/net/stream.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace canaryd::proxy {
+
+enum class FlowState : std::uint8_t {
+  kNeedRead,   // Wait for the sender.
+  kNeedWrite,  // Wait for the receiver.
+  kYield,      // Could go on; let others have a turn.
+  kDone,
+  kMalformed,   // The sender's body breaks its grammar.
+  kTooLarge,    // More data than allowed.
+  kSourceCut,   // The sender ended too early, orderly or by a reset.
+  kSinkFailed,  // The receiver is gone.
+  kNoBuffer,    // The worker's pool is exhausted.
+};
+
+class BodyFlow {
+ public:
+  explicit BodyFlow(net::BufferPools& buffers) noexcept : buffers_(&buffers) {}
+
+  // `head` is sent first; it may lie in the worker's scratch, because pump() keeps what it cannot
+  // send at once. `input` is what of the body has been received already; it must stay where it is
+  // until it is used up.
+  void start(std::string_view head,
+             const http::BodyFraming& framing,
+             http::BodyOutput output,
+             std::string_view input,
+             std::optional<std::uint64_t> data_max = {}) noexcept;
+  // Sends only a head, such as an interim response.
+  void start_head(std::string_view head) noexcept { start(head, {}, {}, {}); }
+  // Reads go into this block from its start on; the input lies in it, or has been used up.
+  void adopt(net::Buffer block) noexcept { block_ = std::move(block); }
+  void reset() noexcept;
+
+  // `head` of start() must still be valid at the first call, and need not be afterwards.
+  [[nodiscard]] FlowState pump(net::Stream& from, net::Stream& to);
+
+  [[nodiscard]] bool started() const noexcept { return started_; }
+  [[nodiscard]] bool complete() const noexcept {
+    return started_ && tracker_.complete() && forward_.empty() && head_.empty() && !saved_;
+  }
+  // Bytes have been read from the sender beyond the first input: the body cannot be sent again.
+  [[nodiscard]] bool has_read() const noexcept { return has_read_; }
+  // Something of head or body has been handed to the receiver.
+  [[nodiscard]] bool has_sent() const noexcept { return bytes_sent_ > 0; }
+  [[nodiscard]] std::uint64_t data_bytes() const noexcept { return tracker_.data_bytes(); }
+  // Bytes moved in or out, of any kind: rises with every progress.
+  [[nodiscard]] std::uint64_t progress() const noexcept { return bytes_sent_ + bytes_read_; }
+
+  // After the body is complete: what was received behind it, and the block where it lies.
+  [[nodiscard]] std::string_view rest() const noexcept { return input_; }
+  [[nodiscard]] net::Buffer take_block() noexcept { return std::move(block_); }
+
+ private:
+  [[nodiscard]] std::optional<FlowState> send_pending(net::Stream& to);
+  [[nodiscard]] bool save_head();
+  [[nodiscard]] std::optional<FlowState> digest();
+  [[nodiscard]] std::optional<FlowState> read(net::Stream& from);
+  [[nodiscard]] bool prepare_block();
+  [[nodiscard]] std::size_t read_max() const noexcept;
+
+  net::BufferPools* buffers_;
+  http::BodyTracker tracker_;
+  std::string_view head_;     // Not sent yet; in saved_ once pump() has returned.
+  std::string_view forward_;  // Of the body, not sent yet.
+  std::string_view input_;    // Received, not digested yet.
+  net::Buffer saved_;
+  net::Buffer block_;
+  std::uint64_t length_left_ = 0;  // Of a body with a length; bounds the reads.
+  std::uint64_t data_max_ = UINT64_MAX;
+  std::uint64_t bytes_sent_ = 0;
+  std::uint64_t bytes_read_ = 0;
+  std::uint8_t full_reads_ = 0;
+  bool has_length_ = false;
+  bool started_ = false;
+  bool has_read_ = false;
+};
+
+}  // namespace canaryd::proxy

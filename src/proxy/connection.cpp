@@ -1,0 +1,90 @@
+#include "proxy/connection.hpp"
+
+#include "canaryd/routing/client_address.hpp"
+#include "proxy/exchange.hpp"
+
+#include <utility>
+
+namespace canaryd::proxy {
+namespace {
+
+// How long, and how much, we read on after an answer that ends the connection, so that our close
+// does not become a reset that takes the answer away from a client still sending (RFC 9112
+// section 9.6).
+constexpr Duration kLingerTime = std::chrono::seconds(1);
+constexpr std::size_t kLingerBytes = 16 * 1024 * 1024;
+
+}  // namespace
+
+Connection::Connection(ServiceState& state,
+                       ListenerPointer listener,
+                       std::unique_ptr<net::Stream> stream)
+    : state_(state),
+      listener_(std::move(listener)),
+      stream_(std::move(stream)),
+      waiter_(state.runtime, state.group),
+      next_(state.connections),
+      peer_(stream_->peer_address().ip.unmapped()) {
+  if (next_ != nullptr) next_->previous_ = this;
+  state_.connections = this;
+  peer_text_size_ = static_cast<std::uint8_t>(net::write_ip(peer_, peer_text_.data()));
+  peer_trusted_ = routing::is_trusted(peer_, spec().trusted_proxies);
+}
+
+Connection::~Connection() {
+  (previous_ != nullptr ? previous_->next_ : state_.connections) = next_;
+  if (next_ != nullptr) next_->previous_ = previous_;
+  listener_->gauge->active.fetch_sub(1, std::memory_order_relaxed);
+}
+
+net::Task<void> Connection::serve(std::unique_ptr<Connection> self) {
+  Connection& connection = *self;
+  ServiceState& state = connection.state_;
+  Monotonic by = state.runtime.now() + connection.spec().header_timeout;
+  for (;;) {
+    const net::Wake wake = co_await connection.waiter_.until(
+        by, net::readable(connection.stream()), net::readable(connection.stop_));
+    // Told to stop, but a request has come already: that one is still served.
+    if (wake != net::Wake::kReady || !connection.stream().readable_flag()) co_return;
+
+    std::unique_ptr<Exchange> exchange;
+    if (state.spare_exchanges.empty()) {
+      exchange = std::make_unique<Exchange>(state);
+    } else {
+      exchange = std::move(state.spare_exchanges.back());
+      state.spare_exchanges.pop_back();
+    }
+    exchange->begin(connection);
+    Next next = Next::kPipelined;
+    while (next == Next::kPipelined) {
+      const Next after = co_await exchange->run();
+      next = after;
+      if (next != Next::kNothing) by = state.runtime.now() + connection.spec().keep_alive_timeout;
+    }
+    exchange->release();
+    constexpr std::size_t kSparesMax = 256;
+    if (state.spare_exchanges.size() < kSparesMax) {
+      state.spare_exchanges.push_back(std::move(exchange));
+    }
+    if (next == Next::kReset) connection.stream().reset();
+    if (next == Next::kLinger) co_await connection.linger();
+    if (next != Next::kIdle && next != Next::kNothing) co_return;
+  }
+}
+
+net::Task<void> Connection::linger() {
+  stream_->shutdown_send();
+  const Monotonic by = state_.runtime.now() + kLingerTime;
+  std::size_t taken = 0;
+  while (taken < kLingerBytes) {
+    // Read into the worker's scratch: nobody looks at it.
+    const net::IoResult got = stream_->recv(state_.head_scratch());
+    taken += got.bytes;
+    if (got.ok()) continue;
+    if (!got.would_block()) co_return;
+    const net::Wake wake = co_await waiter_.until(by, net::readable(*stream_));
+    if (wake != net::Wake::kReady) co_return;
+  }
+}
+
+}  // namespace canaryd::proxy

@@ -1,0 +1,310 @@
+#include "proxy/exchange.hpp"
+
+#include "canaryd/http/forwarding.hpp"
+#include "canaryd/routing/client_address.hpp"
+#include "proxy/local_reply.hpp"
+#include "proxy/record.hpp"
+
+#include <array>
+#include <cstring>
+
+namespace canaryd::proxy {
+namespace {
+
+ProxyError error_of(http::Refusal refusal) noexcept {
+  switch (refusal) {
+    case http::Refusal::kNone:
+      return ProxyError::kNone;
+    case http::Refusal::kBadRequest:
+      return ProxyError::kBadRequest;
+    case http::Refusal::kTargetTooLong:
+      return ProxyError::kTargetTooLong;
+    case http::Refusal::kHeadersTooLarge:
+      return ProxyError::kHeadersTooLarge;
+    case http::Refusal::kExpectationFailed:
+      return ProxyError::kExpectationFailed;
+    case http::Refusal::kNotImplemented:
+      return ProxyError::kNotImplemented;
+    case http::Refusal::kVersionNotSupported:
+      return ProxyError::kVersionNotSupported;
+    case http::Refusal::kUpstreamProtocol:
+      return ProxyError::kUpstreamProtocol;
+  }
+  return ProxyError::kInternal;
+}
+
+// After these the bytes that follow cannot be told from the request: the connection ends.
+bool ends_connection(ProxyError error) noexcept {
+  switch (error) {
+    case ProxyError::kBadRequest:
+    case ProxyError::kRequestTimeout:
+    case ProxyError::kBodyTooLarge:
+    case ProxyError::kTargetTooLong:
+    case ProxyError::kExpectationFailed:
+    case ProxyError::kHeadersTooLarge:
+    case ProxyError::kNotImplemented:
+    case ProxyError::kVersionNotSupported:
+      return true;
+    default:
+      return false;
+  }
+}
+
+IpAddress client_address(const Connection& connection, const http::RequestHead& head) noexcept {
+  if (!connection.peer_trusted() || !head.fields.has(http::FieldId::kXForwardedFor)) {
+    return connection.peer();
+  }
+  std::array<std::string_view, routing::kForwardedHopsMax> lines;
+  std::size_t count = 0;
+  head.fields.for_each(http::FieldId::kXForwardedFor, [&](const http::Field& field) {
+    if (count < lines.size()) lines[count++] = field.value;
+  });
+  return routing::resolve_client(
+      connection.peer(), std::span(lines).first(count), connection.spec().trusted_proxies);
+}
+
+}  // namespace
+
+Exchange::Exchange(ServiceState& state)
+    : state_(state), upload_(state.runtime.buffers()), download_(state.runtime.buffers()) {}
+
+// A service that is destroyed takes its requests with it; they were begun, so they are finished.
+Exchange::~Exchange() {
+  if (counters_ != nullptr) record(ProxyError::kClientGone);
+}
+
+void Exchange::begin(Connection& connection) noexcept {
+  connection_ = &connection;
+  request_parser_ = http::RequestParser(connection.spec().head);
+  begin_ = end_ = 0;
+}
+
+void Exchange::release() noexcept {
+  clear_try();
+  upload_.reset();
+  head_block_.release();
+  table_.reset();
+  connection_ = nullptr;
+}
+
+net::Task<Next> Exchange::run() {
+  route_ = nullptr;
+  counters_ = nullptr;
+  client_told_ = false;
+  clear_try();
+  const ProxyError refused = co_await read_head();
+  started_at_ = now();
+  if (nothing_received()) {
+    // A client that leaves between two requests is no error.
+    if (refused == ProxyError::kNone) co_return Next::kNothing;
+    if (refused == ProxyError::kClientGone) co_return Next::kClose;
+  }
+  if (refused != ProxyError::kNone) {
+    const Next next = co_await answer(refused);
+    co_return next;
+  }
+  if (http::ends_here(request_)) {
+    const Next next = co_await answer(ProxyError::kNone);
+    co_return next;
+  }
+  ProxyError error = decide();
+  if (error == ProxyError::kNone) {
+    const ProxyError outcome = co_await attempt();
+    error = outcome;
+  }
+  if (error != ProxyError::kNone && !client_told_) {
+    const Next next = co_await answer(error);
+    co_return next;
+  }
+  co_return finish(error);
+}
+
+// ---- The request head
+
+net::Task<ProxyError> Exchange::read_head() {
+  request_.clear();
+  request_parser_.reset();
+  const Monotonic deadline = now() + connection_->spec().header_timeout;
+  for (;;) {
+    if (begin_ < end_) {
+      const http::ParseState state = request_parser_.parse(received(), request_);
+      if (state == http::ParseState::kDone) co_return ProxyError::kNone;
+      if (state == http::ParseState::kError) co_return error_of(request_parser_.refused().why);
+    }
+    const ProxyError full = make_room();
+    if (full != ProxyError::kNone) co_return full;
+    const net::IoResult got = client().recv(head_block_.span().subspan(end_));
+    if (got.ok()) {
+      end_ += got.bytes;
+      continue;
+    }
+    if (!got.would_block()) co_return ProxyError::kClientGone;
+    if (nothing_received()) co_return ProxyError::kNone;
+    const net::Wake wake = co_await connection_->waiter().until(deadline, net::readable(client()));
+    if (wake == net::Wake::kTimeout) co_return ProxyError::kRequestTimeout;
+    if (wake == net::Wake::kCancelled) co_return ProxyError::kClientGone;
+  }
+}
+
+// Not a byte of a request. An empty line before it is none (RFC 9112 section 2.2): what some old
+// clients send behind a body.
+bool Exchange::nothing_received() const noexcept {
+  const std::string_view bytes = received();
+  return bytes.empty() || bytes == "\r\n" || bytes == "\r";
+}
+
+// No head is longer than a large block, so growing once is enough.
+ProxyError Exchange::make_room() {
+  if (head_block_ && end_ < head_block_.size()) return ProxyError::kNone;
+  if (head_block_ && begin_ > 0) {
+    std::memmove(head_block_.data(), head_block_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+    return ProxyError::kNone;
+  }
+  if (head_block_.size() == net::BufferPools::kLargeBytes) return ProxyError::kHeadersTooLarge;
+  net::BufferPools& pools = state_.runtime.buffers();
+  auto block = head_block_ ? pools.large.acquire() : pools.small.acquire();
+  if (!block) return ProxyError::kOverloaded;
+  if (end_ > 0) std::memcpy(block->data(), head_block_.data(), end_);
+  head_block_ = std::move(*block);
+  return ProxyError::kNone;
+}
+
+// ---- The decision
+
+ProxyError Exchange::decide() {
+  const auto scratch = state_.target_scratch(http::target_scratch_bytes(request_));
+  if (const auto refused = http::parse_target(request_, {}, scratch, target_)) {
+    return error_of(refused.why);
+  }
+  target_good_ = true;
+  table_ = state_.table;
+  if (!table_) return ProxyError::kNoRoute;
+  const Snapshot& snapshot = *table_->snapshot.shared;
+  route_ = snapshot.table->match(request_, target_);
+  if (route_ == nullptr) return ProxyError::kNoRoute;
+
+  pick_ = {};
+  pick_.cohort = Cohort::kNone;
+  pick_.upstream = route_->upstream;
+  if (route_->rollout != nullptr) {
+    const IpAddress client_ip = client_address(*connection_, request_);
+    const routing::PickInput input{request_.fields,
+                                   target_.query,
+                                   client_ip,
+                                   connection_->peer_trusted(),
+                                   state_.runtime.random()};
+    pick_ = routing::pick_cohort(*route_->rollout, input);
+  }
+  upstream_ = table_->upstreams[pick_.upstream.index()].get();
+  counters_ = &table_->snapshot.counters->at(route_->id, pick_.cohort);
+  counters_->begin();
+  fresh_request_id_ = routing::make_fresh_id(state_.runtime.random());
+
+  const auto body_max = connection_->spec().body_bytes_max;
+  if (body_max && request_.framing.kind == http::BodyKind::kLength &&
+      request_.framing.length > *body_max) {
+    return ProxyError::kBodyTooLarge;
+  }
+  return ProxyError::kNone;
+}
+
+// ---- The end
+
+bool Exchange::wants_keep_alive() const noexcept {
+  return request_.keep_alive && !connection_->draining();
+}
+
+// An error, or the end of an OPTIONS request: the whole answer is ours.
+net::Task<Next> Exchange::answer(ProxyError error) {
+  record(error);
+  const bool body_unread = !request_.framing.empty() && !upload_.complete();
+  lease_.close();
+  if (error == ProxyError::kClientGone) co_return Next::kClose;
+  const bool understood = request_.size > 0 && !ends_connection(error);
+  const bool keep = understood && !body_unread && wants_keep_alive();
+
+  http::HeadBuffer out(state_.head_scratch());
+  LocalReply reply;
+  reply.error = error;
+  reply.head_only = request_.method == http::Method::kHead;
+  reply.keep_alive = keep;
+  if (route_ != nullptr) reply.request_id = http::request_id(request_, fresh_request_id_.text());
+  reply.date = state_.date();
+  write_local_reply(out, reply);
+  download_.start_head(out.view());
+  for (;;) {
+    const FlowState sent = download_.pump(client(), client());
+    if (sent == FlowState::kDone) break;
+    if (sent != FlowState::kNeedWrite) co_return Next::kClose;
+    const Monotonic by = now() + connection_->spec().write_stall_timeout;
+    const net::Wake wake = co_await connection_->waiter().until(by, net::writable(client()));
+    if (wake != net::Wake::kReady) co_return Next::kClose;
+  }
+  client_keep_alive_ = keep;
+  if (!keep) co_return Next::kLinger;
+  if (!upload_.started()) {
+    begin_ += request_.size;
+    co_return begin_ < end_ ? Next::kPipelined : Next::kIdle;
+  }
+  co_return after_response();
+}
+
+// An upstream answered, whole or not.
+Next Exchange::finish(ProxyError error) {
+  record(error);
+  const bool clean = error == ProxyError::kNone && response_keep_alive_ && upload_.complete() &&
+                     download_.rest().empty() && !server().hangup();
+  if (clean) {
+    lease_.give_back();
+  } else {
+    lease_.close();
+  }
+  if (error != ProxyError::kNone) return until_close_ ? Next::kReset : Next::kClose;
+  if (!upload_.complete()) return Next::kLinger;
+  if (!client_keep_alive_) {
+    // A close with bytes unread is a reset, which may take the response away from the client.
+    const bool drained = upload_.rest().empty() && !client().readable_flag();
+    return drained ? Next::kClose : Next::kLinger;
+  }
+  return after_response();
+}
+
+// What came behind the request is the next one.
+Next Exchange::after_response() noexcept {
+  const std::string_view rest = upload_.rest();
+  if (rest.empty()) {
+    begin_ = end_ = 0;
+    return Next::kIdle;
+  }
+  if (upload_.has_read()) head_block_ = upload_.take_block();
+  begin_ = static_cast<std::size_t>(rest.data() - head_block_.data());
+  end_ = begin_ + rest.size();
+  return Next::kPipelined;
+}
+
+void Exchange::record(ProxyError error) {
+  if (error != ProxyError::kNone) connection_->listener()->counters->count(error);
+  if (counters_ == nullptr) return;
+  ExchangeRecord entry;
+  entry.error = error;
+  entry.status = client_told_ && status_ != 0 ? status_ : status_of(error);
+  entry.upstream_status = status_;
+  entry.route = route_->id;
+  entry.pick = &pick_;
+  entry.bytes_in = upload_.data_bytes();
+  entry.bytes_out = download_.data_bytes();
+  entry.latency = now() - started_at_;
+  entry.ended_at = now();
+  if (route_->rollout != nullptr) {
+    const RolloutId rollout = route_->rollout->id;
+    entry.rollout = rollout;
+    entry.policy = &table_->snapshot.shared->failures[rollout.index()];
+    entry.epoch = table_->snapshot.counters->epoch();
+  }
+  write_record(entry, *counters_, state_.dedupe, state_.options.failures.get());
+  counters_ = nullptr;
+}
+
+}  // namespace canaryd::proxy

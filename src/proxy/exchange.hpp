@@ -1,0 +1,143 @@
+// One request and its response, from the first byte of the head to the record.
+//
+// run() is the data path: read the head, decide (route, cohort, upstream), connect, relay both
+// directions, record. A failure before the first byte of a response is tried again where that is
+// safe (retry.hpp), and answered here otherwise; after that byte the client sees the response cut.
+//
+// Exchanges are kept and reused by their worker, so that none of their memory is asked for anew.
+// Thread rule: one worker. Bounds: one head block, one block each way.
+#pragma once
+
+#include "canaryd/http/h1_parser.hpp"
+#include "canaryd/http/message.hpp"
+#include "canaryd/http/uri.hpp"
+#include "canaryd/net/task.hpp"
+#include "canaryd/routing/cohort_pick.hpp"
+#include "proxy/body_flow.hpp"
+#include "proxy/connection.hpp"
+#include "proxy/service_state.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace canaryd::proxy {
+
+// What becomes of the client connection.
+enum class Next : std::uint8_t {
+  kIdle,       // Wait for another request.
+  kNothing,    // No request came after all: go on waiting as before.
+  kPipelined,  // Another request is here, at least in part: run() again.
+  kClose,
+  kLinger,  // Close, but let the client read our answer first: it may still be sending.
+  kReset,   // The response was cut in a way that only a reset shows.
+};
+
+class Exchange {
+ public:
+  explicit Exchange(ServiceState& state);
+  ~Exchange();
+
+  // Gets a connection to serve; ends with release().
+  void begin(Connection& connection) noexcept;
+  void release() noexcept;
+
+  [[nodiscard]] net::Task<Next> run();
+
+ private:
+  enum class ResponseStage : std::uint8_t { kHead, kInterim, kBody };
+
+  // Steps of run(), in their order. kNone: go on.
+  [[nodiscard]] net::Task<ProxyError> read_head();
+  [[nodiscard]] ProxyError decide();
+  [[nodiscard]] net::Task<ProxyError> attempt();
+  [[nodiscard]] net::Task<ProxyError> connect();
+  [[nodiscard]] net::Task<ProxyError> relay();
+  [[nodiscard]] bool may_retry(ProxyError error) noexcept;
+  [[nodiscard]] net::Task<Next> answer(ProxyError error);
+  [[nodiscard]] Next finish(ProxyError error);
+
+  [[nodiscard]] bool nothing_received() const noexcept;
+  [[nodiscard]] ProxyError make_room();
+  [[nodiscard]] bool start_upload();
+  [[nodiscard]] FlowState advance_upload();
+  [[nodiscard]] FlowState advance_response();
+  [[nodiscard]] FlowState read_response_head();
+  [[nodiscard]] FlowState receive_response();
+  [[nodiscard]] FlowState begin_interim();
+  [[nodiscard]] FlowState begin_response();
+
+  [[nodiscard]] std::optional<ProxyError> settled(FlowState up, FlowState down) const noexcept;
+  void note_progress() noexcept;
+  [[nodiscard]] Monotonic deadline(FlowState up, FlowState down) const noexcept;
+  [[nodiscard]] ProxyError expired(FlowState up, FlowState down) const noexcept;
+  [[nodiscard]] Monotonic request_deadline() const noexcept;
+  [[nodiscard]] bool upstream_must_speak(FlowState up) const noexcept;
+  void record(ProxyError error);
+  void clear_try() noexcept;
+  [[nodiscard]] bool wants_keep_alive() const noexcept;
+  [[nodiscard]] Next after_response() noexcept;
+
+  [[nodiscard]] net::Stream& client() noexcept { return connection_->stream(); }
+  [[nodiscard]] const net::Stream& client() const noexcept { return connection_->stream(); }
+  [[nodiscard]] net::Stream& server() noexcept { return lease_.stream(); }
+  [[nodiscard]] Monotonic now() const noexcept { return state_.runtime.now(); }
+  [[nodiscard]] const upstream::UpstreamSpec& upstream_spec() const noexcept {
+    return upstream_->spec();
+  }
+  [[nodiscard]] std::string_view received() const noexcept {
+    return {head_block_.data() + begin_, end_ - begin_};
+  }
+
+  ServiceState& state_;
+  Connection* connection_ = nullptr;
+
+  // The request. What was received lies in [begin_, end_) of head_block_, the head first.
+  http::RequestParser request_parser_;
+  http::RequestHead request_;
+  net::Buffer head_block_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  Monotonic started_at_{};  // When the head was complete: a slow client is not a slow version.
+  BodyFlow upload_;
+  bool upload_stopped_ = false;  // The upstream takes no more; its answer may still come.
+
+  // The decision.
+  TablePointer table_;
+  const routing::RouteMatch* route_ = nullptr;
+  http::Target target_;  // In the worker's scratch: good until this exchange first waits.
+  bool target_good_ = false;
+  routing::Pick pick_;
+  routing::FreshId fresh_request_id_;
+  upstream::Upstream* upstream_ = nullptr;
+  stats::CounterBlock* counters_ = nullptr;
+
+  // This try.
+  upstream::Lease lease_;
+  unsigned tries_ = 0;  // Finished ones that count against retries.attempts.
+  bool stale_retried_ = false;
+
+  // The response. What was received lies in [response_begin_, response_end_) of response_block_
+  // until its body flows.
+  http::ResponseParser response_parser_;
+  http::ResponseHead response_;
+  net::Buffer response_block_;
+  std::size_t response_begin_ = 0;
+  std::size_t response_end_ = 0;
+  ResponseStage stage_ = ResponseStage::kHead;
+  BodyFlow download_;
+  std::uint16_t status_ = 0;
+  std::uint8_t interims_ = 0;
+  bool response_keep_alive_ = false;  // The upstream connection may be used again.
+  bool client_keep_alive_ = false;    // What the client was told.
+  bool until_close_ = false;          // The client sees the end of the body only by our close.
+  bool client_told_ = false;          // Bytes of a response have gone to the client.
+
+  // When each direction last moved, and how far.
+  Monotonic upload_moved_at_{};
+  Monotonic download_moved_at_{};
+  std::uint64_t upload_progress_ = 0;
+  std::uint64_t download_progress_ = 0;
+};
+
+}  // namespace canaryd::proxy

@@ -1,0 +1,311 @@
+// The relay of an exchange: both directions pumped in one coroutine.
+//
+// Nothing waits inside a direction: each is moved as far as it goes, and then one wait covers both,
+// the client's leaving, and the nearest deadline. So an upstream may answer while the client still
+// sends, and neither direction can starve the other.
+#include "canaryd/http/forwarding.hpp"
+#include "proxy/exchange.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace canaryd::proxy {
+namespace {
+
+// RFC 9110 section 15.2 allows any number of interim responses; a peer that sends more is not
+// answering.
+constexpr std::uint8_t kInterimsMax = 8;
+
+Monotonic after(Monotonic from, Duration timeout) noexcept {
+  return timeout > Duration::zero() ? from + timeout : net::kNever;
+}
+
+}  // namespace
+
+net::Task<ProxyError> Exchange::relay() {
+  net::Waiter& waiter = connection_->waiter();
+  upload_moved_at_ = download_moved_at_ = now();
+  upload_progress_ = download_progress_ = 0;
+  for (;;) {
+    const FlowState up = advance_upload();
+    const FlowState down = advance_response();
+    note_progress();
+    if (const auto outcome = settled(up, down)) co_return *outcome;
+    if (up == FlowState::kYield || down == FlowState::kYield) {
+      if (deadline(up, down) <= now()) co_return expired(up, down);
+      const net::Wake turn = co_await waiter.yield();
+      if (turn == net::Wake::kCancelled) co_return ProxyError::kClientGone;
+      continue;
+    }
+    net::Interest upload{};
+    if (up == FlowState::kNeedRead) upload = net::readable(client());
+    if (up == FlowState::kNeedWrite) upload = net::writable(server());
+    const net::Interest download =
+        down == FlowState::kNeedWrite ? net::writable(client()) : net::readable(server());
+    // Before the answer has begun a FIN means that nobody waits for it; afterwards it may be half a
+    // close. Whoever reads from the client sees its end by reading: the flag alone would wake us
+    // again and again while there is nothing to read yet.
+    net::Interest leaving{};
+    if (up != FlowState::kNeedRead) {
+      leaving = client_told_ ? net::broken(client()) : net::hung_up(client());
+    }
+    const net::Wake wake = co_await waiter.until(deadline(up, down), upload, download, leaving);
+    if (wake == net::Wake::kCancelled) co_return ProxyError::kClientGone;
+    if (wake == net::Wake::kTimeout) co_return expired(up, down);
+  }
+}
+
+// The outcome, if there is one. The response decides before the upload does: an upstream may refuse
+// a body it has not read, and its answer is what the client is waiting for.
+std::optional<ProxyError> Exchange::settled(FlowState up, FlowState down) const noexcept {
+  switch (down) {
+    case FlowState::kDone:
+      return ProxyError::kNone;
+    case FlowState::kSinkFailed:
+      return ProxyError::kClientGone;
+    case FlowState::kMalformed:
+    case FlowState::kTooLarge:
+      return ProxyError::kUpstreamProtocol;
+    case FlowState::kSourceCut:
+      return ProxyError::kUpstreamReset;
+    case FlowState::kNoBuffer:
+      return ProxyError::kOverloaded;
+    case FlowState::kNeedRead:
+    case FlowState::kNeedWrite:
+    case FlowState::kYield:
+      break;
+  }
+  switch (up) {
+    case FlowState::kSourceCut:
+      return ProxyError::kClientGone;
+    case FlowState::kMalformed:
+      return ProxyError::kBadRequest;
+    case FlowState::kTooLarge:
+      return ProxyError::kBodyTooLarge;
+    case FlowState::kNoBuffer:
+      return ProxyError::kOverloaded;
+    default:
+      break;
+  }
+  if (client().error()) return ProxyError::kClientGone;
+  if (!client_told_ && client().hangup() && up != FlowState::kNeedRead) {
+    return ProxyError::kClientGone;
+  }
+  return std::nullopt;
+}
+
+// ---- Upload
+
+bool Exchange::start_upload() {
+  if (!target_good_) {
+    const auto scratch = state_.target_scratch(http::target_scratch_bytes(request_));
+    if (http::parse_target(request_, {}, scratch, target_)) return false;
+  }
+  http::RequestForwarding forwarding;
+  forwarding.target = target_.forwarded;
+  forwarding.authority = target_.authority;
+  forwarding.client_ip = connection_->peer_text();
+  forwarding.scheme = "http";
+  forwarding.request_id = fresh_request_id_.text();
+  forwarding.peer_trusted = connection_->peer_trusted();
+  if (route_->rollout != nullptr) {
+    forwarding.cohort = to_string(pick_.cohort);
+    forwarding.rollout = route_->rollout->name;
+  }
+  http::HeadBuffer out(state_.head_scratch());
+  http::write_request_head(out, request_, forwarding);
+  if (out.overflowed()) return false;
+  upload_.start(out.view(),
+                request_.framing,
+                http::BodyOutput::kAsIs,
+                received().substr(request_.size),
+                connection_->spec().body_bytes_max);
+  return true;
+}
+
+FlowState Exchange::advance_upload() {
+  if (upload_stopped_) return FlowState::kDone;
+  const FlowState state = upload_.pump(client(), server());
+  if (state != FlowState::kSinkFailed) return state;
+  // The upstream closed its ear; it may have answered first.
+  upload_stopped_ = true;
+  return FlowState::kDone;
+}
+
+// ---- Response
+
+FlowState Exchange::advance_response() {
+  for (;;) {
+    if (stage_ == ResponseStage::kHead) {
+      const FlowState head = read_response_head();
+      if (head != FlowState::kDone) return head;
+    }
+    const FlowState state = download_.pump(server(), client());
+    if (stage_ == ResponseStage::kBody) {
+      client_told_ = client_told_ || download_.has_sent();
+      return state;
+    }
+    if (state != FlowState::kDone) {
+      // Half an interim response is with the client: no other answer can follow it.
+      client_told_ = client_told_ || download_.has_sent();
+      return state;
+    }
+    stage_ = ResponseStage::kHead;
+  }
+}
+
+// kDone: a head, interim or final, is ready to be pumped.
+FlowState Exchange::read_response_head() {
+  for (;;) {
+    if (response_begin_ < response_end_) {
+      const std::string_view input(response_block_.data() + response_begin_,
+                                   response_end_ - response_begin_);
+      const http::ParseState state = response_parser_.parse(input, request_.method, response_);
+      if (state == http::ParseState::kError) return FlowState::kMalformed;
+      if (state == http::ParseState::kDone) {
+        return response_.interim() ? begin_interim() : begin_response();
+      }
+    }
+    const FlowState received = receive_response();
+    if (received != FlowState::kDone) return received;
+  }
+}
+
+FlowState Exchange::receive_response() {
+  if (!server().readable_flag()) return FlowState::kNeedRead;
+  net::BufferPools& pools = state_.runtime.buffers();
+  if (!response_block_ || response_end_ == response_block_.size()) {
+    auto block = response_block_ ? pools.large.acquire() : pools.small.acquire();
+    if (!block) return FlowState::kNoBuffer;
+    const std::size_t held = response_end_ - response_begin_;
+    if (block->size() <= held) return FlowState::kMalformed;
+    if (held > 0) std::memcpy(block->data(), response_block_.data() + response_begin_, held);
+    response_block_ = std::move(*block);
+    response_begin_ = 0;
+    response_end_ = held;
+  }
+  const net::IoResult got = server().recv(response_block_.span().subspan(response_end_));
+  if (got.would_block()) return FlowState::kNeedRead;
+  if (!got.ok()) return FlowState::kSourceCut;
+  response_end_ += got.bytes;
+  return FlowState::kDone;
+}
+
+FlowState Exchange::begin_interim() {
+  // Upgrade is not forwarded, so nobody can have asked to switch protocols.
+  if (response_.status == 101 || ++interims_ > kInterimsMax) return FlowState::kMalformed;
+  http::HeadBuffer out(state_.head_scratch());
+  // A client of HTTP/1.0 does not know them (RFC 9110 section 15.2).
+  if (request_.version_minor >= 1) http::write_interim_head(out, response_, "canaryd");
+  if (out.overflowed()) return FlowState::kMalformed;
+  response_begin_ += response_.size;
+  response_.clear();
+  response_parser_.reset();
+  stage_ = ResponseStage::kInterim;
+  download_.start_head(out.view());
+  return FlowState::kDone;
+}
+
+FlowState Exchange::begin_response() {
+  http::ResponseForwarding forwarding;
+  // While the client still sends, where its next request begins is not known.
+  const bool keep = wants_keep_alive() && upload_.complete();
+  forwarding.plan = http::plan_response(response_, request_.version_minor, keep);
+  forwarding.request_method = request_.method;
+  forwarding.client_version_minor = request_.version_minor;
+  forwarding.date = state_.date();
+  if (connection_->spec().expose_cohort && route_->rollout != nullptr) {
+    forwarding.cohort = to_string(pick_.cohort);
+  }
+  http::SetCookie cookie;
+  if (pick_.issue_cookie) {
+    cookie = routing::make_set_cookie(*route_->rollout->sticky.issue_cookie, pick_.fresh_id, false);
+    forwarding.cookie = &cookie;
+  }
+  http::HeadBuffer out(state_.head_scratch());
+  http::write_response_head(out, response_, forwarding);
+  if (out.overflowed()) return FlowState::kMalformed;
+
+  status_ = response_.status;
+  client_keep_alive_ = forwarding.plan.keep_alive;
+  until_close_ = forwarding.plan.framing.kind == http::BodyKind::kUntilClose;
+  response_keep_alive_ =
+      response_.keep_alive && response_.framing.kind != http::BodyKind::kUntilClose;
+  const std::string_view input(response_block_.data() + response_begin_ + response_.size,
+                               response_end_ - response_begin_ - response_.size);
+  stage_ = ResponseStage::kBody;
+  download_.start(out.view(), response_.framing, forwarding.plan.output, input);
+  download_.adopt(std::move(response_block_));
+  return FlowState::kDone;
+}
+
+// ---- Deadlines
+
+void Exchange::note_progress() noexcept {
+  if (upload_.progress() != upload_progress_) {
+    upload_progress_ = upload_.progress();
+    upload_moved_at_ = now();
+  }
+  const std::uint64_t moved = download_.progress() + response_end_;
+  if (moved != download_progress_) {
+    download_progress_ = moved;
+    download_moved_at_ = now();
+  }
+}
+
+namespace {
+
+struct Due {
+  Monotonic at = net::kNever;
+  ProxyError error = ProxyError::kNone;
+};
+
+void sooner(Due& due, Monotonic at, ProxyError error) noexcept {
+  if (at < due.at) due = {at, error};
+}
+
+}  // namespace
+
+// It has all of the request, or all that the client sends before it hears "100 Continue".
+bool Exchange::upstream_must_speak(FlowState up) const noexcept {
+  if (stage_ == ResponseStage::kBody) return false;
+  if (up == FlowState::kDone) return true;
+  return request_.expect_continue && interims_ == 0 && upload_.data_bytes() == 0 &&
+         up == FlowState::kNeedRead;
+}
+
+// What runs out next, and what that means. Each direction waits for one side at a time.
+Monotonic Exchange::deadline(FlowState up, FlowState down) const noexcept {
+  const ListenerSpec& listener = connection_->spec();
+  const upstream::Timeouts& timeouts = upstream_spec().timeouts;
+  Monotonic at = request_deadline();
+  if (up == FlowState::kNeedRead && !upstream_must_speak(up)) {
+    at = std::min(at, after(upload_moved_at_, listener.body_idle_timeout));
+  } else if (up == FlowState::kNeedWrite) {
+    at = std::min(at, after(upload_moved_at_, timeouts.body_idle));
+  }
+  if (down == FlowState::kNeedWrite) {
+    at = std::min(at, after(download_moved_at_, listener.write_stall_timeout));
+  } else if (stage_ == ResponseStage::kBody) {
+    at = std::min(at, after(download_moved_at_, timeouts.body_idle));
+  } else if (upstream_must_speak(up)) {
+    at = std::min(at, after(std::max(upload_moved_at_, download_moved_at_), timeouts.first_byte));
+  }
+  return at;
+}
+
+ProxyError Exchange::expired(FlowState up, FlowState down) const noexcept {
+  const ListenerSpec& listener = connection_->spec();
+  Due due;
+  sooner(due, request_deadline(), ProxyError::kTimeout);
+  if (up == FlowState::kNeedRead && !upstream_must_speak(up)) {
+    sooner(due, after(upload_moved_at_, listener.body_idle_timeout), ProxyError::kRequestTimeout);
+  }
+  if (down == FlowState::kNeedWrite) {
+    sooner(due, after(download_moved_at_, listener.write_stall_timeout), ProxyError::kClientGone);
+  }
+  // Whatever else has run out is the upstream's silence.
+  return due.at <= now() ? due.error : ProxyError::kTimeout;
+}
+
+}  // namespace canaryd::proxy

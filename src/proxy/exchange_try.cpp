@@ -1,0 +1,99 @@
+// The tries of an exchange: a connection to an endpoint, the relay over it, and whether another try
+// may follow.
+#include "canaryd/http/message.hpp"
+#include "proxy/exchange.hpp"
+#include "proxy/retry.hpp"
+
+#include <algorithm>
+
+namespace canaryd::proxy {
+
+net::Task<ProxyError> Exchange::attempt() {
+  tries_ = 0;
+  stale_retried_ = false;
+  lease_ = upstream_->acquire();
+  for (;;) {
+    ProxyError error = ProxyError::kNone;
+    if (!lease_.connected()) {
+      target_good_ = false;
+      const ProxyError connected = co_await connect();
+      error = connected;
+    }
+    if (error == ProxyError::kNone && !start_upload()) error = ProxyError::kHeadersTooLarge;
+    if (error == ProxyError::kNone) {
+      const ProxyError relayed = co_await relay();
+      error = relayed;
+    }
+    const bool was_retry = tries_ > 0;
+    if (was_retry && error != ProxyError::kClientGone) {
+      auto& counters = upstream_->counters();
+      upstream::bump(error == ProxyError::kNone ? counters.retries_ok : counters.retries_failed);
+    }
+    if (!may_retry(error)) co_return error;
+    clear_try();
+    target_good_ = false;
+    lease_ = upstream_->acquire(lease_.endpoint(), stale_retried_);
+  }
+}
+
+bool Exchange::may_retry(ProxyError error) noexcept {
+  const TryFailure failure{.error = error,
+                           .reused = lease_.connected() && lease_.reused(),
+                           .request_sent = upload_.started() && upload_.has_sent(),
+                           .body_lost = upload_.started() && upload_.has_read(),
+                           .response_seen = response_end_ > 0 || interims_ > 0 || client_told_,
+                           .idempotent = http::is_idempotent(request_.method)};
+  if (request_deadline() <= now()) return false;
+  switch (retry_of(failure, upstream_spec().retries)) {
+    case Retry::kNever:
+      return false;
+    case Retry::kIfReused:
+      if (stale_retried_) return false;
+      stale_retried_ = true;
+      return true;
+    case Retry::kSafe:
+      return ++tries_ <= upstream_spec().retries.attempts;
+  }
+  return false;
+}
+
+net::Task<ProxyError> Exchange::connect() {
+  if (auto begun = lease_.connect(); !begun) {
+    // Out of descriptors or ports: our limit, not the version's fault.
+    co_return begun.error().code == ErrorCode::kLimit ? ProxyError::kOverloaded
+                                                      : ProxyError::kConnectFailed;
+  }
+  const Monotonic by = std::min(now() + upstream_spec().timeouts.connect, request_deadline());
+  const net::Wake wake =
+      co_await connection_->waiter().until(by, net::writable(server()), net::hung_up(client()));
+  if (wake == net::Wake::kCancelled) co_return ProxyError::kClientGone;
+  if (!server().writable_flag()) {
+    if (client().hangup()) co_return ProxyError::kClientGone;
+    lease_.connected(false);
+    co_return ProxyError::kTimeout;
+  }
+  const bool ok = !server().connect_error().has_value();
+  lease_.connected(ok);
+  co_return ok ? ProxyError::kNone : ProxyError::kConnectFailed;
+}
+
+void Exchange::clear_try() noexcept {
+  upload_.reset();
+  download_.reset();
+  upload_stopped_ = false;
+  response_block_.release();
+  response_begin_ = response_end_ = 0;
+  response_.clear();
+  response_parser_.reset();
+  stage_ = ResponseStage::kHead;
+  status_ = 0;
+  interims_ = 0;
+  response_keep_alive_ = client_keep_alive_ = until_close_ = false;
+}
+
+Monotonic Exchange::request_deadline() const noexcept {
+  const Duration total = upstream_spec().timeouts.request;
+  return total > Duration::zero() ? started_at_ + total : net::kNever;
+}
+
+}  // namespace canaryd::proxy

@@ -1,0 +1,79 @@
+#include "proxy/record.hpp"
+
+#include <chrono>
+
+namespace canaryd::proxy {
+namespace {
+
+bool charged(const ExchangeRecord& record) noexcept {
+  const FailurePolicy& policy = *record.policy;
+  switch (record.error) {
+    case ProxyError::kNone:
+      return record.upstream_status < policy.status.size() &&
+             policy.status.test(record.upstream_status);
+    case ProxyError::kTimeout:
+      return policy.timeout;
+    case ProxyError::kConnectFailed:
+    case ProxyError::kUpstreamReset:
+    case ProxyError::kUpstreamProtocol:
+      return policy.reset;
+    default:
+      return false;
+  }
+}
+
+// Not the version's doing: the client's fault, or our own limits.
+bool blameless(ProxyError error) noexcept {
+  switch (error) {
+    case ProxyError::kNone:
+    case ProxyError::kTimeout:
+    case ProxyError::kConnectFailed:
+    case ProxyError::kUpstreamReset:
+    case ProxyError::kUpstreamProtocol:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+stats::Judgement judge(const ExchangeRecord& record) noexcept {
+  if (record.policy == nullptr || !record.pick->counts_for_analysis || blameless(record.error)) {
+    return stats::Judgement::kExcluded;
+  }
+  return charged(record) ? stats::Judgement::kBad : stats::Judgement::kGood;
+}
+
+void write_record(const ExchangeRecord& record,
+                  stats::CounterBlock& counters,
+                  stats::DedupeTable& dedupe,
+                  stats::FailureQueue* failures) noexcept {
+  const std::int64_t second =
+      std::chrono::duration_cast<std::chrono::seconds>(record.ended_at.time_since_epoch()).count();
+  stats::Outcome outcome;
+  const bool gone = record.error == ProxyError::kClientGone && record.upstream_status == 0;
+  outcome.code_class = gone ? std::uint8_t{0} : static_cast<std::uint8_t>(record.status / 100);
+  outcome.judgement = judge(record);
+  outcome.latency = record.latency;
+  outcome.bytes_in = record.bytes_in;
+  outcome.bytes_out = record.bytes_out;
+  const bool bad = outcome.judgement == stats::Judgement::kBad;
+  if (bad &&
+      dedupe.is_duplicate(
+          record.rollout, record.pick->key_hash, second, record.policy->dedupe_window_seconds)) {
+    outcome.judgement = stats::Judgement::kDuplicate;
+  }
+  counters.finish(outcome);
+  if (outcome.judgement != stats::Judgement::kBad || failures == nullptr) return;
+  stats::Failure failure;
+  failure.rollout = record.rollout;
+  failure.route = record.route;
+  failure.cohort = record.pick->cohort;
+  failure.key_hash = record.pick->key_hash;
+  failure.second = second;
+  failure.epoch = record.epoch;
+  static_cast<void>(failures->push(failure));
+}
+
+}  // namespace canaryd::proxy

@@ -1,0 +1,44 @@
+// What one exchange left behind, and what it means for the cohort that served it.
+//
+// Blame: a request that a client ended or spoiled says nothing about a version, and neither does
+// one whose cohort was not drawn by lot (forced): both are traffic, not evidence.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/base/strong.hpp"
+#include "canaryd/proxy/counters.hpp"
+#include "canaryd/proxy/snapshot.hpp"
+#include "canaryd/routing/cohort_pick.hpp"
+#include "canaryd/stats/counter_block.hpp"
+#include "canaryd/stats/dedupe.hpp"
+#include "canaryd/stats/failure_queue.hpp"
+
+#include <cstdint>
+
+namespace canaryd::proxy {
+
+struct ExchangeRecord {
+  ProxyError error = ProxyError::kNone;
+  std::uint16_t status = 0;           // What the client was told.
+  std::uint16_t upstream_status = 0;  // 0: no response head came.
+  RouteId route;
+  RolloutId rollout;
+  const routing::Pick* pick = nullptr;
+  const FailurePolicy* policy = nullptr;  // Null for a route without rollout.
+  std::uint64_t epoch = 0;
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+  Duration latency{};
+  Monotonic ended_at{};
+};
+
+// Before the dedupe: good, bad or excluded.
+[[nodiscard]] stats::Judgement judge(const ExchangeRecord& record) noexcept;
+
+// Counts it in the block, and sends a failure of a known client on to the collector.
+void write_record(const ExchangeRecord& record,
+                  stats::CounterBlock& counters,
+                  stats::DedupeTable& dedupe,
+                  stats::FailureQueue* failures) noexcept;
+
+}  // namespace canaryd::proxy

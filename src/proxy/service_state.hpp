@@ -1,0 +1,68 @@
+// What the connections of one worker share. Private to the room.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/http/head_buffer.hpp"
+#include "canaryd/net/runtime.hpp"
+#include "canaryd/net/task_group.hpp"
+#include "canaryd/proxy/service.hpp"
+#include "canaryd/stats/dedupe.hpp"
+#include "proxy/local_reply.hpp"
+
+#include <boost/smart_ptr/local_shared_ptr.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace canaryd::proxy {
+
+class Connection;
+class Exchange;
+
+// A snapshot as this worker uses it: upstreams resolved to their pools. Immutable; an exchange pins
+// it by a copy of the pointer, which costs no atomic operation, so the old one dies here with its
+// last request.
+struct WorkerTable {
+  WorkerSnapshot snapshot;
+  std::vector<boost::local_shared_ptr<upstream::Upstream>> upstreams;
+};
+using TablePointer = boost::local_shared_ptr<const WorkerTable>;
+
+// An open listener; its connections keep it.
+struct ListenerState {
+  std::shared_ptr<const ListenerSpec> spec;
+  std::shared_ptr<ListenerCounters> counters;
+  std::shared_ptr<ListenerGauge> gauge;
+  std::unique_ptr<net::Listener> socket;  // Null once it stopped accepting.
+  bool draining = false;
+};
+using ListenerPointer = boost::local_shared_ptr<ListenerState>;
+
+struct ServiceState {
+  ServiceState(net::Runtime& runtime_in, ServiceOptions options_in);
+  ~ServiceState();
+
+  // A head is written here and sent, or copied, before anybody else runs. Large enough for the
+  // longest head that comes in, and what is added to it.
+  [[nodiscard]] std::span<char> head_scratch() noexcept;
+  // Canonical targets; as short-lived.
+  [[nodiscard]] std::span<char> target_scratch(std::size_t bytes);
+  [[nodiscard]] std::string_view date() noexcept { return date_text.at(options.clock->wall_now()); }
+
+  net::Runtime& runtime;
+  ServiceOptions options;
+  TablePointer table;
+  std::vector<ListenerPointer> listeners;
+  std::vector<std::unique_ptr<Exchange>> spare_exchanges;
+  Connection* connections = nullptr;  // All of them, linked.
+  stats::DedupeTable dedupe;
+  DateText date_text;
+  bool draining = false;
+  std::vector<char> scratch;
+  std::vector<char> targets;
+  net::TaskGroup group;  // Last: its tasks use all of the above.
+};
+
+}  // namespace canaryd::proxy

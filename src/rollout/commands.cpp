@@ -1,0 +1,256 @@
+// What operators ask for. A command that is fulfilled already changes nothing; one that makes no
+// sense in the phase is refused in words that say what would.
+#include "canaryd/base/units.hpp"
+#include "rollout/draft.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace canaryd::rollout {
+namespace {
+
+bool is_ended(Phase phase) noexcept {
+  return phase == Phase::kRolledBack || phase == Phase::kAborted;
+}
+
+bool is_retirement(Phase phase) noexcept {
+  return phase == Phase::kRetiring || phase == Phase::kRetired;
+}
+
+std::string words(Phase phase) {
+  std::string result(to_string(phase));
+  std::replace(result.begin(), result.end(), '_', ' ');
+  return result;
+}
+
+// Why a command on a running rollout is refused where none runs.
+std::optional<std::string> not_running(const State& state) {
+  if (state.phase == Phase::kIdle) return "has not been started; use `start`";
+  if (is_ended(state.phase)) return "is " + words(state.phase) + "; `retry` begins again";
+  if (is_retirement(state.phase)) {
+    return "is " + words(state.phase) + ": its old version is being given up";
+  }
+  return std::nullopt;
+}
+
+// Why nobody may raise the weight now, beyond the phase.
+std::optional<std::string> cannot_rise(const State& state) {
+  if (state.condemned) {
+    return "was found worse than stable, and that evidence stands; `retry` begins again with fresh "
+           "evidence, `abort` ends it";
+  }
+  if (state.phase == Phase::kSuspended) {
+    return "is suspended: the circuit closes by itself when the canary answers again; `abort` or "
+           "`rollback` ends it";
+  }
+  return std::nullopt;
+}
+
+bool is_known_revision(const std::string& revision) {
+  return !revision.empty() && revision.size() <= kMaxText &&
+         tidy_text(revision, kMaxText) == revision;
+}
+
+Phase resume_phase(const State& state, BasisPoints weight) {
+  const bool bakes = state.phase == Phase::kBaking ||
+                     (state.phase == Phase::kPaused && state.paused_from == Phase::kBaking);
+  return bakes && weight == state.weight ? Phase::kBaking : Phase::kProgressing;
+}
+
+void pause_here(Draft& draft, BasisPoints weight) {
+  const Phase from = resume_phase(draft.state, weight);
+  if (weight != draft.state.weight) draft.begin_step(weight);
+  draft.state.paused_from = from;
+  if (draft.state.phase == Phase::kSuspended) {
+    draft.state.suspended_from = Phase::kPaused;
+    draft.state.suspended_hold = HoldReason::kNone;
+  } else {
+    draft.enter(Phase::kPaused);
+  }
+}
+
+Transition finish(Draft& draft, Phase end) {
+  draft.end(end);
+  return draft.commit(Cause::kOperator);
+}
+
+Transition promote_fully(Draft& draft) {
+  if (draft.state.phase == Phase::kBaking && draft.state.weight >= full_weight(draft.plan)) {
+    return draft.unchanged();
+  }
+  draft.bake_from_here();
+  return draft.commit(Cause::kOperator);
+}
+
+// Whether the gate is at the end of the present step or of a later one.
+bool is_ahead(const Plan& plan, const State& state, const std::string& gate) {
+  const std::size_t present = step_at(plan, state.weight);
+  for (std::size_t i = present; i < plan.steps.size(); ++i) {
+    if (plan.steps[i].gate == gate) return true;
+  }
+  return false;
+}
+
+std::string list_gates(const Plan& plan) {
+  std::string result;
+  for (const Step& step : plan.steps) {
+    if (step.gate.empty()) continue;
+    if (!result.empty()) result += ", ";
+    result += step.gate;
+  }
+  return result.empty() ? "it has none" : "it has " + result;
+}
+
+}  // namespace
+
+Transition handle(Draft& draft, const Start& start) {
+  const State& before = draft.before;
+  if (start.revision && !is_known_revision(*start.revision)) {
+    return draft.refuse("cannot take this revision: it must be 1 to 253 bytes of printable text");
+  }
+  const std::string revision =
+      start.revision.value_or(before.phase == Phase::kIdle ? draft.plan.revision : before.revision);
+  if (before.phase != Phase::kIdle) {
+    if (is_retirement(before.phase)) return draft.refuse(*not_running(before));
+    if (revision == before.revision) {
+      if (is_ended(before.phase)) return draft.refuse(*not_running(before));
+      return draft.unchanged();
+    }
+    if (before.phase == Phase::kPromoted && !start.stable_up) {
+      return draft.refuse("is promoted and its stable version " + before.stable +
+                          " is down: a new revision would send everybody there");
+    }
+  }
+  draft.begin_run(revision);
+  return draft.commit(Cause::kOperator);
+}
+
+Transition handle(Draft& draft, const Retry&) {
+  const State& state = draft.state;
+  const bool again = is_ended(state.phase) || state.phase == Phase::kHeld ||
+                     (state.phase == Phase::kPaused && state.condemned);
+  if (!again) {
+    if (state.phase == Phase::kIdle) return draft.refuse(*not_running(state));
+    return draft.refuse("is " + words(state.phase) +
+                        "; `retry` begins again after a rollback, an abort or a hold");
+  }
+  draft.begin_run(state.revision);
+  return draft.commit(Cause::kOperator);
+}
+
+Transition handle(Draft& draft, const Promote& promote) {
+  const State& state = draft.state;
+  if (const auto why = not_running(state)) return draft.refuse(*why);
+  if (state.phase == Phase::kPromoted) return draft.unchanged();
+  if (const auto why = cannot_rise(state)) return draft.refuse(*why);
+  if (promote.full) return promote_fully(draft);
+  if (state.phase == Phase::kBaking) {
+    draft.enter(Phase::kPromoted);
+  } else {
+    draft.advance();
+  }
+  return draft.commit(Cause::kOperator);
+}
+
+Transition handle(Draft& draft, const Pause&) {
+  const State& state = draft.state;
+  if (const auto why = not_running(state)) return draft.refuse(*why);
+  if (state.phase == Phase::kPromoted) {
+    return draft.refuse("is promoted: there is nothing left to pause");
+  }
+  const Phase beneath = state.phase == Phase::kSuspended ? state.suspended_from : state.phase;
+  if (beneath == Phase::kPaused) return draft.unchanged();
+  if (beneath == Phase::kPromoted) {
+    return draft.refuse("was promoted and is suspended: there is nothing to pause");
+  }
+  const bool bakes = beneath == Phase::kBaking;
+  pause_here(draft, state.weight);
+  if (bakes) draft.state.paused_from = Phase::kBaking;
+  return draft.commit(Cause::kOperator);
+}
+
+Transition handle(Draft& draft, const Resume&) {
+  State& state = draft.state;
+  if (const auto why = not_running(state)) return draft.refuse(*why);
+  const bool runs = state.phase == Phase::kProgressing || state.phase == Phase::kBaking ||
+                    state.phase == Phase::kPromoted;
+  if (runs) return draft.unchanged();
+  if (const auto why = cannot_rise(state)) return draft.refuse(*why);
+  if (state.phase == Phase::kWaiting) {
+    return draft.refuse("waits for approval: `approve` gate " + draft.current_step().gate);
+  }
+  if (state.weight.value() == 0) {
+    // Paused at 0: no request would ever reach the canary, so going on means the first step.
+    draft.advance();
+    return draft.commit(Cause::kOperator);
+  }
+  const bool was_paused = state.phase == Phase::kPaused;
+  draft.enter(was_paused ? state.paused_from : Phase::kProgressing);
+  if (!was_paused) state.timer_since = draft.now;
+  return draft.commit(Cause::kOperator);
+}
+
+Transition handle(Draft& draft, const Abort&) {
+  if (draft.state.phase == Phase::kRetired) {
+    return draft.refuse("is retired: its old version is gone, there is nothing to go back to");
+  }
+  if (is_ended(draft.state.phase)) return draft.unchanged();
+  return finish(draft, Phase::kAborted);
+}
+
+Transition handle(Draft& draft, const RollBack&) {
+  if (draft.state.phase == Phase::kRetired) {
+    return draft.refuse("is retired: its old version is gone, there is nothing to go back to");
+  }
+  if (is_ended(draft.state.phase)) return draft.unchanged();
+  if (draft.state.phase == Phase::kIdle) {
+    return draft.refuse("has not been started: there is nothing to roll back");
+  }
+  return finish(draft, Phase::kRolledBack);
+}
+
+Transition handle(Draft& draft, const SetWeight& set) {
+  const State& state = draft.state;
+  if (const auto why = not_running(state)) return draft.refuse(*why);
+  const bool same = set.weight == state.weight;
+  if (set.weight > state.weight) {
+    if (const auto why = cannot_rise(state)) return draft.refuse(*why);
+  }
+  const bool stays =
+      state.phase == Phase::kPaused || state.phase == Phase::kPromoted ||
+      (state.phase == Phase::kSuspended &&
+       (state.suspended_from == Phase::kPaused || state.suspended_from == Phase::kPromoted));
+  if (same && stays) return draft.unchanged();
+  pause_here(draft, set.weight);
+  return draft.commit(Cause::kOperator);
+}
+
+Transition handle(Draft& draft, const Approve& approve) {
+  State& state = draft.state;
+  if (const auto why = not_running(state)) return draft.refuse(*why);
+  const auto names_gate = [&](const Step& step) { return step.gate == approve.gate; };
+  if (approve.gate.empty() ||
+      std::none_of(draft.plan.steps.begin(), draft.plan.steps.end(), names_gate)) {
+    return draft.refuse("has no gate of this name; " + list_gates(draft.plan));
+  }
+  const bool over = state.phase == Phase::kBaking || state.phase == Phase::kPromoted;
+  if (over || !is_ahead(draft.plan, state, approve.gate)) {
+    return draft.refuse("has passed gate " + approve.gate + " already");
+  }
+  const WallTime until = std::min(approve.expires.value_or(kForever), kForever);
+  if (until <= draft.now) return draft.refuse("cannot take an approval that has expired already");
+
+  draft.gate = approve.gate;
+  if (state.phase == Phase::kWaiting && draft.current_step().gate == approve.gate) {
+    // Everything else was fulfilled when the wait began.
+    draft.advance();
+    return draft.commit(Cause::kGate);
+  }
+  const auto known = state.approvals.find(approve.gate);
+  if (known != state.approvals.end() && known->second == until) return draft.unchanged();
+  state.approvals[approve.gate] = until;
+  return draft.commit(Cause::kOperator);
+}
+
+}  // namespace canaryd::rollout

@@ -1,0 +1,201 @@
+#include "rollout/draft.hpp"
+
+#include "canaryd/base/text.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace canaryd::rollout {
+namespace {
+
+constexpr std::size_t kMaxReason = 1024;
+constexpr std::size_t kMaxEvidence = 4096;
+
+// Whether a phase has a step that is going on, whose length says something.
+bool has_step(Phase phase) noexcept {
+  return phase != Phase::kIdle && phase != Phase::kRolledBack && phase != Phase::kAborted &&
+         phase != Phase::kRetired;
+}
+
+// While nothing moves, neither does the time that a step or a bake must last.
+bool clocks_stand(Phase phase) noexcept {
+  return phase == Phase::kPaused || phase == Phase::kSuspended || phase == Phase::kHeld;
+}
+
+}  // namespace
+
+Draft::Draft(const Plan& plan_in, const State& before_in, const Event& event_in, WallTime now_in)
+    : plan(plan_in), before(before_in), event(event_in), now(now_in), state(before_in) {
+  now = std::max({now, before.since, before.step_since, before.timer_since});
+  now = std::min(now, kForever);
+}
+
+void Draft::enter(Phase phase) {
+  if (clocks_stand(state.phase)) {
+    const auto stood = now - state.since;
+    state.step_since = std::min(now, state.step_since + stood);
+    state.timer_since = std::min(now, state.timer_since + stood);
+  }
+  state.phase = phase;
+  state.since = now;
+  state.hold = HoldReason::kNone;
+}
+
+void Draft::hold(HoldReason reason) {
+  enter(Phase::kHeld);
+  state.hold = reason;
+}
+
+void Draft::begin_step(BasisPoints weight) {
+  state.weight = weight;
+  state.step_since = state.timer_since = now;
+  rejudge_step();
+}
+
+void Draft::rejudge_step() {
+  state.step = step_at(plan, state.weight);
+  state.next_weight = weight_above(plan, state.weight);
+  // A bad verdict stays what it is at every weight; an acceptance was for one step.
+  if (state.observed == Judgement::kAccept) state.observed = Judgement::kHold;
+  step_begun_ = true;
+}
+
+void Draft::begin_run(std::string revision) {
+  state.stable = plan.stable;
+  state.canary = plan.canary;
+  state.plan_revision = plan.revision;
+  state.revision = std::move(revision);
+  state.condemned = false;
+  state.observed = Judgement::kHold;
+  state.approvals.clear();
+  fresh_ = true;
+  begin_step(step_weight(plan, 0));
+  enter(Phase::kProgressing);
+}
+
+void Draft::advance() {
+  // An approval is for one passage.
+  state.approvals.erase(current_step().gate);
+  const auto next = step_above(plan, state.weight);
+  if (!next) return bake_from_here();
+  begin_step(step_weight(plan, *next));
+  enter(Phase::kProgressing);
+}
+
+void Draft::bake_from_here() {
+  // Not full_weight() alone: what was set by hand above it is not taken back here.
+  const BasisPoints weight = std::max(state.weight, full_weight(plan));
+  if (weight != state.weight) begin_step(weight);
+  state.timer_since = now;
+  enter(Phase::kBaking);
+}
+
+void Draft::end(Phase phase) {
+  state.weight = BasisPoints();
+  state.next_weight = BasisPoints();
+  state.step = 0;
+  state.condemned = false;
+  state.observed = Judgement::kHold;
+  state.approvals.clear();
+  enter(phase);
+}
+
+const Step& Draft::current_step() const {
+  return plan.steps[step_at(plan, state.weight)];
+}
+
+Duration Draft::in_step() const {
+  return now - state.step_since;
+}
+
+Duration Draft::on_timer() const {
+  return now - state.timer_since;
+}
+
+bool Draft::approved(const std::string& gate_name) const {
+  const auto found = state.approvals.find(gate_name);
+  return found != state.approvals.end() && found->second > now;
+}
+
+Transition Draft::commit(Cause cause) {
+  state.generation = before.generation + 1;
+  if (fresh_) state.run = state.generation;
+  state.actor = tidy_text(event.actor, kMaxText);
+  state.reason = tidy_text(event.reason, kMaxReason);
+
+  Transition result;
+  result.outcome = Outcome::kChanged;
+  result.change = change(cause);
+  std::vector<Effect>& effects = result.effects;
+  const Publish publish{served_weight(state), admission(state)};
+  const bool visible = result.change.direction != Direction::kSame;
+  const bool falls = result.change.direction == Direction::kDown;
+  if (visible && falls) effects.emplace_back(publish);
+  effects.emplace_back(Persist{});
+  if (fresh_) effects.emplace_back(FreshEvidence{state.run});
+  if (step_begun_) effects.emplace_back(BeginStep{state.step, state.weight, state.next_weight});
+  if (visible && !falls) effects.emplace_back(publish);
+  effects.emplace_back(Announce{sentence(result.change)});
+  result.state = std::move(state);
+  return result;
+}
+
+Transition Draft::unchanged() const {
+  Transition result;
+  result.state = before;
+  return result;
+}
+
+Transition Draft::refuse(std::string why) const {
+  Transition result;
+  result.state = before;
+  result.outcome = Outcome::kRefused;
+  result.refusal = plan.name + " " + std::move(why);
+  return result;
+}
+
+Change Draft::change(Cause cause) const {
+  Change result;
+  result.rollout = plan.name;
+  result.generation = state.generation;
+  result.at = now;
+  result.event = name_of(event);
+  result.actor = state.actor;
+  result.reason = state.reason;
+  result.evidence = tidy_text(event.evidence, kMaxEvidence);
+  result.revision = state.revision;
+  result.from = before.phase;
+  result.to = state.phase;
+  result.hold = state.hold;
+  result.cause = cause;
+  result.direction = direction();
+  result.step = state.step;
+  result.step_count = plan.steps.size();
+  result.weight_before = served_weight(before);
+  result.weight_after = served_weight(state);
+  result.gate = gate;
+  if (const Tick* tick = std::get_if<Tick>(&event.what)) {
+    result.requests = tick->requests;
+    result.judgement = tick->judgement;
+  }
+  if (has_step(before.phase)) result.elapsed = now - before.step_since;
+  return result;
+}
+
+Direction Draft::direction() const {
+  const auto order = [](const State& s) { return std::pair(served_weight(s), admission(s)); };
+  if (order(state) == order(before)) return Direction::kSame;
+  return order(state) > order(before) ? Direction::kUp : Direction::kDown;
+}
+
+std::string tidy_text(const std::string& text, std::size_t limit) {
+  std::string result;
+  append_printable(result, text);
+  if (result.size() <= limit) return result;
+  std::size_t end = limit;
+  while (end > 0 && (static_cast<unsigned char>(result[end]) & 0xc0U) == 0x80U) --end;
+  result.resize(end);
+  return result;
+}
+
+}  // namespace canaryd::rollout

@@ -1,0 +1,81 @@
+// One transition in the making: the state before and after, and what has to be asked of the
+// outside.
+//
+// Private to the machine. The handlers change `state` through the verbs here, then commit(), which
+// counts the generation, finds the direction and puts the effects in their safe order. Pure.
+#pragma once
+
+#include "canaryd/rollout/machine.hpp"
+
+#include <string>
+
+namespace canaryd::rollout {
+
+struct Draft {
+  Draft(const Plan& plan_in, const State& before_in, const Event& event_in, WallTime now_in);
+
+  const Plan& plan;
+  const State& before;
+  const Event& event;
+  WallTime now;  // Never before the last change of the state.
+  State state;
+  std::string gate;  // For the journal: the gate it is about.
+
+  // ---- Verbs on `state`
+  // The step's clocks stand still while paused, suspended or held.
+  void enter(Phase phase);
+  void hold(HoldReason reason);
+  // The weight and everything that follows from it; the step's clocks and accept accounts start
+  // anew.
+  void begin_step(BasisPoints weight);
+  // Step 0 with fresh evidence.
+  void begin_run(std::string revision);
+  // One step up, or from the last one into the bake.
+  void advance();
+  void bake_from_here();
+  // Weight 0, for good.
+  void end(Phase phase);
+  // The step goes on to be judged for another next weight.
+  void rejudge_step();
+
+  // ---- Questions
+  [[nodiscard]] const Step& current_step() const;
+  [[nodiscard]] Duration in_step() const;
+  [[nodiscard]] Duration on_timer() const;
+  [[nodiscard]] bool approved(const std::string& gate_name) const;
+
+  // ---- Endings
+  [[nodiscard]] Transition commit(Cause cause);
+  [[nodiscard]] Transition unchanged() const;
+  [[nodiscard]] Transition refuse(std::string why) const;
+
+ private:
+  [[nodiscard]] Change change(Cause cause) const;
+  [[nodiscard]] Direction direction() const;
+
+  bool fresh_ = false;
+  bool step_begun_ = false;
+};
+
+// Untrusted text made fit for the journal: valid UTF-8, no control characters, at most `limit`
+// bytes.
+[[nodiscard]] std::string tidy_text(const std::string& text, std::size_t limit);
+
+// ---- The handlers, one per event
+[[nodiscard]] Transition handle(Draft& draft, const Start& start);
+[[nodiscard]] Transition handle(Draft& draft, const Retry&);
+[[nodiscard]] Transition handle(Draft& draft, const Promote& promote);
+[[nodiscard]] Transition handle(Draft& draft, const Pause&);
+[[nodiscard]] Transition handle(Draft& draft, const Resume&);
+[[nodiscard]] Transition handle(Draft& draft, const Abort&);
+[[nodiscard]] Transition handle(Draft& draft, const RollBack&);
+[[nodiscard]] Transition handle(Draft& draft, const SetWeight& set);
+[[nodiscard]] Transition handle(Draft& draft, const Approve& approve);
+[[nodiscard]] Transition handle(Draft& draft, const Tick& tick);
+[[nodiscard]] Transition handle(Draft& draft, const CircuitOpened& opened);
+[[nodiscard]] Transition handle(Draft& draft, const CircuitClosed&);
+[[nodiscard]] Transition handle(Draft& draft, const ProtectionFailed& failed);
+[[nodiscard]] Transition handle(Draft& draft, const NewPlan& reload);
+[[nodiscard]] Transition handle(Draft& draft, const Restart& restart);
+
+}  // namespace canaryd::rollout

@@ -1,0 +1,240 @@
+#include "canaryd/rollout/effect.hpp"
+
+#include "canaryd/base/units.hpp"
+
+#include <utility>
+
+namespace canaryd::rollout {
+namespace {
+
+std::string percent(BasisPoints weight) {
+  return format_percent(weight) + " %";
+}
+
+std::string at_step(const Change& change) {
+  return "step " + std::to_string(change.step + 1) + " of " + std::to_string(change.step_count);
+}
+
+std::string from_to(const Change& change) {
+  return change.rollout + " from " + percent(change.weight_before) + " to " +
+         percent(change.weight_after);
+}
+
+std::string held(const Change& change) {
+  const std::string at = " at " + percent(change.weight_after);
+  switch (change.hold) {
+    case HoldReason::kNoData:
+      return "held " + change.rollout + at + ": not enough traffic to judge within max_duration";
+    case HoldReason::kEnvironmentDegraded:
+      return "held " + change.rollout + at + ": stable is down";
+    case HoldReason::kVerdict:
+      if (change.weight_after < change.weight_before) {
+        return "stepped " + from_to(change) + " and held it";
+      }
+      return "held " + change.rollout + at;
+    case HoldReason::kInconclusive:
+    case HoldReason::kNone:
+      break;
+  }
+  return "held " + change.rollout + at + ": no verdict within max_duration";
+}
+
+std::string suspended(const Change& change) {
+  const std::string at = " at " + percent(change.weight_before);
+  if (change.from != Phase::kSuspended) {
+    const std::string why = change.cause == Cause::kEnvironmentDegraded
+                                ? "stable fails as well"
+                                : std::string(to_string(change.cause));
+    return "suspended " + change.rollout + at + ": " + why;
+  }
+  switch (change.cause) {
+    case Cause::kEnvironmentDegraded:
+      return change.rollout + " stays suspended: stable fails as well";
+    case Cause::kVerdict:
+      return "condemned " + change.rollout + " while suspended";
+    default:
+      return "changed " + change.rollout + ", which stays suspended";
+  }
+}
+
+std::string progressing(const Change& change) {
+  switch (change.cause) {
+    case Cause::kRestarted:
+      return "went on with " + change.rollout + " at " + percent(change.weight_after) +
+             " after a restart";
+    case Cause::kCircuitClosed:
+      return "resumed " + change.rollout + " at " + percent(change.weight_after) +
+             ": the circuit is closed";
+    case Cause::kEnvironmentRecovered:
+      return "resumed " + change.rollout + " at " + percent(change.weight_after) +
+             ": stable is up again";
+    case Cause::kDataReturned:
+      return "resumed " + change.rollout + " at " + percent(change.weight_after) +
+             ": there is traffic to judge by";
+    default:
+      break;
+  }
+  if (change.event == "start" || change.event == "retry" || change.cause == Cause::kStarted) {
+    const std::string revision =
+        change.revision.empty() ? std::string() : ", revision " + change.revision;
+    return std::string(change.event == "retry" ? "restarted " : "started ") + change.rollout +
+           " at " + percent(change.weight_after) + " (" + at_step(change) + revision + ")";
+  }
+  if (change.direction == Direction::kUp) {
+    return "raised " + from_to(change) + " (" + at_step(change) + ")";
+  }
+  return "resumed " + change.rollout + " at " + percent(change.weight_after);
+}
+
+std::string paused(const Change& change) {
+  if (change.event == "set_weight" && change.direction != Direction::kSame) {
+    return "set " + from_to(change) + " and paused it";
+  }
+  return "paused " + change.rollout + " at " + percent(change.weight_after);
+}
+
+std::string same_phase(const Change& change) {
+  if (change.cause == Cause::kObserved) {
+    const bool bad = change.judgement == Judgement::kRollback;
+    return "observed " + change.rollout + " at " + percent(change.weight_after) + ": would " +
+           (bad ? "have acted on a bad verdict" : "have accepted the step");
+  }
+  if (change.event == "approve") return "approved gate " + change.gate + " of " + change.rollout;
+  return "changed the plan of " + change.rollout + "; the weight stays at " +
+         percent(change.weight_after);
+}
+
+std::string ended(const Change& change, std::string_view verb) {
+  std::string result(verb);
+  result += " " + change.rollout;
+  if (change.from == Phase::kIdle) return result + " before its start";
+  result += " at " + percent(change.weight_before);
+  switch (change.cause) {
+    case Cause::kCircuit:
+      return result + ": the canary does not come back (circuit)";
+    case Cause::kUnhealthy:
+      return result + ": the canary stays unhealthy";
+    case Cause::kExposure:
+      return result + ": more failures reached users than exposure allows";
+    case Cause::kInconclusive:
+      return result + ": no verdict within max_duration";
+    default:
+      return result;
+  }
+}
+
+// The main clause.
+std::string what_happened(const Change& change) {
+  const bool restarted = change.cause == Cause::kRestarted;
+  const bool moved = change.from != change.to || change.direction != Direction::kSame ||
+                     change.event == "start" || change.event == "retry" || restarted;
+  switch (change.to) {
+    case Phase::kIdle:
+      return "put " + change.rollout + " back to its start: the plan is for another rollout";
+    case Phase::kRolledBack:
+      return ended(change, "rolled back");
+    case Phase::kAborted:
+      return ended(change, "aborted");
+    case Phase::kSuspended:
+      return change.event == "approve" || change.cause == Cause::kObserved ? same_phase(change)
+                                                                           : suspended(change);
+    default:
+      break;
+  }
+  if (!moved) return same_phase(change);
+  switch (change.to) {
+    case Phase::kProgressing:
+      return progressing(change);
+    case Phase::kPaused:
+      return paused(change);
+    case Phase::kWaiting:
+      return change.rollout + " waits at " + percent(change.weight_after) +
+             " for approval of gate " + change.gate;
+    case Phase::kHeld:
+      return held(change);
+    case Phase::kBaking:
+      return change.rollout + " bakes at " + percent(change.weight_after);
+    case Phase::kPromoted:
+      return "promoted " + change.rollout +
+             (change.revision.empty() ? std::string() : " (revision " + change.revision + ")");
+    default:
+      return "changed " + change.rollout;
+  }
+}
+
+// "5m", "6.1s".
+std::string after_what(const Change& change) {
+  if (change.event != "tick" || change.requests == 0) return {};
+  return "after " + std::to_string(change.requests) + " canary requests (" +
+         format_duration_brief(change.elapsed) + ")";
+}
+
+}  // namespace
+
+std::string_view to_string(Direction direction) noexcept {
+  switch (direction) {
+    case Direction::kSame:
+      return "same";
+    case Direction::kUp:
+      return "up";
+    case Direction::kDown:
+      return "down";
+  }
+  return "same";
+}
+
+std::string_view to_string(Cause cause) noexcept {
+  switch (cause) {
+    case Cause::kOperator:
+      return "operator";
+    case Cause::kStarted:
+      return "started";
+    case Cause::kAccepted:
+      return "accepted";
+    case Cause::kVerdict:
+      return "verdict";
+    case Cause::kInconclusive:
+      return "inconclusive";
+    case Cause::kNoData:
+      return "no_data";
+    case Cause::kDataReturned:
+      return "data_returned";
+    case Cause::kEnvironmentDegraded:
+      return "environment_degraded";
+    case Cause::kEnvironmentRecovered:
+      return "environment_recovered";
+    case Cause::kGate:
+      return "gate";
+    case Cause::kBaked:
+      return "baked";
+    case Cause::kCircuit:
+      return "circuit";
+    case Cause::kUnhealthy:
+      return "unhealthy";
+    case Cause::kExposure:
+      return "exposure";
+    case Cause::kCircuitClosed:
+      return "circuit_closed";
+    case Cause::kPlanChanged:
+      return "plan_changed";
+    case Cause::kRestarted:
+      return "restarted";
+    case Cause::kObserved:
+      return "observed";
+  }
+  return "operator";
+}
+
+std::string sentence(const Change& change) {
+  std::string result = what_happened(change);
+  // The main clause may have told its reason after a colon; what else is known follows with commas.
+  const char* separator = result.find(": ") == std::string::npos ? ": " : ", ";
+  for (const std::string& part : {change.evidence, change.reason, after_what(change)}) {
+    if (part.empty()) continue;
+    result += std::exchange(separator, ", ") + part;
+  }
+  if (change.actor != "canaryd" && !change.actor.empty()) result += " (by " + change.actor + ")";
+  return result;
+}
+
+}  // namespace canaryd::rollout

@@ -1,0 +1,88 @@
+// A plan that may have changed under a rollout that is under way: reload, and restart from the
+// journal.
+#include "rollout/draft.hpp"
+
+#include <algorithm>
+
+namespace canaryd::rollout {
+namespace {
+
+// Beginning anew puts everybody on plan.stable. After a promotion that is a step back in time if it
+// is the old version still, so it has to be there at least.
+const char* why_not_anew(const Plan& plan, const State& state, bool stable_up) {
+  if (plan.stable != state.stable) return nullptr;
+  if (state.phase == Phase::kRetiring || state.phase == Phase::kRetired) {
+    return "has given up its stable version: a new rollout needs another one as stable";
+  }
+  if (state.phase == Phase::kPromoted && !stable_up) {
+    return "is promoted and its stable version is down: a new rollout would send everybody there";
+  }
+  return nullptr;
+}
+
+Transition begin_anew(Draft& draft) {
+  const std::uint64_t generation = draft.state.generation;
+  draft.state = initial_state(draft.plan, draft.now);
+  draft.state.generation = generation;
+  return draft.commit(Cause::kPlanChanged);
+}
+
+bool has_weight_to_keep(Phase phase) noexcept {
+  return phase != Phase::kIdle && phase != Phase::kRolledBack && phase != Phase::kAborted;
+}
+
+void forget_gates_that_are_gone(Draft& draft) {
+  std::erase_if(draft.state.approvals, [&](const auto& approval) {
+    return std::none_of(draft.plan.steps.begin(), draft.plan.steps.end(), [&](const Step& step) {
+      return step.gate == approval.first;
+    });
+  });
+}
+
+// The weight stays; which step it is, and what comes next, may be different now.
+void fit_to_steps(Draft& draft) {
+  State& state = draft.state;
+  if (!has_weight_to_keep(state.phase)) return;
+  forget_gates_that_are_gone(draft);
+  state.step = step_at(draft.plan, state.weight);
+  const bool rejudged = weight_above(draft.plan, state.weight) != state.next_weight;
+  if (rejudged) draft.begin_step(state.weight);
+  const bool gate_gone = draft.current_step().gate.empty();
+  if (state.phase == Phase::kWaiting && (rejudged || gate_gone)) {
+    draft.enter(Phase::kProgressing);
+    state.timer_since = draft.now;
+  }
+}
+
+}  // namespace
+
+bool is_another_rollout(const Plan& plan, const State& state) noexcept {
+  return plan.stable != state.stable || plan.canary != state.canary ||
+         plan.revision != state.plan_revision;
+}
+
+Transition handle(Draft& draft, const NewPlan& reload) {
+  if (is_another_rollout(draft.plan, draft.state)) {
+    if (const char* why = why_not_anew(draft.plan, draft.state, reload.stable_up)) {
+      return draft.refuse(why);
+    }
+    return begin_anew(draft);
+  }
+  fit_to_steps(draft);
+  return draft.state == draft.before ? draft.unchanged() : draft.commit(Cause::kPlanChanged);
+}
+
+Transition handle(Draft& draft, const Restart& restart) {
+  if (is_another_rollout(draft.plan, draft.state)) {
+    return handle(draft, NewPlan{restart.stable_up});
+  }
+  fit_to_steps(draft);
+  if (draft.state.phase == Phase::kProgressing) {
+    // Nobody was served while the daemon was down, so that time proves nothing.
+    draft.state.step_since = draft.state.timer_since = draft.now;
+    return draft.commit(Cause::kRestarted);
+  }
+  return draft.state == draft.before ? draft.unchanged() : draft.commit(Cause::kPlanChanged);
+}
+
+}  // namespace canaryd::rollout

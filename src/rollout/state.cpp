@@ -1,0 +1,101 @@
+#include "canaryd/rollout/state.hpp"
+
+namespace canaryd::rollout {
+
+std::string_view to_string(Phase phase) noexcept {
+  switch (phase) {
+    case Phase::kIdle:
+      return "idle";
+    case Phase::kProgressing:
+      return "progressing";
+    case Phase::kSuspended:
+      return "suspended";
+    case Phase::kPaused:
+      return "paused";
+    case Phase::kWaiting:
+      return "waiting";
+    case Phase::kHeld:
+      return "held";
+    case Phase::kBaking:
+      return "baking";
+    case Phase::kPromoted:
+      return "promoted";
+    case Phase::kRetiring:
+      return "retiring";
+    case Phase::kRetired:
+      return "retired";
+    case Phase::kRolledBack:
+      return "rolled_back";
+    case Phase::kAborted:
+      return "aborted";
+  }
+  return "idle";
+}
+
+std::string_view to_string(HoldReason reason) noexcept {
+  switch (reason) {
+    case HoldReason::kNone:
+      return "none";
+    case HoldReason::kInconclusive:
+      return "inconclusive";
+    case HoldReason::kNoData:
+      return "no_data";
+    case HoldReason::kEnvironmentDegraded:
+      return "environment_degraded";
+    case HoldReason::kVerdict:
+      return "verdict";
+  }
+  return "none";
+}
+
+std::string_view to_string(Judgement judgement) noexcept {
+  switch (judgement) {
+    case Judgement::kHold:
+      return "hold";
+    case Judgement::kAccept:
+      return "accept";
+    case Judgement::kRollback:
+      return "rollback";
+  }
+  return "hold";
+}
+
+std::string_view to_string(Admission admission) noexcept {
+  switch (admission) {
+    case Admission::kStableOnly:
+      return "stable_only";
+    case Admission::kForceOnly:
+      return "force_only";
+    case Admission::kSplit:
+      return "split";
+  }
+  return "stable_only";
+}
+
+std::optional<Phase> parse_phase(std::string_view text) noexcept {
+  for (const Phase phase : kPhases) {
+    if (to_string(phase) == text) return phase;
+  }
+  return std::nullopt;
+}
+
+State initial_state(const Plan& plan, WallTime now) {
+  State state;
+  state.stable = plan.stable;
+  state.canary = plan.canary;
+  state.plan_revision = plan.revision;
+  state.revision = plan.revision;
+  state.since = state.step_since = state.timer_since = now;
+  return state;
+}
+
+BasisPoints served_weight(const State& state) noexcept {
+  return state.phase == Phase::kSuspended ? BasisPoints() : state.weight;
+}
+
+Admission admission(const State& state) noexcept {
+  if (state.phase == Phase::kIdle) return Admission::kForceOnly;
+  return served_weight(state).value() == 0 ? Admission::kStableOnly : Admission::kSplit;
+}
+
+}  // namespace canaryd::rollout

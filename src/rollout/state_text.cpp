@@ -1,0 +1,235 @@
+// The text form of a state: one JSON object with every key, in a fixed order, and a version. The
+// reader takes exactly that: a missing, unknown or mistyped key means that the text is not ours,
+// and a rollout must not go on from a guess.
+#include "canaryd/rollout/state.hpp"
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+namespace canaryd::rollout {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::int64_t kVersion = 1;
+constexpr std::size_t kMaxStateBytes = 64 * 1024;
+constexpr std::size_t kKeys = 22;
+
+constexpr std::array kHoldReasons{HoldReason::kNone,
+                                  HoldReason::kInconclusive,
+                                  HoldReason::kNoData,
+                                  HoldReason::kEnvironmentDegraded,
+                                  HoldReason::kVerdict};
+constexpr std::array kJudgements{Judgement::kHold, Judgement::kAccept, Judgement::kRollback};
+
+std::int64_t to_milliseconds(WallTime time) noexcept {
+  return time.time_since_epoch().count();
+}
+
+// Takes typed members out of an object and remembers the first thing that was wrong.
+class Reader {
+ public:
+  explicit Reader(const json::object& object) : object_(object) {}
+
+  std::int64_t integer(const char* key, std::int64_t low, std::int64_t high) {
+    const json::value* value = find(key);
+    if (value == nullptr) return low;
+    const std::int64_t* number = value->if_int64();
+    if (number == nullptr || *number < low || *number > high) {
+      note(key, "is not a number in range");
+      return low;
+    }
+    return *number;
+  }
+  std::string text(const char* key, std::size_t limit) {
+    const json::value* value = find(key);
+    if (value == nullptr) return {};
+    const json::string* found = value->if_string();
+    if (found == nullptr || found->size() > limit) {
+      note(key, "is not a text of at most " + std::to_string(limit) + " bytes");
+      return {};
+    }
+    return std::string(found->data(), found->size());
+  }
+  bool boolean(const char* key) {
+    const json::value* value = find(key);
+    if (value == nullptr) return false;
+    if (const bool* found = value->if_bool()) return *found;
+    note(key, "is not true or false");
+    return false;
+  }
+  template <class Words>
+  auto word(const char* key, const Words& words) {
+    const std::string found = text(key, 32);
+    for (const auto candidate : words) {
+      if (to_string(candidate) == found) return candidate;
+    }
+    note(key, "is not a word this version knows");
+    return words.front();
+  }
+  WallTime time(const char* key) {
+    return WallTime(std::chrono::milliseconds(integer(key, 0, to_milliseconds(kForever))));
+  }
+  std::map<std::string, WallTime> approvals(const char* key) {
+    std::map<std::string, WallTime> result;
+    const json::value* value = find(key);
+    if (value == nullptr) return result;
+    const json::object* found = value->if_object();
+    if (found == nullptr || found->size() > kMaxSteps) {
+      note(key, "is not an object of at most " + std::to_string(kMaxSteps) + " gates");
+      return result;
+    }
+    Reader inner(*found);
+    for (const auto& member : *found) {
+      const std::string gate(member.key());
+      if (gate.size() > kMaxText) note(key, "has a gate with an overlong name");
+      result[gate] = inner.time(gate.c_str());
+    }
+    if (!inner.problem().empty()) note(key, "has a gate without a time");
+    return result;
+  }
+  void note(std::string_view key, std::string_view what) {
+    if (!problem_.empty()) return;
+    problem_.append(key).append(" ").append(what);
+  }
+  [[nodiscard]] const std::string& problem() const noexcept { return problem_; }
+
+ private:
+  const json::value* find(const char* key) {
+    const json::value* value = object_.if_contains(key);
+    if (value == nullptr) note(key, "is missing");
+    return value;
+  }
+
+  const json::object& object_;
+  std::string problem_;
+};
+
+tl::unexpected<Error> malformed(std::string_view what) {
+  return fail(ErrorCode::kMalformed, "rollout state: " + std::string(what));
+}
+
+// What each value alone cannot show. The machine relies on these.
+void check_whole(const State& state, Reader& reader) {
+  if (state.run > state.generation) reader.note("run", "is above the generation");
+  const bool begun = state.phase != Phase::kIdle && state.phase != Phase::kAborted;
+  if (begun && state.run == 0) reader.note("run", "is 0 in a rollout that was started");
+  const bool ended = state.phase == Phase::kIdle || state.phase == Phase::kRolledBack ||
+                     state.phase == Phase::kAborted;
+  if (ended && state.weight.value() != 0) reader.note("weight", "is not 0 in a phase that ended");
+  if (state.phase == Phase::kHeld && state.hold == HoldReason::kNone) {
+    reader.note("hold", "is none in phase held");
+  }
+  if (state.paused_from != Phase::kProgressing && state.paused_from != Phase::kBaking) {
+    reader.note("paused_from", "is not progressing or baking");
+  }
+  constexpr std::array kSuspendable{Phase::kProgressing,
+                                    Phase::kPaused,
+                                    Phase::kWaiting,
+                                    Phase::kHeld,
+                                    Phase::kBaking,
+                                    Phase::kPromoted};
+  if (std::find(kSuspendable.begin(), kSuspendable.end(), state.suspended_from) ==
+      kSuspendable.end()) {
+    reader.note("suspended_from", "is not a phase that can be suspended");
+  }
+  if (state.suspended_from == Phase::kHeld && state.suspended_hold == HoldReason::kNone) {
+    reader.note("suspended_hold", "is none although suspended from held");
+  }
+}
+
+State read_state(Reader& reader) {
+  constexpr std::int64_t kMaxCount = std::numeric_limits<std::int64_t>::max() - 1;
+  const auto weight = [&](const char* key) {
+    return BasisPoints(static_cast<unsigned>(reader.integer(key, 0, BasisPoints::kMax)));
+  };
+  State state;
+  state.phase = reader.word("phase", kPhases);
+  state.step = static_cast<std::size_t>(reader.integer("step", 0, kMaxSteps - 1));
+  state.weight = weight("weight");
+  state.next_weight = weight("next_weight");
+  state.generation = static_cast<std::uint64_t>(reader.integer("generation", 0, kMaxCount));
+  state.run = static_cast<std::uint64_t>(reader.integer("run", 0, kMaxCount));
+  state.stable = reader.text("stable", kMaxText);
+  state.canary = reader.text("canary", kMaxText);
+  state.plan_revision = reader.text("plan_revision", kMaxText);
+  state.revision = reader.text("revision", kMaxText);
+  state.since = reader.time("since");
+  state.step_since = reader.time("step_since");
+  state.timer_since = reader.time("timer_since");
+  state.hold = reader.word("hold", kHoldReasons);
+  state.paused_from = reader.word("paused_from", kPhases);
+  state.suspended_from = reader.word("suspended_from", kPhases);
+  state.suspended_hold = reader.word("suspended_hold", kHoldReasons);
+  state.condemned = reader.boolean("condemned");
+  state.observed = reader.word("observed", kJudgements);
+  state.approvals = reader.approvals("approvals");
+  state.actor = reader.text("actor", 1024);
+  state.reason = reader.text("reason", 1024);
+  return state;
+}
+
+}  // namespace
+
+std::string serialise(const State& state) {
+  json::object approvals;
+  for (const auto& [gate, until] : state.approvals) approvals[gate] = to_milliseconds(until);
+  json::object object;
+  object["version"] = kVersion;
+  object["phase"] = to_string(state.phase);
+  object["step"] = static_cast<std::int64_t>(state.step);
+  object["weight"] = static_cast<std::int64_t>(state.weight.value());
+  object["next_weight"] = static_cast<std::int64_t>(state.next_weight.value());
+  object["generation"] = static_cast<std::int64_t>(state.generation);
+  object["run"] = static_cast<std::int64_t>(state.run);
+  object["stable"] = state.stable;
+  object["canary"] = state.canary;
+  object["plan_revision"] = state.plan_revision;
+  object["revision"] = state.revision;
+  object["since"] = to_milliseconds(state.since);
+  object["step_since"] = to_milliseconds(state.step_since);
+  object["timer_since"] = to_milliseconds(state.timer_since);
+  object["hold"] = to_string(state.hold);
+  object["paused_from"] = to_string(state.paused_from);
+  object["suspended_from"] = to_string(state.suspended_from);
+  object["suspended_hold"] = to_string(state.suspended_hold);
+  object["condemned"] = state.condemned;
+  object["observed"] = to_string(state.observed);
+  object["approvals"] = std::move(approvals);
+  object["actor"] = state.actor;
+  object["reason"] = state.reason;
+  return json::serialize(object);
+}
+
+Result<State> parse_state(std::string_view text) {
+  if (text.size() > kMaxStateBytes) return malformed("longer than any state");
+  boost::system::error_code error;
+  json::parse_options options;
+  options.max_depth = 4;
+  const json::value value =
+      json::parse(json::string_view(text.data(), text.size()), error, {}, options);
+  if (error) return malformed("not JSON: " + error.message());
+  const json::object* object = value.if_object();
+  if (object == nullptr) return malformed("not an object");
+
+  Reader reader(*object);
+  const std::int64_t version =
+      reader.integer("version", 1, std::numeric_limits<std::int64_t>::max());
+  if (!reader.problem().empty()) return malformed(reader.problem());
+  if (version > kVersion) {
+    return fail(ErrorCode::kUnsupported,
+                "rollout state: version " + std::to_string(version) +
+                    " was written by a later canaryd; this one knows " + std::to_string(kVersion));
+  }
+  State state = read_state(reader);
+  if (object->size() != kKeys + 1) reader.note("object", "has keys this version does not know");
+  check_whole(state, reader);
+  if (!reader.problem().empty()) return malformed(reader.problem());
+  return state;
+}
+
+}  // namespace canaryd::rollout

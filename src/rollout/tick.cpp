@@ -1,0 +1,249 @@
+// What happens by itself: time, evidence, health, and the data plane's own protection.
+#include "rollout/draft.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace canaryd::rollout {
+namespace {
+
+// Where a bad canary can still be taken back. With weight 0 by hand too: the verdict is on the
+// record.
+bool is_armed(Phase phase) noexcept {
+  constexpr std::array kArmed{Phase::kProgressing,
+                              Phase::kSuspended,
+                              Phase::kPaused,
+                              Phase::kWaiting,
+                              Phase::kHeld,
+                              Phase::kBaking,
+                              Phase::kPromoted,
+                              Phase::kRetiring};
+  return std::find(kArmed.begin(), kArmed.end(), phase) != kArmed.end();
+}
+
+bool can_be_suspended(const State& state) noexcept {
+  const bool past = state.phase == Phase::kRetiring || state.phase == Phase::kRetired;
+  return !past && served_weight(state).value() > 0;
+}
+
+Cause cause_of(Trip trip) noexcept {
+  switch (trip) {
+    case Trip::kCircuit:
+      return Cause::kCircuit;
+    case Trip::kUnhealthy:
+      return Cause::kUnhealthy;
+    case Trip::kExposure:
+      return Cause::kExposure;
+  }
+  return Cause::kCircuit;
+}
+
+void suspend(Draft& draft) {
+  draft.state.suspended_from = draft.state.phase;
+  draft.state.suspended_hold = draft.state.hold;
+  draft.enter(Phase::kSuspended);
+}
+
+// The last step below the present weight.
+BasisPoints weight_below(const Draft& draft) {
+  BasisPoints result;
+  for (std::size_t i = 0; i < draft.plan.steps.size(); ++i) {
+    const BasisPoints weight = step_weight(draft.plan, i);
+    if (weight < draft.state.weight) result = std::max(result, weight);
+  }
+  return result;
+}
+
+void condemn(Draft& draft) {
+  draft.state.condemned = true;
+  if (draft.state.phase == Phase::kSuspended) {
+    draft.state.suspended_from = Phase::kHeld;
+    draft.state.suspended_hold = HoldReason::kVerdict;
+  } else {
+    draft.hold(HoldReason::kVerdict);
+  }
+}
+
+Transition act_on_bad_verdict(Draft& draft) {
+  const bool back = draft.plan.on_failure == OnFailure::kRollback;
+  if (!back && draft.state.condemned) return draft.unchanged();
+  const bool down = draft.plan.on_failure == OnFailure::kStepDown;
+  // Below the first step there is nothing but stable.
+  if (back || (down && weight_below(draft).value() == 0)) {
+    draft.end(Phase::kRolledBack);
+    return draft.commit(Cause::kVerdict);
+  }
+  if (down) draft.begin_step(weight_below(draft));
+  condemn(draft);
+  return draft.commit(Cause::kVerdict);
+}
+
+// Mode observe: says once what enforce would have done.
+bool is_news(const Draft& draft, const Tick& tick) {
+  if (tick.judgement == draft.state.observed) return false;
+  if (tick.judgement == Judgement::kAccept) {
+    return draft.state.phase == Phase::kProgressing && draft.state.observed != Judgement::kRollback;
+  }
+  return tick.judgement == Judgement::kRollback;
+}
+
+Transition start_by_itself(Draft& draft, const Tick& tick) {
+  const bool healthy = tick.stable_up && tick.canary_up;
+  if (draft.plan.start != StartMode::kAuto || !healthy) return draft.unchanged();
+  draft.begin_run(draft.plan.revision);
+  return draft.commit(Cause::kStarted);
+}
+
+Transition pass_step(Draft& draft, Cause cause) {
+  const std::string& gate = draft.current_step().gate;
+  if (!gate.empty() && !draft.approved(gate)) {
+    draft.gate = gate;
+    draft.enter(Phase::kWaiting);
+    return draft.commit(cause);
+  }
+  draft.advance();
+  return draft.commit(cause);
+}
+
+std::uint64_t requests_needed(const Step& step) {
+  return std::max<std::uint64_t>(step.min_requests, 1);
+}
+
+bool lacks_data(const Draft& draft, const Tick& tick) {
+  return tick.requests < requests_needed(draft.current_step()) ||
+         (tick.no_data && !tick.no_control);
+}
+
+Transition out_of_time(Draft& draft, const Tick& tick) {
+  if (lacks_data(draft, tick)) {
+    draft.hold(HoldReason::kNoData);
+    return draft.commit(Cause::kNoData);
+  }
+  switch (draft.plan.on_inconclusive) {
+    case OnInconclusive::kPromote:
+      return pass_step(draft, Cause::kInconclusive);
+    case OnInconclusive::kRollback:
+      draft.end(Phase::kRolledBack);
+      return draft.commit(Cause::kInconclusive);
+    case OnInconclusive::kHold:
+      break;
+  }
+  draft.hold(HoldReason::kInconclusive);
+  return draft.commit(Cause::kInconclusive);
+}
+
+Transition degrade(Draft& draft) {
+  draft.hold(HoldReason::kEnvironmentDegraded);
+  return draft.commit(Cause::kEnvironmentDegraded);
+}
+
+Transition progress(Draft& draft, const Tick& tick) {
+  if (!tick.stable_up) return degrade(draft);
+  const Step& step = draft.current_step();
+  // Without stable to compare with, acceptance cannot come; only the last step may go without it.
+  const bool uncontrolled = tick.no_control && !step_above(draft.plan, draft.state.weight);
+  const bool accepted = tick.judgement == Judgement::kAccept || uncontrolled;
+  if (accepted && draft.in_step() >= step.min_duration && tick.requests >= requests_needed(step)) {
+    return pass_step(draft, Cause::kAccepted);
+  }
+  if (draft.on_timer() >= step.max_duration) return out_of_time(draft, tick);
+  return draft.unchanged();
+}
+
+Transition wait(Draft& draft, const Tick& tick) {
+  if (!tick.stable_up) return degrade(draft);
+  const std::string& gate = draft.current_step().gate;
+  if (!gate.empty() && !draft.approved(gate)) return draft.unchanged();
+  draft.gate = gate;
+  draft.advance();
+  return draft.commit(Cause::kGate);
+}
+
+Transition recover(Draft& draft, const Tick& tick) {
+  const HoldReason reason = draft.state.hold;
+  if (!tick.stable_up) return draft.unchanged();
+  if (reason == HoldReason::kEnvironmentDegraded) {
+    draft.enter(Phase::kProgressing);
+    return draft.commit(Cause::kEnvironmentRecovered);
+  }
+  if (reason == HoldReason::kNoData && !lacks_data(draft, tick)) {
+    draft.enter(Phase::kProgressing);
+    draft.state.timer_since = draft.now;
+    return draft.commit(Cause::kDataReturned);
+  }
+  return draft.unchanged();
+}
+
+Transition bake(Draft& draft, const Tick& tick) {
+  const bool bad =
+      tick.judgement == Judgement::kRollback || draft.state.observed == Judgement::kRollback;
+  if (bad || draft.on_timer() < draft.plan.bake.duration) return draft.unchanged();
+  draft.enter(Phase::kPromoted);
+  return draft.commit(Cause::kBaked);
+}
+
+}  // namespace
+
+Transition handle(Draft& draft, const Tick& tick) {
+  const bool enforce = draft.plan.mode == Mode::kEnforce;
+  if (is_armed(draft.state.phase)) {
+    if (enforce && tick.judgement == Judgement::kRollback) return act_on_bad_verdict(draft);
+    if (!enforce && is_news(draft, tick)) {
+      draft.state.observed = tick.judgement;
+      return draft.commit(Cause::kObserved);
+    }
+  }
+  switch (draft.state.phase) {
+    case Phase::kIdle:
+      return start_by_itself(draft, tick);
+    case Phase::kProgressing:
+      return enforce ? progress(draft, tick) : draft.unchanged();
+    case Phase::kWaiting:
+      return enforce ? wait(draft, tick) : draft.unchanged();
+    case Phase::kHeld:
+      return recover(draft, tick);
+    case Phase::kBaking:
+      return bake(draft, tick);
+    case Phase::kSuspended:
+    case Phase::kPaused:
+    case Phase::kPromoted:
+    case Phase::kRetiring:
+    case Phase::kRetired:
+    case Phase::kRolledBack:
+    case Phase::kAborted:
+      break;
+  }
+  return draft.unchanged();
+}
+
+Transition handle(Draft& draft, const CircuitOpened& opened) {
+  if (!can_be_suspended(draft.state)) return draft.unchanged();
+  suspend(draft);
+  return draft.commit(cause_of(opened.why));
+}
+
+Transition handle(Draft& draft, const CircuitClosed&) {
+  if (draft.state.phase != Phase::kSuspended) return draft.unchanged();
+  draft.enter(draft.state.suspended_from);
+  draft.state.hold = draft.state.suspended_hold;
+  draft.state.suspended_from = Phase::kProgressing;
+  draft.state.suspended_hold = HoldReason::kNone;
+  return draft.commit(Cause::kCircuitClosed);
+}
+
+Transition handle(Draft& draft, const ProtectionFailed& failed) {
+  if (!is_armed(draft.state.phase)) return draft.unchanged();
+  if (!failed.stable_failing) {
+    draft.end(Phase::kRolledBack);
+    return draft.commit(cause_of(failed.why));
+  }
+  // Stable fails as well, so the canary is not blamed; but nobody is sent there either.
+  const bool suspended = draft.state.phase == Phase::kSuspended;
+  if (suspended && draft.state.hold == HoldReason::kEnvironmentDegraded) return draft.unchanged();
+  if (!suspended && !can_be_suspended(draft.state)) return draft.unchanged();
+  if (!suspended) suspend(draft);
+  draft.state.hold = HoldReason::kEnvironmentDegraded;
+  return draft.commit(Cause::kEnvironmentDegraded);
+}
+
+}  // namespace canaryd::rollout

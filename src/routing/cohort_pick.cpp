@@ -1,0 +1,67 @@
+#include "canaryd/routing/cohort_pick.hpp"
+
+#include "canaryd/http/cookie.hpp"
+#include "canaryd/routing/routing_table.hpp"
+
+#include <optional>
+
+namespace canaryd::routing {
+namespace {
+
+// The cohort that the request asks for, if it may ask and says one of the two words.
+std::optional<Cohort> forced_cohort(const ForceSpec& force, const PickInput& input) noexcept {
+  if (force.trusted_only && !input.peer_trusted) return std::nullopt;
+  std::string_view word;
+  if (!force.header.empty()) {
+    const http::Field* field = input.fields.find(force.header);
+    if (field != nullptr) word = field->value;
+  }
+  if (word.empty() && !force.cookie.empty()) word = http::find_cookie(input.fields, force.cookie);
+  if (word == "always") return Cohort::kCanary;
+  if (word == "never") return Cohort::kStable;
+  return std::nullopt;
+}
+
+BasisPoints weight_in_force(const Rollout& rollout) noexcept {
+  if (rollout.traffic != Traffic::kSplit) return BasisPoints(0);
+  return rollout.gate->effective(rollout.weight);
+}
+
+// Who has no key moves last: at 100 %, like the last bucket.
+void draw(Pick& pick, const Rollout& rollout, const StickyKey& key) noexcept {
+  pick.key_source = key.source;
+  if (key.source == KeySource::kNone) {
+    pick.bucket = kBuckets - 1;
+    pick.counts_for_analysis = false;
+  } else {
+    pick.key_hash = siphash(rollout.hash_key, key.text);
+    pick.bucket = bucket_of(pick.key_hash);
+  }
+  pick.cohort = pick.bucket < pick.weight.value() ? Cohort::kCanary : Cohort::kStable;
+}
+
+}  // namespace
+
+Pick pick_cohort(const Rollout& rollout, const PickInput& input) noexcept {
+  Pick pick;
+  pick.weight = weight_in_force(rollout);
+  StickyScratch scratch;
+  const StickyKey key = find_sticky_key(
+      rollout.sticky, {input.fields, input.query, input.client, input.random}, scratch);
+  draw(pick, rollout, key);
+
+  const bool evicted = rollout.traffic != Traffic::kForceOnly && pick.weight == BasisPoints(0);
+  if (const auto forced = forced_cohort(rollout.force, input)) {
+    pick.forced = true;
+    pick.counts_for_analysis = false;
+    pick.cohort = evicted ? Cohort::kStable : *forced;
+  } else if (key.fresh && pick.weight > BasisPoints(0)) {
+    // While nobody is split nobody needs a cookie, and a response without one can be cached.
+    pick.issue_cookie = true;
+    pick.fresh_id = scratch.fresh;
+  }
+  pick.upstream = pick.cohort == Cohort::kCanary ? rollout.canary : rollout.stable;
+  return pick;
+}
+
+}  // namespace canaryd::routing

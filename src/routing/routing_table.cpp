@@ -1,0 +1,77 @@
+#include "canaryd/routing/routing_table.hpp"
+
+#include "canaryd/http/chars.hpp"
+#include "routing/route_index.hpp"
+#include "routing/table_check.hpp"
+
+#include <algorithm>
+
+namespace canaryd::routing {
+namespace {
+
+// Any of the lines of that name may satisfy the condition.
+bool holds(const HeaderCondition& condition, const http::FieldList& fields) noexcept {
+  return std::any_of(fields.begin(), fields.end(), [&](const http::Field& field) {
+    return http::equals_ignore_case(field.name, condition.name) &&
+           (!condition.equals || field.value == *condition.equals);
+  });
+}
+
+bool fits(const MatchSpec& match, const http::RequestHead& head) noexcept {
+  const bool method_fits =
+      match.methods.empty() ||
+      std::find(match.methods.begin(), match.methods.end(), head.method_text) !=
+          match.methods.end();
+  return method_fits &&
+         std::all_of(match.headers.begin(), match.headers.end(), [&](const auto& condition) {
+           return holds(condition, head.fields);
+         });
+}
+
+}  // namespace
+
+RoutingTable::RoutingTable(TableSpec spec)
+    : epoch_(spec.epoch), upstreams_(std::move(spec.upstreams)), routes_(std::move(spec.routes)) {
+  rollouts_.reserve(spec.rollouts.size());
+  for (RolloutSpec& from : spec.rollouts) {
+    if (from.salt.empty()) from.salt = from.name;
+    const HashKey key = key_from_salt(from.salt);
+    const RolloutId id(static_cast<std::uint32_t>(rollouts_.size()));
+    rollouts_.push_back(Rollout{std::move(from), id, key});
+  }
+  // From here on rollouts_ and routes_ stay where they are: the matches point into them.
+  matches_.reserve(routes_.size());
+  for (const RouteSpec& route : routes_) {
+    RouteMatch match;
+    match.id = RouteId(static_cast<std::uint32_t>(matches_.size()));
+    match.name = route.name;
+    if (const auto* rollout = std::get_if<RolloutId>(&route.target)) {
+      match.rollout = &rollouts_[rollout->index()];
+      match.upstream = match.rollout->stable;
+    } else {
+      match.upstream = std::get<UpstreamId>(route.target);
+    }
+    matches_.push_back(match);
+  }
+  index_ = std::make_unique<RouteIndex>(routes_);
+}
+
+RoutingTable::~RoutingTable() = default;
+
+Result<std::shared_ptr<const RoutingTable>> RoutingTable::build(TableSpec spec) {
+  CANARYD_TRY(check(spec));
+  struct Shared : RoutingTable {
+    explicit Shared(TableSpec from) : RoutingTable(std::move(from)) {}
+  };
+  return std::make_shared<const Shared>(std::move(spec));
+}
+
+const RouteMatch* RoutingTable::match(const http::RequestHead& head,
+                                      const http::Target& target) const noexcept {
+  const std::size_t found = index_->find(target.host, target.path, [&](std::size_t position) {
+    return fits(routes_[position].match, head);
+  });
+  return found == RouteIndex::kNotFound ? nullptr : &matches_[found];
+}
+
+}  // namespace canaryd::routing

@@ -1,0 +1,188 @@
+#include "canaryd/routing/sticky_key.hpp"
+
+#include "canaryd/http/chars.hpp"
+#include "canaryd/http/uri.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace canaryd::routing {
+namespace {
+
+// Present in every request, so that what is listed behind it is never reached.
+bool always_present(const StickySpec& spec, const StickySource& source) {
+  if (source.kind == KeySource::kClientIp || source.kind == KeySource::kPerRequest) return true;
+  return source.kind == KeySource::kCookie && spec.issue_cookie &&
+         spec.issue_cookie->name == source.name;
+}
+
+Result<void> check_name(const StickySource& source) {
+  const std::string quoted = "\"" + source.name + "\"";
+  switch (source.kind) {
+    case KeySource::kHeader:
+      if (http::is_token(source.name)) return {};
+      return fail(ErrorCode::kInvalidArgument, quoted + " is not a header name");
+    case KeySource::kCookie:
+      if (http::is_cookie_name(source.name)) return {};
+      return fail(ErrorCode::kInvalidArgument, quoted + " is not a cookie name");
+    case KeySource::kQuery:
+      if (!source.name.empty()) return {};
+      return fail(ErrorCode::kInvalidArgument, "a query key needs a name");
+    case KeySource::kClientIp:
+    case KeySource::kPerRequest:
+      if (source.name.empty()) return {};
+      return fail(ErrorCode::kInvalidArgument, "this kind of key has no name");
+    case KeySource::kNone:
+    case KeySource::kIssuedCookie:
+      break;
+  }
+  return fail(ErrorCode::kInvalidArgument, "not a kind of key that can be listed");
+}
+
+std::string_view address_text(const IpAddress& address, StickyScratch& scratch) noexcept {
+  const IpAddress plain = address.unmapped();
+  const std::size_t size = plain.bits() / 8;
+  std::transform(plain.bytes().begin(),
+                 plain.bytes().begin() + static_cast<std::ptrdiff_t>(size),
+                 scratch.address.begin(),
+                 [](std::uint8_t byte) { return static_cast<char>(byte); });
+  return {scratch.address.data(), size};
+}
+
+// The text a source has in this request; empty: none.
+std::string_view text_of(const StickySource& source,
+                         const StickyInput& input,
+                         StickyScratch& scratch) noexcept {
+  switch (source.kind) {
+    case KeySource::kHeader: {
+      const http::Field* field = input.fields.find(source.name);
+      return field == nullptr ? std::string_view{} : field->value;
+    }
+    case KeySource::kCookie:
+      return http::find_cookie(input.fields, source.name);
+    case KeySource::kQuery:
+      return http::find_query(input.query, source.name);
+    case KeySource::kClientIp:
+      return address_text(input.client, scratch);
+    case KeySource::kPerRequest:
+      scratch.fresh = make_fresh_id(input.random);
+      return scratch.fresh.text();
+    case KeySource::kNone:
+    case KeySource::kIssuedCookie:
+      break;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view to_string(KeySource source) noexcept {
+  switch (source) {
+    case KeySource::kNone:
+      return "none";
+    case KeySource::kHeader:
+      return "header";
+    case KeySource::kCookie:
+      return "cookie";
+    case KeySource::kQuery:
+      return "query";
+    case KeySource::kClientIp:
+      return "client_ip";
+    case KeySource::kPerRequest:
+      return "per_request";
+    case KeySource::kIssuedCookie:
+      return "issued_cookie";
+  }
+  return "none";
+}
+
+Result<void> check(const StickySpec& spec) {
+  if (spec.sources.empty()) return fail(ErrorCode::kInvalidArgument, "no key is listed");
+  if (spec.sources.size() > kStickySourcesMax) {
+    return fail(ErrorCode::kLimit,
+                "more than " + std::to_string(kStickySourcesMax) + " keys are listed");
+  }
+  bool issued_listed = false;
+  for (std::size_t i = 0; i < spec.sources.size(); ++i) {
+    const StickySource& source = spec.sources[i];
+    CANARYD_TRY(check_name(source));
+    if (always_present(spec, source) && i + 1 < spec.sources.size()) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "keys after " + std::string(to_string(source.kind)) + " " + source.name +
+                      " are never reached: every request has that one");
+    }
+    issued_listed |= source.kind == KeySource::kCookie && always_present(spec, source);
+  }
+  if (!spec.issue_cookie) return {};
+  if (!http::is_cookie_name(spec.issue_cookie->name)) {
+    return fail(ErrorCode::kInvalidArgument,
+                "\"" + spec.issue_cookie->name + "\" is not a cookie name");
+  }
+  if (!issued_listed) {
+    return fail(ErrorCode::kInvalidArgument,
+                "the issued cookie \"" + spec.issue_cookie->name + "\" is not among the keys");
+  }
+  if (spec.issue_cookie->max_age.count() < 0) {
+    return fail(ErrorCode::kInvalidArgument, "the age of a cookie cannot be negative");
+  }
+  return {};
+}
+
+FreshId make_fresh_id(Random& random) noexcept {
+  // Two digits a step: an id is made for every request that brings none.
+  static constexpr auto kPairs = [] {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::array<std::array<char, 2>, 256> pairs{};
+    for (std::size_t byte = 0; byte < pairs.size(); ++byte) {
+      pairs[byte] = {kDigits[byte & 0xfU], kDigits[byte >> 4U]};
+    }
+    return pairs;
+  }();
+  FreshId id;
+  for (std::size_t half = 0; half < 2; ++half) {
+    std::uint64_t bits = random.next();
+    for (std::size_t at = half * 16; at < half * 16 + 16; at += 2) {
+      std::memcpy(id.digits.data() + at, kPairs[bits & 0xffU].data(), 2);
+      bits >>= 8U;
+    }
+  }
+  return id;
+}
+
+bool is_issued_id(std::string_view text) noexcept {
+  return text.size() == FreshId{}.digits.size() &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+StickyKey find_sticky_key(const StickySpec& spec,
+                          const StickyInput& input,
+                          StickyScratch& scratch) noexcept {
+  for (const StickySource& source : spec.sources) {
+    const std::string_view text = text_of(source, input, scratch);
+    if (source.kind == KeySource::kCookie && always_present(spec, source)) {
+      if (is_issued_id(text)) return {text, KeySource::kIssuedCookie, false};
+      scratch.fresh = make_fresh_id(input.random);
+      return {scratch.fresh.text(), KeySource::kIssuedCookie, true};
+    }
+    if (!text.empty()) return {text.substr(0, kStickyKeyBytesMax), source.kind, false};
+  }
+  return {};
+}
+
+http::SetCookie make_set_cookie(const IssueCookie& cookie,
+                                const FreshId& id,
+                                bool client_is_tls) noexcept {
+  http::SetCookie set;
+  set.name = cookie.name;
+  set.value = id.text();
+  set.max_age = cookie.max_age;
+  set.same_site = cookie.same_site;
+  set.secure = cookie.secure == SecureCookie::kAlways ||
+               (cookie.secure == SecureCookie::kAuto && client_is_tls);
+  return set;
+}
+
+}  // namespace canaryd::routing

@@ -1,0 +1,24 @@
+#include "canaryd/stats/cohort_sample.hpp"
+
+namespace canaryd::stats {
+
+CohortSample make_sample(const CounterSnapshot& counts, Duration over) {
+  CohortSample sample;
+  sample.requests = counts.requests();
+  sample.judged = counts.judged;
+  sample.bad = counts.bad;
+  sample.saved = counts.saved;
+  sample.user_failures = counts.user_failures();
+  sample.active = counts.active;
+  const double seconds = std::chrono::duration<double>(over).count();
+  if (seconds > 0) sample.requests_per_second = static_cast<double>(sample.requests) / seconds;
+  if (counts.judged > 0) {
+    sample.error_rate = static_cast<double>(counts.bad) / static_cast<double>(counts.judged);
+  }
+  sample.p50 = counts.latency.quantile(0.50);
+  sample.p90 = counts.latency.quantile(0.90);
+  sample.p99 = counts.latency.quantile(0.99);
+  return sample;
+}
+
+}  // namespace canaryd::stats

@@ -1,0 +1,85 @@
+#include "canaryd/stats/counter_block.hpp"
+
+#include <algorithm>
+
+namespace canaryd::stats {
+namespace {
+
+// Every counter but the gauge, for the operations that treat all alike.
+constexpr std::array kCounters = {&CounterSnapshot::judged,
+                                  &CounterSnapshot::bad,
+                                  &CounterSnapshot::deduped,
+                                  &CounterSnapshot::excluded,
+                                  &CounterSnapshot::saved,
+                                  &CounterSnapshot::bytes_in,
+                                  &CounterSnapshot::bytes_out,
+                                  &CounterSnapshot::duration_us};
+
+std::uint64_t minus(std::uint64_t later, std::uint64_t earlier) noexcept {
+  return later - std::min(later, earlier);
+}
+
+}  // namespace
+
+std::uint64_t CounterSnapshot::requests() const noexcept {
+  std::uint64_t sum = 0;
+  for (const std::uint64_t count : code_class) sum += count;
+  return sum;
+}
+
+std::uint64_t CounterSnapshot::user_failures() const noexcept {
+  return minus(bad + deduped, saved);
+}
+
+Histogram CounterSnapshot::durations() const noexcept {
+  Histogram all = latency;
+  all += latency_other;
+  return all;
+}
+
+CounterSnapshot& CounterSnapshot::operator+=(const CounterSnapshot& other) noexcept {
+  for (std::size_t i = 0; i < code_class.size(); ++i) code_class[i] += other.code_class[i];
+  for (const auto counter : kCounters) this->*counter += other.*counter;
+  active += other.active;
+  latency += other.latency;
+  latency_other += other.latency_other;
+  return *this;
+}
+
+CounterSnapshot CounterSnapshot::since(const CounterSnapshot& earlier) const noexcept {
+  CounterSnapshot result;
+  for (std::size_t i = 0; i < code_class.size(); ++i) {
+    result.code_class[i] = minus(code_class[i], earlier.code_class[i]);
+  }
+  for (const auto counter : kCounters) {
+    result.*counter = minus(this->*counter, earlier.*counter);
+  }
+  result.active = active;
+  result.latency = latency.since(earlier.latency);
+  result.latency_other = latency_other.since(earlier.latency_other);
+  return result;
+}
+
+CounterSnapshot CounterBlock::read() const noexcept {
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  CounterSnapshot result;
+  for (std::size_t i = 0; i < code_class_.size(); ++i) {
+    result.code_class[i] = code_class_[i].load(kRelaxed);
+  }
+  result.judged = judged_.load(kRelaxed);
+  result.bad = bad_.load(kRelaxed);
+  result.deduped = deduped_.load(kRelaxed);
+  result.excluded = excluded_.load(kRelaxed);
+  result.saved = saved_.load(kRelaxed);
+  result.bytes_in = bytes_in_.load(kRelaxed);
+  result.bytes_out = bytes_out_.load(kRelaxed);
+  result.duration_us = duration_us_.load(kRelaxed);
+  result.active = static_cast<std::int64_t>(active_.load(kRelaxed));
+  for (std::size_t k = 0; k < kLatencyBuckets; ++k) {
+    result.latency.add_bucket(k, latency_[k].load(kRelaxed));
+    result.latency_other.add_bucket(k, latency_other_[k].load(kRelaxed));
+  }
+  return result;
+}
+
+}  // namespace canaryd::stats

@@ -1,0 +1,348 @@
+#include "canaryd/store/sqlite_store.hpp"
+
+#include "store/chain.hpp"
+#include "store/database.hpp"
+#include "store/journal_rows.hpp"
+#include "store/migrations.hpp"
+#include "store/pack.hpp"
+#include "store/state_dir.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace canaryd::store {
+namespace {
+
+struct Head {
+  std::uint64_t id = 0;
+  RowHash hash = kGenesis;
+};
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(StateDir dir, std::unique_ptr<Database> database)
+      : dir_(std::move(dir)), database_(std::move(database)) {}
+
+  [[nodiscard]] Result<void> prepare(const SqliteOptions& options);
+
+  [[nodiscard]] Result<void> write(const Batch& batch) override;
+  [[nodiscard]] Result<std::vector<JournalRow>> latest() override;
+  [[nodiscard]] Result<std::vector<JournalRow>> history(const HistoryQuery& query) override;
+  [[nodiscard]] Result<std::vector<EvidenceRow>> evidence(const EvidenceQuery& query) override;
+  [[nodiscard]] Result<std::uint64_t> exposure_used(const std::string& rollout,
+                                                    std::uint64_t run) override;
+  [[nodiscard]] Result<Verification> verify() override;
+  [[nodiscard]] Result<void> drop_evidence(const std::string& rollout,
+                                           std::uint64_t before_run) override;
+
+ private:
+  [[nodiscard]] Result<void> check_file();
+  [[nodiscard]] Result<void> check_head();
+  [[nodiscard]] Result<Head> head();
+  [[nodiscard]] Result<void> set_head(const Head& head);
+  [[nodiscard]] Result<RowHash> hash_before(std::uint64_t id);
+  // True: exactly this entry is there already.
+  [[nodiscard]] Result<bool> is_written(const JournalEntry& entry);
+  [[nodiscard]] Result<void> append(const std::vector<JournalEntry>& entries);
+  [[nodiscard]] Result<void> add_evidence(const std::vector<EvidenceRow>& rows);
+  [[nodiscard]] Result<void> raise_exposure(const std::vector<ExposureUse>& uses);
+
+  // The lock goes last, after the database is closed.
+  StateDir dir_;
+  std::unique_ptr<Database> database_;
+};
+
+// SQLite puts a heading before what it found.
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+tl::unexpected<Error> damaged(const Database& database, const std::string& what) {
+  return fail(ErrorCode::kMalformed,
+              "state file " + database.path() + ": " + what +
+                  "; it was left as it is: restore a copy, or move it away to begin with every "
+                  "rollout idle");
+}
+
+Result<void> SqliteStore::prepare(const SqliteOptions& options) {
+  CANARYD_TRY(check_file());
+  if (database_->read_only()) {
+    return fail(
+        ErrorCode::kPermission,
+        "state file " + database_->path() + " is read-only; make it writable for canaryd's user");
+  }
+  // Durable before it is acknowledged, at one fsync a commit; readers never wait.
+  CANARYD_TRY_ASSIGN(const std::string mode, database_->query_text("PRAGMA journal_mode = WAL"));
+  if (mode != "wal") {
+    return fail(ErrorCode::kIo,
+                "state file " + database_->path() +
+                    " cannot have a write-ahead log on this file system; use a local one");
+  }
+  CANARYD_TRY(database_->execute("PRAGMA synchronous = FULL"));
+  if (options.pages_max != 0) {
+    CANARYD_TRY(database_->execute("PRAGMA max_page_count = " + std::to_string(options.pages_max)));
+  }
+  CANARYD_TRY(migrate(*database_));
+  CANARYD_TRY(check_head());
+  // Proves that a decision can be written, before there is one.
+  CANARYD_TRY_ASSIGN(Transaction transaction, Transaction::begin(*database_));
+  CANARYD_TRY(database_->execute("UPDATE head SET id = id"));
+  CANARYD_TRY(transaction.commit());
+  database_->allow_checkpoint_on_close();
+  return {};
+}
+
+// Before anything is written.
+Result<void> SqliteStore::check_file() {
+  const auto found = database_->query_text("PRAGMA quick_check(1)");
+  if (!found) return fail(found.error());
+  if (*found != "ok") return damaged(*database_, "it is damaged (" + one_line(*found) + ")");
+  return check_identity(*database_);
+}
+
+Result<void> SqliteStore::check_head() {
+  CANARYD_TRY_ASSIGN(const Head expected, head());
+  CANARYD_TRY_ASSIGN(const std::uint64_t last,
+                     database_->query_integer("SELECT max(id) FROM journal"));
+  CANARYD_TRY_ASSIGN(const RowHash hash, hash_before(expected.id + 1));
+  if (last != expected.id || hash != expected.hash) {
+    return damaged(*database_, "the journal does not end where it should");
+  }
+  return {};
+}
+
+Result<Head> SqliteStore::head() {
+  CANARYD_TRY_ASSIGN(Statement statement, database_->prepare("SELECT id, hash FROM head"));
+  CANARYD_TRY_ASSIGN(const bool row, statement.step());
+  if (!row) return damaged(*database_, "the head of the journal is missing");
+  return Head{statement.integer(0), to_hash(statement.blob(1))};
+}
+
+Result<void> SqliteStore::set_head(const Head& head) {
+  CANARYD_TRY_ASSIGN(Statement statement,
+                     database_->prepare("UPDATE head SET id = ?, hash = ? WHERE one = 1"));
+  return statement.bind(1, head.id).bind_blob(2, head.hash.data(), head.hash.size()).run();
+}
+
+Result<RowHash> SqliteStore::hash_before(std::uint64_t id) {
+  if (id <= 1) return kGenesis;
+  CANARYD_TRY_ASSIGN(Statement statement,
+                     database_->prepare("SELECT hash FROM journal WHERE id = ?"));
+  CANARYD_TRY_ASSIGN(const bool row, statement.bind(1, id - 1).step());
+  return row ? to_hash(statement.blob(0)) : RowHash{};
+}
+
+Result<void> SqliteStore::write(const Batch& batch) {
+  if (batch.empty()) return {};
+  CANARYD_TRY(check_limits(batch));
+  CANARYD_TRY_ASSIGN(Transaction transaction, Transaction::begin(*database_));
+  CANARYD_TRY(append(batch.entries));
+  CANARYD_TRY(add_evidence(batch.evidence));
+  CANARYD_TRY(raise_exposure(batch.exposure));
+  return transaction.commit();
+}
+
+Result<bool> SqliteStore::is_written(const JournalEntry& entry) {
+  CANARYD_TRY_ASSIGN(Statement statement,
+                     database_->prepare("SELECT " + std::string(kJournalColumns) +
+                                        " FROM journal WHERE rollout = ? AND generation >= ?"
+                                        " ORDER BY generation LIMIT 1"));
+  statement.bind_text(1, entry.rollout).bind(2, entry.generation);
+  CANARYD_TRY_ASSIGN(const bool row, statement.step());
+  if (!row) return false;
+  if (read_row(statement).entry == entry) return true;
+  return fail(ErrorCode::kRefused,
+              "the journal of " + entry.rollout + " is at generation " +
+                  std::to_string(statement.integer(2)) + " already; generation " +
+                  std::to_string(entry.generation) + " was not written");
+}
+
+Result<void> SqliteStore::append(const std::vector<JournalEntry>& entries) {
+  if (entries.empty()) return {};
+  CANARYD_TRY_ASSIGN(Head head, this->head());
+  CANARYD_TRY_ASSIGN(
+      Statement insert,
+      database_->prepare("INSERT INTO journal (" + std::string(kJournalColumns) +
+                         ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  for (const JournalEntry& entry : entries) {
+    CANARYD_TRY_ASSIGN(const bool known, is_written(entry));
+    if (known) continue;
+    CANARYD_TRY_ASSIGN(const RowHash hash, row_hash(head.hash, head.id + 1, entry));
+    head = {head.id + 1, hash};
+    const StoredRow row{head.id, entry, hash};
+    bind_row(insert, row);
+    CANARYD_TRY(insert.run());
+    insert.reset();
+  }
+  return set_head(head);
+}
+
+Result<void> SqliteStore::add_evidence(const std::vector<EvidenceRow>& rows) {
+  if (rows.empty()) return {};
+  CANARYD_TRY_ASSIGN(Statement insert,
+                     database_->prepare("INSERT INTO evidence (rollout, run, place, kind, data)"
+                                        " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"));
+  CANARYD_TRY_ASSIGN(Statement same,
+                     database_->prepare("SELECT count(*) FROM evidence WHERE rollout = ? AND run "
+                                        "= ? AND place = ? AND kind = ? AND data = ?"));
+  const auto bind = [](Statement& to, const EvidenceRow& row, const std::string& data) {
+    to.bind_text(1, row.rollout).bind(2, row.run).bind(3, row.index);
+    to.bind(4, static_cast<std::uint64_t>(row.kind)).bind_blob(5, data.data(), data.size());
+  };
+  for (const EvidenceRow& row : rows) {
+    const std::string data = pack_values(row);
+    bind(insert, row, data);
+    CANARYD_TRY(insert.run());
+    insert.reset();
+    if (database_->changes() == 1) continue;
+    bind(same, row, data);
+    CANARYD_TRY_ASSIGN([[maybe_unused]] const bool counted, same.step());
+    const bool repeated = same.integer(0) == 1;
+    same.reset();
+    if (!repeated) {
+      return fail(ErrorCode::kRefused,
+                  "another evidence row " + std::to_string(row.index) + " of run " +
+                      std::to_string(row.run) + " of " + row.rollout + " is there already");
+    }
+  }
+  return {};
+}
+
+Result<void> SqliteStore::raise_exposure(const std::vector<ExposureUse>& uses) {
+  if (uses.empty()) return {};
+  CANARYD_TRY_ASSIGN(
+      Statement upsert,
+      database_->prepare("INSERT INTO exposure (rollout, run, used) VALUES (?, ?, ?)"
+                         " ON CONFLICT DO UPDATE SET used = max(used, excluded.used)"));
+  for (const ExposureUse& use : uses) {
+    upsert.bind_text(1, use.rollout).bind(2, use.run).bind(3, use.used);
+    CANARYD_TRY(upsert.run());
+    upsert.reset();
+  }
+  return {};
+}
+
+Result<std::vector<JournalRow>> SqliteStore::latest() {
+  CANARYD_TRY_ASSIGN(
+      Statement statement,
+      database_->prepare("SELECT " + std::string(kJournalColumns) +
+                         " FROM journal NATURAL JOIN (SELECT rollout, max(generation) AS "
+                         "generation FROM journal GROUP BY rollout) ORDER BY rollout"));
+  std::vector<JournalRow> rows;
+  while (true) {
+    CANARYD_TRY_ASSIGN(const bool more, statement.step());
+    if (!more) return rows;
+    StoredRow row = read_row(statement);
+    CANARYD_TRY_ASSIGN(const RowHash before, hash_before(row.id));
+    CANARYD_TRY_ASSIGN(const RowHash expected, row_hash(before, row.id, row.entry));
+    if (row.hash != expected) {
+      return damaged(*database_, "journal row " + std::to_string(row.id) + " was changed");
+    }
+    rows.push_back(shown(std::move(row)));
+  }
+}
+
+Result<std::vector<JournalRow>> SqliteStore::history(const HistoryQuery& query) {
+  std::string sql = "SELECT " + std::string(kJournalColumns) + " FROM journal WHERE id > ?";
+  if (!query.rollout.empty()) sql += " AND rollout = ?3";
+  sql += query.after ? " ORDER BY id LIMIT ?2" : " ORDER BY id DESC LIMIT ?2";
+  CANARYD_TRY_ASSIGN(Statement statement, database_->prepare(sql));
+  constexpr auto kMaxId = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  statement.bind(1, std::min(query.after.value_or(0), kMaxId));
+  statement.bind(2, std::min(query.limit, kMaxHistoryRows));
+  if (!query.rollout.empty()) statement.bind_text(3, query.rollout);
+  std::vector<JournalRow> rows;
+  while (true) {
+    CANARYD_TRY_ASSIGN(const bool more, statement.step());
+    if (!more) break;
+    rows.push_back(shown(read_row(statement)));
+  }
+  if (!query.after) std::reverse(rows.begin(), rows.end());
+  return rows;
+}
+
+Result<std::vector<EvidenceRow>> SqliteStore::evidence(const EvidenceQuery& query) {
+  CANARYD_TRY_ASSIGN(Statement statement,
+                     database_->prepare("SELECT place, kind, data FROM evidence WHERE rollout = ?"
+                                        " AND run = ? AND place >= ? ORDER BY place LIMIT ?"));
+  statement.bind_text(1, query.rollout).bind(2, query.run).bind(3, query.from_index);
+  statement.bind(4, std::min(query.limit, kMaxEvidenceRows));
+  std::vector<EvidenceRow> rows;
+  while (true) {
+    CANARYD_TRY_ASSIGN(const bool more, statement.step());
+    if (!more) return rows;
+    EvidenceRow row{query.rollout, query.run, statement.integer(0), EvidenceKind::kBlock, {}};
+    const std::uint64_t kind = statement.integer(1);
+    if (kind > static_cast<std::uint64_t>(EvidenceKind::kBlock)) {
+      return damaged(*database_, "evidence of an unknown kind");
+    }
+    row.kind = static_cast<EvidenceKind>(kind);
+    CANARYD_TRY(unpack_values(statement.blob(2), row));
+    rows.push_back(std::move(row));
+  }
+}
+
+Result<std::uint64_t> SqliteStore::exposure_used(const std::string& rollout, std::uint64_t run) {
+  CANARYD_TRY_ASSIGN(Statement statement,
+                     database_->prepare("SELECT used FROM exposure WHERE rollout = ? AND run = ?"));
+  CANARYD_TRY_ASSIGN(const bool row, statement.bind_text(1, rollout).bind(2, run).step());
+  return row ? statement.integer(0) : 0;
+}
+
+Result<Verification> SqliteStore::verify() {
+  CANARYD_TRY_ASSIGN(const Head end, head());
+  CANARYD_TRY_ASSIGN(
+      Statement statement,
+      database_->prepare("SELECT " + std::string(kJournalColumns) + " FROM journal ORDER BY id"));
+  Verification result;
+  Head last;
+  const auto bad = [&](std::uint64_t id, std::string problem) {
+    result.bad_id = id;
+    result.problem = std::move(problem);
+  };
+  while (result.ok()) {
+    CANARYD_TRY_ASSIGN(const bool more, statement.step());
+    if (!more) break;
+    const StoredRow row = read_row(statement);
+    if (row.id != last.id + 1) {
+      bad(last.id + 1, "the row is missing");
+      break;
+    }
+    CANARYD_TRY_ASSIGN(const RowHash expected, row_hash(last.hash, row.id, row.entry));
+    if (row.hash != expected) {
+      bad(row.id, "the row, or one before it, was changed");
+      break;
+    }
+    last = {row.id, row.hash};
+    ++result.rows;
+  }
+  if (result.ok() && last.id != end.id) bad(last.id + 1, "the end of the journal is missing");
+  if (result.ok() && last.hash != end.hash) bad(last.id, "the head has another hash");
+  result.head = to_hex(last.hash);
+  return result;
+}
+
+Result<void> SqliteStore::drop_evidence(const std::string& rollout, std::uint64_t before_run) {
+  CANARYD_TRY_ASSIGN(Transaction transaction, Transaction::begin(*database_));
+  for (const char* sql : {"DELETE FROM evidence WHERE rollout = ? AND run < ?",
+                          "DELETE FROM exposure WHERE rollout = ? AND run < ?"}) {
+    CANARYD_TRY_ASSIGN(Statement statement, database_->prepare(sql));
+    CANARYD_TRY(statement.bind_text(1, rollout).bind(2, before_run).run());
+  }
+  return transaction.commit();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
+  CANARYD_TRY_ASSIGN(StateDir dir, StateDir::open(options.state_dir));
+  CANARYD_TRY_ASSIGN(const std::string path, dir.private_file("state.db"));
+  CANARYD_TRY_ASSIGN(std::unique_ptr<Database> database, Database::open(path));
+  auto store = std::make_unique<SqliteStore>(std::move(dir), std::move(database));
+  CANARYD_TRY(store->prepare(options));
+  return store;
+}
+
+}  // namespace canaryd::store

@@ -1,0 +1,32 @@
+// The state directory, made if missing, and locked for as long as this lives.
+//
+// The lock is flock() on DIR/lock, so it goes with the process, however that ends; the file itself
+// stays and holds the owner's process id for error messages. Thread rule: one owner.
+#pragma once
+
+#include "canaryd/base/error.hpp"
+
+#include <string>
+
+namespace canaryd::store {
+
+class StateDir {
+ public:
+  [[nodiscard]] static Result<StateDir> open(const std::string& path);
+  StateDir(StateDir&& other) noexcept;
+  StateDir& operator=(StateDir&& other) noexcept;
+  StateDir(const StateDir&) = delete;
+  StateDir& operator=(const StateDir&) = delete;
+  ~StateDir();
+
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  // Makes sure that DIR/name exists, readable by its owner only.
+  [[nodiscard]] Result<std::string> private_file(const std::string& name) const;
+
+ private:
+  StateDir(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
+  std::string path_;
+  int lock_ = -1;
+};
+
+}  // namespace canaryd::store

@@ -1,0 +1,26 @@
+#include "canaryd/store/store.hpp"
+
+namespace canaryd::store {
+
+JournalEntry entry_of(const rollout::Transition& transition) {
+  const rollout::Change& change = transition.change;
+  JournalEntry entry;
+  entry.rollout = change.rollout;
+  entry.generation = change.generation;
+  entry.at = change.at;
+  entry.actor = change.actor;
+  entry.event = change.event;
+  entry.from = to_string(change.from);
+  entry.to = to_string(change.to);
+  entry.step = change.step;
+  entry.weight_before = change.weight_before;
+  entry.weight_after = change.weight_after;
+  entry.cause = to_string(change.cause);
+  entry.reason = change.reason;
+  entry.evidence = change.evidence;
+  entry.sentence = rollout::sentence(change);
+  entry.state = rollout::serialise(transition.state);
+  return entry;
+}
+
+}  // namespace canaryd::store

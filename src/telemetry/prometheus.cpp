@@ -1,0 +1,280 @@
+#include "canaryd/telemetry/metrics.hpp"
+#include "telemetry/families.hpp"
+
+#include <prometheus/collectable.h>
+#include <prometheus/text_serializer.h>
+
+#include <sstream>
+#include <utility>
+
+namespace canaryd::telemetry {
+namespace {
+
+using prometheus::MetricType;
+
+std::string code_class_name(std::size_t index) {
+  return index == 0 ? "none" : std::to_string(index) + "xx";
+}
+
+void write_daemon(const MetricsSnapshot& from, Families& to) {
+  to.gauge("canaryd_build_info", "Version of the daemon; always 1.")
+      .add({{"version", from.version}, {"commit", from.commit}}, 1);
+  to.gauge("canaryd_config_last_reload_successful",
+           "1 if the last attempt to load the configuration succeeded.")
+      .add({}, from.reload.last_successful ? 1 : 0);
+  to.gauge("canaryd_config_last_reload_success_timestamp_seconds",
+           "When the configuration in force was loaded.")
+      .add({}, from.reload.last_success_seconds);
+  auto reloads = to.counter("canaryd_config_reloads_total", "Attempts to load the configuration.");
+  reloads.add({{"result", "success"}}, from.reload.succeeded);
+  reloads.add({{"result", "failure"}}, from.reload.failed);
+  to.counter("canaryd_log_dropped_total", "Log lines dropped because their queue was full.")
+      .add({}, from.log_dropped);
+}
+
+void write_listeners(const MetricsSnapshot& from, Families& to) {
+  auto active =
+      to.gauge("canaryd_listener_connections_active", "Client connections open at the moment.");
+  for (const ListenerMetrics& listener : from.listeners) {
+    active.add({{"listener", listener.name}}, listener.connections_active);
+  }
+  auto total = to.counter("canaryd_listener_connections_total",
+                          "Client connections, by what became of them when they arrived.");
+  for (const ListenerMetrics& listener : from.listeners) {
+    for (const auto& [result, count] : listener.connections) {
+      total.add({{"listener", listener.name}, {"result", result}}, count);
+    }
+  }
+  auto errors = to.counter("canaryd_proxy_errors_total",
+                           "Answers made by canaryd itself, by the word of X-Canaryd-Error.");
+  for (const ListenerMetrics& listener : from.listeners) {
+    for (const auto& [error, count] : listener.errors) {
+      errors.add({{"listener", listener.name}, {"error", error}}, count);
+    }
+  }
+}
+
+Labels traffic_labels(const TrafficMetrics& traffic) {
+  return {{"rollout", traffic.rollout}, {"cohort", to_string(traffic.cohort)}};
+}
+
+void write_traffic(const MetricsSnapshot& from, Families& to) {
+  auto requests = to.counter("canaryd_requests_total", "Requests finished, by class of status.");
+  for (const RouteMetrics& route : from.routes) {
+    for (std::size_t i = 0; i < route.code_class.size(); ++i) {
+      requests.add({{"route", route.route},
+                    {"rollout", route.rollout},
+                    {"cohort", to_string(route.cohort)},
+                    {"code_class", code_class_name(i)}},
+                   route.code_class[i]);
+    }
+  }
+  auto duration =
+      to.histogram("canaryd_request_duration_seconds",
+                   "Time from the first byte of a request to the last of its response.");
+  for (const TrafficMetrics& traffic : from.traffic) {
+    duration.add(traffic_labels(traffic), traffic.duration, from.latency_bounds);
+  }
+  auto active = to.gauge("canaryd_requests_active", "Requests under way at the moment.");
+  for (const TrafficMetrics& traffic : from.traffic) {
+    active.add(traffic_labels(traffic), traffic.active);
+  }
+  auto request_bytes =
+      to.counter("canaryd_request_body_bytes_total", "Bytes of request bodies, without framing.");
+  for (const TrafficMetrics& traffic : from.traffic) {
+    request_bytes.add(traffic_labels(traffic), traffic.request_body_bytes);
+  }
+  auto response_bytes =
+      to.counter("canaryd_response_body_bytes_total", "Bytes of response bodies, without framing.");
+  for (const TrafficMetrics& traffic : from.traffic) {
+    response_bytes.add(traffic_labels(traffic), traffic.response_body_bytes);
+  }
+}
+
+void write_upstreams(const MetricsSnapshot& from, Families& to) {
+  auto response = to.histogram("canaryd_upstream_response_seconds",
+                               "Time from sending a request to the first byte of the response.");
+  for (const UpstreamMetrics& upstream : from.upstreams) {
+    if (!upstream.response) continue;
+    response.add({{"upstream", upstream.name}}, *upstream.response, from.latency_bounds);
+  }
+  auto connections =
+      to.gauge("canaryd_upstream_connections_active", "Connections to upstreams at the moment.");
+  for (const UpstreamMetrics& upstream : from.upstreams) {
+    connections.add({{"upstream", upstream.name}, {"state", "busy"}}, upstream.connections_busy);
+    connections.add({{"upstream", upstream.name}, {"state", "idle"}}, upstream.connections_idle);
+  }
+  auto connects =
+      to.counter("canaryd_upstream_connects_total", "Attempts to connect to upstreams.");
+  for (const UpstreamMetrics& upstream : from.upstreams) {
+    for (const auto& [result, count] : upstream.connects) {
+      connects.add({{"upstream", upstream.name}, {"result", result}}, count);
+    }
+  }
+  auto retries = to.counter("canaryd_upstream_retries_total", "Requests sent another time.");
+  for (const UpstreamMetrics& upstream : from.upstreams) {
+    for (const auto& [result, count] : upstream.retries) {
+      retries.add({{"upstream", upstream.name}, {"result", result}}, count);
+    }
+  }
+  auto healthy = to.gauge("canaryd_upstream_endpoint_healthy", "1 if the endpoint may be used.");
+  for (const UpstreamMetrics& upstream : from.upstreams) {
+    for (const EndpointMetrics& endpoint : upstream.endpoints) {
+      healthy.add({{"upstream", upstream.name}, {"endpoint", endpoint.address}},
+                  endpoint.healthy ? 1 : 0);
+    }
+  }
+}
+
+void write_rollout_state(const MetricsSnapshot& from, Families& to) {
+  auto info = to.gauge("canaryd_rollout_info", "What is being rolled out; always 1.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    info.add({{"rollout", rollout.name},
+              {"stable", rollout.stable},
+              {"canary", rollout.canary},
+              {"revision", rollout.revision}},
+             1);
+  }
+  auto state = to.gauge("canaryd_rollout_state", "1 for the state the rollout is in, else 0.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    for (const std::string_view name : kRolloutStates) {
+      state.add({{"rollout", rollout.name}, {"state", name}}, rollout.state == name ? 1 : 0);
+    }
+  }
+  auto since = to.gauge("canaryd_rollout_state_since_timestamp_seconds",
+                        "When the rollout entered its state.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    since.add({{"rollout", rollout.name}}, rollout.since_seconds);
+  }
+  auto step = to.gauge("canaryd_rollout_step", "Step that is running, from 1; 0 if none is.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    step.add({{"rollout", rollout.name}}, rollout.step);
+  }
+  auto steps = to.gauge("canaryd_rollout_steps", "Steps of the plan.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    steps.add({{"rollout", rollout.name}}, rollout.steps);
+  }
+}
+
+void write_rollout_weights(const MetricsSnapshot& from, Families& to) {
+  auto weight = to.gauge("canaryd_rollout_weight_ratio", "Share of the cohort that is in force.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    const unsigned canary = rollout.weight.value();
+    weight.add({{"rollout", rollout.name}, {"cohort", "stable"}},
+               BasisPoints(BasisPoints::kMax - canary).ratio());
+    weight.add({{"rollout", rollout.name}, {"cohort", "canary"}}, rollout.weight.ratio());
+  }
+  auto observed =
+      to.gauge("canaryd_rollout_observed_ratio", "Share of the requests that the cohort got.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    if (!rollout.observed_ratio) continue;
+    observed.add({{"rollout", rollout.name}, {"cohort", "stable"}}, 1 - *rollout.observed_ratio);
+    observed.add({{"rollout", rollout.name}, {"cohort", "canary"}}, *rollout.observed_ratio);
+  }
+  auto transitions = to.counter("canaryd_rollout_transitions_total", "Changes of state.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    for (const TransitionCount& transition : rollout.transitions) {
+      transitions.add(
+          {{"rollout", rollout.name}, {"to", transition.to}, {"reason", transition.reason}},
+          transition.count);
+    }
+  }
+  auto rollbacks = to.counter("canaryd_rollout_rollbacks_total", "Rollbacks, by reason.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    for (const auto& [reason, count] : rollout.rollbacks) {
+      rollbacks.add({{"rollout", rollout.name}, {"reason", reason}}, count);
+    }
+  }
+}
+
+// Calls visit(rollout, metric) for each metric under judgement.
+template <class Visit>
+void for_each_metric(const MetricsSnapshot& from, const Visit& visit) {
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    for (const AnalysisMetrics& metric : rollout.analysis) visit(rollout, metric);
+  }
+}
+
+void write_analysis(const MetricsSnapshot& from, Families& to) {
+  auto verdict = to.gauge("canaryd_analysis_verdict", "-1 fail, 0 open, 1 pass.");
+  for_each_metric(from, [&](const auto& rollout, const auto& metric) {
+    verdict.add({{"rollout", rollout.name}, {"metric", metric.metric}}, metric.verdict);
+  });
+  auto evidence = to.gauge("canaryd_analysis_evidence_ratio",
+                           "Share of the way to the boundary of the account; 1: reached.");
+  for_each_metric(from, [&](const auto& rollout, const auto& metric) {
+    const auto one = [&](std::string_view account, const std::optional<double>& value) {
+      if (!value) return;
+      evidence.add({{"rollout", rollout.name}, {"metric", metric.metric}, {"account", account}},
+                   *value);
+    };
+    one("rollback", metric.rollback_evidence);
+    one("accept", metric.accept_evidence);
+  });
+  auto observed =
+      to.gauge("canaryd_analysis_observed_ratio", "Share of bad requests seen in the cohort.");
+  for_each_metric(from, [&](const auto& rollout, const auto& metric) {
+    const auto one = [&](std::string_view cohort, const std::optional<double>& value) {
+      if (!value) return;
+      observed.add({{"rollout", rollout.name}, {"metric", metric.metric}, {"cohort", cohort}},
+                   *value);
+    };
+    one("stable", metric.stable);
+    one("canary", metric.canary);
+  });
+  auto tolerated = to.gauge("canaryd_analysis_tolerated_ratio",
+                            "Share of bad requests that the canary may have.");
+  for_each_metric(from, [&](const auto& rollout, const auto& metric) {
+    if (!metric.tolerated) return;
+    tolerated.add({{"rollout", rollout.name}, {"metric", metric.metric}}, *metric.tolerated);
+  });
+  auto samples = to.counter("canaryd_analysis_samples_total", "Requests taken as evidence.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    samples.add({{"rollout", rollout.name}, {"cohort", "stable"}}, rollout.samples_stable);
+    samples.add({{"rollout", rollout.name}, {"cohort", "canary"}}, rollout.samples_canary);
+  }
+}
+
+void write_process(const MetricsSnapshot& from, Families& to) {
+  if (!from.process) return;
+  const ProcessMetrics& process = *from.process;
+  to.counter("process_cpu_seconds_total", "User and system processor time.")
+      .add({}, process.cpu_seconds);
+  to.gauge("process_resident_memory_bytes", "Resident memory.").add({}, process.resident_bytes);
+  to.gauge("process_open_fds", "Open file descriptors.").add({}, process.open_fds);
+  to.gauge("process_max_fds", "Limit of open file descriptors.").add({}, process.max_fds);
+  to.gauge("process_start_time_seconds", "When the process started.")
+      .add({}, process.start_time_seconds);
+}
+
+// One snapshot in the shape that prometheus-cpp serialises.
+class SnapshotCollectable final : public prometheus::Collectable {
+ public:
+  explicit SnapshotCollectable(const MetricsSnapshot& snapshot) : snapshot_(snapshot) {}
+
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    Families families;
+    write_daemon(snapshot_, families);
+    write_listeners(snapshot_, families);
+    write_traffic(snapshot_, families);
+    write_upstreams(snapshot_, families);
+    write_rollout_state(snapshot_, families);
+    write_rollout_weights(snapshot_, families);
+    write_analysis(snapshot_, families);
+    write_process(snapshot_, families);
+    return std::move(families).take();
+  }
+
+ private:
+  const MetricsSnapshot& snapshot_;
+};
+
+}  // namespace
+
+std::string prometheus_text(const MetricsSnapshot& snapshot) {
+  std::ostringstream out;
+  prometheus::TextSerializer().Serialize(out, SnapshotCollectable(snapshot).Collect());
+  return std::move(out).str();
+}
+
+}  // namespace canaryd::telemetry

@@ -1,0 +1,135 @@
+#include "telemetry/rollout_meter.hpp"
+
+#include <algorithm>
+
+namespace canaryd::telemetry {
+namespace {
+
+// "Recent" reaches back one to two of these.
+constexpr std::int64_t kRecentSeconds = 30;
+constexpr std::int64_t kRateSeconds = 10;
+
+Duration seconds_between(std::int64_t from, std::int64_t to) {
+  return std::chrono::seconds(std::max<std::int64_t>(0, to - from));
+}
+
+}  // namespace
+
+RolloutMeter::RolloutMeter(RolloutId id, const RolloutLabel& label, std::int64_t now_second)
+    : id_(id),
+      label_(label),
+      builder_(now_second, label.epoch, label.step),
+      run_second_(now_second),
+      older_second_(now_second),
+      newer_second_(now_second),
+      now_second_(now_second) {}
+
+RolloutMeter::CohortMeter& RolloutMeter::meter(Cohort cohort) noexcept {
+  return cohorts_[cohort == Cohort::kCanary ? 1 : 0];
+}
+
+bool RolloutMeter::is_evidence(const RolloutLabel& recorded) const noexcept {
+  return recorded.run == label_.run && recorded.epoch == label_.epoch;
+}
+
+std::optional<stats::Block> RolloutMeter::change(const RolloutLabel& label,
+                                                 std::int64_t now_second) {
+  const bool new_run = label.run != label_.run;
+  const bool new_epoch = new_run || label.epoch != label_.epoch;
+  const bool new_step = new_run || label.step != label_.step;
+  label_ = label;
+  if (new_run) begin_run(now_second);
+  for (CohortMeter& cohort : cohorts_) {
+    if (new_epoch) cohort.evidence_epoch = 0;
+    if (new_step) cohort.evidence_step = 0;
+  }
+  if (!new_epoch && !new_step) return std::nullopt;
+  const auto closed = builder_.change(now_second, label.epoch, label.step);
+  return new_run ? std::nullopt : closed;  // Nobody judges the run that has ended.
+}
+
+void RolloutMeter::begin_run(std::int64_t now_second) {
+  for (CohortMeter& cohort : cohorts_) {
+    const std::int64_t active = cohort.run.active;
+    cohort.run = {};
+    cohort.run.active = active;
+    cohort.older = {};
+    cohort.newer = {};
+    cohort.evidence_run = 0;
+  }
+  run_second_ = older_second_ = newer_second_ = now_second;
+}
+
+void RolloutMeter::add(const RolloutLabel& recorded,
+                       Cohort cohort,
+                       const stats::CounterSnapshot& delta,
+                       std::int64_t now_second) {
+  if (cohort == Cohort::kNone) return;
+  CohortMeter& mine = meter(cohort);
+  // It came during the second that has just ended.
+  mine.requests.add(now_second - 1, delta.requests(), 0);
+  mine.judged.add(now_second - 1, delta.judged, delta.bad);
+  if (recorded.run == label_.run) {
+    const std::int64_t active = mine.run.active;
+    mine.run += delta;
+    mine.run.active = active;
+  }
+  if (!is_evidence(recorded)) return;
+  builder_.add(cohort, {delta.judged, delta.bad});
+  mine.evidence_run += delta.judged;
+  mine.evidence_step += delta.judged;
+  mine.evidence_epoch += delta.judged;
+}
+
+void RolloutMeter::add_duplicate(const RolloutLabel& recorded, Cohort cohort) {
+  if (cohort == Cohort::kNone || !is_evidence(recorded)) return;
+  builder_.add_duplicates(cohort, 1);
+  CohortMeter& mine = meter(cohort);
+  for (std::uint64_t* count : {&mine.evidence_run, &mine.evidence_step, &mine.evidence_epoch}) {
+    if (*count > 0) --*count;
+  }
+}
+
+void RolloutMeter::set_active(Cohort cohort, std::int64_t active) {
+  if (cohort != Cohort::kNone) meter(cohort).run.active = active;
+}
+
+std::optional<stats::Block> RolloutMeter::tick(std::int64_t now_second) {
+  now_second_ = now_second;
+  if (now_second - newer_second_ >= kRecentSeconds) {
+    for (CohortMeter& cohort : cohorts_) {
+      cohort.older = cohort.newer;
+      cohort.newer = cohort.run;
+    }
+    older_second_ = newer_second_;
+    newer_second_ = now_second;
+  }
+  return builder_.tick(now_second);
+}
+
+CohortTraffic RolloutMeter::cohort_traffic(const CohortMeter& from) const {
+  CohortTraffic traffic;
+  traffic.run = stats::make_sample(from.run, seconds_between(run_second_, now_second_));
+  traffic.recent =
+      stats::make_sample(from.run.since(from.older), seconds_between(older_second_, now_second_));
+  traffic.requests_per_second = from.requests.requests_per_second(kRateSeconds, now_second_);
+  traffic.failure_share = from.judged.failure_share(kRateSeconds, now_second_);
+  traffic.step_requests = from.evidence_step;
+  return traffic;
+}
+
+RolloutTraffic RolloutMeter::traffic() const {
+  RolloutTraffic traffic;
+  traffic.stable = cohort_traffic(cohorts_[0]);
+  traffic.canary = cohort_traffic(cohorts_[1]);
+  const auto stable = static_cast<double>(cohorts_[0].evidence_epoch);
+  const auto canary = static_cast<double>(cohorts_[1].evidence_epoch);
+  if (stable + canary > 0) traffic.canary_share = canary / (stable + canary);
+  return traffic;
+}
+
+std::uint64_t RolloutMeter::evidence_requests(Cohort cohort) const {
+  return cohort == Cohort::kNone ? 0 : cohorts_[cohort == Cohort::kCanary ? 1 : 0].evidence_run;
+}
+
+}  // namespace canaryd::telemetry

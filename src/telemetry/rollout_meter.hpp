@@ -1,0 +1,69 @@
+// What the collector knows of one rollout. Private to telemetry; the control thread's.
+#pragma once
+
+#include "canaryd/stats/block.hpp"
+#include "canaryd/stats/counter_block.hpp"
+#include "canaryd/stats/window.hpp"
+#include "canaryd/telemetry/collector.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+namespace canaryd::telemetry {
+
+class RolloutMeter {
+ public:
+  // `id` is the collector's own and never used again, unlike the numbers in a table.
+  RolloutMeter(RolloutId id, const RolloutLabel& label, std::int64_t now_second);
+
+  [[nodiscard]] RolloutId id() const noexcept { return id_; }
+  [[nodiscard]] const RolloutLabel& label() const noexcept { return label_; }
+
+  // A new table. Gives the block that a change of weight closes, if it can be compared.
+  [[nodiscard]] std::optional<stats::Block> change(const RolloutLabel& label,
+                                                   std::int64_t now_second);
+
+  // What came since the last reading, recorded under that label.
+  void add(const RolloutLabel& recorded,
+           Cohort cohort,
+           const stats::CounterSnapshot& delta,
+           std::int64_t now_second);
+  // A failure recorded under that label turned out to be one that another worker had counted
+  // already.
+  void add_duplicate(const RolloutLabel& recorded, Cohort cohort);
+  void set_active(Cohort cohort, std::int64_t active);
+
+  [[nodiscard]] std::optional<stats::Block> tick(std::int64_t now_second);
+
+  [[nodiscard]] RolloutTraffic traffic() const;
+  [[nodiscard]] std::uint64_t evidence_requests(Cohort cohort) const;
+
+ private:
+  struct CohortMeter {
+    stats::CounterSnapshot run;      // Since the run began.
+    stats::CounterSnapshot older;    // `run` as it was at older_second: where "recent" begins.
+    stats::CounterSnapshot newer;    // The same, at newer_second; takes its place in turn.
+    stats::TrafficWindow requests;   // All.
+    stats::TrafficWindow judged;     // With the failures among them.
+    std::uint64_t evidence_run = 0;  // Judged, duplicates taken out, since the run began.
+    std::uint64_t evidence_step = 0;
+    std::uint64_t evidence_epoch = 0;
+  };
+
+  [[nodiscard]] CohortMeter& meter(Cohort cohort) noexcept;
+  [[nodiscard]] bool is_evidence(const RolloutLabel& recorded) const noexcept;
+  [[nodiscard]] CohortTraffic cohort_traffic(const CohortMeter& meter) const;
+  void begin_run(std::int64_t now_second);
+
+  RolloutId id_;
+  RolloutLabel label_;
+  stats::BlockBuilder builder_;
+  std::array<CohortMeter, 2> cohorts_;  // Stable, canary.
+  std::int64_t run_second_;
+  std::int64_t older_second_;
+  std::int64_t newer_second_;
+  std::int64_t now_second_;
+};
+
+}  // namespace canaryd::telemetry

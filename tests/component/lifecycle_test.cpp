@@ -1,0 +1,176 @@
+// How a service ends: drain, cancel, listeners that close.
+#include "component/proxy_world.hpp"
+
+namespace canaryd::test {
+namespace {
+
+class LifecycleTest : public ProxyTest {
+ protected:
+  LifecycleTest() { world.start(); }
+};
+
+TEST_F(LifecycleTest, DrainClosesIdleConnections) {
+  Backend stable(world, kStable);
+  Client client(world);
+  Client silent(world);
+  EXPECT_EQ(client.ask(kGet).status(), 200);
+  world.service->drain();
+  EXPECT_TRUE(client.closes_within(1ms));
+  EXPECT_TRUE(silent.closes_within(1ms));
+  EXPECT_FALSE(client.peer.saw_reset());
+  EXPECT_EQ(client.peer.received(), "");
+  Client late(world);
+  world.net.run_ready();
+  EXPECT_TRUE(late.peer.refused());
+}
+
+TEST_F(LifecycleTest, DrainLetsExchangesEnd) {
+  SimServer stable(world.net, kStable);
+  Client client(world);
+  client.send(kGet);
+  SimPeer& served = stable.accept();
+  world.net.run_ready();
+  bool empty = false;
+  world.service->on_empty([&] { empty = true; });
+  world.service->drain();
+  EXPECT_TRUE(client.open());
+  EXPECT_FALSE(empty);
+  served.send(ok("last"));
+  const Message reply = client.read();
+  EXPECT_EQ(reply.body, "last");
+  EXPECT_EQ(reply.field("Connection"), "close");
+  EXPECT_TRUE(client.closes_within(1s));
+  EXPECT_FALSE(client.peer.saw_reset());
+  world.net.run_ready();
+  EXPECT_TRUE(empty);
+}
+
+// The client was told keep-alive before the drain began.
+TEST_F(LifecycleTest, DrainDuringAResponseClosesBehindIt) {
+  SimServer stable(world.net, kStable);
+  Client client(world);
+  client.send(kGet);
+  SimPeer& served = stable.accept();
+  served.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab");
+  world.net.run_ready();
+  world.service->drain();
+  served.send("cd");
+  const Message reply = client.read();
+  EXPECT_EQ(reply.body, "abcd");
+  EXPECT_TRUE(client.closes_within(1ms));
+}
+
+TEST_F(LifecycleTest, DrainServesWhatHasArrived) {
+  Backend stable(world, kStable);
+  Client client(world);
+  EXPECT_EQ(client.ask(kGet).status(), 200);
+  client.send(kGet);
+  // The bytes are here; nobody has looked at them yet.
+  world.net.run_until([&] { return client.peer.unsent() == 0; });
+  world.service->drain();
+  const Message reply = client.read();
+  EXPECT_TRUE(reply.status() == 200 || client.peer.ended());
+}
+
+TEST_F(LifecycleTest, CancelEndsEverythingAtOnce) {
+  SimServer stable(world.net, kStable);
+  Client active(world);
+  active.send(kGet);
+  SimPeer& served = stable.accept();
+  Client idle(world);
+  Client half(world);
+  half.send("GET / HT");
+  Client answering(world);
+  answering.send(kGet);
+  SimPeer& other = stable.accept();
+  other.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+  world.net.run_ready();
+  bool empty = false;
+  world.service->on_empty([&] { empty = true; });
+  world.service->cancel();
+  world.net.run_ready();
+  EXPECT_TRUE(empty);
+  EXPECT_EQ(world.service->connections(), 0U);
+  EXPECT_TRUE(active.peer.ended());
+  EXPECT_TRUE(idle.peer.ended());
+  EXPECT_TRUE(served.ended());
+  EXPECT_TRUE(other.ended());
+  const auto counted = world.counters(Cohort::kNone);
+  EXPECT_EQ(counted.excluded, 2U);
+}
+
+// A worker that stops at once: the service goes with everything that is under way.
+TEST_F(LifecycleTest, DestroyingTheServiceEndsEverything) {
+  auto stable = std::make_unique<SimServer>(world.net, kStable);
+  Client active(world);
+  active.send(kGet);
+  static_cast<void>(stable->accept());
+  Client half(world);
+  half.send("GET / HT");
+  world.net.run_ready();
+  world.service.reset();
+  world.net.run_ready();
+  EXPECT_TRUE(active.peer.ended());
+  EXPECT_EQ(world.worker.buffers().small.on_loan(), 0U);
+  proxy::ServiceOptions options;
+  options.clock = &world.clock;
+  world.service = std::make_unique<proxy::Service>(world.worker, options);
+}
+
+TEST_F(LifecycleTest, ACloseOfOneListenerLeavesTheOther) {
+  Backend stable(world, kStable);
+  const net::Address second_address = address("10.0.0.1:9090");
+  world.listener.name = "second";
+  world.listener.address = second_address;
+  world.open();
+  Client first(world);
+  Client second(world, second_address);
+  EXPECT_EQ(first.ask(kGet).status(), 200);
+  EXPECT_EQ(second.ask(kGet).status(), 200);
+  world.service->close("public", kFront);
+  EXPECT_TRUE(first.closes_within(1ms));
+  EXPECT_EQ(second.ask(kGet).field("Connection"), "");
+  Client late(world);
+  world.net.run_ready();
+  EXPECT_TRUE(late.peer.refused());
+  // Its address is free again.
+  world.listener.name = "public";
+  world.listener.address = kFront;
+  world.open();
+  Client again(world);
+  EXPECT_EQ(again.ask(kGet).status(), 200);
+}
+
+TEST_F(LifecycleTest, AClosedListenerLetsItsExchangesEnd) {
+  SimServer stable(world.net, kStable);
+  Client client(world);
+  client.send(kGet);
+  SimPeer& served = stable.accept();
+  world.service->close("public", kFront);
+  served.send(ok("last"));
+  EXPECT_EQ(client.read().field("Connection"), "close");
+  EXPECT_TRUE(client.closes_within(1s));
+}
+
+TEST_F(LifecycleTest, AnUpdateHoldsForOpenConnections) {
+  Backend stable(world, kStable);
+  Client client(world);
+  EXPECT_EQ(client.ask(kGet).status(), 200);
+  auto changed = std::make_shared<proxy::ListenerSpec>(world.listener);
+  changed->body_bytes_max = 3;
+  world.service->update(changed);
+  EXPECT_EQ(client.ask(post("1234")).status(), 413);
+}
+
+TEST_F(LifecycleTest, ATakenAddressIsAnError) {
+  proxy::OpenListener opening;
+  opening.spec = std::make_shared<proxy::ListenerSpec>(world.listener);
+  opening.counters = world.listener_counters;
+  opening.gauge = world.listener_gauge;
+  const auto opened = world.service->open(std::move(opening));
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_EQ(opened.error().code, ErrorCode::kAddressInUse);
+}
+
+}  // namespace
+}  // namespace canaryd::test

@@ -1,0 +1,12 @@
+"""Drives the real binaries over loopback; standard library only."""
+
+from .case import IntegrationCase
+from .daemon import CANARYCTL, CANARYD, Daemon, base_config, ctl, to_yaml
+from .raw_client import RawClient
+from .upstream import ScriptedUpstream, pattern
+from .waiting import PATIENCE, stays, wait_until
+
+__all__ = [
+    "CANARYCTL", "CANARYD", "Daemon", "IntegrationCase", "PATIENCE", "RawClient", "ScriptedUpstream",
+    "base_config", "ctl", "pattern", "stays", "to_yaml", "wait_until",
+]

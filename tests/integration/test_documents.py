@@ -1,0 +1,52 @@
+"""What the documents show must work: files are valid, commands exist, links lead somewhere."""
+
+import re
+import subprocess
+import unittest
+from pathlib import Path
+
+from harness import CANARYD, IntegrationCase, ctl, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class DocumentsTest(IntegrationCase):
+    def validate(self, file):
+        done = subprocess.run(
+            [CANARYD, "validate", "-c", str(file)], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_files_of_the_readme(self):
+        blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+        self.assertTrue(blocks)
+        for number, block in enumerate(blocks):
+            file = Path(self.folder) / f"readme{number}.yaml"
+            file.write_text(block, encoding="utf-8")
+            self.validate(file)
+
+    def test_file_of_the_image(self):
+        self.validate(ROOT / "docker/canaryd.yaml")
+
+    def test_commands_of_the_readme(self):
+        text = ctl("--help").stdout
+        for command in ("status", "start", "pause", "resume", "promote", "set-weight", "abort", "rollback", "history"):
+            self.assertRegex(text, rf"\b{command}\b")
+
+    def test_metrics_of_the_contract(self):
+        self.start_rollout(start="auto")
+        self.version_of("someone")
+        wait_until(lambda: self.daemon.metric("canaryd_requests_total"), "the first request counted")
+        shown = set(re.findall(r"^# TYPE (\S+)", self.daemon.metrics(), re.MULTILINE))
+        section = (ROOT / "docs/interfaces.md").read_text(encoding="utf-8").split("## 4. Metrics")[1].split("\n## ")[0]
+        shown.add("canaryd_rollout_observed_ratio")  # Comes with enough traffic.
+        self.assertEqual(set(re.findall(r"`((?:canaryd|process)_\w+)`", section)), shown)
+
+    def test_links(self):
+        for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+            text = re.sub(r"`[^`\n]*`", "", document.read_text(encoding="utf-8"))
+            for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
+                self.assertTrue((document.parent / link).exists(), f"{document.relative_to(ROOT)}: {link}")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,69 @@
+"""The harness against itself: what it says of an upstream must be true before it says it of canaryd."""
+
+import json
+import unittest
+
+from harness import RawClient, ScriptedUpstream, pattern, stays, wait_until
+
+
+class HarnessTest(unittest.TestCase):
+    def setUp(self):
+        self.upstream = ScriptedUpstream("app")
+        self.addCleanup(self.upstream.stop)
+
+    def client(self):
+        client = RawClient(("127.0.0.1", self.upstream.port))
+        self.addCleanup(client.close)
+        return client
+
+    def test_answers_and_counts(self):
+        client = self.client()
+        self.assertEqual(client.get("/x").body, b"app\n")
+        self.assertEqual(client.get("/chunked").body, b"one two three\n")
+        self.assertEqual(client.get("/bytes/100000").body, pattern(100000))
+        self.assertEqual(client.get("/status/404").status, 404)
+        self.assertEqual(self.upstream.hits["/x"], 1)
+        self.assertEqual(self.upstream.total, 4)
+
+    def test_echo(self):
+        client = self.client()
+        client.send("POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+        seen = json.loads(client.response().body)
+        self.assertEqual((seen["line"], seen["body"]), ("POST /echo HTTP/1.1", "abc"))
+        self.assertEqual(self.upstream.last()["host"], "t")
+
+    def test_faults(self):
+        for path in ("/reset", "/close"):
+            self.assertIsNone(self.client().get(path), path)
+        for path in ("/cut", "/cut-chunked"):
+            self.assertFalse(self.client().get(path).whole, path)
+        self.assertEqual(self.client().get("/no-length").body, b"until the end\n")
+        client = self.client()
+        self.assertEqual([client.get("/hints").status, client.response().status], [103, 200])
+
+    def test_switches(self):
+        self.upstream.failing = True
+        self.assertEqual(self.client().get("/").status, 500)
+        self.upstream.failing = False
+        client = self.client()
+        client.send("GET /hang HTTP/1.1\r\nHost: t\r\n\r\n")
+        wait_until(lambda: self.upstream.hits["/hang"], "the hit")
+        self.upstream.release()
+        self.assertEqual(client.response().body, b"released\n")
+
+    def test_close_and_open_again(self):
+        self.upstream.close()
+        with self.assertRaises(ConnectionRefusedError):
+            self.client()
+        self.upstream.open()
+        self.assertEqual(self.client().get("/").status, 200)
+
+    def test_waiting(self):
+        with self.assertRaises(AssertionError):
+            wait_until(lambda: False, "never", 0.01)
+        self.assertTrue(stays(lambda: True, 0.01))
+        self.assertFalse(stays(lambda: False, 0.01))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,112 @@
+"""Start, stop, crash: nothing is lost that was acknowledged, nothing raised that was not."""
+
+import os
+import signal
+import subprocess
+import unittest
+
+from harness import CANARYD, Daemon, IntegrationCase, base_config, wait_until
+
+
+class LifecycleTest(IntegrationCase):
+    def test_sigterm_finishes_what_has_begun(self):
+        app = self.upstream("app")
+        self.start({"app": app})
+        client, idle = self.client(), self.client()
+        idle.get("/")
+        client.send("GET /slow/1500 HTTP/1.1\r\nHost: t\r\n\r\n")
+        wait_until(lambda: app.hits["/slow/1500"], "the request at the upstream")
+        self.daemon.signal(signal.SIGTERM)
+        response = client.response()
+        self.assertEqual((response.status, response.body), (200, b"slow\n"))
+        self.assertTrue(client.ended())
+        self.assertTrue(idle.ended())
+        self.daemon.stop(told=True)
+
+    def test_not_ready_before_it_stops_accepting(self):
+        app = self.upstream("app")
+        self.start({"app": app}, drain={"delay": "2s", "timeout": "5s"})
+        self.daemon.signal(signal.SIGTERM)
+        wait_until(lambda: self.daemon.status_of("/readyz") == 503, "readyz 503")
+        self.assertEqual(self.get("/").body, b"app\n")
+        self.daemon.stop(told=True)
+
+    def test_a_second_sigterm_ends_at_once(self):
+        app = self.upstream("app")
+        self.start({"app": app}, drain={"delay": "0s", "timeout": "1h"})
+        client = self.client()
+        client.send("GET /hang HTTP/1.1\r\nHost: t\r\n\r\n")
+        wait_until(lambda: app.hits["/hang"], "the request at the upstream")
+        self.daemon.signal(signal.SIGTERM)
+        wait_until(lambda: self.daemon.events("draining"), "draining")
+        self.daemon.stop(expected=1)
+
+    def test_the_drain_has_an_end(self):
+        app = self.upstream("app")
+        self.start({"app": app}, drain={"delay": "0s", "timeout": "1s"})
+        client = self.client()
+        client.send("GET /hang HTTP/1.1\r\nHost: t\r\n\r\n")
+        wait_until(lambda: app.hits["/hang"], "the request at the upstream")
+        self.daemon.stop()
+        self.assertTrue(client.ended())
+
+    def test_kill_and_restart_keep_the_step(self):
+        self.start_rollout(start="auto")
+        self.daemon.post("/api/v1/rollouts/shop/promote", {"reason": "test"})
+        before = self.daemon.rollout()
+        self.assertEqual(before["weight"]["target"], 5)
+        canary = {user for user in range(200) if self.version_of(f"u{user}") == "v2"}
+        self.daemon.kill()
+        self.daemon.start()
+        after = self.daemon.rollout()
+        self.assertEqual(after["weight"]["target"], 5)
+        self.assertEqual(after["step"]["index"], before["step"]["index"])
+        self.assertEqual({user for user in range(200) if self.version_of(f"u{user}") == "v2"}, canary)
+
+    def test_kill_after_an_abort_stays_aborted(self):
+        self.start_rollout(start="auto")
+        self.daemon.set_weight(50)
+        self.daemon.post("/api/v1/rollouts/shop/abort", {"reason": "test"})
+        self.daemon.kill()
+        self.daemon.start()
+        self.assertEqual(self.daemon.rollout()["state"], "aborted")
+        self.assertEqual({self.version_of(f"u{user}") for user in range(50)}, {"v1"})
+
+    def test_a_second_daemon_on_the_same_state_is_refused(self):
+        self.start_rollout(start="auto")
+        config = self.daemon.file.read_text(encoding="utf-8")
+        second = Daemon(self.folder)
+        second.log_file = second.folder / "second.log"
+        second.write(config)
+        second.spawn()
+        self.assertNotEqual(second.wait_exit(20), 0)
+        self.assertEqual(self.daemon.status_of("/readyz"), 200)
+
+    def test_a_taken_port_is_exit_4(self):
+        taken = self.upstream("somebody else")
+        config = base_config(self.folder, {"app": self.upstream("app")})
+        config["listeners"][0]["address"] = taken.address
+        self.daemon.write(config)
+        self.daemon.spawn()
+        self.daemon.stop(expected=4, told=True)
+
+    def test_a_wrong_file_is_exit_3_with_a_place(self):
+        config = base_config(self.folder, {"app": self.upstream("app")})
+        config["listenerz"] = []
+        self.daemon.write(config)
+        for command in ("validate", "run"):
+            done = subprocess.run(
+                [CANARYD, command, "-c", str(self.daemon.file)],
+                capture_output=True, text=True, timeout=60, check=False, env=os.environ)
+            said = done.stdout + done.stderr
+            self.assertEqual(done.returncode, 3, said)
+            self.assertRegex(said, r"canaryd\.yaml:\d+:\d+: error: .*listenerz")
+
+    def test_version(self):
+        done = subprocess.run([CANARYD, "--version"], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"canaryd \d+\.\d+")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,82 @@
+"""/metrics as Prometheus sees it: promtool's judgement, and a real server that scrapes it."""
+
+import json
+import shutil
+import socket
+import subprocess
+import unittest
+import urllib.parse
+import urllib.request
+
+from harness import IntegrationCase, to_yaml, wait_until
+
+
+
+class MetricsTest(IntegrationCase):
+    def test_the_series_of_the_contract(self):
+        self.start_rollout()
+        self.daemon.set_weight(50)
+        for user in range(40):
+            self.version_of(f"u{user}")
+        # Counters are collected once a second.
+        wait_until(lambda: self.daemon.metric("canaryd_requests_total", code_class="2xx") == 40, "40 requests")
+        self.assertEqual(self.daemon.metric("canaryd_requests_total", cohort="canary"), self.v2.total)
+        self.assertEqual(self.daemon.metric("canaryd_rollout_weight_ratio", rollout="shop", cohort="canary"), 0.5)
+        self.assertEqual(self.daemon.metric("canaryd_rollout_state", state="paused"), 1)
+        for name in ("canaryd_build_info", "canaryd_rollout_steps", "canaryd_listener_connections_active",
+                     "canaryd_config_last_reload_successful", "process_cpu_seconds_total",
+                     "process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"):
+            self.assertIsNotNone(self.daemon.metric(name), name)
+        self.assertEqual(self.daemon.metric("canaryd_request_duration_seconds_count", rollout="shop"), 40)
+
+    def test_labels_hold_no_user_data(self):
+        self.start_rollout()
+        self.get("/secret-path?token=hush", [("X-User-Id", "jane")])
+        text = self.daemon.metrics()
+        for word in ("secret-path", "hush", "jane"):
+            self.assertNotIn(word, text)
+
+    @unittest.skipUnless(shutil.which("promtool"), "promtool is not installed")
+    def test_promtool_finds_nothing(self):
+        self.start_rollout()
+        self.version_of("a")
+        done = subprocess.run(
+            ["promtool", "check", "metrics"], input=self.daemon.metrics(), capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+    @unittest.skipUnless(shutil.which("prometheus"), "prometheus is not installed")
+    def test_a_real_prometheus_scrapes_it(self):
+        self.start_rollout()
+        for user in range(10):
+            self.version_of(f"u{user}")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        host, admin_port = self.daemon.admin
+        config = {
+            "global": {"scrape_interval": "1s"},
+            "scrape_configs": [{"job_name": "canaryd", "static_configs": [{"targets": [f"{host}:{admin_port}"]}]}],
+        }
+        file = self.folder + "/prometheus.yml"
+        with open(file, "w", encoding="utf-8") as out:
+            out.write(to_yaml(config))
+        server = subprocess.Popen(
+            ["prometheus", f"--config.file={file}", f"--storage.tsdb.path={self.folder}/tsdb",
+             f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(lambda: (server.terminate(), server.wait()))
+
+        def value():
+            query = urllib.parse.quote('sum(canaryd_requests_total{rollout="shop"})')
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?query={query}", timeout=5) as answer:
+                    result = json.load(answer)["data"]["result"]
+            except OSError:
+                return None
+            return float(result[0]["value"][1]) if result else None
+
+        wait_until(lambda: value() == 10, "the count in Prometheus", 30, pause=0.2)
+
+
+if __name__ == "__main__":
+    unittest.main()

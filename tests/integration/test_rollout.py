@@ -1,0 +1,92 @@
+"""Whole rollouts under load: a good canary goes up by evidence, a bad one comes down by evidence."""
+
+import json
+import os
+import subprocess
+import unittest
+
+from harness import IntegrationCase, PATIENCE, wait_until
+
+DEMO_LOAD = os.environ.get("DEMO_LOAD_BIN", "demo_load")
+QUICK = {"tolerance": {"errors": {"relative": 50, "absolute": 5}}}
+
+
+class RolloutTest(IntegrationCase):
+    def start_load(self, rate=300):
+        host, port = self.daemon.public
+        load = subprocess.Popen(
+            [DEMO_LOAD, "--target", f"{host}:{port}", "--rate", str(rate), "--connections", "8",
+             "--users", "5000", "--seconds", str(300 * PATIENCE)],
+            stdout=subprocess.PIPE, text=True)
+        self.addCleanup(self._end, load)
+        return load
+
+    def _end(self, load):
+        if load.poll() is None:
+            load.kill()
+        load.wait()
+        load.stdout.close()
+
+    def totals(self, load):
+        load.terminate()
+        return json.loads(load.communicate()[0].splitlines()[-1])
+
+    def state(self):
+        return self.daemon.rollout()["state"]
+
+    def test_a_good_canary_is_promoted(self):
+        steps = [{"weight": weight, "min_duration": "1s"} for weight in (20, 50, 100)]
+        self.start_rollout(steps=steps, start="auto", analysis=QUICK)
+        load = self.start_load()
+        wait_until(lambda: self.state() in ("baking", "promoted"), "promotion", 60)
+        self.assertEqual(self.daemon.rollout()["weight"]["target"], 100)
+        wait_until(lambda: self.version_of("anyone") == "v2", "everybody on the canary")
+        totals = self.totals(load)
+        self.assertEqual(totals["failed"], 0, totals)
+        self.assertGreaterEqual(len(self.daemon.events("transition")), 3)
+
+    def test_a_bad_canary_is_rolled_back(self):
+        steps = [{"weight": weight, "min_duration": "1h"} for weight in (25, 100)]
+        self.start_rollout(steps=steps, start="auto", analysis=QUICK)
+        load = self.start_load()
+        wait_until(lambda: (self.daemon.metric("canaryd_requests_total", cohort="canary") or 0) > 100, "traffic")
+        self.v2.failing = True
+        wait_until(lambda: self.state() == "rolled_back", "rollback", 30)
+        rollout = self.daemon.rollout()
+        self.assertEqual(rollout["weight"]["target"], 0)
+        self.v2.reset_counters()
+        for user in range(50):
+            self.assertEqual(self.version_of(f"user-{user}"), "v1")
+        self.assertEqual(self.v2.total, 0)
+        self.totals(load)
+        last = self.daemon.events("transition")[-1]
+        self.assertEqual(last["to"], "rolled_back")
+        self.assertIn("rolled back shop", last["msg"])
+        self.assertEqual(self.daemon.ctl("wait", "shop", "--for", "promoted", "--timeout", "10s").returncode, 10)
+
+    def test_observe_reports_and_never_acts(self):
+        steps = [{"weight": weight, "min_duration": "1h"} for weight in (25, 100)]
+        self.start_rollout(steps=steps, start="auto", analysis={**QUICK, "mode": "observe"})
+        self.v2.failing = True
+        load = self.start_load()
+
+        def verdict():
+            return (self.daemon.metric("canaryd_analysis_verdict", metric="errors") or 0) < 0
+
+        wait_until(verdict, "a bad verdict", 30)
+        self.assertNotEqual(self.state(), "rolled_back")
+        self.assertEqual(self.daemon.rollout()["weight"]["target"], 25)
+        self.totals(load)
+
+    def test_both_failing_is_nobodys_fault(self):
+        steps = [{"weight": weight, "min_duration": "1h"} for weight in (25, 100)]
+        self.start_rollout(steps=steps, start="auto", analysis=QUICK)
+        load = self.start_load()
+        self.v1.failing = self.v2.failing = True
+        wait_until(lambda: (self.daemon.metric("canaryd_requests_total", cohort="canary") or 0) > 1000, "traffic", 60)
+        self.assertNotEqual(self.state(), "rolled_back")
+        self.totals(load)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,187 @@
+// A control plane made of values, and an admin server in front of it on a thread of its own and on
+// port 0.
+#pragma once
+
+#include "canaryd/admin/server.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace canaryd::test {
+
+// The rollout of docs/interfaces.md section 3.
+[[nodiscard]] inline control::RolloutView example_rollout() {
+  using std::chrono::minutes;
+  using std::chrono::seconds;
+  control::RolloutView view;
+  view.name = "checkout";
+  view.generation = 17;
+  view.state = "progressing";
+  view.since = WallTime(seconds(1767607320));  // 2026-01-05T10:02:00Z
+  view.for_how_long = seconds(190);
+  view.stable = "shop-v1";
+  view.canary = "shop-v2";
+  view.revision = "2.4.0";
+  view.step =
+      control::StepView{1, 5, BasisPoints(500), seconds(190), minutes(10), 812, std::nullopt};
+  view.steps = {{BasisPoints(100), {}},
+                {BasisPoints(500), {}},
+                {BasisPoints(1000), {}},
+                {BasisPoints(2500), "product-owner"},
+                {BasisPoints(10000), {}}};
+  view.bake = std::chrono::hours(24);
+  view.weight = {BasisPoints(500), 4.93, true};
+  view.stable_cohort = {51.2, 15433, 0.0021, 0.011, 0.041, 0.088};
+  view.canary_cohort = {2.7, 812, 0.0025, 0.012, 0.043, 0.090};
+  control::MetricView errors;
+  errors.metric = "errors";
+  errors.stable = 0.0021;
+  errors.canary = 0.0025;
+  errors.tolerated = 0.0033;
+  errors.rollback_evidence = 0.04;
+  errors.accept_evidence = 0.61;
+  errors.needs_about = minutes(6);
+  view.analysis = {errors};
+  view.exposure = control::ExposureView{1, 3, 20};
+  view.next = "weight 10 in about 9m, when latency p99 is accepted";
+  return view;
+}
+
+class FakeBackend final : public control::Backend {
+ public:
+  std::map<std::string, control::RolloutView, std::less<>> known{{"checkout", example_rollout()}};
+  std::vector<control::ActionRequest> actions;
+  control::ActionStatus status = control::ActionStatus::kOk;
+  std::string detail;
+  bool answer_actions = true;  // Else the answer is kept in `owed`.
+  std::vector<std::function<void()>> owed;
+  std::vector<control::HistoryRow> rows;
+  control::HistoryQuery last_query;
+  control::Readiness state{true, {{"listeners", true, ""}, {"configuration", true, ""}}};
+  std::vector<control::UpstreamView> upstream_list{
+      {"shop-v1", {{"127.0.0.1:9001", true, false, 2}, {"127.0.0.1:9002", false, true, 0}}}};
+  control::ReloadResult reload_result{true, {}};
+  int reloads = 0;
+  int drains = 0;
+  std::string level = "info";
+
+  std::vector<control::RolloutView> rollouts() const override {
+    std::vector<control::RolloutView> list;
+    for (const auto& [name, view] : known) list.push_back(view);
+    return list;
+  }
+  std::optional<control::RolloutView> rollout(std::string_view name) const override {
+    const auto found = known.find(name);
+    if (found == known.end()) return std::nullopt;
+    return found->second;
+  }
+  void act(control::ActionRequest request, ActionDone done) override {
+    control::ActionResult result = decide(request);
+    actions.push_back(std::move(request));
+    if (answer_actions) return done(std::move(result));
+    owed.emplace_back([done = std::move(done), result] { done(result); });
+  }
+  void history(control::HistoryQuery query, HistoryDone done) override {
+    last_query = query;
+    if (!known.contains(query.rollout)) return done(fail(ErrorCode::kNotFound));
+    done(rows);
+  }
+  std::vector<control::ListenerView> listeners() const override {
+    return {{"public", "0.0.0.0:8080", 7}};
+  }
+  std::vector<control::UpstreamView> upstreams() const override { return upstream_list; }
+  std::vector<control::RouteView> routes() const override {
+    return {{"shop", "path_prefix: /", "checkout", "", 16245}};
+  }
+  control::Readiness readiness() const override { return state; }
+  control::BuildView build() const override { return {"0.1.0", "abc1234"}; }
+  std::string metrics_text() override { return "canaryd_build_info 1\n"; }
+  std::string config_text() const override { return "version: 1\n"; }
+  void reload(ReloadDone done) override {
+    ++reloads;
+    done(reload_result);
+  }
+  void drain() override { ++drains; }
+  Result<void> set_log_level(std::string_view name) override {
+    if (name != "debug" && name != "info") {
+      return fail(ErrorCode::kInvalidArgument, "expected debug, info, warn, error or off");
+    }
+    level = name;
+    return {};
+  }
+
+ private:
+  control::ActionResult decide(const control::ActionRequest& request) {
+    control::ActionResult result;
+    const auto found = known.find(request.rollout);
+    if (found == known.end()) {
+      result.status = control::ActionStatus::kNotFound;
+      result.detail = "there is no such rollout";
+      return result;
+    }
+    result.status = status;
+    result.detail = detail;
+    if (request.if_match && *request.if_match != found->second.generation) {
+      result.status = control::ActionStatus::kStale;
+      result.detail = "the rollout has moved on";
+    }
+    if (result.status == control::ActionStatus::kOk ||
+        result.status == control::ActionStatus::kNotDurable) {
+      ++found->second.generation;
+      if (request.action == control::Action::kAbort) found->second.state = "aborted";
+    }
+    result.view = found->second;
+    return result;
+  }
+};
+
+class AdminFixture {
+ public:
+  explicit AdminFixture(admin::Options options = {.address = "127.0.0.1:0", .limits = {}})
+      : server_(std::make_unique<admin::Server>(io_, backend, std::move(options))) {
+    address = server_->start().value();
+    thread_ = std::thread([this] { io_.run(); });
+  }
+  AdminFixture(const AdminFixture&) = delete;
+  AdminFixture& operator=(const AdminFixture&) = delete;
+  ~AdminFixture() {
+    stop();
+    work_.reset();
+    thread_.join();
+  }
+
+  // Runs on the control thread and waits for it.
+  void on_control(const std::function<void()>& work) {
+    std::promise<void> done;
+    boost::asio::post(io_, [&] {
+      work();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+  void stop() {
+    on_control([this] { server_.reset(); });
+  }
+
+  FakeBackend backend;
+  std::string address;
+
+ private:
+  boost::asio::io_context io_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
+      io_.get_executor()};
+  std::unique_ptr<admin::Server> server_;
+  std::thread thread_;
+};
+
+}  // namespace canaryd::test

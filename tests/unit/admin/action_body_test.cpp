@@ -1,0 +1,71 @@
+#include "admin/action_body.hpp"
+
+#include <gtest/gtest.h>
+
+namespace canaryd::admin {
+namespace {
+
+using control::Action;
+using control::ActionRequest;
+
+Result<ActionRequest> read(Action action, std::string_view body) {
+  ActionRequest request;
+  request.action = action;
+  CANARYD_TRY(read_action_body(body, request));
+  return request;
+}
+
+TEST(ActionBody, IsOptionalWhereNothingIsNeeded) {
+  EXPECT_TRUE(read(Action::kPause, ""));
+  EXPECT_TRUE(read(Action::kPause, "{}"));
+  EXPECT_EQ(read(Action::kAbort, R"({"reason": "bad release"})").value().reason, "bad release");
+  EXPECT_EQ(read(Action::kAbort, R"({"reason": null})").value().reason, "");
+}
+
+TEST(ActionBody, ReadsWhatAnActionTakes) {
+  EXPECT_EQ(read(Action::kSetWeight, R"({"weight": 10})").value().weight, BasisPoints(1000));
+  EXPECT_EQ(read(Action::kSetWeight, R"({"weight": 0.07})").value().weight, BasisPoints(7));
+  EXPECT_EQ(read(Action::kSetWeight, R"({"weight": 100.0})").value().weight, BasisPoints(10000));
+  EXPECT_TRUE(read(Action::kPromote, R"({"full": true})").value().full);
+  EXPECT_FALSE(read(Action::kPromote, "").value().full);
+  EXPECT_EQ(read(Action::kStart, R"({"revision": "2.5"})").value().revision, "2.5");
+  const auto approval = read(Action::kApprove, R"({"gate": "owner", "expires": "2h"})").value();
+  EXPECT_EQ(approval.gate, "owner");
+  EXPECT_EQ(approval.expires, std::chrono::hours(2));
+}
+
+TEST(ActionBody, RefusesEverythingElse) {
+  for (const char* body :
+       {"x", "[]", "\"a\"", "{", "{} {}", R"({"reson": "typo"})", R"({"reason": 1})"}) {
+    EXPECT_FALSE(read(Action::kPause, body)) << body;
+  }
+  for (const char* body : {"",
+                           "{}",
+                           R"({"weight": -1})",
+                           R"({"weight": 100.01})",
+                           R"({"weight": 1e400})",
+                           R"({"weight": 0.001})",
+                           R"({"weight": "10"})",
+                           R"({"weight": null})"}) {
+    EXPECT_FALSE(read(Action::kSetWeight, body)) << body;
+  }
+  EXPECT_FALSE(read(Action::kPause, R"({"weight": 10})"));
+  EXPECT_FALSE(read(Action::kPromote, R"({"full": 1})"));
+  EXPECT_FALSE(read(Action::kApprove, "{}"));
+  EXPECT_FALSE(read(Action::kApprove, R"({"gate": "g", "expires": "soon"})"));
+  EXPECT_FALSE(read(Action::kPause, R"({"reason": ")" + std::string(1025, 'x') + R"("})"));
+}
+
+TEST(ActionBody, DoesNotFollowDeepNesting) {
+  EXPECT_FALSE(read(Action::kPause, std::string(60000, '[')));
+  EXPECT_FALSE(read(Action::kPause, R"({"reason": )" + std::string(30000, '[')));
+}
+
+TEST(LogLevelBody, NeedsALevel) {
+  EXPECT_EQ(read_log_level_body(R"({"level": "debug"})").value(), "debug");
+  EXPECT_FALSE(read_log_level_body(""));
+  EXPECT_FALSE(read_log_level_body(R"({"level": 1})"));
+}
+
+}  // namespace
+}  // namespace canaryd::admin

@@ -1,0 +1,96 @@
+#include "admin/guard.hpp"
+
+#include <gtest/gtest.h>
+
+namespace canaryd::admin {
+namespace {
+
+Request request_to(const char* host) {
+  Request request;
+  request.method = "POST";
+  request.target = "/api/v1/drain";
+  request.host = host;
+  return request;
+}
+
+int status_of(const Request& request) {
+  const auto problem = check_source(request);
+  return problem ? problem->status : 200;
+}
+
+TEST(Guard, AcceptsTheLoopbackByAnyOfItsNames) {
+  for (const char* host : {"127.0.0.1",
+                           "127.0.0.1:9901",
+                           "127.3.2.1:1",
+                           "localhost",
+                           "LOCALHOST:9901",
+                           "canary.localhost:80",
+                           "[::1]",
+                           "[::1]:9901"}) {
+    EXPECT_EQ(status_of(request_to(host)), 200) << host;
+  }
+}
+
+TEST(Guard, RefusesNamesThatAPageCouldPointAtUs) {
+  for (const char* host : {"evil.example",
+                           "evil.example:9901",
+                           "localhost.evil.example",
+                           "127.0.0.1.evil.example",
+                           "evillocalhost",
+                           "10.0.0.1",
+                           "0.0.0.0",
+                           "[::2]:9901",
+                           "[::1",
+                           "::1",
+                           "127.0.0.1:9901:1",
+                           "127.0.0.1:x",
+                           "localhost@evil.example",
+                           ""}) {
+    EXPECT_EQ(status_of(request_to(host)), 421) << host;
+  }
+}
+
+TEST(Guard, NeedsAHost) {
+  Request request = request_to("");
+  request.host.reset();
+  EXPECT_EQ(status_of(request), 400);
+}
+
+TEST(Guard, LetsAUnixSocketNameAnyHost) {
+  Request request = request_to("canaryd");
+  request.from_unix_socket = true;
+  EXPECT_EQ(status_of(request), 200);
+}
+
+TEST(Guard, RefusesOtherOrigins) {
+  Request request = request_to("localhost:9901");
+  request.origin = "http://localhost:9901";
+  EXPECT_EQ(status_of(request), 200);
+  // The one on port 3000 is another program on this machine.
+  for (const char* origin : {"http://evil.example",
+                             "https://localhost:9901",
+                             "http://localhost",
+                             "http://localhost:3000",
+                             "null",
+                             ""}) {
+    request.origin = origin;
+    EXPECT_EQ(status_of(request), 403) << origin;
+  }
+}
+
+TEST(Guard, RefusesCrossSiteChangesButNotReading) {
+  Request request = request_to("localhost:9901");
+  for (const char* site : {"cross-site", "same-site"}) {
+    request.fetch_site = site;
+    request.method = "POST";
+    EXPECT_EQ(status_of(request), 403) << site;
+    request.method = "GET";
+    EXPECT_EQ(status_of(request), 200) << site;
+  }
+  request.method = "POST";
+  request.fetch_site = "same-origin";
+  EXPECT_EQ(status_of(request), 200);
+}
+
+}  // namespace
+}  // namespace canaryd::admin

@@ -1,0 +1,311 @@
+// The server against peers that do not behave, on raw sockets; and where it binds.
+#include "canaryd/base/ip.hpp"
+#include "canaryd/client/http_client.hpp"
+#include "support/fake_backend.hpp"
+
+#include <gtest/gtest.h>
+
+#include <arpa/inet.h>
+#include <filesystem>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace canaryd::admin {
+namespace {
+
+using test::AdminFixture;
+
+Options with_limits(const Limits& limits) {
+  return {.address = "127.0.0.1:0", .limits = limits};
+}
+
+// Sends what it is told and reads until the other side closes, or ten seconds of silence.
+class RawPeer {
+ public:
+  explicit RawPeer(const std::string& address) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in remote{};
+    remote.sin_family = AF_INET;
+    remote.sin_port = ::htons(parse_socket_address(address).value().port);
+    remote.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+    const timeval patience{10, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    auto* const generic = static_cast<sockaddr*>(static_cast<void*>(&remote));
+    EXPECT_EQ(::connect(fd_, generic, sizeof(remote)), 0);
+  }
+  RawPeer(const RawPeer&) = delete;
+  RawPeer& operator=(const RawPeer&) = delete;
+  ~RawPeer() { ::close(fd_); }
+
+  void send(const std::string& bytes) { ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+  void finish() { ::shutdown(fd_, SHUT_WR); }
+  std::string read_until(const std::string& text) {
+    std::string all;
+    char byte = 0;
+    while (all.find(text) == std::string::npos && ::recv(fd_, &byte, 1, 0) == 1) all += byte;
+    return all;
+  }
+  // Everything until the end; closed says whether the end came.
+  std::string read_all() {
+    std::string all;
+    char buffer[4096];
+    while (true) {
+      const ssize_t count = ::recv(fd_, buffer, sizeof(buffer), 0);
+      closed = count == 0 || (count < 0 && errno == ECONNRESET);
+      if (count <= 0) return all;
+      all.append(buffer, static_cast<std::size_t>(count));
+    }
+  }
+  bool closed = false;
+
+ private:
+  int fd_;
+};
+
+std::string answer_to(const AdminFixture& admin, const std::string& bytes) {
+  RawPeer peer(admin.address);
+  peer.send(bytes);
+  peer.finish();
+  return peer.read_all();
+}
+
+void wait_for_action(AdminFixture& admin) {
+  bool arrived = false;
+  while (!arrived) admin.on_control([&] { arrived = !admin.backend.owed.empty(); });
+}
+
+TEST(ServerLimits, AnswersMalformedRequestsWith400) {
+  AdminFixture admin;
+  for (const char* bytes :
+       {"GARBAGE\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nHost localhost\r\n\r\n",
+        "GET /livez HTTP/2.0\r\nHost: localhost\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /livez HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+        "GET /livez HTTP/1.1\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"}) {
+    const std::string answer = answer_to(admin, bytes);
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 ")) << bytes << answer;
+    EXPECT_NE(answer.find("application/problem+json"), std::string::npos) << answer;
+  }
+  EXPECT_TRUE(answer_to(admin, "GET /livez HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+                  .starts_with("HTTP/1.1 421 "));
+}
+
+TEST(ServerLimits, SurvivesPeersThatLeave) {
+  AdminFixture admin;
+  const std::string whole =
+      "POST /api/v1/drain HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{";
+  for (std::size_t length = 0; length <= whole.size(); length += 7) {
+    EXPECT_EQ(answer_to(admin, whole.substr(0, length)), "") << length;
+  }
+  EXPECT_EQ(admin.backend.drains, 0);
+}
+
+TEST(ServerLimits, BoundsTheHeadAndTheBody) {
+  AdminFixture admin;
+  EXPECT_TRUE(answer_to(admin,
+                        "GET /livez HTTP/1.1\r\nHost: localhost\r\nX: " + std::string(20000, 'x') +
+                            "\r\n\r\n")
+                  .starts_with("HTTP/1.1 431 "));
+  EXPECT_TRUE(answer_to(admin, "GET /" + std::string(70000, 'x')).starts_with("HTTP/1.1 431 "));
+  const std::string head =
+      "POST /api/v1/drain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+  EXPECT_TRUE(answer_to(admin, head + "Content-Length: 65537\r\n\r\n" + std::string(65537, ' '))
+                  .starts_with("HTTP/1.1 413 "));
+  EXPECT_TRUE(answer_to(admin,
+                        head + "Transfer-Encoding: chunked\r\n\r\n20000\r\n" +
+                            std::string(0x20000, ' ') + "\r\n0\r\n\r\n")
+                  .starts_with("HTTP/1.1 413 "));
+  EXPECT_EQ(admin.backend.drains, 0);
+}
+
+TEST(ServerLimits, TakesABodyUpToItsLimit) {
+  AdminFixture admin;
+  const std::string head =
+      "POST /api/v1/drain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+      "Connection: close\r\nContent-Length: 65536\r\n\r\n{";
+  EXPECT_TRUE(answer_to(admin, head + std::string(65534, ' ') + "}").starts_with("HTTP/1.1 200 "));
+  EXPECT_EQ(admin.backend.drains, 1);
+}
+
+TEST(ServerLimits, ServesPipelinedRequestsInOrder) {
+  AdminFixture admin;
+  const std::string live = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  const std::string ready = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  const std::string answer = answer_to(admin, live + ready);
+  const std::size_t first = answer.find("ok\n");
+  const std::size_t second = answer.find("ready\n");
+  ASSERT_NE(first, std::string::npos) << answer;
+  ASSERT_NE(second, std::string::npos) << answer;
+  EXPECT_LT(first, second);
+}
+
+TEST(ServerLimits, SaysContinueWhenAsked) {
+  AdminFixture admin;
+  RawPeer peer(admin.address);
+  peer.send(
+      "POST /api/v1/drain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+      "Expect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(peer.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  peer.send("{}");
+  EXPECT_TRUE(peer.read_all().starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST(ServerLimits, ClosesIdleAndSlowConnections) {
+  Limits limits;
+  limits.keep_alive = std::chrono::milliseconds(50);
+  limits.header = std::chrono::milliseconds(50);
+  AdminFixture admin(with_limits(limits));
+  RawPeer idle(admin.address);
+  EXPECT_EQ(idle.read_all(), "");
+  EXPECT_TRUE(idle.closed);
+  RawPeer slow(admin.address);
+  slow.send("GET /livez HTTP/1.1\r\nHo");
+  EXPECT_EQ(slow.read_all(), "");
+  EXPECT_TRUE(slow.closed);
+}
+
+TEST(ServerLimits, BoundsConnections) {
+  Limits limits;
+  limits.connections = 2;
+  AdminFixture admin(with_limits(limits));
+  const std::string live = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  RawPeer first(admin.address);
+  RawPeer second(admin.address);
+  first.send(live);
+  second.send(live);
+  EXPECT_NE(first.read_until("ok\n"), "");
+  EXPECT_NE(second.read_until("ok\n"), "");
+  RawPeer third(admin.address);
+  third.send(live);
+  EXPECT_EQ(third.read_all(), "");
+  EXPECT_TRUE(third.closed);
+}
+
+TEST(ServerLimits, DoesNotWaitForTheBackendForEver) {
+  Limits limits;
+  limits.backend = std::chrono::milliseconds(50);
+  AdminFixture admin(with_limits(limits));
+  admin.backend.answer_actions = false;
+  const std::string pause =
+      "POST /api/v1/rollouts/checkout/pause HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: k\r\n"
+      "Content-Length: 0\r\nConnection: close\r\n\r\n";
+  EXPECT_TRUE(answer_to(admin, pause).starts_with("HTTP/1.1 504 "));
+  EXPECT_TRUE(answer_to(admin, pause).starts_with("HTTP/1.1 409 "));  // Still running.
+  admin.on_control([&] { admin.backend.owed.at(0)(); });
+  EXPECT_TRUE(answer_to(admin, pause).starts_with("HTTP/1.1 200 "));  // Remembered.
+  EXPECT_EQ(admin.backend.actions.size(), 1U);
+}
+
+TEST(ServerLimits, AnswersWhenTheBackendIsDone) {
+  AdminFixture admin;
+  admin.backend.answer_actions = false;
+  RawPeer peer(admin.address);
+  peer.send(
+      "POST /api/v1/rollouts/checkout/pause HTTP/1.1\r\nHost: localhost\r\n"
+      "Connection: close\r\n\r\n");
+  wait_for_action(admin);
+  admin.on_control([&] { admin.backend.owed.at(0)(); });
+  EXPECT_TRUE(peer.read_all().starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST(ServerLimits, StopsAtOnceWhateverIsOpen) {
+  AdminFixture admin;
+  admin.backend.answer_actions = false;
+  RawPeer idle(admin.address);
+  idle.send("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_NE(idle.read_until("ok\n"), "");
+  RawPeer waiting(admin.address);
+  waiting.send("POST /api/v1/rollouts/checkout/pause HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  wait_for_action(admin);
+  admin.stop();
+  EXPECT_EQ(idle.read_all(), "");
+  EXPECT_TRUE(idle.closed);
+  EXPECT_EQ(waiting.read_all(), "");
+  EXPECT_TRUE(waiting.closed);
+  admin.on_control([&] { admin.backend.owed.at(0)(); });  // Too late, and harmless.
+}
+
+// ---- Binding ------------------------------------------------------------------------------------
+
+Result<std::string> start_on(const std::string& address) {
+  boost::asio::io_context io;
+  test::FakeBackend backend;
+  Server server(io, backend, {.address = address, .limits = {}});
+  return server.start();
+}
+
+TEST(ServerBind, AcceptsLoopbackOnly) {
+  EXPECT_TRUE(start_on("127.0.0.1:0").value().starts_with("127.0.0.1:"));
+  EXPECT_TRUE(start_on("localhost:0").value().starts_with("127.0.0.1:"));
+  EXPECT_EQ(start_on("0.0.0.0:0").error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(start_on("[::]:0").error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(start_on("10.0.0.1:0").error().code, ErrorCode::kUnsupported);
+  for (const char* address : {"", "9901", "127.0.0.1", "127.0.0.1:x", "example.org:80", "unix:"}) {
+    EXPECT_FALSE(start_on(address)) << address;
+  }
+}
+
+TEST(ServerBind, SaysWhenTheAddressIsTaken) {
+  AdminFixture admin;
+  EXPECT_EQ(start_on(admin.address).error().code, ErrorCode::kAddressInUse);
+}
+
+class UnixServer : public testing::Test {
+ protected:
+  UnixServer() {
+    std::string pattern = testing::TempDir() + "canaryd_admin_XXXXXX";
+    folder_ = ::mkdtemp(pattern.data());
+    path_ = folder_ / "admin.sock";
+  }
+  ~UnixServer() override { std::filesystem::remove_all(folder_); }
+  std::string address() const { return "unix:" + path_.string(); }
+
+  std::filesystem::path folder_;
+  std::filesystem::path path_;
+};
+
+TEST_F(UnixServer, ServesTheGroupAndKnowsThePeer) {
+  {
+    AdminFixture admin({.address = address(), .limits = {}});
+    struct stat status {};
+    ASSERT_EQ(::stat(path_.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777U, 0660U);
+    client::Request request;
+    request.method = "POST";
+    request.target = "/api/v1/rollouts/checkout/pause";
+    const client::HttpClient http(client::parse_address(admin.address).value());
+    const auto response = http.fetch(request);
+    ASSERT_TRUE(response) << describe(response.error());
+    EXPECT_EQ(response->status, 200);
+    EXPECT_EQ(admin.backend.actions.at(0).actor, "uid:" + std::to_string(::getuid()));
+    EXPECT_EQ(start_on(address()).error().code, ErrorCode::kAddressInUse);
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(UnixServer, TakesOverASocketThatNobodyServes) {
+  const int dead = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un local{};
+  local.sun_family = AF_UNIX;
+  path_.string().copy(local.sun_path, sizeof(local.sun_path) - 1);
+  auto* const generic = static_cast<sockaddr*>(static_cast<void*>(&local));
+  ASSERT_EQ(::bind(dead, generic, sizeof(local)), 0);
+  ::close(dead);
+  EXPECT_TRUE(start_on(address()));
+}
+
+TEST_F(UnixServer, LeavesAFileThatIsNotASocketAlone) {
+  std::filesystem::create_directory(path_);
+  EXPECT_EQ(start_on(address()).error().code, ErrorCode::kAddressInUse);
+  EXPECT_TRUE(std::filesystem::exists(path_));
+}
+
+}  // namespace
+}  // namespace canaryd::admin

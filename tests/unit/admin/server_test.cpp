@@ -1,0 +1,285 @@
+#include "canaryd/admin/server.hpp"
+
+#include "canaryd/client/http_client.hpp"
+#include "support/fake_backend.hpp"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+namespace canaryd::admin {
+namespace {
+
+namespace json = boost::json;
+using client::Request;
+using client::Response;
+using control::ActionStatus;
+
+class ServerTest : public testing::Test {
+ protected:
+  Response fetch(const Request& request) {
+    const client::HttpClient http(client::parse_address(admin_.address).value());
+    auto response = http.fetch(request);
+    EXPECT_TRUE(response) << describe(response.error());
+    return response ? *response : Response{};
+  }
+  Response get(const std::string& target) {
+    Request request;
+    request.target = target;
+    return fetch(request);
+  }
+  Response post(const std::string& target,
+                const std::string& body = "",
+                std::vector<client::Header> headers = {}) {
+    Request request;
+    request.method = "POST";
+    request.target = target;
+    request.headers = std::move(headers);
+    if (!body.empty()) request.headers.push_back({"Content-Type", "application/json"});
+    request.body = body;
+    return fetch(request);
+  }
+  static json::value parse(const Response& response) { return json::parse(response.body); }
+
+  test::AdminFixture admin_;
+  test::FakeBackend& backend_ = admin_.backend;  // Only between requests.
+};
+
+void expect_problem(const Response& response, int status, const std::string& kind) {
+  EXPECT_EQ(response.status, status) << response.body;
+  EXPECT_EQ(response.header("Content-Type"), "application/problem+json");
+  boost::system::error_code code;
+  const json::value body = json::parse(response.body, code);
+  ASSERT_FALSE(code) << response.body;
+  EXPECT_EQ(body.at("type").as_string(), "urn:canaryd:problem:" + kind);
+  EXPECT_EQ(body.at("status").as_int64(), status);
+  EXPECT_FALSE(body.at("title").as_string().empty());
+  EXPECT_FALSE(body.at("detail").as_string().empty());
+}
+
+TEST_F(ServerTest, SaysHowItIs) {
+  EXPECT_EQ(get("/livez").body, "ok\n");
+  EXPECT_EQ(get("/readyz").body, "ready\n");
+  EXPECT_EQ(get("/readyz?verbose").body, "[+] listeners ok\n[+] configuration ok\nready\n");
+  backend_.state = {false, {{"listeners", true, ""}, {"not_draining", false, "since 10:02"}}};
+  EXPECT_EQ(get("/livez").status, 200);
+  const Response not_ready = get("/readyz?verbose");
+  EXPECT_EQ(not_ready.status, 503);
+  EXPECT_EQ(not_ready.body, "[+] listeners ok\n[-] not_draining failed: since 10:02\nnot ready\n");
+}
+
+TEST_F(ServerTest, LooksAtUpstreamsOnlyWhenAsked) {
+  backend_.upstream_list = {{"shop-v1", {{"127.0.0.1:1", false, false, 0}}}};
+  EXPECT_EQ(get("/readyz").status, 200);
+  EXPECT_EQ(get("/readyz?upstreams").status, 503);
+  backend_.upstream_list[0].endpoints.push_back({"127.0.0.1:2", true, false, 0});
+  EXPECT_EQ(get("/readyz?upstreams").status, 200);
+}
+
+TEST_F(ServerTest, ServesMetricsAndConfiguration) {
+  const Response metrics = get("/metrics");
+  EXPECT_EQ(metrics.header("Content-Type"), "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_EQ(metrics.body, "canaryd_build_info 1\n");
+  const Response config = get("/api/v1/config");
+  EXPECT_EQ(config.header("Content-Type"), "application/yaml");
+  EXPECT_EQ(config.body, "version: 1\n");
+  EXPECT_EQ(get("/api/v1/build").body, "{\"version\": \"0.1.0\", \"commit\": \"abc1234\"}\n");
+}
+
+TEST_F(ServerTest, ListsWhatThereIs) {
+  EXPECT_EQ(parse(get("/api/v1/rollouts")).at("items").at(0).at("name").as_string(), "checkout");
+  EXPECT_EQ(parse(get("/api/v1/listeners")).at("items").at(0).at("address").as_string(),
+            "0.0.0.0:8080");
+  const json::value upstream = parse(get("/api/v1/upstreams")).at("items").at(0);
+  EXPECT_EQ(upstream.at("endpoints").at(1).at("ejected").as_bool(), true);
+  const json::value route = parse(get("/api/v1/routes")).at("items").at(0);
+  EXPECT_EQ(route.at("rollout").as_string(), "checkout");
+  EXPECT_TRUE(route.at("upstream").is_null());
+}
+
+TEST_F(ServerTest, ShowsOneRolloutWithItsGeneration) {
+  const Response response = get("/api/v1/rollouts/checkout");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.header("Content-Type"), "application/json");
+  EXPECT_EQ(response.header("ETag"), "\"17\"");
+  EXPECT_EQ(response.header("Cache-Control"), "no-store");
+  EXPECT_EQ(parse(response).at("state").as_string(), "progressing");
+  expect_problem(get("/api/v1/rollouts/nobody"), 404, "not-found");
+}
+
+TEST_F(ServerTest, AnswersHeadWithoutABody) {
+  Request request;
+  request.method = "HEAD";
+  request.target = "/api/v1/rollouts/checkout";
+  const Response response = fetch(request);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, "");
+  EXPECT_NE(response.header("Content-Length"), "0");
+}
+
+TEST_F(ServerTest, PagesThroughHistory) {
+  control::HistoryRow row;
+  row.id = 41;
+  row.rollout = "checkout";
+  row.message = "step 1 (1 %) passed";
+  backend_.rows = {row};
+  const Response response = get("/api/v1/rollouts/checkout/history?limit=5&after=40");
+  EXPECT_EQ(parse(response).at("items").at(0).at("id").as_int64(), 41);
+  EXPECT_EQ(backend_.last_query.limit, 5U);
+  EXPECT_EQ(backend_.last_query.after, 40U);
+  EXPECT_EQ(get("/api/v1/rollouts/checkout/history").status, 200);
+  EXPECT_EQ(backend_.last_query.after, std::nullopt);
+  expect_problem(get("/api/v1/rollouts/nobody/history"), 404, "not-found");
+  expect_problem(get("/api/v1/rollouts/checkout/history?limit=0"), 400, "bad-request");
+  expect_problem(get("/api/v1/rollouts/checkout/history?before=1"), 400, "bad-request");
+}
+
+TEST_F(ServerTest, PassesEveryActionOn) {
+  const std::vector<std::pair<std::string, std::string>> bodies{{"start", R"({"revision": "3"})"},
+                                                                {"retry", ""},
+                                                                {"promote", R"({"full": true})"},
+                                                                {"pause", R"({"reason": "lunch"})"},
+                                                                {"resume", "{}"},
+                                                                {"abort", ""},
+                                                                {"rollback", ""},
+                                                                {"weight", R"({"weight": 12.5})"},
+                                                                {"approve", R"({"gate": "g"})"}};
+  for (const auto& [word, body] : bodies) {
+    const Response response = post("/api/v1/rollouts/checkout/" + word, body);
+    EXPECT_EQ(response.status, 200) << word << response.body;
+    ASSERT_FALSE(backend_.actions.empty());
+    const control::ActionRequest& action = backend_.actions.back();
+    EXPECT_EQ(to_string(action.action), word);
+    EXPECT_EQ(action.rollout, "checkout");
+    EXPECT_EQ(action.actor, "local");
+  }
+  ASSERT_EQ(backend_.actions.size(), bodies.size());
+  EXPECT_EQ(backend_.actions[0].revision, "3");
+  EXPECT_TRUE(backend_.actions[2].full);
+  EXPECT_EQ(backend_.actions[3].reason, "lunch");
+  EXPECT_EQ(backend_.actions[7].weight, BasisPoints(1250));
+  EXPECT_EQ(backend_.actions[8].gate, "g");
+}
+
+TEST_F(ServerTest, AnswersWithTheRolloutAfterTheAction) {
+  const Response done = post("/api/v1/rollouts/checkout/abort");
+  EXPECT_EQ(parse(done).at("state").as_string(), "aborted");
+  EXPECT_EQ(done.header("ETag"), "\"18\"");
+
+  backend_.status = ActionStatus::kNotDurable;
+  const Response in_force = post("/api/v1/rollouts/checkout/abort");
+  EXPECT_EQ(in_force.status, 202);
+  EXPECT_FALSE(parse(in_force).at("durable").as_bool());
+
+  backend_.status = ActionStatus::kRefused;
+  backend_.detail = "the rollout is retired";
+  const Response refused = post("/api/v1/rollouts/checkout/abort");
+  expect_problem(refused, 409, "refused");
+  EXPECT_EQ(parse(refused).at("detail").as_string(), "the rollout is retired");
+  EXPECT_EQ(parse(refused).at("instance").as_string(), "/api/v1/rollouts/checkout/abort");
+  EXPECT_EQ(parse(refused).at("rollout").at("state").as_string(), "aborted");
+  expect_problem(post("/api/v1/rollouts/nobody/abort"), 404, "not-found");
+}
+
+TEST_F(ServerTest, HonoursIfMatch) {
+  const std::string target = "/api/v1/rollouts/checkout/pause";
+  expect_problem(post(target, "", {{"If-Match", "\"16\""}}), 412, "stale");
+  EXPECT_EQ(post(target, "", {{"If-Match", "\"17\""}}).status, 200);
+  EXPECT_EQ(post(target, "", {{"If-Match", "*"}}).status, 200);
+  for (const char* tag : {"17", "W/\"17\"", "\"17\", \"18\"", "\"x\"", "\"\"", "\"-1\""}) {
+    expect_problem(post(target, "", {{"If-Match", tag}}), 400, "bad-request");
+  }
+}
+
+TEST_F(ServerTest, DoesARepeatedRequestOnce) {
+  const std::string target = "/api/v1/rollouts/checkout/promote";
+  const std::vector<client::Header> key{{"Idempotency-Key", "4f0c"}};
+  const Response first = post(target, R"({"reason": "go"})", key);
+  const Response second = post(target, R"({"reason": "go"})", key);
+  EXPECT_EQ(first.status, 200);
+  EXPECT_EQ(second.body, first.body);
+  EXPECT_EQ(second.header("ETag"), first.header("ETag"));
+  EXPECT_EQ(backend_.actions.size(), 1U);
+  expect_problem(post(target, R"({"reason": "else"})", key), 422, "key-reused");
+  expect_problem(
+      post(target, "", {{"Idempotency-Key", std::string(256, 'k')}}), 400, "bad-request");
+  EXPECT_EQ(post(target, R"({"reason": "go"})").status, 200);
+  EXPECT_EQ(backend_.actions.size(), 2U);
+}
+
+TEST_F(ServerTest, KnowsOnlyItsPaths) {
+  for (const char* target : {"/",
+                             "/api/v1",
+                             "/api/v1/rollouts/",
+                             "/api/v1/rollouts//pause",
+                             "/api/v1/rollouts/checkout/",
+                             "/api/v1/rollouts/checkout/explode",
+                             "/api/v1/rollouts/checkout/pause/now",
+                             "/livez/",
+                             "//livez",
+                             "/api/v1/rollouts/%63heckout"}) {
+    EXPECT_EQ(get(target).status, 404) << target;
+  }
+}
+
+TEST_F(ServerTest, ChangesByPostOnlyAndReadsByGetOnly) {
+  for (const char* word : {"start", "abort", "weight", "approve"}) {
+    const Response response = get(std::string("/api/v1/rollouts/checkout/") + word);
+    expect_problem(response, 405, "method-not-allowed");
+    EXPECT_EQ(response.header("Allow"), "POST");
+  }
+  for (const char* target :
+       {"/livez", "/metrics", "/api/v1/rollouts", "/api/v1/rollouts/checkout"}) {
+    const Response response = post(target);
+    expect_problem(response, 405, "method-not-allowed");
+    EXPECT_EQ(response.header("Allow"), "GET, HEAD");
+  }
+  Request request;
+  request.method = "DELETE";
+  request.target = "/api/v1/rollouts/checkout";
+  expect_problem(fetch(request), 405, "method-not-allowed");
+  EXPECT_TRUE(backend_.actions.empty());
+}
+
+TEST_F(ServerTest, AsksForJson) {
+  Request request;
+  request.method = "POST";
+  request.target = "/api/v1/rollouts/checkout/pause";
+  request.body = "{}";
+  expect_problem(fetch(request), 415, "unsupported-media-type");
+  request.headers = {{"Content-Type", "text/plain"}};
+  expect_problem(fetch(request), 415, "unsupported-media-type");
+  request.headers = {{"Content-Type", "Application/JSON; charset=utf-8"}};
+  EXPECT_EQ(fetch(request).status, 200);
+  expect_problem(post("/api/v1/rollouts/checkout/pause", "{"), 400, "bad-request");
+  expect_problem(post("/api/v1/rollouts/checkout/weight", "{}"), 400, "bad-request");
+}
+
+TEST_F(ServerTest, KeepsOtherSitesOut) {
+  expect_problem(post("/api/v1/drain", "", {{"Origin", "http://evil.example"}}), 403, "cross-site");
+  expect_problem(post("/api/v1/drain", "", {{"Sec-Fetch-Site", "cross-site"}}), 403, "cross-site");
+  EXPECT_EQ(backend_.drains, 0);
+}
+
+TEST_F(ServerTest, ReloadsDrainsAndSetsTheLogLevel) {
+  EXPECT_EQ(post("/api/v1/reload").status, 200);
+  backend_.reload_result = {
+      false,
+      {{"canaryd.yaml", 42, 10, "error", "unknown key \"wieght\"", "did you mean \"weight\"?"}}};
+  const Response invalid = post("/api/v1/reload");
+  expect_problem(invalid, 422, "configuration-invalid");
+  const json::value problem = parse(invalid).at("problems").at(0);
+  EXPECT_EQ(problem.at("line").as_int64(), 42);
+  EXPECT_EQ(problem.at("column").as_int64(), 10);
+  EXPECT_EQ(problem.at("hint").as_string(), "did you mean \"weight\"?");
+
+  EXPECT_EQ(post("/api/v1/drain").status, 200);
+  EXPECT_EQ(backend_.drains, 1);
+
+  EXPECT_EQ(post("/api/v1/log-level", R"({"level": "debug"})").status, 200);
+  EXPECT_EQ(backend_.level, "debug");
+  expect_problem(post("/api/v1/log-level", R"({"level": "loud"})"), 400, "bad-request");
+  expect_problem(post("/api/v1/log-level"), 400, "bad-request");
+}
+
+}  // namespace
+}  // namespace canaryd::admin

@@ -1,0 +1,73 @@
+#include "canaryd/analysis/verdict.hpp"
+
+#include "canaryd/analysis/analyzer.hpp"
+
+#include <gtest/gtest.h>
+
+namespace canaryd::analysis {
+namespace {
+
+TEST(FormatRate, TwoDigitsThatMatter) {
+  EXPECT_EQ(format_rate(0), "0 %");
+  EXPECT_EQ(format_rate(0.041), "4.1 %");
+  EXPECT_EQ(format_rate(0.002), "0.2 %");
+  EXPECT_EQ(format_rate(0.0032), "0.32 %");
+  EXPECT_EQ(format_rate(0.12345), "12 %");
+  EXPECT_EQ(format_rate(0.04), "4 %");
+  EXPECT_EQ(format_rate(1), "100 %");
+  EXPECT_EQ(format_rate(0.000012), "0.0012 %");
+  EXPECT_EQ(format_rate(1e-12), "0 %");
+}
+
+MetricReport sample() {
+  MetricReport report;
+  report.name = "errors";
+  report.canary_n = 212;
+  report.stable_rate = 0.002;
+  report.canary_rate = 0.041;
+  report.tolerated_rate = 0.0032;
+  report.seconds = 6;
+  return report;
+}
+
+TEST(Describe, TheFactAndTheLimit) {
+  EXPECT_EQ(
+      describe(sample(), std::chrono::milliseconds(6100)),
+      "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %, after 212 canary requests (6.1 s)");
+  EXPECT_EQ(
+      describe(sample()),
+      "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %, after 212 canary requests (6 s)");
+}
+
+TEST(Describe, AHoldSaysHowMuchIsMissing) {
+  MetricReport report = sample();
+  report.needs_requests = 1234;
+  report.needs_time = std::chrono::seconds(370);
+  Verdict verdict;
+  verdict.reason = Reason::kNeedsEvidence;
+  verdict.metrics = {report};
+  EXPECT_EQ(
+      describe(verdict),
+      "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %, after 212 canary requests (6 s): "
+      "needs about 1200 more canary requests (6m10s)");
+  verdict.metrics[0].needs_requests.reset();
+  EXPECT_NE(describe(verdict).find("does not move towards acceptance"), std::string::npos);
+}
+
+TEST(Describe, EveryReasonHasWords) {
+  Analyzer analyzer{Settings{}};
+  EXPECT_EQ(describe(analyzer.evaluate()), "no traffic to compare yet");
+  for (const Reason reason : {Reason::kNoTraffic,
+                              Reason::kNoCanaryTraffic,
+                              Reason::kNoStableTraffic,
+                              Reason::kNoControl,
+                              Reason::kNeedsEvidence}) {
+    Verdict verdict = analyzer.evaluate();
+    verdict.reason = reason;
+    EXPECT_FALSE(describe(verdict).empty());
+    EXPECT_FALSE(to_string(reason).empty());
+  }
+}
+
+}  // namespace
+}  // namespace canaryd::analysis

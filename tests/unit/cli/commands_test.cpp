@@ -1,0 +1,217 @@
+#include "canaryd/cli/commands.hpp"
+
+#include "canaryd/base/ip.hpp"
+#include "support/scripted_server.hpp"
+#include "terminal.hpp"
+
+#include <gtest/gtest.h>
+
+namespace canaryd::cli {
+namespace {
+
+using control::Action;
+using control::ActionStatus;
+
+class CommandsTest : public testing::Test {
+ protected:
+  CommandsTest() { terminal_.address = admin_.address; }
+  int run(std::vector<std::string> arguments) { return terminal_.run(std::move(arguments)); }
+  std::string out() const { return terminal_.out.str(); }
+  std::string err() const { return terminal_.err.str(); }
+  const control::ActionRequest& last_action() const { return admin_.backend.actions.back(); }
+
+  test::AdminFixture admin_;
+  Terminal terminal_;
+};
+
+TEST_F(CommandsTest, ShowsOneRolloutAndAll) {
+  EXPECT_EQ(run({"status", "checkout"}), kExitDone) << err();
+  EXPECT_NE(out().find("checkout   ◌ Progressing   step 2/5"), std::string::npos) << out();
+  EXPECT_EQ(run({"status"}), kExitDone);
+  EXPECT_NE(out().find("NAME"), std::string::npos) << out();
+  EXPECT_EQ(run({"status", "-o", "wide"}), kExitDone);
+  EXPECT_NE(out().find("RPS"), std::string::npos) << out();
+  EXPECT_EQ(run({"status", "checkout", "-o", "json"}), kExitDone);
+  EXPECT_NE(out().find("\n  \"generation\": 17,\n"), std::string::npos) << out();
+}
+
+TEST_F(CommandsTest, SendsEveryAction) {
+  const std::vector<std::pair<std::vector<std::string>, Action>> commands{
+      {{"start", "checkout", "--revision", "2.5"}, Action::kStart},
+      {{"retry", "checkout"}, Action::kRetry},
+      {{"promote", "checkout"}, Action::kPromote},
+      {{"pause", "checkout"}, Action::kPause},
+      {{"resume", "checkout"}, Action::kResume},
+      {{"rollback", "checkout"}, Action::kRollback},
+      {{"set-weight", "checkout", "12.5"}, Action::kSetWeight},
+      {{"approve", "checkout", "product-owner", "--expires", "2h"}, Action::kApprove},
+      {{"abort", "checkout", "--reason", "bad \"release\""}, Action::kAbort}};
+  for (const auto& [arguments, action] : commands) {
+    EXPECT_EQ(run(arguments), kExitDone) << arguments[0] << err();
+    EXPECT_EQ(last_action().action, action);
+    EXPECT_TRUE(out().starts_with("checkout: ")) << out();
+  }
+  const auto& actions = admin_.backend.actions;
+  EXPECT_EQ(actions[0].revision, "2.5");
+  EXPECT_EQ(actions[6].weight, BasisPoints(1250));
+  EXPECT_EQ(actions[7].gate, "product-owner");
+  EXPECT_EQ(actions[7].expires, std::chrono::hours(2));
+  EXPECT_EQ(actions[8].reason, "bad \"release\"");
+  EXPECT_EQ(out(), "checkout: Aborted, step 2/5, weight 5 %\n");
+}
+
+TEST_F(CommandsTest, AsksBeforeAFullPromotion) {
+  EXPECT_EQ(run({"promote", "checkout", "--full"}), kExitUsage);
+  EXPECT_NE(err().find("--yes"), std::string::npos) << err();
+  EXPECT_TRUE(admin_.backend.actions.empty());
+
+  terminal_.is_terminal = true;
+  terminal_.in.str("n\n");
+  EXPECT_EQ(run({"promote", "checkout", "--full"}), kExitFailed);
+  terminal_.in.clear();
+  terminal_.in.str("");  // End of input.
+  EXPECT_EQ(run({"promote", "checkout", "--full"}), kExitFailed);
+  EXPECT_TRUE(admin_.backend.actions.empty());
+
+  terminal_.in.clear();
+  terminal_.in.str("y\n");
+  EXPECT_EQ(run({"promote", "checkout", "--full"}), kExitDone);
+  EXPECT_TRUE(last_action().full);
+
+  terminal_.is_terminal = false;
+  EXPECT_EQ(run({"promote", "checkout", "--full", "--yes"}), kExitDone);
+  EXPECT_EQ(admin_.backend.actions.size(), 2U);
+}
+
+TEST_F(CommandsTest, TellsRefusedFromNotFoundAndNotDurable) {
+  admin_.backend.status = ActionStatus::kRefused;
+  admin_.backend.detail = "the rollout is retired";
+  EXPECT_EQ(run({"abort", "checkout"}), kExitRefused);
+  EXPECT_EQ(err(), "canaryctl: the rollout is retired\n");
+  EXPECT_EQ(out(), "");
+  EXPECT_EQ(run({"abort", "nobody"}), kExitFailed);
+  EXPECT_EQ(run({"status", "nobody"}), kExitFailed);
+  EXPECT_EQ(err(), "canaryctl: there is no such rollout\n");
+  admin_.backend.status = ActionStatus::kNotDurable;
+  EXPECT_EQ(run({"abort", "checkout"}), kExitDone);
+  EXPECT_NE(err().find("not yet stored"), std::string::npos) << err();
+}
+
+TEST_F(CommandsTest, PrintsHistory) {
+  control::HistoryRow row;
+  row.id = 1;
+  row.time = terminal_.clock.wall_now();
+  row.rollout = "checkout";
+  row.to = "aborted";
+  row.reason = "bad\x1b[2J";
+  row.actor = "uid:0";
+  row.message = "aborted at 5 %";
+  admin_.backend.rows = {row};
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"history"}, {"history", "checkout", "--limit", "7"}}) {
+    EXPECT_EQ(run(arguments), kExitDone) << err();
+    EXPECT_EQ(out(),
+              "2026-01-05T10:00:00Z  checkout  aborted at 5 % (bad\xEF\xBF\xBD[2J)  by uid:0\n");
+  }
+  EXPECT_EQ(admin_.backend.last_query.limit, 7U);
+  EXPECT_EQ(run({"history", "-o", "json"}), kExitDone);
+  EXPECT_NE(out().find("\"reason\": \"bad\\u001b[2J\""), std::string::npos) << out();
+  EXPECT_EQ(run({"history", "nobody"}), kExitFailed);
+}
+
+TEST_F(CommandsTest, SteersTheDaemon) {
+  EXPECT_EQ(run({"config"}), kExitDone);
+  EXPECT_EQ(out(), "version: 1\n");
+  EXPECT_EQ(run({"drain"}), kExitDone);
+  EXPECT_EQ(admin_.backend.drains, 1);
+  EXPECT_EQ(run({"log-level", "debug"}), kExitDone);
+  EXPECT_EQ(admin_.backend.level, "debug");
+  EXPECT_EQ(run({"reload"}), kExitDone);
+  admin_.backend.reload_result = {
+      false, {{"canaryd.yaml", 42, 10, "error", "unknown key", "did you mean x?"}}};
+  EXPECT_EQ(run({"reload"}), kExitConfigInvalid);
+  EXPECT_NE(err().find("\ncanaryd.yaml:42:10: error: unknown key; did you mean x?\n"),
+            std::string::npos)
+      << err();
+}
+
+TEST_F(CommandsTest, RefusesWrongUsage) {
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {},
+           {"explode"},
+           {"pause"},
+           {"pause", "checkout", "extra"},
+           {"pause", "Check Out"},
+           {"pause", "../../drain"},
+           {"pause", "-checkout"},
+           {"pause", ""},
+           {"set-weight", "checkout"},
+           {"set-weight", "checkout", "101"},
+           {"set-weight", "checkout", "1.234"},
+           {"set-weight", "checkout", "-1"},
+           {"approve", "checkout"},
+           {"approve", "checkout", "g", "--expires", "soon"},
+           {"wait", "checkout"},
+           {"wait", "checkout", "--for", "ever"},
+           {"wait", "checkout", "--for", "promoted", "--timeout", "30"},
+           {"history", "--limit", "0"},
+           {"log-level", "loud"},
+           {"status", "-o", "xml"},
+           {"status", "--addr", "nonsense"}}) {
+    EXPECT_EQ(run(arguments), kExitUsage) << testing::PrintToString(arguments);
+    EXPECT_NE(err(), "");
+    EXPECT_EQ(out(), "");
+  }
+  EXPECT_TRUE(admin_.backend.actions.empty());
+}
+
+TEST_F(CommandsTest, ExplainsItself) {
+  EXPECT_EQ(run({"--help"}), kExitDone);
+  EXPECT_NE(out().find("set-weight"), std::string::npos);
+  EXPECT_EQ(run({"wait", "--help"}), kExitDone);
+  EXPECT_NE(out().find("--timeout"), std::string::npos);
+  EXPECT_EQ(run({"--version"}), kExitDone);
+  EXPECT_TRUE(out().starts_with("canaryctl 0.")) << out();
+}
+
+TEST_F(CommandsTest, FindsTheDaemonByFlagBeforeEnvironment) {
+  terminal_.address = "127.0.0.1:1";
+  EXPECT_EQ(run({"status", "--addr", "http://" + admin_.address}), kExitDone) << err();
+  EXPECT_EQ(run({"--addr", admin_.address, "pause", "checkout"}), kExitDone) << err();
+}
+
+TEST_F(CommandsTest, SaysWhenTheDaemonIsNotThere) {
+  admin_.stop();
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"status"},
+           {"status", "checkout", "--watch"},
+           {"abort", "checkout"},
+           {"history"},
+           {"wait", "checkout", "--for", "promoted"},
+           {"status", "--addr", "unix:/nonexistent/admin.sock"}}) {
+    terminal_.at_wait = [](int number) { return number == 0; };
+    EXPECT_EQ(run(arguments), kExitUnreachable) << arguments[0];
+    EXPECT_NE(err().find("cannot connect"), std::string::npos) << err();
+  }
+}
+
+TEST_F(CommandsTest, MapsOtherAnswers) {
+  const auto against = [this](const std::string& status, const std::string& body) {
+    test::ScriptedServer server("HTTP/1.1 " + status + "\r\nContent-Length: " +
+                                std::to_string(body.size()) + "\r\n\r\n" + body);
+    return run({"status", "--addr", "127.0.0.1:" + std::to_string(server.port)});
+  };
+  EXPECT_EQ(against("401 Unauthorized", ""), kExitUnauthorised);
+  EXPECT_EQ(against("403 Forbidden", "{}"), kExitUnauthorised);
+  EXPECT_EQ(against("412 Precondition Failed", "{}"), kExitRefused);
+  EXPECT_EQ(against("504 Gateway Timeout", "{}"), kExitTimeout);
+  EXPECT_EQ(against("500 Internal Server Error", "<html>"), kExitFailed);
+  EXPECT_EQ(err(), "canaryctl: status 500\n");
+  EXPECT_EQ(against("302 Found", ""), kExitFailed);
+  EXPECT_EQ(against("200 OK", "<html>"), kExitFailed);
+  EXPECT_EQ(against("400 Bad Request", R"({"detail": "\u001b[2Jgone"})"), kExitFailed);
+  EXPECT_EQ(err().find('\x1b'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace canaryd::cli

@@ -1,0 +1,151 @@
+#include "terminal.hpp"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+namespace canaryd::cli {
+namespace {
+
+class FollowTest : public testing::Test {
+ protected:
+  FollowTest() : admin_(std::make_unique<test::AdminFixture>()) {
+    terminal_.address = admin_->address;
+  }
+  void set_state(const std::string& state, std::optional<std::string> reason = {}) {
+    admin_->on_control([&] {
+      control::RolloutView& view = admin_->backend.known.at("checkout");
+      view.state = state;
+      view.reason = std::move(reason);
+    });
+  }
+  int wait_for(const std::string& target, const std::string& state, const char* reason = nullptr) {
+    set_state("progressing");
+    terminal_.at_wait = [&, reason](int number) {
+      if (number == 1) {
+        set_state(state, reason == nullptr ? std::nullopt : std::optional<std::string>(reason));
+      }
+      return number < 5;
+    };
+    return terminal_.run({"wait", "checkout", "--for", target});
+  }
+  // The daemon, killed and started again where it was.
+  void restart() {
+    const std::string address = admin_->address;
+    admin_.reset();
+    admin_ = std::make_unique<test::AdminFixture>(admin::Options{.address = address, .limits = {}});
+  }
+
+  std::unique_ptr<test::AdminFixture> admin_;
+  Terminal terminal_;
+};
+
+TEST_F(FollowTest, WaitSaysTheOutcomeByItsExitCode) {
+  EXPECT_EQ(wait_for("promoted", "promoted"), kExitDone);
+  EXPECT_EQ(terminal_.out.str(),
+            "checkout: Progressing, step 2/5, weight 5 %\n"
+            "checkout: Promoted, step 2/5, weight 5 %\n");
+  EXPECT_EQ(wait_for("promoted", "retired"), kExitDone);
+  EXPECT_EQ(wait_for("promoted", "rolled_back"), kExitRolledBack);
+  EXPECT_EQ(wait_for("promoted", "aborted"), kExitAborted);
+  EXPECT_EQ(wait_for("promoted", "held", "inconclusive"), kExitStopped);
+  EXPECT_EQ(wait_for("stopped", "promoted"), kExitDone);
+  EXPECT_EQ(wait_for("stopped", "rolled_back"), kExitRolledBack);
+  EXPECT_EQ(wait_for("stopped", "paused"), kExitStopped);
+}
+
+TEST_F(FollowTest, WaitGoesOnWhileThereIsHope) {
+  for (const char* state : {"baking", "paused", "waiting", "suspended", "idle"}) {
+    EXPECT_EQ(wait_for("promoted", state), kExitFailed) << state;  // Interrupted.
+    EXPECT_EQ(terminal_.err.str(), "canaryctl: interrupted\n");
+  }
+  EXPECT_EQ(wait_for("promoted", "held", "no_data"), kExitFailed);
+}
+
+TEST_F(FollowTest, WaitGivesUpInTime) {
+  terminal_.at_wait = [](int) { return true; };
+  const Monotonic begin = terminal_.clock.now();
+  EXPECT_EQ(terminal_.run({"wait", "checkout", "--for", "promoted", "--timeout", "30s"}),
+            kExitTimeout);
+  EXPECT_EQ(terminal_.clock.now() - begin, std::chrono::seconds(30));
+  EXPECT_EQ(terminal_.err.str(), "canaryctl: not promoted after 30s\n");
+}
+
+TEST_F(FollowTest, WaitSurvivesARestart) {
+  terminal_.at_wait = [&](int number) {
+    if (number == 1) admin_->stop();
+    if (number == 5) {
+      restart();
+      set_state("promoted");
+    }
+    return true;
+  };
+  EXPECT_EQ(terminal_.run({"wait", "checkout", "--for", "promoted"}), kExitDone);
+}
+
+TEST_F(FollowTest, WaitDoesNotWaitForADaemonThatIsGone) {
+  terminal_.at_wait = [&](int number) {
+    if (number == 1) admin_->stop();
+    return true;
+  };
+  EXPECT_EQ(terminal_.run({"wait", "checkout", "--for", "promoted"}), kExitUnreachable);
+}
+
+TEST_F(FollowTest, WatchIntoAPipeWritesALineOnChange) {
+  terminal_.at_wait = [&](int number) {
+    if (number == 3) set_state("paused");
+    return number < 6;
+  };
+  EXPECT_EQ(terminal_.run({"status", "checkout", "--watch"}), kExitDone);
+  EXPECT_EQ(terminal_.out.str(),
+            "checkout: Progressing, step 2/5, weight 5 %\n"
+            "checkout: Paused, step 2/5, weight 5 %\n");
+  set_state("progressing");
+  EXPECT_EQ(terminal_.run({"status", "-w"}), kExitDone);
+  EXPECT_EQ(terminal_.out.str(),
+            "checkout: Progressing, step 2/5, weight 5 %\n"
+            "checkout: Paused, step 2/5, weight 5 %\n");
+}
+
+TEST_F(FollowTest, WatchOnATerminalRedrawsInPlace) {
+  terminal_.is_terminal = true;
+  terminal_.at_wait = [](int number) { return number < 2; };
+  EXPECT_EQ(terminal_.run({"status", "checkout", "--watch"}), kExitDone);
+  const std::string out = terminal_.out.str();
+  // Two frames of twelve lines; the second begins where the first did.
+  EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 24) << out;
+  EXPECT_EQ(out.find("\x1b[12A\r\x1b[J"), out.rfind('\x1b') - 6) << out;
+}
+
+TEST_F(FollowTest, WatchKeepsAFrameInsideTheTerminal) {
+  terminal_.is_terminal = true;
+  terminal_.rows = 5;
+  terminal_.at_wait = [](int number) { return number < 2; };
+  EXPECT_EQ(terminal_.run({"status", "checkout", "--watch"}), kExitDone);
+  EXPECT_NE(terminal_.out.str().find("\x1b[4A"), std::string::npos);
+}
+
+TEST_F(FollowTest, WatchSurvivesARestart) {
+  terminal_.at_wait = [&](int number) {
+    if (number == 2) admin_->stop();
+    if (number == 5) restart();
+    return number < 8;
+  };
+  EXPECT_EQ(terminal_.run({"status", "checkout", "--watch"}), kExitDone);
+  EXPECT_EQ(terminal_.out.str(),
+            "checkout: Progressing, step 2/5, weight 5 %\n"
+            "not reachable, retrying\n"
+            "checkout: Progressing, step 2/5, weight 5 %\n");
+}
+
+TEST_F(FollowTest, WatchEndsWhenTheRolloutIsGone) {
+  terminal_.at_wait = [&](int number) {
+    if (number == 2) admin_->on_control([&] { admin_->backend.known.clear(); });
+    return true;
+  };
+  EXPECT_EQ(terminal_.run({"status", "checkout", "--watch"}), kExitFailed);
+  EXPECT_EQ(terminal_.err.str(), "canaryctl: there is no such rollout\n");
+}
+
+}  // namespace
+}  // namespace canaryd::cli

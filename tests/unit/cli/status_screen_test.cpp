@@ -1,0 +1,214 @@
+#include "canaryd/cli/status_screen.hpp"
+
+#include "cli/line.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace canaryd::cli {
+namespace {
+
+constexpr const char* kRollout = R"({"name": "checkout", "generation": 17, "state": "progressing",
+ "reason": null, "since": "2026-01-05T10:02:00Z", "for": "3m10s", "stable": "shop-v1",
+ "canary": "shop-v2", "revision": "2.4.0", "mode": "enforce",
+ "step": {"index": 1, "count": 5, "weight": 5, "elapsed": "3m10s", "min_duration": "10m",
+          "requests": 812, "gate": null},
+ "steps": [{"weight": 1, "gate": null}, {"weight": 5, "gate": null}, {"weight": 10, "gate": null},
+           {"weight": 25, "gate": "product-owner"}, {"weight": 100, "gate": null}],
+ "bake": "1d", "weight": {"target": 5, "actual": 4.93, "sample_ratio_ok": true},
+ "cohorts": {"stable": {"rps": 51.2, "requests": 15433, "error_rate": 0.0021, "p50": 0.011,
+                        "p90": 0.041, "p99": 0.088},
+             "canary": {"rps": 2.7, "requests": 812, "error_rate": 0.0025, "p50": 0.012,
+                        "p90": 0.043, "p99": 0.09}},
+ "analysis": [{"metric": "errors", "verdict": "open", "stable": 0.0021, "canary": 0.0025,
+               "tolerated": 0.0033, "evidence": {"rollback": 0.04, "accept": 0.61},
+               "needs_about": "6m"}],
+ "exposure": {"failed": 1, "saved": 3, "max": 20},
+ "next": "weight 10 in about 9m, when latency p99 is accepted", "durable": true})";
+
+constexpr const char* kHistory = R"({"items": [{"id": 3, "time": "2026-01-05T10:02:00Z",
+ "rollout": "checkout", "from": "progressing", "to": "progressing",
+ "message": "step 1 (1 %) passed: 540 canary requests, all metrics accepted"}]})";
+
+std::string render(const ScreenOptions& options) {
+  return '\n' + render_rollout(kRollout, kHistory, options).value();
+}
+
+// Escape sequences as <...>, so that the golden text can be read.
+std::string visible(std::string text) {
+  for (std::size_t at = text.find('\x1b'); at != std::string::npos; at = text.find('\x1b')) {
+    const std::size_t end = text.find('m', at);
+    text.replace(at, end - at + 1, "<" + text.substr(at + 2, end - at - 2) + ">");
+  }
+  return text;
+}
+
+TEST(StatusScreen, ShowsEverythingOnAWideTerminal) {
+  EXPECT_EQ(render({.columns = 100, .color = false, .utf8 = true}), R"(
+checkout   ◌ Progressing   step 2/5   weight 5 %   for 3m10s   revision 2.4.0
+           shop-v1 (stable)  ->  shop-v2 (canary)   rollback armed
+  1 ✔ ─── 5 ◌ ─── 10 · ─── 25 ॥product-owner ─── 100 · ─── bake 1d
+                  stable     canary    tolerated    evidence: bad .......... good
+  requests/s        51.2       2.70     share 4.93 % of 5 ✔
+  requests         15433        812
+  errors          0.21 %     0.25 %       0.33 %     4 % |·········○·····|  61 %   ~6m more
+  latency p50    11.0 ms    12.0 ms
+  latency p90    41.0 ms    43.0 ms
+  latency p99    88.0 ms    90.0 ms
+  user-visible failures 1 of 20   saved by fallback 3
+  next: weight 10 in about 9m, when latency p99 is accepted
+  10:02:00 ◌ step 1 (1 %) passed: 540 canary requests, all metrics accepted
+)");
+}
+
+TEST(StatusScreen, UsesWordsWithoutUtf8) {
+  EXPECT_EQ(render({.columns = 100, .color = false, .utf8 = false}), R"(
+checkout   Progressing   step 2/5   weight 5 %   for 3m10s   revision 2.4.0
+           shop-v1 (stable)  ->  shop-v2 (canary)   rollback armed
+  1 done -- 5 now -- 10 -- 25 gate product-owner -- 100 -- bake 1d
+                  stable     canary    tolerated    evidence: bad .......... good
+  requests/s        51.2       2.70     share 4.93 % of 5 ok
+  requests         15433        812
+  errors          0.21 %     0.25 %       0.33 %     4 % |.........o.....|  61 %   ~6m more
+  latency p50    11.0 ms    12.0 ms
+  latency p90    41.0 ms    43.0 ms
+  latency p99    88.0 ms    90.0 ms
+  user-visible failures 1 of 20   saved by fallback 3
+  next: weight 10 in about 9m, when latency p99 is accepted
+  10:02:00 step 1 (1 %) passed: 540 canary requests, all metrics accepted
+)");
+}
+
+TEST(StatusScreen, BreaksAndCutsOnANarrowTerminal) {
+  EXPECT_EQ(render({.columns = 50, .color = false, .utf8 = true}), R"(
+checkout   ◌ Progressing   step 2/5   weight 5 %
+           for 3m10s   revision 2.4.0
+           shop-v1 (stable)  ->  shop-v2 (canary)
+           rollback armed
+  1 ✔ ─── 5 ◌ ─── 10 · ─── 25 ॥product-owner
+  100 · ─── bake 1d
+                  stable     canary    tolerated
+  requests/s        51.2       2.70
+  requests         15433        812
+  errors          0.21 %     0.25 %       0.33 %
+  latency p50    11.0 ms    12.0 ms
+  latency p90    41.0 ms    43.0 ms
+  latency p99    88.0 ms    90.0 ms
+  user-visible failures 1 of 20   saved by fallba…
+  next: weight 10 in about 9m, when latency p99 i…
+  10:02:00 ◌ step 1 (1 %) passed: 540 canary requ…
+)");
+}
+
+TEST(StatusScreen, ColoursWhatMatters) {
+  const std::string text = visible(render({.columns = 100, .color = true, .utf8 = true}));
+  EXPECT_NE(text.find("<1>checkout<0>   <36>◌ <0><36>Progressing<0>"), std::string::npos) << text;
+  EXPECT_NE(text.find("1 <32>✔<0><2> ─── <0>5 <36>◌<0>"), std::string::npos) << text;
+  EXPECT_NE(text.find("25 <33>॥<0>product-owner"), std::string::npos) << text;
+}
+
+TEST(StatusScreen, NeverExceedsTheWidth) {
+  for (int columns = 20; columns <= 130; ++columns) {
+    for (const bool utf8 : {false, true}) {
+      std::istringstream lines(render({.columns = columns, .color = false, .utf8 = utf8}));
+      for (std::string line; std::getline(lines, line);) {
+        EXPECT_LE(display_width(line), columns) << line;
+      }
+    }
+  }
+}
+
+TEST(StatusScreen, SaysHowItEnded) {
+  const std::string text = render_rollout(R"({"name": "checkout", "state": "rolled_back",
+      "reason": "errors", "mode": "enforce", "durable": false,
+      "analysis": [{"metric": "errors", "verdict": "fail", "stable": 0.002, "canary": 0.041,
+                    "tolerated": 0.0032, "evidence": {"rollback": 1, "accept": 0}}],
+      "steps": [{"weight": 1}, {"weight": 100}], "weight": {"target": 0}})",
+                                          "",
+                                          {.columns = 100, .color = false, .utf8 = true})
+                               .value();
+  EXPECT_NE(text.find("checkout   ✖ Rolled back   weight 0 %"), std::string::npos) << text;
+  EXPECT_NE(text.find("reason: errors"), std::string::npos) << text;
+  EXPECT_NE(text.find("not yet stored"), std::string::npos) << text;
+  EXPECT_NE(text.find("100 % |✖··············|   0 %   bad"), std::string::npos) << text;
+  EXPECT_EQ(text.find("rollback armed"), std::string::npos) << text;
+}
+
+TEST(StatusScreen, MarksAllStepsOfAPromotedRollout) {
+  const std::string text =
+      render_rollout(
+          R"({"name": "c", "state": "promoted", "steps": [{"weight": 1}, {"weight": 100}]})",
+          "",
+          {.columns = 100, .color = false, .utf8 = true})
+          .value();
+  EXPECT_NE(text.find("1 ✔ ─── 100 ✔"), std::string::npos) << text;
+}
+
+TEST(StatusScreen, ShowsAnythingAServerMaySend) {
+  const ScreenOptions options{.columns = 100, .color = false, .utf8 = true};
+  for (const char* body : {"{}",
+                           R"({"name": 5, "state": [], "steps": {}, "cohorts": 1})",
+                           R"({"steps": [null, 1, {"weight": "x", "gate": 5}]})",
+                           R"({"analysis": [{"metric": "errors", "evidence": {"accept": 1e308}}]})",
+                           R"({"weight": {"target": 1e300, "actual": -1e300}})"}) {
+    EXPECT_TRUE(render_rollout(body, "[]", options)) << body;
+    EXPECT_TRUE(render_rollout(body, "not json", options)) << body;
+    EXPECT_TRUE(render_line(body, options)) << body;
+  }
+  for (const char* body : {"", "[]", "null", "{", "<html>"}) {
+    EXPECT_FALSE(render_rollout(body, "", options)) << body;
+    EXPECT_FALSE(render_line(body, options)) << body;
+  }
+}
+
+TEST(StatusScreen, KeepsEscapeSequencesOfTheServerOut) {
+  const std::string evil = R"("\u001b[2J\u001b]0;title\u0007\u009b31m\r\n\u202e")";
+  const std::string body = R"({"name": )" + evil + R"(, "state": )" + evil + R"(, "reason": )" +
+                           evil + R"(, "revision": )" + evil + R"(, "stable": )" + evil +
+                           R"(, "next": )" + evil + R"(, "for": )" + evil +
+                           R"(, "steps": [{"weight": 1, "gate": )" + evil + R"(}], "bake": )" +
+                           evil + "}";
+  const std::string history =
+      R"({"items": [{"time": )" + evil + R"(, "message": )" + evil + R"(, "to": )" + evil + "}]}";
+  const ScreenOptions options{.columns = 200, .color = false, .utf8 = true};
+  std::string text = render_rollout(body, history, options).value();
+  text += render_line(body, options).value();
+  text += render_list(R"({"items": [)" + body + "]}", true, options).value();
+  for (const char* forbidden : {"\x1b", "\x07", "\r", "\xC2\x9B", "\xE2\x80\xAE"}) {
+    EXPECT_EQ(text.find(forbidden), std::string::npos);
+  }
+}
+
+TEST(StatusList, AlignsItsColumns) {
+  const std::string body = std::string(R"({"items": [)") + kRollout +
+                           R"(, {"name": "a-much-longer-name", "state": "rolled_back"}]})";
+  EXPECT_EQ('\n' + render_list(body, false, {.columns = 100, .color = false, .utf8 = true}).value(),
+            R"(
+NAME                STATE          STEP  WEIGHT  STABLE   CANARY   REVISION  FOR
+checkout            ◌ Progressing  2/5   5 %     shop-v1  shop-v2  2.4.0     3m10s
+a-much-longer-name  ✖ Rolled back  -     - %     -        -        -         -
+)");
+  EXPECT_EQ('\n' + render_list(body, true, {.columns = 140, .color = false, .utf8 = false}).value(),
+            R"(
+NAME                STATE        STEP  WEIGHT  STABLE   CANARY   REVISION  FOR    RPS   RPS CANARY  ERRORS  ERR CANARY  P99      P99 CANARY.
+checkout            Progressing  2/5   5 %     shop-v1  shop-v2  2.4.0     3m10s  51.2  2.70        0.21 %  0.25 %      88.0 ms  90.0 ms   .
+a-much-longer-name  Rolled back  -     - %     -        -        -         -      -     -           -       -           -        -         .
+)");
+}
+
+TEST(StatusList, SaysWhenThereAreNone) {
+  const ScreenOptions options{.columns = 100, .color = false, .utf8 = true};
+  EXPECT_EQ(render_list(R"({"items": []})", false, options).value(), "no rollouts\n");
+  EXPECT_EQ(render_list("[]", false, options).value(), "no rollouts\n");
+  EXPECT_FALSE(render_list("<html>", false, options));
+}
+
+TEST(StatusLine, IsOneLineForLogs) {
+  EXPECT_EQ(render_line(kRollout, {.columns = 1000, .color = true, .utf8 = true}).value(),
+            "checkout: Progressing, step 2/5, weight 5 %\n");
+}
+
+}  // namespace
+}  // namespace canaryd::cli

@@ -1,0 +1,72 @@
+#include "canaryd/config/diff.hpp"
+
+#include "unit/config/load_support.hpp"
+
+#include <gtest/gtest.h>
+
+namespace canaryd::config {
+namespace {
+
+std::string changes(const std::string& before,
+                    const std::string& after,
+                    const Overrides& set = {}) {
+  const LoadResult first = load_text(before);
+  const LoadResult second = load_text(after, {}, set);
+  EXPECT_TRUE(first.config.has_value()) << report_of(first);
+  EXPECT_TRUE(second.config.has_value()) << report_of(second);
+  if (!first.config || !second.config) return "invalid";
+  return render_changes(diff(*first.config, *second.config));
+}
+
+TEST(Diff, NothingChanged) {
+  EXPECT_EQ(changes(kSmall, kSmall), "");
+  EXPECT_EQ(changes(kSmall, std::string(kSmall) + "drain: {timeout: 30s}\n"), "")
+      << "a default written out";
+}
+
+TEST(Diff, NamesKeysAndWhatNeedsARestart) {
+  EXPECT_EQ(changes(kSmall,
+                    kSmall,
+                    {{"workers", "4"},
+                     {"admin.address", "127.0.0.1:9999"},
+                     {"state.dir", "/tmp/x"},
+                     {"drain.timeout", "1m"},
+                     {"rollouts.shop.revision", "2"},
+                     {"listeners[0].address", "127.0.0.1:8088"}}),
+            "workers: auto -> 4 (needs a restart)\n"
+            "listeners[public].address: 127.0.0.1:8080 -> 127.0.0.1:8088\n"
+            "admin.address: 127.0.0.1:9901 -> 127.0.0.1:9999 (needs a restart)\n"
+            "rollouts.shop.revision: added \"2\"\n"
+            "state.dir: /var/lib/canaryd -> /tmp/x (needs a restart)\n"
+            "drain.timeout: 30s -> 1m\n");
+}
+
+TEST(Diff, FollowsListenersAndRoutesByName) {
+  const std::string more =
+      R"(version: 1
+listeners:
+  - {name: first, address: 127.0.0.1:8079}
+  - {name: public, address: 127.0.0.1:8080}
+upstreams:
+  old: {endpoints: [127.0.0.1:9001, 127.0.0.1:9011]}
+  new: {endpoints: [127.0.0.1:9002]}
+rollouts:
+  shop: {stable: old, canary: new, steps: [{weight: 1}, {weight: 7}, {weight: 100}]}
+routes:
+  - {name: extra, match: {path_prefix: /x}, upstream: old}
+  - {name: all, rollout: shop}
+)";
+  EXPECT_EQ(changes(kSmall, more),
+            "listeners[first]: added\n"
+            "upstreams.old.endpoints: [127.0.0.1:9001] -> [127.0.0.1:9001, 127.0.0.1:9011]\n"
+            "rollouts.shop.steps[1].weight: 5 -> 7\n"
+            "rollouts.shop.steps[2].weight: 10 -> 100\n"
+            "rollouts.shop.steps[3]: removed\n"
+            "rollouts.shop.steps[4]: removed\n"
+            "routes[extra]: added\n");
+  const std::string back = changes(more, kSmall);
+  EXPECT_NE(back.find("listeners[first]: removed\n"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace canaryd::config

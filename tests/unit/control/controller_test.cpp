@@ -1,0 +1,206 @@
+// The controller as the daemon and the admin API see it.
+#include "controller_rig.hpp"
+
+namespace canaryd::control::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class ControllerTest : public ControllerRig {};
+
+TEST_F(ControllerTest, StartPublishesThenBinds) {
+  file_ = file_with(kListener + "  - {name: inner, address: 127.0.0.1:8081}\n", kRollout);
+  ASSERT_TRUE(create().has_value());
+  EXPECT_FALSE(controller_->readiness().ready);
+  ASSERT_TRUE(start().has_value());
+  EXPECT_THAT(plane_.did,
+              ElementsAre("publish", "open public 127.0.0.1:8080", "open inner 127.0.0.1:8081"));
+  EXPECT_TRUE(controller_->readiness().ready);
+  controller_->set_draining();
+  EXPECT_FALSE(controller_->readiness().ready);
+}
+
+TEST_F(ControllerTest, AListenerThatCannotBindIsReportedAndTheOthersClosed) {
+  file_ = file_with(kListener + "  - {name: inner, address: 127.0.0.1:8081}\n", kRollout);
+  plane_.taken = {"inner"};
+  ASSERT_TRUE(create().has_value());
+  const auto started = start();
+  ASSERT_FALSE(started.has_value());
+  EXPECT_EQ(started.error().code, ErrorCode::kAddressInUse);
+  EXPECT_THAT(started.error().context, HasSubstr("listener inner cannot listen on 127.0.0.1:8081"));
+  EXPECT_EQ(plane_.did.back(), "close public 127.0.0.1:8080");
+  EXPECT_TRUE(controller_->listeners().empty());
+  EXPECT_FALSE(controller_->readiness().ready);
+}
+
+TEST_F(ControllerTest, AGoodCanaryGoesUpByItself) {
+  boot();
+  double last = 0;
+  for (int i = 0; i < 120 && view().state != "baking"; ++i) {
+    second();
+    ASSERT_GE(effective(), last);
+    last = effective();
+  }
+  EXPECT_EQ(view().state, "baking");
+  EXPECT_EQ(effective(), 100);
+  EXPECT_THAT(plane_.served["new"], ElementsAre(0, 0, 10, 50));
+}
+
+TEST_F(ControllerTest, ABadCanaryIsTakenOffInSeconds) {
+  boot();
+  second();
+  ASSERT_EQ(effective(), 10);
+  int seconds = 0;
+  while (effective() > 0 && seconds < 30) {
+    second(0, 200);
+    ++seconds;
+  }
+  EXPECT_LE(seconds, 8);
+  EXPECT_EQ(view().state, "rolled_back");
+  EXPECT_EQ(disk_.journal().back().entry.cause, "verdict");
+}
+
+TEST_F(ControllerTest, ModeObserveNeverMovesByItself) {
+  file_ = file_with(kListener, kRollout + "    analysis: {mode: observe}\n");
+  boot();
+  second();
+  ASSERT_EQ(effective(), 10);
+  for (int i = 0; i < 60; ++i) second();
+  EXPECT_EQ(effective(), 10);
+  for (int i = 0; i < 60; ++i) second(0, 200);
+  EXPECT_EQ(effective(), 10);
+  EXPECT_EQ(view().state, "progressing");
+  EXPECT_EQ(view().analysis.front().verdict, "fail");
+}
+
+TEST_F(ControllerTest, ActionsAnswerWithTheRolloutAfterThem) {
+  boot();
+  second();
+  const std::uint64_t generation = view().generation;
+  EXPECT_EQ(act(Action::kPause, generation + 5).status, ActionStatus::kStale);
+  const ActionResult paused = act(Action::kPause, generation);
+  EXPECT_EQ(paused.status, ActionStatus::kOk);
+  EXPECT_EQ(paused.view->state, "paused");
+  EXPECT_EQ(paused.view->generation, generation + 1);
+  EXPECT_EQ(act(Action::kApprove).status, ActionStatus::kRefused);
+  disk_.fail();
+  EXPECT_EQ(act(Action::kPromote).status, ActionStatus::kRefused);
+  const ActionResult aborted = act(Action::kAbort);
+  EXPECT_EQ(aborted.status, ActionStatus::kNotDurable);
+  EXPECT_FALSE(aborted.view->durable);
+  EXPECT_EQ(effective(), 0);
+  disk_.work();
+  second();
+  EXPECT_TRUE(view().durable);
+
+  ActionRequest request;
+  request.rollout = "nobody";
+  ActionStatus status = ActionStatus::kOk;
+  controller_->act(request, [&](const ActionResult& result) { status = result.status; });
+  EXPECT_EQ(status, ActionStatus::kNotFound);
+}
+
+TEST_F(ControllerTest, HistoryTellsWhatHappened) {
+  boot();
+  second();
+  act(Action::kAbort);
+  std::optional<Result<std::vector<HistoryRow>>> found;
+  controller_->history({"shop", 10, std::nullopt}, [&](auto rows) { found = std::move(rows); });
+  settle();
+  ASSERT_TRUE(found.has_value() && found->has_value());
+  ASSERT_EQ((*found)->size(), 2U);
+  EXPECT_EQ((**found)[0].to, "progressing");
+  EXPECT_EQ((**found)[0].reason, "started");
+  EXPECT_EQ((**found)[1].to, "aborted");
+  EXPECT_EQ((**found)[1].actor, "anna");
+  controller_->history({"nobody", 10, std::nullopt}, [&](auto rows) { found = std::move(rows); });
+  EXPECT_EQ(found->error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(ControllerTest, ViewsAndMetricsAgree) {
+  boot();
+  second();
+  second(1, 2);
+  const RolloutView view = this->view();
+  EXPECT_EQ(view.state, "progressing");
+  EXPECT_EQ(view.stable, "old");
+  EXPECT_EQ(view.canary, "new");
+  EXPECT_EQ(view.weight.target, BasisPoints(1000));
+  EXPECT_EQ(view.canary_cohort.requests, 200U);
+  EXPECT_EQ(view.stable_cohort.requests, 1800U);
+  ASSERT_TRUE(view.step.has_value());
+  EXPECT_EQ(view.step->index, 0U);
+  EXPECT_EQ(view.step->count, 3U);
+  EXPECT_EQ(view.step->requests, 200U);
+  ASSERT_EQ(view.analysis.size(), 1U);
+  EXPECT_DOUBLE_EQ(view.analysis[0].canary.value(), 0.01);
+  EXPECT_THAT(view.next.value(), HasSubstr("weight 50"));
+  EXPECT_EQ(controller_->routes()[0].rollout, "shop");
+  EXPECT_EQ(controller_->routes()[0].requests, 4000U);
+  EXPECT_EQ(controller_->upstreams()[1].endpoints[0].address, "127.0.0.1:9002");
+  EXPECT_EQ(controller_->listeners()[0].connections, 3U);
+
+  const std::string text = controller_->metrics_text();
+  for (const char* line : {"canaryd_rollout_state{rollout=\"shop\",state=\"progressing\"} 1",
+                           "canaryd_rollout_step{rollout=\"shop\"} 1",
+                           "canaryd_rollout_steps{rollout=\"shop\"} 3",
+                           "canaryd_rollout_transitions_total{rollout=\"shop\"",
+                           "canaryd_listener_connections_active{listener=\"public\"} 3",
+                           "canaryd_config_last_reload_successful 1",
+                           "version=\"1.2.3\""}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
+TEST_F(ControllerTest, ARestartGoesOnWhereTheJournalEnds) {
+  boot();
+  for (int i = 0; i < 3; ++i) second();
+  controller_->save();
+  settle();
+  const double before = effective();
+  const std::string state = view().state;
+  power_off();
+  boot();
+  EXPECT_EQ(effective(), before);
+  EXPECT_EQ(view().state, state);
+  EXPECT_EQ(disk_.journal().back().entry.cause, "restarted");
+}
+
+TEST_F(ControllerTest, ADamagedJournalIsAnErrorThatNamesTheRollout) {
+  boot();
+  second();
+  power_off();
+  disk_.damage_state("{\"version\":1}");
+  const auto created = create();
+  ASSERT_FALSE(created.has_value());
+  EXPECT_THAT(created.error().context, HasSubstr("rollout shop"));
+}
+
+TEST_F(ControllerTest, ItMayGoWhileMuchIsUnderWay) {
+  boot();
+  clock_.advance(1s);
+  controller_->tick();  // A rise is being written.
+  controller_->history({"shop", 10, std::nullopt}, [](const auto&) {});
+  file_ = file_with(kListener + "  - {name: inner, address: 127.0.0.1:8081}\n", kRollout);
+  int answers = 0;
+  controller_->reload([&](const ReloadResult&) { ++answers; });
+  ActionRequest request;
+  request.rollout = "shop";
+  request.action = Action::kPause;
+  controller_->act(request, [&](const ActionResult&) { ++answers; });
+  controller_.reset();
+  settle();
+  EXPECT_EQ(answers, 0);
+}
+
+TEST_F(ControllerTest, ItMayGoWhileItStarts) {
+  ASSERT_TRUE(create().has_value());
+  controller_->start([](const Result<void>&) { ADD_FAILURE() << "nobody is there"; });
+  loop_.run_one();
+  controller_.reset();
+  settle();
+}
+
+}  // namespace
+}  // namespace canaryd::control::test

@@ -1,0 +1,137 @@
+// The rows must make the same analyzer again, bit by bit, and nothing else may pass for rows.
+#include "control/evidence.hpp"
+
+#include "canaryd/base/random.hpp"
+
+#include <gtest/gtest.h>
+
+#include <iterator>
+#include <utility>
+
+namespace canaryd::control {
+namespace {
+
+stats::Block random_block(Random& random, std::int64_t second) {
+  stats::Block block;
+  block.start_second = second;
+  block.seconds = static_cast<std::uint32_t>(random.below(4));
+  block.epoch = random.below(10);
+  block.step = static_cast<std::uint32_t>(random.below(5));
+  block.stable.n = 1 + random.below(5000);
+  block.stable.bad = random.below(block.stable.n / 50 + 1);
+  block.canary.n = 1 + random.below(500);
+  block.canary.bad = random.below(block.canary.n / 40 + 1);
+  return block;
+}
+
+std::vector<store::EvidenceRow> some_rows() {
+  Evidence evidence("shop", 3, {});
+  evidence.begin_step(BasisPoints(100), BasisPoints(500), true);
+  Random random(1);
+  for (int second = 0; second < 10; ++second) evidence.absorb(random_block(random, second));
+  evidence.begin_step(BasisPoints(500), BasisPoints(10000), true);
+  return evidence.take_pending();
+}
+
+TEST(Evidence, ItsRowsMakeTheSameAnalyzer) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    Random random(seed);
+    analysis::Settings settings;
+    settings.tolerance.errors.absolute = random.uniform() / 3;
+    settings.burst_guard = 0.1 + random.uniform();
+    Evidence evidence("shop", 7, settings);
+    std::vector<store::EvidenceRow> written;
+    const auto write = [&] {
+      for (store::EvidenceRow& row : evidence.take_pending()) written.push_back(std::move(row));
+    };
+    unsigned weight = 100;
+    for (int second = 0; second < 200; ++second) {
+      if (second % 40 == 0) {
+        const unsigned next = static_cast<unsigned>(1 + random.below(10000));
+        evidence.begin_step(BasisPoints(weight), BasisPoints(next), weight < 10000);
+        weight = next;
+      }
+      evidence.absorb(random_block(random, second));
+      if (random.chance(0.2)) write();
+      if (!random.chance(0.05)) continue;
+      // A restart; later settings of the file change nothing in a run that goes on.
+      write();
+      auto replayed = Evidence::replay("shop", 7, {}, written);
+      ASSERT_TRUE(replayed.has_value()) << describe(replayed.error());
+      ASSERT_EQ(replayed->analyzer(), evidence.analyzer()) << "seed " << seed;
+      ASSERT_TRUE(replayed->take_pending().empty()) << "rows would be doubled";
+      ASSERT_EQ(replayed->weight(), evidence.weight());
+      ASSERT_EQ(replayed->next_weight(), evidence.next_weight());
+      evidence = std::move(*replayed);
+    }
+    write();
+    for (std::size_t i = 0; i < written.size(); ++i) ASSERT_EQ(written[i].index, i);
+  }
+}
+
+TEST(Evidence, DamagedRowsAreRefused) {
+  const std::vector<store::EvidenceRow> good = some_rows();
+  ASSERT_TRUE(Evidence::replay("shop", 3, {}, good).has_value());
+  const auto refused = [&](const char* what, auto damage) {
+    std::vector<store::EvidenceRow> rows = good;
+    damage(rows);
+    const auto replayed = Evidence::replay("shop", 3, {}, rows);
+    ASSERT_FALSE(replayed.has_value()) << what;
+    EXPECT_EQ(replayed.error().code, ErrorCode::kMalformed) << what;
+  };
+  refused("no settings", [](auto& rows) { rows[0].kind = store::EvidenceKind::kBlock; });
+  refused("short settings", [](auto& rows) { rows[0].values.pop_back(); });
+  refused("odds of 0", [](auto& rows) { rows[0].values[0] = 0; });
+  refused("not a number", [](auto& rows) { rows[0].values[4] = 0x7ff8000000000000; });
+  refused("two beginnings", [](auto& rows) { rows[3] = rows[0]; });
+  refused("next weight 0", [](auto& rows) { rows[1].values[1] = 0; });
+  refused("weight above 100 %", [](auto& rows) { rows[1].values[0] = 10001; });
+  refused("short step", [](auto& rows) { rows[1].values.pop_back(); });
+  refused("short block", [](auto& rows) { rows[2].values.pop_back(); });
+  refused("negative", [](auto& rows) { rows[2].values[4] = -1; });
+  refused("more bad than all", [](auto& rows) { rows[2].values[7] = rows[2].values[6] + 1; });
+  refused("too many seconds", [](auto& rows) { rows[2].values[1] = std::int64_t{1} << 40; });
+  refused("of another run", [](auto& rows) { rows[2].run = 2; });
+  refused("of another rollout", [](auto& rows) { rows[2].rollout = "pay"; });
+}
+
+TEST(Evidence, WithoutItsBeginningItBeginsAnewBehindTheRest) {
+  std::vector<store::EvidenceRow> rows = some_rows();
+  rows.erase(rows.begin(), rows.begin() + 3);
+  auto anew = Evidence::replay("shop", 3, {}, rows);
+  ASSERT_TRUE(anew.has_value()) << describe(anew.error());
+  EXPECT_EQ(anew->analyzer(), Evidence("shop", 3, {}).analyzer());
+  anew->begin_step(BasisPoints(500), BasisPoints(10000), true);
+  for (store::EvidenceRow& row : anew->take_pending()) {
+    ASSERT_GT(row.index, rows.back().index);
+    rows.push_back(std::move(row));
+  }
+  const auto again = Evidence::replay("shop", 3, {}, rows);
+  ASSERT_TRUE(again.has_value()) << describe(again.error());
+  EXPECT_EQ(again->analyzer(), anew->analyzer());
+}
+
+TEST(Evidence, RowsOfAFailedWriteGoFirstAgain) {
+  Evidence evidence("shop", 3, {});
+  evidence.begin_step(BasisPoints(100), BasisPoints(500), true);
+  auto rows = evidence.take_pending();
+  evidence.begin_step(BasisPoints(500), BasisPoints(1000), true);
+  evidence.put_back(std::move(rows));
+  rows = evidence.take_pending();
+  ASSERT_EQ(rows.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(rows[i].index, i);
+}
+
+TEST(Evidence, BlocksThatCannotBeComparedLeaveNoRow) {
+  Evidence evidence("shop", 3, {});
+  evidence.begin_step(BasisPoints(100), BasisPoints(500), true);
+  static_cast<void>(evidence.take_pending());
+  stats::Block block;
+  block.stable.n = 100;
+  evidence.absorb(block);
+  EXPECT_TRUE(evidence.take_pending().empty());
+  EXPECT_EQ(evidence.verdict().reason, analysis::Reason::kNoCanaryTraffic);
+}
+
+}  // namespace
+}  // namespace canaryd::control

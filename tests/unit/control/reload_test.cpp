@@ -1,0 +1,146 @@
+// A reload happens whole or not at all.
+#include "controller_rig.hpp"
+
+namespace canaryd::control::test {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class ReloadTest : public ControllerRig {
+ protected:
+  void boot_at(double percent) {
+    boot();
+    for (int i = 0; i < 60 && effective() < percent; ++i) second();
+    ASSERT_EQ(effective(), percent);
+    plane_.did.clear();
+    plane_.served.clear();
+  }
+  void second_without_rollout() {
+    clock_.advance(1s);
+    plane_.serve(Cohort::kNone, 10, 0);
+    controller_->tick();
+    settle();
+  }
+};
+
+TEST_F(ReloadTest, ABadFileChangesNothing) {
+  boot_at(10);
+  const std::string before = controller_->config_text();
+  const ReloadResult result = reload("version: 1\nlisteners: 7\n");
+  EXPECT_FALSE(result.ok);
+  ASSERT_FALSE(result.problems.empty());
+  EXPECT_EQ(result.problems[0].file, "canaryd.yaml");
+  EXPECT_GT(result.problems[0].line, 0U);
+  EXPECT_EQ(controller_->config_text(), before);
+  EXPECT_THAT(plane_.did, IsEmpty());
+  EXPECT_THAT(controller_->metrics_text(), HasSubstr("canaryd_config_last_reload_successful 0"));
+  EXPECT_TRUE(reload(file_with(kListener, kRollout)).ok) << "the next one is free to try";
+}
+
+TEST_F(ReloadTest, AListenerThatCannotBindLeavesEverythingAsItWas) {
+  boot_at(10);
+  const std::string before = controller_->config_text();
+  plane_.taken = {"inner"};
+  const ReloadResult result = reload(file_with(
+      "  - {name: public, address: 127.0.0.1:8090}\n  - {name: inner, address: 127.0.0.1:8081}\n",
+      kRollout));
+  EXPECT_FALSE(result.ok);
+  EXPECT_THAT(result.problems.back().message, HasSubstr("listener inner"));
+  EXPECT_THAT(plane_.did,
+              ElementsAre("open public 127.0.0.1:8090",
+                          "open inner 127.0.0.1:8081",
+                          "close public 127.0.0.1:8090"));
+  EXPECT_EQ(controller_->config_text(), before);
+  ASSERT_EQ(controller_->listeners().size(), 1U);
+  EXPECT_EQ(controller_->listeners()[0].address, "127.0.0.1:8080");
+}
+
+TEST_F(ReloadTest, ListenersMoveComeAndGo) {
+  boot_at(10);
+  EXPECT_TRUE(reload(file_with("  - {name: public, address: 127.0.0.1:8090}\n"
+                               "  - {name: inner, address: 127.0.0.1:8081}\n",
+                               kRollout))
+                  .ok);
+  EXPECT_THAT(plane_.did,
+              ElementsAre("open public 127.0.0.1:8090",
+                          "open inner 127.0.0.1:8081",
+                          "close public 127.0.0.1:8080",
+                          "publish"));
+  plane_.did.clear();
+  EXPECT_TRUE(reload(file_with("  - {name: inner, address: 127.0.0.1:8081}\n", kRollout)).ok);
+  EXPECT_THAT(plane_.did, ElementsAre("close public 127.0.0.1:8090", "update inner", "publish"));
+  EXPECT_EQ(effective(), 10);
+}
+
+TEST_F(ReloadTest, OnlyOneAtATime) {
+  boot_at(10);
+  file_ = file_with(kListener + "  - {name: inner, address: 127.0.0.1:8081}\n", kRollout);
+  std::vector<bool> answers;
+  const auto note = [&](const ReloadResult& result) { answers.push_back(result.ok); };
+  controller_->reload(note);
+  controller_->reload(note);
+  EXPECT_THAT(answers, ElementsAre(false));
+  settle();
+  EXPECT_THAT(answers, ElementsAre(false, true));
+}
+
+TEST_F(ReloadTest, NotBeforeTheDaemonHasStarted) {
+  ASSERT_TRUE(create().has_value());
+  std::optional<bool> ok;
+  controller_->reload([&](const ReloadResult& result) { ok = result.ok; });
+  EXPECT_EQ(ok, false);
+  EXPECT_TRUE(start().has_value());
+}
+
+TEST_F(ReloadTest, AnUnchangedRolloutGoesOn) {
+  boot_at(50);
+  const std::uint64_t generation = view().generation;
+  EXPECT_TRUE(reload(file_with(kListener, kRollout)).ok);
+  EXPECT_EQ(effective(), 50);
+  EXPECT_EQ(view().generation, generation);
+}
+
+TEST_F(ReloadTest, NobodyComesToANewCanaryByTheOldWeight) {
+  boot_at(50);
+  std::string next = kRollout;
+  next.replace(next.find("canary: new"), 11, "canary: newer");
+  EXPECT_TRUE(reload(file_with(kListener, next)).ok);
+  EXPECT_THAT(plane_.served["newer"], Each(0));
+  EXPECT_EQ(view().canary, "newer");
+  second();
+  EXPECT_EQ(effective(), 10);
+}
+
+TEST_F(ReloadTest, ARolloutThatWasAwayGoesOnAndCanRise) {
+  boot_at(10);
+  EXPECT_TRUE(reload(file_with(kListener, "", "upstream: old")).ok);
+  EXPECT_FALSE(controller_->rollout("shop").has_value());
+  second_without_rollout();
+  EXPECT_TRUE(reload(file_with(kListener, kRollout)).ok);
+  EXPECT_EQ(effective(), 10);
+  for (int i = 0; i < 60 && effective() < 50; ++i) second();
+  EXPECT_EQ(effective(), 50) << "the journal goes on where it was";
+}
+
+TEST_F(ReloadTest, ARolloutOfAnEarlierDaemonIsKnownAgain) {
+  boot_at(10);
+  power_off();
+  file_ = file_with(kListener, "", "upstream: old");
+  boot();
+  EXPECT_TRUE(reload(file_with(kListener, kRollout)).ok);
+  EXPECT_EQ(effective(), 10);
+  for (int i = 0; i < 60 && effective() < 50; ++i) second();
+  EXPECT_EQ(effective(), 50);
+}
+
+TEST_F(ReloadTest, TheLogLevelFollows) {
+  boot_at(10);
+  EXPECT_TRUE(reload(file_with(kListener, kRollout) + "log: {level: debug}\n").ok);
+  EXPECT_EQ(log_->level(), LogLevel::kDebug);
+}
+
+}  // namespace
+}  // namespace canaryd::control::test

@@ -1,0 +1,134 @@
+#include "driver.hpp"
+
+#include <gmock/gmock.h>
+
+namespace canaryd::rollout {
+namespace {
+
+using namespace test;
+using ::testing::HasSubstr;
+
+TEST(ReloadTest, AnUnchangedPlanChangesNothing) {
+  for (const Phase phase : kPhases) {
+    Driver driver = in_phase(phase);
+    const State before = driver.state;
+    EXPECT_EQ(driver.after(1h).reload(driver.plan).outcome, Outcome::kUnchanged)
+        << to_string(phase);
+    EXPECT_EQ(driver.state, before);
+  }
+}
+
+TEST(ReloadTest, ChangedStepsKeepTheWeightInEveryPhase) {
+  for (const Phase phase : kPhases) {
+    for (const auto& steps : {std::vector<unsigned>{2, 3}, {50, 100}, {100}, {1, 2, 5, 6, 100}}) {
+      Driver driver = in_phase(phase);
+      const double percent = driver.percent();
+      const Transition transition = driver.reload(plan_with(steps));
+      EXPECT_EQ(driver.percent(), percent) << to_string(phase);
+      EXPECT_EQ(transition.change.direction, Direction::kSame);
+      EXPECT_LT(driver.state.step, steps.size());
+    }
+  }
+}
+
+TEST(ReloadTest, ChangedStepsAreTakenOneByOneFromTheWeightThatIs) {
+  Driver driver = in_phase(Phase::kProgressing);
+  const Transition transition = driver.reload(plan_with({7, 20, 100}));
+  EXPECT_TRUE(has_effect<BeginStep>(transition));
+  EXPECT_EQ(driver.state.next_weight, BasisPoints(700));
+  driver.after(1min).send(tick(Judgement::kAccept));
+  EXPECT_EQ(driver.percent(), 7);
+  driver.after(1min).send(tick(Judgement::kAccept));
+  EXPECT_EQ(driver.percent(), 20);
+}
+
+TEST(ReloadTest, StepsThatDoNotTouchTheNextOneKeepTheEvidence) {
+  Driver driver = in_phase(Phase::kProgressing);
+  const WallTime since = driver.state.step_since;
+  const Transition transition = driver.after(5min).reload(plan_with({1, 2, 5, 10, 100}));
+  EXPECT_EQ(transition.outcome, Outcome::kChanged);
+  EXPECT_FALSE(has_effect<BeginStep>(transition));
+  EXPECT_EQ(driver.state.step, 2U);
+  EXPECT_EQ(driver.state.step_since, since);
+}
+
+TEST(ReloadTest, AGateThatIsGoneNoLongerWaits) {
+  Driver driver = in_phase(Phase::kWaiting);
+  driver.reload(plan_with({1, 5, 10, 25, 100}));
+  EXPECT_EQ(driver.state.phase, Phase::kProgressing);
+  driver.after(1min).send(tick(Judgement::kAccept));
+  EXPECT_EQ(driver.percent(), 10);
+}
+
+TEST(ReloadTest, AnotherCanaryOrRevisionStartsAnewFromZero) {
+  for (const Phase phase : kPhases) {
+    if (phase == Phase::kRetiring || phase == Phase::kRetired) continue;
+    for (int what = 0; what < 3; ++what) {
+      Driver driver = in_phase(phase);
+      Plan next = driver.plan;
+      if (what == 0) next.revision = "2.5.0";
+      if (what == 1) next.canary = "shop-v3";
+      if (what == 2) next.stable = "shop-v0";
+      const Transition transition = driver.reload(next);
+      EXPECT_EQ(transition.outcome, Outcome::kChanged) << to_string(phase);
+      EXPECT_EQ(driver.state.phase, Phase::kIdle);
+      EXPECT_EQ(driver.percent(), 0);
+      EXPECT_EQ(driver.state.run, 0U);
+      EXPECT_EQ(transition.change.weight_after.value(), 0U);
+      driver.send(tick(Judgement::kRollback));  // Of the old accounts.
+      EXPECT_EQ(driver.percent(), 1);
+    }
+  }
+}
+
+TEST(ReloadTest, APromotedRolloutIsNotSentBackToAStableThatIsDownOrGone) {
+  Driver driver = in_phase(Phase::kPromoted);
+  Plan next = driver.plan;
+  next.revision = "2.5.0";
+  EXPECT_THAT(driver.reload(next, false).refusal, HasSubstr("down"));
+  EXPECT_EQ(driver.percent(), 100);
+  for (const Phase phase : {Phase::kRetiring, Phase::kRetired}) {
+    Driver retired = in_phase(phase);
+    EXPECT_THAT(retired.reload(next).refusal, HasSubstr("another one as stable"));
+    next.stable = "shop-v2";
+    next.canary = "shop-v3";
+    EXPECT_EQ(retired.reload(next).outcome, Outcome::kChanged);
+    next = driver.plan;
+    next.revision = "2.5.0";
+  }
+}
+
+TEST(ReloadTest, ARestartGoesOnButCountsTheStepAnew) {
+  Driver driver = in_phase(Phase::kProgressing);
+  const Transition transition = driver.after(30h).send(Restart{});
+  EXPECT_EQ(transition.change.cause, Cause::kRestarted);
+  EXPECT_EQ(transition.change.direction, Direction::kSame);
+  EXPECT_FALSE(has_effect<FreshEvidence>(transition));
+  EXPECT_FALSE(has_effect<BeginStep>(transition));
+  EXPECT_EQ(driver.percent(), 5);
+  driver.after(59min).send(tick(Judgement::kHold));
+  EXPECT_EQ(driver.state.phase, Phase::kProgressing);
+}
+
+TEST(ReloadTest, ARestartChangesNothingInTheOtherPhases) {
+  for (const Phase phase : kPhases) {
+    if (phase == Phase::kProgressing) continue;
+    Driver driver = in_phase(phase);
+    EXPECT_EQ(driver.after(1h).send(Restart{}).outcome, Outcome::kUnchanged) << to_string(phase);
+  }
+}
+
+TEST(ReloadTest, ARestartUnderAnotherPlanIsAReload) {
+  Driver driver = in_phase(Phase::kProgressing);
+  driver.plan.revision = "2.5.0";
+  driver.send(Restart{});
+  EXPECT_EQ(driver.state.phase, Phase::kIdle);
+  EXPECT_EQ(driver.percent(), 0);
+
+  Driver promoted = in_phase(Phase::kPromoted);
+  promoted.plan.revision = "2.5.0";
+  EXPECT_EQ(promoted.send(Restart{false}).outcome, Outcome::kRefused);
+}
+
+}  // namespace
+}  // namespace canaryd::rollout

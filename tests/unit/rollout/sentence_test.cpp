@@ -1,0 +1,89 @@
+#include "driver.hpp"
+
+#include <gtest/gtest.h>
+
+namespace canaryd::rollout {
+namespace {
+
+using namespace test;
+
+std::string said(const Transition& transition) {
+  for (const Effect& effect : transition.effects) {
+    if (const auto* announce = std::get_if<Announce>(&effect)) return announce->sentence;
+  }
+  return {};
+}
+
+TEST(SentenceTest, ARollbackNamesTheFactTheLimitAndTheCost) {
+  Driver driver = in_phase(Phase::kProgressing);
+  Event event;
+  event.what = tick(Judgement::kRollback, 212);
+  event.evidence = "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %";
+  EXPECT_EQ(said(driver.after(6100ms).send(event)),
+            "rolled back checkout at 5 %: errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %, "
+            "after 212 canary requests (6.1s)");
+}
+
+TEST(SentenceTest, TheOrdinaryCourse) {
+  Driver driver(plan_with({1, 5}));
+  driver.plan.steps[0].gate = "owner";
+  EXPECT_EQ(said(driver.send(Start{}, "release 2.4.0")),
+            "started checkout at 1 % (step 1 of 2, revision 2.4.0): release 2.4.0 (by anna)");
+  EXPECT_EQ(said(driver.after(5min).send(tick(Judgement::kAccept, 540))),
+            "checkout waits at 1 % for approval of gate owner: after 540 canary requests (5m)");
+  EXPECT_EQ(said(driver.send(Approve{"owner", {}})),
+            "raised checkout from 1 % to 5 % (step 2 of 2) (by anna)");
+  EXPECT_EQ(said(driver.send(Pause{}, "lunch")), "paused checkout at 5 %: lunch (by anna)");
+  EXPECT_EQ(said(driver.send(SetWeight{BasisPoints(725)})),
+            "set checkout from 5 % to 7.25 % and paused it (by anna)");
+  EXPECT_EQ(said(driver.send(Resume{})), "resumed checkout at 7.25 % (by anna)");
+  EXPECT_EQ(said(driver.send(CircuitOpened{})), "suspended checkout at 7.25 %: circuit");
+  EXPECT_EQ(said(driver.send(CircuitClosed{})),
+            "resumed checkout at 7.25 %: the circuit is closed");
+  EXPECT_EQ(said(driver.send(Promote{true})), "checkout bakes at 100 % (by anna)");
+  EXPECT_EQ(said(driver.after(24h).send(tick(Judgement::kHold, 0))),
+            "promoted checkout (revision 2.4.0)");
+  EXPECT_EQ(said(driver.send(Abort{}, "wrong build")),
+            "aborted checkout at 100 %: wrong build (by anna)");
+  EXPECT_EQ(said(driver.send(Retry{})),
+            "restarted checkout at 1 % (step 1 of 2, revision 2.4.0) (by anna)");
+}
+
+TEST(SentenceTest, HoldsSayWhy) {
+  Driver driver = in_phase(Phase::kProgressing);
+  EXPECT_EQ(said(driver.after(1h).send(tick(Judgement::kHold, 0))),
+            "held checkout at 5 %: not enough traffic to judge within max_duration");
+  EXPECT_EQ(said(driver.send(tick(Judgement::kHold, 7))),
+            "resumed checkout at 5 %: there is traffic to judge by, after 7 canary requests (1h)");
+}
+
+TEST(SentenceTest, EveryChangeHasOneAndItNamesTheRollout) {
+  for (const Phase phase : kPhases) {
+    for (const Event::What& what : std::vector<Event::What>{Start{"9"},
+                                                            Retry{},
+                                                            Promote{},
+                                                            Promote{true},
+                                                            Pause{},
+                                                            Resume{},
+                                                            Abort{},
+                                                            RollBack{},
+                                                            SetWeight{BasisPoints(300)},
+                                                            Approve{"owner", {}},
+                                                            tick(Judgement::kAccept),
+                                                            tick(Judgement::kRollback),
+                                                            CircuitOpened{},
+                                                            CircuitClosed{},
+                                                            ProtectionFailed{},
+                                                            Restart{}}) {
+      Driver driver = in_phase(phase);
+      const Transition transition = driver.send(Event{what, "anna", "", ""});
+      if (transition.outcome != Outcome::kChanged) continue;
+      EXPECT_NE(said(transition).find("checkout"), std::string::npos) << said(transition);
+      EXPECT_EQ(said(transition).find("changed checkout ("), std::string::npos)
+          << "no words for " << to_string(phase) << " -> " << to_string(transition.state.phase);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace canaryd::rollout

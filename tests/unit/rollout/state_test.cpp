@@ -1,0 +1,102 @@
+#include "canaryd/rollout/state.hpp"
+
+#include "canaryd/base/random.hpp"
+#include "driver.hpp"
+
+#include <gmock/gmock.h>
+
+namespace canaryd::rollout {
+namespace {
+
+using namespace test;
+using ::testing::HasSubstr;
+
+State sample() {
+  Driver driver = in_phase(Phase::kWaiting);
+  driver.state.approvals = {{"owner", kForever}, {"qa", kStart}};
+  driver.state.reason = "quote \" and ü";
+  return driver.state;
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from << " in " << text;
+  if (at != std::string::npos) text.replace(at, from.size(), to);
+  return text;
+}
+
+TEST(StateTextTest, EveryPhaseSurvivesTheRoundTrip) {
+  for (const Phase phase : kPhases) {
+    const State state = in_phase(phase).state;
+    const std::string text = serialise(state);
+    EXPECT_EQ(text.find('\n'), std::string::npos);
+    const auto back = parse_state(text);
+    ASSERT_TRUE(back.has_value()) << to_string(phase) << ": " << back.error().context;
+    EXPECT_EQ(*back, state);
+    EXPECT_EQ(serialise(*back), text);
+  }
+  EXPECT_EQ(parse_state(serialise(sample())).value(), sample());
+}
+
+TEST(StateTextTest, WhatIsWrongIsSaid) {
+  const std::string good = serialise(sample());
+  const auto problem = [](const std::string& text) {
+    const auto result = parse_state(text);
+    EXPECT_FALSE(result.has_value()) << text;
+    return result ? std::string() : result.error().context;
+  };
+  EXPECT_THAT(problem(""), HasSubstr("not JSON"));
+  EXPECT_THAT(problem("[]"), HasSubstr("not an object"));
+  EXPECT_THAT(problem("{}"), HasSubstr("version is missing"));
+  EXPECT_THAT(problem(good + "x"), HasSubstr("not JSON"));
+  EXPECT_THAT(problem(std::string(100'000, '[')), HasSubstr("longer"));
+  EXPECT_THAT(problem(std::string(1000, '[')), HasSubstr("not JSON"));
+  EXPECT_THAT(problem(replaced(good, "\"weight\":500", "\"weight\":10001")), HasSubstr("weight"));
+  EXPECT_THAT(problem(replaced(good, "\"weight\":500", "\"weight\":-1")), HasSubstr("weight"));
+  EXPECT_THAT(problem(replaced(good, "\"weight\":500", "\"weight\":1e3")), HasSubstr("weight"));
+  EXPECT_THAT(problem(replaced(good, "\"waiting\"", "\"waitin\"")), HasSubstr("phase"));
+  EXPECT_THAT(problem(replaced(good, "\"waiting\"", "\"idle\"")), HasSubstr("weight is not 0"));
+  EXPECT_THAT(problem(replaced(good, "\"waiting\"", "\"held\"")), HasSubstr("hold is none"));
+  EXPECT_THAT(problem(replaced(good, "\"run\":1", "\"run\":99")), HasSubstr("run"));
+  EXPECT_THAT(problem(replaced(good, "\"condemned\":false", "\"condemned\":0")),
+              HasSubstr("condemned"));
+  EXPECT_THAT(problem(replaced(good, "\"actor\"", "\"actors\"")), HasSubstr("actor is missing"));
+  EXPECT_THAT(problem(replaced(good, "{", "{\"more\":1,")), HasSubstr("does not know"));
+  EXPECT_THAT(problem(replaced(good, "\"qa\":1767607200000", "\"qa\":null")),
+              HasSubstr("approvals"));
+}
+
+TEST(StateTextTest, ALaterVersionIsUnsupportedNotMalformed) {
+  const auto result = parse_state(replaced(serialise(sample()), "\"version\":1", "\"version\":2"));
+  ASSERT_FALSE(result.has_value());
+  EXPECT_EQ(result.error().code, ErrorCode::kUnsupported);
+}
+
+TEST(StateTextTest, DamagedTextNeverCrashesAndNeverReadsAsSomethingElse) {
+  const std::string good = serialise(sample());
+  for (std::uint64_t seed = 1; seed <= 20'000; ++seed) {
+    Random random(seed);
+    std::string text = good;
+    const std::uint64_t edits = 1 + random.below(3);
+    for (std::uint64_t i = 0; i < edits; ++i) {
+      text[random.below(text.size())] = static_cast<char>(random.below(256));
+    }
+    if (random.chance(0.2)) text.resize(random.below(text.size()));
+    const auto result = parse_state(text);
+    if (!result) continue;
+    // A changed digit or letter can still be a state; then it must be a sound one.
+    EXPECT_EQ(parse_state(serialise(*result)).value(), *result) << "seed " << seed;
+  }
+}
+
+TEST(StateTest, AdmissionFollowsTheContract) {
+  EXPECT_EQ(admission(in_phase(Phase::kIdle).state), Admission::kForceOnly);
+  EXPECT_EQ(admission(in_phase(Phase::kProgressing).state), Admission::kSplit);
+  EXPECT_EQ(admission(in_phase(Phase::kSuspended).state), Admission::kStableOnly);
+  EXPECT_EQ(admission(in_phase(Phase::kRolledBack).state), Admission::kStableOnly);
+  EXPECT_EQ(admission(in_phase(Phase::kAborted).state), Admission::kStableOnly);
+  EXPECT_EQ(admission(in_phase(Phase::kPromoted).state), Admission::kSplit);
+}
+
+}  // namespace
+}  // namespace canaryd::rollout

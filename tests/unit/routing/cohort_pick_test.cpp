@@ -1,0 +1,324 @@
+#include "canaryd/routing/cohort_pick.hpp"
+
+#include "unit/routing/requests.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace canaryd::routing {
+namespace {
+
+using test::fields;
+using test::Lines;
+using test::make_rollout;
+
+const IpAddress kClient = IpAddress::v4({203, 0, 113, 7});
+
+Pick pick(const Rollout& rollout,
+          Lines lines,
+          bool peer_trusted = false,
+          IpAddress client = kClient) {
+  Random random(1);
+  const http::FieldList list = fields(lines);
+  return pick_cohort(rollout, {list, "", client, peer_trusted, random});
+}
+
+// ---- The draw ----
+
+struct Golden {
+  std::string_view salt;
+  std::string key;
+  std::uint16_t bucket;
+};
+const Golden kGolden[] = {
+#include "golden_buckets.inc"
+};
+
+TEST(CohortPick, NoVersionEverMovesAUser) {
+  static_assert(std::size(kGolden) == 20);
+  for (const Golden& golden : kGolden) {
+    EXPECT_EQ(bucket_of(key_from_salt(golden.salt), golden.key), golden.bucket)
+        << golden.salt << " " << golden.key;
+  }
+}
+
+TEST(CohortPick, BucketsCoverTheirRangeEvenly) {
+  EXPECT_EQ(bucket_of(0), 0);
+  EXPECT_EQ(bucket_of(UINT64_MAX), kBuckets - 1);
+  EXPECT_EQ(bucket_of(UINT64_MAX / 2), kBuckets / 2 - 1);
+  EXPECT_EQ(bucket_of(UINT64_MAX / 2 + 1), kBuckets / 2);
+}
+
+constexpr int kKeys = 100'000;
+
+struct Population {
+  const char* name;
+  std::function<std::string(int)> key;
+};
+
+std::string ip_bytes(int i) {
+  const auto n = static_cast<unsigned>(i);
+  return {10, static_cast<char>(n >> 16U), static_cast<char>(n >> 8U), static_cast<char>(n)};
+}
+
+std::vector<Population> populations() {
+  auto random = std::make_shared<Random>(7);
+  return {
+      {"random", [random](int) { return std::string(make_fresh_id(*random).text()); }},
+      {"sequential", [](int i) { return std::to_string(i); }},
+      {"names", [](int i) { return "customer-" + std::to_string(100'000 + i) + "-eu"; }},
+      {"addresses", ip_bytes},
+  };
+}
+
+std::vector<std::uint16_t> buckets(std::string_view salt,
+                                   int count,
+                                   const std::function<std::string(int)>& key) {
+  const HashKey hash_key = key_from_salt(salt);
+  std::vector<std::uint16_t> result;
+  result.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) result.push_back(bucket_of(hash_key, key(i)));
+  return result;
+}
+
+double share_below(const std::vector<std::uint16_t>& all, unsigned weight) {
+  const auto below =
+      std::count_if(all.begin(), all.end(), [weight](auto bucket) { return bucket < weight; });
+  return static_cast<double>(below) / static_cast<double>(all.size());
+}
+
+double three_sigma(double p, std::size_t n) {
+  return 3 * std::sqrt(p * (1 - p) / static_cast<double>(n));
+}
+
+// Row A1. Fixed keys and salts, so the outcome is fixed too.
+TEST(CohortPick, ShareIsExactForEveryKindOfKey) {
+  for (const std::string_view salt : {"shop-v1", "shop-v2"}) {
+    for (const Population& population : populations()) {
+      const auto all = buckets(salt, kKeys, population.key);
+      for (const unsigned weight : {100U, 500U, 1000U, 2500U, 5000U}) {
+        const double p = weight / 10000.0;
+        EXPECT_NEAR(share_below(all, weight), p, three_sigma(p, all.size()))
+            << salt << " " << population.name << " " << weight;
+      }
+    }
+  }
+}
+
+TEST(CohortPick, ShareIsExactDownToOneBasisPoint) {
+  const auto all = buckets("checkout", 1'000'000, [](int i) { return std::to_string(i); });
+  EXPECT_NEAR(share_below(all, 1), 0.0001, three_sigma(0.0001, all.size()));
+}
+
+// Row A2.
+TEST(CohortPick, NobodyReturnsWhileTheWeightGrows) {
+  std::vector<Rollout> steps;
+  for (const unsigned weight : {10U, 100U, 500U, 1000U, 2500U, 5000U, 10000U}) {
+    steps.push_back(make_rollout(weight));
+  }
+  Random random(1);
+  int on_canary = 0;
+  for (int i = 0; i < kKeys; ++i) {
+    const std::string user = "user-" + std::to_string(i);
+    const http::FieldList list = fields({{"X-User", user}});
+    bool moved = false;
+    for (const Rollout& step : steps) {
+      const bool canary =
+          pick_cohort(step, {list, "", kClient, false, random}).cohort == Cohort::kCanary;
+      ASSERT_TRUE(canary || !moved) << user << " at " << step.weight.percent() << " %";
+      moved = canary;
+    }
+    on_canary += moved ? 1 : 0;
+  }
+  EXPECT_EQ(on_canary, kKeys);
+}
+
+// Row A6: phi coefficient of the two memberships.
+TEST(CohortPick, SaltsAreIndependent) {
+  const auto sequential = [](int i) { return std::to_string(i); };
+  const auto a = buckets("checkout", kKeys, sequential);
+  for (const std::string_view salt : {"checkouu", "orders", "checkout "}) {
+    const auto b = buckets(salt, kKeys, sequential);
+    for (const unsigned weight : {1000U, 5000U}) {
+      double both = 0;
+      for (std::size_t i = 0; i < a.size(); ++i) both += (a[i] < weight && b[i] < weight) ? 1 : 0;
+      const double p = share_below(a, weight);
+      const double q = share_below(b, weight);
+      const double phi = (both / kKeys - p * q) / std::sqrt(p * (1 - p) * q * (1 - q));
+      EXPECT_LT(std::abs(phi), 0.01) << salt << " " << weight;
+    }
+  }
+}
+
+TEST(CohortPick, EqualSaltMeansEqualUsers) {
+  Rollout other = make_rollout(1000, "checkout");
+  other.name = "another rollout";
+  const Rollout rollout = make_rollout(1000, "checkout");
+  for (int i = 0; i < 1000; ++i) {
+    const std::string user = std::to_string(i);
+    EXPECT_EQ(pick(rollout, {{"X-User", user}}).cohort, pick(other, {{"X-User", user}}).cohort);
+  }
+}
+
+TEST(CohortPick, NamesTheUpstreamOfTheCohort) {
+  const Pick canary = pick(make_rollout(10000), {{"X-User", "alice"}});
+  EXPECT_EQ(canary.upstream, UpstreamId(1));
+  EXPECT_EQ(canary.key_source, KeySource::kHeader);
+  EXPECT_EQ(canary.bucket, 1141);
+  EXPECT_EQ(bucket_of(canary.key_hash), canary.bucket);
+  EXPECT_EQ(canary.weight, BasisPoints(10000));
+  EXPECT_TRUE(canary.counts_for_analysis);
+  EXPECT_EQ(pick(make_rollout(1142), {{"X-User", "alice"}}).cohort, Cohort::kCanary);
+  const Pick stable = pick(make_rollout(1141), {{"X-User", "alice"}});
+  EXPECT_EQ(stable.cohort, Cohort::kStable);
+  EXPECT_EQ(stable.upstream, UpstreamId(0));
+}
+
+TEST(CohortPick, WithoutAKeyMovesLastAndIsNoEvidence) {
+  const Pick late = pick(make_rollout(9999), {});
+  EXPECT_EQ(late.cohort, Cohort::kStable);
+  EXPECT_EQ(late.key_source, KeySource::kNone);
+  EXPECT_EQ(late.key_hash, 0U);
+  EXPECT_FALSE(late.counts_for_analysis);
+  EXPECT_EQ(pick(make_rollout(10000), {}).cohort, Cohort::kCanary);
+}
+
+TEST(CohortPick, AddressKeysAreTheBytesOfTheAddress) {
+  Rollout rollout = make_rollout(5000);
+  rollout.sticky.sources = {{KeySource::kClientIp, ""}};
+  EXPECT_EQ(pick(rollout, {}).bucket, 8485);
+  EXPECT_EQ(pick(rollout, {}, false, *parse_ip("::ffff:203.0.113.7")).bucket, 8485);
+  EXPECT_EQ(pick(rollout, {}, false, *parse_ip("2001:db8::1")).bucket, 9280);
+}
+
+// ---- Safety ----
+
+TEST(CohortPick, TheGateLowersTheWeight) {
+  const Rollout rollout = make_rollout(10000);
+  EXPECT_EQ(pick(rollout, {{"X-User", "alice"}}).cohort, Cohort::kCanary);
+  rollout.gate->lower(1, BasisPoints(1141));
+  const Pick lowered = pick(rollout, {{"X-User", "alice"}});
+  EXPECT_EQ(lowered.cohort, Cohort::kStable);
+  EXPECT_EQ(lowered.weight, BasisPoints(1141));
+  EXPECT_EQ(pick(rollout, {{"X-User", "bob"}}).cohort, Cohort::kCanary);
+}
+
+// Row A3: a cookie, a header, a force header: nothing keeps anybody on the canary.
+TEST(CohortPick, EvictionTakesEverybody) {
+  Rollout rolled_back = make_rollout(10000);
+  rolled_back.traffic = Traffic::kStableOnly;
+  const Rollout zero = make_rollout(0);
+  const Rollout closed = make_rollout(10000);
+  closed.gate->lower(1, BasisPoints(0));
+  const std::array<const Rollout*, 3> all{&rolled_back, &zero, &closed};
+  for (const Rollout* rollout : all) {
+    for (int i = 0; i < 1000; ++i) {
+      const Pick sticky = pick(*rollout, {{"X-User", std::to_string(i)}});
+      ASSERT_EQ(sticky.cohort, Cohort::kStable);
+      ASSERT_EQ(sticky.upstream, UpstreamId(0));
+    }
+    const Pick forced = pick(*rollout, {{"X-Canary", "always"}}, true);
+    EXPECT_EQ(forced.cohort, Cohort::kStable);
+    EXPECT_EQ(forced.weight, BasisPoints(0));
+    EXPECT_FALSE(forced.counts_for_analysis);
+  }
+}
+
+TEST(CohortPick, IdleHonoursForceOnly) {
+  Rollout idle = make_rollout(10000);
+  idle.traffic = Traffic::kForceOnly;
+  idle.gate = std::make_shared<CohortGate>();  // Never opened.
+  EXPECT_EQ(pick(idle, {{"X-User", "alice"}}).cohort, Cohort::kStable);
+  EXPECT_EQ(pick(idle, {{"X-Canary", "always"}}).cohort, Cohort::kCanary);
+}
+
+// ---- Force ----
+
+TEST(CohortPick, ForceWinsOverWeightAndIsNoEvidence) {
+  const Pick always = pick(make_rollout(1), {{"X-User", "u"}, {"x-canary", "always"}});
+  EXPECT_EQ(always.cohort, Cohort::kCanary);
+  EXPECT_EQ(always.upstream, UpstreamId(1));
+  EXPECT_TRUE(always.forced);
+  EXPECT_FALSE(always.counts_for_analysis);
+  const Pick never = pick(make_rollout(10000), {{"X-User", "u"}, {"X-Canary", "never"}});
+  EXPECT_EQ(never.cohort, Cohort::kStable);
+  EXPECT_TRUE(never.forced);
+  EXPECT_FALSE(never.counts_for_analysis);
+}
+
+TEST(CohortPick, ForceByCookieStandsBehindTheHeader) {
+  const Rollout rollout = make_rollout(1);
+  EXPECT_EQ(pick(rollout, {{"Cookie", "a=b; canary=always"}}).cohort, Cohort::kCanary);
+  EXPECT_EQ(pick(rollout, {{"Cookie", "canary=always"}, {"X-Canary", "never"}}).cohort,
+            Cohort::kStable);
+}
+
+TEST(CohortPick, OtherWordsForceNothing) {
+  for (const std::string_view word : {"", "yes", "1", "ALWAYS", "always, never", "alwaysx"}) {
+    const Pick result = pick(make_rollout(1), {{"X-User", "alice"}, {"X-Canary", word}});
+    EXPECT_FALSE(result.forced) << word;
+    EXPECT_TRUE(result.counts_for_analysis) << word;
+    EXPECT_EQ(result.cohort, Cohort::kStable) << word;
+  }
+}
+
+TEST(CohortPick, ForceCanBeKeptForTrustedPeers) {
+  Rollout rollout = make_rollout(1);
+  rollout.force.trusted_only = true;
+  const Pick stranger = pick(rollout, {{"X-User", "alice"}, {"X-Canary", "always"}}, false);
+  EXPECT_EQ(stranger.cohort, Cohort::kStable);
+  EXPECT_FALSE(stranger.forced);
+  EXPECT_TRUE(stranger.counts_for_analysis);
+  EXPECT_EQ(pick(rollout, {{"X-Canary", "always"}}, true).cohort, Cohort::kCanary);
+}
+
+TEST(CohortPick, WithoutAForceFieldNothingIsForced) {
+  Rollout rollout = make_rollout(1);
+  rollout.force = {};
+  EXPECT_FALSE(pick(rollout, {{"X-Canary", "always"}}, true).forced);
+}
+
+// ---- Cookies ----
+
+Rollout cookie_rollout(unsigned weight) {
+  Rollout rollout = make_rollout(weight);
+  rollout.sticky.sources = {{KeySource::kCookie, "canaryd_id"}};
+  rollout.sticky.issue_cookie = IssueCookie{.name = "canaryd_id"};
+  return rollout;
+}
+
+// The first request is decided by the id it is about to be given, so the second one agrees.
+TEST(CohortPick, TheIssuedCookieKeepsTheCohort) {
+  const Rollout rollout = cookie_rollout(5000);
+  Random random(3);
+  int canaries = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const http::FieldList none;
+    const Pick first = pick_cohort(rollout, {none, "", kClient, false, random});
+    ASSERT_TRUE(first.issue_cookie);
+    const std::string cookie = "canaryd_id=" + std::string(first.fresh_id.text());
+    const Pick second = pick(rollout, {{"Cookie", cookie}});
+    ASSERT_FALSE(second.issue_cookie);
+    ASSERT_EQ(second.bucket, first.bucket);
+    ASSERT_EQ(second.cohort, first.cohort);
+    canaries += first.cohort == Cohort::kCanary ? 1 : 0;
+  }
+  EXPECT_NEAR(canaries, 500, 48);
+}
+
+TEST(CohortPick, NoCookieWhileNobodyIsSplit) {
+  EXPECT_FALSE(pick(cookie_rollout(0), {}).issue_cookie);
+  Rollout idle = cookie_rollout(5000);
+  idle.traffic = Traffic::kForceOnly;
+  EXPECT_FALSE(pick(idle, {}).issue_cookie);
+  EXPECT_FALSE(pick(cookie_rollout(5000), {{"X-Canary", "always"}}).issue_cookie);
+}
+
+}  // namespace
+}  // namespace canaryd::routing

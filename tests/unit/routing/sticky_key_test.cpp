@@ -1,0 +1,157 @@
+#include "canaryd/routing/sticky_key.hpp"
+
+#include "unit/routing/requests.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+namespace canaryd::routing {
+namespace {
+
+using test::fields;
+using test::Lines;
+
+const IpAddress kClient = IpAddress::v4({203, 0, 113, 7});
+constexpr std::string_view kId = "0123456789abcdef0123456789abcdef";
+
+struct Found {
+  std::string text;
+  KeySource source;
+  bool fresh;
+};
+
+Found find(const StickySpec& spec, Lines lines, std::string_view query = "") {
+  Random random(1);
+  StickyScratch scratch;
+  const http::FieldList list = fields(lines);
+  const StickyKey key = find_sticky_key(spec, {list, query, kClient, random}, scratch);
+  return {std::string(key.text), key.source, key.fresh};
+}
+
+const StickySpec kAll{{{KeySource::kHeader, "X-User-Id"},
+                       {KeySource::kCookie, "session"},
+                       {KeySource::kQuery, "user"},
+                       {KeySource::kClientIp, ""}},
+                      std::nullopt};
+
+// Row A4.
+TEST(StickyKey, FirstSourceThatTheRequestHas) {
+  const Found header = find(kAll, {{"x-user-id", "h"}, {"Cookie", "session=c"}}, "user=q");
+  EXPECT_EQ(header.text, "h");
+  EXPECT_EQ(header.source, KeySource::kHeader);
+  const Found cookie = find(kAll, {{"Cookie", "a=1; session=c; b=2"}}, "user=q");
+  EXPECT_EQ(cookie.text, "c");
+  EXPECT_EQ(cookie.source, KeySource::kCookie);
+  const Found query = find(kAll, {{"Cookie", "other=c"}}, "x=1&user=q&y=2");
+  EXPECT_EQ(query.text, "q");
+  EXPECT_EQ(query.source, KeySource::kQuery);
+  const Found address = find(kAll, {}, "users=q");
+  EXPECT_EQ(address.text, std::string("\xcb\x00\x71\x07", 4));
+  EXPECT_EQ(address.source, KeySource::kClientIp);
+}
+
+TEST(StickyKey, EmptyValuesArePassedOver) {
+  EXPECT_EQ(find(kAll, {{"X-User-Id", ""}, {"Cookie", "session="}}, "user=").source,
+            KeySource::kClientIp);
+}
+
+TEST(StickyKey, NoneOfTheKeys) {
+  const StickySpec only_header{{{KeySource::kHeader, "X-User-Id"}}, std::nullopt};
+  const Found none = find(only_header, {});
+  EXPECT_EQ(none.source, KeySource::kNone);
+  EXPECT_EQ(none.text, "");
+}
+
+TEST(StickyKey, LongKeysAreCut) {
+  const std::string value(50'000, 'k');
+  EXPECT_EQ(find(kAll, {{"X-User-Id", value}}).text, value.substr(0, kStickyKeyBytesMax));
+}
+
+TEST(StickyKey, PerRequestIsNewEachTime) {
+  const StickySpec spec{{{KeySource::kPerRequest, ""}}, std::nullopt};
+  Random random(1);
+  const http::FieldList none;
+  std::set<std::string> seen;
+  for (int i = 0; i < 100; ++i) {
+    StickyScratch scratch;
+    const StickyKey key = find_sticky_key(spec, {none, "", kClient, random}, scratch);
+    EXPECT_EQ(key.source, KeySource::kPerRequest);
+    EXPECT_FALSE(key.fresh);
+    seen.insert(std::string(key.text));
+  }
+  EXPECT_EQ(seen.size(), 100U);
+}
+
+const StickySpec kIssuing{{{KeySource::kHeader, "X-User-Id"}, {KeySource::kCookie, "canaryd_id"}},
+                          IssueCookie{.name = "canaryd_id"}};
+
+TEST(StickyKey, IssuesACookieWhereThereIsNone) {
+  const Found fresh = find(kIssuing, {});
+  EXPECT_EQ(fresh.source, KeySource::kIssuedCookie);
+  EXPECT_TRUE(fresh.fresh);
+  EXPECT_TRUE(is_issued_id(fresh.text));
+  const Found back = find(kIssuing, {{"Cookie", "canaryd_id=" + fresh.text}});
+  EXPECT_FALSE(back.fresh);
+  EXPECT_EQ(back.text, fresh.text);
+  EXPECT_EQ(find(kIssuing, {{"X-User-Id", "u"}}).source, KeySource::kHeader);
+}
+
+TEST(StickyKey, ReplacesWhatIsNoIdOfOurs) {
+  for (const std::string_view bad : {"",
+                                     "x",
+                                     "0123456789ABCDEF0123456789ABCDEF",
+                                     "0123456789abcdef0123456789abcde",
+                                     "0123456789abcdef0123456789abcdef0",
+                                     "\"0123456789abcdef0123456789abcde\"",
+                                     "0123456789abcdeg0123456789abcdef"}) {
+    EXPECT_TRUE(find(kIssuing, {{"Cookie", "canaryd_id=" + std::string(bad)}}).fresh) << bad;
+  }
+  EXPECT_FALSE(find(kIssuing, {{"Cookie", "canaryd_id=" + std::string(kId)}}).fresh);
+}
+
+TEST(StickyKey, CheckFindsWhatCannotWork) {
+  const auto with = [](std::vector<StickySource> sources, const char* issued = nullptr) {
+    StickySpec spec{std::move(sources), std::nullopt};
+    if (issued != nullptr) spec.issue_cookie = IssueCookie{.name = issued};
+    return check(spec).has_value();
+  };
+  EXPECT_TRUE(check(kAll));
+  EXPECT_TRUE(check(kIssuing));
+  EXPECT_FALSE(with({}));
+  EXPECT_FALSE(with({{KeySource::kNone, ""}}));
+  EXPECT_FALSE(with({{KeySource::kIssuedCookie, "a"}}));
+  EXPECT_FALSE(with({{KeySource::kHeader, ""}}));
+  EXPECT_FALSE(with({{KeySource::kHeader, "a b"}}));
+  EXPECT_FALSE(with({{KeySource::kCookie, "a;b"}}));
+  EXPECT_FALSE(with({{KeySource::kQuery, ""}}));
+  EXPECT_FALSE(with({{KeySource::kClientIp, "name"}}));
+  // What follows a key that every request has is never reached.
+  EXPECT_FALSE(with({{KeySource::kClientIp, ""}, {KeySource::kHeader, "a"}}));
+  EXPECT_FALSE(with({{KeySource::kPerRequest, ""}, {KeySource::kClientIp, ""}}));
+  EXPECT_FALSE(with({{KeySource::kCookie, "id"}, {KeySource::kClientIp, ""}}, "id"));
+  EXPECT_TRUE(with({{KeySource::kCookie, "a"}, {KeySource::kCookie, "id"}}, "id"));
+  EXPECT_FALSE(with({{KeySource::kCookie, "other"}}, "id"));
+  EXPECT_FALSE(with({{KeySource::kHeader, "id"}}, "id"));
+  EXPECT_FALSE(with(std::vector<StickySource>(17, {KeySource::kHeader, "a"})));
+}
+
+TEST(StickyKey, SetCookieCarriesTheSpec) {
+  IssueCookie cookie{.name = "canaryd_id", .max_age = std::chrono::seconds(60)};
+  FreshId id;
+  kId.copy(id.digits.data(), id.digits.size());
+  EXPECT_TRUE(make_set_cookie(cookie, id, true).secure);
+  EXPECT_FALSE(make_set_cookie(cookie, id, false).secure);
+  cookie.secure = SecureCookie::kAlways;
+  EXPECT_TRUE(make_set_cookie(cookie, id, false).secure);
+  cookie.secure = SecureCookie::kNever;
+  const http::SetCookie set = make_set_cookie(cookie, id, true);
+  EXPECT_FALSE(set.secure);
+  EXPECT_EQ(set.name, "canaryd_id");
+  EXPECT_EQ(set.value, kId);
+  EXPECT_EQ(set.max_age.count(), 60);
+}
+
+}  // namespace
+}  // namespace canaryd::routing

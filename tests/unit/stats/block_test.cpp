@@ -1,0 +1,112 @@
+#include "canaryd/stats/block.hpp"
+
+#include <gtest/gtest.h>
+
+namespace canaryd::stats {
+namespace {
+
+TEST(BlockBuilder, ClosesEachSecondThatHasBothCohorts) {
+  BlockBuilder builder(100, 7, 2);
+  builder.add(Cohort::kStable, {99, 1});
+  builder.add(Cohort::kCanary, {1, 0});
+  EXPECT_FALSE(builder.tick(100));
+  const auto block = builder.tick(101);
+  ASSERT_TRUE(block);
+  EXPECT_EQ(*block, (Block{100, 1, 7, 2, {99, 1}, {1, 0}}));
+  EXPECT_EQ(builder.open(), (Block{101, 0, 7, 2, {}, {}}));
+}
+
+TEST(BlockBuilder, WaitsForTheMissingCohort) {
+  BlockBuilder builder(0, 1, 0);
+  for (std::int64_t second = 1; second <= 30; ++second) {
+    builder.add(Cohort::kStable, {10, 1});
+    EXPECT_FALSE(builder.tick(second));
+  }
+  builder.add(Cohort::kCanary, {1, 1});
+  const auto block = builder.tick(31);
+  ASSERT_TRUE(block);
+  EXPECT_EQ(*block, (Block{0, 31, 1, 0, {300, 30}, {1, 1}}));
+}
+
+TEST(BlockBuilder, GivesUpAfterAMinute) {
+  BlockBuilder builder(0, 1, 0);
+  builder.add(Cohort::kCanary, {5, 5});
+  EXPECT_FALSE(builder.tick(59));
+  const auto given_up = builder.tick(60);
+  ASSERT_TRUE(given_up);
+  EXPECT_FALSE(given_up->comparable());
+  // Nothing of it is carried over.
+  builder.add(Cohort::kStable, {10, 0});
+  builder.add(Cohort::kCanary, {1, 0});
+  const auto block = builder.tick(61);
+  ASSERT_TRUE(block);
+  EXPECT_EQ(*block, (Block{60, 1, 1, 0, {10, 0}, {1, 0}}));
+}
+
+TEST(BlockBuilder, AStalledCollectorMakesOneLongBlock) {
+  BlockBuilder builder(0, 1, 0);
+  builder.add(Cohort::kStable, {1000, 10});
+  builder.add(Cohort::kCanary, {10, 1});
+  const auto block = builder.tick(300);
+  ASSERT_TRUE(block);
+  EXPECT_TRUE(block->comparable());
+  EXPECT_EQ(block->seconds, 300U);
+}
+
+TEST(BlockBuilder, ChangeOfWeightCloses) {
+  BlockBuilder builder(0, 1, 0);
+  builder.add(Cohort::kStable, {10, 0});
+  builder.add(Cohort::kCanary, {1, 0});
+  const auto block = builder.change(0, 2, 1);
+  ASSERT_TRUE(block);
+  EXPECT_EQ(*block, (Block{0, 0, 1, 0, {10, 0}, {1, 0}}));
+  EXPECT_EQ(builder.open(), (Block{0, 0, 2, 1, {}, {}}));
+
+  builder.add(Cohort::kStable, {10, 0});
+  EXPECT_FALSE(builder.change(5, 3, 2));
+  EXPECT_EQ(builder.open(), (Block{5, 0, 3, 2, {}, {}}));
+}
+
+TEST(BlockBuilder, DuplicatesLeaveBothCounts) {
+  BlockBuilder builder(0, 1, 0);
+  builder.add(Cohort::kStable, {10, 0});
+  builder.add(Cohort::kCanary, {5, 3});
+  builder.add_duplicates(Cohort::kCanary, 2);
+  EXPECT_EQ(builder.tick(1)->canary, (CohortCounts{3, 1}));
+}
+
+TEST(BlockBuilder, DuplicatesThatAreNotThereYetStayOwed) {
+  BlockBuilder builder(0, 1, 0);
+  builder.add(Cohort::kStable, {10, 0});
+  builder.add(Cohort::kCanary, {5, 1});
+  builder.add_duplicates(Cohort::kCanary, 3);
+  EXPECT_EQ(builder.tick(1)->canary, (CohortCounts{4, 0}));
+  builder.add(Cohort::kStable, {10, 0});
+  builder.add(Cohort::kCanary, {5, 4});
+  EXPECT_EQ(builder.tick(2)->canary, (CohortCounts{3, 2}));
+  // A new table starts without debts.
+  builder.add_duplicates(Cohort::kStable, 1);
+  EXPECT_FALSE(builder.change(3, 2, 1));
+  builder.add(Cohort::kStable, {10, 1});
+  builder.add(Cohort::kCanary, {1, 0});
+  EXPECT_EQ(builder.tick(4)->stable, (CohortCounts{10, 1}));
+}
+
+TEST(BlockBuilder, RequestsWithoutARolloutAreNotEvidence) {
+  BlockBuilder builder(0, 1, 0);
+  builder.add(Cohort::kNone, {10, 10});
+  builder.add_duplicates(Cohort::kNone, 10);
+  EXPECT_EQ(builder.open(), (Block{0, 0, 1, 0, {}, {}}));
+}
+
+TEST(BlockBuilder, TimeThatStandsOrStepsBackClosesNothing) {
+  BlockBuilder builder(100, 1, 0);
+  builder.add(Cohort::kStable, {10, 0});
+  builder.add(Cohort::kCanary, {1, 0});
+  EXPECT_FALSE(builder.tick(100));
+  EXPECT_FALSE(builder.tick(50));
+  EXPECT_TRUE(builder.tick(101));
+}
+
+}  // namespace
+}  // namespace canaryd::stats

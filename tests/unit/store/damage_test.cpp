@@ -1,0 +1,207 @@
+// Files that are damaged, foreign, too new, changed by hand, or cannot be written.
+#include "canaryd/base/random.hpp"
+#include "state_fixture.hpp"
+
+#include <gmock/gmock.h>
+
+namespace canaryd::store {
+namespace {
+
+using namespace test;
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+
+class DamageTest : public StateFixture {
+ protected:
+  // A file with rows, closed.
+  void fill(int rows = 200) {
+    auto store = open().value();
+    Journalist journalist;
+    for (int i = 0; i < rows; ++i) {
+      Batch batch = batch_of(journalist.next());
+      batch.evidence.push_back(block(static_cast<std::uint64_t>(i)));
+      ASSERT_TRUE(store->write(batch).has_value());
+    }
+  }
+  // Opening fails, names the file, and leaves it as it is.
+  Error expect_refusal() {
+    const std::string before = read_file(file());
+    const auto result = open();
+    EXPECT_FALSE(result.has_value());
+    EXPECT_TRUE(read_file(file()) == before) << "the file was changed";
+    if (result) return {};
+    EXPECT_THAT(result.error().context, HasSubstr(file()));
+    return result.error();
+  }
+};
+
+TEST_F(DamageTest, ATruncatedFileIsRefusedAndKept) {
+  fill();
+  const std::string whole = read_file(file());
+  for (const std::size_t length : {whole.size() - 4096, whole.size() / 2, std::size_t{5000}}) {
+    write_file(file(), whole.substr(0, length));
+    const Error error = expect_refusal();
+    EXPECT_EQ(error.code, ErrorCode::kMalformed);
+    EXPECT_THAT(error.context, HasSubstr("move it away"));
+  }
+}
+
+TEST_F(DamageTest, AFileOfSomethingElseIsRefusedAndKept) {
+  std::filesystem::create_directory(dir());
+  write_file(file(), std::string(8192, 'x'));
+  EXPECT_EQ(expect_refusal().code, ErrorCode::kMalformed);
+  std::filesystem::remove(file());
+  tamper("CREATE TABLE recipes (name TEXT)");
+  EXPECT_EQ(expect_refusal().code, ErrorCode::kUnsupported);
+}
+
+TEST_F(DamageTest, ALaterSchemaIsRefusedAndKept) {
+  fill(3);
+  tamper("PRAGMA user_version = 9");
+  const Error error = expect_refusal();
+  EXPECT_EQ(error.code, ErrorCode::kUnsupported);
+  EXPECT_THAT(error.context, HasSubstr("later canaryd"));
+}
+
+TEST_F(DamageTest, FlippedBytesAreFoundOrHarmless) {
+  fill();
+  const std::string whole = read_file(file());
+  Journalist journalist;
+  std::vector<JournalEntry> written;
+  for (int i = 0; i < 200; ++i) written.push_back(journalist.next());
+  int found = 0;
+  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+    Random random(seed);
+    std::string damaged = whole;
+    for (int i = 0; i < 8; ++i) {
+      damaged[random.below(damaged.size())] ^= static_cast<char>(1 + random.below(255));
+    }
+    write_file(file(), damaged);
+    auto store = open();
+    if (!store) {
+      ++found;
+      continue;
+    }
+    // What can be opened either proves itself wrong or is what was written.
+    const auto verification = (*store)->verify();
+    const auto latest = (*store)->latest();
+    if (!verification || !verification->ok() || !latest) {
+      ++found;
+      continue;
+    }
+    const auto rows = (*store)->history({"", 1000, 0});
+    ASSERT_TRUE(rows.has_value()) << "seed " << seed;
+    ASSERT_EQ(rows->size(), written.size()) << "seed " << seed;
+    for (std::size_t i = 0; i < rows->size(); ++i) {
+      ASSERT_EQ((*rows)[i].entry, written[i]) << "seed " << seed;
+    }
+    const auto evidence = (*store)->evidence({"checkout", 1, 0, 1000});
+    if (!evidence) continue;
+    for (const EvidenceRow& row : *evidence) ASSERT_EQ(row, block(row.index)) << "seed " << seed;
+  }
+  EXPECT_GT(found, 100);
+}
+
+TEST_F(DamageTest, ChangingAnyFieldOfAnyRowIsFound) {
+  fill(4);
+  const std::string whole = read_file(file());
+  for (const char* change : {"rollout = 'other'",
+                             "generation = 99",
+                             "at_ms = at_ms + 1",
+                             "actor = 'nobody'",
+                             "event = 'abort'",
+                             "from_state = 'idle2'",
+                             "to_state = 'retired'",
+                             "step = step + 1",
+                             "weight_before = 77",
+                             "weight_after = 77",
+                             "cause = 'verdict'",
+                             "reason = ''",
+                             "evidence = 'none'",
+                             "sentence = sentence || '.'",
+                             "state = '{}'",
+                             "hash = zeroblob(32)"}) {
+    write_file(file(), whole);
+    tamper(std::string("DROP TRIGGER journal_stays; UPDATE journal SET ") + change +
+           " WHERE id = 2");
+    auto store = open();
+    ASSERT_TRUE(store.has_value());
+    const Verification verification = (*store)->verify().value();
+    EXPECT_EQ(verification.bad_id, 2U) << change;
+    EXPECT_EQ(verification.rows, 1U);
+  }
+}
+
+TEST_F(DamageTest, ARemovedRowIsFound) {
+  fill(4);
+  const std::string whole = read_file(file());
+  tamper("DROP TRIGGER journal_keeps; DELETE FROM journal WHERE id = 2");
+  EXPECT_EQ(open().value()->verify().value().bad_id, 2U);
+  write_file(file(), whole);
+  tamper("DROP TRIGGER journal_keeps; DELETE FROM journal WHERE id = 4");
+  EXPECT_EQ(expect_refusal().code, ErrorCode::kMalformed);
+  write_file(file(), whole);
+  tamper("DELETE FROM head");
+  EXPECT_EQ(expect_refusal().code, ErrorCode::kMalformed);
+}
+
+TEST_F(DamageTest, AStateChangedByHandIsNotTakenUp) {
+  fill(4);
+  tamper(
+      "DROP TRIGGER journal_stays; UPDATE journal SET state = replace(state, '100', '9000')"
+      " WHERE id = 4");
+  const auto latest = open().value()->latest();
+  ASSERT_FALSE(latest.has_value());
+  EXPECT_EQ(latest.error().code, ErrorCode::kMalformed);
+  EXPECT_THAT(latest.error().context, HasSubstr("row 4"));
+}
+
+TEST_F(DamageTest, ChangedEvidenceIsFound) {
+  fill(4);
+  tamper("UPDATE evidence SET data = CAST(x'0102' || substr(data, 3) AS BLOB) WHERE place = 2");
+  auto store = open().value();
+  EXPECT_EQ(store->evidence({"checkout", 1, 0, 10}).error().code, ErrorCode::kMalformed);
+  EXPECT_TRUE(store->verify().value().ok());
+}
+
+TEST_F(DamageTest, TheJournalCannotBeChangedByAccident) {
+  fill(2);
+  sqlite3* handle = nullptr;
+  ASSERT_EQ(sqlite3_open(file().c_str(), &handle), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(handle, "DELETE FROM journal", nullptr, nullptr, nullptr),
+            SQLITE_CONSTRAINT);
+  EXPECT_EQ(sqlite3_exec(handle, "UPDATE journal SET reason = ''", nullptr, nullptr, nullptr),
+            SQLITE_CONSTRAINT);
+  sqlite3_close(handle);
+}
+
+TEST_F(DamageTest, AFileInPlaceOfTheDirectoryIsAClearError) {
+  write_file(dir(), "");
+  const auto result = open();
+  ASSERT_FALSE(result.has_value());
+  EXPECT_EQ(result.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(result.error().context, HasSubstr(dir() + " is not a directory"));
+  const auto below = open_sqlite_store({dir() + "/deeper", 0});
+  ASSERT_FALSE(below.has_value());
+  EXPECT_THAT(below.error().context, HasSubstr(dir()));
+}
+
+TEST_F(DamageTest, ADirectoryThatCannotBeWrittenIsAClearError) {
+  // Root may write anywhere but in the kernel's own tree.
+  const auto result = open_sqlite_store({"/proc/self/canaryd", 0});
+  ASSERT_FALSE(result.has_value());
+  EXPECT_THAT(result.error().context, HasSubstr("/proc/self/canaryd"));
+  const auto existing = open_sqlite_store({"/proc/self", 0});
+  ASSERT_FALSE(existing.has_value());
+  EXPECT_THAT(existing.error().code, AnyOf(ErrorCode::kPermission, ErrorCode::kIo));
+}
+
+TEST_F(DamageTest, ADirectoryInPlaceOfTheFileIsAClearError) {
+  std::filesystem::create_directories(file());
+  const auto result = open();
+  ASSERT_FALSE(result.has_value());
+  EXPECT_THAT(result.error().context, HasSubstr(file()));
+}
+
+}  // namespace
+}  // namespace canaryd::store

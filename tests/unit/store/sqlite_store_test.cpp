@@ -1,0 +1,207 @@
+#include "canaryd/store/sqlite_store.hpp"
+
+#include "state_fixture.hpp"
+
+#include <gmock/gmock.h>
+
+#include <sys/stat.h>
+
+namespace canaryd::store {
+namespace {
+
+using namespace test;
+using ::testing::HasSubstr;
+using SqliteStoreTest = StateFixture;
+
+TEST_F(SqliteStoreTest, RowsAreThereAfterARestart) {
+  Journalist journalist;
+  std::vector<JournalEntry> written;
+  {
+    auto store = open().value();
+    for (int i = 0; i < 20; ++i) {
+      written.push_back(journalist.next());
+      ASSERT_TRUE(store->write(batch_of(written.back())).has_value());
+    }
+  }
+  auto store = open().value();
+  const auto latest = store->latest().value();
+  ASSERT_EQ(latest.size(), 1U);
+  EXPECT_EQ(latest[0].entry, written.back());
+  EXPECT_EQ(rollout::parse_state(latest[0].entry.state).value(), journalist.state());
+  const auto rows = store->history({}).value();
+  ASSERT_EQ(rows.size(), written.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(rows[i].entry, written[i]);
+  const Verification verification = store->verify().value();
+  EXPECT_TRUE(verification.ok()) << verification.problem;
+  EXPECT_EQ(verification.rows, written.size());
+  EXPECT_EQ(verification.head, rows.back().hash);
+}
+
+TEST_F(SqliteStoreTest, TheRowSaysWhatHappened) {
+  const JournalEntry entry = Journalist().next();
+  EXPECT_EQ(entry.event, "start");
+  EXPECT_EQ(entry.from, "idle");
+  EXPECT_EQ(entry.to, "progressing");
+  EXPECT_EQ(entry.cause, "operator");
+  EXPECT_EQ(entry.weight_after, BasisPoints(100));
+  EXPECT_THAT(entry.sentence, HasSubstr("started checkout at 1 %"));
+}
+
+TEST_F(SqliteStoreTest, FilesBelongToTheirOwnerOnly) {
+  auto store = open().value();
+  struct stat status {};
+  ASSERT_EQ(::stat(dir().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0700U);
+  ASSERT_EQ(::stat(file().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0600U);
+}
+
+TEST_F(SqliteStoreTest, LatestIsByRolloutAndHistoryCanBePaged) {
+  auto store = open().value();
+  Journalist a("a");
+  Journalist b("b");
+  for (int i = 0; i < 5; ++i) {
+    Batch batch = batch_of(a.next());
+    batch.entries.push_back(b.next());
+    ASSERT_TRUE(store->write(batch).has_value());
+  }
+  const auto latest = store->latest().value();
+  ASSERT_EQ(latest.size(), 2U);
+  EXPECT_EQ(latest[0].entry.rollout, "a");
+  EXPECT_EQ(latest[1].entry.generation, 5U);
+
+  HistoryQuery query{"b", 2, std::nullopt};
+  auto rows = store->history(query).value();
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].entry.generation, 4U);
+  EXPECT_EQ(rows[1].entry.generation, 5U);
+  query.after = 0;
+  rows = store->history(query).value();
+  EXPECT_EQ(rows[0].entry.generation, 1U);
+  query.after = rows[1].id;
+  EXPECT_EQ(store->history(query).value()[0].entry.generation, 3U);
+  query.after = ~std::uint64_t{0};
+  EXPECT_TRUE(store->history(query).value().empty());
+  query = {"", 100'000, std::nullopt};
+  EXPECT_EQ(store->history(query).value().size(), 10U);
+  EXPECT_TRUE(store->history({"nobody", 10, {}}).value().empty());
+}
+
+TEST_F(SqliteStoreTest, WritingTheSameAgainChangesNothing) {
+  auto store = open().value();
+  Batch batch = batch_of(Journalist().next());
+  batch.evidence = {block(1), block(2)};
+  batch.exposure = {{"checkout", 1, 4}};
+  ASSERT_TRUE(store->write(batch).has_value());
+  const std::string head = store->verify().value().head;
+  ASSERT_TRUE(store->write(batch).has_value());
+  EXPECT_EQ(store->verify().value().head, head);
+  EXPECT_EQ(store->evidence({"checkout", 1, 0, 10}).value().size(), 2U);
+}
+
+TEST_F(SqliteStoreTest, ContradictionsAreRefusedAndLeaveNothingBehind) {
+  auto store = open().value();
+  Journalist journalist;
+  const JournalEntry first = journalist.next();
+  const JournalEntry second = journalist.next();
+  ASSERT_TRUE(store->write(batch_of(first)).has_value());
+  ASSERT_TRUE(store->write(batch_of(second)).has_value());
+  JournalEntry other = second;
+  other.reason = "another story";
+  EXPECT_EQ(store->write(batch_of(other)).error().code, ErrorCode::kRefused);
+  other = first;
+  other.generation = 0;
+  EXPECT_EQ(store->write(batch_of(other)).error().code, ErrorCode::kRefused);
+
+  Batch half = batch_of(journalist.next());
+  half.evidence = {block(1), block(1)};
+  half.evidence[1].values = {99};
+  const auto refused = store->write(half);
+  EXPECT_EQ(refused.error().code, ErrorCode::kRefused);
+  EXPECT_EQ(refused.error().retry, Retry::kNever);
+  EXPECT_EQ(store->history({}).value().size(), 2U);
+  EXPECT_TRUE(store->evidence({"checkout", 1, 0, 10}).value().empty());
+  EXPECT_TRUE(store->verify().value().ok());
+}
+
+TEST_F(SqliteStoreTest, EvidenceIsReplayedInOrderByRunAndCanBeDropped) {
+  auto store = open().value();
+  Batch batch;
+  for (const std::uint64_t index : {3U, 1U, 2U, 10U}) batch.evidence.push_back(block(index));
+  batch.evidence.push_back(block(1, 7));
+  batch.evidence[0].kind = EvidenceKind::kStep;
+  batch.exposure = {{"checkout", 1, 4}, {"checkout", 7, 2}};
+  ASSERT_TRUE(store->write(batch).has_value());
+  auto rows = store->evidence({"checkout", 1, 2, 2}).value();
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0], block(2));
+  EXPECT_EQ(rows[1].kind, EvidenceKind::kStep);
+
+  ASSERT_TRUE(store->drop_evidence("checkout", 7).has_value());
+  EXPECT_TRUE(store->evidence({"checkout", 1, 0, 10}).value().empty());
+  EXPECT_EQ(store->evidence({"checkout", 7, 0, 10}).value().size(), 1U);
+  EXPECT_EQ(store->exposure_used("checkout", 1).value(), 0U);
+  EXPECT_EQ(store->exposure_used("checkout", 7).value(), 2U);
+}
+
+TEST_F(SqliteStoreTest, ExposureNeverFalls) {
+  auto store = open().value();
+  for (const std::uint64_t used : {3U, 9U, 5U}) {
+    Batch batch;
+    batch.exposure = {{"checkout", 1, used}};
+    ASSERT_TRUE(store->write(batch).has_value());
+  }
+  EXPECT_EQ(store->exposure_used("checkout", 1).value(), 9U);
+}
+
+TEST_F(SqliteStoreTest, WhatIsTooLongOrTooLargeIsRefused) {
+  auto store = open().value();
+  JournalEntry entry = Journalist().next();
+  entry.reason.assign(kMaxTextBytes + 1, 'x');
+  EXPECT_EQ(store->write(batch_of(entry)).error().code, ErrorCode::kLimit);
+  entry.reason = std::string("zero\0byte", 9);
+  entry.generation = ~std::uint64_t{0};
+  EXPECT_EQ(store->write(batch_of(entry)).error().code, ErrorCode::kInvalidArgument);
+  entry.generation = 1;
+  ASSERT_TRUE(store->write(batch_of(entry)).has_value());
+  EXPECT_EQ(store->latest().value()[0].entry, entry);
+}
+
+TEST_F(SqliteStoreTest, ASecondOpenerIsRefusedUntilTheFirstIsGone) {
+  auto first = open().value();
+  const auto second = open();
+  ASSERT_FALSE(second.has_value());
+  EXPECT_EQ(second.error().code, ErrorCode::kRefused);
+  EXPECT_THAT(second.error().context, HasSubstr(dir()));
+  EXPECT_THAT(second.error().context, HasSubstr("process " + std::to_string(::getpid())));
+  first.reset();
+  EXPECT_TRUE(open().has_value());
+}
+
+TEST_F(SqliteStoreTest, AFullDiskIsReportedAndTheStoreGoesOnWhenThereIsSpace) {
+  auto store = open(20).value();
+  Journalist journalist;
+  std::vector<JournalEntry> written;
+  Result<void> result;
+  JournalEntry entry;
+  for (int i = 0; i < 1000 && result; ++i) {
+    entry = journalist.next();
+    result = store->write(batch_of(entry));
+    if (result) written.push_back(entry);
+  }
+  ASSERT_FALSE(result.has_value());
+  EXPECT_EQ(result.error().code, ErrorCode::kIo);
+  EXPECT_EQ(result.error().retry, Retry::kSafe);
+  EXPECT_THAT(result.error().context, HasSubstr("full"));
+  EXPECT_THAT(result.error().context, HasSubstr(file()));
+  EXPECT_EQ(store->history({}).value().size(), written.size());
+  store.reset();
+
+  store = open().value();
+  ASSERT_TRUE(store->write(batch_of(entry)).has_value());
+  EXPECT_EQ(store->latest().value()[0].entry, entry);
+  EXPECT_TRUE(store->verify().value().ok());
+}
+
+}  // namespace
+}  // namespace canaryd::store

@@ -1,0 +1,390 @@
+#include "canaryd/telemetry/collector.hpp"
+
+#include "canaryd/telemetry/metrics.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+#include <utility>
+
+namespace canaryd::telemetry {
+namespace {
+
+using namespace std::chrono_literals;
+using stats::Judgement;
+
+constexpr RouteId kShop{0};
+constexpr RouteId kPlain{1};
+constexpr RolloutId kCheckout{0};
+
+TableLayout layout(std::uint64_t epoch, std::uint64_t weight_epoch = 1, std::uint32_t step = 0) {
+  TableLayout table;
+  table.epoch = epoch;
+  table.rollouts = {{.name = "checkout", .run = 1, .epoch = weight_epoch, .step = step}};
+  table.routes = {{"shop", kCheckout}, {"plain", std::nullopt}};
+  return table;
+}
+
+void finish(stats::CounterBlock& block,
+            int count,
+            Judgement judgement = Judgement::kGood,
+            Duration latency = 10ms) {
+  for (int i = 0; i < count; ++i) {
+    block.begin();
+    block.finish({.code_class = judgement == Judgement::kBad ? std::uint8_t{5} : std::uint8_t{2},
+                  .judgement = judgement,
+                  .saved = false,
+                  .latency = latency,
+                  .bytes_in = 10,
+                  .bytes_out = 100});
+  }
+}
+
+stats::CounterSnapshot total(const Collector& collector, std::string_view route, Cohort cohort) {
+  stats::CounterSnapshot found;
+  collector.visit_routes([&](auto name, auto, Cohort of, const auto& counts) {
+    if (name == route && of == cohort) found = counts;
+  });
+  return found;
+}
+
+struct CollectorTest : testing::Test {
+  Collector collector;
+  std::int64_t now = 1000;
+
+  std::vector<ClosedBlock> tick() {
+    collector.tick(++now);
+    return collector.take_blocks();
+  }
+};
+
+TEST_F(CollectorTest, MergesWorkersIntoOneBlockASecond) {
+  collector.begin_table(layout(1, 7, 2), now);
+  const auto one = collector.open_set();
+  const auto two = collector.open_set();
+  finish(one->at(kShop, Cohort::kStable), 90);
+  finish(two->at(kShop, Cohort::kStable), 5, Judgement::kBad);
+  finish(two->at(kShop, Cohort::kCanary), 4);
+  finish(two->at(kShop, Cohort::kCanary), 1, Judgement::kBad);
+  finish(two->at(kShop, Cohort::kCanary), 3, Judgement::kExcluded);
+  finish(one->at(kPlain, Cohort::kNone), 50);
+
+  const auto blocks = tick();
+  ASSERT_EQ(blocks.size(), 1U);
+  EXPECT_EQ(blocks[0].rollout, "checkout");
+  EXPECT_EQ(blocks[0].block,
+            (stats::Block{.start_second = 1000,
+                          .seconds = 1,
+                          .epoch = 7,
+                          .step = 2,
+                          .stable = {95, 5},
+                          .canary = {5, 1}}));
+  EXPECT_TRUE(tick().empty());  // Nothing came: nothing to compare.
+  EXPECT_EQ(total(collector, "shop", Cohort::kStable).requests(), 95U);
+  EXPECT_EQ(total(collector, "shop", Cohort::kCanary).requests(), 8U);
+  EXPECT_EQ(total(collector, "plain", Cohort::kNone).requests(), 50U);
+  EXPECT_EQ(collector.evidence_requests("checkout", Cohort::kCanary), 5U);
+}
+
+TEST_F(CollectorTest, SumsTheRoutesOfARollout) {
+  TableLayout table = layout(1);
+  table.routes.push_back({"shop-too", kCheckout});
+  collector.begin_table(table, now);
+  const auto set = collector.open_set();
+  finish(set->at(kShop, Cohort::kStable), 10);
+  finish(set->at(RouteId(2), Cohort::kStable), 20);
+  finish(set->at(RouteId(2), Cohort::kCanary), 3);
+  const auto blocks = tick();
+  ASSERT_EQ(blocks.size(), 1U);
+  EXPECT_EQ(blocks[0].block.stable.n, 30U);
+  EXPECT_EQ(blocks[0].block.canary.n, 3U);
+}
+
+// docs/statistics.md: what ends under a later weight is traffic, not evidence.
+TEST_F(CollectorTest, AChangeOfWeightClosesTheBlockAndLateRequestsAreNoEvidence) {
+  collector.begin_table(layout(1, 1), now);
+  auto old = collector.open_set();
+  finish(old->at(kShop, Cohort::kStable), 10);
+  finish(old->at(kShop, Cohort::kCanary), 1);
+  collector.begin_table(layout(2, 2, 1), now);
+  const auto fresh = collector.open_set();
+  auto blocks = collector.take_blocks();
+  ASSERT_EQ(blocks.size(), 1U);  // Closed by the change, with what came before it.
+  EXPECT_EQ(blocks[0].block.epoch, 1U);
+  EXPECT_EQ(blocks[0].block.stable.n, 10U);
+
+  finish(old->at(kShop, Cohort::kCanary), 5, Judgement::kBad);
+  finish(fresh->at(kShop, Cohort::kStable), 20);
+  finish(fresh->at(kShop, Cohort::kCanary), 2);
+  blocks = tick();
+  ASSERT_EQ(blocks.size(), 1U);
+  EXPECT_EQ(blocks[0].block.epoch, 2U);
+  EXPECT_EQ(blocks[0].block.step, 1U);
+  EXPECT_EQ(blocks[0].block.stable, (stats::CohortCounts{20, 0}));
+  EXPECT_EQ(blocks[0].block.canary, (stats::CohortCounts{2, 0}));
+  EXPECT_EQ(total(collector, "shop", Cohort::kCanary).requests(), 8U);
+  EXPECT_EQ(collector.traffic("checkout")->canary.step_requests, 2U);
+  EXPECT_EQ(collector.evidence_requests("checkout", Cohort::kCanary), 3U);
+}
+
+// Another rollout's weight, or a reload: this one's evidence goes on, old table or new.
+TEST_F(CollectorTest, ATableWithTheSameWeightLeavesTheBlockOpen) {
+  collector.begin_table(layout(1, 1), now);
+  const auto old = collector.open_set();
+  finish(old->at(kShop, Cohort::kStable), 10);
+  collector.begin_table(layout(2, 1), now);
+  EXPECT_TRUE(collector.take_blocks().empty());
+  const auto fresh = collector.open_set();
+  finish(old->at(kShop, Cohort::kCanary), 1);
+  finish(fresh->at(kShop, Cohort::kCanary), 2);
+  const auto blocks = tick();
+  ASSERT_EQ(blocks.size(), 1U);
+  EXPECT_EQ(blocks[0].block.stable.n, 10U);
+  EXPECT_EQ(blocks[0].block.canary.n, 3U);
+}
+
+TEST_F(CollectorTest, TotalsNeverFallOverTablesAndReloads) {
+  std::uint64_t before = 0;
+  std::shared_ptr<stats::CounterSet> held;
+  for (std::uint64_t epoch = 1; epoch <= 50; ++epoch) {
+    collector.begin_table(layout(epoch, epoch), now);
+    const auto previous = std::exchange(held, collector.open_set());
+    finish(held->at(kShop, Cohort::kStable), 3);
+    if (previous != nullptr) finish(previous->at(kShop, Cohort::kStable), 1);  // A late one.
+    static_cast<void>(tick());
+    const std::uint64_t sum = total(collector, "shop", Cohort::kStable).requests();
+    ASSERT_GE(sum, before);
+    before = sum;
+  }
+  EXPECT_EQ(before, 50U * 3 + 49);
+  EXPECT_LE(collector.live_sets(), 2U);
+}
+
+TEST_F(CollectorTest, ASetIsReadOnceMoreAfterItsWorkerLetGo) {
+  collector.begin_table(layout(1), now);
+  auto set = collector.open_set();
+  static_cast<void>(tick());
+  finish(set->at(kShop, Cohort::kStable), 4);
+  set->at(kShop, Cohort::kStable).begin();  // Under way when the worker lets go: never ends.
+  set.reset();
+  EXPECT_EQ(collector.live_sets(), 1U);
+  static_cast<void>(tick());
+  EXPECT_EQ(collector.live_sets(), 0U);
+  EXPECT_EQ(total(collector, "shop", Cohort::kStable).requests(), 4U);
+  EXPECT_EQ(total(collector, "shop", Cohort::kStable).active, 0);
+  static_cast<void>(tick());
+  EXPECT_EQ(total(collector, "shop", Cohort::kStable).requests(), 4U);
+}
+
+TEST_F(CollectorTest, ActiveIsTheSumOfAllWorkersAndTables) {
+  collector.begin_table(layout(1), now);
+  const auto old = collector.open_set();
+  old->at(kShop, Cohort::kCanary).begin();
+  collector.begin_table(layout(2), now);
+  const auto fresh = collector.open_set();
+  fresh->at(kShop, Cohort::kCanary).begin();
+  fresh->at(kShop, Cohort::kCanary).begin();
+  static_cast<void>(tick());
+  static_cast<void>(tick());
+  EXPECT_EQ(total(collector, "shop", Cohort::kCanary).active, 3);
+  EXPECT_EQ(collector.traffic("checkout")->canary.run.active, 3);
+  old->at(kShop, Cohort::kCanary).finish({});
+  static_cast<void>(tick());
+  EXPECT_EQ(total(collector, "shop", Cohort::kCanary).active, 2);
+}
+
+TEST_F(CollectorTest, RoutesOfNoTableAreForgottenWithTheirLastRequest) {
+  collector.begin_table(layout(1), now);
+  auto old = collector.open_set();
+  finish(old->at(kPlain, Cohort::kNone), 4);
+  finish(old->at(kShop, Cohort::kStable), 4);
+  TableLayout without = layout(2);
+  without.routes.pop_back();
+  collector.begin_table(without, now);
+  const auto fresh = collector.open_set();
+  static_cast<void>(tick());
+  EXPECT_EQ(total(collector, "plain", Cohort::kNone).requests(), 4U);
+  old.reset();
+  static_cast<void>(tick());
+  EXPECT_EQ(total(collector, "plain", Cohort::kNone).requests(), 0U);
+  EXPECT_EQ(total(collector, "shop", Cohort::kStable).requests(), 4U);
+}
+
+// ---- Duplicates over workers ----
+
+stats::Failure failure(std::uint64_t key, std::int64_t second, Cohort cohort = Cohort::kCanary) {
+  return {.rollout = kCheckout,
+          .route = kShop,
+          .cohort = cohort,
+          .key_hash = key,
+          .second = second,
+          .epoch = 1};
+}
+
+TEST_F(CollectorTest, AClientThatFailsOnTwoWorkersCountsOnce) {
+  collector.begin_table(layout(1), now);
+  const auto one = collector.open_set();
+  const auto two = collector.open_set();
+  const auto queue_one = collector.open_queue();
+  const auto queue_two = collector.open_queue();
+  finish(one->at(kShop, Cohort::kStable), 100);
+  finish(one->at(kShop, Cohort::kCanary), 10);
+  finish(one->at(kShop, Cohort::kCanary), 2, Judgement::kBad);
+  finish(two->at(kShop, Cohort::kCanary), 2, Judgement::kBad);
+  ASSERT_TRUE(queue_one->push(failure(11, now)));
+  ASSERT_TRUE(queue_one->push(failure(12, now)));
+  ASSERT_TRUE(queue_two->push(failure(11, now)));  // The same client.
+  ASSERT_TRUE(queue_two->push(failure(13, now)));
+  const auto blocks = tick();
+  ASSERT_EQ(blocks.size(), 1U);
+  EXPECT_EQ(blocks[0].block.canary, (stats::CohortCounts{13, 3}));
+  EXPECT_EQ(collector.evidence_requests("checkout", Cohort::kCanary), 13U);
+}
+
+TEST_F(CollectorTest, ADuplicateUnderAnOldWeightTakesNothingFromTheNewOne) {
+  collector.begin_table(layout(1, 1), now);
+  const auto old = collector.open_set();
+  const auto queue = collector.open_queue();
+  collector.begin_table(layout(2, 2), now);
+  const auto fresh = collector.open_set();
+  finish(fresh->at(kShop, Cohort::kStable), 10);
+  finish(fresh->at(kShop, Cohort::kCanary), 2, Judgement::kBad);
+  ASSERT_TRUE(queue->push(failure(11, now)));
+  ASSERT_TRUE(queue->push(failure(11, now)));
+  const auto blocks = tick();
+  ASSERT_EQ(blocks.size(), 1U);
+  EXPECT_EQ(blocks[0].block.canary, (stats::CohortCounts{2, 2}));
+}
+
+TEST_F(CollectorTest, FailuresOfUnknownTablesAreIgnored) {
+  collector.begin_table(layout(1), now);
+  const auto queue = collector.open_queue();
+  stats::Failure strange = failure(11, now);
+  strange.epoch = 99;
+  ASSERT_TRUE(queue->push(strange));
+  strange.epoch = 1;
+  strange.rollout = RolloutId(7);
+  ASSERT_TRUE(queue->push(strange));
+  EXPECT_TRUE(tick().empty());
+}
+
+TEST_F(CollectorTest, DroppedFailuresStayCountedWhenTheWorkerIsGone) {
+  collector.begin_table(layout(1), now);
+  auto queue = collector.open_queue();
+  std::uint64_t dropped = 0;
+  for (std::size_t i = 0; i < queue->capacity() + 5; ++i) {
+    dropped += queue->push(failure(i + 1, now)) ? 0U : 1U;
+  }
+  ASSERT_EQ(dropped, 5U);
+  queue.reset();
+  static_cast<void>(tick());
+  static_cast<void>(tick());
+  EXPECT_EQ(collector.failures_dropped(), 5U);
+}
+
+// ---- What people see ----
+
+TEST_F(CollectorTest, RatesSharesAndQuantiles) {
+  collector.begin_table(layout(1), now);
+  const auto set = collector.open_set();
+  for (int second = 0; second < 20; ++second) {
+    finish(set->at(kShop, Cohort::kStable), 90, Judgement::kGood, 10ms);
+    finish(set->at(kShop, Cohort::kCanary), 9, Judgement::kGood, 40ms);
+    finish(set->at(kShop, Cohort::kCanary), 1, Judgement::kBad);
+    static_cast<void>(tick());
+  }
+  const auto traffic = collector.traffic("checkout");
+  ASSERT_TRUE(traffic);
+  EXPECT_DOUBLE_EQ(traffic->stable.requests_per_second, 90);
+  EXPECT_DOUBLE_EQ(traffic->canary.requests_per_second, 10);
+  EXPECT_DOUBLE_EQ(*traffic->canary.failure_share, 0.1);
+  EXPECT_DOUBLE_EQ(*traffic->stable.failure_share, 0.0);
+  EXPECT_DOUBLE_EQ(*traffic->canary_share, 0.1);
+  EXPECT_EQ(traffic->canary.run.requests, 200U);
+  EXPECT_EQ(traffic->canary.step_requests, 200U);
+  EXPECT_DOUBLE_EQ(*traffic->canary.run.error_rate, 0.1);
+  EXPECT_DOUBLE_EQ(traffic->canary.run.requests_per_second, 10);
+  EXPECT_NEAR(std::chrono::duration<double>(*traffic->canary.run.p50).count(), 0.040, 0.001);
+  EXPECT_NEAR(std::chrono::duration<double>(*traffic->stable.run.p99).count(), 0.010, 0.0003);
+  EXPECT_FALSE(collector.traffic("unknown"));
+}
+
+TEST_F(CollectorTest, RecentForgetsWhatIsOlderThanAMinute) {
+  collector.begin_table(layout(1), now);
+  const auto set = collector.open_set();
+  finish(set->at(kShop, Cohort::kCanary), 100, Judgement::kBad);
+  for (int second = 0; second < 29; ++second) static_cast<void>(tick());
+  EXPECT_EQ(collector.traffic("checkout")->canary.recent.bad, 100U);
+  for (int second = 0; second < 32; ++second) static_cast<void>(tick());
+  EXPECT_EQ(collector.traffic("checkout")->canary.recent.bad, 0U);
+  EXPECT_EQ(collector.traffic("checkout")->canary.run.bad, 100U);
+}
+
+TEST_F(CollectorTest, ANewRunBeginsItsFiguresAnew) {
+  collector.begin_table(layout(1), now);
+  const auto old = collector.open_set();
+  finish(old->at(kShop, Cohort::kCanary), 100, Judgement::kBad);
+  finish(old->at(kShop, Cohort::kStable), 100);
+  TableLayout next = layout(2, 1);
+  next.rollouts[0].run = 2;  // Fresh evidence, even if the other numbers should be the same.
+  collector.begin_table(next, now);
+  EXPECT_TRUE(collector.take_blocks().empty());
+  const auto fresh = collector.open_set();
+  finish(old->at(kShop, Cohort::kCanary), 7, Judgement::kBad);
+  finish(fresh->at(kShop, Cohort::kCanary), 2);
+  EXPECT_TRUE(tick().empty());
+  const auto traffic = collector.traffic("checkout");
+  EXPECT_EQ(traffic->canary.run.requests, 2U);
+  EXPECT_EQ(traffic->canary.step_requests, 2U);
+  EXPECT_EQ(collector.evidence_requests("checkout", Cohort::kCanary), 2U);
+  EXPECT_EQ(total(collector, "shop", Cohort::kCanary).requests(), 109U);
+}
+
+TEST_F(CollectorTest, FillsTheMetricsSnapshot) {
+  collector.begin_table(layout(1), now);
+  const auto set = collector.open_set();
+  finish(set->at(kShop, Cohort::kStable), 3);
+  finish(set->at(kShop, Cohort::kCanary), 2, Judgement::kBad);
+  finish(set->at(kPlain, Cohort::kNone), 1);
+  static_cast<void>(tick());
+  MetricsSnapshot snapshot;
+  add_traffic(collector, snapshot);
+  ASSERT_EQ(snapshot.routes.size(), 3U);
+  EXPECT_EQ(snapshot.routes[0].route, "plain");
+  EXPECT_EQ(snapshot.routes[0].rollout, "");
+  EXPECT_EQ(snapshot.routes[2].cohort, Cohort::kCanary);
+  EXPECT_EQ(snapshot.routes[2].code_class[5], 2U);
+  ASSERT_EQ(snapshot.traffic.size(), 3U);
+  const TrafficMetrics& stable = snapshot.traffic[1];
+  EXPECT_EQ(stable.rollout, "checkout");
+  EXPECT_EQ(stable.duration.histogram.total(), 3U);
+  EXPECT_NEAR(stable.duration.sum_seconds, 0.03, 1e-9);
+  EXPECT_EQ(stable.request_body_bytes, 30U);
+  EXPECT_EQ(stable.response_body_bytes, 300U);
+}
+
+// Workers write and let go while the collector reads: every request is counted once.
+TEST(Collector, CountsEachRequestOnceWhileWorkersRun) {
+  constexpr int kTables = 40;
+  constexpr int kRequests = 500;
+  Collector collector;
+  std::int64_t now = 0;
+  std::vector<std::jthread> workers;
+  for (int table = 1; table <= kTables; ++table) {
+    collector.begin_table(layout(static_cast<std::uint64_t>(table)), now);
+    workers.emplace_back([set = collector.open_set()]() mutable {
+      for (int i = 0; i < kRequests; ++i) finish(set->at(kShop, Cohort::kStable), 1);
+      set.reset();
+    });
+    collector.tick(++now);
+  }
+  workers.clear();  // Joins.
+  collector.tick(++now);
+  EXPECT_EQ(collector.live_sets(), 0U);
+  EXPECT_EQ(total(collector, "shop", Cohort::kStable).requests(),
+            std::uint64_t{kTables} * kRequests);
+}
+
+}  // namespace
+}  // namespace canaryd::telemetry
