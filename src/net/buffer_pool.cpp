@@ -1,5 +1,6 @@
 #include "canaryd/net/buffer_pool.hpp"
 
+#include <algorithm>
 #include <new>
 
 namespace canaryd::net {
@@ -14,32 +15,36 @@ BufferPool::~BufferPool() {
 }
 
 Result<Buffer> BufferPool::acquire() {
-  if (on_loan_ >= limits_.blocks_max) {
+  if (free_.empty() || on_loan_ >= limits_.blocks_max) return acquire(1);
+  char* block = free_.back();  // The last one back is the warmest in the cache.
+  free_.pop_back();
+  ++on_loan_;
+  return Buffer(*this, block, limits_.block_bytes);
+}
+
+Result<Buffer> BufferPool::acquire(std::size_t blocks) {
+  CANARYD_ASSERT(blocks > 0);
+  const std::size_t left = limits_.blocks_max - std::min(on_loan_, limits_.blocks_max);
+  char* data = nullptr;
+  if (blocks <= left) {
+    data = static_cast<char*>(::operator new(blocks* limits_.block_bytes, std::nothrow));
+  }
+  if (data == nullptr) {
     ++refused_;
     return fail(ErrorCode::kLimit);
   }
-  char* block = nullptr;
-  if (free_.empty()) {
-    block = static_cast<char*>(::operator new(limits_.block_bytes, std::nothrow));
-    if (block == nullptr) {
-      ++refused_;
-      return fail(ErrorCode::kLimit);
-    }
-  } else {
-    block = free_.back();  // The last one back is the warmest in the cache.
-    free_.pop_back();
-  }
-  ++on_loan_;
-  return Buffer(*this, block);
+  on_loan_ += blocks;
+  return Buffer(*this, data, blocks * limits_.block_bytes);
 }
 
-void BufferPool::give_back(char* block) noexcept {
-  CANARYD_ASSERT(on_loan_ > 0);
-  --on_loan_;
-  if (free_.size() < limits_.cached_max) {
-    free_.push_back(block);  // Within the capacity reserved above.
+void BufferPool::give_back(char* data, std::size_t bytes) noexcept {
+  const std::size_t blocks = bytes == limits_.block_bytes ? 1 : bytes / limits_.block_bytes;
+  CANARYD_ASSERT(on_loan_ >= blocks);
+  on_loan_ -= blocks;
+  if (blocks == 1 && free_.size() < limits_.cached_max) {
+    free_.push_back(data);  // Within the capacity reserved above.
   } else {
-    ::operator delete(block);
+    ::operator delete(data);
   }
 }
 

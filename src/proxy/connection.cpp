@@ -13,6 +13,9 @@ namespace {
 // section 9.6).
 constexpr Duration kLingerTime = std::chrono::seconds(1);
 constexpr std::size_t kLingerBytes = 16 * 1024 * 1024;
+// Requests that are here already and that we answer ourselves need no wait: after so many of them
+// the other connections get a turn.
+constexpr int kExchangesPerTurn = 16;
 
 }  // namespace
 
@@ -56,9 +59,13 @@ net::Task<void> Connection::serve(std::unique_ptr<Connection> self) {
     }
     exchange->begin(connection);
     Next next = Next::kPipelined;
-    while (next == Next::kPipelined) {
+    for (int served = 1; next == Next::kPipelined; ++served) {
       const Next after = co_await exchange->run();
       next = after;
+      if (next == Next::kPipelined && served % kExchangesPerTurn == 0) {
+        const net::Wake turn = co_await connection.waiter_.yield();
+        if (turn == net::Wake::kCancelled) next = Next::kClose;
+      }
       if (next != Next::kNothing) by = state.runtime.now() + connection.spec().keep_alive_timeout;
     }
     exchange->release();

@@ -5,6 +5,7 @@
 #include "proxy/local_reply.hpp"
 #include "proxy/record.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -140,6 +141,7 @@ net::Task<ProxyError> Exchange::read_head() {
     }
     if (!got.would_block()) co_return ProxyError::kClientGone;
     if (nothing_received()) co_return ProxyError::kNone;
+    park_head();
     const net::Wake wake = co_await connection_->waiter().until(deadline, net::readable(client()));
     if (wake == net::Wake::kTimeout) co_return ProxyError::kRequestTimeout;
     if (wake == net::Wake::kCancelled) co_return ProxyError::kClientGone;
@@ -153,22 +155,49 @@ bool Exchange::nothing_received() const noexcept {
   return bytes.empty() || bytes == "\r\n" || bytes == "\r";
 }
 
-// No head is longer than a large block, so growing once is enough.
+// A small block to begin with. A head that does not fit grows by doubling: it never takes more than
+// twice what the client has sent, and this.
 ProxyError Exchange::make_room() {
   if (head_block_ && end_ < head_block_.size()) return ProxyError::kNone;
+  const std::size_t held = end_ - begin_;
   if (head_block_ && begin_ > 0) {
-    std::memmove(head_block_.data(), head_block_.data() + begin_, end_ - begin_);
-    end_ -= begin_;
-    begin_ = 0;
+    std::memmove(head_block_.data(), head_block_.data() + begin_, held);
+    head_moved(held);
     return ProxyError::kNone;
   }
-  if (head_block_.size() == net::BufferPools::kLargeBytes) return ProxyError::kHeadersTooLarge;
+  // No head is longer than a large block.
+  if (held >= net::BufferPools::kLargeBytes) return ProxyError::kHeadersTooLarge;
   net::BufferPools& pools = state_.runtime.buffers();
-  auto block = head_block_ ? pools.large.acquire() : pools.small.acquire();
+  auto block = held < net::BufferPools::kSmallBytes
+                   ? pools.small.acquire()
+                   : pools.exact.acquire(std::min(2 * held, net::BufferPools::kLargeBytes));
   if (!block) return ProxyError::kOverloaded;
-  if (end_ > 0) std::memcpy(block->data(), head_block_.data(), end_);
-  head_block_ = std::move(*block);
+  take_head_block(std::move(*block));
   return ProxyError::kNone;
+}
+
+// Half a head waits in as many bytes as it has: thousands of clients that send theirs slowly must
+// not hold thousands of blocks.
+void Exchange::park_head() noexcept {
+  const std::size_t held = end_ - begin_;
+  if (head_block_.size() <= 2 * held) return;
+  // None to be had: then it stays where it is.
+  auto exact = state_.runtime.buffers().exact.acquire(held);
+  if (exact) take_head_block(std::move(*exact));
+}
+
+void Exchange::take_head_block(net::Buffer block) noexcept {
+  const std::size_t held = end_ - begin_;
+  if (held > 0) std::memcpy(block.data(), head_block_.data() + begin_, held);
+  head_block_ = std::move(block);
+  head_moved(held);
+}
+
+// What has been parsed of it so far follows the bytes to where they are now.
+void Exchange::head_moved(std::size_t held) noexcept {
+  begin_ = 0;
+  end_ = held;
+  if (held > 0) static_cast<void>(request_parser_.parse(received(), request_));
 }
 
 // ---- The decision

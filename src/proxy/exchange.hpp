@@ -59,6 +59,9 @@ class Exchange {
 
   [[nodiscard]] bool nothing_received() const noexcept;
   [[nodiscard]] ProxyError make_room();
+  void park_head() noexcept;
+  void take_head_block(net::Buffer block) noexcept;
+  void head_moved(std::size_t held) noexcept;
   [[nodiscard]] bool start_upload();
   [[nodiscard]] FlowState advance_upload();
   [[nodiscard]] FlowState advance_response();

@@ -175,10 +175,12 @@ FlowState Exchange::receive_response() {
   if (!server().readable_flag()) return FlowState::kNeedRead;
   net::BufferPools& pools = state_.runtime.buffers();
   if (!response_block_ || response_end_ == response_block_.size()) {
-    auto block = response_block_ ? pools.large.acquire() : pools.small.acquire();
-    if (!block) return FlowState::kNoBuffer;
     const std::size_t held = response_end_ - response_begin_;
-    if (block->size() <= held) return FlowState::kMalformed;
+    if (held >= net::BufferPools::kLargeBytes) return FlowState::kMalformed;
+    auto block = held < net::BufferPools::kSmallBytes
+                     ? pools.small.acquire()
+                     : pools.exact.acquire(std::min(2 * held, net::BufferPools::kLargeBytes));
+    if (!block) return FlowState::kNoBuffer;
     if (held > 0) std::memcpy(block->data(), response_block_.data() + response_begin_, held);
     response_block_ = std::move(*block);
     response_begin_ = 0;

@@ -293,7 +293,7 @@ TEST_F(ErrorsTest, RunningOutOfDescriptorsIsNotTheUpstreamsFault) {
 
 class BuffersTest : public ProxyTest {
  protected:
-  BuffersTest() : ProxyTest({.small_blocks_max = 3, .large_blocks_max = 0}) {}
+  BuffersTest() : ProxyTest({.small_blocks_max = 3, .large_blocks_max = 0, .exact_bytes_max = 0}) {}
 };
 
 TEST_F(BuffersTest, AnswersWithoutABuffer) {

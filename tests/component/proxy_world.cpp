@@ -116,6 +116,7 @@ void ProxyWorld::finish() {
   EXPECT_EQ(listener_gauge->active.load(), 0);
   EXPECT_EQ(worker.buffers().small.on_loan(), 0U);
   EXPECT_EQ(worker.buffers().large.on_loan(), 0U);
+  EXPECT_EQ(worker.buffers().exact.on_loan(), 0U);
   for (const auto& set : counter_sets_) {
     for (std::uint32_t route = 0; route < set->routes(); ++route) {
       for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary, Cohort::kNone}) {

@@ -2,7 +2,8 @@
 // read and gives it back when the message is through: an idle connection holds none.
 //
 // Small blocks (16 KiB) hold a head and most bodies; a relay that fills two in a row changes to a
-// large one (256 KiB), which halves the cost of big bodies (docs/design.md section 12). A few free
+// large one (256 KiB), which halves the cost of big bodies (docs/design.md section 12). What has to
+// wait while it is small, such as half a head, waits in a piece of exactly its size. A few free
 // blocks are kept, the rest goes back to the allocator. Contents are not cleared.
 //
 // Thread rule: one worker. Limits: blocks_max each; reaching it is kLimit, for the caller to count
@@ -25,12 +26,15 @@ class Buffer {
  public:
   Buffer() noexcept = default;
   Buffer(Buffer&& other) noexcept
-      : pool_(std::exchange(other.pool_, nullptr)), data_(std::exchange(other.data_, nullptr)) {}
+      : pool_(std::exchange(other.pool_, nullptr)),
+        data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     if (this != &other) {
       release();
       pool_ = std::exchange(other.pool_, nullptr);
       data_ = std::exchange(other.data_, nullptr);
+      size_ = std::exchange(other.size_, 0);
     }
     return *this;
   }
@@ -38,16 +42,18 @@ class Buffer {
 
   [[nodiscard]] explicit operator bool() const noexcept { return data_ != nullptr; }
   [[nodiscard]] char* data() const noexcept { return data_; }
-  [[nodiscard]] inline std::size_t size() const noexcept;  // 0 for an empty handle.
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }  // 0 for an empty handle.
   [[nodiscard]] std::span<char> span() const noexcept { return {data_, size()}; }
   inline void release() noexcept;
 
  private:
   friend class BufferPool;
-  Buffer(BufferPool& pool, char* data) noexcept : pool_(&pool), data_(data) {}
+  Buffer(BufferPool& pool, char* data, std::size_t size) noexcept
+      : pool_(&pool), data_(data), size_(size) {}
 
   BufferPool* pool_ = nullptr;
   char* data_ = nullptr;
+  std::size_t size_ = 0;
 };
 
 class BufferPool {
@@ -65,16 +71,21 @@ class BufferPool {
   ~BufferPool();
 
   [[nodiscard]] Result<Buffer> acquire();
+  // That many blocks in one piece, which is not kept when it comes back. At least one.
+  [[nodiscard]] Result<Buffer> acquire(std::size_t blocks);
+
+  // May be fewer than are on loan: then nothing is lent until enough have come back.
+  void set_blocks_max(std::size_t blocks_max) noexcept { limits_.blocks_max = blocks_max; }
 
   [[nodiscard]] std::size_t block_bytes() const noexcept { return limits_.block_bytes; }
-  [[nodiscard]] std::size_t on_loan() const noexcept { return on_loan_; }
+  [[nodiscard]] std::size_t on_loan() const noexcept { return on_loan_; }  // In blocks.
   [[nodiscard]] std::size_t cached() const noexcept { return free_.size(); }
   // acquire() calls that found the pool exhausted, since the start.
   [[nodiscard]] std::size_t refused() const noexcept { return refused_; }
 
  private:
   friend class Buffer;
-  void give_back(char* block) noexcept;
+  void give_back(char* data, std::size_t bytes) noexcept;
 
   Limits limits_;
   std::size_t on_loan_ = 0;
@@ -82,31 +93,31 @@ class BufferPool {
   std::vector<char*> free_;
 };
 
-inline std::size_t Buffer::size() const noexcept {
-  return pool_ == nullptr ? 0 : pool_->block_bytes();
-}
 inline void Buffer::release() noexcept {
   if (data_ == nullptr) return;
-  std::exchange(pool_, nullptr)->give_back(std::exchange(data_, nullptr));
+  std::exchange(pool_, nullptr)->give_back(std::exchange(data_, nullptr), std::exchange(size_, 0));
 }
 
-// The two pools of a worker. The default bounds one worker's buffers at 64 MiB of small and 64 MiB
-// of large blocks.
+// The pools of a worker. The default bounds one worker's buffers at 64 MiB of each kind; the daemon
+// raises the number of small blocks to what its connections can need.
 struct BufferPools {
   static constexpr std::size_t kSmallBytes = 16 * 1024;
   static constexpr std::size_t kLargeBytes = 256 * 1024;
   struct Limits {
     std::size_t small_blocks_max = 4096;
     std::size_t large_blocks_max = 256;
+    std::size_t exact_bytes_max = 64 * 1024 * 1024;
   };
 
   BufferPools() : BufferPools(Limits{}) {}
   explicit BufferPools(Limits limits)
       : small({kSmallBytes, limits.small_blocks_max, 64}),
-        large({kLargeBytes, limits.large_blocks_max, 8}) {}
+        large({kLargeBytes, limits.large_blocks_max, 8}),
+        exact({1, limits.exact_bytes_max, 0}) {}
 
   BufferPool small;
   BufferPool large;
+  BufferPool exact;  // In bytes: pieces of any size.
 };
 
 }  // namespace canaryd::net

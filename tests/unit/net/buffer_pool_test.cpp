@@ -57,5 +57,42 @@ TEST(BufferPoolTest, MovingAHandleMovesTheLoan) {
   EXPECT_EQ(pool.on_loan(), 0U);
 }
 
+TEST(BufferPoolTest, LendsSeveralBlocksInOnePiece) {
+  BufferPool pool({.block_bytes = 1, .blocks_max = 100, .cached_max = 0});
+  auto piece = pool.acquire(60);
+  ASSERT_TRUE(piece.has_value());
+  EXPECT_EQ(piece->size(), 60U);
+  EXPECT_EQ(pool.on_loan(), 60U);
+  EXPECT_FALSE(pool.acquire(41).has_value());
+  EXPECT_EQ(pool.refused(), 1U);
+  const auto rest = pool.acquire(40);
+  EXPECT_TRUE(rest.has_value());
+  piece->release();
+  EXPECT_EQ(pool.on_loan(), 40U);
+  EXPECT_EQ(pool.cached(), 0U);
+}
+
+TEST(BufferPoolTest, ALargePieceIsNotKeptAsABlock) {
+  BufferPool pool({.block_bytes = 64, .blocks_max = 8, .cached_max = 8});
+  std::move(*pool.acquire(3)).release();
+  EXPECT_EQ(pool.on_loan(), 0U);
+  EXPECT_EQ(pool.cached(), 0U);
+}
+
+TEST(BufferPoolTest, TheBoundMayMove) {
+  BufferPool pool({.block_bytes = 64, .blocks_max = 1, .cached_max = 8});
+  auto first = pool.acquire();
+  EXPECT_FALSE(pool.acquire().has_value());
+  pool.set_blocks_max(2);
+  auto second = pool.acquire();
+  ASSERT_TRUE(second.has_value());
+  // Fewer than are on loan: it waits until they are back.
+  pool.set_blocks_max(1);
+  first->release();
+  EXPECT_FALSE(pool.acquire().has_value());
+  second->release();
+  EXPECT_TRUE(pool.acquire().has_value());
+}
+
 }  // namespace
 }  // namespace canaryd::net
