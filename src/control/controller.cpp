@@ -130,7 +130,8 @@ Controller::State::State(Parts parts_in, config::Config config_in, Recovered rec
     : parts(std::move(parts_in)),
       config(std::move(config_in)),
       recovered(std::move(recovered_in)),
-      host(std::make_shared<RunnerHost>()) {
+      host(std::make_shared<RunnerHost>()),
+      upstreams(parts.data_plane->workers()) {
   host->publish = [this](std::function<void()> done) { publish(std::move(done)); };
   host->wall_now = [this] { return parts.clock->wall_now(); };
   host->store = parts.store;
@@ -182,35 +183,18 @@ void Controller::State::publish(std::function<void()> done) {
   CANARYD_ASSERT(snapshot.has_value());
   parts.collector->begin_table(make_layout(config, all, table_epoch), second());
   absorb_blocks();
+  upstreams.update((*snapshot)->upstreams);
   std::vector<proxy::WorkerSnapshot> copies;
   for (std::size_t worker = 0; worker < parts.data_plane->workers(); ++worker) {
     proxy::WorkerSnapshot copy;
     copy.shared = *snapshot;
     copy.counters = parts.collector->open_set();
     for (const upstream::UpstreamSpec& spec : (*snapshot)->upstreams) {
-      copy.upstreams.push_back(counters_of(spec, worker));
+      copy.upstreams.push_back(upstreams.share(spec, worker));
     }
     copies.push_back(std::move(copy));
   }
   parts.data_plane->publish(std::move(copies), std::move(done));
-}
-
-std::shared_ptr<upstream::UpstreamCounters> Controller::State::counters_of(
-    const upstream::UpstreamSpec& spec, std::size_t worker) {
-  UpstreamEntry& entry = upstreams[spec.name];
-  if (entry.counters.empty() || !(entry.spec == spec)) {
-    entry.spec = spec;
-    entry.counters.clear();
-    for (std::size_t i = 0; i < parts.data_plane->workers(); ++i) {
-      entry.counters.push_back(std::make_shared<upstream::UpstreamCounters>(spec.endpoints.size()));
-    }
-  }
-  return entry.counters[worker];
-}
-
-void Controller::State::forget_upstreams() {
-  std::erase_if(upstreams,
-                [this](const auto& item) { return !config.find_upstream(item.first).has_value(); });
 }
 
 void Controller::State::absorb_blocks() {
@@ -450,19 +434,13 @@ std::vector<UpstreamView> Controller::upstreams() const {
   for (const config::Upstream& upstream : state_->config.upstreams) {
     UpstreamView view;
     view.name = upstream.name;
-    const auto entry = state_->upstreams.find(upstream.name);
-    for (std::size_t i = 0; i < upstream.endpoints.size(); ++i) {
-      EndpointView endpoint;
-      endpoint.address = to_string(upstream.endpoints[i].address);
-      if (entry != state_->upstreams.end()) {
-        for (const auto& counters : entry->second.counters) {
-          if (i < counters->active_requests.size()) {
-            endpoint.active_requests +=
-                counters->active_requests[i].load(std::memory_order_relaxed);
-          }
-        }
+    if (const UpstreamEntry* entry = state_->upstreams.find(upstream.name)) {
+      for (const EndpointEntry& each : entry->endpoints) {
+        EndpointView endpoint;
+        endpoint.address = to_string(each.state->address());
+        endpoint.active_requests = each.active_requests();
+        view.endpoints.push_back(std::move(endpoint));
       }
-      view.endpoints.push_back(std::move(endpoint));
     }
     views.push_back(std::move(view));
   }

@@ -3,9 +3,9 @@
 
 #include "canaryd/control/controller.hpp"
 #include "control/runner.hpp"
+#include "control/upstream_registry.hpp"
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,10 +29,6 @@ struct Controller::State {
   [[nodiscard]] std::vector<InForce> in_force() const;
   [[nodiscard]] Runner* find(std::string_view name) const noexcept;
   [[nodiscard]] std::int64_t second() const noexcept;
-  // Counters of one upstream on one worker; they live as long as the upstream keeps its endpoints.
-  [[nodiscard]] std::shared_ptr<upstream::UpstreamCounters> counters_of(
-      const upstream::UpstreamSpec& spec, std::size_t worker);
-  void forget_upstreams();
   void open_listeners(std::vector<std::shared_ptr<const proxy::ListenerSpec>> specs,
                       std::function<void(Result<void>)> done);
   struct Opening;
@@ -43,11 +39,6 @@ struct Controller::State {
   // A configuration whose new listeners are open already; `joining` are the runners it adds.
   void apply(config::Config next, const Runners& joining);
 
-  struct UpstreamEntry {
-    upstream::UpstreamSpec spec;
-    std::vector<std::shared_ptr<upstream::UpstreamCounters>> counters;  // One a worker.
-  };
-
   Parts parts;
   config::Config config;
   Recovered recovered;
@@ -55,7 +46,7 @@ struct Controller::State {
   Runners runners;                   // In the order of config.rollouts.
   // Of rollouts that a reload took out of the file. Their journal goes on should they come back.
   Runners parked;
-  std::map<std::string, UpstreamEntry, std::less<>> upstreams;
+  UpstreamRegistry upstreams;
   std::uint64_t table_epoch = 0;
   std::uint64_t ticks = 0;
   bool listening = false;

@@ -32,7 +32,7 @@ telemetry::ListenerMetrics listener_metrics(const ListenerStatus& status) {
 }
 
 telemetry::UpstreamMetrics upstream_metrics(const config::Upstream& upstream,
-                                            const Controller::State::UpstreamEntry* entry) {
+                                            const UpstreamEntry* entry) {
   telemetry::UpstreamMetrics metrics;
   metrics.name = upstream.name;
   std::uint64_t ok = 0;
@@ -122,9 +122,7 @@ std::string metrics_text_of(const Controller::State& state) {
   }
   telemetry::add_traffic(*state.parts.collector, snapshot);
   for (const config::Upstream& upstream : state.config.upstreams) {
-    const auto entry = state.upstreams.find(upstream.name);
-    snapshot.upstreams.push_back(
-        upstream_metrics(upstream, entry == state.upstreams.end() ? nullptr : &entry->second));
+    snapshot.upstreams.push_back(upstream_metrics(upstream, state.upstreams.find(upstream.name)));
   }
   for (const auto& runner : state.runners) {
     snapshot.rollouts.push_back(rollout_metrics(state, *runner));

@@ -198,7 +198,6 @@ void Controller::State::apply(config::Config next, const Runners& joining) {
   for (const auto& runner : joining) announce_restart(*runner, kBack);
   for (const auto& runner : parked) runner->save_evidence();
   publish(nullptr);
-  forget_upstreams();
 }
 
 }  // namespace canaryd::control

@@ -1,5 +1,7 @@
 #include "control/snapshot.hpp"
 
+#include "canaryd/net/buffer_pool.hpp"
+
 #include <algorithm>
 #include <utility>
 

@@ -8,7 +8,7 @@
 
 #include "canaryd/base/error.hpp"
 #include "canaryd/proxy/counters.hpp"
-#include "canaryd/upstream/upstream.hpp"
+#include "canaryd/upstream/spec.hpp"
 
 namespace canaryd::proxy {
 

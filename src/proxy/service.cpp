@@ -85,18 +85,16 @@ void Service::publish(WorkerSnapshot snapshot) {
   const WorkerTable* const old = state_->table.get();
   for (std::size_t i = 0; i < shared.upstreams.size(); ++i) {
     const upstream::UpstreamSpec& spec = shared.upstreams[i];
+    const upstream::UpstreamShare& share = snapshot.upstreams[i];
     boost::local_shared_ptr<upstream::Upstream> kept;
     if (old != nullptr) {
       for (const auto& candidate : old->upstreams) {
         // The same counters mean that control regards it as the same upstream.
-        if (candidate->shared_counters() == snapshot.upstreams[i] && candidate->spec() == spec) {
-          kept = candidate;
-        }
+        if (candidate->share().counters == share.counters) kept = candidate;
       }
     }
-    if (kept == nullptr) {
-      kept = boost::make_local_shared<upstream::Upstream>(
-          state_->runtime, spec, snapshot.upstreams[i]);
+    if (kept == nullptr || !(kept->spec() == spec) || !(kept->share() == share)) {
+      kept = boost::make_local_shared<upstream::Upstream>(state_->runtime, spec, share, kept.get());
     }
     table->upstreams.push_back(std::move(kept));
   }

@@ -7,6 +7,7 @@
 #include "canaryd/net/task_group.hpp"
 #include "canaryd/proxy/service.hpp"
 #include "canaryd/stats/dedupe.hpp"
+#include "canaryd/upstream/upstream.hpp"
 #include "proxy/local_reply.hpp"
 
 #include <boost/smart_ptr/local_shared_ptr.hpp>

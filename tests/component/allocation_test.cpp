@@ -5,6 +5,7 @@
 #include "canaryd/proxy/service.hpp"
 #include "component/allocation_count.hpp"
 #include "support/manual_clock.hpp"
+#include "support/upstream_share.hpp"
 
 #include <gtest/gtest.h>
 
@@ -159,7 +160,7 @@ class AllocationTest : public testing::Test {
       spec.name = name;
       spec.endpoints = {net::Address{}};
       shared->upstreams.push_back(spec);
-      result.upstreams.push_back(std::make_shared<upstream::UpstreamCounters>(1));
+      result.upstreams.push_back(make_share(spec));
     }
     shared->failures.resize(1);
     shared->failures[0].status.set(500);

@@ -60,12 +60,10 @@ void ProxyWorld::publish() {
   routing::TableSpec spec = table;
   for (const upstream::UpstreamSpec& each : upstreams) {
     spec.upstreams.push_back(each.name);
-    Counted& counted = upstream_counters_[each.name];
-    if (counted.counters == nullptr || counted.spec != each) {
-      counted = {each, std::make_shared<upstream::UpstreamCounters>(each.endpoints.size())};
-      all_upstream_counters_.push_back(counted.counters);
-    }
-    snapshot.upstreams.push_back(counted.counters);
+    upstream::UpstreamShare& share = shares_[each.name];
+    share = make_share(each, share);
+    all_shares_.push_back(share);
+    snapshot.upstreams.push_back(share);
   }
   auto built = routing::RoutingTable::build(std::move(spec));
   ASSERT_TRUE(built.has_value()) << describe(built.error());
@@ -105,7 +103,7 @@ std::uint64_t ProxyWorld::errors(ProxyError error) const {
 }
 
 upstream::UpstreamCounters& ProxyWorld::upstream(std::string_view name) {
-  return *upstream_counters_.find(name)->second.counters;
+  return *shares_.find(name)->second.counters;
 }
 
 void ProxyWorld::finish() {
@@ -130,9 +128,11 @@ void ProxyWorld::finish() {
       }
     }
   }
-  for (const auto& counters : all_upstream_counters_) {
-    EXPECT_EQ(counters->busy.load(), 0U);
-    for (const auto& active : counters->active_requests) EXPECT_EQ(active.load(), 0U);
+  for (const upstream::UpstreamShare& share : all_shares_) {
+    EXPECT_EQ(share.counters->busy.load(), 0U);
+    for (const upstream::EndpointShare& endpoint : share.endpoints) {
+      EXPECT_EQ(endpoint.counters->active_requests.load(), 0U);
+    }
   }
 }
 

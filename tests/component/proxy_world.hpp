@@ -10,6 +10,7 @@
 #include "component/http_text.hpp"
 #include "support/manual_clock.hpp"
 #include "support/sim.hpp"
+#include "support/upstream_share.hpp"
 
 #include <gtest/gtest.h>
 
@@ -74,12 +75,8 @@ class ProxyWorld {
   std::unique_ptr<proxy::Service> service;
 
  private:
-  struct Counted {
-    upstream::UpstreamSpec spec;
-    std::shared_ptr<upstream::UpstreamCounters> counters;
-  };
-  std::map<std::string, Counted, std::less<>> upstream_counters_;
-  std::vector<std::shared_ptr<upstream::UpstreamCounters>> all_upstream_counters_;
+  std::map<std::string, upstream::UpstreamShare, std::less<>> shares_;
+  std::vector<upstream::UpstreamShare> all_shares_;  // Of all tables so far.
   std::vector<std::shared_ptr<stats::CounterSet>> counter_sets_;
 };
 

@@ -3,8 +3,8 @@
 //
 // A Service lives on its worker: it is made, used and destroyed there (net::Worker::post). It does
 // not know that rollouts exist: it sees a table, picks a cohort and writes counters. A new table
-// takes effect with the next request; requests under way keep the one they began with. Upstreams
-// whose spec did not change keep their connections.
+// takes effect with the next request; requests under way keep the one they began with. Endpoints
+// that stay keep their connections.
 //
 // Stopping is two words: drain() stops accepting, closes idle connections and ends the others with
 // their exchange; cancel() ends all at once. The destructor does not wait.

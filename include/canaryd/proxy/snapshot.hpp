@@ -12,7 +12,8 @@
 #include "canaryd/proxy/counters.hpp"
 #include "canaryd/routing/routing_table.hpp"
 #include "canaryd/stats/counter_set.hpp"
-#include "canaryd/upstream/upstream.hpp"
+#include "canaryd/upstream/share.hpp"
+#include "canaryd/upstream/spec.hpp"
 
 #include <bitset>
 #include <cstdint>
@@ -54,7 +55,7 @@ struct Snapshot {
 struct WorkerSnapshot {
   std::shared_ptr<const Snapshot> shared;
   std::shared_ptr<stats::CounterSet> counters;
-  std::vector<std::shared_ptr<upstream::UpstreamCounters>> upstreams;  // Index: UpstreamId.
+  std::vector<upstream::UpstreamShare> upstreams;  // Index: UpstreamId.
 };
 
 }  // namespace canaryd::proxy

@@ -1,0 +1,54 @@
+// What one named service version is and how it is to be spoken to: an upstream of the configuration
+// as the data plane sees it.
+//
+// Thread rule: plain values; any thread.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/net/address.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace canaryd::upstream {
+
+enum class LoadBalancer : std::uint8_t { kRoundRobin, kLeastRequest };
+
+// A duration of 0 means none, but for connect, which is always bounded.
+struct Timeouts {
+  Duration connect = std::chrono::seconds(1);
+  Duration first_byte = std::chrono::seconds(15);
+  Duration body_idle = std::chrono::seconds(30);
+  Duration request{};
+  Duration keep_alive = std::chrono::seconds(30);
+  friend bool operator==(const Timeouts&, const Timeouts&) = default;
+};
+
+struct Retries {
+  std::uint8_t attempts = 1;  // Beyond the first try.
+  bool on_connect_failure = true;
+  bool on_reset_before_headers = true;
+  friend bool operator==(const Retries&, const Retries&) = default;
+};
+
+struct EndpointSpec {
+  EndpointSpec() = default;
+  // Implicit: most endpoints are no more than their address.
+  EndpointSpec(const net::Address& address_in)  // NOLINT(google-explicit-constructor)
+      : address(address_in) {}
+
+  net::Address address;
+  friend bool operator==(const EndpointSpec&, const EndpointSpec&) = default;
+};
+
+struct UpstreamSpec {
+  std::string name;
+  std::vector<EndpointSpec> endpoints;  // Each address once.
+  LoadBalancer load_balancer = LoadBalancer::kLeastRequest;
+  Timeouts timeouts;
+  Retries retries;
+  friend bool operator==(const UpstreamSpec&, const UpstreamSpec&) = default;
+};
+
+}  // namespace canaryd::upstream

@@ -1,0 +1,63 @@
+#include "control/upstream_registry.hpp"
+
+#include "canaryd/base/error.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace canaryd::control {
+
+std::uint64_t EndpointEntry::active_requests() const noexcept {
+  std::uint64_t sum = 0;
+  for (const auto& each : counters) sum += each->active_requests.load(std::memory_order_relaxed);
+  return sum;
+}
+
+void UpstreamRegistry::update(const std::vector<upstream::UpstreamSpec>& specs) {
+  std::map<std::string, UpstreamEntry, std::less<>> next;
+  for (const upstream::UpstreamSpec& spec : specs) {
+    UpstreamEntry entry;
+    UpstreamEntry& old = upstreams_[spec.name];
+    entry.counters = std::move(old.counters);
+    while (entry.counters.size() < workers_) {
+      entry.counters.push_back(std::make_shared<upstream::UpstreamCounters>());
+    }
+    for (const upstream::EndpointSpec& endpoint : spec.endpoints) {
+      const auto kept = std::find_if(
+          old.endpoints.begin(), old.endpoints.end(), [&](const EndpointEntry& candidate) {
+            return candidate.state->address() == endpoint.address;
+          });
+      entry.endpoints.push_back(kept != old.endpoints.end() ? *kept : make_endpoint(endpoint));
+    }
+    next.emplace(spec.name, std::move(entry));
+  }
+  upstreams_ = std::move(next);
+}
+
+EndpointEntry UpstreamRegistry::make_endpoint(const upstream::EndpointSpec& spec) const {
+  EndpointEntry entry;
+  entry.state = std::make_shared<upstream::EndpointState>(spec.address);
+  for (std::size_t i = 0; i < workers_; ++i) {
+    entry.counters.push_back(std::make_shared<upstream::EndpointCounters>());
+  }
+  return entry;
+}
+
+upstream::UpstreamShare UpstreamRegistry::share(const upstream::UpstreamSpec& spec,
+                                                std::size_t worker) const {
+  const UpstreamEntry* const entry = find(spec.name);
+  CANARYD_ASSERT(entry != nullptr && entry->endpoints.size() == spec.endpoints.size());
+  upstream::UpstreamShare share;
+  share.counters = entry->counters[worker];
+  for (const EndpointEntry& endpoint : entry->endpoints) {
+    share.endpoints.push_back({endpoint.state, endpoint.counters[worker]});
+  }
+  return share;
+}
+
+const UpstreamEntry* UpstreamRegistry::find(std::string_view name) const noexcept {
+  const auto found = upstreams_.find(name);
+  return found == upstreams_.end() ? nullptr : &found->second;
+}
+
+}  // namespace canaryd::control

@@ -1,0 +1,55 @@
+// What control keeps of the upstreams in force: the counters of their workers and the state of each
+// endpoint. Both outlive tables and reloads for as long as upstream and endpoint stay in the
+// configuration.
+//
+// Thread rule: the control thread; what it hands out is shared with the workers.
+#pragma once
+
+#include "canaryd/upstream/share.hpp"
+#include "canaryd/upstream/spec.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace canaryd::control {
+
+struct EndpointEntry {
+  std::shared_ptr<upstream::EndpointState> state;
+  std::vector<std::shared_ptr<upstream::EndpointCounters>> counters;  // One a worker.
+
+  // Of all workers.
+  [[nodiscard]] std::uint64_t active_requests() const noexcept;
+};
+
+struct UpstreamEntry {
+  std::vector<std::shared_ptr<upstream::UpstreamCounters>> counters;  // One a worker.
+  std::vector<EndpointEntry> endpoints;                               // In the order of the spec.
+};
+
+class UpstreamRegistry {
+ public:
+  explicit UpstreamRegistry(std::size_t workers) noexcept : workers_(workers) {}
+
+  // From now on these are the upstreams: what is new gets fresh counters and states, what is gone
+  // is forgotten.
+  void update(const std::vector<upstream::UpstreamSpec>& specs);
+  // What a worker gets of one that update() has seen.
+  [[nodiscard]] upstream::UpstreamShare share(const upstream::UpstreamSpec& spec,
+                                              std::size_t worker) const;
+  // Null: there is none of this name.
+  [[nodiscard]] const UpstreamEntry* find(std::string_view name) const noexcept;
+
+ private:
+  [[nodiscard]] EndpointEntry make_endpoint(const upstream::EndpointSpec& spec) const;
+
+  std::size_t workers_;
+  std::map<std::string, UpstreamEntry, std::less<>> upstreams_;
+};
+
+}  // namespace canaryd::control

@@ -1,0 +1,31 @@
+// The counters and endpoint states that control would hand out, for tests of the data plane.
+#pragma once
+
+#include "canaryd/upstream/share.hpp"
+#include "canaryd/upstream/spec.hpp"
+
+#include <memory>
+
+namespace canaryd::test {
+
+// Fresh ones; what `before` has of the same endpoints is kept.
+[[nodiscard]] inline upstream::UpstreamShare make_share(
+    const upstream::UpstreamSpec& spec, const upstream::UpstreamShare& before = {}) {
+  upstream::UpstreamShare share;
+  share.counters =
+      before.counters != nullptr ? before.counters : std::make_shared<upstream::UpstreamCounters>();
+  for (const upstream::EndpointSpec& endpoint : spec.endpoints) {
+    upstream::EndpointShare each;
+    for (const upstream::EndpointShare& old : before.endpoints) {
+      if (old.state->address() == endpoint.address) each = old;
+    }
+    if (each.state == nullptr) {
+      each = {std::make_shared<upstream::EndpointState>(endpoint.address),
+              std::make_shared<upstream::EndpointCounters>()};
+    }
+    share.endpoints.push_back(std::move(each));
+  }
+  return share;
+}
+
+}  // namespace canaryd::test
