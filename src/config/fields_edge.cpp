@@ -150,7 +150,11 @@ const Section<UpstreamTimeouts>& upstream_timeouts_section() {
           &UpstreamTimeouts::keep_alive,
           duration(0s, kDay),
           "Before an idle connection is closed; `0s`: connections are not reused.");
-    s.unsupported({"tunnel_idle", "per_try"});
+    s.add("per_try",
+          &UpstreamTimeouts::per_try,
+          duration(0s, kDay),
+          "For one try, its connect included, while `retries` allow another one; `0s`: none.");
+    s.unsupported({"tunnel_idle"});
     return s;
   }();
   return made;

@@ -158,6 +158,32 @@ RawMatch from_match(const Match& match) {
   return raw;
 }
 
+const Section<RouteTimeouts>& route_timeouts_section() {
+  static const auto made = [] {
+    using namespace std::chrono_literals;
+    constexpr Duration kDay = 24h;
+    Section<RouteTimeouts> s("Route timeouts");
+    s.add("request",
+          &RouteTimeouts::request,
+          optional(duration(0s, kDay)),
+          "For the whole exchange, retries included; `0s`: none.");
+    s.add("first_byte",
+          &RouteTimeouts::first_byte,
+          optional(duration(0s, kDay)),
+          "From the request's last byte to the response's first; `0s`: none.");
+    s.add("body_idle",
+          &RouteTimeouts::body_idle,
+          optional(duration(0s, kDay)),
+          "Without a byte of the response's body; `0s`: none.");
+    s.add("per_try",
+          &RouteTimeouts::per_try,
+          optional(duration(0s, kDay)),
+          "For one try, while the upstream's `retries` allow another one; `0s`: none.");
+    return s;
+  }();
+  return made;
+}
+
 }  // namespace
 
 TextRule header_name_rule() {
@@ -185,7 +211,11 @@ const Section<Route>& route_section() {
           &Route::upstream,
           optional(upstream_reference()),
           "The upstream that gets all of it.");
-    s.unsupported({"rewrite", "timeouts", "mirror", "respond"});
+    s.add("timeouts",
+          &Route::timeouts,
+          section(route_timeouts_section()),
+          "In place of its upstream's; what is left out is the upstream's.");
+    s.unsupported({"rewrite", "mirror", "respond"});
     return s;
   }();
   return made;

@@ -359,6 +359,7 @@ void validate(const Config& config, Reader& reader) {
     if (is_name(rollout.name)) check_rollout(config, rollout, reader);
   }
   check_routes(config, reader);
+  check_timeouts(config, reader);
   check_metrics(config, reader);
   // References that could not be read would make this guess.
   const bool all_read =

@@ -10,4 +10,7 @@ namespace canaryd::config {
 // judged again.
 void validate(const Config& config, Reader& reader);
 
+// Parts of validate().
+void check_timeouts(const Config& config, Reader& in);
+
 }  // namespace canaryd::config

@@ -110,6 +110,18 @@ routing::RouteSpec make_route(const config::Route& route) {
   return spec;
 }
 
+std::vector<proxy::RouteTimeouts> make_route_timeouts(const config::Config& config) {
+  std::vector<proxy::RouteTimeouts> all;
+  for (const config::Route& route : config.routes) {
+    const config::RouteTimeouts& own = route.timeouts;
+    all.push_back({own.first_byte, own.body_idle, own.request, own.per_try});
+  }
+  const bool any = std::any_of(
+      all.begin(), all.end(), [](const proxy::RouteTimeouts& timeouts) { return timeouts.any(); });
+  if (!any) all.clear();
+  return all;
+}
+
 }  // namespace
 
 upstream::UpstreamSpec make_upstream(const config::Upstream& upstream) {
@@ -125,7 +137,8 @@ upstream::UpstreamSpec make_upstream(const config::Upstream& upstream) {
                    upstream.timeouts.first_byte,
                    upstream.timeouts.body_idle,
                    upstream.timeouts.request,
-                   upstream.timeouts.keep_alive};
+                   upstream.timeouts.keep_alive,
+                   upstream.timeouts.per_try};
   spec.retries = {upstream.retries.attempts,
                   upstream.retries.on_connect_failure,
                   upstream.retries.on_reset_before_headers};
@@ -168,6 +181,7 @@ Result<std::shared_ptr<const proxy::Snapshot>> make_snapshot(const config::Confi
     snapshot->failures.push_back(make_policy(config.rollouts[i].analysis));
   }
   for (const config::Route& route : config.routes) spec.routes.push_back(make_route(route));
+  snapshot->route_timeouts = make_route_timeouts(config);
   CANARYD_TRY_ASSIGN(snapshot->table, routing::RoutingTable::build(std::move(spec)));
   return snapshot;
 }

@@ -226,7 +226,7 @@ ProxyError Exchange::decide() {
                                    state_.runtime.random()};
     pick_ = routing::pick_cohort(*route_->rollout, input);
   }
-  upstream_ = table_->upstreams[pick_.upstream.index()].get();
+  use_upstream(pick_.upstream);
   counters_ = &table_->snapshot.counters->at(route_->id, pick_.cohort);
   counters_->begin();
   fresh_request_id_ = routing::make_fresh_id(state_.runtime.random());
@@ -237,6 +237,15 @@ ProxyError Exchange::decide() {
     return ProxyError::kBodyTooLarge;
   }
   return ProxyError::kNone;
+}
+
+void Exchange::use_upstream(UpstreamId id) noexcept {
+  upstream_ = table_->upstreams[id.index()].get();
+  timeouts_ = &upstream_spec().timeouts;
+  const auto& of_routes = table_->snapshot.shared->route_timeouts;
+  if (of_routes.empty() || !of_routes[route_->id.index()].any()) return;
+  route_timeouts_ = of_routes[route_->id.index()].over(*timeouts_);
+  timeouts_ = &route_timeouts_;
 }
 
 // ---- The end

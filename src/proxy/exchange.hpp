@@ -15,6 +15,7 @@
 #include "canaryd/routing/cohort_pick.hpp"
 #include "proxy/body_flow.hpp"
 #include "proxy/connection.hpp"
+#include "proxy/retry.hpp"
 #include "proxy/service_state.hpp"
 
 #include <cstdint>
@@ -54,6 +55,9 @@ class Exchange {
   [[nodiscard]] net::Task<ProxyError> connect();
   [[nodiscard]] net::Task<ProxyError> relay();
   [[nodiscard]] bool may_retry(ProxyError error) noexcept;
+  [[nodiscard]] TryFailure failure_of(ProxyError error) const noexcept;
+  [[nodiscard]] Monotonic try_deadline() const noexcept;
+  void use_upstream(UpstreamId id) noexcept;
   [[nodiscard]] net::Task<Next> answer(ProxyError error);
   [[nodiscard]] Next finish(ProxyError error);
 
@@ -113,10 +117,13 @@ class Exchange {
   routing::Pick pick_;
   routing::FreshId fresh_request_id_;
   upstream::Upstream* upstream_ = nullptr;
+  const upstream::Timeouts* timeouts_ = nullptr;  // Those of upstream_, or the route's below.
+  upstream::Timeouts route_timeouts_;
   stats::CounterBlock* counters_ = nullptr;
 
   // This try.
   upstream::Lease lease_;
+  Monotonic try_expires_at_ = net::kNever;
   unsigned tries_ = 0;  // Finished ones that count against retries.attempts.
   bool stale_retried_ = false;
 

@@ -279,8 +279,8 @@ bool Exchange::upstream_must_speak(FlowState up) const noexcept {
 // What runs out next, and what that means. Each direction waits for one side at a time.
 Monotonic Exchange::deadline(FlowState up, FlowState down) const noexcept {
   const ListenerSpec& listener = connection_->spec();
-  const upstream::Timeouts& timeouts = upstream_spec().timeouts;
-  Monotonic at = request_deadline();
+  const upstream::Timeouts& timeouts = *timeouts_;
+  Monotonic at = std::min(request_deadline(), try_deadline());
   if (up == FlowState::kNeedRead && !upstream_must_speak(up)) {
     at = std::min(at, after(upload_moved_at_, listener.body_idle_timeout));
   } else if (up == FlowState::kNeedWrite) {

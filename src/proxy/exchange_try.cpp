@@ -14,6 +14,8 @@ net::Task<ProxyError> Exchange::attempt() {
   lease_ = upstream_->acquire();
   for (;;) {
     ProxyError error = ProxyError::kNone;
+    const Duration per_try = timeouts_->per_try;
+    try_expires_at_ = per_try > Duration::zero() ? now() + per_try : net::kNever;
     if (!lease_.connected()) {
       target_good_ = false;
       const ProxyError connected = co_await connect();
@@ -36,15 +38,19 @@ net::Task<ProxyError> Exchange::attempt() {
   }
 }
 
+TryFailure Exchange::failure_of(ProxyError error) const noexcept {
+  return {.error = error,
+          .try_expired = try_expires_at_ <= now(),
+          .reused = lease_.connected() && lease_.reused(),
+          .request_sent = upload_.started() && upload_.has_sent(),
+          .body_lost = upload_.started() && upload_.has_read(),
+          .response_seen = response_end_ > 0 || interims_ > 0 || client_told_,
+          .idempotent = http::is_idempotent(request_.method)};
+}
+
 bool Exchange::may_retry(ProxyError error) noexcept {
-  const TryFailure failure{.error = error,
-                           .reused = lease_.connected() && lease_.reused(),
-                           .request_sent = upload_.started() && upload_.has_sent(),
-                           .body_lost = upload_.started() && upload_.has_read(),
-                           .response_seen = response_end_ > 0 || interims_ > 0 || client_told_,
-                           .idempotent = http::is_idempotent(request_.method)};
   if (request_deadline() <= now()) return false;
-  switch (retry_of(failure, upstream_spec().retries)) {
+  switch (retry_of(failure_of(error), upstream_spec().retries)) {
     case Retry::kNever:
       return false;
     case Retry::kIfReused:
@@ -63,7 +69,7 @@ net::Task<ProxyError> Exchange::connect() {
     co_return begun.error().code == ErrorCode::kLimit ? ProxyError::kOverloaded
                                                       : ProxyError::kConnectFailed;
   }
-  const Monotonic by = std::min(now() + upstream_spec().timeouts.connect, request_deadline());
+  const Monotonic by = std::min({now() + timeouts_->connect, request_deadline(), try_deadline()});
   const net::Wake wake =
       co_await connection_->waiter().until(by, net::writable(server()), net::hung_up(client()));
   if (wake == net::Wake::kCancelled) co_return ProxyError::kClientGone;
@@ -92,8 +98,18 @@ void Exchange::clear_try() noexcept {
 }
 
 Monotonic Exchange::request_deadline() const noexcept {
-  const Duration total = upstream_spec().timeouts.request;
+  const Duration total = timeouts_->request;
   return total > Duration::zero() ? started_at_ + total : net::kNever;
+}
+
+// Only while another try could follow it: the last one has all the time that is left.
+Monotonic Exchange::try_deadline() const noexcept {
+  if (try_expires_at_ == net::kNever || tries_ >= upstream_spec().retries.attempts) {
+    return net::kNever;
+  }
+  TryFailure expired = failure_of(ProxyError::kTimeout);
+  expired.try_expired = true;
+  return retry_of(expired, upstream_spec().retries) == Retry::kSafe ? try_expires_at_ : net::kNever;
 }
 
 }  // namespace canaryd::proxy

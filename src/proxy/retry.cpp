@@ -9,6 +9,7 @@ Retry retry_of(const TryFailure& failure, const upstream::Retries& retries) noex
     case ProxyError::kConnectFailed:
       return retries.on_connect_failure ? Retry::kSafe : Retry::kNever;
     case ProxyError::kTimeout:
+      if (failure.try_expired) return Retry::kSafe;
       // A connect that timed out is a connect failure; a request that was sent has used up its
       // time.
       return !failure.request_sent && retries.on_connect_failure ? Retry::kSafe : Retry::kNever;

@@ -4,6 +4,8 @@
 // an idempotent method may go again, and only while its whole body is still held. A connection from
 // the pool may have been closed by its peer before our bytes arrived (RFC 9112 section 9.3.1); that
 // one retry is free and goes over a fresh connection.
+//
+// `per_try` is itself the wish to try again, so its timeout needs no word in `retries.on`.
 #pragma once
 
 #include "canaryd/base/error.hpp"
@@ -14,6 +16,7 @@ namespace canaryd::proxy {
 
 struct TryFailure {
   ProxyError error = ProxyError::kNone;
+  bool try_expired = false;    // The timeout is that of the try alone (`per_try`).
   bool reused = false;         // The connection came from the pool.
   bool request_sent = false;   // At least one byte of the request has left.
   bool body_lost = false;      // Body bytes were read that are not held any more.

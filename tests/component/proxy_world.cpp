@@ -70,6 +70,7 @@ void ProxyWorld::publish() {
   shared->table = *built;
   shared->upstreams = upstreams;
   shared->failures.assign(table.rollouts.size(), failures);
+  shared->route_timeouts = route_timeouts;
   snapshot.counters = std::make_shared<stats::CounterSet>(table.epoch, table.routes.size());
   counter_sets_.push_back(snapshot.counters);
   snapshot.shared = std::move(shared);

@@ -46,6 +46,7 @@ class ProxyWorld {
   std::vector<upstream::UpstreamSpec> upstreams;
   routing::TableSpec table;
   proxy::FailurePolicy failures;
+  std::vector<proxy::RouteTimeouts> route_timeouts;
   std::shared_ptr<routing::CohortGate> gate = std::make_shared<routing::CohortGate>();
 
   // Route "all" becomes a rollout "web" with this weight, keyed by X-User.

@@ -77,6 +77,7 @@ struct UpstreamTimeouts {
   Duration body_idle = 30s;   // 0: none.
   Duration request = 0s;      // The whole exchange, tries included; 0: none.
   Duration keep_alive = 30s;  // An idle connection is closed after this; 0: never reused.
+  Duration per_try = 0s;      // One try, while another may follow it; 0: none.
   friend bool operator==(const UpstreamTimeouts&, const UpstreamTimeouts&) = default;
 };
 
@@ -162,12 +163,22 @@ struct Match {
   friend bool operator==(const Match&, const Match&) = default;
 };
 
+// What is set replaces the upstream's; 0: none.
+struct RouteTimeouts {
+  std::optional<Duration> first_byte;
+  std::optional<Duration> body_idle;
+  std::optional<Duration> request;
+  std::optional<Duration> per_try;
+  friend bool operator==(const RouteTimeouts&, const RouteTimeouts&) = default;
+};
+
 // Goes to a rollout or straight to an upstream; exactly one of the two is set.
 struct Route {
   std::string name;
   Match match;
   std::optional<RolloutId> rollout;
   std::optional<UpstreamId> upstream;
+  RouteTimeouts timeouts;
   friend bool operator==(const Route&, const Route&) = default;
 };
 

@@ -46,10 +46,28 @@ struct FailurePolicy {
   std::int64_t dedupe_window_seconds = 10;
 };
 
+// What a route puts in place of its upstream's timeouts; what is not set stays the upstream's.
+struct RouteTimeouts {
+  std::optional<Duration> first_byte;
+  std::optional<Duration> body_idle;
+  std::optional<Duration> request;
+  std::optional<Duration> per_try;
+
+  [[nodiscard]] bool any() const noexcept { return first_byte || body_idle || request || per_try; }
+  [[nodiscard]] upstream::Timeouts over(upstream::Timeouts base) const noexcept {
+    base.first_byte = first_byte.value_or(base.first_byte);
+    base.body_idle = body_idle.value_or(base.body_idle);
+    base.request = request.value_or(base.request);
+    base.per_try = per_try.value_or(base.per_try);
+    return base;
+  }
+};
+
 struct Snapshot {
   std::shared_ptr<const routing::RoutingTable> table;
   std::vector<upstream::UpstreamSpec> upstreams;  // Index: UpstreamId.
   std::vector<FailurePolicy> failures;            // Index: RolloutId.
+  std::vector<RouteTimeouts> route_timeouts;      // Index: RouteId; empty when no route has any.
 };
 
 struct WorkerSnapshot {

@@ -22,6 +22,7 @@ struct Timeouts {
   Duration body_idle = std::chrono::seconds(30);
   Duration request{};
   Duration keep_alive = std::chrono::seconds(30);
+  Duration per_try{};  // Of a try that may be followed by another, its connect included.
   friend bool operator==(const Timeouts&, const Timeouts&) = default;
 };
 

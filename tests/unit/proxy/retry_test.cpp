@@ -9,9 +9,10 @@ namespace {
 template <class Visitor>
 void for_all(Visitor&& visit) {
   for (unsigned error = 0; error < static_cast<unsigned>(ProxyError::kCount); ++error) {
-    for (unsigned bits = 0; bits < 128; ++bits) {
+    for (unsigned bits = 0; bits < 256; ++bits) {
       TryFailure failure;
       failure.error = static_cast<ProxyError>(error);
+      failure.try_expired = (bits & 128U) != 0;
       failure.reused = (bits & 1U) != 0;
       failure.request_sent = (bits & 2U) != 0;
       failure.body_lost = (bits & 4U) != 0;
@@ -61,9 +62,24 @@ TEST(Retry, OnlyFailuresOfTheUpstreamAreTriedAgain) {
 
 TEST(Retry, WhatIsSwitchedOffIsOff) {
   for_all([](const TryFailure& failure, upstream::Retries retries) {
+    if (failure.try_expired) return;  // Switched on by per_try.
     retries.on_connect_failure = retries.on_reset_before_headers = false;
     EXPECT_NE(retry_of(failure, retries), Retry::kSafe);
   });
+}
+
+// A request that has been sent has used up its time, unless that was the time of the try alone.
+TEST(Retry, ATryThatRanOutMayBeFollowedByAnother) {
+  for (const bool sent : {false, true}) {
+    for (const bool idempotent : {false, true}) {
+      TryFailure failure;
+      failure.error = ProxyError::kTimeout;
+      failure.try_expired = true;
+      failure.request_sent = sent;
+      failure.idempotent = idempotent;
+      EXPECT_EQ(retry_of(failure, {}), sent && !idempotent ? Retry::kNever : Retry::kSafe);
+    }
+  }
 }
 
 TEST(Retry, TheWholeTableOfWhatIsAllowed) {
