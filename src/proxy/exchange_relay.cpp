@@ -215,7 +215,8 @@ FlowState Exchange::begin_response() {
   forwarding.plan = http::plan_response(response_, request_.version_minor, keep);
   forwarding.request_method = request_.method;
   forwarding.client_version_minor = request_.version_minor;
-  forwarding.date = state_.date();
+  // Reading the clock is not free, and most upstreams say the date themselves.
+  if (!response_.fields.has(http::FieldId::kDate)) forwarding.date = state_.date();
   if (connection_->spec().expose_cohort && route_->rollout != nullptr) {
     forwarding.cohort = to_string(pick_.cohort);
   }

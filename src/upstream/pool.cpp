@@ -1,5 +1,6 @@
 #include "canaryd/upstream/pool.hpp"
 
+#include <span>
 #include <utility>
 
 namespace canaryd::upstream {
@@ -44,6 +45,13 @@ std::unique_ptr<Connection> Pool::take() {
 
 void Pool::keep(std::unique_ptr<Connection> connection) {
   if (size_ >= kIdleMax || keep_alive_ <= Duration::zero()) return;
+  // A read that ended where the response did, and filled its block, could not tell that the socket
+  // is drained: ask, or a healthy connection would be taken for one that speaks out of turn.
+  if (net::Stream& stream = connection->stream(); stream.readable_flag() && !stream.hangup()) {
+    char unasked = 0;
+    const net::IoResult got = stream.recv(std::span(&unasked, 1));
+    if (!got.would_block()) return;
+  }
   // The intrusive list owns it from here; unlink() gives it up again.
   Connection* const kept = connection.release();
   kept->pool_ = this;

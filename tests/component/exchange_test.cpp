@@ -239,6 +239,39 @@ TEST_F(ExchangeTest, UsesConnectionsAgain) {
   EXPECT_EQ(world.counters(Cohort::kNone).requests(), 6U);
 }
 
+// Also where the last read of a body ends exactly with it, or fills its block.
+TEST_F(ExchangeTest, UsesAConnectionAgainWhateverTheSizeOfTheBody) {
+  constexpr std::size_t kBlock = net::BufferPools::kSmallBytes;
+  std::string body;
+  Backend stable(world, kStable, [&body](const Message&) { return ok(body); });
+  Client client(world);
+  const std::size_t head = ok(std::string(kBlock, 'x')).size() - kBlock;
+  for (const std::size_t size : {kBlock - head - 1,
+                                 kBlock - head,
+                                 kBlock - head + 1,
+                                 kBlock,
+                                 2 * kBlock - head,
+                                 2 * kBlock,
+                                 20 * kBlock}) {
+    body.assign(size, 'x');
+    EXPECT_EQ(client.ask(kGet).body.size(), size);
+    EXPECT_EQ(world.upstream("stable").idle.load(), 1U) << size;
+  }
+  EXPECT_EQ(stable.server.connections(), 1U);
+}
+
+TEST_F(ExchangeTest, ServesARequestBehindAnUpload) {
+  const std::string body(3 * net::BufferPools::kSmallBytes, 'x');
+  Backend stable(world, kStable);
+  Client client(world);
+  client.send(post(body) + std::string(kGet));
+  EXPECT_EQ(client.read().status(), 200);
+  EXPECT_EQ(client.read().status(), 200);
+  ASSERT_EQ(stable.requests.size(), 2U);
+  EXPECT_TRUE(stable.requests[0].body == body);
+  EXPECT_EQ(stable.requests[1].start, "GET / HTTP/1.1");
+}
+
 TEST_F(ExchangeTest, DoesNotUseAConnectionThatTheUpstreamCloses) {
   Backend stable(world, kStable, ok("x", "Connection: close\r\n"));
   Client client(world);
