@@ -9,7 +9,7 @@ usage: scripts/test.sh [--all] [--no-install] [-v] [LEG...]
   --all          also the release build, the slow and load tests, and fuzzing
   --no-install   do not install missing packages
   -v             show the output of the tools as they run (it is always in build/logs)
-  LEG...         only these legs: tidy dev asan tsan clang release slow fuzz
+  LEG...         only these legs: tidy dev asan tsan clang gate release slow fuzz
 
 Stops at the first leg that fails; exit code 0 only if everything asked for passed.
 CANARYD_JOBS sets the number of parallel jobs (default: one per core), CANARYD_FUZZ_SECONDS the
@@ -30,12 +30,12 @@ for argument in "$@"; do
     --no-install) install=false ;;
     -v) verbose=true ;;
     -h | --help) usage; exit 0 ;;
-    tidy | dev | asan | tsan | clang | release | slow | fuzz) legs+=("$argument") ;;
+    tidy | dev | asan | tsan | clang | gate | release | slow | fuzz) legs+=("$argument") ;;
     *) usage >&2; exit 2 ;;
   esac
 done
 if [ ${#legs[@]} -eq 0 ]; then
-  legs=(tidy dev asan tsan clang)
+  legs=(tidy dev asan tsan clang gate)
   if $all; then legs+=(release slow fuzz); fi
 fi
 
@@ -110,6 +110,11 @@ leg_tsan() {
 # A second compiler reads the rooms that hold the coroutines, and runs their tests.
 leg_clang() {
   configure_and_build clang coroutine_rooms && step test cmake --build --preset clang --target check_coroutine_rooms
+}
+
+# What a request costs, in instructions and system calls, against bench/baseline.json.
+leg_gate() {
+  configure_and_build release bench_gate && step cost bench/load/gate.py
 }
 
 leg_release() {

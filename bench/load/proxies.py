@@ -6,9 +6,11 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 
 def wait_until(condition, seconds, what):
@@ -52,19 +54,49 @@ class Peer:
         self._process.stdin.close()
         self._process.wait(10)
 
-    def run(self, port, connections, seconds, max_requests, variant):
-        self._process.stdin.write(f"run {port} {connections} {seconds} {max_requests} {variant}\n")
+    def _ask(self, command):
+        self._process.stdin.write(command + "\n")
         self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        answer = json.loads(self._process.stdout.readline())
+        if "error" in answer:
+            raise RuntimeError(f"bench_peer: {command}: {answer['error']}")
+        return answer
+
+    def run(self, port, connections, seconds, max_requests, case):
+        """Saturated: one request in flight on each connection."""
+        answer = self._ask(f"run {port} {connections} {seconds} {max_requests} {case}")
+        return self._checked(answer, port)
+
+    def pace(self, port, connections, seconds, rate, case, seed=1, spin=True):
+        """Open loop at a mean rate; the answer holds p50_us and p99_us."""
+        how = "spin" if spin else "sleep"
+        return self._checked(self._ask(f"pace {port} {connections} {seconds} {rate} {case} {seed} {how}"), port)
+
+    def hold(self, port, connections, case):
+        """Leaves that many idle connections open, each after one request, until drop()."""
+        return self._checked(self._ask(f"hold {port} {connections} {case}"), port)
+
+    def drop(self):
+        self._ask("drop")
+
+    def _checked(self, answer, port):
+        if answer["errors"] or not answer["requests"]:
+            raise RuntimeError(f"port {port}: {answer['errors']} errors in {answer['requests']} requests")
+        return answer
 
 
 class Proxy:
-    """One proxy with one worker. prefix, when given, is a tool that runs it: strace or valgrind."""
+    """One proxy. prefix, when given, is a tool that runs it: valgrind.
 
-    name = ""
+    full: with an access log, and the fields a proxy is expected to add.
+    """
 
-    def __init__(self, program, folder, upstream_port, core):
+    kind = ""
+
+    def __init__(self, program, folder, upstream_port, core, full=False, workers=1):
         self._program, self._upstream_port, self._core = program, upstream_port, core
+        self._full, self._workers = full, workers
+        self.name = self.kind + ("-full" if full else "") + (f"-{workers}w" if workers > 1 else "")
         self.folder = folder / self.name
         self.folder.mkdir()
         self._process = None
@@ -73,7 +105,7 @@ class Proxy:
     def start(self, prefix=(), core=None):
         self.port = free_port()
         command = [*prefix, *self._command()]
-        core = self._core if core is None else core
+        core = self._core if core is None else core  # One, or a list as taskset takes it.
         with open(self.folder / "log", "ab") as log:
             self._process = subprocess.Popen(
                 ["taskset", "-c", str(core), *command], stdout=log, stderr=log, cwd=self.folder)
@@ -95,6 +127,11 @@ class Proxy:
     def pids(self):
         return [self._process.pid]
 
+    def anonymous_bytes(self):
+        """Memory that is not a mapped file."""
+        status = "".join((Path(f"/proc/{pid}/status")).read_text() for pid in self.pids())
+        return sum(int(kib) * 1024 for kib in re.findall(r"^RssAnon:\s+(\d+) kB", status, re.MULTILINE))
+
     def _ready(self):
         return accepts(self.port)
 
@@ -108,15 +145,24 @@ class Proxy:
 
 
 class Haproxy(Proxy):
-    name = "haproxy"
+    kind = "haproxy"
 
     def _command(self):
+        # To a file, by way of its standard output.
+        log = "log stdout format raw local0\n" if self._full else ""
+        fields = """
+  option httplog
+  log global
+  option forwardfor
+  unique-id-format %[uuid()]
+  unique-id-header X-Request-Id""" if self._full else ""
         return [self._program, "-db", "-f", self._write("haproxy.cfg", f"""
 global
-  nbthread 1
-  maxconn 2000
+  nbthread {self._workers}
+  maxconn 8000
+  {log}
 defaults
-  mode http
+  mode http{fields}
   option http-keep-alive
   http-reuse always
   timeout client 30s
@@ -131,21 +177,30 @@ backend out
 
 
 class Nginx(Proxy):
-    name = "nginx"
+    kind = "nginx"
 
     def _command(self):
-        # max_fails=0: one refused connection must not take the only upstream away for ten seconds.
+        # max_fails=0: one refused connection must not take the only upstream away for ten seconds. Bodies stay in
+        # memory: a temporary file would be the file system's cost.
         user = "user root;" if os.getuid() == 0 else ""
+        log = "access_log access.log combined buffer=64k flush=1s;" if self._full else "access_log off;"
+        fields = """
+      proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Request-Id $request_id;""" if self._full else ""
         return [self._program, "-p", str(self.folder), "-e", "error.log", "-c", self._write("nginx.conf", f"""
 {user}
 daemon off;
 master_process off;
-worker_processes 1;
+worker_processes {self._workers};
 pid nginx.pid;
 error_log error.log crit;
-events {{ worker_connections 2048; }}
+events {{ worker_connections 8192; }}
 http {{
-  access_log off;
+  {log}
+  client_body_buffer_size 128k;
+  proxy_max_temp_file_size 0;
   keepalive_requests 1000000000;
   client_body_temp_path body;
   proxy_temp_path proxy;
@@ -162,21 +217,48 @@ http {{
     location / {{
       proxy_pass http://out;
       proxy_http_version 1.1;
-      proxy_set_header Connection "";
+      proxy_set_header Connection "";{fields}
     }}
   }}
 }}
 """)]
 
 
+class Relay(Proxy):
+    """Bytes from socket to socket: the floor."""
+
+    kind = "relay"
+
+    def _command(self):
+        return [self._program, str(self.port), str(self._upstream_port)]
+
+
 class Canaryd(Proxy):
-    name = "canaryd"
+    kind = "canaryd"
 
     def _command(self):
         self._admin = free_port()
-        return [self._program, "run", "-c", self._write("canaryd.yaml", f"""
+        options = {"log": "{level: warn}", "rollout": ""}
+        if self._full:
+            self._switch_on(options)
+        return [self._program, "run", "-c", self._write("canaryd.yaml", self._config(options))]
+
+    def _switch_on(self, options):
+        """What this build has of it: a key that is not built is an error, and then left out."""
+        access = f"{{level: warn, access: {{file: {self.folder}/access.log}}}}"
+        fallback = "\n    fallback: {methods: [GET, HEAD, OPTIONS]}"
+        for key, value in (("log", access), ("rollout", fallback)):
+            path = self._write("try.yaml", self._config({**options, key: value}))
+            tried = subprocess.run([self._program, "validate", "-c", path], capture_output=True, check=False)
+            if tried.returncode == 0:
+                options[key] = value
+            else:
+                print(f"{self.name}: this build cannot: {value.strip()}", file=sys.stderr)
+
+    def _config(self, options):
+        return f"""
 version: 1
-workers: 1
+workers: {self._workers}
 listeners: [{{name: bench, address: "127.0.0.1:{self.port}"}}]
 admin: {{address: "127.0.0.1:{self._admin}"}}
 upstreams:
@@ -188,11 +270,11 @@ rollouts:
     canary: two
     cohort: {{keys: [{{header: X-User-Id}}, {{client_ip: true}}]}}
     steps: [{{weight: 10}}, {{weight: 100}}]
-    analysis: {{mode: observe}}
+    analysis: {{mode: observe}}{options["rollout"]}
 routes: [{{name: all, match: {{path_prefix: /}}, rollout: bench}}]
-log: {{level: warn}}
+log: {options["log"]}
 state: {{dir: {self.folder}/state}}
-""")]
+"""
 
     def start(self, prefix=(), core=None):
         super().start(prefix, core)

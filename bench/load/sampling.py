@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from callgrind import Profile
+
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -46,67 +48,81 @@ class CpuSample:
         busy = sum(core) - core[3] - core[4] - core[7]
         self.foreign = 100 * (busy / _TICK - self.cpu_seconds) / max(0.01, sum(core) / _TICK)
 
-    def noise(self, max_steal, max_foreign):
+    def noise(self, max_steal, max_foreign=None):
         if self.steal > max_steal:
             return f"noisy: {self.steal:.0f} % stolen"
-        if self.foreign > max_foreign:
+        if max_foreign is not None and self.foreign > max_foreign:
             return f"noisy: {self.foreign:.0f} % of the core used by others"
         return None
 
 
-def syscalls_per_request(proxy, peer, variant, connections, requests=20000):
-    """strace is attached to the warm proxy for one counted run."""
+def count_syscalls(proxy, peer, case, connections, requests):
+    """{call: how often per request} of a running proxy; strace is attached for one counted run. None without it."""
     if shutil.which("strace") is None:
         return None
-    proxy.start()
-    try:
-        peer.run(proxy.port, connections, 0.3, 0, variant)
-        output = proxy.folder / "strace"
-        command = ["strace", "-f", "-c", "-o", str(output)]
-        for pid in proxy.pids():
-            command += ["-p", str(pid)]
-        tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        if "attached" not in tracer.stderr.readline():
-            tracer.kill()
-            tracer.wait()
-            return None
-        result = peer.run(proxy.port, connections, 120, requests, variant)
-        tracer.send_signal(signal.SIGINT)
-        tracer.wait(20)
-    finally:
-        proxy.stop()
-    total = 0
+    peer.run(proxy.port, connections, 0, max(connections, requests // 10), case)
+    output = proxy.folder / "strace"
+    command = ["strace", "-f", "-c", "-o", str(output)]
+    for pid in proxy.pids():
+        command += ["-p", str(pid)]
+    tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    if "attached" not in tracer.stderr.readline():
+        tracer.kill()
+        tracer.wait()
+        return None
+    result = peer.run(proxy.port, connections, 0, requests, case)
+    tracer.send_signal(signal.SIGINT)
+    tracer.wait(20)
+    calls = {}
     for line in output.read_text().splitlines():
         fields = line.split()
         if len(fields) >= 5 and re.fullmatch(r"[\d.]+", fields[0]) and fields[-1] != "total":
-            total += int(fields[3])
-    return total / result["requests"] if result["requests"] else None
+            calls[fields[-1]] = int(fields[3]) / result["requests"]
+    return calls
 
 
-def instructions_per_request(proxy, peer, variant, connections, short=2000, long=10000):
-    """User instructions; starting up and ending cost the same in both runs and cancel out."""
-    if shutil.which("valgrind") is None:
-        return None
-    counts = []
-    for requests in (short, long):
-        counts.append(_instructions(proxy, peer, variant, connections, requests))
-    if None in counts:
-        return None
-    return (counts[1][0] - counts[0][0]) / (counts[1][1] - counts[0][1])
+class CallgrindRun:
+    """A proxy under callgrind, with its threads apart. profile() is the cost of one request in the busiest thread.
 
+    The counters are cleared after a warm run and dumped after a counted one, so that starting up and ending do not
+    count, and neither does what the other threads do in the meantime.
+    """
 
-def _instructions(proxy, peer, variant, connections, requests):
-    output = proxy.folder / "callgrind"
-    output.unlink(missing_ok=True)
-    proxy.start(prefix=["valgrind", "--tool=callgrind", f"--callgrind-out-file={output}"])
-    try:
-        result = peer.run(proxy.port, connections, 180, requests, variant)
-    finally:
-        proxy.stop()
-    deadline = time.monotonic() + 10
-    while not output.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    if not output.exists():
-        return None
-    total = sum(int(value) for value in re.findall(r"^(?:summary|totals): (\d+)", output.read_text(), re.MULTILINE)[:1])
-    return total, result["requests"]
+    def __init__(self, proxy):
+        self._proxy = proxy
+
+    def __enter__(self):
+        self._base = self._proxy.folder / "callgrind"
+        for old in self._proxy.folder.glob("callgrind*"):
+            old.unlink()
+        self._proxy.start(prefix=["valgrind", "--tool=callgrind", "--separate-threads=yes",
+                                  f"--callgrind-out-file={self._base}"])
+        return self
+
+    def __exit__(self, *_):
+        self._proxy.stop()
+
+    def profile(self, peer, case, connections, requests):
+        peer.run(self._proxy.port, connections, 0, max(connections, requests // 4), case)
+        self._control("--zero")
+        result = peer.run(self._proxy.port, connections, 0, requests, case)
+        before = set(self._proxy.folder.glob("callgrind*"))
+        self._control(f"--dump={case}")
+        written = self._wait_for_dump(before)
+        busiest = max((Profile.read(path) for path in written), key=lambda profile: profile.total)
+        return busiest.per_request(result["requests"])
+
+    def _control(self, command):
+        subprocess.run(
+            ["callgrind_control", command, *map(str, self._proxy.pids())],
+            check=True, capture_output=True, timeout=60)
+
+    def _wait_for_dump(self, before):
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            written = set(self._proxy.folder.glob("callgrind*-*")) - before
+            if written and all(path.read_bytes().rstrip().split(b"\n")[-1].startswith((b"totals", b"summary"))
+                               for path in written):
+                return written
+            time.sleep(0.05)
+        raise RuntimeError("callgrind wrote no profile")
