@@ -194,7 +194,10 @@ const Section<Retries>& retries_section() {
           narrow<std::uint8_t>(integer(0, 3)),
           "Further tries, on another endpoint where there is one; only what is safe to repeat.");
     s.add("on", Whole{}, retry_reasons(), "Which failures are tried again.");
-    s.unsupported({"budget"});
+    s.add("budget",
+          &Retries::budget,
+          narrow<std::uint8_t>(integer(0, 100)),
+          "Retries at most, in percent of the requests; beyond it one a second for each worker.");
     return s;
   }();
   return made;

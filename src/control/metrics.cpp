@@ -39,6 +39,7 @@ telemetry::UpstreamMetrics upstream_metrics(const config::Upstream& upstream,
   std::uint64_t failed = 0;
   std::uint64_t retried = 0;
   std::uint64_t retry_failed = 0;
+  std::uint64_t retry_denied = 0;
   if (entry != nullptr) {
     for (const auto& counters : entry->counters) {
       metrics.connections_busy += static_cast<std::int64_t>(read(counters->busy));
@@ -47,12 +48,14 @@ telemetry::UpstreamMetrics upstream_metrics(const config::Upstream& upstream,
       failed += read(counters->connects_failed);
       retried += read(counters->retries_ok);
       retry_failed += read(counters->retries_failed);
+      retry_denied += read(counters->retries_denied);
     }
   }
   metrics.connects.push_back({"ok", ok});
   metrics.connects.push_back({"failed", failed});
   metrics.retries.push_back({"ok", retried});
   metrics.retries.push_back({"failed", retry_failed});
+  metrics.retries.push_back({"budget_exhausted", retry_denied});
   return metrics;
 }
 

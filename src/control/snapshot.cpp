@@ -141,7 +141,8 @@ upstream::UpstreamSpec make_upstream(const config::Upstream& upstream) {
                    upstream.timeouts.per_try};
   spec.retries = {upstream.retries.attempts,
                   upstream.retries.on_connect_failure,
-                  upstream.retries.on_reset_before_headers};
+                  upstream.retries.on_reset_before_headers,
+                  upstream.retries.budget};
   return spec;
 }
 

@@ -51,7 +51,8 @@ net::Task<ProxyError> Exchange::relay() {
     }
     const net::Wake wake = co_await waiter.until(deadline(up, down), upload, download, leaving);
     if (wake == net::Wake::kCancelled) co_return ProxyError::kClientGone;
-    if (wake == net::Wake::kTimeout) co_return expired(up, down);
+    // Not if it was the try's, and others have used up the budget for another one meanwhile.
+    if (wake == net::Wake::kTimeout && deadline(up, down) <= now()) co_return expired(up, down);
   }
 }
 

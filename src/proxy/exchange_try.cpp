@@ -11,6 +11,7 @@ namespace canaryd::proxy {
 net::Task<ProxyError> Exchange::attempt() {
   tries_ = 0;
   stale_retried_ = false;
+  upstream_->retry_budget().deposit();
   lease_ = upstream_->acquire();
   for (;;) {
     ProxyError error = ProxyError::kNone;
@@ -58,7 +59,13 @@ bool Exchange::may_retry(ProxyError error) noexcept {
       stale_retried_ = true;
       return true;
     case Retry::kSafe:
-      return ++tries_ <= upstream_spec().retries.attempts;
+      if (tries_ >= upstream_spec().retries.attempts) return false;
+      if (!upstream_->retry_budget().withdraw(now())) {
+        upstream::bump(upstream_->counters().retries_denied);
+        return false;
+      }
+      ++tries_;
+      return true;
   }
   return false;
 }
@@ -69,10 +76,15 @@ net::Task<ProxyError> Exchange::connect() {
     co_return begun.error().code == ErrorCode::kLimit ? ProxyError::kOverloaded
                                                       : ProxyError::kConnectFailed;
   }
-  const Monotonic by = std::min({now() + timeouts_->connect, request_deadline(), try_deadline()});
-  const net::Wake wake =
-      co_await connection_->waiter().until(by, net::writable(server()), net::hung_up(client()));
-  if (wake == net::Wake::kCancelled) co_return ProxyError::kClientGone;
+  const Monotonic last = std::min(now() + timeouts_->connect, request_deadline());
+  for (;;) {
+    const Monotonic by = std::min(last, try_deadline());
+    const net::Wake wake =
+        co_await connection_->waiter().until(by, net::writable(server()), net::hung_up(client()));
+    if (wake == net::Wake::kCancelled) co_return ProxyError::kClientGone;
+    // The try's time is over, but the budget for another one has been used up meanwhile: go on.
+    if (wake == net::Wake::kReady || std::min(last, try_deadline()) <= now()) break;
+  }
   if (!server().writable_flag()) {
     if (client().hangup()) co_return ProxyError::kClientGone;
     lease_.connected(false);
@@ -104,7 +116,8 @@ Monotonic Exchange::request_deadline() const noexcept {
 
 // Only while another try could follow it: the last one has all the time that is left.
 Monotonic Exchange::try_deadline() const noexcept {
-  if (try_expires_at_ == net::kNever || tries_ >= upstream_spec().retries.attempts) {
+  if (try_expires_at_ == net::kNever || tries_ >= upstream_spec().retries.attempts ||
+      !upstream_->retry_budget().available(now())) {
     return net::kNever;
   }
   TryFailure expired = failure_of(ProxyError::kTimeout);

@@ -10,8 +10,14 @@ Upstream::Upstream(net::Runtime& runtime,
                    UpstreamSpec spec,
                    UpstreamShare share,
                    const Upstream* before)
-    : spec_(std::move(spec)), share_(std::move(share)) {
+    : spec_(std::move(spec)),
+      share_(std::move(share)),
+      retry_budget_(spec_.retries.budget_percent) {
   CANARYD_ASSERT(share_.endpoints.size() == spec_.endpoints.size());
+  if (before != nullptr && before->share_.counters == share_.counters) {
+    retry_budget_ = before->retry_budget_;
+    retry_budget_.set_percent(spec_.retries.budget_percent);
+  }
   std::vector<Endpoint*> choices;
   for (const EndpointShare& each : share_.endpoints) {
     boost::local_shared_ptr<Endpoint> endpoint;

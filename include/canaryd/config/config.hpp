@@ -85,6 +85,7 @@ struct Retries {
   std::uint8_t attempts = 1;  // Beyond the first try.
   bool on_connect_failure = true;
   bool on_reset_before_headers = true;
+  std::uint8_t budget = 20;  // Percent of the requests.
   friend bool operator==(const Retries&, const Retries&) = default;
 };
 

@@ -24,8 +24,9 @@ struct UpstreamCounters {
   std::atomic<std::uint64_t> connects_failed{0};
   std::atomic<std::uint64_t> retries_ok{0};
   std::atomic<std::uint64_t> retries_failed{0};
-  std::atomic<std::uint64_t> busy{0};  // Gauge: connections in use.
-  std::atomic<std::uint64_t> idle{0};  // Gauge: connections in the pool.
+  std::atomic<std::uint64_t> retries_denied{0};  // Safe, but over the budget: not made.
+  std::atomic<std::uint64_t> busy{0};            // Gauge: connections in use.
+  std::atomic<std::uint64_t> idle{0};            // Gauge: connections in the pool.
 };
 
 // As above. On a cache line of its own: another worker's block must not lie beside it.

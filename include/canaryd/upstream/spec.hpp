@@ -30,6 +30,7 @@ struct Retries {
   std::uint8_t attempts = 1;  // Beyond the first try.
   bool on_connect_failure = true;
   bool on_reset_before_headers = true;
+  std::uint8_t budget_percent = 20;  // Of the requests; see retry_budget.hpp.
   friend bool operator==(const Retries&, const Retries&) = default;
 };
 

@@ -14,6 +14,7 @@
 #include "canaryd/net/runtime.hpp"
 #include "canaryd/upstream/balancer.hpp"
 #include "canaryd/upstream/endpoint.hpp"
+#include "canaryd/upstream/retry_budget.hpp"
 #include "canaryd/upstream/share.hpp"
 #include "canaryd/upstream/spec.hpp"
 
@@ -39,6 +40,9 @@ class Upstream {
   [[nodiscard]] const UpstreamShare& share() const noexcept { return share_; }
   [[nodiscard]] UpstreamCounters& counters() const noexcept { return *share_.counters; }
 
+  [[nodiscard]] RetryBudget& retry_budget() noexcept { return retry_budget_; }
+  [[nodiscard]] const RetryBudget& retry_budget() const noexcept { return retry_budget_; }
+
   // An endpoint, with an idle connection if it has one; else, or if it must be `fresh`, connect()
   // comes next. `avoid` is passed over while there is another: a retry goes elsewhere.
   [[nodiscard]] Lease acquire(const Endpoint* avoid = nullptr, bool fresh = false);
@@ -46,6 +50,7 @@ class Upstream {
  private:
   UpstreamSpec spec_;
   UpstreamShare share_;
+  RetryBudget retry_budget_;
   std::vector<boost::local_shared_ptr<Endpoint>> endpoints_;
   std::unique_ptr<Balancer> balancer_;
 };
