@@ -154,7 +154,10 @@ const Section<UpstreamTimeouts>& upstream_timeouts_section() {
           &UpstreamTimeouts::per_try,
           duration(0s, kDay),
           "For one try, its connect included, while `retries` allow another one; `0s`: none.");
-    s.unsupported({"tunnel_idle"});
+    s.add("tunnel_idle",
+          &UpstreamTimeouts::tunnel_idle,
+          duration(0s, 7 * kDay),
+          "Without a byte either way in a WebSocket tunnel; `0s`: none.");
     return s;
   }();
   return made;
@@ -198,6 +201,24 @@ const Section<Retries>& retries_section() {
           &Retries::budget,
           narrow<std::uint8_t>(integer(0, 100)),
           "Retries at most, in percent of the requests; beyond it one a second for each worker.");
+    return s;
+  }();
+  return made;
+}
+
+const Section<Tunnels>& tunnels_section() {
+  static const auto made = [] {
+    Section<Tunnels> s("Tunnels");
+    s.add(
+        "on_rollback",
+        &Tunnels::on_rollback,
+        choice(kOnRollbacks),
+        "What becomes of them when nobody goes to this canary any more: let them finish, or close "
+        "them.");
+    s.add("after",
+          &Tunnels::after,
+          duration(0s, kDay),
+          "With `close`: how long after that they are closed.");
     return s;
   }();
   return made;
@@ -252,8 +273,11 @@ const Section<Upstream>& upstream_section() {
           &Upstream::retries,
           section(retries_section()),
           "What is tried again when it fails.");
-    s.unsupported(
-        {"health_check", "outlier_detection", "tls", "concurrency", "slow_start", "tunnels"});
+    s.add("tunnels",
+          &Upstream::tunnels,
+          section(tunnels_section()),
+          "WebSocket connections to this version.");
+    s.unsupported({"health_check", "outlier_detection", "tls", "concurrency", "slow_start"});
     return s;
   }();
   return made;

@@ -19,6 +19,8 @@ Word(std::string_view, E) -> Word<E>;  // For clang 14.
 
 inline constexpr std::array kLoadBalancers{Word{"round_robin", LoadBalancer::kRoundRobin},
                                            Word{"least_request", LoadBalancer::kLeastRequest}};
+inline constexpr std::array kOnRollbacks{Word{"finish", OnRollback::kFinish},
+                                         Word{"close", OnRollback::kClose}};
 inline constexpr std::array kStarts{Word{"auto", rollout::StartMode::kAuto},
                                     Word{"manual", rollout::StartMode::kManual}};
 inline constexpr std::array kOnFailures{Word{"rollback", rollout::OnFailure::kRollback},

@@ -138,11 +138,14 @@ upstream::UpstreamSpec make_upstream(const config::Upstream& upstream) {
                    upstream.timeouts.body_idle,
                    upstream.timeouts.request,
                    upstream.timeouts.keep_alive,
-                   upstream.timeouts.per_try};
+                   upstream.timeouts.per_try,
+                   upstream.timeouts.tunnel_idle};
   spec.retries = {upstream.retries.attempts,
                   upstream.retries.on_connect_failure,
                   upstream.retries.on_reset_before_headers,
                   upstream.retries.budget};
+  spec.tunnels = {upstream.tunnels.on_rollback == config::OnRollback::kClose,
+                  upstream.tunnels.after};
   return spec;
 }
 

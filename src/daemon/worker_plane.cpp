@@ -175,9 +175,10 @@ void WorkerPlane::stop() {
     if (worker.thread == nullptr) continue;
     worker.thread->post([slot = &worker] {
       if (slot->service != nullptr) slot->service->cancel();
+      // Posted from here, it runs with the next batch: sessions have had a turn to end by
+      // themselves, and tunnels to say goodbye.
+      slot->thread->post([slot] { slot->service.reset(); });
     });
-    // Behind the cancel, so that sessions have had a turn to end by themselves.
-    worker.thread->post([slot = &worker] { slot->service.reset(); });
     worker.thread->stop();
   }
   for (Worker& worker : workers_) {

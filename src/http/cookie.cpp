@@ -64,7 +64,8 @@ void write_set_cookie(HeadBuffer& out, const SetCookie& cookie) noexcept {
 }
 
 bool may_issue_cookie(const ResponseHead& head) noexcept {
-  if (head.interim() || head.status == 304) return false;
+  // Nothing follows a 101, and nobody stores it.
+  if ((head.interim() && head.status != 101) || head.status == 304) return false;
   bool shared = false;
   head.fields.for_each(FieldId::kCacheControl, [&shared](const Field& field) {
     std::string_view list = field.value;

@@ -43,6 +43,9 @@ constexpr IdSet kForwardedBy = set_of({FieldId::kXForwardedFor,
 // What a client must not be able to say in our name.
 constexpr IdSet kOurs = set_of({FieldId::kXCanarydCohort, FieldId::kXCanarydRollout});
 
+// The one switch of protocols that is asked for and agreed to.
+constexpr std::string_view kSwitch = "Connection: upgrade\r\nUpgrade: websocket\r\n";
+
 constexpr std::size_t kRequestIdBytesMax = 128;
 constexpr std::string_view kRequestIdMarks = "-_.~+/=:@";
 
@@ -229,8 +232,12 @@ void write_request_head(HeadBuffer& out,
   if (!forwarding.cohort.empty()) out.append_field("X-Canaryd-Cohort", forwarding.cohort);
   if (!forwarding.rollout.empty()) out.append_field("X-Canaryd-Rollout", forwarding.rollout);
   write_max_forwards(out, head);
-  // RFC 9110 section 10.1.4: TE is for one hop, so it has to be named.
-  if (wants_trailers(head.fields)) out.append("TE: trailers\r\nConnection: TE\r\n");
+  // Both are for one hop, so they have to be named (RFC 9110 sections 7.8 and 10.1.4).
+  if (forwarding.websocket) {
+    out.append(kSwitch);
+  } else if (wants_trailers(head.fields)) {
+    out.append("TE: trailers\r\nConnection: TE\r\n");
+  }
   out.append("\r\n");
 }
 
@@ -284,7 +291,9 @@ void write_response_head(HeadBuffer& out,
     write_set_cookie(out, *forwarding.cookie);
   }
   const bool keep_alive = plan.keep_alive && plan.framing.kind != BodyKind::kUntilClose;
-  if (!keep_alive) {
+  if (forwarding.websocket) {
+    out.append(kSwitch);
+  } else if (!keep_alive) {
     out.append("Connection: close\r\n");
   } else if (forwarding.client_version_minor == 0) {
     out.append("Connection: keep-alive\r\n");

@@ -2,6 +2,7 @@
 
 #include "canaryd/http/chars.hpp"
 #include "canaryd/http/uri.hpp"
+#include "canaryd/http/websocket.hpp"
 
 #include <algorithm>
 #include <array>
@@ -169,15 +170,15 @@ Refused frame_request(RequestHead& head) noexcept {
 Refused frame_response(ResponseHead& head, Method request_method) noexcept {
   const Declared declared = read_framing_fields(head.fields, head.version_minor);
   if (declared.refused) return broken(declared.refused.detail);
-  // No upgrade is ever asked for upstream, so nobody can have agreed to one.
-  if (head.status == 101) return broken("switching protocols unasked");
-
   ConnectionOptions options;
   if (!read_connection(head.fields, options)) {
     return broken("Connection is not a short list of tokens");
   }
   head.keep_alive = persists(head.version_minor, options);
   head.nominates = options.nominates;
+  head.upgrade = options.upgrade && head.version_minor >= 1 && head.fields.has(FieldId::kUpgrade);
+  // Nothing else is ever asked for.
+  if (head.status == 101 && !accepts_websocket(head)) return broken("switching to no WebSocket");
   if (declared.length_given) head.content_length = declared.framing.length;
 
   if (head.interim() || head.status == 204) {

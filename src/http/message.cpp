@@ -280,7 +280,7 @@ void ResponseHead::clear() noexcept {
   size = 0;
   status = 0;
   version_minor = 1;
-  keep_alive = nominates = false;
+  keep_alive = upgrade = nominates = false;
 }
 
 void ResponseHead::rebase(const char* from, const char* to) noexcept {

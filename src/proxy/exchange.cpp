@@ -117,6 +117,10 @@ net::Task<Next> Exchange::run() {
     const Next next = co_await answer(error);
     co_return next;
   }
+  if (error == ProxyError::kNone && status_ == 101) {
+    const Next next = co_await tunnel();
+    co_return next;
+  }
   co_return finish(error);
 }
 
@@ -325,6 +329,11 @@ Next Exchange::after_response() noexcept {
 void Exchange::record(ProxyError error) {
   if (error != ProxyError::kNone) connection_->listener()->counters->count(error);
   if (counters_ == nullptr) return;
+  write_record(entry(error), *counters_, state_.dedupe, state_.options.failures.get());
+  counters_ = nullptr;
+}
+
+ExchangeRecord Exchange::entry(ProxyError error) const noexcept {
   ExchangeRecord entry;
   entry.error = error;
   entry.status = client_told_ && status_ != 0 ? status_ : status_of(error);
@@ -341,8 +350,7 @@ void Exchange::record(ProxyError error) {
     entry.policy = &table_->snapshot.shared->failures[rollout.index()];
     entry.epoch = table_->snapshot.counters->epoch();
   }
-  write_record(entry, *counters_, state_.dedupe, state_.options.failures.get());
-  counters_ = nullptr;
+  return entry;
 }
 
 }  // namespace canaryd::proxy

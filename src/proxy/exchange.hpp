@@ -15,6 +15,7 @@
 #include "canaryd/routing/cohort_pick.hpp"
 #include "proxy/body_flow.hpp"
 #include "proxy/connection.hpp"
+#include "proxy/record.hpp"
 #include "proxy/retry.hpp"
 #include "proxy/service_state.hpp"
 
@@ -60,6 +61,7 @@ class Exchange {
   void use_upstream(UpstreamId id) noexcept;
   [[nodiscard]] net::Task<Next> answer(ProxyError error);
   [[nodiscard]] Next finish(ProxyError error);
+  [[nodiscard]] net::Task<Next> tunnel();
 
   [[nodiscard]] bool nothing_received() const noexcept;
   [[nodiscard]] ProxyError make_room();
@@ -81,6 +83,7 @@ class Exchange {
   [[nodiscard]] Monotonic request_deadline() const noexcept;
   [[nodiscard]] bool upstream_must_speak(FlowState up) const noexcept;
   void record(ProxyError error);
+  [[nodiscard]] ExchangeRecord entry(ProxyError error) const noexcept;
   void clear_try() noexcept;
   [[nodiscard]] bool wants_keep_alive() const noexcept;
   [[nodiscard]] Next after_response() noexcept;
@@ -124,7 +127,8 @@ class Exchange {
   // This try.
   upstream::Lease lease_;
   Monotonic try_expires_at_ = net::kNever;
-  unsigned tries_ = 0;  // Finished ones that count against retries.attempts.
+  unsigned tries_ = 0;      // Finished ones that count against retries.attempts.
+  bool websocket_ = false;  // It asks to switch protocols.
   bool stale_retried_ = false;
 
   // The response. What was received lies in [response_begin_, response_end_) of response_block_

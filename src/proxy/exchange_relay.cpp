@@ -4,6 +4,7 @@
 // the client's leaving, and the nearest deadline. So an upstream may answer while the client still
 // sends, and neither direction can starve the other.
 #include "canaryd/http/forwarding.hpp"
+#include "canaryd/http/websocket.hpp"
 #include "proxy/exchange.hpp"
 
 #include <algorithm>
@@ -109,6 +110,8 @@ bool Exchange::start_upload() {
   forwarding.scheme = "http";
   forwarding.request_id = fresh_request_id_.text();
   forwarding.peer_trusted = connection_->peer_trusted();
+  websocket_ = request_.upgrade && http::offers_websocket(request_);
+  forwarding.websocket = websocket_;
   if (route_->rollout != nullptr) {
     forwarding.cohort = to_string(pick_.cohort);
     forwarding.rollout = route_->rollout->name;
@@ -195,8 +198,11 @@ FlowState Exchange::receive_response() {
 }
 
 FlowState Exchange::begin_interim() {
-  // Upgrade is not forwarded, so nobody can have asked to switch protocols.
-  if (response_.status == 101 || ++interims_ > kInterimsMax) return FlowState::kMalformed;
+  if (response_.status == 101) {
+    // Only what was asked for, and not before all of the asking has gone out.
+    return websocket_ && upload_.complete() ? begin_response() : FlowState::kMalformed;
+  }
+  if (++interims_ > kInterimsMax) return FlowState::kMalformed;
   http::HeadBuffer out(state_.head_scratch());
   // A client of HTTP/1.0 does not know them (RFC 9110 section 15.2).
   if (request_.version_minor >= 1) http::write_interim_head(out, response_, "canaryd");
@@ -226,6 +232,7 @@ FlowState Exchange::begin_response() {
     cookie = routing::make_set_cookie(*route_->rollout->sticky.issue_cookie, pick_.fresh_id, false);
     forwarding.cookie = &cookie;
   }
+  forwarding.websocket = response_.status == 101;
   http::HeadBuffer out(state_.head_scratch());
   http::write_response_head(out, response_, forwarding);
   if (out.overflowed()) return FlowState::kMalformed;

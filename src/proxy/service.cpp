@@ -3,6 +3,7 @@
 #include "proxy/connection.hpp"
 #include "proxy/exchange.hpp"
 #include "proxy/service_state.hpp"
+#include "proxy/tunnel.hpp"
 
 #include <boost/smart_ptr/make_local_shared.hpp>
 
@@ -100,6 +101,7 @@ void Service::publish(WorkerSnapshot snapshot) {
   }
   table->snapshot = std::move(snapshot);
   state_->table = std::move(table);
+  for (Tunnel* t = state_->tunnels; t != nullptr; t = t->next()) t->follow(*state_->table);
 }
 
 Result<net::Address> Service::open(OpenListener listener) {

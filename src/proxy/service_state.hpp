@@ -21,6 +21,7 @@ namespace canaryd::proxy {
 
 class Connection;
 class Exchange;
+class Tunnel;
 
 // A snapshot as this worker uses it: upstreams resolved to their pools. Immutable; an exchange pins
 // it by a copy of the pointer, which costs no atomic operation, so the old one dies here with its
@@ -58,6 +59,7 @@ struct ServiceState {
   std::vector<ListenerPointer> listeners;
   std::vector<std::unique_ptr<Exchange>> spare_exchanges;
   Connection* connections = nullptr;  // All of them, linked.
+  Tunnel* tunnels = nullptr;          // The same.
   stats::DedupeTable dedupe;
   DateText date_text;
   bool draining = false;

@@ -5,7 +5,7 @@
 namespace canaryd::stats {
 namespace {
 
-// Every counter but the gauge, for the operations that treat all alike.
+// Every counter but the gauges, for the operations that treat all alike.
 constexpr std::array kCounters = {&CounterSnapshot::judged,
                                   &CounterSnapshot::bad,
                                   &CounterSnapshot::deduped,
@@ -41,6 +41,7 @@ CounterSnapshot& CounterSnapshot::operator+=(const CounterSnapshot& other) noexc
   for (std::size_t i = 0; i < code_class.size(); ++i) code_class[i] += other.code_class[i];
   for (const auto counter : kCounters) this->*counter += other.*counter;
   active += other.active;
+  tunnels += other.tunnels;
   latency += other.latency;
   latency_other += other.latency_other;
   return *this;
@@ -55,6 +56,7 @@ CounterSnapshot CounterSnapshot::since(const CounterSnapshot& earlier) const noe
     result.*counter = minus(this->*counter, earlier.*counter);
   }
   result.active = active;
+  result.tunnels = tunnels;
   result.latency = latency.since(earlier.latency);
   result.latency_other = latency_other.since(earlier.latency_other);
   return result;
@@ -75,6 +77,7 @@ CounterSnapshot CounterBlock::read() const noexcept {
   result.bytes_out = bytes_out_.load(kRelaxed);
   result.duration_us = duration_us_.load(kRelaxed);
   result.active = static_cast<std::int64_t>(active_.load(kRelaxed));
+  result.tunnels = static_cast<std::int64_t>(tunnels_.load(kRelaxed));
   for (std::size_t k = 0; k < kLatencyBuckets; ++k) {
     result.latency.add_bucket(k, latency_[k].load(kRelaxed));
     result.latency_other.add_bucket(k, latency_other_[k].load(kRelaxed));

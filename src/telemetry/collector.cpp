@@ -117,7 +117,7 @@ void Collector::State::read_set(LiveSet& live, std::int64_t now_second) {
       const stats::CounterSnapshot now = block->read();
       stats::CounterSnapshot delta = now.since(*seen);
       *seen = now;
-      delta.active = 0;  // A gauge: see read_active().
+      delta.active = delta.tunnels = 0;  // Gauges: see read_active().
 
       auto& total = live.layout->totals[i]->cohorts[static_cast<std::size_t>(cohort)];
       if (total == nullptr) total = std::make_unique<stats::CounterSnapshot>();
@@ -134,14 +134,16 @@ void Collector::State::read_set(LiveSet& live, std::int64_t now_second) {
 void Collector::State::read_active() {
   for (auto& [key, route] : routes) {
     for (auto& total : route->cohorts) {
-      if (total != nullptr) total->active = 0;
+      if (total != nullptr) total->active = total->tunnels = 0;
     }
   }
   for (const LiveSet& live : sets) {
     for (std::size_t i = 0; i < live.seen.size(); ++i) {
       for (std::size_t cohort = 0; cohort < kCohorts.size(); ++cohort) {
         if (live.seen[i][cohort] == nullptr) continue;
-        live.layout->totals[i]->cohorts[cohort]->active += live.seen[i][cohort]->active;
+        stats::CounterSnapshot& total = *live.layout->totals[i]->cohorts[cohort];
+        total.active += live.seen[i][cohort]->active;
+        total.tunnels += live.seen[i][cohort]->tunnels;
       }
     }
   }

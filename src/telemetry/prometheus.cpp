@@ -79,6 +79,10 @@ void write_traffic(const MetricsSnapshot& from, Families& to) {
   for (const TrafficMetrics& traffic : from.traffic) {
     active.add(traffic_labels(traffic), traffic.active);
   }
+  auto tunnels = to.gauge("canaryd_tunnels_active", "WebSocket tunnels open at the moment.");
+  for (const TrafficMetrics& traffic : from.traffic) {
+    tunnels.add(traffic_labels(traffic), traffic.tunnels);
+  }
   auto request_bytes =
       to.counter("canaryd_request_body_bytes_total", "Bytes of request bodies, without framing.");
   for (const TrafficMetrics& traffic : from.traffic) {

@@ -20,6 +20,7 @@ void add_traffic(const Collector& collector, MetricsSnapshot& snapshot) {
     sum.duration.histogram += counts.durations();
     sum.duration.sum_seconds += static_cast<double>(counts.duration_us) / 1e6;
     sum.active += counts.active;
+    sum.tunnels += counts.tunnels;
     sum.request_body_bytes += counts.bytes_in;
     sum.response_body_bytes += counts.bytes_out;
   });

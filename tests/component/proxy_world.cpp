@@ -91,9 +91,7 @@ stats::CounterSnapshot ProxyWorld::counters(Cohort cohort, std::uint32_t route) 
   for (const auto& set : counter_sets_) {
     if (route >= set->routes()) continue;
     if (const auto* block = set->find(RouteId(route), cohort)) {
-      const std::int64_t active = sum.active;
       sum += block->read();
-      sum.active = active + block->read().active;
     }
   }
   return sum;
@@ -123,6 +121,7 @@ void ProxyWorld::finish() {
         if (block == nullptr) continue;
         const stats::CounterSnapshot read = block->read();
         EXPECT_EQ(read.active, 0);
+        EXPECT_EQ(read.tunnels, 0);
         std::uint64_t classes = 0;
         for (const std::uint64_t each : read.code_class) classes += each;
         EXPECT_EQ(classes, read.judged + read.deduped + read.excluded);

@@ -78,6 +78,7 @@ struct UpstreamTimeouts {
   Duration request = 0s;      // The whole exchange, tries included; 0: none.
   Duration keep_alive = 30s;  // An idle connection is closed after this; 0: never reused.
   Duration per_try = 0s;      // One try, while another may follow it; 0: none.
+  Duration tunnel_idle = 1h;  // Without a byte either way; 0: none.
   friend bool operator==(const UpstreamTimeouts&, const UpstreamTimeouts&) = default;
 };
 
@@ -89,12 +90,21 @@ struct Retries {
   friend bool operator==(const Retries&, const Retries&) = default;
 };
 
+enum class OnRollback : std::uint8_t { kFinish, kClose };
+
+struct Tunnels {
+  OnRollback on_rollback = OnRollback::kClose;
+  Duration after = 30s;
+  friend bool operator==(const Tunnels&, const Tunnels&) = default;
+};
+
 struct Upstream {
   std::string name;
   std::vector<Endpoint> endpoints;  // At least one, no duplicates.
   LoadBalancer load_balancer = LoadBalancer::kLeastRequest;
   UpstreamTimeouts timeouts;
   Retries retries;
+  Tunnels tunnels;
   friend bool operator==(const Upstream&, const Upstream&) = default;
 };
 

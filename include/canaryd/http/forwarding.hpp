@@ -27,6 +27,7 @@ struct RequestForwarding {
   std::string_view cohort;       // "stable", "canary", or empty.
   std::string_view rollout;
   std::string_view via = "canaryd";
+  bool websocket = false;  // Asks for it: see offers_websocket().
   bool peer_trusted =
       false;  // Its X-Forwarded-* and Forwarded are believed; otherwise they are replaced.
 };
@@ -64,9 +65,10 @@ struct ResponseForwarding {
   std::string_view date;  // Added if the response has none (RFC 9110 section 6.6.1); empty: never.
   std::string_view via = "canaryd";
   const SetCookie* cookie = nullptr;  // Written only if may_issue_cookie(head).
+  bool websocket = false;             // A 101 that switches to it.
 };
 
-// For the client: a final response.
+// For the client: a final response, or the 101 that ends HTTP on this connection.
 void write_response_head(HeadBuffer& out,
                          const ResponseHead& head,
                          const ResponseForwarding& forwarding) noexcept;

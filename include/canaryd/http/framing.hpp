@@ -19,7 +19,8 @@ inline constexpr unsigned kConnectionOptionsMax = 32;
 [[nodiscard]] Refused frame_request(RequestHead& head) noexcept;
 
 // The same for a response to a request of that method; sets framing, content_length, keep_alive,
-// nominates.
+// upgrade, nominates. A 101 that is no answer to a WebSocket handshake is refused; whether there
+// was one is the caller's to know.
 [[nodiscard]] Refused frame_response(ResponseHead& head, Method request_method) noexcept;
 
 // Is this field named by Connection, and may Connection name it? Only fields we do not know may be

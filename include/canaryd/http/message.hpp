@@ -213,6 +213,7 @@ struct ResponseHead {
   std::uint16_t status = 0;
   std::uint8_t version_minor = 1;
   bool keep_alive = false;
+  bool upgrade = false;  // Names another protocol (Upgrade, nominated by Connection).
   bool nominates = false;
 
   [[nodiscard]] bool interim() const noexcept { return status < 200; }

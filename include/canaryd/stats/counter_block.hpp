@@ -5,7 +5,7 @@
 // (analysis).
 //
 // Two kinds of figures, kept apart so that neither has to be repaired afterwards:
-//   traffic   every request: code class, bytes, duration, active;
+//   traffic   every request: code class, bytes, duration, active; and the tunnels that are open;
 //   evidence  `judged` requests and the `bad` ones among them. A failure of a client that failed
 //   already inside the
 //             dedupe window is in neither (it counts in `deduped`), and neither is a request that
@@ -61,7 +61,8 @@ struct CounterSnapshot {
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
   std::uint64_t duration_us = 0;  // Sum over all requests.
-  std::int64_t active = 0;        // A gauge: since() keeps the later value.
+  std::int64_t active = 0;        // Gauges: since() keeps the later value.
+  std::int64_t tunnels = 0;       // Their handshakes have finished and are counted as requests.
   Histogram latency;
   Histogram latency_other;
 
@@ -86,6 +87,13 @@ class alignas(64) CounterBlock {
   // Each begin() is followed by exactly one finish(), on the same block.
   void begin() noexcept { bump(active_, 1); }
   void finish(const Outcome& outcome) noexcept;
+  // A tunnel is open, and has ended.
+  void begin_tunnel() noexcept { bump(tunnels_, 1); }
+  void end_tunnel(std::uint64_t bytes_in, std::uint64_t bytes_out) noexcept {
+    bump(tunnels_, ~std::uint64_t{0});
+    bump(bytes_in_, bytes_in);
+    bump(bytes_out_, bytes_out);
+  }
 
   [[nodiscard]] CounterSnapshot read() const noexcept;
 
@@ -107,6 +115,7 @@ class alignas(64) CounterBlock {
   Counter deduped_{0};
   Counter excluded_{0};
   Counter saved_{0};
+  Counter tunnels_{0};  // Wraps on purpose; read as signed.
   std::array<Counter, kLatencyBuckets> latency_{};
   std::array<Counter, kLatencyBuckets> latency_other_{};
 };

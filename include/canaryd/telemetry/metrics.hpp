@@ -49,6 +49,7 @@ struct TrafficMetrics {
   Cohort cohort = Cohort::kNone;
   DurationMetrics duration{};
   std::int64_t active = 0;
+  std::int64_t tunnels = 0;
   std::uint64_t request_body_bytes = 0;
   std::uint64_t response_body_bytes = 0;
 };

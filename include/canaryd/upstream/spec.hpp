@@ -23,6 +23,7 @@ struct Timeouts {
   Duration request{};
   Duration keep_alive = std::chrono::seconds(30);
   Duration per_try{};  // Of a try that may be followed by another, its connect included.
+  Duration tunnel_idle = std::chrono::hours(1);  // Without a byte either way.
   friend bool operator==(const Timeouts&, const Timeouts&) = default;
 };
 
@@ -32,6 +33,13 @@ struct Retries {
   bool on_reset_before_headers = true;
   std::uint8_t budget_percent = 20;  // Of the requests; see retry_budget.hpp.
   friend bool operator==(const Retries&, const Retries&) = default;
+};
+
+// What becomes of a canary's tunnels when nobody goes to that canary any more.
+struct Tunnels {
+  bool close_on_rollback = true;  // Else they are let finish.
+  Duration after = std::chrono::seconds(30);
+  friend bool operator==(const Tunnels&, const Tunnels&) = default;
 };
 
 struct EndpointSpec {
@@ -50,6 +58,7 @@ struct UpstreamSpec {
   LoadBalancer load_balancer = LoadBalancer::kLeastRequest;
   Timeouts timeouts;
   Retries retries;
+  Tunnels tunnels;
   friend bool operator==(const UpstreamSpec&, const UpstreamSpec&) = default;
 };
 

@@ -1,0 +1,49 @@
+// An exchange that switched to WebSocket: the handshake is the request that is recorded, and what
+// follows is counted once more only if the upstream breaks it off.
+#include "proxy/exchange.hpp"
+#include "proxy/tunnel.hpp"
+
+#include <utility>
+
+namespace canaryd::proxy {
+
+net::Task<Next> Exchange::tunnel() {
+  stats::CounterBlock& counters = *counters_;
+  ExchangeRecord handshake = entry(ProxyError::kNone);
+  record(ProxyError::kNone);
+
+  TunnelSetup setup;
+  setup.connection = connection_;
+  setup.server = &server();
+  setup.upstream = &upstream_spec();
+  setup.timeouts = timeouts_;
+  setup.rollout = route_->rollout;
+  setup.cohort = pick_.cohort;
+  setup.counters = &counters;
+  setup.from_client = upload_.rest();
+  setup.client_block = std::move(head_block_);
+  setup.from_server = download_.rest();
+  setup.server_block = download_.take_block();
+  begin_ = end_ = 0;
+  request_.clear();
+  response_.clear();
+  Tunnel tunnel(std::move(setup));
+  const TunnelResult result = co_await tunnel.run();
+
+  if (result.error != ProxyError::kNone) connection_->listener()->counters->count(result.error);
+  const bool blamed =
+      result.error == ProxyError::kUpstreamReset || result.error == ProxyError::kTimeout;
+  if (blamed) {
+    handshake.error = result.error;
+    handshake.status = 0;
+    handshake.ended_at = now();
+    counters.begin();
+    write_record(handshake, counters, state_.dedupe, state_.options.failures.get());
+  }
+  if (result.reset_server) server().reset();
+  lease_.close();
+  if (result.reset_client) co_return Next::kReset;
+  co_return result.client_closed ? Next::kClose : Next::kLinger;
+}
+
+}  // namespace canaryd::proxy
