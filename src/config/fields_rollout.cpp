@@ -337,6 +337,24 @@ const Section<rollout::Bake>& bake_section() {
   return made;
 }
 
+// ---------------------------------------------------------------- protection before the verdict
+
+const Section<Fallback>& fallback_section() {
+  static const auto made = [] {
+    Section<Fallback> s("Fallback");
+    s.add("methods",
+          &Fallback::methods,
+          list_of(choice(kRepeatableMethods), 0, kRepeatableMethods.size()),
+          "Requests that stable answers when the canary fails them; an empty list: none.");
+    s.add("max_body",
+          &Fallback::max_body,
+          size(0, 192 * 1024),
+          "Only with a body of at most this; it is held until the canary has answered.");
+    return s;
+  }();
+  return made;
+}
+
 }  // namespace
 
 const Section<Rollout>& rollout_section() {
@@ -368,6 +386,11 @@ const Section<Rollout>& rollout_section() {
           &Rollout::analysis,
           section(analysis_section()),
           "When the canary is good or bad.");
+    s.add("fallback",
+          &Rollout::fallback,
+          section(fallback_section()),
+          "A request that the canary fails is answered by stable, where that is safe; it is the "
+          "canary's failure all the same.");
     s.add("on_failure", plan(&Plan::on_failure), choice(kOnFailures), "What a bad verdict does.");
     s.add("on_inconclusive",
           plan(&Plan::on_inconclusive),
@@ -381,7 +404,6 @@ const Section<Rollout>& rollout_section() {
                    "expected_error_rate",
                    "circuit",
                    "exposure",
-                   "fallback",
                    "on_stable_down",
                    "retire",
                    "freeze",

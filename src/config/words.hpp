@@ -36,6 +36,11 @@ inline constexpr std::array kSameSites{
 inline constexpr std::array kCookieSecures{Word{"auto", CookieSecure::kAuto},
                                            Word{"always", CookieSecure::kAlways},
                                            Word{"never", CookieSecure::kNever}};
+inline constexpr std::array kRepeatableMethods{Word{"GET", RepeatableMethod::kGet},
+                                               Word{"HEAD", RepeatableMethod::kHead},
+                                               Word{"OPTIONS", RepeatableMethod::kOptions},
+                                               Word{"PUT", RepeatableMethod::kPut},
+                                               Word{"DELETE", RepeatableMethod::kDelete}};
 inline constexpr std::array kLogLevels{Word{"trace", LogLevel::kTrace},
                                        Word{"debug", LogLevel::kDebug},
                                        Word{"info", LogLevel::kInfo},

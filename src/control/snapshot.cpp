@@ -78,8 +78,29 @@ routing::RolloutSpec make_rollout(const config::Rollout& rollout, const InForce&
   return spec;
 }
 
-proxy::FailurePolicy make_policy(const analysis::Settings& settings) {
+http::Method method_of(config::RepeatableMethod method) noexcept {
+  switch (method) {
+    case config::RepeatableMethod::kGet:
+      return http::Method::kGet;
+    case config::RepeatableMethod::kHead:
+      return http::Method::kHead;
+    case config::RepeatableMethod::kOptions:
+      return http::Method::kOptions;
+    case config::RepeatableMethod::kPut:
+      return http::Method::kPut;
+    case config::RepeatableMethod::kDelete:
+      return http::Method::kDelete;
+  }
+  return http::Method::kGet;
+}
+
+proxy::FailurePolicy make_policy(const config::Rollout& rollout) {
+  const analysis::Settings& settings = rollout.analysis;
   proxy::FailurePolicy policy;
+  for (const config::RepeatableMethod method : rollout.fallback.methods) {
+    policy.fallback.add(method_of(method));
+  }
+  policy.fallback.body_bytes_max = rollout.fallback.max_body;
   for (std::size_t code = 0; code < policy.status.size(); ++code) {
     if (settings.errors.has_status(static_cast<unsigned>(code))) policy.status.set(code);
   }
@@ -182,7 +203,7 @@ Result<std::shared_ptr<const proxy::Snapshot>> make_snapshot(const config::Confi
   }
   for (std::size_t i = 0; i < config.rollouts.size(); ++i) {
     spec.rollouts.push_back(make_rollout(config.rollouts[i], in_force[i]));
-    snapshot->failures.push_back(make_policy(config.rollouts[i].analysis));
+    snapshot->failures.push_back(make_policy(config.rollouts[i]));
   }
   for (const config::Route& route : config.routes) spec.routes.push_back(make_route(route));
   snapshot->route_timeouts = make_route_timeouts(config);

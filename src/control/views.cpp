@@ -41,6 +41,13 @@ CohortView cohort_view(const telemetry::CohortTraffic& traffic) {
   return view;
 }
 
+ExposureView exposure_view(const telemetry::CohortTraffic& canary) {
+  ExposureView view;
+  view.failed = canary.run.user_failures;
+  view.saved = canary.run.saved;
+  return view;
+}
+
 MetricView metric_view(const analysis::MetricReport& report) {
   MetricView view;
   view.metric = report.name;
@@ -179,6 +186,7 @@ RolloutView view_of(const Runner& runner,
     view.stable_cohort = cohort_view(traffic->stable);
     view.canary_cohort = cohort_view(traffic->canary);
     requests = traffic->canary.step_requests;
+    if (state.run > 0) view.exposure = exposure_view(traffic->canary);
     if (traffic->canary_share) {
       view.weight.actual = *traffic->canary_share * 100;
       const std::uint64_t all = traffic->stable.recent.requests + traffic->canary.recent.requests;

@@ -28,8 +28,17 @@ void BodyFlow::start(std::string_view head,
   data_max_ = data_max.value_or(UINT64_MAX);
   bytes_sent_ = bytes_read_ = 0;
   full_reads_ = 0;
+  hold_max_ = 0;
   started_ = true;
-  has_read_ = false;
+  has_read_ = holding_ = false;
+}
+
+void BodyFlow::restart(std::string_view head,
+                       const http::BodyFraming& framing,
+                       http::BodyOutput output,
+                       std::optional<std::uint64_t> data_max) noexcept {
+  start(head, framing, output, {block_.data(), held_}, data_max);
+  has_read_ = true;
 }
 
 void BodyFlow::reset() noexcept {
@@ -38,7 +47,8 @@ void BodyFlow::reset() noexcept {
   head_ = forward_ = input_ = {};
   tracker_ = http::BodyTracker();
   bytes_sent_ = bytes_read_ = 0;
-  started_ = has_read_ = false;
+  hold_max_ = 0;
+  started_ = has_read_ = holding_ = false;
 }
 
 FlowState BodyFlow::pump(net::Stream& from, net::Stream& to) {
@@ -95,9 +105,10 @@ std::optional<FlowState> BodyFlow::digest() {
 }
 
 std::optional<FlowState> BodyFlow::read(net::Stream& from) {
-  if (!prepare_block()) return FlowState::kNoBuffer;
-  const std::size_t space = read_max();
-  const net::IoResult got = from.recv(block_.span().first(space));
+  if (hold_max_ > 0 ? !prepare_held_block() : !prepare_block()) return FlowState::kNoBuffer;
+  const std::size_t at = holding_ ? held_ : 0;
+  const std::size_t space = std::min(read_max(), block_.size() - at);
+  const net::IoResult got = from.recv(block_.span().subspan(at, space));
   if (got.would_block()) return FlowState::kNeedRead;
   if (got.failed()) return FlowState::kSourceCut;
   if (got.eof()) {
@@ -109,8 +120,40 @@ std::optional<FlowState> BodyFlow::read(net::Stream& from) {
   has_read_ = true;
   bytes_read_ += got.bytes;
   full_reads_ = got.bytes == block_.size() ? static_cast<std::uint8_t>(full_reads_ + 1) : 0;
-  input_ = {block_.data(), got.bytes};
+  if (holding_) held_ += got.bytes;
+  input_ = {block_.data() + at, got.bytes};
   return std::nullopt;
+}
+
+// Everything read so far is used up, and stays where it is: the next bytes come behind it. A body
+// that becomes too long is let go, and flows on as any other.
+bool BodyFlow::prepare_held_block() {
+  if (!holding_ && !has_read_ && tracker_.data_bytes() <= hold_max_) {
+    auto& pool =
+        held_input_.size() < net::BufferPools::kSmallBytes ? buffers_->small : buffers_->large;
+    auto block = pool.acquire();
+    if (!block) return false;
+    block_ = std::move(*block);
+    held_ = std::min(held_input_.size(), block_.size());
+    if (held_ > 0) std::memcpy(block_.data(), held_input_.data(), held_);
+    holding_ = true;
+  }
+  if (!holding_ || tracker_.data_bytes() > hold_max_) {
+    hold_max_ = 0;
+    holding_ = false;
+    return prepare_block();
+  }
+  if (held_ < block_.size()) return true;
+  if (block_.size() < net::BufferPools::kLargeBytes) {
+    if (auto large = buffers_->large.acquire()) {
+      std::memcpy(large->data(), block_.data(), held_);
+      block_ = std::move(*large);
+      return true;
+    }
+  }
+  hold_max_ = 0;
+  holding_ = false;
+  return true;
 }
 
 bool BodyFlow::prepare_block() {

@@ -29,6 +29,7 @@ enum class FlowState : std::uint8_t {
   kSourceCut,   // The sender ended too early, orderly or by a reset.
   kSinkFailed,  // The receiver is gone.
   kNoBuffer,    // The worker's pool is exhausted.
+  kSetAside,    // A response that is not passed on: another version may give a better one.
 };
 
 class BodyFlow {
@@ -48,6 +49,21 @@ class BodyFlow {
   // Reads go into this block from its start on; the input lies in it, or has been used up.
   void adopt(net::Buffer block) noexcept { block_ = std::move(block); }
   void reset() noexcept;
+
+  // After start(), before pump(): keeps up to so much data of the body, so that restart() can send
+  // it again. Costs a block once bytes are read beyond `input`, and no more than a large one.
+  void hold(std::uint64_t data_max) noexcept {
+    held_input_ = input_;
+    hold_max_ = data_max;
+  }
+  // Whether what was read of the body is all still here: then restart(), if has_read(), else
+  // start() can send it to another receiver.
+  [[nodiscard]] bool can_restart() const noexcept { return !has_read_ || holding_; }
+  // The message from its beginning: what is held, then what the sender still has.
+  void restart(std::string_view head,
+               const http::BodyFraming& framing,
+               http::BodyOutput output,
+               std::optional<std::uint64_t> data_max) noexcept;
 
   // `head` of start() must still be valid at the first call, and need not be afterwards.
   [[nodiscard]] FlowState pump(net::Stream& from, net::Stream& to);
@@ -74,6 +90,7 @@ class BodyFlow {
   [[nodiscard]] std::optional<FlowState> digest();
   [[nodiscard]] std::optional<FlowState> read(net::Stream& from);
   [[nodiscard]] bool prepare_block();
+  [[nodiscard]] bool prepare_held_block();
   [[nodiscard]] std::size_t read_max() const noexcept;
 
   net::BufferPools* buffers_;
@@ -87,7 +104,11 @@ class BodyFlow {
   std::uint64_t data_max_ = UINT64_MAX;
   std::uint64_t bytes_sent_ = 0;
   std::uint64_t bytes_read_ = 0;
+  std::string_view held_input_;  // Where hold() found the body's beginning.
+  std::uint64_t hold_max_ = 0;
+  std::size_t held_ = 0;  // Bytes of the body at the beginning of block_, while holding_.
   std::uint8_t full_reads_ = 0;
+  bool holding_ = false;  // Bytes were read, and block_ has all of the body so far.
   bool has_length_ = false;
   bool started_ = false;
   bool has_read_ = false;

@@ -91,7 +91,7 @@ void Exchange::release() noexcept {
 net::Task<Next> Exchange::run() {
   route_ = nullptr;
   counters_ = nullptr;
-  client_told_ = false;
+  client_told_ = covered_ = set_aside_ = fell_back_ = false;
   clear_try();
   const ProxyError refused = co_await read_head();
   started_at_ = now();
@@ -111,6 +111,10 @@ net::Task<Next> Exchange::run() {
   ProxyError error = decide();
   if (error == ProxyError::kNone) {
     const ProxyError outcome = co_await attempt();
+    error = outcome;
+  }
+  if (covered_ && falls_back(error)) {
+    const ProxyError outcome = co_await fall_back(error);
     error = outcome;
   }
   if (error != ProxyError::kNone && !client_told_) {
@@ -231,6 +235,8 @@ ProxyError Exchange::decide() {
     pick_ = routing::pick_cohort(*route_->rollout, input);
   }
   use_upstream(pick_.upstream);
+  answering_ = pick_.cohort;
+  cover();
   counters_ = &table_->snapshot.counters->at(route_->id, pick_.cohort);
   counters_->begin();
   fresh_request_id_ = routing::make_fresh_id(state_.runtime.random());
@@ -345,10 +351,14 @@ ExchangeRecord Exchange::entry(ProxyError error) const noexcept {
   entry.latency = now() - started_at_;
   entry.ended_at = now();
   if (route_->rollout != nullptr) {
-    const RolloutId rollout = route_->rollout->id;
-    entry.rollout = rollout;
-    entry.policy = &table_->snapshot.shared->failures[rollout.index()];
+    entry.rollout = route_->rollout->id;
+    entry.policy = failure_policy();
     entry.epoch = table_->snapshot.counters->epoch();
+  }
+  if (fell_back_) {
+    entry.fallback = outcome_of_fallback(*entry.policy, error, status_);
+    entry.error = canary_failure_.error;
+    entry.upstream_status = canary_failure_.status;
   }
   return entry;
 }

@@ -15,6 +15,7 @@
 #include "canaryd/routing/cohort_pick.hpp"
 #include "proxy/body_flow.hpp"
 #include "proxy/connection.hpp"
+#include "proxy/fallback.hpp"
 #include "proxy/record.hpp"
 #include "proxy/retry.hpp"
 #include "proxy/service_state.hpp"
@@ -59,6 +60,9 @@ class Exchange {
   [[nodiscard]] TryFailure failure_of(ProxyError error) const noexcept;
   [[nodiscard]] Monotonic try_deadline() const noexcept;
   void use_upstream(UpstreamId id) noexcept;
+  // fallback.cpp
+  [[nodiscard]] bool falls_back(ProxyError error) const noexcept;
+  [[nodiscard]] net::Task<ProxyError> fall_back(ProxyError error);
   [[nodiscard]] net::Task<Next> answer(ProxyError error);
   [[nodiscard]] Next finish(ProxyError error);
   [[nodiscard]] net::Task<Next> tunnel();
@@ -85,6 +89,12 @@ class Exchange {
   void record(ProxyError error);
   [[nodiscard]] ExchangeRecord entry(ProxyError error) const noexcept;
   void clear_try() noexcept;
+  void clear_response() noexcept;
+  // fallback.cpp
+  void cover() noexcept;
+  [[nodiscard]] bool can_ask_stable() const noexcept;
+  [[nodiscard]] bool sets_aside(std::uint16_t status) const noexcept;
+  [[nodiscard]] const FailurePolicy* failure_policy() const noexcept;
   [[nodiscard]] bool wants_keep_alive() const noexcept;
   [[nodiscard]] Next after_response() noexcept;
 
@@ -123,6 +133,11 @@ class Exchange {
   const upstream::Timeouts* timeouts_ = nullptr;  // Those of upstream_, or the route's below.
   upstream::Timeouts route_timeouts_;
   stats::CounterBlock* counters_ = nullptr;
+  Cohort answering_ = Cohort::kNone;  // Whose upstream_ is; stable's in a fallback.
+  bool covered_ = false;              // Stable may answer should this canary fail.
+  bool set_aside_ = false;            // It has: by the status in status_.
+  bool fell_back_ = false;
+  CanaryFailure canary_failure_;
 
   // This try.
   upstream::Lease lease_;

@@ -62,6 +62,7 @@ net::Task<ProxyError> Exchange::relay() {
 std::optional<ProxyError> Exchange::settled(FlowState up, FlowState down) const noexcept {
   switch (down) {
     case FlowState::kDone:
+    case FlowState::kSetAside:
       return ProxyError::kNone;
     case FlowState::kSinkFailed:
       return ProxyError::kClientGone;
@@ -113,17 +114,20 @@ bool Exchange::start_upload() {
   websocket_ = request_.upgrade && http::offers_websocket(request_);
   forwarding.websocket = websocket_;
   if (route_->rollout != nullptr) {
-    forwarding.cohort = to_string(pick_.cohort);
+    forwarding.cohort = to_string(answering_);
     forwarding.rollout = route_->rollout->name;
   }
   http::HeadBuffer out(state_.head_scratch());
   http::write_request_head(out, request_, forwarding);
   if (out.overflowed()) return false;
-  upload_.start(out.view(),
-                request_.framing,
-                http::BodyOutput::kAsIs,
-                received().substr(request_.size),
-                connection_->spec().body_bytes_max);
+  const auto body_max = connection_->spec().body_bytes_max;
+  if (fell_back_ && upload_.has_read()) {
+    upload_.restart(out.view(), request_.framing, http::BodyOutput::kAsIs, body_max);
+    return true;
+  }
+  const std::string_view input = received().substr(request_.size);
+  upload_.start(out.view(), request_.framing, http::BodyOutput::kAsIs, input, body_max);
+  if (covered_) upload_.hold(failure_policy()->fallback.body_bytes_max);
   return true;
 }
 
@@ -216,6 +220,11 @@ FlowState Exchange::begin_interim() {
 }
 
 FlowState Exchange::begin_response() {
+  if (covered_ && sets_aside(response_.status)) {
+    set_aside_ = true;
+    status_ = response_.status;
+    return FlowState::kSetAside;
+  }
   http::ResponseForwarding forwarding;
   // While the client still sends, where its next request begins is not known.
   const bool keep = wants_keep_alive() && upload_.complete();
@@ -225,7 +234,7 @@ FlowState Exchange::begin_response() {
   // Reading the clock is not free, and most upstreams say the date themselves.
   if (!response_.fields.has(http::FieldId::kDate)) forwarding.date = state_.date();
   if (connection_->spec().expose_cohort && route_->rollout != nullptr) {
-    forwarding.cohort = to_string(pick_.cohort);
+    forwarding.cohort = to_string(answering_);
   }
   http::SetCookie cookie;
   if (pick_.issue_cookie) {

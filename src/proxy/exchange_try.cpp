@@ -97,6 +97,10 @@ net::Task<ProxyError> Exchange::connect() {
 
 void Exchange::clear_try() noexcept {
   upload_.reset();
+  clear_response();
+}
+
+void Exchange::clear_response() noexcept {
   download_.reset();
   upload_stopped_ = false;
   response_block_.release();

@@ -9,8 +9,7 @@ bool charged(const ExchangeRecord& record) noexcept {
   const FailurePolicy& policy = *record.policy;
   switch (record.error) {
     case ProxyError::kNone:
-      return record.upstream_status < policy.status.size() &&
-             policy.status.test(record.upstream_status);
+      return policy.is_failure(record.upstream_status);
     case ProxyError::kTimeout:
       return policy.timeout;
     case ProxyError::kConnectFailed:
@@ -22,8 +21,15 @@ bool charged(const ExchangeRecord& record) noexcept {
   }
 }
 
-// Not the version's doing: the client's fault, or our own limits.
-bool blameless(ProxyError error) noexcept {
+// Of the version that is charged, whatever the client was told.
+std::uint16_t charged_status(const ExchangeRecord& record) noexcept {
+  if (record.fallback == stats::Fallback::kNone) return record.status;
+  return record.upstream_status != 0 ? record.upstream_status : status_of(record.error);
+}
+
+}  // namespace
+
+bool is_blameless(ProxyError error) noexcept {
   switch (error) {
     case ProxyError::kNone:
     case ProxyError::kTimeout:
@@ -36,10 +42,8 @@ bool blameless(ProxyError error) noexcept {
   }
 }
 
-}  // namespace
-
 stats::Judgement judge(const ExchangeRecord& record) noexcept {
-  if (record.policy == nullptr || !record.pick->counts_for_analysis || blameless(record.error)) {
+  if (record.policy == nullptr || !record.pick->counts_for_analysis || is_blameless(record.error)) {
     return stats::Judgement::kExcluded;
   }
   return charged(record) ? stats::Judgement::kBad : stats::Judgement::kGood;
@@ -53,8 +57,10 @@ void write_record(const ExchangeRecord& record,
       std::chrono::duration_cast<std::chrono::seconds>(record.ended_at.time_since_epoch()).count();
   stats::Outcome outcome;
   const bool gone = record.error == ProxyError::kClientGone && record.upstream_status == 0;
-  outcome.code_class = gone ? std::uint8_t{0} : static_cast<std::uint8_t>(record.status / 100);
+  outcome.code_class =
+      gone ? std::uint8_t{0} : static_cast<std::uint8_t>(charged_status(record) / 100);
   outcome.judgement = judge(record);
+  outcome.fallback = record.fallback;
   outcome.latency = record.latency;
   outcome.bytes_in = record.bytes_in;
   outcome.bytes_out = record.bytes_out;

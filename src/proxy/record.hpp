@@ -18,9 +18,11 @@
 namespace canaryd::proxy {
 
 struct ExchangeRecord {
+  // With a fallback, these are the canary's: it is charged, and stable's answer is not counted.
   ProxyError error = ProxyError::kNone;
-  std::uint16_t status = 0;           // What the client was told.
   std::uint16_t upstream_status = 0;  // 0: no response head came.
+  std::uint16_t status = 0;           // What the client was told.
+  stats::Fallback fallback = stats::Fallback::kNone;
   RouteId route;
   RolloutId rollout;
   const routing::Pick* pick = nullptr;
@@ -31,6 +33,9 @@ struct ExchangeRecord {
   Duration latency{};
   Monotonic ended_at{};
 };
+
+// Not the version's doing: the client's fault, or our own limits.
+[[nodiscard]] bool is_blameless(ProxyError error) noexcept;
 
 // Before the dedupe: good, bad or excluded.
 [[nodiscard]] stats::Judgement judge(const ExchangeRecord& record) noexcept;

@@ -8,7 +8,7 @@ CohortSample make_sample(const CounterSnapshot& counts, Duration over) {
   sample.judged = counts.judged;
   sample.bad = counts.bad;
   sample.saved = counts.saved;
-  sample.user_failures = counts.user_failures();
+  sample.user_failures = counts.user_failures;
   sample.active = counts.active;
   const double seconds = std::chrono::duration<double>(over).count();
   if (seconds > 0) sample.requests_per_second = static_cast<double>(sample.requests) / seconds;

@@ -11,6 +11,8 @@ constexpr std::array kCounters = {&CounterSnapshot::judged,
                                   &CounterSnapshot::deduped,
                                   &CounterSnapshot::excluded,
                                   &CounterSnapshot::saved,
+                                  &CounterSnapshot::fallback_failed,
+                                  &CounterSnapshot::user_failures,
                                   &CounterSnapshot::bytes_in,
                                   &CounterSnapshot::bytes_out,
                                   &CounterSnapshot::duration_us};
@@ -25,10 +27,6 @@ std::uint64_t CounterSnapshot::requests() const noexcept {
   std::uint64_t sum = 0;
   for (const std::uint64_t count : code_class) sum += count;
   return sum;
-}
-
-std::uint64_t CounterSnapshot::user_failures() const noexcept {
-  return minus(bad + deduped, saved);
 }
 
 Histogram CounterSnapshot::durations() const noexcept {
@@ -73,6 +71,8 @@ CounterSnapshot CounterBlock::read() const noexcept {
   result.deduped = deduped_.load(kRelaxed);
   result.excluded = excluded_.load(kRelaxed);
   result.saved = saved_.load(kRelaxed);
+  result.fallback_failed = fallback_failed_.load(kRelaxed);
+  result.user_failures = user_failures_.load(kRelaxed);
   result.bytes_in = bytes_in_.load(kRelaxed);
   result.bytes_out = bytes_out_.load(kRelaxed);
   result.duration_us = duration_us_.load(kRelaxed);

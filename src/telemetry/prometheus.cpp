@@ -95,6 +95,32 @@ void write_traffic(const MetricsSnapshot& from, Families& to) {
   }
 }
 
+// Zeros where there was no traffic yet.
+TrafficMetrics traffic_of(const MetricsSnapshot& from, const std::string& rollout, Cohort cohort) {
+  for (const TrafficMetrics& traffic : from.traffic) {
+    if (traffic.rollout == rollout && traffic.cohort == cohort) return traffic;
+  }
+  return {rollout, cohort};
+}
+
+void write_protection(const MetricsSnapshot& from, Families& to) {
+  auto failures = to.counter("canaryd_rollout_user_failures_total",
+                             "Failures of the version that reached a user: not the saved ones.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
+      const TrafficMetrics traffic = traffic_of(from, rollout.name, cohort);
+      failures.add(traffic_labels(traffic), traffic.user_failures);
+    }
+  }
+  auto fallbacks = to.counter("canaryd_rollout_fallbacks_total",
+                              "Failures of the canary that stable was asked to answer.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    const TrafficMetrics canary = traffic_of(from, rollout.name, Cohort::kCanary);
+    fallbacks.add({{"rollout", rollout.name}, {"result", "saved"}}, canary.fallbacks_saved);
+    fallbacks.add({{"rollout", rollout.name}, {"result", "failed"}}, canary.fallbacks_failed);
+  }
+}
+
 void write_upstreams(const MetricsSnapshot& from, Families& to) {
   auto response = to.histogram("canaryd_upstream_response_seconds",
                                "Time from sending a request to the first byte of the response.");
@@ -264,6 +290,7 @@ class SnapshotCollectable final : public prometheus::Collectable {
     write_upstreams(snapshot_, families);
     write_rollout_state(snapshot_, families);
     write_rollout_weights(snapshot_, families);
+    write_protection(snapshot_, families);
     write_analysis(snapshot_, families);
     write_process(snapshot_, families);
     return std::move(families).take();

@@ -23,6 +23,9 @@ void add_traffic(const Collector& collector, MetricsSnapshot& snapshot) {
     sum.tunnels += counts.tunnels;
     sum.request_body_bytes += counts.bytes_in;
     sum.response_body_bytes += counts.bytes_out;
+    sum.user_failures += counts.user_failures;
+    sum.fallbacks_saved += counts.saved;
+    sum.fallbacks_failed += counts.fallback_failed;
   });
   for (auto& [key, sum] : sums) snapshot.traffic.push_back(std::move(sum));
 }

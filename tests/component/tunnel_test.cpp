@@ -246,7 +246,7 @@ TEST_F(TunnelTest, AnUpstreamThatBreaksItOffIsBlamed) {
   EXPECT_EQ(counted.bad, 1U);
   EXPECT_EQ(counted.code_class[0], 1U);
   EXPECT_EQ(counted.code_class[1], 1U);
-  EXPECT_EQ(counted.user_failures(), 1U);
+  EXPECT_EQ(counted.user_failures, 1U);
   EXPECT_EQ(world.errors(ProxyError::kUpstreamReset), 1U);
   const auto failure = world.failure_queue->pop();
   ASSERT_TRUE(failure.has_value());

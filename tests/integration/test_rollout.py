@@ -64,6 +64,26 @@ class RolloutTest(IntegrationCase):
         self.assertIn("rolled back shop", last["msg"])
         self.assertEqual(self.daemon.ctl("wait", "shop", "--for", "promoted", "--timeout", "10s").returncode, 10)
 
+    def canary_dies_at(self, weight):
+        steps = [{"weight": each, "min_duration": "1h"} for each in (weight, 100)]
+        self.start_rollout(steps=steps, start="auto", analysis=QUICK)
+        load = self.start_load()
+        wait_until(lambda: (self.daemon.metric("canaryd_requests_total", cohort="canary") or 0) > 20, "traffic")
+        self.v2.close()
+        wait_until(lambda: self.state() == "rolled_back", "rollback", 30)
+        exposure = self.daemon.rollout()["exposure"]
+        totals = self.totals(load)
+        self.assertEqual(totals["failed"], 0, totals)
+        self.assertEqual(exposure["failed"], 0)
+        self.assertGreater(exposure["saved"], 0)
+        self.assertIn("rolled back shop", self.daemon.events("transition")[-1]["msg"])
+
+    def test_nobody_sees_a_canary_of_5_percent_die(self):
+        self.canary_dies_at(5)
+
+    def test_nobody_sees_a_canary_of_25_percent_die(self):
+        self.canary_dies_at(25)
+
     def test_observe_reports_and_never_acts(self):
         steps = [{"weight": weight, "min_duration": "1h"} for weight in (25, 100)]
         self.start_rollout(steps=steps, start="auto", analysis={**QUICK, "mode": "observe"})

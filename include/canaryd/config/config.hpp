@@ -144,11 +144,23 @@ struct CohortRules {
   friend bool operator==(const CohortRules&, const CohortRules&) = default;
 };
 
+// Methods whose requests may be sent twice (RFC 9110 section 9.2.2).
+enum class RepeatableMethod : std::uint8_t { kGet, kHead, kOptions, kPut, kDelete };
+
+// Stable answers what the canary fails, where that is safe.
+struct Fallback {
+  std::vector<RepeatableMethod> methods{
+      RepeatableMethod::kGet, RepeatableMethod::kHead, RepeatableMethod::kOptions};  // Empty: off.
+  std::uint64_t max_body = std::uint64_t{64} * 1024;
+  friend bool operator==(const Fallback&, const Fallback&) = default;
+};
+
 struct Rollout {
   std::string name;
   UpstreamId stable;
   UpstreamId canary;
   CohortRules cohort;
+  Fallback fallback;
   // What the state machine follows; passes rollout::problems(). Its name, stable, canary, salt and
   // mode repeat what stands beside it.
   rollout::Plan plan;

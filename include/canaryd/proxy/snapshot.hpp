@@ -8,6 +8,7 @@
 #include "canaryd/base/clock.hpp"
 #include "canaryd/base/ip.hpp"
 #include "canaryd/http/h1_parser.hpp"
+#include "canaryd/http/message.hpp"
 #include "canaryd/net/address.hpp"
 #include "canaryd/proxy/counters.hpp"
 #include "canaryd/routing/routing_table.hpp"
@@ -38,12 +39,30 @@ struct ListenerSpec {
   Duration keep_alive_timeout = std::chrono::seconds(60);
 };
 
+// Which requests stable answers when the canary fails them.
+struct FallbackPolicy {
+  std::uint16_t methods = 0;  // A bit for each http::Method; none: no fallback.
+  std::uint64_t body_bytes_max = 64 * 1024;
+
+  [[nodiscard]] bool has(http::Method method) const noexcept {
+    return (methods >> static_cast<unsigned>(method) & 1U) != 0;
+  }
+  void add(http::Method method) noexcept {
+    methods = static_cast<std::uint16_t>(methods | 1U << static_cast<unsigned>(method));
+  }
+};
+
 // What of a rollout's traffic counts as a failure of the version that served it.
 struct FailurePolicy {
   std::bitset<600> status;  // Index: status code.
   bool reset = true;
   bool timeout = true;
   std::int64_t dedupe_window_seconds = 10;
+  FallbackPolicy fallback;
+
+  [[nodiscard]] bool is_failure(std::uint16_t code) const noexcept {
+    return code < status.size() && status.test(code);
+  }
 };
 
 // What a route puts in place of its upstream's timeouts; what is not set stays the upstream's.

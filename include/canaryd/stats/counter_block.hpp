@@ -40,11 +40,20 @@ enum class Judgement : std::uint8_t {
   kExcluded,   // Traffic only.
 };
 
+// What became of a canary failure that stable was asked to answer. The request counts for the
+// canary alone, whose failure it is.
+enum class Fallback : std::uint8_t {
+  kNone,
+  kSaved,   // Stable answered: the user saw no failure.
+  kFailed,  // Stable failed as well.
+  kLeft,    // The client did not wait for it.
+};
+
 // One finished request.
 struct Outcome {
   std::uint8_t code_class = 0;  // 1 to 5; 0 when there was no status.
   Judgement judgement = Judgement::kGood;
-  bool saved = false;  // A canary failure that the user did not see: stable answered.
+  Fallback fallback = Fallback::kNone;
   Duration latency{};
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
@@ -57,7 +66,9 @@ struct CounterSnapshot {
   std::uint64_t bad = 0;
   std::uint64_t deduped = 0;
   std::uint64_t excluded = 0;
-  std::uint64_t saved = 0;
+  std::uint64_t saved = 0;            // Fallbacks that stable answered,
+  std::uint64_t fallback_failed = 0;  // and that it failed.
+  std::uint64_t user_failures = 0;    // Charged failures that reached a user, duplicates too.
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
   std::uint64_t duration_us = 0;  // Sum over all requests.
@@ -67,8 +78,6 @@ struct CounterSnapshot {
   Histogram latency_other;
 
   [[nodiscard]] std::uint64_t requests() const noexcept;
-  // Failures that reached a user: all charged ones, duplicates too, without the saved.
-  [[nodiscard]] std::uint64_t user_failures() const noexcept;
   [[nodiscard]] Histogram durations() const noexcept;
 
   CounterSnapshot& operator+=(const CounterSnapshot& other) noexcept;
@@ -116,6 +125,8 @@ class alignas(64) CounterBlock {
   Counter excluded_{0};
   Counter saved_{0};
   Counter tunnels_{0};  // Wraps on purpose; read as signed.
+  Counter fallback_failed_{0};
+  Counter user_failures_{0};
   std::array<Counter, kLatencyBuckets> latency_{};
   std::array<Counter, kLatencyBuckets> latency_other_{};
 };
@@ -129,25 +140,31 @@ inline void CounterBlock::finish(const Outcome& outcome) noexcept {
   bump(bytes_in_, outcome.bytes_in);
   bump(bytes_out_, outcome.bytes_out);
   const std::size_t bucket = latency_bucket(outcome.latency);
+  if (outcome.fallback != Fallback::kNone) [[unlikely]] {
+    if (outcome.fallback == Fallback::kSaved) bump(saved_, 1);
+    if (outcome.fallback == Fallback::kFailed) bump(fallback_failed_, 1);
+  }
   if (outcome.judgement == Judgement::kGood) [[likely]] {
     bump(judged_, 1);
     bump(latency_[bucket], 1);
     return;
   }
   bump(latency_other_[bucket], 1);
-  if (outcome.saved) bump(saved_, 1);
   switch (outcome.judgement) {
     case Judgement::kBad:
       bump(judged_, 1);
       bump(bad_, 1);
-      return;
+      break;
     case Judgement::kDuplicate:
       bump(deduped_, 1);
-      return;
+      break;
     case Judgement::kExcluded:
     case Judgement::kGood:
       bump(excluded_, 1);
       return;
+  }
+  if (outcome.fallback == Fallback::kNone || outcome.fallback == Fallback::kFailed) {
+    bump(user_failures_, 1);
   }
 }
 

@@ -52,6 +52,9 @@ struct TrafficMetrics {
   std::int64_t tunnels = 0;
   std::uint64_t request_body_bytes = 0;
   std::uint64_t response_body_bytes = 0;
+  std::uint64_t user_failures = 0;
+  std::uint64_t fallbacks_saved = 0;  // Of the canary.
+  std::uint64_t fallbacks_failed = 0;
 };
 
 struct EndpointMetrics {

@@ -166,6 +166,36 @@ TEST_F(RecordTest, AClientThatLeftBeforeAnAnswerHasNoStatus) {
   EXPECT_EQ(block_.read().excluded, 2U);
 }
 
+// The canary's failure, whatever stable made of it; who left is neither saved nor hurt.
+TEST_F(RecordTest, AFallbackIsChargedToTheCanaryOnce) {
+  using stats::Fallback;
+  record_.upstream_status = 503;
+  for (const auto fallback : {Fallback::kSaved, Fallback::kFailed, Fallback::kLeft}) {
+    record_.fallback = fallback;
+    ++pick_.key_hash;
+    block_.begin();
+    write();
+  }
+  const auto read = block_.read();
+  EXPECT_EQ(read.judged, 3U);
+  EXPECT_EQ(read.bad, 3U);
+  EXPECT_EQ(read.code_class[5], 3U);
+  EXPECT_EQ(read.saved, 1U);
+  EXPECT_EQ(read.fallback_failed, 1U);
+  EXPECT_EQ(read.user_failures, 1U);
+}
+
+TEST_F(RecordTest, AFailureThatIsForgivenIsStillSaved) {
+  policy_.reset = false;
+  record_.error = ProxyError::kConnectFailed;
+  record_.upstream_status = 0;
+  record_.fallback = stats::Fallback::kSaved;
+  block_.begin();
+  write();
+  EXPECT_EQ(block_.read().bad, 0U);
+  EXPECT_EQ(block_.read().saved, 1U);
+}
+
 TEST_F(RecordTest, WorksWithoutACollector) {
   record_.error = ProxyError::kTimeout;
   block_.begin();

@@ -38,7 +38,7 @@ TEST(CounterBlock, SeparatesTrafficFromEvidence) {
   run(block, outcome(Judgement::kDuplicate, 5));
   run(block, outcome(Judgement::kExcluded));
   Outcome saved = outcome(Judgement::kBad, 0);
-  saved.saved = true;
+  saved.fallback = Fallback::kSaved;
   run(block, saved);
 
   const CounterSnapshot counts = block.read();
@@ -49,7 +49,7 @@ TEST(CounterBlock, SeparatesTrafficFromEvidence) {
   EXPECT_EQ(counts.excluded, 1U);
   EXPECT_EQ(counts.requests(), counts.judged + counts.deduped + counts.excluded);
   EXPECT_EQ(counts.saved, 1U);
-  EXPECT_EQ(counts.user_failures(), 2U);
+  EXPECT_EQ(counts.user_failures, 2U);
   EXPECT_EQ(counts.code_class[0], 1U);
   EXPECT_EQ(counts.code_class[5], 2U);
   EXPECT_EQ(counts.bytes_in, 50U);

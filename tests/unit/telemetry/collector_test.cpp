@@ -34,7 +34,7 @@ void finish(stats::CounterBlock& block,
     block.begin();
     block.finish({.code_class = judgement == Judgement::kBad ? std::uint8_t{5} : std::uint8_t{2},
                   .judgement = judgement,
-                  .saved = false,
+                  .fallback = stats::Fallback::kNone,
                   .latency = latency,
                   .bytes_in = 10,
                   .bytes_out = 100});
