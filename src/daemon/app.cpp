@@ -8,6 +8,7 @@
 #include "canaryd/store/async_store.hpp"
 #include "canaryd/store/sqlite_store.hpp"
 #include "canaryd/telemetry/collector.hpp"
+#include "daemon/descriptors.hpp"
 #include "daemon/options.hpp"
 #include "daemon/version.hpp"
 #include "daemon/worker_plane.hpp"
@@ -121,8 +122,32 @@ class App {
     return true;
   }
 
+  // How many sockets the workers may have together.
+  std::size_t share_descriptors(std::size_t workers) {
+    const std::size_t descriptors = raise_descriptor_limit();
+    const auto& listeners = options_.config.listeners;
+    const std::size_t sockets = sockets_of(descriptors, workers, listeners.size());
+    const std::size_t clients = sockets / 2;  // Each may need an upstream.
+    std::size_t wanted = 0;
+    for (const auto& listener : listeners) wanted += listener.limits.connections;
+    const std::initializer_list<LogField> fields{{"limit", descriptors}, {"clients", clients}};
+    const std::string there = std::to_string(descriptors) + " descriptors, enough for " +
+                              std::to_string(clients) + " clients";
+    if (clients >= wanted) {
+      log_->info(log_event::kDescriptors, there, fields);
+    } else {
+      log_->warn(log_event::kDescriptors,
+                 there + "; limits.connections allows " + std::to_string(wanted) +
+                     ": raise the limit (LimitNOFILE, ulimit -n) or lower that one",
+                 fields);
+    }
+    return sockets;
+  }
+
   bool start_planes() {
-    auto plane = WorkerPlane::start(io_, worker_count(options_.config), collector_, clock_);
+    const std::size_t workers = worker_count(options_.config);
+    const std::size_t sockets = share_descriptors(workers);
+    auto plane = WorkerPlane::start(io_, workers, sockets, collector_, clock_);
     if (!plane) return give_up(plane.error());
     plane_ = std::move(*plane);
 

@@ -12,15 +12,17 @@ namespace canaryd::daemon {
 
 Result<std::unique_ptr<WorkerPlane>> WorkerPlane::start(boost::asio::io_context& io,
                                                         std::size_t workers,
+                                                        std::size_t sockets_max,
                                                         telemetry::Collector& collector,
                                                         const Clock& clock) {
-  auto plane = std::unique_ptr<WorkerPlane>(new WorkerPlane(io));
+  auto plane = std::unique_ptr<WorkerPlane>(new WorkerPlane(io, sockets_max));
   plane->workers_.resize(workers);
   for (std::size_t i = 0; i < workers; ++i) {
     net::WorkerOptions options;
     options.index = i;
     options.seed = entropy_seed();
     options.clock = &clock;
+    options.sockets = &plane->sockets_;
     CANARYD_TRY_ASSIGN(plane->workers_[i].thread, net::Worker::create(options));
   }
   for (Worker& worker : plane->workers_) {
@@ -73,6 +75,7 @@ void WorkerPlane::open(std::shared_ptr<const proxy::ListenerSpec> spec,
   opening->listener.name = spec->name;
   opening->listener.configured = spec->address;
   opening->listener.bound = spec->address;
+  opening->listener.connections_max = spec->connections_max;
   opening->listener.gauge = std::make_shared<proxy::ListenerGauge>();
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     opening->listener.counters.push_back(std::make_shared<proxy::ListenerCounters>());
@@ -85,6 +88,7 @@ void WorkerPlane::open(std::shared_ptr<const proxy::ListenerSpec> spec,
 void WorkerPlane::open_next(const std::shared_ptr<Opening>& opening) {
   if (opening->next == workers_.size()) {
     listeners_.push_back(opening->listener);
+    size_buffers();
     opening->done(opening->listener.bound);
     return;
   }
@@ -114,7 +118,26 @@ void WorkerPlane::open_next(const std::shared_ptr<Opening>& opening) {
   });
 }
 
+// Each connection may hold a block of a head and one of a body each way while its peers are slow.
+// The connections are bounded for all workers together; the kernel may give them all to one.
+void WorkerPlane::size_buffers() {
+  constexpr std::size_t kBlocksEach = 3;
+  std::size_t connections = 0;
+  for (const Listener& listener : listeners_) connections += listener.connections_max;
+  const std::size_t blocks =
+      std::max(net::BufferPools::Limits{}.small_blocks_max, kBlocksEach * connections);
+  for (Worker& worker : workers_) {
+    worker.thread->post(
+        [slot = &worker, blocks] { slot->thread->buffers().small.set_blocks_max(blocks); });
+  }
+}
+
 void WorkerPlane::update(std::shared_ptr<const proxy::ListenerSpec> spec) {
+  for (Listener& listener : listeners_) {
+    const bool same = listener.name == spec->name && listener.configured == spec->address;
+    if (same) listener.connections_max = spec->connections_max;
+  }
+  size_buffers();
   for (Worker& worker : workers_) {
     worker.thread->post([slot = &worker, spec] { slot->service->update(spec); });
   }

@@ -6,6 +6,7 @@
 
 #include "canaryd/base/clock.hpp"
 #include "canaryd/control/data_plane.hpp"
+#include "canaryd/net/socket_budget.hpp"
 #include "canaryd/net/worker.hpp"
 #include "canaryd/proxy/service.hpp"
 #include "canaryd/telemetry/collector.hpp"
@@ -13,6 +14,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,9 +23,11 @@ namespace canaryd::daemon {
 
 class WorkerPlane final : public control::DataPlane {
  public:
-  // Starts the threads. The collector gives each worker its failure queue.
+  // Starts the threads, which hold at most so many sockets together. The collector gives each
+  // worker its failure queue.
   [[nodiscard]] static Result<std::unique_ptr<WorkerPlane>> start(boost::asio::io_context& io,
                                                                   std::size_t workers,
+                                                                  std::size_t sockets_max,
                                                                   telemetry::Collector& collector,
                                                                   const Clock& clock);
   ~WorkerPlane() override;
@@ -52,16 +56,20 @@ class WorkerPlane final : public control::DataPlane {
     std::string name;
     SocketAddress configured;
     SocketAddress bound;
+    std::uint32_t connections_max = 0;
     std::shared_ptr<proxy::ListenerGauge> gauge;
     std::vector<std::shared_ptr<proxy::ListenerCounters>> counters;  // One a worker.
     bool closed = false;
   };
   struct Opening;
 
-  explicit WorkerPlane(boost::asio::io_context& io) : io_(io) {}
+  WorkerPlane(boost::asio::io_context& io, std::size_t sockets_max)
+      : io_(io), sockets_(sockets_max) {}
+  void size_buffers();
   void open_next(const std::shared_ptr<Opening>& opening);
 
   boost::asio::io_context& io_;
+  net::SocketBudget sockets_;
   std::vector<Worker> workers_;
   std::vector<Listener> listeners_;
   bool stopped_ = false;

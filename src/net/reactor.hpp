@@ -11,6 +11,7 @@
 
 #include "canaryd/base/error.hpp"
 #include "canaryd/net/readiness.hpp"
+#include "canaryd/net/socket_budget.hpp"
 #include "net/descriptor.hpp"
 
 #include <array>
@@ -26,6 +27,9 @@ class Reactor {
   enum class Kind : std::uint8_t { kStream, kAcceptor };
 
   [[nodiscard]] static Result<Reactor> create();
+  // Shared by the workers; outlives the streams. Null: none.
+  void set_budget(SocketBudget* budget) noexcept { budget_ = budget; }
+  [[nodiscard]] SocketBudget* budget() const noexcept { return budget_; }
 
   // The Readiness stays where it is until remove().
   [[nodiscard]] Result<void> add(int fd, Readiness& source, Kind kind);
@@ -43,6 +47,7 @@ class Reactor {
   explicit Reactor(Descriptor epoll) noexcept : epoll_(std::move(epoll)) {}
 
   Descriptor epoll_;
+  SocketBudget* budget_ = nullptr;
   std::array<epoll_event, kEventsPerBatch> events_{};
 };
 

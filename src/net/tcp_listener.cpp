@@ -74,6 +74,8 @@ void TcpListener::close_socket() {
 }
 
 Acceptor::Accepted TcpListener::accept_one() {
+  SocketBudget* const budget = reactor_.budget();
+  if (budget != nullptr && !budget->take_client()) return {Outcome::kExhausted, nullptr};
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): what the sockets interface asks
@@ -81,22 +83,28 @@ Acceptor::Accepted TcpListener::accept_one() {
   Descriptor socket(::accept4(
       socket_.get(), reinterpret_cast<sockaddr*>(&storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!socket) {
-    switch (errno) {
-      case EAGAIN:
-        return {Outcome::kWouldBlock, nullptr};
-      case EMFILE:
-      case ENFILE:
-      case ENOBUFS:
-      case ENOMEM:
-        return {Outcome::kExhausted, nullptr};
-      default:
-        return {Outcome::kFailed,
-                nullptr};  // Errors of the connection itself: accept(2), "Error handling".
-    }
+    const Outcome outcome = outcome_of(errno);
+    if (budget != nullptr) budget->give_back_client();
+    return {outcome, nullptr};
   }
+  // The stream gives its share of the budget back.
   auto stream = TcpStream::adopt(reactor_, std::move(socket), from_native(storage));
   if (!stream) return {Outcome::kExhausted, nullptr};
   return {Outcome::kAccepted, std::move(*stream)};
+}
+
+Acceptor::Outcome TcpListener::outcome_of(int number) noexcept {
+  switch (number) {
+    case EAGAIN:
+      return Outcome::kWouldBlock;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+      return Outcome::kExhausted;
+    default:
+      return Outcome::kFailed;  // Errors of the connection itself: accept(2), "Error handling".
+  }
 }
 
 }  // namespace canaryd::net

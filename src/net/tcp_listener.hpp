@@ -28,6 +28,7 @@ class TcpListener final : public Acceptor {
   };
 
   [[nodiscard]] Accepted accept_one() override;
+  [[nodiscard]] static Outcome outcome_of(int number) noexcept;
   void close_socket() override;
 
   Reactor& reactor_;

@@ -26,21 +26,34 @@ ssize_t send_two(int fd, std::string_view first, std::string_view second) noexce
 
 }  // namespace
 
-TcpStream::TcpStream(Reactor& reactor,
-                     Descriptor socket,
-                     const Address& peer,
-                     Events initial) noexcept
-    : Stream(initial), reactor_(&reactor), socket_(std::move(socket)), peer_(peer) {}
+TcpStream::TcpStream(
+    Reactor& reactor, Descriptor socket, const Address& peer, Events initial, Side side) noexcept
+    : Stream(initial), reactor_(&reactor), socket_(std::move(socket)), peer_(peer), side_(side) {}
 
 Result<std::unique_ptr<Stream>> TcpStream::adopt(Reactor& reactor,
                                                  Descriptor socket,
                                                  const Address& peer) {
-  auto stream = std::make_unique<TcpStream>(reactor, std::move(socket), peer, kWritable);
+  auto stream =
+      std::make_unique<TcpStream>(reactor, std::move(socket), peer, kWritable, Side::kClient);
   CANARYD_TRY(reactor.add(stream->socket_.get(), *stream, Reactor::Kind::kStream));
   return stream;
 }
 
 Result<std::unique_ptr<Stream>> TcpStream::connect(Reactor& reactor, const Address& peer) {
+  SocketBudget* const budget = reactor.budget();
+  if (budget != nullptr && !budget->take_upstream()) {
+    return fail(ErrorCode::kLimit, "connect: no descriptor is left for it");
+  }
+  auto stream = open_connecting(reactor, peer);
+  if (!stream && budget != nullptr) budget->give_back_upstream();
+  if (!stream) return fail(std::move(stream).error());
+  // From here on the stream gives its socket back.
+  CANARYD_TRY(reactor.add((*stream)->socket_.get(), **stream, Reactor::Kind::kStream));
+  return std::move(*stream);
+}
+
+Result<std::unique_ptr<TcpStream>> TcpStream::open_connecting(Reactor& reactor,
+                                                              const Address& peer) {
   CANARYD_TRY_ASSIGN(Descriptor socket, open_socket(peer.ip));
   CANARYD_TRY(set_flag(socket.get(), IPPROTO_TCP, TCP_NODELAY));
   const NativeAddress to = to_native(peer);
@@ -50,9 +63,7 @@ Result<std::unique_ptr<Stream>> TcpStream::connect(Reactor& reactor, const Addre
     initial = 0;
   }
   // Registered after the connect: a socket that is not connecting yet would report a hang-up.
-  auto stream = std::make_unique<TcpStream>(reactor, std::move(socket), peer, initial);
-  CANARYD_TRY(reactor.add(stream->socket_.get(), *stream, Reactor::Kind::kStream));
-  return stream;
+  return std::make_unique<TcpStream>(reactor, std::move(socket), peer, initial, Side::kUpstream);
 }
 
 TcpStream::~TcpStream() {
@@ -134,6 +145,13 @@ void TcpStream::close() noexcept {
   if (!socket_) return;
   reactor_->remove(socket_.get());
   socket_.close();
+  SocketBudget* const budget = reactor_->budget();
+  if (budget == nullptr) return;
+  if (side_ == Side::kClient) {
+    budget->give_back_client();
+  } else {
+    budget->give_back_upstream();
+  }
 }
 
 IoResult TcpStream::failed() const noexcept {

@@ -12,15 +12,18 @@ namespace canaryd::net {
 
 class TcpStream final : public Stream {
  public:
-  // From accept4: connected, non-blocking. The first edge comes with the registration, if bytes are
-  // there already.
+  // From accept4: connected, non-blocking, a client taken from the reactor's budget, which the
+  // stream gives back, also when this fails. The first edge comes with the registration, if bytes
+  // are there already.
   [[nodiscard]] static Result<std::unique_ptr<Stream>> adopt(Reactor& reactor,
                                                              Descriptor socket,
                                                              const Address& peer);
   [[nodiscard]] static Result<std::unique_ptr<Stream>> connect(Reactor& reactor,
                                                                const Address& peer);
 
-  TcpStream(Reactor& reactor, Descriptor socket, const Address& peer, Events initial) noexcept;
+  enum class Side : std::uint8_t { kClient, kUpstream };
+  TcpStream(
+      Reactor& reactor, Descriptor socket, const Address& peer, Events initial, Side side) noexcept;
   ~TcpStream() override;
 
   using Stream::send;
@@ -33,6 +36,8 @@ class TcpStream final : public Stream {
   [[nodiscard]] Address local_address() const override;
 
  private:
+  [[nodiscard]] static Result<std::unique_ptr<TcpStream>> open_connecting(Reactor& reactor,
+                                                                          const Address& peer);
   void close() noexcept;
   [[nodiscard]] IoResult failed() const noexcept;
   void break_with(ErrorCode code) noexcept;
@@ -41,6 +46,7 @@ class TcpStream final : public Stream {
   Descriptor socket_;
   Address peer_;
   std::optional<ErrorCode> failure_;
+  Side side_;
 };
 
 }  // namespace canaryd::net

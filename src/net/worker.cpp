@@ -76,6 +76,7 @@ Result<std::unique_ptr<Worker>> Worker::create(const WorkerOptions& options) {
   CANARYD_TRY_ASSIGN(Reactor reactor, Reactor::create());
   Descriptor event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event) return fail_errno("eventfd", errno);
+  reactor.set_budget(options.sockets);
   auto impl = std::make_unique<Impl>(std::move(reactor), std::move(event), options);
   CANARYD_TRY(
       impl->reactor.add(impl->wake_event.get(), impl->wake_source, Reactor::Kind::kAcceptor));

@@ -47,6 +47,7 @@ struct LogEvent {
 // Events that people and tests search for.
 namespace log_event {
 inline constexpr LogEvent kStarted{"daemon", "started"};
+inline constexpr LogEvent kDescriptors{"daemon", "descriptors"};
 inline constexpr LogEvent kReady{"daemon", "ready"};
 inline constexpr LogEvent kDraining{"daemon", "draining"};
 inline constexpr LogEvent kStopped{"daemon", "stopped"};

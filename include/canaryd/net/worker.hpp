@@ -19,6 +19,7 @@
 
 #include "canaryd/base/clock.hpp"
 #include "canaryd/net/runtime.hpp"
+#include "canaryd/net/socket_budget.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -31,7 +32,8 @@ struct WorkerOptions {
   std::size_t index = 0;   // Names the thread.
   std::uint64_t seed = 0;  // Of random().
   BufferPools::Limits buffers{};
-  const Clock* clock = nullptr;  // Null: the system's.
+  const Clock* clock = nullptr;     // Null: the system's.
+  SocketBudget* sockets = nullptr;  // All workers'; outlives the worker. Null: none.
 };
 
 class Worker final : public Runtime {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import urllib.error
@@ -43,6 +44,7 @@ class Daemon:
         self.file = self.folder / "canaryd.yaml"
         self.log_file = self.folder / "log"
         self.process = None
+        self.descriptors_max = None  # RLIMIT_NOFILE of the next start, soft and hard.
         self.admin = None
         self.public = None
 
@@ -55,7 +57,11 @@ class Daemon:
             self._log_begin = log.tell()
             self.process = subprocess.Popen(
                 [CANARYD, "run", "-c", str(self.file), *arguments], stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL, cwd=self.folder)
+                stdin=subprocess.DEVNULL, cwd=self.folder, preexec_fn=self._limit)
+
+    def _limit(self):
+        if self.descriptors_max is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors_max, self.descriptors_max))
 
     def start(self, config=None):
         if config is not None:
