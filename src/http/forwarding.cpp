@@ -198,9 +198,12 @@ void write_max_forwards(HeadBuffer& out, const RequestHead& head) noexcept {
 }
 
 void write_status_line(HeadBuffer& out, const ResponseHead& head) noexcept {
+  const std::array<char, 4> code{static_cast<char>('0' + head.status / 100),
+                                 static_cast<char>('0' + head.status / 10 % 10),
+                                 static_cast<char>('0' + head.status % 10),
+                                 ' '};
   out.append("HTTP/1.1 ");
-  out.append_decimal(head.status);
-  out.append(' ');
+  out.append(std::string_view(code.data(), code.size()));
   out.append(head.reason);
   out.append("\r\n");
 }

@@ -132,7 +132,9 @@ Refused check_host(RequestHead& head) noexcept {
   if (count == 0) return head.version_minor >= 1 ? bad("no Host field") : kAccepted;
   head.host = head.fields.value(FieldId::kHost);
   Authority authority;
-  return parse_authority(head.host, authority) ? kAccepted : bad("Host is not a host");
+  if (!parse_authority(head.host, authority)) return bad("Host is not a host");
+  head.host_name_size = static_cast<std::uint32_t>(authority.host.size());
+  return kAccepted;
 }
 
 Refused check_expect(RequestHead& head) noexcept {

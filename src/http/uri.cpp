@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 namespace canaryd::http {
 namespace {
@@ -144,13 +145,18 @@ class PathWriter {
   std::size_t segment_ = 0;  // Where the segment being written begins; behind a '/'.
 };
 
-bool is_host_name(std::string_view text) noexcept {
+// Bytes of the host name that the text begins with; 0: none, or one with an empty label.
+std::size_t host_name_size(std::string_view text) noexcept {
   bool label_open = false;
-  for (const char c : text) {
-    if (!is_unreserved(c) || (c == '.' && !label_open)) return false;
-    label_open = c != '.';
+  std::size_t size = 0;
+  for (; size < text.size() && is_unreserved(text[size]); ++size) {
+    if (text[size] != '.') {
+      label_open = true;
+    } else if (!std::exchange(label_open, false)) {
+      return 0;
+    }
   }
-  return !text.empty();
+  return size;
 }
 
 bool is_ipv6_text(std::string_view text) noexcept {
@@ -185,10 +191,14 @@ Refused take_authority(const RequestHead& head, std::string_view& rest, Target& 
 }
 
 // Sets target.host; writes only if there is something to make small.
-Refused canonical_host(std::span<char> scratch, Target& target) noexcept {
-  Authority authority;
+Refused canonical_host(const RequestHead& head, std::span<char> scratch, Target& target) noexcept {
   if (target.authority.empty()) return {};
-  if (!parse_authority(target.authority, authority)) return bad("Host is not a host");
+  Authority authority;
+  if (head.host_name_size != 0 && target.authority.data() == head.host.data()) {
+    authority.host = head.host.substr(0, head.host_name_size);
+  } else if (!parse_authority(target.authority, authority)) {
+    return bad("Host is not a host");
+  }
   std::string_view host = authority.host;
   if (host.back() == '.') host.remove_suffix(1);
   target.host = host;
@@ -220,7 +230,7 @@ Refused parse_target(const RequestHead& head,
     if (!options) return bad("asterisk is for OPTIONS only");
     if (target.form == TargetForm::kOrigin) target.form = TargetForm::kAsterisk;
     target.forwarded = target.path = rest;
-    return canonical_host(scratch, target);
+    return canonical_host(head, scratch, target);
   }
 
   const std::size_t mark = rest.find('?');
@@ -234,7 +244,7 @@ Refused parse_target(const RequestHead& head,
   if (is_canonical_path(path)) {
     target.forwarded = rest;
     target.path = path;
-    return canonical_host(scratch, target);
+    return canonical_host(head, scratch, target);
   }
   PathWriter writer(rules, scratch);
   if (const Refused refused = writer.write(path)) return refused;
@@ -245,17 +255,19 @@ Refused parse_target(const RequestHead& head,
   target.forwarded = std::string_view(scratch.data(), path_size + tail);
   target.path = target.forwarded.substr(0, path_size);
   if (tail != 0) target.query = target.forwarded.substr(path_size + 1);
-  return canonical_host(scratch.subspan(path_size + tail), target);
+  return canonical_host(head, scratch.subspan(path_size + tail), target);
 }
 
 bool parse_authority(std::string_view text, Authority& authority) noexcept {
   const bool bracketed = !text.empty() && text.front() == '[';
-  const std::size_t close = bracketed ? text.find(']') : 0;
-  if (close == std::string_view::npos) return false;
-  const std::size_t host_end = std::min(bracketed ? close + 1 : text.find(':'), text.size());
-  const std::string_view host = text.substr(0, host_end);
-  if (bracketed ? !is_ipv6_text(host.substr(1, host.size() - 2)) : !is_host_name(host))
-    return false;
+  std::size_t host_end = 0;
+  if (bracketed) {
+    host_end = text.find(']') + 1;  // 0 if there is none.
+    if (host_end == 0 || !is_ipv6_text(text.substr(1, host_end - 2))) return false;
+  } else {
+    host_end = host_name_size(text);
+    if (host_end == 0) return false;
+  }
   std::string_view port = text.substr(host_end);
   if (!port.empty()) {
     if (port.front() != ':') return false;
@@ -265,7 +277,7 @@ bool parse_authority(std::string_view text, Authority& authority) noexcept {
       return false;
     }
   }
-  authority = {host, port};
+  authority = {text.substr(0, host_end), port};
   return true;
 }
 

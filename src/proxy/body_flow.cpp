@@ -45,7 +45,6 @@ void BodyFlow::reset() noexcept {
   saved_.release();
   block_.release();
   head_ = forward_ = input_ = {};
-  tracker_ = http::BodyTracker();
   bytes_sent_ = bytes_read_ = 0;
   hold_max_ = 0;
   started_ = has_read_ = holding_ = false;

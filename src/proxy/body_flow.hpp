@@ -76,7 +76,9 @@ class BodyFlow {
   [[nodiscard]] bool has_read() const noexcept { return has_read_; }
   // Something of head or body has been handed to the receiver.
   [[nodiscard]] bool has_sent() const noexcept { return bytes_sent_ > 0; }
-  [[nodiscard]] std::uint64_t data_bytes() const noexcept { return tracker_.data_bytes(); }
+  [[nodiscard]] std::uint64_t data_bytes() const noexcept {
+    return started_ ? tracker_.data_bytes() : 0;
+  }
   // Bytes moved in or out, of any kind: rises with every progress.
   [[nodiscard]] std::uint64_t progress() const noexcept { return bytes_sent_ + bytes_read_; }
 

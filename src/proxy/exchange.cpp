@@ -93,7 +93,14 @@ net::Task<Next> Exchange::run() {
   counters_ = nullptr;
   client_told_ = covered_ = set_aside_ = fell_back_ = false;
   clear_try();
-  const ProxyError refused = co_await read_head();
+  request_.clear();
+  request_parser_.reset();
+  ProxyError refused = ProxyError::kNone;
+  // Nearly every head is here whole, and then no frame is made for waiting.
+  if (!take_head(refused)) {
+    const ProxyError outcome = co_await await_head();
+    refused = outcome;
+  }
   started_at_ = now();
   if (nothing_received()) {
     // A client that leaves between two requests is no error.
@@ -130,30 +137,42 @@ net::Task<Next> Exchange::run() {
 
 // ---- The request head
 
-net::Task<ProxyError> Exchange::read_head() {
-  request_.clear();
-  request_parser_.reset();
-  const Monotonic deadline = now() + connection_->spec().header_timeout;
+// True when it is decided: the head is whole, or `outcome` says what is wrong. False: the rest has
+// not come yet.
+bool Exchange::take_head(ProxyError& outcome) {
+  outcome = ProxyError::kNone;
   for (;;) {
     if (begin_ < end_) {
       const http::ParseState state = request_parser_.parse(received(), request_);
-      if (state == http::ParseState::kDone) co_return ProxyError::kNone;
-      if (state == http::ParseState::kError) co_return error_of(request_parser_.refused().why);
+      if (state == http::ParseState::kDone) return true;
+      if (state == http::ParseState::kError) {
+        outcome = error_of(request_parser_.refused().why);
+        return true;
+      }
     }
-    const ProxyError full = make_room();
-    if (full != ProxyError::kNone) co_return full;
+    outcome = make_room();
+    if (outcome != ProxyError::kNone) return true;
     const net::IoResult got = client().recv(head_block_.span().subspan(end_));
-    if (got.ok()) {
-      end_ += got.bytes;
-      continue;
+    if (got.would_block()) return false;
+    if (!got.ok()) {
+      outcome = ProxyError::kClientGone;
+      return true;
     }
-    if (!got.would_block()) co_return ProxyError::kClientGone;
+    end_ += got.bytes;
+  }
+}
+
+net::Task<ProxyError> Exchange::await_head() {
+  const Monotonic deadline = now() + connection_->spec().header_timeout;
+  ProxyError outcome = ProxyError::kNone;
+  do {
     if (nothing_received()) co_return ProxyError::kNone;
     park_head();
     const net::Wake wake = co_await connection_->waiter().until(deadline, net::readable(client()));
     if (wake == net::Wake::kTimeout) co_return ProxyError::kRequestTimeout;
     if (wake == net::Wake::kCancelled) co_return ProxyError::kClientGone;
-  }
+  } while (!take_head(outcome));
+  co_return outcome;
 }
 
 // Not a byte of a request. An empty line before it is none (RFC 9112 section 2.2): what some old

@@ -51,7 +51,8 @@ class Exchange {
   enum class ResponseStage : std::uint8_t { kHead, kInterim, kBody };
 
   // Steps of run(), in their order. kNone: go on.
-  [[nodiscard]] net::Task<ProxyError> read_head();
+  [[nodiscard]] bool take_head(ProxyError& outcome);
+  [[nodiscard]] net::Task<ProxyError> await_head();
   [[nodiscard]] ProxyError decide();
   [[nodiscard]] net::Task<ProxyError> attempt();
   [[nodiscard]] net::Task<ProxyError> connect();

@@ -51,7 +51,16 @@ struct ServiceState {
   [[nodiscard]] std::span<char> head_scratch() noexcept;
   // Canonical targets; as short-lived.
   [[nodiscard]] std::span<char> target_scratch(std::size_t bytes);
-  [[nodiscard]] std::string_view date() noexcept { return date_text.at(options.clock->wall_now()); }
+  // The wall clock is asked once a second: the time of the batch says when the text is out of date.
+  [[nodiscard]] std::string_view date() noexcept {
+    if (runtime.now() >= date_until) {
+      const WallTime now = options.clock->wall_now();
+      date_value = date_text.at(now);
+      const auto second = std::chrono::floor<std::chrono::seconds>(now) + std::chrono::seconds(1);
+      date_until = runtime.now() + (second - now);
+    }
+    return date_value;
+  }
 
   net::Runtime& runtime;
   ServiceOptions options;
@@ -62,6 +71,8 @@ struct ServiceState {
   Tunnel* tunnels = nullptr;          // The same.
   stats::DedupeTable dedupe;
   DateText date_text;
+  std::string_view date_value;  // Of date_text, until date_until.
+  Monotonic date_until = Monotonic::min();
   bool draining = false;
   std::vector<char> scratch;
   std::vector<char> targets;

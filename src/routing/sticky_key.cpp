@@ -129,22 +129,32 @@ Result<void> check(const StickySpec& spec) {
   return {};
 }
 
+namespace {
+
+// Eight hex digits, the lowest nibble first, one in each byte from the lowest on.
+std::uint64_t hex_digits(std::uint32_t bits) noexcept {
+  std::uint64_t spread = bits;
+  spread = (spread | spread << 16U) & 0x0000ffff0000ffffU;
+  spread = (spread | spread << 8U) & 0x00ff00ff00ff00ffU;
+  spread = (spread | spread << 4U) & 0x0f0f0f0f0f0f0f0fU;
+  // Nibbles of 10 and more carry into bit 4 of their byte; 'a' is that far behind where '9' ends.
+  const std::uint64_t letters = (spread + 0x0606060606060606U) >> 4U & 0x0101010101010101U;
+  return spread + 0x3030303030303030U + letters * ('a' - '9' - 1);
+}
+
+}  // namespace
+
+// Eight digits a step: an id is made for every request that brings none.
 FreshId make_fresh_id(Random& random) noexcept {
-  // Two digits a step: an id is made for every request that brings none.
-  static constexpr auto kPairs = [] {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    std::array<std::array<char, 2>, 256> pairs{};
-    for (std::size_t byte = 0; byte < pairs.size(); ++byte) {
-      pairs[byte] = {kDigits[byte & 0xfU], kDigits[byte >> 4U]};
-    }
-    return pairs;
-  }();
   FreshId id;
-  for (std::size_t half = 0; half < 2; ++half) {
-    std::uint64_t bits = random.next();
-    for (std::size_t at = half * 16; at < half * 16 + 16; at += 2) {
-      std::memcpy(id.digits.data() + at, kPairs[bits & 0xffU].data(), 2);
-      bits >>= 8U;
+  char* at = id.digits.data();
+  for (int half = 0; half < 2; ++half) {
+    const std::uint64_t bits = random.next();
+    for (const auto part :
+         {static_cast<std::uint32_t>(bits), static_cast<std::uint32_t>(bits >> 32U)}) {
+      const std::uint64_t digits = hex_digits(part);
+      std::memcpy(at, &digits, sizeof digits);
+      at += sizeof digits;
     }
   }
   return id;

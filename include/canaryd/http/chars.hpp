@@ -55,7 +55,7 @@ inline constexpr std::array<bool, 256> kTokenTable = make_token_table();
 [[nodiscard]] bool is_field_value(std::string_view text) noexcept;
 [[nodiscard]] bool equals_ignore_case(std::string_view a, std::string_view b) noexcept;
 // Without spaces and tabs at both ends.
-[[nodiscard]] constexpr std::string_view trim(std::string_view text) noexcept {
+[[nodiscard, gnu::always_inline]] constexpr std::string_view trim(std::string_view text) noexcept {
   const auto blank = [](char c) { return c == ' ' || c == '\t'; };
   std::size_t begin = 0;
   std::size_t end = text.size();

@@ -191,6 +191,8 @@ struct RequestHead {
   FieldList fields;
   BodyFraming framing;
   std::uint32_t size = 0;  // Bytes of the whole head, empty lines before it included.
+  // Of `host` without its port, once framing.hpp has checked it; 0: nobody has yet.
+  std::uint32_t host_name_size = 0;
   Method method = Method::kOther;
   std::uint8_t version_minor = 1;
   bool keep_alive = false;

@@ -146,8 +146,8 @@ TEST(HeadBufferTest, NeverWritesPastItsEnd) {
   out.append_field("name", "value");
   EXPECT_EQ(storage.substr(8), "####");
   out.clear();
-  out.append_hex(0xbeef);
-  EXPECT_EQ(out.view(), "beef");
+  out.append_decimal(0);
+  EXPECT_EQ(out.view(), "0");
   EXPECT_FALSE(out.overflowed());
 }
 
