@@ -4,6 +4,7 @@
 #include "http/scan.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace canaryd::http {
@@ -11,12 +12,33 @@ namespace {
 
 constexpr unsigned kSizeDigitsMax = 16;
 
+// Those without an id that modify a request or control what becomes of a response.
+constexpr std::array<std::string_view, 10> kControls = {"Age",
+                                                        "Expires",
+                                                        "Vary",
+                                                        "Pragma",
+                                                        "Range",
+                                                        "If-Match",
+                                                        "If-Range",
+                                                        "If-None-Match",
+                                                        "If-Modified-Since",
+                                                        "If-Unmodified-Since"};
+
 // RFC 9110 section 6.5.1: fields that frame, route, authenticate, or say how the content is to be
 // read must not come behind it. The proxy's own fields are cut as well: a trailer must not
 // contradict the head.
-bool is_cut_from_trailers(FieldId id) noexcept {
-  switch (id) {
+bool is_cut_from_trailers(std::string_view name) noexcept {
+  // Servers that turn fields into variables take the one for the other.
+  std::array<char, 24> letters{};
+  if (name.size() > letters.size()) return false;
+  std::replace_copy(name.begin(), name.end(), letters.begin(), '_', '-');
+  const std::string_view dashed(letters.data(), name.size());
+  switch (field_id(dashed)) {
     case FieldId::kOther:
+      return is_x_forwarded(dashed) ||
+             std::any_of(kControls.begin(), kControls.end(), [dashed](std::string_view control) {
+               return equals_ignore_case(dashed, control);
+             });
     case FieldId::kDate:
     case FieldId::kGrpcStatus:
     case FieldId::kTraceparent:
@@ -191,6 +213,8 @@ bool BodyTracker::step(Cursor& at) noexcept {
     case Phase::kSizeFirst:
     case Phase::kSize:
       return step_size(at);
+    case Phase::kSizeSpace:
+      return step_size_space(at);
     case Phase::kExtension:
       return step_extension(at);
     case Phase::kSizeLf:
@@ -238,8 +262,27 @@ bool BodyTracker::step_size(Cursor& at) noexcept {
   }
   if (phase_ == Phase::kSizeFirst) return fail("chunk size is not a number");
   if (c == '\r') return expect(at, '\r', data_only(), Phase::kSizeLf);
+  if (c == ' ' || c == '\t') {
+    phase_ = Phase::kSizeSpace;
+    return true;
+  }
   if (c != ';') return fail("chunk size is not a number");
   phase_ = Phase::kExtension;
+  return true;
+}
+
+// RFC 9110 section 5.6.3: the blanks that the grammar has before an extension are to be understood,
+// and they do not go on. Before the end of the line it has none.
+bool BodyTracker::step_size_space(Cursor& at) noexcept {
+  const char c = at.front();
+  if (c == ';') {
+    phase_ = Phase::kExtension;
+    return true;
+  }
+  if (c != ' ' && c != '\t') return fail("chunk size is not a number");
+  if (extension_bytes_ == kChunkExtensionBytesMax) return fail("too many chunk extensions");
+  ++extension_bytes_;
+  at.skip(1);
   return true;
 }
 
@@ -288,7 +331,8 @@ bool BodyTracker::step_trailer_name(Cursor& at) noexcept {
   const bool too_long = name_size_ + 1U == kNameBytes;
   if (complete || too_long) {
     const std::string_view name(small_.data(), name_size_);
-    trailer_cut_ = data_only() || (complete && is_cut_from_trailers(field_id(name)));
+    trailer_cut_ = data_only() || output_ == BodyOutput::kNoTrailers ||
+                   (complete && is_cut_from_trailers(name));
     if (!trailer_cut_ && at.has_run()) return false;
   }
   small_[name_size_++] = c;

@@ -59,7 +59,8 @@ bool is_underscored_twin(const Field& field) noexcept {
   if (field.id != FieldId::kOther || field.name.size() > name.size()) return false;
   if (field.name.find('_') == std::string_view::npos) return false;
   std::replace_copy(field.name.begin(), field.name.end(), name.begin(), '_', '-');
-  return (kGuarded & bit(field_id({name.data(), field.name.size()}))) != 0;
+  const std::string_view twin(name.data(), field.name.size());
+  return (kGuarded & bit(field_id(twin))) != 0 || is_x_forwarded(twin);
 }
 
 // Copies field lines; those that lie next to each other in the input go in one piece.
@@ -89,8 +90,11 @@ class LineCopier {
 
 void copy_fields(HeadBuffer& out, const FieldList& fields, IdSet dropped, bool nominates) noexcept {
   LineCopier copier(out);
+  // Whoever is not believed about one X-Forwarded field is believed about none.
+  const bool family_dropped = (dropped & bit(FieldId::kXForwardedProto)) != 0;
   for (const Field& field : fields) {
     if ((dropped & bit(field.id)) != 0) continue;
+    if (family_dropped && field.id == FieldId::kOther && is_x_forwarded(field.name)) continue;
     if (fields.may_have_odd_names() && is_underscored_twin(field)) continue;
     if (nominates && is_nominated(fields, field)) continue;
     copier.copy(field);
@@ -150,7 +154,9 @@ IdSet dropped_from_request(const RequestHead& head, const RequestForwarding& for
   if (!head.expect_continue) dropped |= bit(FieldId::kExpect);
   if (!keeps_request_id(head.fields)) dropped |= bit(FieldId::kXRequestId);
   if (head.method == Method::kOptions) dropped |= bit(FieldId::kMaxForwards);
-  if (head.framing.kind == BodyKind::kChunked) dropped &= ~bit(FieldId::kTrailer);
+  if (upload_output(head) == BodyOutput::kAsIs && head.framing.kind == BodyKind::kChunked) {
+    dropped &= ~bit(FieldId::kTrailer);
+  }
   return dropped;
 }
 
@@ -244,6 +250,10 @@ void write_request_head(HeadBuffer& out,
   out.append("\r\n");
 }
 
+BodyOutput upload_output(const RequestHead& head) noexcept {
+  return head.nominates ? BodyOutput::kNoTrailers : BodyOutput::kAsIs;
+}
+
 std::string_view request_id(const RequestHead& head, std::string_view fresh) noexcept {
   return keeps_request_id(head.fields) ? head.fields.value(FieldId::kXRequestId) : fresh;
 }
@@ -265,7 +275,9 @@ ResponsePlan plan_response(const ResponseHead& head,
   if (kind == BodyKind::kUntilClose) {
     return {{BodyKind::kChunked, 0}, BodyOutput::kChunked, client_keep_alive};
   }
-  return {head.framing, BodyOutput::kAsIs, client_keep_alive};
+  const BodyOutput output =
+      kind == BodyKind::kChunked && head.nominates ? BodyOutput::kNoTrailers : BodyOutput::kAsIs;
+  return {head.framing, output, client_keep_alive};
 }
 
 void write_response_head(HeadBuffer& out,

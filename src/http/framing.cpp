@@ -4,9 +4,6 @@
 #include "canaryd/http/uri.hpp"
 #include "canaryd/http/websocket.hpp"
 
-#include <algorithm>
-#include <array>
-
 namespace canaryd::http {
 namespace {
 
@@ -63,19 +60,17 @@ bool persists(std::uint8_t version_minor, const ConnectionOptions& options) noex
   return !options.close && (version_minor >= 1 || options.keep_alive);
 }
 
-// RFC 9112 section 6.1 wants 501 for a coding that exists but is not understood. Everything else
-// that is not exactly "chunked" is somebody's trick.
-bool is_known_coding_chain(std::string_view value) noexcept {
-  constexpr std::array<std::string_view, 5> kCodings = {
-      "gzip", "x-gzip", "deflate", "compress", "x-compress"};
-  std::string_view list = value;
-  auto member = next_list_member(list);
-  while (std::any_of(kCodings.begin(), kCodings.end(), [&](auto coding) {
-    return equals_ignore_case(coding, member);
-  })) {
-    member = next_list_member(list);
+// RFC 9112 section 6.1 wants 501 for a coding that is not understood, if the body is chunked last.
+// Everything else that is not exactly "chunked" is somebody's trick.
+bool is_unknown_coding_chain(std::string_view list) noexcept {
+  bool chunked = false;
+  unsigned count = 0;
+  for (auto member = next_list_member(list); !member.empty(); member = next_list_member(list)) {
+    if (chunked || !is_token(trim(member.substr(0, member.find(';'))))) return false;
+    chunked = equals_ignore_case(member, "chunked");
+    ++count;
   }
-  return equals_ignore_case(member, "chunked") && list.empty();
+  return chunked && count > 1;
 }
 
 // The part that both directions share. `length_given` and the framing are set from Content-Length
@@ -103,7 +98,7 @@ Declared read_framing_fields(const FieldList& fields, std::uint8_t version_minor
       declared.refused = bad("several Transfer-Encoding fields");
     } else if (!equals_ignore_case(coding, "chunked")) {
       declared.refused =
-          is_known_coding_chain(coding)
+          is_unknown_coding_chain(coding)
               ? Refused{Refusal::kNotImplemented, "transfer coding other than chunked"}
               : bad("Transfer-Encoding is not chunked");
     }
@@ -200,7 +195,7 @@ Refused frame_response(ResponseHead& head, Method request_method) noexcept {
 }
 
 bool is_nominated(const FieldList& fields, const Field& field) noexcept {
-  if (field.id != FieldId::kOther) return false;
+  if (field.id != FieldId::kOther || is_x_forwarded(field.name)) return false;
   bool named = false;
   fields.for_each(FieldId::kConnection, [&](const Field& connection) {
     std::string_view list = connection.value;

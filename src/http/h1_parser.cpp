@@ -30,8 +30,13 @@ bool read_version(const char* at, char& major, char& minor) noexcept {
   return std::memcmp(at, "HTTP/", 5) == 0 && is_digit(major) && at[6] == '.' && is_digit(minor);
 }
 
-bool is_supported(char major, char minor) noexcept {
-  return major == '1' && (minor == '0' || minor == '1');
+bool is_supported(char major) noexcept {
+  return major == '1';
+}
+
+// RFC 9110 section 2.5: a higher minor version is taken for the highest that is known.
+std::uint8_t known_minor(char minor) noexcept {
+  return minor == '0' ? 0 : 1;
 }
 
 std::uint32_t distance(const char* from, const char* to) noexcept {
@@ -166,7 +171,8 @@ RequestParser::Line RequestParser::parse_request_line(const char* begin,
   }
   const char* at = begin;
   while (at != end && is_token_char(*at)) ++at;
-  if (at - begin > kMethodBytesMax) return bad(Refusal::kBadRequest, "method too long");
+  // RFC 9112 section 3: longer than any method that is implemented.
+  if (at - begin > kMethodBytesMax) return bad(Refusal::kNotImplemented, "method too long");
   if (at == end) return Line::kPartial;
   if (at == begin || *at != ' ') return bad(Refusal::kBadRequest, "bad method");
   const std::string_view method(begin, static_cast<std::size_t>(at - begin));
@@ -183,7 +189,7 @@ RequestParser::Line RequestParser::parse_request_line(const char* begin,
   char major = 0;
   char minor = 0;
   if (!read_version(at, major, minor)) return bad(Refusal::kBadRequest, "bad version");
-  if (!is_supported(major, minor)) return bad(Refusal::kVersionNotSupported, "version");
+  if (!is_supported(major)) return bad(Refusal::kVersionNotSupported, "version");
   at += kVersionBytes;
   const LineEnd ending = line_end(at, end);
   if (ending == LineEnd::kPartial) return Line::kPartial;
@@ -192,7 +198,7 @@ RequestParser::Line RequestParser::parse_request_line(const char* begin,
   head.method_text = method;
   head.method = parse_method(method);
   head.target = target_text;
-  head.version_minor = static_cast<std::uint8_t>(minor - '0');
+  head.version_minor = known_minor(minor);
   started_ = true;
   return parsed(at + 2);
 }
@@ -221,7 +227,7 @@ ResponseParser::Line ResponseParser::parse_status_line(const char* begin,
   char major = 0;
   char minor = 0;
   if (!read_version(begin, major, minor)) return bad(Refusal::kBadRequest, "bad version");
-  if (!is_supported(major, minor)) return bad(Refusal::kBadRequest, "version");
+  if (!is_supported(major)) return bad(Refusal::kBadRequest, "version");
   const char* at = begin + kVersionBytes;
   if (at[0] != ' ' || !is_digit(at[1]) || !is_digit(at[2]) || !is_digit(at[3])) {
     return bad(Refusal::kBadRequest, "bad status code");
@@ -240,7 +246,7 @@ ResponseParser::Line ResponseParser::parse_status_line(const char* begin,
 
   head.status = static_cast<std::uint16_t>(status);
   head.reason = std::string_view(reason, static_cast<std::size_t>(at - reason));
-  head.version_minor = static_cast<std::uint8_t>(minor - '0');
+  head.version_minor = known_minor(minor);
   started_ = true;
   return parsed(at + 2);
 }

@@ -23,7 +23,7 @@ void BodyFlow::start(std::string_view head,
   head_ = head;
   forward_ = {};
   input_ = input;
-  has_length_ = framing.kind == http::BodyKind::kLength;
+  has_length_ = bounded_ && framing.kind == http::BodyKind::kLength;
   length_left_ = framing.length;
   data_max_ = data_max.value_or(UINT64_MAX);
   bytes_sent_ = bytes_read_ = 0;
@@ -169,8 +169,10 @@ bool BodyFlow::prepare_block() {
   return true;
 }
 
-// A body with a length is not read beyond its end: what follows belongs to the next message, which
-// is not ours to hold.
+// A request's body with a length is not read beyond its end: what follows belongs to the next
+// message, which is not ours to hold. Behind a response nothing may follow, so there it is better
+// to see whether something does; and a read that fills its space exactly could not tell that the
+// socket is drained, which a pooled connection must be.
 std::size_t BodyFlow::read_max() const noexcept {
   if (!has_length_) return block_.size();
   const std::uint64_t left = length_left_ - tracker_.data_bytes();

@@ -34,7 +34,9 @@ enum class FlowState : std::uint8_t {
 
 class BodyFlow {
  public:
-  explicit BodyFlow(net::BufferPools& buffers) noexcept : buffers_(&buffers) {}
+  // `bounded`: nothing is read beyond the end of a body with a length.
+  explicit BodyFlow(net::BufferPools& buffers, bool bounded = true) noexcept
+      : buffers_(&buffers), bounded_(bounded) {}
 
   // `head` is sent first; it may lie in the worker's scratch, because pump() keeps what it cannot
   // send at once. `input` is what of the body has been received already; it must stay where it is
@@ -111,7 +113,8 @@ class BodyFlow {
   std::size_t held_ = 0;  // Bytes of the body at the beginning of block_, while holding_.
   std::uint8_t full_reads_ = 0;
   bool holding_ = false;  // Bytes were read, and block_ has all of the body so far.
-  bool has_length_ = false;
+  bool bounded_;
+  bool has_length_ = false;  // And reads end with it.
   bool started_ = false;
   bool has_read_ = false;
 };

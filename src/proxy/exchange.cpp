@@ -67,7 +67,7 @@ IpAddress client_address(const Connection& connection, const http::RequestHead& 
 }  // namespace
 
 Exchange::Exchange(ServiceState& state)
-    : state_(state), upload_(state.runtime.buffers()), download_(state.runtime.buffers()) {}
+    : state_(state), upload_(state.runtime.buffers()), download_(state.runtime.buffers(), false) {}
 
 // A service that is destroyed takes its requests with it; they were begun, so they are finished.
 Exchange::~Exchange() {

@@ -121,12 +121,13 @@ bool Exchange::start_upload() {
   http::write_request_head(out, request_, forwarding);
   if (out.overflowed()) return false;
   const auto body_max = connection_->spec().body_bytes_max;
+  const http::BodyOutput output = http::upload_output(request_);
   if (fell_back_ && upload_.has_read()) {
-    upload_.restart(out.view(), request_.framing, http::BodyOutput::kAsIs, body_max);
+    upload_.restart(out.view(), request_.framing, output, body_max);
     return true;
   }
   const std::string_view input = received().substr(request_.size);
-  upload_.start(out.view(), request_.framing, http::BodyOutput::kAsIs, input, body_max);
+  upload_.start(out.view(), request_.framing, output, input, body_max);
   if (covered_) upload_.hold(failure_policy()->fallback.body_bytes_max);
   return true;
 }

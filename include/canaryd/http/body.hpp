@@ -19,9 +19,10 @@
 namespace canaryd::http {
 
 enum class BodyOutput : std::uint8_t {
-  kAsIs,     // Length stays length, chunked stays chunked.
-  kData,     // Data only: for a receiver that does not know chunked.
-  kChunked,  // Until-close made chunked; the others as they are.
+  kAsIs,        // Length stays length, chunked stays chunked.
+  kNoTrailers,  // The same, without trailer fields.
+  kData,        // Data only: for a receiver that does not know chunked.
+  kChunked,     // Until-close made chunked; the others as they are.
 };
 
 enum class BodyState : std::uint8_t { kMore, kComplete, kError };
@@ -67,6 +68,7 @@ class BodyTracker {
     kWrapData,
     kSizeFirst,  // Reading chunks, from here on.
     kSize,
+    kSizeSpace,  // Behind the size; only an extension may follow it.
     kExtension,
     kSizeLf,
     kData,
@@ -88,6 +90,7 @@ class BodyTracker {
   BodyStep next_chunked(std::string_view input) noexcept;
   bool step(Cursor& at) noexcept;
   bool step_size(Cursor& at) noexcept;
+  bool step_size_space(Cursor& at) noexcept;
   bool step_extension(Cursor& at) noexcept;
   bool step_data(Cursor& at) noexcept;
   bool step_trailer_start(Cursor& at) noexcept;

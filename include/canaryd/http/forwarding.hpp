@@ -37,6 +37,10 @@ void write_request_head(HeadBuffer& out,
                         const RequestHead& head,
                         const RequestForwarding& forwarding) noexcept;
 
+// How a request's body goes on. Connection may name trailer fields as well, and those that come
+// after it has been sent cannot be taken back: then none goes on (RFC 9110 section 7.6.1).
+[[nodiscard]] BodyOutput upload_output(const RequestHead& head) noexcept;
+
 // The id under which this request is known: the client's X-Request-Id if there is one and it is
 // sane (at most 128 visible characters of a harmless set), else `fresh`.
 [[nodiscard]] std::string_view request_id(const RequestHead& head, std::string_view fresh) noexcept;

@@ -178,6 +178,14 @@ void expect_same_body(const Oracle<kRequest>& oracle,
   ASSERT_EQ(oracle.is_done(), tracker.complete()) << text;
 }
 
+// HTTP/1.2 and later are read as 1.1 (RFC 9110 section 2.5); Beast refuses them.
+bool says_later_minor(std::string_view head) {
+  constexpr std::string_view kVersion = "HTTP/1.";
+  const std::size_t at = head.substr(0, head.find('\n')).find(kVersion);
+  const std::size_t minor = at == std::string_view::npos ? head.size() : at + kVersion.size();
+  return minor < head.size() && head[minor] > '1';
+}
+
 TEST(BeastOracleTest, AgreesOnEveryRequestThatWeAccept) {
   unsigned accepted = 0;
   for (std::uint64_t seed = 1; seed <= 100000; ++seed) {
@@ -196,9 +204,10 @@ TEST(BeastOracleTest, AgreesOnEveryRequestThatWeAccept) {
 
     const auto parsed = test::parse_request(text);
     if (parsed->state != ParseState::kDone) continue;
-    ++accepted;
     // Empty lines before a request are ours to pass over (RFC 9112 section 2.2); Beast does not.
     const std::size_t start = text.find_first_not_of("\r\n");
+    if (says_later_minor(std::string_view(text).substr(start))) continue;
+    ++accepted;
     Oracle<true> oracle;
     const auto error = oracle.read(std::string_view(text).substr(start));
     const RequestHead& head = parsed->head;
@@ -238,7 +247,7 @@ TEST(BeastOracleTest, AgreesOnEveryResponseThatWeAccept) {
     const auto parsed = test::parse_response(text, method);
     if (parsed->state != ParseState::kDone) continue;
     // We take a status line without the space before its empty reason, Beast does not.
-    if (text[12] == '\r') continue;
+    if (text[12] == '\r' || says_later_minor(text)) continue;
     ++accepted;
     Oracle<false> oracle;
     oracle.skip(method == Method::kHead);

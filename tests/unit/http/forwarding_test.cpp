@@ -82,6 +82,28 @@ TEST(RequestForwardingTest, ConnectionCannotStripWhatMatters) {
   EXPECT_FALSE(has(out, "Connection"));
 }
 
+TEST(RequestForwardingTest, BelievesNoneOfAFamilyOrAll) {
+  const std::string text =
+      "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Port: 1\r\nx-forwarded-PREFIX: /x\r\nB: 2\r\n"
+      "Connection: x-forwarded-port\r\n\r\n";
+  EXPECT_EQ(forward_request(text), "GET / HTTP/1.1\r\nHost: a\r\nB: 2\r\n" + kAdded);
+  const std::string trusted =
+      forward_request(text, [](RequestForwarding& forwarding) { forwarding.peer_trusted = true; });
+  EXPECT_TRUE(has(trusted, "X-Forwarded-Port: 1\r\nx-forwarded-PREFIX: /x\r\nB: 2\r\n"));
+  EXPECT_FALSE(has(forward_request("GET / HTTP/1.1\r\nHost: a\r\nX_Forwarded_Port: 1\r\n\r\n"),
+                   "X_Forwarded_Port"));
+}
+
+TEST(RequestForwardingTest, AConnectionThatNamesFieldsLetsNoTrailersThrough) {
+  const auto named = parse_request("GET / HTTP/1.1\r\nHost: a\r\nConnection: X-Hop\r\n\r\n");
+  EXPECT_EQ(upload_output(named->head), BodyOutput::kNoTrailers);
+  const auto plain = parse_request("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(upload_output(plain->head), BodyOutput::kAsIs);
+  const auto response =
+      parse_response("HTTP/1.1 200 OK\r\nConnection: X\r\nTransfer-Encoding: chunked\r\n\r\n");
+  EXPECT_EQ(plan_response(response->head, 1, true).output, BodyOutput::kNoTrailers);
+}
+
 TEST(RequestForwardingTest, FramingIsWrittenOnce) {
   EXPECT_EQ(forward_request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 007\r\nA: 1\r\n\r\n"),
             "POST / HTTP/1.1\r\nHost: a\r\nA: 1\r\nContent-Length: 7\r\n" + kAdded);

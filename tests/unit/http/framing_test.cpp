@@ -36,7 +36,8 @@ TEST(RequestFramingTest, Rfc9112Section6_3Bodies) {
 }
 
 TEST(RequestFramingTest, Rfc9112Section6_1UnknownCodingsAreNotImplemented) {
-  for (const char* coding : {"gzip, chunked", "x-gzip,deflate, chunked", "Compress ,Chunked"}) {
+  for (const char* coding :
+       {"gzip, chunked", "x-gzip,deflate, chunked", "Compress ,Chunked", "cow;a=b, chunked"}) {
     EXPECT_EQ(request_with("Host: a\r\nTransfer-Encoding: " + std::string(coding) + "\r\n"),
               Refusal::kNotImplemented)
         << coding;
