@@ -24,6 +24,8 @@ _TEXT = """
 9110-7.7-content-fields Fields about the content are left alone
 9110-7.7-target A target in normal form is not changed
 9110-7.8-upgrade Upgrade is for one hop, and ignored in HTTP/1.0
+9110-8.6-length-of-304 The length that a 304 tells goes through
+9110-8.6-no-length-in-204 A 204 goes on without a length
 9110-8.6-overflow Lengths do not overflow
 9110-9.1-method Methods are case-sensitive, and unknown ones go through
 9110-9.3.2-head An answer to HEAD has no body
@@ -31,7 +33,12 @@ _TEXT = """
 9110-9.3.8-trace TRACE is refused
 9110-10.1.1-expect 100-continue is forwarded and waited for; other expectations are 417
 9110-10.1.4-te Of TE, only trailers goes on, and it is named in Connection
+9110-15-status Every status from 200 to 599 goes through
+9110-15.2-interim Interim responses go through, a bounded number, and never to HTTP/1.0
+9110-15.3.6-205 A 205 needs no body
+9110-15.5.9-timeout A request that does not come in time is 408
 9110-15.5.14-too-large A body over the limit is 413
+9110-15.6.5-timeout An upstream that does not answer in time is 504
 9112-2.2-bare-cr *A CR without LF is refused
 9112-2.2-bare-lf *An LF without CR is refused
 9112-2.2-empty-line An empty line before a request is passed over
@@ -50,26 +57,34 @@ _TEXT = """
 9112-3.2.2-host-agrees *A target and a Host that disagree are 400
 9112-3.2.3-authority-form The authority form is for CONNECT only
 9112-3.2.4-asterisk-form The asterisk is for OPTIONS only
+9112-4-reason A reason may be anything, or nothing
+9112-4-status-line *A status line is exactly its grammar
 9112-5-field-line *A field line is exactly its grammar
 9112-5.1-whitespace Whitespace around a value means nothing
 9112-5.2-fold A folded line is refused
 9112-6.1-chunked A chunked body goes through chunked
 9112-6.1-chunked-once Chunked is applied once
 9112-6.1-no-coding-in-1.0 No transfer coding from HTTP/1.0
+9112-6.1-no-coding-in-204 No transfer coding in 1xx and 204
 9112-6.1-unknown-coding A coding that is not understood is 501
 9112-6.2-length A length delimits a body
 9112-6.3-both *Content-Length beside Transfer-Encoding is refused
 9112-6.3-invalid-length *A length that is not one number is refused
 9112-6.3-no-body Messages without a body have none
 9112-6.3-not-chunked A coded request whose last coding is not chunked is 400
+9112-6.3-response-framing *A response framed ambiguously is 502
+9112-6.3-until-close Without framing, a response ends with the connection
 9112-7-names Names of codings are compared without case
 9112-7.1-chunked *Chunks are exactly their grammar
 9112-7.1.1-extensions Chunk extensions are read over, and do not go on
 9112-7.1.1-extensions-bounded Chunk extensions are bounded
 9112-8-incomplete A message that is cut never looks whole
+9112-9.2-unsolicited Bytes behind a response answer nobody
 9112-9.3-early A connection whose request body was not read is not used again
 9112-9.3-persistence Connections persist as version and Connection say
+9112-9.3.1-retry A request that may have had an effect is not sent twice
 9112-9.3.2-pipelining Pipelined requests are answered in their order
+9112-9.6-close After close, nothing more is processed
 attack-0-cl The body is ignored by one side (0.CL)
 attack-bytes-after-local-answer A body behind an answer of our own
 attack-chunk-extension Line ends inside chunk extensions
@@ -80,7 +95,9 @@ attack-cl-cl Several lengths (CL.CL)
 attack-cl-te Length and coding (CL.TE, TE.CL)
 attack-endless-extensions Chunk extensions without end
 attack-endless-head Heads without end
+attack-endless-interim Interim responses without end
 attack-endless-trailers Trailers without end
+attack-expect Expect that one side does not understand
 attack-forged-fields Fields that only a proxy may set
 attack-h2c Upgrade to h2c around the proxy
 attack-header-injection Fields inside fields
