@@ -90,7 +90,10 @@ const Section<Endpoint>& endpoint_section() {
   static const auto made = [] {
     Section<Endpoint> s("Endpoint");
     s.require("address", &Endpoint::address, address(), "Where it listens.");
-    s.unsupported({"weight"});
+    s.add("weight",
+          &Endpoint::weight,
+          narrow<std::uint16_t>(integer(1, 1000)),
+          "Its share of the requests, beside the weights of the others.");
     return s;
   }();
   return made;
@@ -102,14 +105,14 @@ Codec<Endpoint> endpoint() {
   const auto scalar = address();
   Codec<Endpoint> codec;
   codec.shape.kind = Shape::Kind::kEither;
-  codec.shape.type = "IP:port, or {address: IP:port}";
+  codec.shape.type = "IP:port, or {address: IP:port, weight: 1}";
   codec.shape.alternatives = {scalar.shape, map.shape};
   codec.read = [map, scalar](Reader& in, const Node& node, Endpoint& out) {
     if (node.kind == Node::Kind::kMap) return map.read(in, node, out);
     return scalar.read(in, node, out.address);
   };
-  codec.write = [scalar](const Endpoint& value, const Names& names) {
-    return scalar.write(value.address, names);
+  codec.write = [map, scalar](const Endpoint& value, const Names& names) {
+    return value.weight == 1 ? scalar.write(value.address, names) : map.write(value, names);
   };
   return codec;
 }
@@ -261,10 +264,13 @@ const Section<Upstream>& upstream_section() {
   static const auto made = [] {
     Section<Upstream> s("Upstream");
     s.require("endpoints", &Upstream::endpoints, endpoints(), "Where this version runs.");
-    s.add("load_balancer",
-          &Upstream::load_balancer,
-          choice(kLoadBalancers, {"consistent_hash"}),
-          "How requests are spread over the endpoints.");
+    s.add(
+        "load_balancer",
+        &Upstream::load_balancer,
+        choice(kLoadBalancers),
+        "How requests are spread over the endpoints: in turn; the less loaded of two by chance; or "
+        "by the sticky key, without a rollout by the client address, the same key to the same "
+        "endpoint.");
     s.add("timeouts",
           &Upstream::timeouts,
           section(upstream_timeouts_section()),

@@ -18,7 +18,8 @@ template <class E>
 Word(std::string_view, E) -> Word<E>;  // For clang 14.
 
 inline constexpr std::array kLoadBalancers{Word{"round_robin", LoadBalancer::kRoundRobin},
-                                           Word{"least_request", LoadBalancer::kLeastRequest}};
+                                           Word{"least_request", LoadBalancer::kLeastRequest},
+                                           Word{"consistent_hash", LoadBalancer::kConsistentHash}};
 inline constexpr std::array kOnRollbacks{Word{"finish", OnRollback::kFinish},
                                          Word{"close", OnRollback::kClose}};
 inline constexpr std::array kStarts{Word{"auto", rollout::StartMode::kAuto},

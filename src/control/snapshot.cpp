@@ -44,6 +44,18 @@ routing::SecureCookie secure_of(config::CookieSecure value) noexcept {
   return routing::SecureCookie::kAuto;
 }
 
+upstream::LoadBalancer balancer_of(config::LoadBalancer value) noexcept {
+  switch (value) {
+    case config::LoadBalancer::kRoundRobin:
+      return upstream::LoadBalancer::kRoundRobin;
+    case config::LoadBalancer::kLeastRequest:
+      return upstream::LoadBalancer::kLeastRequest;
+    case config::LoadBalancer::kConsistentHash:
+      return upstream::LoadBalancer::kConsistentHash;
+  }
+  return upstream::LoadBalancer::kLeastRequest;
+}
+
 routing::StickySpec make_sticky(const config::CohortRules& rules) {
   routing::StickySpec spec;
   for (const config::CohortKey& key : rules.keys) spec.sources.push_back({key.source, key.name});
@@ -149,11 +161,9 @@ upstream::UpstreamSpec make_upstream(const config::Upstream& upstream) {
   upstream::UpstreamSpec spec;
   spec.name = upstream.name;
   for (const config::Endpoint& endpoint : upstream.endpoints) {
-    spec.endpoints.push_back(endpoint.address);
+    spec.endpoints.emplace_back(endpoint.address, endpoint.weight);
   }
-  spec.load_balancer = upstream.load_balancer == config::LoadBalancer::kRoundRobin
-                           ? upstream::LoadBalancer::kRoundRobin
-                           : upstream::LoadBalancer::kLeastRequest;
+  spec.load_balancer = balancer_of(upstream.load_balancer);
   spec.timeouts = {upstream.timeouts.connect,
                    upstream.timeouts.first_byte,
                    upstream.timeouts.body_idle,

@@ -1,5 +1,6 @@
 #include "proxy/exchange.hpp"
 
+#include "canaryd/base/hash.hpp"
 #include "canaryd/http/forwarding.hpp"
 #include "canaryd/routing/client_address.hpp"
 #include "proxy/local_reply.hpp"
@@ -270,11 +271,21 @@ ProxyError Exchange::decide() {
 
 void Exchange::use_upstream(UpstreamId id) noexcept {
   upstream_ = table_->upstreams[id.index()].get();
+  balance_key_ = upstream_->needs_key() ? balance_key() : 0;
   timeouts_ = &upstream_spec().timeouts;
   const auto& of_routes = table_->snapshot.shared->route_timeouts;
   if (of_routes.empty() || !of_routes[route_->id.index()].any()) return;
   route_timeouts_ = of_routes[route_->id.index()].over(*timeouts_);
   timeouts_ = &route_timeouts_;
+}
+
+// Requests of one user belong together, and those of one client where users are not told apart.
+std::uint64_t Exchange::balance_key() const noexcept {
+  if (pick_.key_hash != 0) return pick_.key_hash;
+  const IpAddress ip = client_address(*connection_, request_);
+  std::array<char, 17> bytes{ip.is_v6() ? '6' : '4'};
+  std::memcpy(bytes.data() + 1, ip.bytes().data(), ip.bytes().size());
+  return siphash({}, {bytes.data(), bytes.size()});
 }
 
 // ---- The end

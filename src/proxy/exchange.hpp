@@ -54,6 +54,7 @@ class Exchange {
   [[nodiscard]] bool take_head(ProxyError& outcome);
   [[nodiscard]] net::Task<ProxyError> await_head();
   [[nodiscard]] ProxyError decide();
+  [[nodiscard]] std::uint64_t balance_key() const noexcept;
   [[nodiscard]] net::Task<ProxyError> attempt();
   [[nodiscard]] net::Task<ProxyError> connect();
   [[nodiscard]] net::Task<ProxyError> relay();
@@ -133,6 +134,7 @@ class Exchange {
   upstream::Upstream* upstream_ = nullptr;
   const upstream::Timeouts* timeouts_ = nullptr;  // Those of upstream_, or the route's below.
   upstream::Timeouts route_timeouts_;
+  std::uint64_t balance_key_ = 0;  // Only for an upstream that needs one.
   stats::CounterBlock* counters_ = nullptr;
   Cohort answering_ = Cohort::kNone;  // Whose upstream_ is; stable's in a fallback.
   bool covered_ = false;              // Stable may answer should this canary fail.

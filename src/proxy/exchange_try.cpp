@@ -12,7 +12,7 @@ net::Task<ProxyError> Exchange::attempt() {
   tries_ = 0;
   stale_retried_ = false;
   upstream_->retry_budget().deposit();
-  lease_ = upstream_->acquire();
+  lease_ = upstream_->acquire(nullptr, false, balance_key_);
   for (;;) {
     ProxyError error = ProxyError::kNone;
     const Duration per_try = timeouts_->per_try;
@@ -35,7 +35,7 @@ net::Task<ProxyError> Exchange::attempt() {
     if (!may_retry(error)) co_return error;
     clear_try();
     target_good_ = false;
-    lease_ = upstream_->acquire(lease_.endpoint(), stale_retried_);
+    lease_ = upstream_->acquire(lease_.endpoint(), stale_retried_, balance_key_);
   }
 }
 

@@ -18,8 +18,9 @@ Upstream::Upstream(net::Runtime& runtime,
     retry_budget_ = before->retry_budget_;
     retry_budget_.set_percent(spec_.retries.budget_percent);
   }
-  std::vector<Endpoint*> choices;
-  for (const EndpointShare& each : share_.endpoints) {
+  std::vector<Balancer::Candidate> candidates;
+  for (std::size_t i = 0; i < share_.endpoints.size(); ++i) {
+    const EndpointShare& each = share_.endpoints[i];
     boost::local_shared_ptr<Endpoint> endpoint;
     if (before != nullptr && before->share_.counters == share_.counters) {
       for (const auto& candidate : before->endpoints_) {
@@ -30,16 +31,17 @@ Upstream::Upstream(net::Runtime& runtime,
       endpoint = boost::make_local_shared<Endpoint>(runtime, share_.counters, each);
     }
     endpoint->pool().set_keep_alive(spec_.timeouts.keep_alive);
-    choices.push_back(endpoint.get());
+    candidates.push_back({endpoint.get(), spec_.endpoints[i].weight});
     endpoints_.push_back(std::move(endpoint));
   }
-  balancer_ = std::make_unique<Balancer>(spec_.load_balancer, std::move(choices), runtime.random());
+  balancer_ =
+      std::make_unique<Balancer>(spec_.load_balancer, std::move(candidates), runtime.random());
 }
 
 Upstream::~Upstream() = default;
 
-Lease Upstream::acquire(const Endpoint* avoid, bool fresh) {
-  Endpoint& endpoint = balancer_->choose(avoid);
+Lease Upstream::acquire(const Endpoint* avoid, bool fresh, std::uint64_t key) {
+  Endpoint& endpoint = balancer_->choose(avoid, key);
   return {endpoint, fresh ? nullptr : endpoint.pool().take()};
 }
 

@@ -64,10 +64,11 @@ struct Admin {
 
 // ---------------------------------------------------------------- upstreams
 
-enum class LoadBalancer : std::uint8_t { kRoundRobin, kLeastRequest };
+enum class LoadBalancer : std::uint8_t { kRoundRobin, kLeastRequest, kConsistentHash };
 
 struct Endpoint {
   SocketAddress address;
+  std::uint16_t weight = 1;  // 1 to 1000.
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 

@@ -1,9 +1,16 @@
-// The choice among the endpoints of an upstream.
+// The choice among the endpoints of an upstream. Every kind honours the weights.
 //
-// Round robin, or the less loaded of two random endpoints (Mitzenmacher 2001) by requests of this
-// worker.
+// - Round robin: in turn, and smoothly: 5:1:1 is a a b a c a a, not five times a in a row.
+// - Least request: of two different endpoints drawn by weight, the one with fewer requests of this
+//   worker for its weight (Mitzenmacher 2001).
+// - Consistent hash: the endpoint with the highest score for the key (rendezvous hashing: Thaler,
+//   Ravishankar 1998; weights: Schindelhauer, Schomaker 2005). Scores come from key, address and
+//   weight alone, so the choice is the same on every worker and host and after every restart. An
+//   endpoint that goes moves its own keys only, one that comes or gains weight only draws keys to
+//   itself.
 //
-// Thread rule: one worker.
+// Thread rule: one worker. Cost: a fixed time, but for consistent hash and for unequal weights,
+// which look at every endpoint. No allocation in choose().
 #pragma once
 
 #include "canaryd/base/random.hpp"
@@ -11,22 +18,44 @@
 #include "canaryd/upstream/spec.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace canaryd::upstream {
 
 class Balancer {
  public:
-  // The endpoints outlive it; not empty.
-  Balancer(LoadBalancer kind, std::vector<Endpoint*> endpoints, Random& random);
+  struct Candidate {
+    Endpoint* endpoint = nullptr;
+    std::uint16_t weight = 1;
+  };
 
-  // `avoid` is passed over while there is another: a retry goes elsewhere.
-  [[nodiscard]] Endpoint& choose(const Endpoint* avoid);
+  // The endpoints outlive it; not empty, no weight is 0.
+  Balancer(LoadBalancer kind, const std::vector<Candidate>& candidates, Random& random);
+
+  // `avoid` is passed over while there is another: a retry goes elsewhere. `key` is for consistent
+  // hash only.
+  [[nodiscard]] Endpoint& choose(const Endpoint* avoid, std::uint64_t key);
 
  private:
+  struct Choice {
+    Endpoint* endpoint;
+    std::int64_t weight;
+    std::int64_t credit;  // Round robin: what it has coming.
+    std::uint64_t seed;   // Consistent hash: of its address.
+  };
+
+  [[nodiscard]] Endpoint& in_turn(const Endpoint* avoid);
+  [[nodiscard]] Endpoint& by_credit(const Endpoint* avoid);
+  [[nodiscard]] Endpoint& less_loaded(const Endpoint* avoid);
+  [[nodiscard]] Endpoint& less_loaded_by_weight(const Endpoint* avoid);
+  [[nodiscard]] const Choice* draw(const Endpoint* avoid, const Choice* other);
+  [[nodiscard]] Endpoint& by_key(const Endpoint* avoid, std::uint64_t key) const;
+
   LoadBalancer kind_;
-  std::vector<Endpoint*> endpoints_;
+  std::vector<Choice> choices_;
   Random* random_;
+  bool equal_ = true;  // All weights are.
   std::size_t next_ = 0;
 };
 

@@ -13,7 +13,7 @@
 
 namespace canaryd::upstream {
 
-enum class LoadBalancer : std::uint8_t { kRoundRobin, kLeastRequest };
+enum class LoadBalancer : std::uint8_t { kRoundRobin, kLeastRequest, kConsistentHash };
 
 // A duration of 0 means none, but for connect, which is always bounded.
 struct Timeouts {
@@ -45,10 +45,12 @@ struct Tunnels {
 struct EndpointSpec {
   EndpointSpec() = default;
   // Implicit: most endpoints are no more than their address.
-  EndpointSpec(const net::Address& address_in)  // NOLINT(google-explicit-constructor)
-      : address(address_in) {}
+  EndpointSpec(const net::Address& address_in,  // NOLINT(google-explicit-constructor)
+               std::uint16_t weight_in = 1)
+      : address(address_in), weight(weight_in) {}
 
   net::Address address;
+  std::uint16_t weight = 1;  // 1 to 1000: its share beside the others'.
   friend bool operator==(const EndpointSpec&, const EndpointSpec&) = default;
 };
 

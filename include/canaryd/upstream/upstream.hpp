@@ -20,6 +20,7 @@
 
 #include <boost/smart_ptr/local_shared_ptr.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -44,8 +45,15 @@ class Upstream {
   [[nodiscard]] const RetryBudget& retry_budget() const noexcept { return retry_budget_; }
 
   // An endpoint, with an idle connection if it has one; else, or if it must be `fresh`, connect()
-  // comes next. `avoid` is passed over while there is another: a retry goes elsewhere.
-  [[nodiscard]] Lease acquire(const Endpoint* avoid = nullptr, bool fresh = false);
+  // comes next. `avoid` is passed over while there is another: a retry goes elsewhere. `key` is the
+  // hash of what requests that belong together have in common; see needs_key().
+  [[nodiscard]] Lease acquire(const Endpoint* avoid = nullptr,
+                              bool fresh = false,
+                              std::uint64_t key = 0);
+  // Whether the choice depends on the key.
+  [[nodiscard]] bool needs_key() const noexcept {
+    return spec_.load_balancer == LoadBalancer::kConsistentHash;
+  }
 
  private:
   UpstreamSpec spec_;
