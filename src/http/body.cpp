@@ -62,6 +62,7 @@ class BodyTracker::Cursor {
 
   [[nodiscard]] bool at_end() const noexcept { return at_ == end_; }
   [[nodiscard]] char front() const noexcept { return *at_; }
+  [[nodiscard]] const char* begin() const noexcept { return begin_; }
   [[nodiscard]] const char* position() const noexcept { return at_; }
   [[nodiscard]] const char* end() const noexcept { return end_; }
   [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
@@ -288,7 +289,7 @@ bool BodyTracker::step_size_space(Cursor& at) noexcept {
 
 bool BodyTracker::step_extension(Cursor& at) noexcept {
   const auto size =
-      static_cast<std::size_t>(find_value_end(at.position(), at.end()) - at.position());
+      static_cast<std::size_t>(find_value_end(at.begin(), at.position(), at.end()) - at.position());
   if (size > kChunkExtensionBytesMax - extension_bytes_) return fail("too many chunk extensions");
   extension_bytes_ += static_cast<std::uint32_t>(size);
   at.skip(size);
@@ -347,7 +348,7 @@ bool BodyTracker::step_trailer_name(Cursor& at) noexcept {
 
 bool BodyTracker::step_trailer_value(Cursor& at) noexcept {
   const auto size =
-      static_cast<std::size_t>(find_value_end(at.position(), at.end()) - at.position());
+      static_cast<std::size_t>(find_value_end(at.begin(), at.position(), at.end()) - at.position());
   if (size > kTrailerBytesMax - trailer_bytes_) return fail("trailer section too long");
   if (size != 0 && !at.take(size, trailer_cut_)) return false;
   trailer_bytes_ += static_cast<std::uint32_t>(size);

@@ -44,7 +44,7 @@ constexpr IdSet kForwardedBy = set_of({FieldId::kXForwardedFor,
 constexpr IdSet kOurs = set_of({FieldId::kXCanarydCohort, FieldId::kXCanarydRollout});
 
 // The one switch of protocols that is asked for and agreed to.
-constexpr std::string_view kSwitch = "Connection: upgrade\r\nUpgrade: websocket\r\n";
+constexpr char kSwitch[] = "Connection: upgrade\r\nUpgrade: websocket\r\n";
 
 constexpr std::size_t kRequestIdBytesMax = 128;
 constexpr std::string_view kRequestIdMarks = "-_.~+/=:@";
@@ -63,33 +63,28 @@ bool is_underscored_twin(const Field& field) noexcept {
   return (kGuarded & bit(field_id(twin))) != 0 || is_x_forwarded(twin);
 }
 
-// Copies field lines; those that lie next to each other in the input go in one piece.
-class LineCopier {
- public:
-  explicit LineCopier(HeadBuffer& out) noexcept : out_(out) {}
+// What is put around the texts of a head, names and separators, is never more.
+constexpr std::size_t kRequestFrame = 320;
+constexpr std::size_t kResponseFrame = 192;
 
-  void copy(const Field& field) noexcept {
-    if (run_.data() + run_.size() != field.name.data() || field.line_size == 0) flush();
-    if (field.line_size == 0) {
-      out_.append_field(field.name, field.value);
-    } else if (run_.empty()) {
-      run_ = std::string_view(field.name.data(), field.line_size);
-    } else {
-      run_ = std::string_view(run_.data(), run_.size() + field.line_size);
-    }
+void copy_line(HeadWriter& out, const Field& field) noexcept {
+  if (field.line_size != 0) {
+    out.copy(std::string_view(field.name.data(), field.line_size));
+    return;
   }
-  void flush() noexcept {
-    out_.append(run_);
-    run_ = {};
+  for (const std::string_view part : {field.name, std::string_view(": "), field.value}) {
+    out.copy(part);
   }
+  out.copy("\r\n");
+}
 
- private:
-  HeadBuffer& out_;
-  std::string_view run_;
-};
-
-void copy_fields(HeadBuffer& out, const FieldList& fields, IdSet dropped, bool nominates) noexcept {
-  LineCopier copier(out);
+// Lines that lie next to each other in the input go in one piece. By value, so that the writer's
+// place stays in a register of whoever calls this.
+HeadWriter copy_fields(HeadWriter out,
+                       const FieldList& fields,
+                       IdSet dropped,
+                       bool nominates) noexcept {
+  std::string_view run;
   // Whoever is not believed about one X-Forwarded field is believed about none.
   const bool family_dropped = (dropped & bit(FieldId::kXForwardedProto)) != 0;
   for (const Field& field : fields) {
@@ -97,24 +92,40 @@ void copy_fields(HeadBuffer& out, const FieldList& fields, IdSet dropped, bool n
     if (family_dropped && field.id == FieldId::kOther && is_x_forwarded(field.name)) continue;
     if (fields.may_have_odd_names() && is_underscored_twin(field)) continue;
     if (nominates && is_nominated(fields, field)) continue;
-    copier.copy(field);
+    if (field.line_size != 0 && run.data() + run.size() == field.name.data()) {
+      run = std::string_view(run.data(), run.size() + field.line_size);
+      continue;
+    }
+    out.copy(run);
+    run = {};
+    if (field.line_size != 0) {
+      run = std::string_view(field.name.data(), field.line_size);
+    } else {
+      copy_line(out, field);
+    }
   }
-  copier.flush();
+  out.copy(run);
+  return out;
 }
 
-void write_framing(HeadBuffer& out, const BodyFraming& framing) noexcept {
-  if (framing.kind == BodyKind::kChunked) out.append("Transfer-Encoding: chunked\r\n");
+[[gnu::always_inline]] inline void write_framing(HeadWriter& out,
+                                                 const BodyFraming& framing) noexcept {
+  if (framing.kind == BodyKind::kChunked) out.put("Transfer-Encoding: chunked\r\n");
   if (framing.kind == BodyKind::kLength) {
-    out.append("Content-Length: ");
-    out.append_decimal(framing.length);
-    out.append("\r\n");
+    out.put("Content-Length: ");
+    out.put_decimal(framing.length);
+    out.put("\r\n");
   }
 }
 
-void write_via(HeadBuffer& out, std::uint8_t version_minor, std::string_view via) noexcept {
-  out.append(version_minor == 0 ? "Via: 1.0 " : "Via: 1.1 ");
-  out.append(via);
-  out.append("\r\n");
+[[gnu::always_inline]] inline void write_via(HeadWriter& out,
+                                             std::uint8_t version_minor,
+                                             std::string_view via) noexcept {
+  out.put("Via: 1.");
+  out.put(version_minor == 0 ? '0' : '1');
+  out.put(' ');
+  out.put(via);
+  out.put("\r\n");
 }
 
 // Does TE say that the client takes trailers? The one member of it that may be passed on.
@@ -144,7 +155,9 @@ bool keeps_request_id(const FieldList& fields) noexcept {
 }
 
 // Which fields of the request do not go on as they are.
-IdSet dropped_from_request(const RequestHead& head, const RequestForwarding& forwarding) noexcept {
+IdSet dropped_from_request(const RequestHead& head,
+                           const RequestForwarding& forwarding,
+                           bool keeps_id) noexcept {
   IdSet dropped = kHopByHop | kOurs | bit(FieldId::kXForwardedFor);
   if (!forwarding.peer_trusted) dropped |= kForwardedBy;
   // Host stays where it is if it is what we would write.
@@ -152,7 +165,7 @@ IdSet dropped_from_request(const RequestHead& head, const RequestForwarding& for
                          forwarding.authority.size() == head.host.size();
   if (!same_host) dropped |= bit(FieldId::kHost);
   if (!head.expect_continue) dropped |= bit(FieldId::kExpect);
-  if (!keeps_request_id(head.fields)) dropped |= bit(FieldId::kXRequestId);
+  if (!keeps_id) dropped |= bit(FieldId::kXRequestId);
   if (head.method == Method::kOptions) dropped |= bit(FieldId::kMaxForwards);
   if (upload_output(head) == BodyOutput::kAsIs && head.framing.kind == BodyKind::kChunked) {
     dropped &= ~bit(FieldId::kTrailer);
@@ -160,94 +173,114 @@ IdSet dropped_from_request(const RequestHead& head, const RequestForwarding& for
   return dropped;
 }
 
-void write_forwarded_for(HeadBuffer& out,
-                         const FieldList& fields,
-                         const RequestForwarding& forwarding) noexcept {
+[[gnu::always_inline]] inline void write_forwarded_for(
+    HeadWriter& out, const FieldList& fields, const RequestForwarding& forwarding) noexcept {
   const bool append = forwarding.peer_trusted && fields.has(FieldId::kXForwardedFor);
   if (!append && forwarding.client_ip.empty()) return;
-  out.append("X-Forwarded-For: ");
+  out.put("X-Forwarded-For: ");
   bool first = true;
-  const auto put = [&](std::string_view address) {
-    if (address.empty()) return;
-    if (!first) out.append(", ");
-    out.append(address);
-    first = false;
-  };
   if (append) {
-    fields.for_each(FieldId::kXForwardedFor, [&](const Field& field) { put(field.value); });
+    for (const Field& field : fields) {
+      if (field.id != FieldId::kXForwardedFor || field.value.empty()) continue;
+      if (!first) out.copy(", ");
+      out.copy(field.value);
+      first = false;
+    }
   }
-  put(forwarding.client_ip);
-  out.append("\r\n");
+  if (!forwarding.client_ip.empty()) {
+    if (!first) out.put(", ");
+    out.put(forwarding.client_ip);
+  }
+  out.put("\r\n");
 }
 
 // What a trusted peer says stays; its lines have been copied already.
-void write_forwarded(HeadBuffer& out,
-                     const FieldList& fields,
-                     const RequestForwarding& forwarding) noexcept {
+[[gnu::always_inline]] inline void write_forwarded(HeadWriter& out,
+                                                   const FieldList& fields,
+                                                   const RequestForwarding& forwarding) noexcept {
   write_forwarded_for(out, fields, forwarding);
   const bool trusted = forwarding.peer_trusted;
   if (!(trusted && fields.has(FieldId::kXForwardedProto))) {
-    out.append_field("X-Forwarded-Proto", forwarding.scheme);
+    out.put_field("X-Forwarded-Proto: ", forwarding.scheme);
   }
   if (!(trusted && fields.has(FieldId::kXForwardedHost)) && !forwarding.authority.empty()) {
-    out.append_field("X-Forwarded-Host", forwarding.authority);
+    out.put_field("X-Forwarded-Host: ", forwarding.authority);
   }
 }
 
-void write_max_forwards(HeadBuffer& out, const RequestHead& head) noexcept {
+[[gnu::always_inline]] inline void write_max_forwards(HeadWriter& out,
+                                                      const RequestHead& head) noexcept {
   std::uint64_t hops = 0;
   if (head.method != Method::kOptions || head.fields.count(FieldId::kMaxForwards) != 1) return;
   if (!parse_decimal(head.fields.value(FieldId::kMaxForwards), hops) || hops == 0) return;
-  out.append("Max-Forwards: ");
-  out.append_decimal(hops - 1);
-  out.append("\r\n");
+  out.put("Max-Forwards: ");
+  out.put_decimal(hops - 1);
+  out.put("\r\n");
 }
 
-void write_status_line(HeadBuffer& out, const ResponseHead& head) noexcept {
-  const std::array<char, 4> code{static_cast<char>('0' + head.status / 100),
-                                 static_cast<char>('0' + head.status / 10 % 10),
-                                 static_cast<char>('0' + head.status % 10),
-                                 ' '};
-  out.append("HTTP/1.1 ");
-  out.append(std::string_view(code.data(), code.size()));
-  out.append(head.reason);
-  out.append("\r\n");
+// Both are for one hop, so they have to be named (RFC 9110 sections 7.8 and 10.1.4).
+[[gnu::always_inline]] inline void write_hop_fields(HeadWriter& out,
+                                                    const RequestHead& head,
+                                                    const RequestForwarding& forwarding) noexcept {
+  if (forwarding.websocket) {
+    out.put(kSwitch);
+  } else if (wants_trailers(head.fields)) {
+    out.put("TE: trailers\r\nConnection: TE\r\n");
+  }
+}
+
+[[gnu::always_inline]] inline void write_status_line(HeadWriter& out,
+                                                     const ResponseHead& head) noexcept {
+  out.put("HTTP/1.1 ");
+  out.put(static_cast<char>('0' + head.status / 100));
+  out.put(static_cast<char>('0' + head.status / 10 % 10));
+  out.put(static_cast<char>('0' + head.status % 10));
+  out.put(' ');
+  out.copy(head.reason);
+  out.put("\r\n");
+}
+
+// Of what put() is given for a request, at most.
+std::size_t known_bytes(const RequestHead& head, const RequestForwarding& forwarding) noexcept {
+  return kRequestFrame + head.method_text.size() + forwarding.target.size() +
+         2 * forwarding.authority.size() + forwarding.client_ip.size() + forwarding.scheme.size() +
+         forwarding.request_id.size() + forwarding.traceparent.size() + forwarding.cohort.size() +
+         forwarding.rollout.size() + forwarding.via.size();
 }
 
 }  // namespace
 
-void write_request_head(HeadBuffer& out,
+void write_request_head(HeadBuffer& buffer,
                         const RequestHead& head,
                         const RequestForwarding& forwarding) noexcept {
-  const IdSet dropped = dropped_from_request(head, forwarding);
-  out.append(head.method_text);
-  out.append(' ');
-  out.append(forwarding.target);
-  out.append(" HTTP/1.1\r\n");
+  HeadWriter out(buffer, known_bytes(head, forwarding));
+  if (!out.fits()) return out.finish();
+  const bool keeps_id = keeps_request_id(head.fields);
+  const IdSet dropped = dropped_from_request(head, forwarding, keeps_id);
+  out.put(head.method_text);
+  out.put(' ');
+  out.put(forwarding.target);
+  out.put(" HTTP/1.1\r\n");
   if ((dropped & bit(FieldId::kHost)) != 0 || !head.fields.has(FieldId::kHost)) {
-    out.append_field("Host", forwarding.authority);
+    out.put_field("Host: ", forwarding.authority);
   }
-  copy_fields(out, head.fields, dropped, head.nominates);
+  out = copy_fields(out, head.fields, dropped, head.nominates);
 
   write_framing(out, head.framing);
   write_forwarded(out, head.fields, forwarding);
   write_via(out, head.version_minor, forwarding.via);
-  if (!keeps_request_id(head.fields) && !forwarding.request_id.empty()) {
-    out.append_field("X-Request-Id", forwarding.request_id);
+  if (!keeps_id && !forwarding.request_id.empty()) {
+    out.put_field("X-Request-Id: ", forwarding.request_id);
   }
   if (!head.fields.has(FieldId::kTraceparent) && !forwarding.traceparent.empty()) {
-    out.append_field("traceparent", forwarding.traceparent);
+    out.put_field("traceparent: ", forwarding.traceparent);
   }
-  if (!forwarding.cohort.empty()) out.append_field("X-Canaryd-Cohort", forwarding.cohort);
-  if (!forwarding.rollout.empty()) out.append_field("X-Canaryd-Rollout", forwarding.rollout);
+  if (!forwarding.cohort.empty()) out.put_field("X-Canaryd-Cohort: ", forwarding.cohort);
+  if (!forwarding.rollout.empty()) out.put_field("X-Canaryd-Rollout: ", forwarding.rollout);
   write_max_forwards(out, head);
-  // Both are for one hop, so they have to be named (RFC 9110 sections 7.8 and 10.1.4).
-  if (forwarding.websocket) {
-    out.append(kSwitch);
-  } else if (wants_trailers(head.fields)) {
-    out.append("TE: trailers\r\nConnection: TE\r\n");
-  }
-  out.append("\r\n");
+  write_hop_fields(out, head, forwarding);
+  out.put("\r\n");
+  out.finish();
 }
 
 BodyOutput upload_output(const RequestHead& head) noexcept {
@@ -280,47 +313,59 @@ ResponsePlan plan_response(const ResponseHead& head,
   return {head.framing, output, client_keep_alive};
 }
 
-void write_response_head(HeadBuffer& out,
+void write_response_head(HeadBuffer& buffer,
                          const ResponseHead& head,
                          const ResponseForwarding& forwarding) noexcept {
+  HeadWriter out(
+      buffer,
+      kResponseFrame + forwarding.via.size() + forwarding.date.size() + forwarding.cohort.size());
+  if (!out.fits()) return out.finish();
   const ResponsePlan& plan = forwarding.plan;
   const bool passes_trailers =
       plan.framing.kind == BodyKind::kChunked && plan.output == BodyOutput::kAsIs;
   IdSet dropped = kHopByHop | kOurs;
   if (passes_trailers) dropped &= ~bit(FieldId::kTrailer);
   write_status_line(out, head);
-  copy_fields(out, head.fields, dropped, head.nominates);
+  out = copy_fields(out, head.fields, dropped, head.nominates);
 
-  write_framing(out, plan.framing);
+  BodyFraming framing = plan.framing;
   const bool describes_body =
       head.status == 304 || (forwarding.request_method == Method::kHead && head.status != 204);
-  if (plan.framing.kind == BodyKind::kNone && describes_body && head.content_length) {
-    write_framing(out, {BodyKind::kLength, *head.content_length});
+  if (framing.kind == BodyKind::kNone && describes_body && head.content_length) {
+    framing = {BodyKind::kLength, *head.content_length};
   }
+  write_framing(out, framing);
   write_via(out, head.version_minor, forwarding.via);
   if (!head.fields.has(FieldId::kDate) && !forwarding.date.empty()) {
-    out.append_field("Date", forwarding.date);
+    out.put_field("Date: ", forwarding.date);
   }
-  if (!forwarding.cohort.empty()) out.append_field("X-Canaryd-Cohort", forwarding.cohort);
-  if (forwarding.cookie != nullptr && may_issue_cookie(head)) {
-    write_set_cookie(out, *forwarding.cookie);
-  }
+  if (!forwarding.cohort.empty()) out.put_field("X-Canaryd-Cohort: ", forwarding.cohort);
   const bool keep_alive = plan.keep_alive && plan.framing.kind != BodyKind::kUntilClose;
   if (forwarding.websocket) {
-    out.append(kSwitch);
+    out.put(kSwitch);
   } else if (!keep_alive) {
-    out.append("Connection: close\r\n");
+    out.put("Connection: close\r\n");
   } else if (forwarding.client_version_minor == 0) {
-    out.append("Connection: keep-alive\r\n");
+    out.put("Connection: keep-alive\r\n");
   }
-  out.append("\r\n");
+  const bool issues = forwarding.cookie != nullptr && may_issue_cookie(head);
+  if (!issues) out.put("\r\n");
+  out.finish();
+  if (!issues) return;
+  write_set_cookie(buffer, *forwarding.cookie);
+  buffer.append("\r\n");
 }
 
-void write_interim_head(HeadBuffer& out, const ResponseHead& head, std::string_view via) noexcept {
+void write_interim_head(HeadBuffer& buffer,
+                        const ResponseHead& head,
+                        std::string_view via) noexcept {
+  HeadWriter out(buffer, kResponseFrame + via.size());
+  if (!out.fits()) return out.finish();
   write_status_line(out, head);
-  copy_fields(out, head.fields, kHopByHop | kOurs, head.nominates);
+  out = copy_fields(out, head.fields, kHopByHop | kOurs, head.nominates);
   write_via(out, head.version_minor, via);
-  out.append("\r\n");
+  out.put("\r\n");
+  out.finish();
 }
 
 }  // namespace canaryd::http

@@ -94,55 +94,71 @@ ParseState HeadParser::run(std::string_view input, Head& head, StartLine&& start
   input = input.substr(0, limits_.head_bytes);
 
   const char* const end = input.data() + input.size();
-  for (;;) {
-    const char* const begin = input.data() + line_;
-    switch (started_ ? parse_field(begin, end, head.fields) : start_line(begin, end)) {
-      case Line::kParsed:
-        break;
-      case Line::kPartial:
-        if (at_limit) return fail(Refusal::kHeadersTooLarge, "head too long");
-        return ParseState::kNeedMore;
-      case Line::kEnd:
-        head.size = line_;
-        return ParseState::kDone;
-      case Line::kBad:
-        return ParseState::kError;
-    }
+  Line line = Line::kParsed;
+  while (!started_ && line == Line::kParsed) line = start_line(input.data() + line_, end);
+  if (line == Line::kParsed) line = parse_fields(end, head.fields);
+  switch (line) {
+    case Line::kPartial:
+      if (at_limit) return fail(Refusal::kHeadersTooLarge, "head too long");
+      return ParseState::kNeedMore;
+    case Line::kBad:
+      return ParseState::kError;
+    case Line::kParsed:
+    case Line::kEnd:
+      break;
   }
+  head.size = line_;
+  return ParseState::kDone;
 }
 
-HeadParser::Line HeadParser::parse_field(const char* begin, const char* end, FieldList& fields) {
-  if (begin == end) return Line::kPartial;
-  if (*begin == '\r') {
-    const LineEnd last = line_end(begin, end);
-    if (last == LineEnd::kPartial) return Line::kPartial;
-    if (last == LineEnd::kBad) return bad(Refusal::kBadRequest, "bare CR");
-    line_ += 2;
-    return Line::kEnd;
-  }
-  if (colon_ == 0) {
-    const char* at = skip_plain_name(resume(begin), end);
-    if (at == end || *at != ':') {
-      fields.note_odd_name();
-      while (at != end && is_token_char(*at)) ++at;
-      if (at == end) return partial(at);
+// The offsets are kept in registers from line to line, and written down where the input ends.
+HeadParser::Line HeadParser::parse_fields(const char* end, FieldList& fields) {
+  const char* const base = base_;
+  const char* line = base + line_;
+  // Where the last look at the first of them stopped.
+  const char* scanned = std::max(line, base + scanned_);
+  const char* colon = colon_ != 0 ? base + colon_ : nullptr;
+  const auto partial_at = [&](const char* at) {
+    line_ = distance(base, line);
+    colon_ = colon != nullptr ? distance(base, colon) : 0;
+    return partial(at);
+  };
+  for (;;) {
+    if (line == end) return partial_at(line);
+    if (*line == '\r') {
+      const LineEnd last = line_end(line, end);
+      if (last == LineEnd::kPartial) return partial_at(line);
+      if (last == LineEnd::kBad) return bad(Refusal::kBadRequest, "bare CR");
+      line_ = distance(base, line + 2);
+      return Line::kEnd;
     }
-    if (at == begin) return bad(Refusal::kBadRequest, "field line begins with no name");
-    if (*at != ':') return bad(Refusal::kBadRequest, "bad character in field name");
-    colon_ = distance(base_, at);
+    if (colon == nullptr) {
+      const char* at = skip_plain_name(base, scanned, end);
+      if (at != end && *at != ':') {
+        fields.note_odd_name();
+        while (at != end && is_token_char(*at)) ++at;
+      }
+      if (at == end) return partial_at(at);
+      if (at == line) return bad(Refusal::kBadRequest, "field line begins with no name");
+      if (*at != ':') return bad(Refusal::kBadRequest, "bad character in field name");
+      colon = at;
+      scanned = at + 1;
+    }
+    const char* const at = find_value_end(base, scanned, end);
+    const LineEnd ending = line_end(at, end);
+    if (ending == LineEnd::kPartial) return partial_at(at);
+    if (ending == LineEnd::kBad) {
+      return bad(Refusal::kBadRequest, "control character in field value");
+    }
+    if (fields.size() >= limits_.field_count) {
+      return bad(Refusal::kHeadersTooLarge, "too many fields");
+    }
+    const std::string_view name(line, static_cast<std::size_t>(colon - line));
+    const std::string_view value(colon + 1, static_cast<std::size_t>(at - colon - 1));
+    fields.add(Field{name, trim(value), distance(line, at + 2), field_id(name)});
+    line = scanned = at + 2;
+    colon = nullptr;
   }
-  const char* const colon = base_ + colon_;
-  const char* const at = find_value_end(resume(colon + 1), end);
-  const LineEnd ending = line_end(at, end);
-  if (ending == LineEnd::kPartial) return partial(at);
-  if (ending == LineEnd::kBad) return bad(Refusal::kBadRequest, "control character in field value");
-  if (fields.size() >= limits_.field_count) {
-    return bad(Refusal::kHeadersTooLarge, "too many fields");
-  }
-  const std::string_view name(begin, static_cast<std::size_t>(colon - begin));
-  const std::string_view value(colon + 1, static_cast<std::size_t>(at - colon - 1));
-  fields.add(Field{name, trim(value), distance(begin, at + 2), field_id(name)});
-  return parsed(at + 2);
 }
 
 }  // namespace detail
@@ -178,7 +194,7 @@ RequestParser::Line RequestParser::parse_request_line(const char* begin,
   const std::string_view method(begin, static_cast<std::size_t>(at - begin));
 
   const char* const target = ++at;
-  at = find_target_end(resume(target), end);
+  at = find_target_end(base_, resume(target), end);
   if (at - target > limits_.target_bytes) return bad(Refusal::kTargetTooLong, "target too long");
   if (at == end) return partial(at);
   if (at == target || *at != ' ') return bad(Refusal::kBadRequest, "bad target");
@@ -239,7 +255,7 @@ ResponseParser::Line ResponseParser::parse_status_line(const char* begin,
   if (at != end && *at != ' ' && *at != '\r') return bad(Refusal::kBadRequest, "bad status code");
   if (at != end && *at == ' ') ++at;
   const char* const reason = at;
-  at = find_value_end(resume(reason), end);
+  at = find_value_end(base_, resume(reason), end);
   const LineEnd ending = line_end(at, end);
   if (ending == LineEnd::kPartial) return partial(at);
   if (ending == LineEnd::kBad) return bad(Refusal::kBadRequest, "control character in reason");

@@ -167,7 +167,7 @@ std::string_view FieldList::value(FieldId id) const noexcept {
   return field == nullptr ? std::string_view() : field->value;
 }
 
-std::size_t FieldList::count(FieldId id) const noexcept {
+std::size_t FieldList::count_all(FieldId id) const noexcept {
   std::size_t found = 0;
   for_each(id, [&found](const Field&) { ++found; });
   return found;

@@ -235,11 +235,13 @@ Refused parse_target(const RequestHead& head,
 
   const std::size_t mark = rest.find('?');
   const std::string_view path = rest.substr(0, mark);
-  if (mark != std::string_view::npos) target.query = rest.substr(mark + 1);
-  const char* const query_end = target.query.data() + target.query.size();
-  if (find_target_end(target.query.data(), query_end) != query_end ||
-      target.query.find('#') != std::string_view::npos) {
-    return bad("character not allowed in query");
+  if (mark != std::string_view::npos) {
+    target.query = rest.substr(mark + 1);
+    const char* const end = rest.data() + rest.size();
+    if (find_target_end(rest.data(), target.query.data(), end) != end ||
+        target.query.find('#') != std::string_view::npos) {
+      return bad("character not allowed in query");
+    }
   }
   if (is_canonical_path(path)) {
     target.forwarded = rest;

@@ -42,8 +42,7 @@ void BodyFlow::restart(std::string_view head,
 }
 
 void BodyFlow::reset() noexcept {
-  saved_.release();
-  block_.release();
+  release();
   head_ = forward_ = input_ = {};
   bytes_sent_ = bytes_read_ = 0;
   hold_max_ = 0;

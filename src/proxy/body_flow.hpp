@@ -51,6 +51,12 @@ class BodyFlow {
   // Reads go into this block from its start on; the input lies in it, or has been used up.
   void adopt(net::Buffer block) noexcept { block_ = std::move(block); }
   void reset() noexcept;
+  // Gives back what memory it has, when nothing is to be moved any more; reset() comes before the
+  // next start().
+  void release() noexcept {
+    saved_.release();
+    block_.release();
+  }
 
   // After start(), before pump(): keeps up to so much data of the body, so that restart() can send
   // it again. Costs a block once bytes are read beyond `input`, and no more than a large one.

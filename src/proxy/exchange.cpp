@@ -81,51 +81,49 @@ void Exchange::begin(Connection& connection) noexcept {
   begin_ = end_ = 0;
 }
 
+// What of it is not memory the next run() clears.
 void Exchange::release() noexcept {
-  clear_try();
-  upload_.reset();
+  upload_.release();
+  download_.release();
+  response_block_.release();
   head_block_.release();
   table_.reset();
   connection_ = nullptr;
 }
 
+// One frame for a whole request, however many tries it takes: only what is rare (waiting for a
+// head, for a connection, an answer of our own, a tunnel) is a coroutine of its own.
 net::Task<Next> Exchange::run() {
-  route_ = nullptr;
-  counters_ = nullptr;
-  client_told_ = covered_ = set_aside_ = fell_back_ = false;
-  clear_try();
-  request_.clear();
-  request_parser_.reset();
-  ProxyError refused = ProxyError::kNone;
-  // Nearly every head is here whole, and then no frame is made for waiting.
-  if (!take_head(refused)) {
+  clear_request();
+  ProxyError error = ProxyError::kNone;
+  // Nearly every head is here whole.
+  if (!take_head(error)) {
     const ProxyError outcome = co_await await_head();
-    refused = outcome;
+    error = outcome;
   }
   started_at_ = now();
-  if (nothing_received()) {
+  if (request_.size == 0 && nothing_received()) {
     // A client that leaves between two requests is no error.
-    if (refused == ProxyError::kNone) co_return Next::kNothing;
-    if (refused == ProxyError::kClientGone) co_return Next::kClose;
+    if (error == ProxyError::kNone) co_return Next::kNothing;
+    if (error == ProxyError::kClientGone) co_return Next::kClose;
   }
-  if (refused != ProxyError::kNone) {
-    const Next next = co_await answer(refused);
-    co_return next;
+  const bool ends = error == ProxyError::kNone && http::ends_here(request_);
+  if (error == ProxyError::kNone && !ends) error = decide();
+  bool trying = error == ProxyError::kNone && !ends;
+  if (trying) first_try();
+  while (trying) {
+    if (!lease_.connected()) {
+      const ProxyError connected = co_await connect();
+      error = connected;
+    }
+    if (error == ProxyError::kNone) error = start_relay();
+    while (error == ProxyError::kNone && !relay(error)) {
+      const net::Wake wake = co_await relay_wait();
+      error = woken(wake);
+    }
+    trying = tries_again(error);
   }
-  if (http::ends_here(request_)) {
-    const Next next = co_await answer(ProxyError::kNone);
-    co_return next;
-  }
-  ProxyError error = decide();
-  if (error == ProxyError::kNone) {
-    const ProxyError outcome = co_await attempt();
-    error = outcome;
-  }
-  if (covered_ && falls_back(error)) {
-    const ProxyError outcome = co_await fall_back(error);
-    error = outcome;
-  }
-  if (error != ProxyError::kNone && !client_told_) {
+  if (ends || (error != ProxyError::kNone && !client_told_)) {
     const Next next = co_await answer(error);
     co_return next;
   }
@@ -134,6 +132,15 @@ net::Task<Next> Exchange::run() {
     co_return next;
   }
   co_return finish(error);
+}
+
+void Exchange::clear_request() noexcept {
+  route_ = nullptr;
+  counters_ = nullptr;
+  client_told_ = covered_ = set_aside_ = fell_back_ = false;
+  clear_try();
+  request_.clear();
+  request_parser_.reset();
 }
 
 // ---- The request head

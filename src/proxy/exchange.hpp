@@ -1,7 +1,8 @@
 // One request and its response, from the first byte of the head to the record.
 //
 // run() is the data path: read the head, decide (route, cohort, upstream), connect, relay both
-// directions, record. A failure before the first byte of a response is tried again where that is
+// directions, record. All of it is one coroutine, and what it calls are plain functions, except for
+// what rarely happens. A failure before the first byte of a response is tried again where that is
 // safe (retry.hpp), and answered here otherwise; after that byte the client sees the response cut.
 //
 // Exchanges are kept and reused by their worker, so that none of their memory is asked for anew.
@@ -55,16 +56,21 @@ class Exchange {
   [[nodiscard]] net::Task<ProxyError> await_head();
   [[nodiscard]] ProxyError decide();
   [[nodiscard]] std::uint64_t balance_key() const noexcept;
-  [[nodiscard]] net::Task<ProxyError> attempt();
+  void first_try();
+  void begin_try(upstream::Lease lease) noexcept;
   [[nodiscard]] net::Task<ProxyError> connect();
-  [[nodiscard]] net::Task<ProxyError> relay();
+  [[nodiscard]] ProxyError start_relay();
+  [[nodiscard]] bool relay(ProxyError& outcome);
+  [[nodiscard]] net::Waiter::Awaiter relay_wait() noexcept;
+  [[nodiscard]] ProxyError woken(net::Wake wake) const noexcept;
+  [[nodiscard]] bool tries_again(ProxyError& error);
   [[nodiscard]] bool may_retry(ProxyError error) noexcept;
   [[nodiscard]] TryFailure failure_of(ProxyError error) const noexcept;
   [[nodiscard]] Monotonic try_deadline() const noexcept;
   void use_upstream(UpstreamId id) noexcept;
   // fallback.cpp
   [[nodiscard]] bool falls_back(ProxyError error) const noexcept;
-  [[nodiscard]] net::Task<ProxyError> fall_back(ProxyError error);
+  void fall_back(ProxyError error);
   [[nodiscard]] net::Task<Next> answer(ProxyError error);
   [[nodiscard]] Next finish(ProxyError error);
   [[nodiscard]] net::Task<Next> tunnel();
@@ -90,6 +96,7 @@ class Exchange {
   [[nodiscard]] bool upstream_must_speak(FlowState up) const noexcept;
   void record(ProxyError error);
   [[nodiscard]] ExchangeRecord entry(ProxyError error) const noexcept;
+  void clear_request() noexcept;
   void clear_try() noexcept;
   void clear_response() noexcept;
   // fallback.cpp
@@ -98,6 +105,9 @@ class Exchange {
   [[nodiscard]] bool sets_aside(std::uint16_t status) const noexcept;
   [[nodiscard]] const FailurePolicy* failure_policy() const noexcept;
   [[nodiscard]] bool wants_keep_alive() const noexcept;
+  [[nodiscard]] bool yields() const noexcept {
+    return up_ == FlowState::kYield || down_ == FlowState::kYield;
+  }
   [[nodiscard]] Next after_response() noexcept;
 
   [[nodiscard]] net::Stream& client() noexcept { return connection_->stream(); }
@@ -165,7 +175,9 @@ class Exchange {
   bool until_close_ = false;          // The client sees the end of the body only by our close.
   bool client_told_ = false;          // Bytes of a response have gone to the client.
 
-  // When each direction last moved, and how far.
+  // Where each direction stopped, when it last moved, and how far.
+  FlowState up_ = FlowState::kNeedRead;
+  FlowState down_ = FlowState::kNeedRead;
   Monotonic upload_moved_at_{};
   Monotonic download_moved_at_{};
   std::uint64_t upload_progress_ = 0;

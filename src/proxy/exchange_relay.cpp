@@ -1,8 +1,8 @@
-// The relay of an exchange: both directions pumped in one coroutine.
+// The relay of an exchange: both directions pumped in turn.
 //
-// Nothing waits inside a direction: each is moved as far as it goes, and then one wait covers both,
-// the client's leaving, and the nearest deadline. So an upstream may answer while the client still
-// sends, and neither direction can starve the other.
+// Nothing waits inside a direction: each is moved as far as it goes, and then one wait of run()
+// covers both, the client's leaving, and the nearest deadline. So an upstream may answer while the
+// client still sends, and neither direction can starve the other.
 #include "canaryd/http/forwarding.hpp"
 #include "canaryd/http/websocket.hpp"
 #include "proxy/exchange.hpp"
@@ -23,38 +23,52 @@ Monotonic after(Monotonic from, Duration timeout) noexcept {
 
 }  // namespace
 
-net::Task<ProxyError> Exchange::relay() {
-  net::Waiter& waiter = connection_->waiter();
+ProxyError Exchange::start_relay() {
   upload_moved_at_ = download_moved_at_ = now();
   upload_progress_ = download_progress_ = 0;
-  for (;;) {
-    const FlowState up = advance_upload();
-    const FlowState down = advance_response();
-    note_progress();
-    if (const auto outcome = settled(up, down)) co_return *outcome;
-    if (up == FlowState::kYield || down == FlowState::kYield) {
-      if (deadline(up, down) <= now()) co_return expired(up, down);
-      const net::Wake turn = co_await waiter.yield();
-      if (turn == net::Wake::kCancelled) co_return ProxyError::kClientGone;
-      continue;
-    }
-    net::Interest upload{};
-    if (up == FlowState::kNeedRead) upload = net::readable(client());
-    if (up == FlowState::kNeedWrite) upload = net::writable(server());
-    const net::Interest download =
-        down == FlowState::kNeedWrite ? net::writable(client()) : net::readable(server());
-    // Before the answer has begun a FIN means that nobody waits for it; afterwards it may be half a
-    // close. Whoever reads from the client sees its end by reading: the flag alone would wake us
-    // again and again while there is nothing to read yet.
-    net::Interest leaving{};
-    if (up != FlowState::kNeedRead) {
-      leaving = client_told_ ? net::broken(client()) : net::hung_up(client());
-    }
-    const net::Wake wake = co_await waiter.until(deadline(up, down), upload, download, leaving);
-    if (wake == net::Wake::kCancelled) co_return ProxyError::kClientGone;
-    // Not if it was the try's, and others have used up the budget for another one meanwhile.
-    if (wake == net::Wake::kTimeout && deadline(up, down) <= now()) co_return expired(up, down);
+  return start_upload() ? ProxyError::kNone : ProxyError::kHeadersTooLarge;
+}
+
+// Moves what can be moved. True when it is over, and `outcome` says how.
+bool Exchange::relay(ProxyError& outcome) {
+  up_ = advance_upload();
+  down_ = advance_response();
+  note_progress();
+  if (const auto end = settled(up_, down_)) {
+    outcome = *end;
+    return true;
   }
+  if (yields() && deadline(up_, down_) <= now()) {
+    outcome = expired(up_, down_);
+    return true;
+  }
+  return false;
+}
+
+net::Waiter::Awaiter Exchange::relay_wait() noexcept {
+  net::Waiter& waiter = connection_->waiter();
+  if (yields()) return waiter.yield();
+  net::Interest upload{};
+  if (up_ == FlowState::kNeedRead) upload = net::readable(client());
+  if (up_ == FlowState::kNeedWrite) upload = net::writable(server());
+  const net::Interest download =
+      down_ == FlowState::kNeedWrite ? net::writable(client()) : net::readable(server());
+  // Before the answer has begun a FIN means that nobody waits for it; afterwards it may be half a
+  // close. Whoever reads from the client sees its end by reading: the flag alone would wake us
+  // again and again while there is nothing to read yet.
+  net::Interest leaving{};
+  if (up_ != FlowState::kNeedRead) {
+    leaving = client_told_ ? net::broken(client()) : net::hung_up(client());
+  }
+  return waiter.until(deadline(up_, down_), upload, download, leaving);
+}
+
+// kNone: go on.
+ProxyError Exchange::woken(net::Wake wake) const noexcept {
+  if (wake == net::Wake::kCancelled) return ProxyError::kClientGone;
+  // Not if it was the try's, and others have used up the budget for another one meanwhile.
+  if (wake == net::Wake::kTimeout && deadline(up_, down_) <= now()) return expired(up_, down_);
+  return ProxyError::kNone;
 }
 
 // The outcome, if there is one. The response decides before the upload does: an upstream may refuse
@@ -213,7 +227,6 @@ FlowState Exchange::begin_interim() {
   if (request_.version_minor >= 1) http::write_interim_head(out, response_, "canaryd");
   if (out.overflowed()) return FlowState::kMalformed;
   response_begin_ += response_.size;
-  response_.clear();
   response_parser_.reset();
   stage_ = ResponseStage::kInterim;
   download_.start_head(out.view());

@@ -5,38 +5,44 @@
 #include "proxy/retry.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace canaryd::proxy {
 
-net::Task<ProxyError> Exchange::attempt() {
+// Of the upstream that the decision, or a fallback, has set.
+void Exchange::first_try() {
   tries_ = 0;
   stale_retried_ = false;
   upstream_->retry_budget().deposit();
-  lease_ = upstream_->acquire(nullptr, false, balance_key_);
-  for (;;) {
-    ProxyError error = ProxyError::kNone;
-    const Duration per_try = timeouts_->per_try;
-    try_expires_at_ = per_try > Duration::zero() ? now() + per_try : net::kNever;
-    if (!lease_.connected()) {
-      target_good_ = false;
-      const ProxyError connected = co_await connect();
-      error = connected;
-    }
-    if (error == ProxyError::kNone && !start_upload()) error = ProxyError::kHeadersTooLarge;
-    if (error == ProxyError::kNone) {
-      const ProxyError relayed = co_await relay();
-      error = relayed;
-    }
-    const bool was_retry = tries_ > 0;
-    if (was_retry && error != ProxyError::kClientGone) {
-      auto& counters = upstream_->counters();
-      upstream::bump(error == ProxyError::kNone ? counters.retries_ok : counters.retries_failed);
-    }
-    if (!may_retry(error)) co_return error;
+  begin_try(upstream_->acquire(nullptr, false, balance_key_));
+}
+
+void Exchange::begin_try(upstream::Lease lease) noexcept {
+  lease_ = std::move(lease);
+  // Connecting waits, and then the worker's scratch is somebody else's.
+  if (!lease_.connected()) target_good_ = false;
+  const Duration per_try = timeouts_->per_try;
+  try_expires_at_ = per_try > Duration::zero() ? now() + per_try : net::kNever;
+}
+
+// A try is over. Whether another one begins, elsewhere or at the stable version; then `error` is
+// that of the new one.
+bool Exchange::tries_again(ProxyError& error) {
+  if (tries_ > 0 && error != ProxyError::kClientGone) {
+    auto& counters = upstream_->counters();
+    upstream::bump(error == ProxyError::kNone ? counters.retries_ok : counters.retries_failed);
+  }
+  if (error != ProxyError::kNone && may_retry(error)) {
     clear_try();
     target_good_ = false;
-    lease_ = upstream_->acquire(lease_.endpoint(), stale_retried_, balance_key_);
+    begin_try(upstream_->acquire(lease_.endpoint(), stale_retried_, balance_key_));
+  } else if (covered_ && falls_back(error)) {
+    fall_back(error);
+  } else {
+    return false;
   }
+  error = ProxyError::kNone;
+  return true;
 }
 
 TryFailure Exchange::failure_of(ProxyError error) const noexcept {
@@ -105,7 +111,6 @@ void Exchange::clear_response() noexcept {
   upload_stopped_ = false;
   response_block_.release();
   response_begin_ = response_end_ = 0;
-  response_.clear();
   response_parser_.reset();
   stage_ = ResponseStage::kHead;
   status_ = 0;

@@ -61,7 +61,7 @@ bool Exchange::falls_back(ProxyError error) const noexcept {
 }
 
 // As if the canary had never been asked, but for what it left behind.
-net::Task<ProxyError> Exchange::fall_back(ProxyError error) {
+void Exchange::fall_back(ProxyError error) {
   const routing::Rollout& rollout = *route_->rollout;
   canary_failure_ = {error, status_};
   fell_back_ = true;
@@ -72,7 +72,7 @@ net::Task<ProxyError> Exchange::fall_back(ProxyError error) {
   answering_ = Cohort::kStable;
   use_upstream(rollout.stable);
   target_good_ = false;
-  return attempt();
+  first_try();
 }
 
 }  // namespace canaryd::proxy

@@ -44,7 +44,7 @@ class HeadParser {
 
   template <class Head, class StartLine>
   ParseState run(std::string_view input, Head& head, StartLine&& start_line);
-  Line parse_field(const char* begin, const char* end, FieldList& fields);
+  Line parse_fields(const char* end, FieldList& fields);
   Line bad(Refusal why, const char* detail) noexcept;
   ParseState fail(Refusal why, const char* detail) noexcept;
   // Goes on where the last look at this line stopped, if that was behind `at`.

@@ -4,6 +4,8 @@
 // head is finished. Thread rule: one owner. Limit: the storage given.
 #pragma once
 
+#include "canaryd/base/error.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -62,6 +64,7 @@ class HeadBuffer {
   }
 
  private:
+  friend class HeadWriter;
   [[gnu::always_inline]] static char* put(char* at, std::string_view text) noexcept {
     if (!text.empty()) std::memcpy(at, text.data(), text.size());
     return at + text.size();
@@ -69,6 +72,75 @@ class HeadBuffer {
   std::span<char> storage_;
   std::size_t size_ = 0;
   bool overflowed_ = false;
+};
+
+// Writes a head whose length is nearly known: room for that is asked for once, and what then
+// belongs to it is put without another look. Everything else is copied with one. A local of one
+// function, which ends with finish(); nothing else may write into the buffer meanwhile.
+class HeadWriter {
+ public:
+  // `known`: all that put() will be given, or more. Look at fits() before the first put().
+  HeadWriter(HeadBuffer& out, std::size_t known) noexcept
+      : out_(&out), at_(out.storage_.data() + out.size_) {
+    const std::size_t room = out.storage_.size() - out.size_;
+    fits_ = known <= room;
+    spare_ = fits_ ? room - known : 0;
+  }
+
+  [[nodiscard]] bool fits() const noexcept { return fits_; }
+  [[gnu::always_inline]] void put(std::string_view text) noexcept {
+    at_ = HeadBuffer::put(at_, text);
+  }
+  // A text known when compiling: a few stores.
+  template <std::size_t kSize>
+  [[gnu::always_inline]] void put(const char (&text)[kSize]) noexcept {
+    std::memcpy(at_, text, kSize - 1);
+    at_ += kSize - 1;
+  }
+  [[gnu::always_inline]] void put(char c) noexcept { *at_++ = c; }
+  // `name` with its colon and space.
+  template <std::size_t kSize>
+  [[gnu::always_inline]] void put_field(const char (&name)[kSize],
+                                        std::string_view value) noexcept {
+    put(name);
+    put(value);
+    put("\r\n");
+  }
+  // At most 20 digits.
+  void put_decimal(std::uint64_t number) noexcept {
+    char digits[20];
+    char* const end = digits + sizeof digits;
+    char* at = end;
+    do {
+      *--at = static_cast<char>('0' + number % 10);
+      number /= 10;
+    } while (number != 0);
+    put(std::string_view(at, static_cast<std::size_t>(end - at)));
+  }
+  // Of any length, beside what is known.
+  void copy(std::string_view text) noexcept {
+    if (text.size() > spare_) {
+      fits_ = false;
+      return;
+    }
+    spare_ -= text.size();
+    put(text);
+  }
+  void finish() noexcept {
+    // More was put than was said: the sum is wrong.
+    CANARYD_ASSERT(at_ + spare_ <= out_->storage_.data() + out_->storage_.size());
+    if (fits_) {
+      out_->size_ = static_cast<std::size_t>(at_ - out_->storage_.data());
+    } else {
+      out_->overflowed_ = true;
+    }
+  }
+
+ private:
+  HeadBuffer* out_;
+  char* at_;
+  std::size_t spare_ = 0;
+  bool fits_ = false;
 };
 
 }  // namespace canaryd::http

@@ -84,7 +84,9 @@ class FieldList {
   [[nodiscard]] const Field* find(std::string_view name) const noexcept;
   // The first value of that id; empty if there is none.
   [[nodiscard]] std::string_view value(FieldId id) const noexcept;
-  [[nodiscard]] std::size_t count(FieldId id) const noexcept;
+  [[nodiscard]] std::size_t count(FieldId id) const noexcept {
+    return (repeated_ >> index(id) & 1U) != 0 ? count_all(id) : static_cast<std::size_t>(has(id));
+  }
   template <class Visitor>
   void for_each(FieldId id, Visitor&& visit) const {
     if (!has(id)) return;
@@ -100,8 +102,10 @@ class FieldList {
   [[nodiscard]] const Field& operator[](std::size_t at) const noexcept { return fields_[at]; }
 
   void add(const Field& field) {
+    const std::uint64_t bit = std::uint64_t{1} << index(field.id);
+    repeated_ |= present_ & bit;
+    present_ |= bit;
     fields_.push_back(field);
-    present_ |= std::uint64_t{1} << index(field.id);
   }
   // For codecs without lines, and for tests: recognises the name itself.
   void add(std::string_view name, std::string_view value) {
@@ -114,16 +118,18 @@ class FieldList {
   void reserve(std::size_t fields) { fields_.reserve(fields); }
   void clear() noexcept {
     fields_.clear();
-    present_ = 0;
+    present_ = repeated_ = 0;
     odd_names_ = false;
   }
   void rebase(const char* from, const char* to) noexcept;
 
  private:
+  [[nodiscard]] std::size_t count_all(FieldId id) const noexcept;
   static constexpr unsigned index(FieldId id) noexcept { return static_cast<unsigned>(id); }
 
   std::vector<Field> fields_;
   std::uint64_t present_ = 0;
+  std::uint64_t repeated_ = 0;  // Ids that more than one field has.
   bool odd_names_ = false;
 };
 static_assert(static_cast<unsigned>(FieldId::kCount) <= 64);

@@ -222,7 +222,7 @@ TEST(RequestForwardingTest, FieldsWithoutLinesAreWritten) {
   forwarding.target = "/";
   forwarding.authority = "h";
   forwarding.scheme = "https";
-  std::array<char, 256> storage{};
+  std::array<char, 512> storage{};
   HeadBuffer out(storage);
   write_request_head(out, head, forwarding);
   EXPECT_EQ(out.view(),
