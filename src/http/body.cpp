@@ -99,8 +99,11 @@ class BodyTracker::Cursor {
   std::string_view forward_;
 };
 
-BodyTracker::BodyTracker(const BodyFraming& framing, BodyOutput output) noexcept
-    : output_(output), left_(framing.length) {
+// What only a body in chunks looks at is set for one only: most are none.
+void BodyTracker::start(const BodyFraming& framing, BodyOutput output) noexcept {
+  output_ = output;
+  left_ = framing.length;
+  data_bytes_ = 0;
   switch (framing.kind) {
     case BodyKind::kNone:
       phase_ = Phase::kComplete;
@@ -111,9 +114,13 @@ BodyTracker::BodyTracker(const BodyFraming& framing, BodyOutput output) noexcept
     case BodyKind::kChunked:
       phase_ = Phase::kSizeFirst;
       left_ = 0;
+      trailers_ = 0;
+      trailer_cut_ = false;
+      extension_bytes_ = trailer_bytes_ = 0;
       break;
     case BodyKind::kUntilClose:
       phase_ = output == BodyOutput::kChunked ? Phase::kWrapSize : Phase::kUntilClose;
+      first_chunk_ = true;
       break;
   }
 }

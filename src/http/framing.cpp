@@ -129,6 +129,7 @@ Refused check_host(RequestHead& head) noexcept {
   Authority authority;
   if (!parse_authority(head.host, authority)) return bad("Host is not a host");
   head.host_name_size = static_cast<std::uint32_t>(authority.host.size());
+  head.host_lower_case = authority.lower_case;
   return kAccepted;
 }
 

@@ -39,6 +39,14 @@ std::uint8_t known_minor(char minor) noexcept {
   return minor == '0' ? 0 : 1;
 }
 
+// Of blanks at both ends; nothing else below '!' is left in a value by then.
+std::string_view trim_value(const char* from, const char* to) noexcept {
+  const auto blank = [](char c) { return static_cast<unsigned char>(c) <= ' '; };
+  while (from != to && blank(*from)) ++from;
+  while (from != to && blank(to[-1])) --to;
+  return {from, static_cast<std::size_t>(to - from)};
+}
+
 std::uint32_t distance(const char* from, const char* to) noexcept {
   return static_cast<std::uint32_t>(to - from);
 }
@@ -111,54 +119,60 @@ ParseState HeadParser::run(std::string_view input, Head& head, StartLine&& start
   return ParseState::kDone;
 }
 
-// The offsets are kept in registers from line to line, and written down where the input ends.
+// The place is kept in registers from line to line, and written down where the input ends.
 HeadParser::Line HeadParser::parse_fields(const char* end, FieldList& fields) {
   const char* const base = base_;
   const char* line = base + line_;
-  // Where the last look at the first of them stopped.
-  const char* scanned = std::max(line, base + scanned_);
+  const char* scanned = resume(line);
   const char* colon = colon_ != 0 ? base + colon_ : nullptr;
-  const auto partial_at = [&](const char* at) {
-    line_ = distance(base, line);
-    colon_ = colon != nullptr ? distance(base, colon) : 0;
-    return partial(at);
-  };
+  std::size_t room =
+      limits_.field_count - std::min<std::size_t>(fields.size(), limits_.field_count);
   for (;;) {
-    if (line == end) return partial_at(line);
-    if (*line == '\r') {
-      const LineEnd last = line_end(line, end);
-      if (last == LineEnd::kPartial) return partial_at(line);
-      if (last == LineEnd::kBad) return bad(Refusal::kBadRequest, "bare CR");
-      line_ = distance(base, line + 2);
-      return Line::kEnd;
-    }
     if (colon == nullptr) {
-      const char* at = skip_plain_name(base, scanned, end);
-      if (at != end && *at != ':') {
-        fields.note_odd_name();
-        while (at != end && is_token_char(*at)) ++at;
+      colon = skip_plain_name(base, scanned, end);
+      if (colon == end || *colon != ':' || colon == line) {
+        const Line stopped = no_plain_name(line, colon, end, fields);
+        if (stopped != Line::kParsed) return stopped;
       }
-      if (at == end) return partial_at(at);
-      if (at == line) return bad(Refusal::kBadRequest, "field line begins with no name");
-      if (*at != ':') return bad(Refusal::kBadRequest, "bad character in field name");
-      colon = at;
-      scanned = at + 1;
+      scanned = colon + 1;
     }
     const char* const at = find_value_end(base, scanned, end);
-    const LineEnd ending = line_end(at, end);
-    if (ending == LineEnd::kPartial) return partial_at(at);
-    if (ending == LineEnd::kBad) {
+    if (end - at < 2 || at[0] != '\r' || at[1] != '\n') {
+      line_ = distance(base, line);
+      colon_ = distance(base, colon);
+      if (line_end(at, end) == LineEnd::kPartial) return partial(at);
       return bad(Refusal::kBadRequest, "control character in field value");
     }
-    if (fields.size() >= limits_.field_count) {
-      return bad(Refusal::kHeadersTooLarge, "too many fields");
-    }
+    if (room-- == 0) return bad(Refusal::kHeadersTooLarge, "too many fields");
     const std::string_view name(line, static_cast<std::size_t>(colon - line));
-    const std::string_view value(colon + 1, static_cast<std::size_t>(at - colon - 1));
-    fields.add(Field{name, trim(value), distance(line, at + 2), field_id(name)});
+    fields.add(Field{name, trim_value(colon + 1, at), distance(line, at + 2), field_id(name)});
     line = scanned = at + 2;
     colon = nullptr;
   }
+}
+
+// What stands at the beginning of a line is not letters and a colon: the end of the head, a name of
+// other characters (kParsed: `at` is its colon), or something that is refused.
+HeadParser::Line HeadParser::no_plain_name(const char* line,
+                                           const char*& at,
+                                           const char* end,
+                                           FieldList& fields) {
+  line_ = distance(base_, line);
+  colon_ = 0;
+  if (line != end && *line == '\r') {
+    const LineEnd last = line_end(line, end);
+    if (last == LineEnd::kPartial) return partial(line);
+    if (last == LineEnd::kBad) return bad(Refusal::kBadRequest, "bare CR");
+    line_ += 2;
+    return Line::kEnd;
+  }
+  if (at != end && *at != ':') {
+    fields.note_odd_name();
+    while (at != end && is_token_char(*at)) ++at;
+  }
+  if (at == end) return partial(at);
+  if (at == line) return bad(Refusal::kBadRequest, "field line begins with no name");
+  return *at == ':' ? Line::kParsed : bad(Refusal::kBadRequest, "bad character in field name");
 }
 
 }  // namespace detail

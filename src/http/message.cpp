@@ -157,7 +157,7 @@ const Field* FieldList::find(std::string_view name) const noexcept {
   const FieldId id = field_id(name);
   if (id != FieldId::kOther) return find(id);
   for (const Field& field : fields_) {
-    if (equals_ignore_case(field.name, name)) return &field;
+    if (field.id == FieldId::kOther && equals_ignore_case(field.name, name)) return &field;
   }
   return nullptr;
 }
@@ -262,7 +262,7 @@ void RequestHead::clear() noexcept {
   size = host_name_size = 0;
   method = Method::kOther;
   version_minor = 1;
-  keep_alive = expect_continue = upgrade = nominates = false;
+  host_lower_case = keep_alive = expect_continue = upgrade = nominates = false;
 }
 
 void RequestHead::rebase(const char* from, const char* to) noexcept {

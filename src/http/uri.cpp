@@ -145,17 +145,30 @@ class PathWriter {
   std::size_t segment_ = 0;  // Where the segment being written begins; behind a '/'.
 };
 
-// Bytes of the host name that the text begins with; 0: none, or one with an empty label.
-std::size_t host_name_size(std::string_view text) noexcept {
-  bool label_open = false;
-  std::size_t size = 0;
-  for (; size < text.size() && is_unreserved(text[size]); ++size) {
-    if (text[size] != '.') {
-      label_open = true;
-    } else if (!std::exchange(label_open, false)) {
-      return 0;
-    }
+enum HostKind : std::uint8_t { kNoHostChar = 0, kHostChar = 1, kHostDot = 2, kHostCapital = 4 };
+
+constexpr auto kHostKinds = [] {
+  std::array<std::uint8_t, 256> kinds{};
+  for (unsigned c = 0; c < kinds.size(); ++c) {
+    if (kUnreserved[c]) kinds[c] = c >= 'A' && c <= 'Z' ? kHostCapital : kHostChar;
   }
+  kinds['.'] = kHostDot;
+  return kinds;
+}();
+
+// Bytes of the host name that the text begins with; 0: none, or one with an empty label.
+std::size_t host_name_size(std::string_view text, bool& lower_case) noexcept {
+  unsigned before = kHostDot;
+  unsigned seen = 0;
+  std::size_t size = 0;
+  for (; size < text.size(); ++size) {
+    const unsigned kind = kHostKinds[static_cast<unsigned char>(text[size])];
+    if (kind == kNoHostChar) break;
+    if ((before & kind & kHostDot) != 0) return 0;
+    seen |= kind;
+    before = kind;
+  }
+  lower_case = (seen & kHostCapital) == 0;
   return size;
 }
 
@@ -196,13 +209,14 @@ Refused canonical_host(const RequestHead& head, std::span<char> scratch, Target&
   Authority authority;
   if (head.host_name_size != 0 && target.authority.data() == head.host.data()) {
     authority.host = head.host.substr(0, head.host_name_size);
+    authority.lower_case = head.host_lower_case;
   } else if (!parse_authority(target.authority, authority)) {
     return bad("Host is not a host");
   }
   std::string_view host = authority.host;
   if (host.back() == '.') host.remove_suffix(1);
   target.host = host;
-  if (std::none_of(host.begin(), host.end(), [](char c) { return c != lower(c); })) return {};
+  if (authority.lower_case) return {};
   if (scratch.size() < host.size()) return {Refusal::kTargetTooLong, "no room for the host"};
   std::transform(host.begin(), host.end(), scratch.begin(), lower);
   target.host = std::string_view(scratch.data(), host.size());
@@ -261,13 +275,16 @@ Refused parse_target(const RequestHead& head,
 }
 
 bool parse_authority(std::string_view text, Authority& authority) noexcept {
+  bool lower_case = false;
   const bool bracketed = !text.empty() && text.front() == '[';
   std::size_t host_end = 0;
   if (bracketed) {
     host_end = text.find(']') + 1;  // 0 if there is none.
-    if (host_end == 0 || !is_ipv6_text(text.substr(1, host_end - 2))) return false;
+    const std::string_view address = text.substr(0, host_end);
+    if (host_end == 0 || !is_ipv6_text(address.substr(1, host_end - 2))) return false;
+    lower_case = std::none_of(address.begin(), address.end(), [](char c) { return c != lower(c); });
   } else {
-    host_end = host_name_size(text);
+    host_end = host_name_size(text, lower_case);
     if (host_end == 0) return false;
   }
   std::string_view port = text.substr(host_end);
@@ -279,7 +296,7 @@ bool parse_authority(std::string_view text, Authority& authority) noexcept {
       return false;
     }
   }
-  authority = {text.substr(0, host_end), port};
+  authority = {text.substr(0, host_end), port, lower_case};
   return true;
 }
 

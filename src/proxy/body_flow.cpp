@@ -19,7 +19,7 @@ void BodyFlow::start(std::string_view head,
                      std::optional<std::uint64_t> data_max) noexcept {
   // What was kept of a head before this one will not be sent.
   saved_.release();
-  tracker_ = http::BodyTracker(framing, output);
+  tracker_.start(framing, output);
   head_ = head;
   forward_ = {};
   input_ = input;

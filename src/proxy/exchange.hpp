@@ -132,7 +132,6 @@ class Exchange {
   std::size_t end_ = 0;
   Monotonic started_at_{};  // When the head was complete: a slow client is not a slow version.
   BodyFlow upload_;
-  bool upload_stopped_ = false;  // The upstream takes no more; its answer may still come.
 
   // The decision.
   TablePointer table_;

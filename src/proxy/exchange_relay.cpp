@@ -26,6 +26,7 @@ Monotonic after(Monotonic from, Duration timeout) noexcept {
 ProxyError Exchange::start_relay() {
   upload_moved_at_ = download_moved_at_ = now();
   upload_progress_ = download_progress_ = 0;
+  up_ = down_ = FlowState::kNeedRead;
   return start_upload() ? ProxyError::kNone : ProxyError::kHeadersTooLarge;
 }
 
@@ -147,12 +148,10 @@ bool Exchange::start_upload() {
 }
 
 FlowState Exchange::advance_upload() {
-  if (upload_stopped_) return FlowState::kDone;
+  if (up_ == FlowState::kDone) return up_;
   const FlowState state = upload_.pump(client(), server());
-  if (state != FlowState::kSinkFailed) return state;
   // The upstream closed its ear; it may have answered first.
-  upload_stopped_ = true;
-  return FlowState::kDone;
+  return state == FlowState::kSinkFailed ? FlowState::kDone : state;
 }
 
 // ---- Response

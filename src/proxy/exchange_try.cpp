@@ -108,7 +108,6 @@ void Exchange::clear_try() noexcept {
 
 void Exchange::clear_response() noexcept {
   download_.reset();
-  upload_stopped_ = false;
   response_block_.release();
   response_begin_ = response_end_ = 0;
   response_parser_.reset();

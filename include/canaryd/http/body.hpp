@@ -43,7 +43,11 @@ inline constexpr std::uint32_t kTrailerCountMax = 64;
 class BodyTracker {
  public:
   BodyTracker() noexcept = default;  // No body: complete at once.
-  explicit BodyTracker(const BodyFraming& framing, BodyOutput output = BodyOutput::kAsIs) noexcept;
+  explicit BodyTracker(const BodyFraming& framing, BodyOutput output = BodyOutput::kAsIs) noexcept {
+    start(framing, output);
+  }
+  // Another body, from its beginning.
+  void start(const BodyFraming& framing, BodyOutput output) noexcept;
 
   // Call again with input.substr(consumed) until that is empty or the state is not kMore. A step
   // always consumes or forwards something unless the input is empty. Bytes behind a complete body

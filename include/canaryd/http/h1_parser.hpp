@@ -45,6 +45,7 @@ class HeadParser {
   template <class Head, class StartLine>
   ParseState run(std::string_view input, Head& head, StartLine&& start_line);
   Line parse_fields(const char* end, FieldList& fields);
+  Line no_plain_name(const char* line, const char*& at, const char* end, FieldList& fields);
   Line bad(Refusal why, const char* detail) noexcept;
   ParseState fail(Refusal why, const char* detail) noexcept;
   // Goes on where the last look at this line stopped, if that was behind `at`.

@@ -199,6 +199,7 @@ struct RequestHead {
   std::uint32_t size = 0;  // Bytes of the whole head, empty lines before it included.
   // Of `host` without its port, once framing.hpp has checked it; 0: nobody has yet.
   std::uint32_t host_name_size = 0;
+  bool host_lower_case = false;  // Then sure; see Authority.
   Method method = Method::kOther;
   std::uint8_t version_minor = 1;
   bool keep_alive = false;

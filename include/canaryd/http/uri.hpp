@@ -56,8 +56,9 @@ struct Target {
                                    Target& target) noexcept;
 
 struct Authority {
-  std::string_view host;  // With its brackets, if it is an IPv6 address.
-  std::string_view port;  // Digits; empty if there is none.
+  std::string_view host;    // With its brackets, if it is an IPv6 address.
+  std::string_view port;    // Digits; empty if there is none.
+  bool lower_case = false;  // No letter of the host is known to be a capital; false is not sure.
 };
 
 // host [":" port] as in Host. Accepted are names of letters, digits, '-', '.', '_', '~', and
