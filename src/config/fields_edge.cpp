@@ -283,7 +283,11 @@ const Section<Upstream>& upstream_section() {
           &Upstream::tunnels,
           section(tunnels_section()),
           "WebSocket connections to this version.");
-    s.unsupported({"health_check", "outlier_detection", "tls", "concurrency", "slow_start"});
+    s.add("outlier_detection",
+          &Upstream::outlier_detection,
+          optional(section(outlier_section())),
+          "Takes an endpoint on which requests fail out of use for a while; not set: never.");
+    s.unsupported({"health_check", "tls", "concurrency", "slow_start"});
     return s;
   }();
   return made;

@@ -360,6 +360,7 @@ void validate(const Config& config, Reader& reader) {
   }
   check_routes(config, reader);
   check_timeouts(config, reader);
+  check_health(config, reader);
   check_metrics(config, reader);
   // References that could not be read would make this guess.
   const bool all_read =

@@ -12,5 +12,6 @@ void validate(const Config& config, Reader& reader);
 
 // Parts of validate().
 void check_timeouts(const Config& config, Reader& in);
+void check_health(const Config& config, Reader& in);
 
 }  // namespace canaryd::config

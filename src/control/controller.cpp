@@ -438,6 +438,8 @@ std::vector<UpstreamView> Controller::upstreams() const {
       for (const EndpointEntry& each : entry->endpoints) {
         EndpointView endpoint;
         endpoint.address = to_string(each.state->address());
+        endpoint.healthy = each.state->healthy();
+        endpoint.ejected = each.state->ejected(state_->parts.clock->now());
         endpoint.active_requests = each.active_requests();
         view.endpoints.push_back(std::move(endpoint));
       }

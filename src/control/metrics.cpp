@@ -32,7 +32,8 @@ telemetry::ListenerMetrics listener_metrics(const ListenerStatus& status) {
 }
 
 telemetry::UpstreamMetrics upstream_metrics(const config::Upstream& upstream,
-                                            const UpstreamEntry* entry) {
+                                            const UpstreamEntry* entry,
+                                            Monotonic now) {
   telemetry::UpstreamMetrics metrics;
   metrics.name = upstream.name;
   std::uint64_t ok = 0;
@@ -49,6 +50,12 @@ telemetry::UpstreamMetrics upstream_metrics(const config::Upstream& upstream,
       retried += read(counters->retries_ok);
       retry_failed += read(counters->retries_failed);
       retry_denied += read(counters->retries_denied);
+    }
+    for (const EndpointEntry& each : entry->endpoints) {
+      metrics.endpoints.push_back({to_string(each.state->address()),
+                                   each.state->healthy(),
+                                   each.state->ejected(now),
+                                   each.active_requests()});
     }
   }
   metrics.connects.push_back({"ok", ok});
@@ -125,7 +132,8 @@ std::string metrics_text_of(const Controller::State& state) {
   }
   telemetry::add_traffic(*state.parts.collector, snapshot);
   for (const config::Upstream& upstream : state.config.upstreams) {
-    snapshot.upstreams.push_back(upstream_metrics(upstream, state.upstreams.find(upstream.name)));
+    snapshot.upstreams.push_back(
+        upstream_metrics(upstream, state.upstreams.find(upstream.name), state.parts.clock->now()));
   }
   for (const auto& runner : state.runners) {
     snapshot.rollouts.push_back(rollout_metrics(state, *runner));

@@ -177,6 +177,10 @@ upstream::UpstreamSpec make_upstream(const config::Upstream& upstream) {
                   upstream.retries.budget};
   spec.tunnels = {upstream.tunnels.on_rollback == config::OnRollback::kClose,
                   upstream.tunnels.after};
+  if (const auto& rule = upstream.outlier_detection) {
+    spec.outlier_detection =
+        upstream::OutlierDetection{rule->consecutive_failures, rule->ejection, rule->max_ejected};
+  }
   return spec;
 }
 

@@ -19,6 +19,8 @@ void UpstreamRegistry::update(const std::vector<upstream::UpstreamSpec>& specs) 
     UpstreamEntry entry;
     UpstreamEntry& old = upstreams_[spec.name];
     entry.counters = std::move(old.counters);
+    entry.state =
+        old.state != nullptr ? std::move(old.state) : std::make_shared<upstream::UpstreamState>();
     while (entry.counters.size() < workers_) {
       entry.counters.push_back(std::make_shared<upstream::UpstreamCounters>());
     }
@@ -49,6 +51,7 @@ upstream::UpstreamShare UpstreamRegistry::share(const upstream::UpstreamSpec& sp
   CANARYD_ASSERT(entry != nullptr && entry->endpoints.size() == spec.endpoints.size());
   upstream::UpstreamShare share;
   share.counters = entry->counters[worker];
+  share.state = entry->state;
   for (const EndpointEntry& endpoint : entry->endpoints) {
     share.endpoints.push_back({endpoint.state, endpoint.counters[worker]});
   }

@@ -30,6 +30,7 @@ struct EndpointEntry {
 struct UpstreamEntry {
   std::vector<std::shared_ptr<upstream::UpstreamCounters>> counters;  // One a worker.
   std::vector<EndpointEntry> endpoints;                               // In the order of the spec.
+  std::shared_ptr<upstream::UpstreamState> state;
 };
 
 class UpstreamRegistry {

@@ -23,6 +23,7 @@ constexpr std::array<Row, static_cast<std::size_t>(ProxyError::kCount)> kRows{{
     {"connect_failed", 502},
     {"upstream_reset", 502},
     {"upstream_protocol", 502},
+    {"no_healthy_endpoint", 503},
     {"overloaded", 503},
     {"timeout", 504},
     {"client_gone", 499},

@@ -64,7 +64,9 @@ class Exchange {
   [[nodiscard]] net::Waiter::Awaiter relay_wait() noexcept;
   [[nodiscard]] ProxyError woken(net::Wake wake) const noexcept;
   [[nodiscard]] bool tries_again(ProxyError& error);
+  [[nodiscard]] bool next_try();
   [[nodiscard]] bool may_retry(ProxyError error) noexcept;
+  void note_outcome(ProxyError error) const noexcept;
   [[nodiscard]] TryFailure failure_of(ProxyError error) const noexcept;
   [[nodiscard]] Monotonic try_deadline() const noexcept;
   void use_upstream(UpstreamId id) noexcept;

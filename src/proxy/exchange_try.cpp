@@ -32,16 +32,22 @@ bool Exchange::tries_again(ProxyError& error) {
     auto& counters = upstream_->counters();
     upstream::bump(error == ProxyError::kNone ? counters.retries_ok : counters.retries_failed);
   }
-  if (error != ProxyError::kNone && may_retry(error)) {
-    clear_try();
-    target_good_ = false;
-    begin_try(upstream_->acquire(lease_.endpoint(), stale_retried_, balance_key_));
-  } else if (covered_ && falls_back(error)) {
+  if (upstream_->detects_outliers()) note_outcome(error);
+  if (error == ProxyError::kNone || !may_retry(error) || !next_try()) {
+    if (!covered_ || !falls_back(error)) return false;
     fall_back(error);
-  } else {
-    return false;
   }
   error = ProxyError::kNone;
+  return true;
+}
+
+// False: there is no endpoint to try it on.
+bool Exchange::next_try() {
+  upstream::Lease lease = upstream_->acquire(lease_.endpoint(), stale_retried_, balance_key_);
+  if (!lease) return false;
+  clear_try();
+  target_good_ = false;
+  begin_try(std::move(lease));
   return true;
 }
 
@@ -53,6 +59,20 @@ TryFailure Exchange::failure_of(ProxyError error) const noexcept {
           .body_lost = upload_.started() && upload_.has_read(),
           .response_seen = response_end_ > 0 || interims_ > 0 || client_told_,
           .idempotent = http::is_idempotent(request_.method)};
+}
+
+// What this try says about its endpoint.
+void Exchange::note_outcome(ProxyError error) const noexcept {
+  if (!lease_) return;
+  // A pooled connection that was dead before our bytes came says nothing: retry.hpp.
+  const TryFailure failure = failure_of(error);
+  if (error == ProxyError::kUpstreamReset && failure.reused && !failure.response_seen) return;
+  const bool cannot_serve = status_ >= 502 && status_ <= 504;
+  if (is_version_failure(error) || cannot_serve) {
+    upstream_->count_failure(*lease_.endpoint());
+  } else if (status_ != 0) {
+    upstream_->count_success(*lease_.endpoint());
+  }
 }
 
 bool Exchange::may_retry(ProxyError error) noexcept {
@@ -77,6 +97,7 @@ bool Exchange::may_retry(ProxyError error) noexcept {
 }
 
 net::Task<ProxyError> Exchange::connect() {
+  if (!lease_) co_return ProxyError::kNoHealthyEndpoint;
   if (auto begun = lease_.connect(); !begun) {
     // Out of descriptors or ports: our limit, not the version's fault.
     co_return begun.error().code == ErrorCode::kLimit ? ProxyError::kOverloaded

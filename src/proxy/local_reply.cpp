@@ -71,6 +71,8 @@ std::string_view sentence_of(ProxyError error) noexcept {
       return "the upstream closed the connection before it answered";
     case ProxyError::kUpstreamProtocol:
       return "the upstream's answer is not valid HTTP";
+    case ProxyError::kNoHealthyEndpoint:
+      return "no endpoint of the upstream is in use: all are unhealthy or ejected";
     case ProxyError::kOverloaded:
       return "no capacity left";
     case ProxyError::kTimeout:

@@ -15,6 +15,7 @@ bool charged(const ExchangeRecord& record) noexcept {
     case ProxyError::kConnectFailed:
     case ProxyError::kUpstreamReset:
     case ProxyError::kUpstreamProtocol:
+    case ProxyError::kNoHealthyEndpoint:
       return policy.reset;
     default:
       return false;
@@ -36,6 +37,7 @@ bool is_blameless(ProxyError error) noexcept {
     case ProxyError::kConnectFailed:
     case ProxyError::kUpstreamReset:
     case ProxyError::kUpstreamProtocol:
+    case ProxyError::kNoHealthyEndpoint:
       return false;
     default:
       return true;

@@ -147,13 +147,23 @@ void write_upstreams(const MetricsSnapshot& from, Families& to) {
       retries.add({{"upstream", upstream.name}, {"result", result}}, count);
     }
   }
-  auto healthy = to.gauge("canaryd_upstream_endpoint_healthy", "1 if the endpoint may be used.");
-  for (const UpstreamMetrics& upstream : from.upstreams) {
-    for (const EndpointMetrics& endpoint : upstream.endpoints) {
-      healthy.add({{"upstream", upstream.name}, {"endpoint", endpoint.address}},
-                  endpoint.healthy ? 1 : 0);
+}
+
+void write_endpoints(const MetricsSnapshot& from, Families& to) {
+  const auto each = [&](FamilyWriter family, const auto& value_of) {
+    for (const UpstreamMetrics& upstream : from.upstreams) {
+      for (const EndpointMetrics& endpoint : upstream.endpoints) {
+        family.add({{"upstream", upstream.name}, {"endpoint", endpoint.address}},
+                   value_of(endpoint));
+      }
     }
-  }
+  };
+  each(to.gauge("canaryd_upstream_endpoint_healthy", "1 if active checks find nothing wrong."),
+       [](const EndpointMetrics& endpoint) { return endpoint.healthy ? 1 : 0; });
+  each(to.gauge("canaryd_upstream_endpoint_ejected", "1 while it is out because requests failed."),
+       [](const EndpointMetrics& endpoint) { return endpoint.ejected ? 1 : 0; });
+  each(to.gauge("canaryd_upstream_endpoint_requests_active", "Requests under way there."),
+       [](const EndpointMetrics& endpoint) { return endpoint.requests_active; });
 }
 
 void write_rollout_state(const MetricsSnapshot& from, Families& to) {
@@ -288,6 +298,7 @@ class SnapshotCollectable final : public prometheus::Collectable {
     write_listeners(snapshot_, families);
     write_traffic(snapshot_, families);
     write_upstreams(snapshot_, families);
+    write_endpoints(snapshot_, families);
     write_rollout_state(snapshot_, families);
     write_rollout_weights(snapshot_, families);
     write_protection(snapshot_, families);

@@ -25,8 +25,10 @@ double weighted(std::uint64_t uniform, std::int64_t weight) noexcept {
 
 }  // namespace
 
-Balancer::Balancer(LoadBalancer kind, const std::vector<Candidate>& candidates, Random& random)
-    : kind_(kind), random_(&random) {
+Balancer::Balancer(const UpstreamSpec& spec,
+                   const std::vector<Candidate>& candidates,
+                   net::Runtime& runtime)
+    : kind_(spec.load_balancer), runtime_(&runtime), guarded_(spec.may_lose_endpoints()) {
   CANARYD_ASSERT(!candidates.empty());
   for (const Candidate& each : candidates) {
     CANARYD_ASSERT(each.weight > 0);
@@ -36,11 +38,20 @@ Balancer::Balancer(LoadBalancer kind, const std::vector<Candidate>& candidates, 
   }
 }
 
-Endpoint& Balancer::choose(const Endpoint* avoid, std::uint64_t key) {
-  if (choices_.size() == 1) return *choices_.front().endpoint;
+Endpoint* Balancer::choose(const Endpoint* avoid, std::uint64_t key) {
+  if (choices_.size() == 1) {
+    return usable(choices_.front(), nullptr) ? choices_.front().endpoint : nullptr;
+  }
+  Endpoint* const found = pick(avoid, key);
+  // Better the same one again than none.
+  return found != nullptr || avoid == nullptr ? found : pick(nullptr, key);
+}
+
+Endpoint* Balancer::pick(const Endpoint* avoid, std::uint64_t key) {
   switch (kind_) {
     case LoadBalancer::kRoundRobin:
-      return equal_ ? in_turn(avoid) : by_credit(avoid);
+      // Who skips those that are out gives all of their part to the next one.
+      return equal_ && !guarded_ ? in_turn(avoid) : by_credit(avoid);
     case LoadBalancer::kConsistentHash:
       return by_key(avoid, key);
     case LoadBalancer::kLeastRequest:
@@ -49,77 +60,87 @@ Endpoint& Balancer::choose(const Endpoint* avoid, std::uint64_t key) {
   return equal_ ? less_loaded(avoid) : less_loaded_by_weight(avoid);
 }
 
+bool Balancer::usable(const Choice& choice, const Endpoint* avoid) const noexcept {
+  if (choice.endpoint == avoid) return false;
+  return !guarded_ || choice.endpoint->state().available(runtime_->now());
+}
+
 // ---- Round robin
 
-Endpoint& Balancer::in_turn(const Endpoint* avoid) {
+Endpoint* Balancer::in_turn(const Endpoint* avoid) {
   next_ = (next_ + 1) % choices_.size();
   if (choices_[next_].endpoint == avoid) next_ = (next_ + 1) % choices_.size();
-  return *choices_[next_].endpoint;
+  return choices_[next_].endpoint;
 }
 
 // Everybody earns its weight in credit, the richest is chosen and pays what all earned.
-Endpoint& Balancer::by_credit(const Endpoint* avoid) {
+Endpoint* Balancer::by_credit(const Endpoint* avoid) {
   std::int64_t earned = 0;
   Choice* richest = nullptr;
   for (Choice& each : choices_) {
-    if (each.endpoint == avoid) continue;
+    if (!usable(each, avoid)) continue;
     earned += each.weight;
     each.credit += each.weight;
     if (richest == nullptr || each.credit > richest->credit) richest = &each;
   }
+  if (richest == nullptr) return nullptr;
   richest->credit -= earned;
-  return *richest->endpoint;
+  return richest->endpoint;
 }
 
 // ---- Least request
 
-Endpoint& Balancer::less_loaded(const Endpoint* avoid) {
-  // Two different ones; if one of them is to be avoided the other is taken.
+Endpoint* Balancer::less_loaded(const Endpoint* avoid) {
+  // Two different ones. Most of the time both may be used; else two are drawn from those that may.
+  Random& random = runtime_->random();
   const std::size_t count = choices_.size();
-  const std::size_t first = random_->below(count);
-  const std::size_t second = (first + 1 + random_->below(count - 1)) % count;
-  Endpoint& a = *choices_[first].endpoint;
-  Endpoint& b = *choices_[second].endpoint;
-  if (&a == avoid) return b;
-  if (&b == avoid) return a;
-  return b.active() < a.active() ? b : a;
+  const std::size_t first = random.below(count);
+  const std::size_t second = (first + 1 + random.below(count - 1)) % count;
+  const Choice& a = choices_[first];
+  const Choice& b = choices_[second];
+  if (!usable(a, avoid) || !usable(b, avoid)) return less_loaded_by_weight(avoid);
+  return b.endpoint->active() < a.endpoint->active() ? b.endpoint : a.endpoint;
 }
 
 // Without load it is a tie, and the first was drawn by weight alone.
-Endpoint& Balancer::less_loaded_by_weight(const Endpoint* avoid) {
+Endpoint* Balancer::less_loaded_by_weight(const Endpoint* avoid) {
   const Choice* const a = draw(avoid, nullptr);
+  if (a == nullptr) return nullptr;
   const Choice* const b = draw(avoid, a);
-  if (b == nullptr) return *a->endpoint;
+  if (b == nullptr) return a->endpoint;
   const auto load_a = static_cast<std::int64_t>(a->endpoint->active());
   const auto load_b = static_cast<std::int64_t>(b->endpoint->active());
-  return load_b * a->weight < load_a * b->weight ? *b->endpoint : *a->endpoint;
+  return load_b * a->weight < load_a * b->weight ? b->endpoint : a->endpoint;
 }
 
 // By weight; null if nothing is left to draw from.
 const Balancer::Choice* Balancer::draw(const Endpoint* avoid, const Choice* other) {
-  const auto passed_over = [&](const Choice& each) {
-    return each.endpoint == avoid || &each == other;
-  };
   std::int64_t total = 0;
-  for (const Choice& each : choices_) total += passed_over(each) ? 0 : each.weight;
-  if (total == 0) return nullptr;
-  auto left = static_cast<std::int64_t>(random_->below(static_cast<std::uint64_t>(total)));
   for (const Choice& each : choices_) {
-    if (passed_over(each)) continue;
-    left -= each.weight;
-    if (left < 0) return &each;
+    if (&each != other && usable(each, avoid)) total += each.weight;
   }
-  return nullptr;
+  if (total == 0) return nullptr;
+  const std::uint64_t drawn = runtime_->random().below(static_cast<std::uint64_t>(total));
+  auto left = static_cast<std::int64_t>(drawn);
+  // Another thread may take one of them out between the two rounds; then the last one stands in.
+  const Choice* last = nullptr;
+  for (const Choice& each : choices_) {
+    if (&each == other || !usable(each, avoid)) continue;
+    last = &each;
+    left -= each.weight;
+    if (left < 0) break;
+  }
+  return last;
 }
 
 // ---- Consistent hash
 
-Endpoint& Balancer::by_key(const Endpoint* avoid, std::uint64_t key) const {
+Endpoint* Balancer::by_key(const Endpoint* avoid, std::uint64_t key) const {
   const Choice* best = nullptr;
   std::uint64_t best_number = 0;
   double best_score = -std::numeric_limits<double>::infinity();
   for (const Choice& each : choices_) {
-    if (each.endpoint == avoid) continue;
+    if (!usable(each, avoid)) continue;
     const std::uint64_t number = mix(each.seed ^ key);
     if (equal_) {
       if (best != nullptr && number <= best_number) continue;
@@ -131,7 +152,7 @@ Endpoint& Balancer::by_key(const Endpoint* avoid, std::uint64_t key) const {
     }
     best = &each;
   }
-  return *best->endpoint;
+  return best != nullptr ? best->endpoint : nullptr;
 }
 
 }  // namespace canaryd::upstream

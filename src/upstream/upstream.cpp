@@ -1,5 +1,7 @@
 #include "canaryd/upstream/upstream.hpp"
 
+#include "canaryd/upstream/ejection.hpp"
+
 #include <boost/smart_ptr/make_local_shared.hpp>
 
 #include <utility>
@@ -10,7 +12,8 @@ Upstream::Upstream(net::Runtime& runtime,
                    UpstreamSpec spec,
                    UpstreamShare share,
                    const Upstream* before)
-    : spec_(std::move(spec)),
+    : runtime_(&runtime),
+      spec_(std::move(spec)),
       share_(std::move(share)),
       retry_budget_(spec_.retries.budget_percent) {
   CANARYD_ASSERT(share_.endpoints.size() == spec_.endpoints.size());
@@ -34,15 +37,20 @@ Upstream::Upstream(net::Runtime& runtime,
     candidates.push_back({endpoint.get(), spec_.endpoints[i].weight});
     endpoints_.push_back(std::move(endpoint));
   }
-  balancer_ =
-      std::make_unique<Balancer>(spec_.load_balancer, std::move(candidates), runtime.random());
+  balancer_ = std::make_unique<Balancer>(spec_, candidates, runtime);
 }
 
 Upstream::~Upstream() = default;
 
 Lease Upstream::acquire(const Endpoint* avoid, bool fresh, std::uint64_t key) {
-  Endpoint& endpoint = balancer_->choose(avoid, key);
-  return {endpoint, fresh ? nullptr : endpoint.pool().take()};
+  Endpoint* const endpoint = balancer_->choose(avoid, key);
+  if (endpoint == nullptr) return {};
+  return {*endpoint, fresh ? nullptr : endpoint->pool().take()};
+}
+
+void Upstream::count_failure(Endpoint& endpoint) const noexcept {
+  upstream::count_failure(
+      endpoint, endpoints_, *share_.state, *spec_.outlier_detection, runtime_->now());
 }
 
 }  // namespace canaryd::upstream

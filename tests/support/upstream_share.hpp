@@ -14,6 +14,8 @@ namespace canaryd::test {
   upstream::UpstreamShare share;
   share.counters =
       before.counters != nullptr ? before.counters : std::make_shared<upstream::UpstreamCounters>();
+  share.state =
+      before.state != nullptr ? before.state : std::make_shared<upstream::UpstreamState>();
   for (const upstream::EndpointSpec& endpoint : spec.endpoints) {
     upstream::EndpointShare each;
     for (const upstream::EndpointShare& old : before.endpoints) {

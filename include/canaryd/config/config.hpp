@@ -99,6 +99,13 @@ struct Tunnels {
   friend bool operator==(const Tunnels&, const Tunnels&) = default;
 };
 
+struct OutlierDetection {
+  std::uint16_t consecutive_failures = 5;
+  Duration ejection = 30s;
+  std::uint8_t max_ejected = 50;  // Percent of the endpoints, at the same time.
+  friend bool operator==(const OutlierDetection&, const OutlierDetection&) = default;
+};
+
 struct Upstream {
   std::string name;
   std::vector<Endpoint> endpoints;  // At least one, no duplicates.
@@ -106,6 +113,7 @@ struct Upstream {
   UpstreamTimeouts timeouts;
   Retries retries;
   Tunnels tunnels;
+  std::optional<OutlierDetection> outlier_detection;
   friend bool operator==(const Upstream&, const Upstream&) = default;
 };
 

@@ -28,6 +28,7 @@ enum class ProxyError : std::uint8_t {
   kConnectFailed,
   kUpstreamReset,
   kUpstreamProtocol,
+  kNoHealthyEndpoint,
   kOverloaded,
   kTimeout,
   kClientGone,  // Not an answer: nobody was there to get one.

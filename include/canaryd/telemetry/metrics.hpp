@@ -60,6 +60,8 @@ struct TrafficMetrics {
 struct EndpointMetrics {
   std::string address;
   bool healthy = true;
+  bool ejected = false;
+  std::uint64_t requests_active = 0;
 };
 
 struct UpstreamMetrics {

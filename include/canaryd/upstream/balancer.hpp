@@ -9,11 +9,16 @@
 //   endpoint that goes moves its own keys only, one that comes or gains weight only draws keys to
 //   itself.
 //
-// Thread rule: one worker. Cost: a fixed time, but for consistent hash and for unequal weights,
-// which look at every endpoint. No allocation in choose().
+// Endpoints that are unhealthy or ejected are left out, and the others share their part in the same
+// manner; consistent hash moves their keys only. Where nothing can take an endpoint out, nothing is
+// looked at.
+//
+// Thread rule: one worker. Cost: a fixed time, but for consistent hash, for unequal weights, and
+// for round robin where endpoints may be out: these look at every endpoint. No allocation in
+// choose().
 #pragma once
 
-#include "canaryd/base/random.hpp"
+#include "canaryd/net/runtime.hpp"
 #include "canaryd/upstream/endpoint.hpp"
 #include "canaryd/upstream/spec.hpp"
 
@@ -31,11 +36,13 @@ class Balancer {
   };
 
   // The endpoints outlive it; not empty, no weight is 0.
-  Balancer(LoadBalancer kind, const std::vector<Candidate>& candidates, Random& random);
+  Balancer(const UpstreamSpec& spec,
+           const std::vector<Candidate>& candidates,
+           net::Runtime& runtime);
 
   // `avoid` is passed over while there is another: a retry goes elsewhere. `key` is for consistent
-  // hash only.
-  [[nodiscard]] Endpoint& choose(const Endpoint* avoid, std::uint64_t key);
+  // hash only. Null: none may be used.
+  [[nodiscard]] Endpoint* choose(const Endpoint* avoid, std::uint64_t key);
 
  private:
   struct Choice {
@@ -45,16 +52,20 @@ class Balancer {
     std::uint64_t seed;   // Consistent hash: of its address.
   };
 
-  [[nodiscard]] Endpoint& in_turn(const Endpoint* avoid);
-  [[nodiscard]] Endpoint& by_credit(const Endpoint* avoid);
-  [[nodiscard]] Endpoint& less_loaded(const Endpoint* avoid);
-  [[nodiscard]] Endpoint& less_loaded_by_weight(const Endpoint* avoid);
+  [[nodiscard]] Endpoint* pick(const Endpoint* avoid, std::uint64_t key);
+  // Neither to be avoided nor out of use.
+  [[nodiscard]] bool usable(const Choice& choice, const Endpoint* avoid) const noexcept;
+  [[nodiscard]] Endpoint* in_turn(const Endpoint* avoid);
+  [[nodiscard]] Endpoint* by_credit(const Endpoint* avoid);
+  [[nodiscard]] Endpoint* less_loaded(const Endpoint* avoid);
+  [[nodiscard]] Endpoint* less_loaded_by_weight(const Endpoint* avoid);
   [[nodiscard]] const Choice* draw(const Endpoint* avoid, const Choice* other);
-  [[nodiscard]] Endpoint& by_key(const Endpoint* avoid, std::uint64_t key) const;
+  [[nodiscard]] Endpoint* by_key(const Endpoint* avoid, std::uint64_t key) const;
 
   LoadBalancer kind_;
+  net::Runtime* runtime_;
   std::vector<Choice> choices_;
-  Random* random_;
+  bool guarded_;       // An endpoint may be out of use.
   bool equal_ = true;  // All weights are.
   std::size_t next_ = 0;
 };

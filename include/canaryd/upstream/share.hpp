@@ -1,5 +1,5 @@
 // What threads share of an upstream: the counters of each worker, and one state of each endpoint
-// for all of them.
+// and of the whole for all of them.
 //
 // Control makes and keeps these, and hands them out with each table. They outlive tables and
 // reloads: an endpoint that stays in the configuration keeps its state, and what a worker kept for
@@ -9,6 +9,7 @@
 // both. Limit: one state an endpoint, one block of counters an endpoint and worker.
 #pragma once
 
+#include "canaryd/base/clock.hpp"
 #include "canaryd/net/address.hpp"
 
 #include <atomic>
@@ -42,20 +43,52 @@ inline void drop(std::atomic<std::uint64_t>& counter) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
 }
 
-// One endpoint as all workers and control see it.
+// One endpoint as all workers and control see it. An ejection ends by itself: whoever asks compares
+// its end with the time, so nobody has to take it back.
 class EndpointState {
  public:
   explicit EndpointState(const net::Address& address) noexcept : address_(address) {}
 
   [[nodiscard]] const net::Address& address() const noexcept { return address_; }
 
+  [[nodiscard]] bool available(Monotonic now) const noexcept { return healthy() && !ejected(now); }
+
   // What control found out by asking it. Nobody has asked yet: healthy.
   [[nodiscard]] bool healthy() const noexcept { return healthy_.load(std::memory_order_relaxed); }
   void set_healthy(bool healthy) noexcept { healthy_.store(healthy, std::memory_order_relaxed); }
 
+  // What the workers found out by using it; see ejection.hpp.
+  [[nodiscard]] bool ejected(Monotonic now) const noexcept {
+    return ticks(now) < ejected_until_.load(std::memory_order_relaxed);
+  }
+  void eject(Monotonic until) noexcept {
+    ejected_until_.store(ticks(until), std::memory_order_relaxed);
+    failures_.store(0, std::memory_order_relaxed);
+  }
+  // Failures in a row, of all workers. Returns how many there are now.
+  std::uint32_t count_failure() noexcept {
+    return failures_.fetch_add(1, std::memory_order_relaxed) + 1;
+  }
+  // One load, unless there were failures.
+  void count_success() noexcept {
+    if (failures_.load(std::memory_order_relaxed) != 0) {
+      failures_.store(0, std::memory_order_relaxed);
+    }
+  }
+
  private:
+  static std::int64_t ticks(Monotonic time) noexcept { return time.time_since_epoch().count(); }
+
   const net::Address address_;
   std::atomic<bool> healthy_{true};
+  std::atomic<std::int64_t> ejected_until_{0};
+  std::atomic<std::uint32_t> failures_{0};
+};
+
+// One upstream as all workers see it.
+struct UpstreamState {
+  std::atomic_flag
+      ejecting;  // Held by the worker that decides on an ejection; nobody waits for it.
 };
 
 struct EndpointShare {
@@ -68,6 +101,7 @@ struct EndpointShare {
 struct UpstreamShare {
   std::shared_ptr<UpstreamCounters> counters;  // This worker's.
   std::vector<EndpointShare> endpoints;        // Index: that of UpstreamSpec::endpoints.
+  std::shared_ptr<UpstreamState> state;        // All workers'.
   friend bool operator==(const UpstreamShare&, const UpstreamShare&) = default;
 };
 

@@ -8,6 +8,7 @@
 #include "canaryd/net/address.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,14 @@ struct Tunnels {
   friend bool operator==(const Tunnels&, const Tunnels&) = default;
 };
 
+// When an endpoint is taken out for a while because of what requests met there; see ejection.hpp.
+struct OutlierDetection {
+  std::uint32_t consecutive_failures = 5;
+  Duration ejection = std::chrono::seconds(30);
+  std::uint8_t max_ejected_percent = 50;  // Of the endpoints, at the same time.
+  friend bool operator==(const OutlierDetection&, const OutlierDetection&) = default;
+};
+
 struct EndpointSpec {
   EndpointSpec() = default;
   // Implicit: most endpoints are no more than their address.
@@ -61,6 +70,13 @@ struct UpstreamSpec {
   Timeouts timeouts;
   Retries retries;
   Tunnels tunnels;
+  bool health_check = false;  // Control asks the endpoints whether they are well.
+  std::optional<OutlierDetection> outlier_detection;
+
+  // Whether there may be an endpoint that must not be used.
+  [[nodiscard]] bool may_lose_endpoints() const noexcept {
+    return health_check || outlier_detection.has_value();
+  }
   friend bool operator==(const UpstreamSpec&, const UpstreamSpec&) = default;
 };
 

@@ -47,6 +47,7 @@ class Upstream {
   // An endpoint, with an idle connection if it has one; else, or if it must be `fresh`, connect()
   // comes next. `avoid` is passed over while there is another: a retry goes elsewhere. `key` is the
   // hash of what requests that belong together have in common; see needs_key().
+  // Empty: no endpoint may be used.
   [[nodiscard]] Lease acquire(const Endpoint* avoid = nullptr,
                               bool fresh = false,
                               std::uint64_t key = 0);
@@ -55,7 +56,15 @@ class Upstream {
     return spec_.load_balancer == LoadBalancer::kConsistentHash;
   }
 
+  // Whether how a try ends matters to what follows; then one of the two is to be called with it.
+  [[nodiscard]] bool detects_outliers() const noexcept {
+    return spec_.outlier_detection.has_value();
+  }
+  void count_success(Endpoint& endpoint) const noexcept { endpoint.state().count_success(); }
+  void count_failure(Endpoint& endpoint) const noexcept;
+
  private:
+  net::Runtime* runtime_;
   UpstreamSpec spec_;
   UpstreamShare share_;
   RetryBudget retry_budget_;

@@ -39,6 +39,7 @@ TEST(ProxyErrors, AreThoseOfTheContract) {
       {ProxyError::kConnectFailed, 502, "connect_failed"},
       {ProxyError::kUpstreamReset, 502, "upstream_reset"},
       {ProxyError::kUpstreamProtocol, 502, "upstream_protocol"},
+      {ProxyError::kNoHealthyEndpoint, 503, "no_healthy_endpoint"},
       {ProxyError::kOverloaded, 503, "overloaded"},
       {ProxyError::kTimeout, 504, "timeout"},
   };

@@ -59,7 +59,8 @@ TEST_F(RecordTest, OnlyTheUpstreamsFailuresAreCharged) {
     const auto error = static_cast<ProxyError>(i);
     const bool charged = error == ProxyError::kConnectFailed ||
                          error == ProxyError::kUpstreamReset ||
-                         error == ProxyError::kUpstreamProtocol || error == ProxyError::kTimeout;
+                         error == ProxyError::kUpstreamProtocol ||
+                         error == ProxyError::kNoHealthyEndpoint || error == ProxyError::kTimeout;
     EXPECT_EQ(judged(error), charged ? Judgement::kBad : Judgement::kExcluded) << to_string(error);
     // Whatever the upstream had begun to answer.
     EXPECT_EQ(judged(error, 500), charged ? Judgement::kBad : Judgement::kExcluded)

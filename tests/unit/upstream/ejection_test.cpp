@@ -1,0 +1,224 @@
+#include "canaryd/upstream/ejection.hpp"
+
+#include "unit/upstream/upstream_rig.hpp"
+
+#include <array>
+#include <atomic>
+#include <map>
+#include <string>
+#include <thread>
+
+namespace canaryd::upstream {
+namespace {
+
+constexpr std::array kKinds{
+    LoadBalancer::kRoundRobin, LoadBalancer::kLeastRequest, LoadBalancer::kConsistentHash};
+
+class EjectionTest : public UpstreamTest {
+ protected:
+  EjectionTest() {
+    spec.outlier_detection = OutlierDetection{};
+    set_endpoints(4);
+  }
+  void set_endpoints(int count) {
+    spec.endpoints.clear();
+    for (int i = 0; i < count; ++i) {
+      spec.endpoints.emplace_back(address("10.0.0." + std::to_string(i + 2) + ":80"));
+    }
+  }
+  // By the last number of its address, from 0.
+  Endpoint& endpoint(std::size_t index) {
+    for (std::uint64_t key = 0;; ++key) {
+      const Lease found = app->acquire(nullptr, false, key);
+      if (&found.endpoint()->state() == share.endpoints[index].state.get()) {
+        return *found.endpoint();
+      }
+    }
+  }
+  void fail(Endpoint& endpoint, int times) {
+    for (int i = 0; i < times; ++i) app->count_failure(endpoint);
+  }
+  [[nodiscard]] bool ejected(std::size_t index) const {
+    return share.endpoints[index].state->ejected(runtime.now());
+  }
+  [[nodiscard]] int ejected() const {
+    int count = 0;
+    for (std::size_t i = 0; i < share.endpoints.size(); ++i) count += ejected(i) ? 1 : 0;
+    return count;
+  }
+  std::map<std::size_t, int> count(int picks) {
+    std::map<std::size_t, int> counts;
+    for (int i = 0; i < picks; ++i) {
+      const Lease each = app->acquire(nullptr, false, static_cast<std::uint64_t>(i) << 20U);
+      if (!each) continue;
+      for (std::size_t at = 0; at < share.endpoints.size(); ++at) {
+        if (&each.endpoint()->state() == share.endpoints[at].state.get()) ++counts[at];
+      }
+    }
+    return counts;
+  }
+};
+
+TEST_F(EjectionTest, FailuresInARowEject) {
+  make();
+  Endpoint& bad = endpoint(1);
+  fail(bad, 4);
+  EXPECT_EQ(ejected(), 0);
+  app->count_success(bad);
+  fail(bad, 4);
+  EXPECT_EQ(ejected(), 0);
+  fail(bad, 1);
+  EXPECT_TRUE(ejected(1));
+  EXPECT_EQ(ejected(), 1);
+}
+
+TEST_F(EjectionTest, AnEjectionEndsAndTheRowBeginsAnew) {
+  make();
+  Endpoint& bad = endpoint(1);
+  fail(bad, 5);
+  // What was still under way.
+  fail(bad, 7);
+  net.run_for(29999ms);
+  EXPECT_TRUE(ejected(1));
+  net.run_for(1ms);
+  EXPECT_FALSE(ejected(1));
+  fail(bad, 4);
+  EXPECT_FALSE(ejected(1));
+  fail(bad, 1);
+  EXPECT_TRUE(ejected(1));
+}
+
+TEST_F(EjectionTest, TheOthersShareWhatItHad) {
+  for (const LoadBalancer kind : kKinds) {
+    for (const bool equal : {true, false}) {
+      share = {};
+      spec.load_balancer = kind;
+      set_endpoints(4);
+      if (!equal) spec.endpoints[0].weight = 2;
+      make();
+      fail(endpoint(1), 5);
+      const auto counts = count(4000);
+      EXPECT_EQ(counts.count(1), 0U);
+      const double part = equal ? 4000.0 / 3 : 1000;
+      for (const std::size_t other : {0U, 2U, 3U}) {
+        const double expected = !equal && other == 0 ? 2 * part : part;
+        EXPECT_NEAR(counts.at(other), expected, 130) << static_cast<int>(kind) << equal << other;
+      }
+      net.run_for(30s);
+      EXPECT_GT(count(400)[1], 40);
+    }
+  }
+}
+
+TEST_F(EjectionTest, AtMostItsPartIsOut) {
+  const std::map<int, int> most{{1, 0}, {2, 1}, {3, 1}, {4, 2}, {5, 2}, {9, 4}};
+  for (const auto& [endpoints, out] : most) {
+    share = {};
+    set_endpoints(endpoints);
+    make();
+    for (int i = 0; i < endpoints; ++i) fail(endpoint(static_cast<std::size_t>(i)), 20);
+    EXPECT_EQ(ejected(), out) << endpoints;
+    // As long as they are.
+    net.run_for(10s);
+    for (std::size_t i = 0; i < share.endpoints.size(); ++i) {
+      if (!ejected(i)) fail(endpoint(i), 20);
+    }
+    EXPECT_EQ(ejected(), out) << endpoints;
+    net.run_for(20s);
+    EXPECT_EQ(ejected(), 0) << endpoints;
+  }
+}
+
+TEST_F(EjectionTest, WithAllOutThereIsNone) {
+  spec.outlier_detection->max_ejected_percent = 100;
+  for (const LoadBalancer kind : kKinds) {
+    for (const int endpoints : {1, 2, 3}) {
+      share = {};
+      spec.load_balancer = kind;
+      set_endpoints(endpoints);
+      make();
+      std::vector<Endpoint*> all;
+      for (int i = 0; i < endpoints; ++i) all.push_back(&endpoint(static_cast<std::size_t>(i)));
+      for (Endpoint* each : all) fail(*each, 5);
+      EXPECT_FALSE(app->acquire());
+      EXPECT_FALSE(app->acquire(all.front()));
+      net.run_for(30s);
+      EXPECT_TRUE(app->acquire());
+    }
+  }
+}
+
+TEST_F(EjectionTest, ARetryComesBackRatherThanFail) {
+  for (const LoadBalancer kind : kKinds) {
+    share = {};
+    spec.load_balancer = kind;
+    set_endpoints(2);
+    make();
+    Endpoint& first = endpoint(0);
+    Endpoint& second = endpoint(1);
+    EXPECT_EQ(app->acquire(&first).endpoint(), &second);
+    fail(second, 5);
+    EXPECT_EQ(app->acquire(&first).endpoint(), &first);
+  }
+}
+
+TEST_F(EjectionTest, TheUnhealthyGetNothing) {
+  spec.outlier_detection.reset();
+  spec.health_check = true;
+  for (const LoadBalancer kind : kKinds) {
+    share = {};
+    spec.load_balancer = kind;
+    make();
+    share.endpoints[2].state->set_healthy(false);
+    const auto counts = count(400);
+    EXPECT_EQ(counts.count(2), 0U);
+    EXPECT_EQ(counts.size(), 3U);
+    for (const EndpointShare& each : share.endpoints) each.state->set_healthy(false);
+    EXPECT_FALSE(app->acquire());
+    share.endpoints[0].state->set_healthy(true);
+    EXPECT_EQ(count(40).size(), 1U);
+  }
+}
+
+// Workers that fail everywhere at once, each with its own view of the upstream: never are more out
+// than may be.
+TEST_F(EjectionTest, HoldsAcrossWorkers) {
+  constexpr int kRounds = 200;
+  set_endpoints(7);
+  for (int round = 0; round < kRounds; ++round) {
+    share = {};
+    make();
+    std::atomic<int> most{0};
+    const auto work = [&] {
+      SimNetwork own_net;
+      SimRuntime own(own_net);
+      UpstreamShare mine = share;
+      mine.counters = std::make_shared<UpstreamCounters>();
+      for (EndpointShare& each : mine.endpoints) {
+        each.counters = std::make_shared<EndpointCounters>();
+      }
+      Upstream upstream(own, spec, mine);
+      for (std::uint64_t i = 0; i < 200; ++i) {
+        const Lease one = upstream.acquire(nullptr, false, i);
+        if (!one) continue;
+        upstream.count_failure(*one.endpoint());
+        int out = 0;
+        for (const EndpointShare& each : mine.endpoints) {
+          out += each.state->ejected(own.now()) ? 1 : 0;
+        }
+        int seen = most.load();
+        while (out > seen && !most.compare_exchange_weak(seen, out)) {
+        }
+      }
+    };
+    std::thread other(work);
+    work();
+    other.join();
+    ASSERT_LE(most.load(), 3);
+    // Who came while the other decided has been back since.
+    ASSERT_EQ(ejected(), 3);
+  }
+}
+
+}  // namespace
+}  // namespace canaryd::upstream
