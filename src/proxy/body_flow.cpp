@@ -9,6 +9,10 @@ namespace {
 
 // Reads of one pump before others get a turn; with large blocks that is up to 4 MiB.
 constexpr int kReadsPerTurn = 16;
+// Space that a read of the last bytes leaves, to see that nothing follows them.
+constexpr std::size_t kBehindTheEnd = 16;
+// A block is at most so many times what has come of its body.
+constexpr std::uint64_t kCreditFactor = 8;
 
 }  // namespace
 
@@ -23,8 +27,8 @@ void BodyFlow::start(std::string_view head,
   head_ = head;
   forward_ = {};
   input_ = input;
-  has_length_ = bounded_ && framing.kind == http::BodyKind::kLength;
-  length_left_ = framing.length;
+  has_length_ = framing.kind == http::BodyKind::kLength;
+  length_ = framing.length;
   data_max_ = data_max.value_or(UINT64_MAX);
   bytes_sent_ = bytes_read_ = 0;
   full_reads_ = 0;
@@ -154,18 +158,34 @@ bool BodyFlow::prepare_held_block() {
   return true;
 }
 
+// Everything read so far is used up, so that another block may take this one's place.
 bool BodyFlow::prepare_block() {
-  if (block_ && (full_reads_ < 2 || block_.size() == net::BufferPools::kLargeBytes)) return true;
-  if (full_reads_ >= 2) {
-    // No large block to be had is no reason to stop.
-    if (auto large = buffers_->large.acquire()) block_ = std::move(*large);
-    full_reads_ = 0;
-    if (block_) return true;
+  net::BufferPool& pool = worthy_pool();
+  if (block_ && block_.size() >= pool.block_bytes()) return true;
+  auto worthy = pool.acquire();
+  full_reads_ = 0;
+  if (worthy) {
+    block_ = std::move(*worthy);
+    return true;
   }
+  // No larger block to be had is no reason to stop.
+  if (block_) return true;
   auto small = buffers_->small.acquire();
   if (!small) return false;
   block_ = std::move(*small);
   return true;
+}
+
+net::BufferPool& BodyFlow::worthy_pool() const noexcept {
+  using Pools = net::BufferPools;
+  // Who sends little at a time will go on so.
+  if (has_read_ && full_reads_ == 0) return buffers_->small;
+  if (!has_length_) return full_reads_ < 2 ? buffers_->small : buffers_->large;
+  const std::uint64_t left = length_ - tracker_.data_bytes() + kBehindTheEnd;
+  const std::uint64_t credit = kCreditFactor * tracker_.data_bytes();
+  if (left > Pools::kMediumBytes && credit >= Pools::kLargeBytes) return buffers_->large;
+  if (left > Pools::kSmallBytes && credit >= Pools::kMediumBytes) return buffers_->medium;
+  return buffers_->small;
 }
 
 // A request's body with a length is not read beyond its end: what follows belongs to the next
@@ -173,8 +193,8 @@ bool BodyFlow::prepare_block() {
 // to see whether something does; and a read that fills its space exactly could not tell that the
 // socket is drained, which a pooled connection must be.
 std::size_t BodyFlow::read_max() const noexcept {
-  if (!has_length_) return block_.size();
-  const std::uint64_t left = length_left_ - tracker_.data_bytes();
+  if (!bounded_ || !has_length_) return block_.size();
+  const std::uint64_t left = length_ - tracker_.data_bytes();
   return static_cast<std::size_t>(std::min<std::uint64_t>(left, block_.size()));
 }
 

@@ -2,8 +2,9 @@
 // of memory.
 //
 // Back-pressure is not reading: while the receiver takes nothing, the sender is not read, so at
-// most one block of a body is held. Small bodies go through a 16 KiB block; two full reads in a row
-// change to a 256 KiB one (docs/design.md section 12).
+// most one block of a body is held. It begins with a small one and changes to one that is worth
+// what is to come: a length says that, or two full reads in a row do (docs/design.md section 12).
+// But no block is more than eight times what has come: a length alone costs its sender nothing.
 //
 // Thread rule: one worker. Nothing here suspends: pump() moves what can be moved and says what to
 // wait for.
@@ -100,6 +101,7 @@ class BodyFlow {
   [[nodiscard]] std::optional<FlowState> digest();
   [[nodiscard]] std::optional<FlowState> read(net::Stream& from);
   [[nodiscard]] bool prepare_block();
+  [[nodiscard]] net::BufferPool& worthy_pool() const noexcept;
   [[nodiscard]] bool prepare_held_block();
   [[nodiscard]] std::size_t read_max() const noexcept;
 
@@ -110,7 +112,7 @@ class BodyFlow {
   std::string_view input_;    // Received, not digested yet.
   net::Buffer saved_;
   net::Buffer block_;
-  std::uint64_t length_left_ = 0;  // Of a body with a length; bounds the reads.
+  std::uint64_t length_ = 0;  // Of a body that has one.
   std::uint64_t data_max_ = UINT64_MAX;
   std::uint64_t bytes_sent_ = 0;
   std::uint64_t bytes_read_ = 0;
@@ -120,7 +122,7 @@ class BodyFlow {
   std::uint8_t full_reads_ = 0;
   bool holding_ = false;  // Bytes were read, and block_ has all of the body so far.
   bool bounded_;
-  bool has_length_ = false;  // And reads end with it.
+  bool has_length_ = false;
   bool started_ = false;
   bool has_read_ = false;
 };

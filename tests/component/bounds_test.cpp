@@ -14,6 +14,7 @@ class BoundsTest : public ProxyTest {
   [[nodiscard]] std::size_t bytes_on_loan() {
     net::BufferPools& pools = world.worker.buffers();
     return pools.small.on_loan() * pools.small.block_bytes() +
+           pools.medium.on_loan() * pools.medium.block_bytes() +
            pools.large.on_loan() * pools.large.block_bytes() + pools.exact.on_loan();
   }
 };

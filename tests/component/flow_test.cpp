@@ -16,6 +16,7 @@ class FlowTest : public ProxyTest {
   [[nodiscard]] std::size_t bytes_on_loan() {
     net::BufferPools& pools = world.worker.buffers();
     return pools.small.on_loan() * pools.small.block_bytes() +
+           pools.medium.on_loan() * pools.medium.block_bytes() +
            pools.large.on_loan() * pools.large.block_bytes();
   }
   // Runs until the condition holds, and notes the most memory that was on loan meanwhile.

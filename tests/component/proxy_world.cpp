@@ -112,6 +112,7 @@ void ProxyWorld::finish() {
   EXPECT_EQ(service->connections(), 0U);
   EXPECT_EQ(listener_gauge->active.load(), 0);
   EXPECT_EQ(worker.buffers().small.on_loan(), 0U);
+  EXPECT_EQ(worker.buffers().medium.on_loan(), 0U);
   EXPECT_EQ(worker.buffers().large.on_loan(), 0U);
   EXPECT_EQ(worker.buffers().exact.on_loan(), 0U);
   for (const auto& set : counter_sets_) {

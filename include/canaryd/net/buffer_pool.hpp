@@ -1,9 +1,10 @@
 // Blocks of memory for reading, bounded per worker. A connection takes one when it has something to
 // read and gives it back when the message is through: an idle connection holds none.
 //
-// Small blocks (16 KiB) hold a head and most bodies; a relay that fills two in a row changes to a
-// large one (256 KiB), which halves the cost of big bodies (docs/design.md section 12). What has to
-// wait while it is small, such as half a head, waits in a piece of exactly its size. A few free
+// Small blocks hold a head and most bodies: 16 KiB, which is what servers like to write at once,
+// and the head before it. Bodies that are seen to be longer go through medium or large ones, which
+// halves the cost of big ones (docs/design.md section 12). What has to wait while it is small, such
+// as half a head, waits in a piece of exactly its size. A few free
 // blocks are kept, the rest goes back to the allocator. Contents are not cleared.
 //
 // Thread rule: one worker. Limits: blocks_max each; reaching it is kLimit, for the caller to count
@@ -98,13 +99,15 @@ inline void Buffer::release() noexcept {
   std::exchange(pool_, nullptr)->give_back(std::exchange(data_, nullptr), std::exchange(size_, 0));
 }
 
-// The pools of a worker. The default bounds one worker's buffers at 64 MiB of each kind; the daemon
-// raises the number of small blocks to what its connections can need.
+// The pools of a worker. The default bounds one worker's buffers at about 64 MiB of each kind; the
+// daemon raises the number of small blocks to what its connections can need.
 struct BufferPools {
-  static constexpr std::size_t kSmallBytes = 16 * 1024;
+  static constexpr std::size_t kSmallBytes = 18 * 1024;
+  static constexpr std::size_t kMediumBytes = 66 * 1024;
   static constexpr std::size_t kLargeBytes = 256 * 1024;
   struct Limits {
     std::size_t small_blocks_max = 4096;
+    std::size_t medium_blocks_max = 1024;
     std::size_t large_blocks_max = 256;
     std::size_t exact_bytes_max = 64 * 1024 * 1024;
   };
@@ -112,10 +115,12 @@ struct BufferPools {
   BufferPools() : BufferPools(Limits{}) {}
   explicit BufferPools(Limits limits)
       : small({kSmallBytes, limits.small_blocks_max, 64}),
+        medium({kMediumBytes, limits.medium_blocks_max, 32}),
         large({kLargeBytes, limits.large_blocks_max, 8}),
         exact({1, limits.exact_bytes_max, 0}) {}
 
   BufferPool small;
+  BufferPool medium;
   BufferPool large;
   BufferPool exact;  // In bytes: pieces of any size.
 };

@@ -87,7 +87,7 @@ class BodyFlowTest : public testing::Test {
   }
   [[nodiscard]] FlowState pump() { return flow.pump(from, to); }
 
-  net::BufferPools pools{{.small_blocks_max = 2, .large_blocks_max = 1}};
+  net::BufferPools pools{{.small_blocks_max = 2, .medium_blocks_max = 1, .large_blocks_max = 1}};
   ScriptedStream from;
   ScriptedStream to;
   BodyFlow flow{pools};
@@ -201,8 +201,44 @@ TEST_F(BodyFlowTest, GrowsForABodyThatFillsItsBlocks) {
   EXPECT_EQ(pools.large.on_loan(), 0U);
 }
 
+TEST_F(BodyFlowTest, ALengthThatIsKnownSaysHowLargeTheBlockIs) {
+  // The first piece came with the head.
+  const std::string first(10'000, 'x');
+  start("", length(60'000), first);
+  from.arrive(std::string(50'000, 'y'));
+  EXPECT_EQ(pump(), FlowState::kDone);
+  EXPECT_EQ(from.recvs, 1);
+  EXPECT_EQ(pools.medium.on_loan(), 1U);
+  EXPECT_EQ(to.sent, first + std::string(50'000, 'y'));
+}
+
+// What is announced costs its sender nothing; what has come does.
+TEST_F(BodyFlowTest, NoBlockIsMoreThanEightTimesWhatHasCome) {
+  for (const std::size_t come : {0U, 1U, 8000U, 9000U, 32'000U, 33'000U}) {
+    const std::string first(come, 'x');
+    start("", length(10'000'000), first);
+    from.arrive("y");
+    EXPECT_EQ(pump(), FlowState::kNeedRead);
+    EXPECT_EQ(pools.small.on_loan(), come < 8448 ? 1U : 0U) << come;
+    EXPECT_EQ(pools.medium.on_loan(), come >= 8448 && come < 32'768 ? 1U : 0U) << come;
+    EXPECT_EQ(pools.large.on_loan(), come >= 32'768 ? 1U : 0U) << come;
+    flow.reset();
+  }
+}
+
+TEST_F(BodyFlowTest, WhoSendsLittleAtATimeKeepsASmallBlock) {
+  start("", length(10'000'000));
+  for (int i = 0; i < 100; ++i) {
+    from.arrive(std::string(1000, 'x'));
+    EXPECT_EQ(pump(), FlowState::kNeedRead);
+  }
+  EXPECT_EQ(pools.small.on_loan(), 1U);
+  EXPECT_EQ(pools.medium.on_loan() + pools.large.on_loan(), 0U);
+}
+
 TEST_F(BodyFlowTest, DoesWithoutALargeBlock) {
   const auto taken = pools.large.acquire();
+  const auto medium = pools.medium.acquire();
   start("", length(300'000));
   from.arrive(std::string(300'000, 'x'));
   FlowState state = pump();
