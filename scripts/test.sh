@@ -6,10 +6,10 @@ usage() {
   cat <<'TEXT'
 usage: scripts/test.sh [--all] [--no-install] [-v] [LEG...]
 
-  --all          also the release build, the slow and load tests, and fuzzing
+  --all          also the release build, and the slow and load tests
   --no-install   do not install missing packages
   -v             show the output of the tools as they run (it is always in build/logs)
-  LEG...         only these legs: tidy dev asan tsan clang gate release slow fuzz
+  LEG...         only these legs: tidy dev asan tsan clang gate fuzz release slow
 
 Stops at the first leg that fails; exit code 0 only if everything asked for passed.
 CANARYD_JOBS sets the number of parallel jobs (default: one per core), CANARYD_FUZZ_SECONDS the
@@ -30,13 +30,13 @@ for argument in "$@"; do
     --no-install) install=false ;;
     -v) verbose=true ;;
     -h | --help) usage; exit 0 ;;
-    tidy | dev | asan | tsan | clang | gate | release | slow | fuzz) legs+=("$argument") ;;
+    tidy | dev | asan | tsan | clang | gate | fuzz | release | slow) legs+=("$argument") ;;
     *) usage >&2; exit 2 ;;
   esac
 done
 if [ ${#legs[@]} -eq 0 ]; then
-  legs=(tidy dev asan tsan clang gate)
-  if $all; then legs+=(release slow fuzz); fi
+  legs=(tidy dev asan tsan clang gate fuzz)
+  if $all; then legs+=(release slow); fi
 fi
 
 export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$root} CCACHE_NOHASHDIR=1 CTEST_OUTPUT_ON_FAILURE=1
@@ -129,22 +129,50 @@ leg_slow() {
     step test ctest --test-dir build/release-tests -L 'slow|load' --no-tests=error
 }
 
+# Each target for its time, as many at once as there are jobs. What it finds is in build/fuzz/found.
 leg_fuzz() {
   configure_and_build fuzz fuzzers || return 1
-  local program name found corpora count=0
+  local program programs=()
   for program in build/fuzz/tests/fuzz/fuzz_*; do
-    if [ ! -f "$program" ] || [ ! -x "$program" ]; then continue; fi
-    name=$(basename "$program")
-    found=build/fuzz/found/$name
-    corpora=("$found")
-    mkdir -p "$found"
-    if [ -d "tests/fuzz/corpus/${name#fuzz_}" ]; then corpora+=("tests/fuzz/corpus/${name#fuzz_}"); fi
-    step "$name" "$program" -max_total_time="${CANARYD_FUZZ_SECONDS:-60}" -timeout=10 \
-      -rss_limit_mb=2048 -artifact_prefix="$found/" "${corpora[@]}" || return 1
-    count=$((count + 1))
+    if [ -f "$program" ] && [ -x "$program" ]; then programs+=("$program"); fi
   done
-  if [ $count -eq 0 ] && [ -e tests/fuzz/CMakeLists.txt ]; then
+  if [ ${#programs[@]} -eq 0 ]; then
     printf '  FAILED: tests/fuzz built no fuzz_* program\n'
+    return 1
+  fi
+  step fuzz fuzz_all "${programs[@]}"
+}
+
+fuzz_all() { # PROGRAM...
+  local program running=0 failed=0
+  for program in "$@"; do
+    if [ $running -eq "$jobs" ]; then
+      wait -n || failed=1
+      running=$((running - 1))
+    fi
+    fuzz_one "$program" &
+    running=$((running + 1))
+  done
+  while [ $running -gt 0 ]; do
+    wait -n || failed=1
+    running=$((running - 1))
+  done
+  return $failed
+}
+
+fuzz_one() { # PROGRAM
+  local name log found
+  name=$(basename "$1")
+  log=$logs/fuzz-$name.log
+  found=build/fuzz/found/$name
+  mkdir -p "$found"
+  if "$1" -max_total_time="${CANARYD_FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=2048 \
+    -dict=tests/fuzz/words.dict -artifact_prefix="$found/" "$found" \
+    "tests/fuzz/corpus/${name#fuzz_}" >"$log" 2>&1; then
+    printf '%s: %s\n' "$name" "$(tail -n 1 "$log")"
+  else
+    tail -n 60 "$log"
+    printf '%s FAILED, full output: %s\n' "$name" "${log#"$root"/}"
     return 1
   fi
 }

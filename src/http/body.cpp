@@ -27,18 +27,20 @@ constexpr std::array<std::string_view, 10> kControls = {"Age",
 // RFC 9110 section 6.5.1: fields that frame, route, authenticate, or say how the content is to be
 // read must not come behind it. The proxy's own fields are cut as well: a trailer must not
 // contradict the head.
-bool is_cut_from_trailers(std::string_view name) noexcept {
+// `whole`: not only its first characters.
+bool is_cut_from_trailers(std::string_view name, bool whole) noexcept {
   // Servers that turn fields into variables take the one for the other.
   std::array<char, 24> letters{};
   if (name.size() > letters.size()) return false;
   std::replace_copy(name.begin(), name.end(), letters.begin(), '_', '-');
   const std::string_view dashed(letters.data(), name.size());
+  if (is_x_forwarded(dashed)) return true;
+  if (!whole) return false;
   switch (field_id(dashed)) {
     case FieldId::kOther:
-      return is_x_forwarded(dashed) ||
-             std::any_of(kControls.begin(), kControls.end(), [dashed](std::string_view control) {
-               return equals_ignore_case(dashed, control);
-             });
+      return std::any_of(kControls.begin(), kControls.end(), [dashed](std::string_view control) {
+        return equals_ignore_case(dashed, control);
+      });
     case FieldId::kDate:
     case FieldId::kGrpcStatus:
     case FieldId::kTraceparent:
@@ -324,7 +326,7 @@ bool BodyTracker::step_trailer_start(Cursor& at) noexcept {
 }
 
 // The name waits in small_ until it is known whether the field goes out. One that does not fit is
-// none of those that are cut.
+// cut only if it begins as one of the X-Forwarded- family.
 bool BodyTracker::step_trailer_name(Cursor& at) noexcept {
   const char c = at.front();
   if (c != ':' && !is_token_char(c)) return fail("bad character in trailer name");
@@ -339,8 +341,8 @@ bool BodyTracker::step_trailer_name(Cursor& at) noexcept {
   const bool too_long = name_size_ + 1U == kNameBytes;
   if (complete || too_long) {
     const std::string_view name(small_.data(), name_size_);
-    trailer_cut_ = data_only() || output_ == BodyOutput::kNoTrailers ||
-                   (complete && is_cut_from_trailers(name));
+    trailer_cut_ =
+        data_only() || output_ == BodyOutput::kNoTrailers || is_cut_from_trailers(name, complete);
     if (!trailer_cut_ && at.has_run()) return false;
   }
   small_[name_size_++] = c;

@@ -22,7 +22,7 @@ bool equals_ignore_case(std::string_view a, std::string_view b) noexcept {
 
 bool is_x_forwarded(std::string_view name) noexcept {
   constexpr std::string_view kFamily = "x-forwarded-";
-  return name.size() > kFamily.size() && lower(name.front()) == 'x' &&
+  return name.size() >= kFamily.size() && lower(name.front()) == 'x' &&
          equals_ignore_case(name.substr(0, kFamily.size()), kFamily);
 }
 

@@ -55,12 +55,14 @@ bool is_underscored_twin(const Field& field) noexcept {
   constexpr IdSet kGuarded =
       kOurs | kForwardedBy |
       set_of({FieldId::kHost, FieldId::kContentLength, FieldId::kTransferEncoding});
+  if (field.id != FieldId::kOther || field.name.find('_') == std::string_view::npos) return false;
+  // No guarded name is longer, and the family shows by how it begins.
   std::array<char, 20> name{};
-  if (field.id != FieldId::kOther || field.name.size() > name.size()) return false;
-  if (field.name.find('_') == std::string_view::npos) return false;
-  std::replace_copy(field.name.begin(), field.name.end(), name.begin(), '_', '-');
-  const std::string_view twin(name.data(), field.name.size());
-  return (kGuarded & bit(field_id(twin))) != 0 || is_x_forwarded(twin);
+  const std::string_view begin = field.name.substr(0, name.size());
+  std::replace_copy(begin.begin(), begin.end(), name.begin(), '_', '-');
+  const std::string_view twin(name.data(), begin.size());
+  if (is_x_forwarded(twin)) return true;
+  return begin.size() == field.name.size() && (kGuarded & bit(field_id(twin))) != 0;
 }
 
 // What is put around the texts of a head, names and separators, is never more.

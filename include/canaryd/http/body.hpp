@@ -104,7 +104,8 @@ class BodyTracker {
   bool fail(const char* why) noexcept;
   [[nodiscard]] bool data_only() const noexcept { return output_ == BodyOutput::kData; }
 
-  static constexpr std::size_t kNameBytes = 24;  // Longer than any name that is cut.
+  // Longer than any name that is cut, but for those of a family.
+  static constexpr std::size_t kNameBytes = 24;
 
   Phase phase_ = Phase::kComplete;
   BodyOutput output_ = BodyOutput::kAsIs;

@@ -54,7 +54,7 @@ inline constexpr std::array<bool, 256> kTokenTable = make_token_table();
 // empty.
 [[nodiscard]] bool is_field_value(std::string_view text) noexcept;
 [[nodiscard]] bool equals_ignore_case(std::string_view a, std::string_view b) noexcept;
-// A field of the X-Forwarded- family, of which more exist than have an id.
+// Of the X-Forwarded- family, of which more exist than have an id; however it goes on.
 [[nodiscard]] bool is_x_forwarded(std::string_view name) noexcept;
 // Without spaces and tabs at both ends.
 [[nodiscard, gnu::always_inline]] constexpr std::string_view trim(std::string_view text) noexcept {

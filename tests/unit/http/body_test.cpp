@@ -247,6 +247,18 @@ TEST(BodyTrackerTest, CutsTrailersThatServersTakeForOthers) {
   EXPECT_EQ(body.forwarded, "0\r\nA: 1\r\nB_C: 2\r\n\r\n");
 }
 
+TEST(BodyTrackerTest, CutsTheForwardedFamilyHoweverLongTheName) {
+  for (const std::size_t stride : {~std::size_t{0}, std::size_t{1}, std::size_t{7}}) {
+    BodyTracker tracker({BodyKind::kChunked, 0});
+    const auto body = test::track(tracker,
+                                  "0\r\nX-Forwarded-Client-Certificate: 1\r\n"
+                                  "x_forwarded_client_certificate_chain: 2\r\nA: 3\r\n\r\n",
+                                  stride);
+    EXPECT_EQ(body.state, BodyState::kComplete);
+    EXPECT_EQ(body.forwarded, "0\r\nA: 3\r\n\r\n");
+  }
+}
+
 TEST(BodyTrackerTest, PassesNoTrailersOnWhenToldSo) {
   for (const std::size_t stride : {~std::size_t{0}, std::size_t{1}}) {
     BodyTracker tracker({BodyKind::kChunked, 0}, BodyOutput::kNoTrailers);
