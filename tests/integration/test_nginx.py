@@ -12,10 +12,10 @@ from harness import IntegrationCase, base_config, pattern, wait_until
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
 
 
-@unittest.skipUnless(NGINX, "nginx is not installed")
 class NginxTest(IntegrationCase):
     def setUp(self):
         super().setUp()
+        self.assertTrue(NGINX, "nginx is not installed; run scripts/install-deps.sh")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]

@@ -93,11 +93,13 @@ def _receive(one, bytes_max):
 
 
 class PatientUpstream:
-    """One thread for thousands of connections. /huge answers without end, /stall reads no further than the head and
-    never answers, /mute reads and never answers; everything else is 200 "patient" at once."""
+    """One thread for thousands of connections. /huge answers without end, /large with LARGE bytes, /stall reads no
+    further than the head and never answers, /mute reads and never answers, /sink the same unless it is a GET;
+    everything else is 200 "patient" at once."""
 
     PIECE = b"p" * 65536
-    HUGE = b"HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\n\r\n"
+    LARGE = 4 * 1024 * 1024
+    HUGE = 1 << 40
     SMALL = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npatient\n"
 
     def __init__(self):
@@ -109,6 +111,7 @@ class PatientUpstream:
         self._poll = select.epoll()
         self._poll.register(self._listener.fileno(), select.EPOLLIN)
         self._open = {}
+        self._left = {}  # Bytes of the body under way.
         self._stopped = threading.Event()
         self.sent = 0
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -154,12 +157,17 @@ class PatientUpstream:
 
     def _drop(self, number):
         self._poll.unregister(number)
+        self._left.pop(number, None)
         self._open.pop(number).close()
 
     def _serve(self, number, events):
         one = self._open[number]
         if events & select.EPOLLOUT:
-            self.sent += one.send(self.PIECE)
+            count = one.send(self.PIECE[:self._left[number]])
+            self.sent += count
+            self._left[number] -= count
+            if self._left[number] == 0:
+                self._poll.modify(number, select.EPOLLIN)
             return
         if not events & select.EPOLLIN:  # Only errors are left to hear of.
             self._drop(number)
@@ -167,10 +175,12 @@ class PatientUpstream:
         data = one.recv(65536)
         if not data:
             self._drop(number)
-        elif b" /huge " in data:
-            one.send(self.HUGE)
+        elif b" /huge " in data or b" /large " in data:
+            self._left[number] = self.HUGE if b" /huge " in data else self.LARGE
+            one.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % self._left[number])
             self._poll.modify(number, select.EPOLLOUT)
         elif b" /stall " in data:
             self._poll.modify(number, select.EPOLLRDHUP)
-        elif data.endswith(b"\r\n\r\n") and b" /mute " not in data:
+        elif data.startswith(b"GET /sink ") or (
+                data.endswith(b"\r\n\r\n") and b" /mute " not in data and b" /sink " not in data):
             one.send(self.SMALL)
