@@ -9,8 +9,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t kKiB = 1024;
-constexpr std::uint64_t kMiB = 1024 * kKiB;
-constexpr std::uint64_t kGiB = 1024 * kMiB;
+constexpr std::uint64_t kGiB = 1024 * 1024 * kKiB;
+// A head lies in one block of the pool (net/buffer_pool.hpp), of which this is the largest.
+constexpr std::uint64_t kHeadMax = 256 * kKiB;
 constexpr Duration kDay = std::chrono::hours(24);
 
 // ---------------------------------------------------------------- listeners
@@ -24,7 +25,7 @@ const Section<ListenerLimits>& limits_section() {
           "Client connections at a time, over all workers; more wait in the system's queue.");
     s.add("header_bytes",
           &ListenerLimits::header_bytes,
-          size(kKiB, kMiB),
+          size(kKiB, kHeadMax),
           "Size of a request's head; a larger one is answered 431.");
     s.add("header_count",
           &ListenerLimits::header_count,
@@ -32,7 +33,7 @@ const Section<ListenerLimits>& limits_section() {
           "Header lines of a request; more are answered 431.");
     s.add("target_bytes",
           &ListenerLimits::target_bytes,
-          size(64, kMiB),
+          size(64, kHeadMax),
           "Length of the request target; a longer one is answered 414.");
     s.add("body_bytes",
           &ListenerLimits::body_bytes,

@@ -191,8 +191,8 @@ std::shared_ptr<const proxy::ListenerSpec> make_listener(const config::Listener&
   spec->trusted_proxies = listener.trusted_proxies;
   spec->expose_cohort = listener.expose_cohort;
   spec->connections_max = listener.limits.connections;
-  spec->head.head_bytes = static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(listener.limits.header_bytes, net::BufferPools::kLargeBytes));
+  CANARYD_ASSERT(listener.limits.header_bytes <= net::BufferPools::kLargeBytes);
+  spec->head.head_bytes = static_cast<std::uint32_t>(listener.limits.header_bytes);
   spec->head.field_count = listener.limits.header_count;
   spec->head.target_bytes = static_cast<std::uint32_t>(
       std::min<std::uint64_t>(listener.limits.target_bytes, spec->head.head_bytes));

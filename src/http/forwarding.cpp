@@ -80,12 +80,20 @@ void copy_line(HeadWriter& out, const Field& field) noexcept {
   out.copy("\r\n");
 }
 
+bool is_one_of(const std::vector<std::string>* names, std::string_view name) noexcept {
+  return names != nullptr &&
+         std::any_of(names->begin(), names->end(), [name](const std::string& each) {
+           return equals_ignore_case(each, name);
+         });
+}
+
 // Lines that lie next to each other in the input go in one piece. By value, so that the writer's
 // place stays in a register of whoever calls this.
 HeadWriter copy_fields(HeadWriter out,
                        const FieldList& fields,
                        IdSet dropped,
-                       bool nominates) noexcept {
+                       bool nominates,
+                       const std::vector<std::string>* kept = nullptr) noexcept {
   std::string_view run;
   // Whoever is not believed about one X-Forwarded field is believed about none.
   const bool family_dropped = (dropped & bit(FieldId::kXForwardedProto)) != 0;
@@ -93,7 +101,7 @@ HeadWriter copy_fields(HeadWriter out,
     if ((dropped & bit(field.id)) != 0) continue;
     if (family_dropped && field.id == FieldId::kOther && is_x_forwarded(field.name)) continue;
     if (fields.may_have_odd_names() && is_underscored_twin(field)) continue;
-    if (nominates && is_nominated(fields, field)) continue;
+    if (nominates && is_nominated(fields, field) && !is_one_of(kept, field.name)) continue;
     if (field.line_size != 0 && run.data() + run.size() == field.name.data()) {
       run = std::string_view(run.data(), run.size() + field.line_size);
       continue;
@@ -266,7 +274,7 @@ void write_request_head(HeadBuffer& buffer,
   if ((dropped & bit(FieldId::kHost)) != 0 || !head.fields.has(FieldId::kHost)) {
     out.put_field("Host: ", forwarding.authority);
   }
-  out = copy_fields(out, head.fields, dropped, head.nominates);
+  out = copy_fields(out, head.fields, dropped, head.nominates, forwarding.read);
 
   write_framing(out, head.framing);
   write_forwarded(out, head.fields, forwarding);

@@ -145,6 +145,12 @@ Refused check_expect(RequestHead& head) noexcept {
   return kAccepted;
 }
 
+// Of the family, of which more may come than have an id.
+bool is_x_canaryd(std::string_view name) noexcept {
+  constexpr std::string_view kFamily = "x-canaryd-";
+  return equals_ignore_case(name.substr(0, kFamily.size()), kFamily);
+}
+
 }  // namespace
 
 Refused frame_request(RequestHead& head) noexcept {
@@ -197,6 +203,7 @@ Refused frame_response(ResponseHead& head, Method request_method) noexcept {
 
 bool is_nominated(const FieldList& fields, const Field& field) noexcept {
   if (field.id != FieldId::kOther || is_x_forwarded(field.name)) return false;
+  if (is_x_canaryd(field.name)) return false;
   bool named = false;
   fields.for_each(FieldId::kConnection, [&](const Field& connection) {
     std::string_view list = connection.value;

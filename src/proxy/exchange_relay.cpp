@@ -126,6 +126,7 @@ bool Exchange::start_upload() {
   forwarding.scheme = "http";
   forwarding.request_id = fresh_request_id_.text();
   forwarding.peer_trusted = connection_->peer_trusted();
+  forwarding.read = &table_->snapshot.shared->table->fields_read();
   websocket_ = request_.upgrade && http::offers_websocket(request_);
   forwarding.websocket = websocket_;
   if (route_->rollout != nullptr) {

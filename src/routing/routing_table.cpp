@@ -28,10 +28,29 @@ bool fits(const MatchSpec& match, const http::RequestHead& head) noexcept {
          });
 }
 
+std::vector<std::string> fields_read_by(const TableSpec& spec) {
+  std::vector<std::string> names;
+  for (const RouteSpec& route : spec.routes) {
+    for (const HeaderCondition& condition : route.match.headers) names.push_back(condition.name);
+  }
+  for (const RolloutSpec& rollout : spec.rollouts) {
+    for (const StickySource& source : rollout.sticky.sources) {
+      if (source.kind == KeySource::kHeader) names.push_back(source.name);
+    }
+    if (!rollout.force.header.empty()) names.push_back(rollout.force.header);
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
 }  // namespace
 
 RoutingTable::RoutingTable(TableSpec spec)
-    : epoch_(spec.epoch), upstreams_(std::move(spec.upstreams)), routes_(std::move(spec.routes)) {
+    : epoch_(spec.epoch),
+      upstreams_(std::move(spec.upstreams)),
+      fields_read_(fields_read_by(spec)),
+      routes_(std::move(spec.routes)) {
   rollouts_.reserve(spec.rollouts.size());
   for (RolloutSpec& from : spec.rollouts) {
     if (from.salt.empty()) from.salt = from.name;

@@ -51,6 +51,34 @@ TEST_F(CohortTest, AUserStaysAndNobodyGoesBackWhileTheWeightGrows) {
   EXPECT_EQ(moved.size(), 100U);
 }
 
+// RFC 9110 section 7.6.1 lets a client name fields for one hop only. What decided about its request
+// is not for one hop: it decides all the same, and the version that answers sees it.
+TEST_F(CohortTest, AClientCannotNameAwayWhatItIsKnownBy) {
+  world.split(5000);
+  world.table.routes.front().match.headers = {{"X-Tenant", std::nullopt}};
+  world.start();
+  int canaries = 0;
+  for (int i = 0; i < 20; ++i) {
+    const std::string user = "u" + std::to_string(i);
+    const std::string fields = "X-User: " + user + "\r\nX-Tenant: t\r\nX-Canary: maybe\r\n";
+    Client plain(world);
+    const std::string expected = plain.ask(get("/", fields)).body;
+    Client naming(world);
+    const std::string naming_fields =
+        fields + "X-Hop: 1\r\nConnection: x-user, X-Tenant, X-Canary, X-Hop\r\n";
+    EXPECT_EQ(naming.ask(get("/", naming_fields)).body, expected) << user;
+    const bool canary = expected == "canary";
+    const Message& seen = (canary ? canary_ : stable_).requests.back();
+    EXPECT_EQ(seen.field("X-User"), user);
+    EXPECT_EQ(seen.field("X-Tenant"), "t");
+    EXPECT_EQ(seen.field("X-Canary"), "maybe");
+    EXPECT_FALSE(seen.has("X-Hop"));
+    canaries += canary ? 1 : 0;
+  }
+  EXPECT_GT(canaries, 0);
+  EXPECT_LT(canaries, 20);
+}
+
 TEST_F(CohortTest, ShowsTheCohortOnlyWhereItIsExposed) {
   world.split(10000);
   world.start();

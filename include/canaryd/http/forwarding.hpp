@@ -2,9 +2,9 @@
 // output.
 //
 // Kept field lines are copied as they came, neighbours in one piece; hop-by-hop fields and those
-// that Connection names are left out; framing fields are always written anew from what was decided,
-// never copied. Both sides get HTTP/1.1. Pure; any thread. Look at HeadBuffer::overflowed() once,
-// at the end.
+// that Connection names, and may name, are left out; framing fields are always written anew from
+// what was decided, never copied. Both sides get HTTP/1.1. Pure; any thread. Look at
+// HeadBuffer::overflowed() once, at the end.
 #pragma once
 
 #include "canaryd/http/body.hpp"
@@ -13,7 +13,9 @@
 #include "canaryd/http/message.hpp"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace canaryd::http {
 
@@ -27,6 +29,9 @@ struct RequestForwarding {
   std::string_view cohort;       // "stable", "canary", or empty.
   std::string_view rollout;
   std::string_view via = "canaryd";
+  // Names of fields that decided about this request. They go on though Connection names them: a
+  // client that is counted as Tom arrives as Tom. Null: none.
+  const std::vector<std::string>* read = nullptr;
   bool websocket = false;  // Asks for it: see offers_websocket().
   bool peer_trusted =
       false;  // Its X-Forwarded-* and Forwarded are believed; otherwise they are replaced.

@@ -24,8 +24,8 @@ inline constexpr unsigned kConnectionOptionsMax = 32;
 [[nodiscard]] Refused frame_response(ResponseHead& head, Method request_method) noexcept;
 
 // Is this field named by Connection, and may Connection name it? Only fields we do not know may be
-// removed that way: nobody strips Host, Authorization, Cookie, X-Forwarded-For or a cohort by
-// naming it.
+// removed that way: nobody strips Host, Authorization, Cookie, X-Forwarded-* or X-Canaryd-* by
+// naming it. Fields that the routing reads are the caller's to know (RequestForwarding::read).
 [[nodiscard]] bool is_nominated(const FieldList& fields, const Field& field) noexcept;
 
 }  // namespace canaryd::http

@@ -133,12 +133,17 @@ class RoutingTable {
   [[nodiscard]] const std::vector<RouteMatch>& routes() const noexcept { return matches_; }
   [[nodiscard]] const std::vector<Rollout>& rollouts() const noexcept { return rollouts_; }
   [[nodiscard]] const std::vector<std::string>& upstreams() const noexcept { return upstreams_; }
+  // Names of the header fields that conditions, sticky keys and forcing look at, in any case.
+  [[nodiscard]] const std::vector<std::string>& fields_read() const noexcept {
+    return fields_read_;
+  }
 
  private:
   explicit RoutingTable(TableSpec spec);
 
   std::uint64_t epoch_ = 0;
   std::vector<std::string> upstreams_;
+  std::vector<std::string> fields_read_;
   std::vector<Rollout> rollouts_;
   std::vector<RouteSpec> routes_;
   std::vector<RouteMatch> matches_;

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 namespace canaryd::http {
 namespace {
@@ -80,6 +81,15 @@ TEST(RequestForwardingTest, ConnectionCannotStripWhatMatters) {
     EXPECT_TRUE(has(out, kept)) << kept;
   }
   EXPECT_FALSE(has(out, "Connection"));
+}
+
+TEST(RequestForwardingTest, ConnectionCannotStripWhatDecidedTheRoute) {
+  const std::vector<std::string> read{"X-User-Id", "x-tenant"};
+  EXPECT_EQ(
+      forward_request("GET / HTTP/1.1\r\nHost: a\r\nx-user-id: tom\r\nX-Hop: 1\r\nX-Tenant: t\r\n"
+                      "Connection: X-User-Id, X-Tenant, X-Hop\r\n\r\n",
+                      [&](RequestForwarding& forwarding) { forwarding.read = &read; }),
+      "GET / HTTP/1.1\r\nHost: a\r\nx-user-id: tom\r\nX-Tenant: t\r\n" + kAdded);
 }
 
 TEST(RequestForwardingTest, BelievesNoneOfAFamilyOrAll) {

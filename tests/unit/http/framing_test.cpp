@@ -126,8 +126,8 @@ TEST(RequestFramingTest, MethodsThatAProxyMustNotPassOn) {
 
 TEST(RequestFramingTest, ConnectionNominatesOnlyWhatWeDoNotKnow) {
   const auto parsed = parse_request(
-      "GET / HTTP/1.1\r\nHost: a\r\nCookie: c\r\nX-Mine: 1\r\nX-Other: 2\r\n"
-      "Connection: host, cookie, X-MINE, authorization\r\n\r\n");
+      "GET / HTTP/1.1\r\nHost: a\r\nCookie: c\r\nX-Mine: 1\r\nX-Other: 2\r\nX-Canaryd-New: 3\r\n"
+      "Connection: host, cookie, X-MINE, authorization, x-canaryd-new\r\n\r\n");
   ASSERT_EQ(parsed->state, ParseState::kDone);
   EXPECT_TRUE(parsed->head.nominates);
   std::vector<std::string> named;

@@ -50,6 +50,18 @@ std::string match(const RoutingTable& table,
   return found == nullptr ? "-" : std::string(found->name);
 }
 
+TEST(RoutingTable, KnowsWhichFieldsItReads) {
+  TableSpec spec = table_of({
+      route("a", {.headers = {{"X-Tenant", std::nullopt}, {"X-Beta", "yes"}}}),
+      route("b", {.path = "/b", .headers = {{"X-Tenant", "t"}}}),
+  });
+  spec.rollouts.push_back(make_rollout(500));
+  spec.rollouts.front().sticky.sources = {{KeySource::kHeader, "X-User-Id"},
+                                          {KeySource::kCookie, "id"}};
+  EXPECT_EQ(build(std::move(spec))->fields_read(),
+            (std::vector<std::string>{"X-Beta", "X-Canary", "X-Tenant", "X-User-Id"}));
+}
+
 // ---- Paths ----
 
 TEST(RoutingTable, ExactBeforePrefixAndLongestPrefixFirst) {

@@ -47,6 +47,10 @@ for name in ("Via", "X-Canaryd-Cohort", "X-Canaryd-Rollout"):
     forwards(f"hop-cannot-name-{name.lower()}", "9110-7.6.1-end-to-end attack-hop-by-hop-abuse",
              message("GET / HTTP/1.1", "Host: shop.test", f"Connection: {name}"),
              message("GET / HTTP/1.1", "Host: shop.test", "Via: 1.1 canaryd", "X-Canaryd-Cohort: stable", "X-Canaryd-Rollout: shop"))
+# Nor what decided its cohort.
+forwards("hop-cannot-name-cohort-key", "9110-7.6.1-end-to-end attack-hop-by-hop-abuse",
+         message("GET / HTTP/1.1", "Host: shop.test", "X-User: tom", "X-Hop: 1", "Connection: x-user, X-Hop"),
+         message("GET / HTTP/1.1", "Host: shop.test", "X-User: tom", "X-Canaryd-Cohort: stable", "X-Canaryd-Rollout: shop"))
 for name, field in {"set-cookie": "Set-Cookie: a=b", "location": "Location: /x", "content-type": "Content-Type: x/y", "date": "Date: x",
                     "cache-control": "Cache-Control: private"}.items():
     returns(f"response-hop-cannot-name-{name}", "9110-7.6.1-end-to-end attack-hop-by-hop-abuse",
