@@ -228,6 +228,27 @@ const Section<Tunnels>& tunnels_section() {
   return made;
 }
 
+const Section<Concurrency>& concurrency_section() {
+  static const auto made = [] {
+    constexpr std::uint64_t kMost = 1'000'000;
+    Section<Concurrency> s("Concurrency");
+    s.add("max",
+          &Concurrency::max,
+          narrow<std::uint32_t>(integer(1, kMost)),
+          "Requests in flight, over all workers; a WebSocket counts as long as it is open.");
+    s.add("queue",
+          &Concurrency::queue,
+          narrow<std::uint32_t>(integer(0, kMost)),
+          "Further ones that wait for their turn; more are answered 503 `overloaded`.");
+    s.add("queue_timeout",
+          &Concurrency::queue_timeout,
+          duration(1ms, 10min),
+          "How long they wait at most; then they are answered 503 `overloaded`.");
+    return s;
+  }();
+  return made;
+}
+
 }  // namespace
 
 const Section<Listener>& listener_section() {
@@ -288,7 +309,11 @@ const Section<Upstream>& upstream_section() {
           &Upstream::outlier_detection,
           optional(section(outlier_section())),
           "Takes an endpoint on which requests fail out of use for a while; not set: never.");
-    s.unsupported({"health_check", "tls", "concurrency", "slow_start"});
+    s.add("concurrency",
+          &Upstream::concurrency,
+          optional(section(concurrency_section())),
+          "How many requests this version gets at a time; left out, there is no limit.");
+    s.unsupported({"health_check", "tls", "slow_start"});
     return s;
   }();
   return made;

@@ -1,6 +1,7 @@
 // Fills the snapshot behind /metrics from what control knows.
 #include "canaryd/telemetry/metrics.hpp"
 
+#include "canaryd/upstream/concurrency.hpp"
 #include "control/controller_state.hpp"
 
 #include <array>
@@ -28,6 +29,22 @@ telemetry::ListenerMetrics listener_metrics(const ListenerStatus& status) {
     const auto error = static_cast<proxy::ProxyError>(i);
     metrics.errors.push_back({std::string(proxy::to_string(error)), status.errors[i]});
   }
+  return metrics;
+}
+
+std::optional<telemetry::ConcurrencyMetrics> concurrency_metrics(const UpstreamEntry* entry) {
+  if (entry == nullptr || entry->limit == nullptr) return std::nullopt;
+  std::uint64_t full = 0;
+  std::uint64_t timed_out = 0;
+  for (const auto& counters : entry->counters) {
+    full += read(counters->queue_full);
+    timed_out += read(counters->queue_timeout);
+  }
+  telemetry::ConcurrencyMetrics metrics;
+  metrics.max = entry->limit->max();
+  metrics.active = entry->limit->active();
+  metrics.queued = entry->limit->queued();
+  metrics.rejected = {{"queue_full", full}, {"queue_timeout", timed_out}};
   return metrics;
 }
 
@@ -63,6 +80,7 @@ telemetry::UpstreamMetrics upstream_metrics(const config::Upstream& upstream,
   metrics.retries.push_back({"ok", retried});
   metrics.retries.push_back({"failed", retry_failed});
   metrics.retries.push_back({"budget_exhausted", retry_denied});
+  metrics.concurrency = concurrency_metrics(entry);
   return metrics;
 }
 

@@ -181,6 +181,9 @@ upstream::UpstreamSpec make_upstream(const config::Upstream& upstream) {
     spec.outlier_detection =
         upstream::OutlierDetection{rule->consecutive_failures, rule->ejection, rule->max_ejected};
   }
+  if (const auto& limit = upstream.concurrency) {
+    spec.concurrency = upstream::Concurrency{limit->max, limit->queue, limit->queue_timeout};
+  }
   return spec;
 }
 

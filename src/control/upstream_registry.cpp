@@ -1,6 +1,7 @@
 #include "control/upstream_registry.hpp"
 
 #include "canaryd/base/error.hpp"
+#include "canaryd/upstream/concurrency.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -31,9 +32,25 @@ void UpstreamRegistry::update(const std::vector<upstream::UpstreamSpec>& specs) 
           });
       entry.endpoints.push_back(kept != old.endpoints.end() ? *kept : make_endpoint(endpoint));
     }
+    entry.limit = keep_limit(spec, std::move(old.limit));
     next.emplace(spec.name, std::move(entry));
   }
   upstreams_ = std::move(next);
+}
+
+// A limit that changes is the same one, so that what is in flight stays counted.
+std::shared_ptr<upstream::ConcurrencyLimit> UpstreamRegistry::keep_limit(
+    const upstream::UpstreamSpec& spec, std::shared_ptr<upstream::ConcurrencyLimit> old) const {
+  if (!spec.concurrency) {
+    if (old != nullptr) old->lift();
+    return nullptr;
+  }
+  const auto& [max, queue, timeout] = *spec.concurrency;
+  if (old == nullptr) {
+    return std::make_shared<upstream::ConcurrencyLimit>(workers_, max, queue);
+  }
+  old->configure(max, queue);
+  return old;
 }
 
 EndpointEntry UpstreamRegistry::make_endpoint(const upstream::EndpointSpec& spec) const {
@@ -52,6 +69,8 @@ upstream::UpstreamShare UpstreamRegistry::share(const upstream::UpstreamSpec& sp
   upstream::UpstreamShare share;
   share.counters = entry->counters[worker];
   share.state = entry->state;
+  share.limit = entry->limit;
+  share.worker = worker;
   for (const EndpointEntry& endpoint : entry->endpoints) {
     share.endpoints.push_back({endpoint.state, endpoint.counters[worker]});
   }

@@ -31,6 +31,7 @@ struct UpstreamEntry {
   std::vector<std::shared_ptr<upstream::UpstreamCounters>> counters;  // One a worker.
   std::vector<EndpointEntry> endpoints;                               // In the order of the spec.
   std::shared_ptr<upstream::UpstreamState> state;
+  std::shared_ptr<upstream::ConcurrencyLimit> limit;  // Null: none.
 };
 
 class UpstreamRegistry {
@@ -47,6 +48,8 @@ class UpstreamRegistry {
   [[nodiscard]] const UpstreamEntry* find(std::string_view name) const noexcept;
 
  private:
+  [[nodiscard]] std::shared_ptr<upstream::ConcurrencyLimit> keep_limit(
+      const upstream::UpstreamSpec& spec, std::shared_ptr<upstream::ConcurrencyLimit> old) const;
   [[nodiscard]] EndpointEntry make_endpoint(const upstream::EndpointSpec& spec) const;
 
   std::size_t workers_;

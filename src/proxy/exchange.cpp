@@ -305,7 +305,7 @@ bool Exchange::wants_keep_alive() const noexcept {
 net::Task<Next> Exchange::answer(ProxyError error) {
   record(error);
   const bool body_unread = !request_.framing.empty() && !upload_.complete();
-  lease_.close();
+  leave_upstream();
   if (error == ProxyError::kClientGone) co_return Next::kClose;
   const bool understood = request_.size > 0 && !ends_connection(error);
   const bool keep = understood && !body_unread && wants_keep_alive();
@@ -346,6 +346,7 @@ Next Exchange::finish(ProxyError error) {
   } else {
     lease_.close();
   }
+  slot_.release();
   if (error != ProxyError::kNone) return until_close_ ? Next::kReset : Next::kClose;
   if (!upload_.complete()) return Next::kLinger;
   if (!client_keep_alive_) {

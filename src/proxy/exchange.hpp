@@ -57,7 +57,9 @@ class Exchange {
   [[nodiscard]] ProxyError decide();
   [[nodiscard]] std::uint64_t balance_key() const noexcept;
   void first_try();
+  void begin_first_try();
   void begin_try(upstream::Lease lease) noexcept;
+  [[nodiscard]] net::Task<ProxyError> enter();
   [[nodiscard]] net::Task<ProxyError> connect();
   [[nodiscard]] ProxyError start_relay();
   [[nodiscard]] bool relay(ProxyError& outcome);
@@ -98,6 +100,7 @@ class Exchange {
   [[nodiscard]] bool upstream_must_speak(FlowState up) const noexcept;
   void record(ProxyError error);
   [[nodiscard]] ExchangeRecord entry(ProxyError error) const noexcept;
+  void leave_upstream() noexcept;
   void clear_request() noexcept;
   void clear_try() noexcept;
   void clear_response() noexcept;
@@ -152,6 +155,8 @@ class Exchange {
   bool set_aside_ = false;            // It has: by the status in status_.
   bool fell_back_ = false;
   CanaryFailure canary_failure_;
+
+  upstream::ConcurrencySlot slot_;  // Held through all tries, and by a tunnel to its end.
 
   // This try.
   upstream::Lease lease_;

@@ -13,6 +13,15 @@ namespace canaryd::proxy {
 void Exchange::first_try() {
   tries_ = 0;
   stale_retried_ = false;
+  if (upstream::ConcurrencyQueue* const queue = upstream_->concurrency()) {
+    slot_ = queue->try_enter();
+    // Then connect() begins by waiting for one.
+    if (!slot_) return;
+  }
+  begin_first_try();
+}
+
+void Exchange::begin_first_try() {
   upstream_->retry_budget().deposit();
   begin_try(upstream_->acquire(nullptr, false, balance_key_));
 }
@@ -97,6 +106,12 @@ bool Exchange::may_retry(ProxyError error) noexcept {
 }
 
 net::Task<ProxyError> Exchange::connect() {
+  if (upstream_->concurrency() != nullptr && !slot_) {
+    const ProxyError entered = co_await enter();
+    if (entered != ProxyError::kNone) co_return entered;
+    begin_first_try();
+    if (lease_.connected()) co_return ProxyError::kNone;
+  }
   if (!lease_) co_return ProxyError::kNoHealthyEndpoint;
   if (auto begun = lease_.connect(); !begun) {
     // Out of descriptors or ports: our limit, not the version's fault.
@@ -120,6 +135,35 @@ net::Task<ProxyError> Exchange::connect() {
   const bool ok = !server().connect_error().has_value();
   lease_.connected(ok);
   co_return ok ? ProxyError::kNone : ProxyError::kConnectFailed;
+}
+
+// Waits for its turn. Whoever is turned away here has not been near the upstream: no version is
+// charged, none is asked instead.
+net::Task<ProxyError> Exchange::enter() {
+  upstream::UpstreamCounters& counters = upstream_->counters();
+  upstream::ConcurrencyTicket ticket;
+  if (!upstream_->concurrency()->wait(ticket)) {
+    upstream::bump(counters.queue_full);
+    co_return ProxyError::kOverloaded;
+  }
+  target_good_ = false;
+  const Duration longest = upstream_spec().concurrency->queue_timeout;
+  const Monotonic by = std::min(now() + longest, request_deadline());
+  const net::Wake wake = co_await connection_->waiter().until(
+      by, net::readable(ticket.granted()), net::hung_up(client()));
+  slot_ = ticket.take();
+  const bool gone = wake == net::Wake::kCancelled || client().hangup();
+  if (slot_ && !gone && now() < request_deadline()) co_return ProxyError::kNone;
+  slot_.release();
+  if (gone) co_return ProxyError::kClientGone;
+  upstream::bump(counters.queue_timeout);
+  co_return ProxyError::kOverloaded;
+}
+
+// Its connection is free, or closed, before somebody else gets the slot.
+void Exchange::leave_upstream() noexcept {
+  lease_.close();
+  slot_.release();
 }
 
 void Exchange::clear_try() noexcept {

@@ -41,7 +41,7 @@ net::Task<Next> Exchange::tunnel() {
     write_record(handshake, counters, state_.dedupe, state_.options.failures.get());
   }
   if (result.reset_server) server().reset();
-  lease_.close();
+  leave_upstream();
   if (result.reset_client) co_return Next::kReset;
   co_return result.client_closed ? Next::kClose : Next::kLinger;
 }

@@ -25,6 +25,8 @@ stats::Fallback outcome_of_fallback(const FailurePolicy& policy,
   if (error == ProxyError::kNone) {
     return policy.is_failure(status) ? stats::Fallback::kFailed : stats::Fallback::kSaved;
   }
+  // Stable had no room for it either: the user has seen the canary's failure.
+  if (error == ProxyError::kOverloaded) return stats::Fallback::kFailed;
   return is_version_failure(error) ? stats::Fallback::kFailed : stats::Fallback::kLeft;
 }
 
@@ -66,7 +68,7 @@ void Exchange::fall_back(ProxyError error) {
   canary_failure_ = {error, status_};
   fell_back_ = true;
   covered_ = set_aside_ = false;
-  lease_.close();
+  leave_upstream();
   clear_response();
   if (!upload_.has_read()) upload_.reset();
   answering_ = Cohort::kStable;

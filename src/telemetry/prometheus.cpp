@@ -166,6 +166,25 @@ void write_endpoints(const MetricsSnapshot& from, Families& to) {
        [](const EndpointMetrics& endpoint) { return endpoint.requests_active; });
 }
 
+void write_concurrency(const MetricsSnapshot& from, Families& to) {
+  auto limit = to.gauge("canaryd_upstream_requests_limit",
+                        "Requests that the upstream may have in flight (concurrency.max).");
+  auto active = to.gauge("canaryd_upstream_requests_active",
+                         "Requests that hold a slot of the upstream's limit at the moment.");
+  auto queued = to.gauge("canaryd_upstream_requests_queued", "Requests that wait for such a slot.");
+  auto rejected = to.counter("canaryd_upstream_requests_rejected_total",
+                             "Requests answered 503 because of the upstream's limit.");
+  for (const UpstreamMetrics& upstream : from.upstreams) {
+    if (!upstream.concurrency) continue;
+    limit.add({{"upstream", upstream.name}}, upstream.concurrency->max);
+    active.add({{"upstream", upstream.name}}, upstream.concurrency->active);
+    queued.add({{"upstream", upstream.name}}, upstream.concurrency->queued);
+    for (const auto& [reason, count] : upstream.concurrency->rejected) {
+      rejected.add({{"upstream", upstream.name}, {"reason", reason}}, count);
+    }
+  }
+}
+
 void write_rollout_state(const MetricsSnapshot& from, Families& to) {
   auto info = to.gauge("canaryd_rollout_info", "What is being rolled out; always 1.");
   for (const RolloutMetrics& rollout : from.rollouts) {
@@ -299,6 +318,7 @@ class SnapshotCollectable final : public prometheus::Collectable {
     write_traffic(snapshot_, families);
     write_upstreams(snapshot_, families);
     write_endpoints(snapshot_, families);
+    write_concurrency(snapshot_, families);
     write_rollout_state(snapshot_, families);
     write_rollout_weights(snapshot_, families);
     write_protection(snapshot_, families);

@@ -21,6 +21,7 @@ Upstream::Upstream(net::Runtime& runtime,
     retry_budget_ = before->retry_budget_;
     retry_budget_.set_percent(spec_.retries.budget_percent);
   }
+  keep_queue(runtime, before);
   std::vector<Balancer::Candidate> candidates;
   for (std::size_t i = 0; i < share_.endpoints.size(); ++i) {
     const EndpointShare& each = share_.endpoints[i];
@@ -41,6 +42,17 @@ Upstream::Upstream(net::Runtime& runtime,
 }
 
 Upstream::~Upstream() = default;
+
+// Whoever waits in the old one's queue hears of the new limit.
+void Upstream::keep_queue(net::Runtime& runtime, const Upstream* before) {
+  ConcurrencyQueue* const old = before != nullptr ? before->concurrency() : nullptr;
+  if (old != nullptr && old->limit() == share_.limit) {
+    concurrency_ = before->concurrency_;
+  } else if (share_.limit != nullptr) {
+    concurrency_ = boost::make_local_shared<ConcurrencyQueue>(runtime, share_.limit, share_.worker);
+  }
+  if (old != nullptr) old->serve();
+}
 
 Lease Upstream::acquire(const Endpoint* avoid, bool fresh, std::uint64_t key) {
   Endpoint* const endpoint = balancer_->choose(avoid, key);

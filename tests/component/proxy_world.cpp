@@ -105,6 +105,10 @@ upstream::UpstreamCounters& ProxyWorld::upstream(std::string_view name) {
   return *shares_.find(name)->second.counters;
 }
 
+upstream::ConcurrencyLimit& ProxyWorld::limit(std::string_view name) {
+  return *shares_.find(name)->second.limit;
+}
+
 void ProxyWorld::finish() {
   // By now the test's peers are gone; what is still under way runs into its timeout.
   net.run_until([this] { return service->connections() == 0; });
@@ -131,6 +135,10 @@ void ProxyWorld::finish() {
   }
   for (const upstream::UpstreamShare& share : all_shares_) {
     EXPECT_EQ(share.counters->busy.load(), 0U);
+    if (share.limit != nullptr) {
+      EXPECT_EQ(share.limit->active(), 0U);
+      EXPECT_EQ(share.limit->queued(), 0U);
+    }
     for (const upstream::EndpointShare& endpoint : share.endpoints) {
       EXPECT_EQ(endpoint.counters->active_requests.load(), 0U);
     }

@@ -64,6 +64,7 @@ class ProxyWorld {
   [[nodiscard]] stats::CounterSnapshot counters(Cohort cohort, std::uint32_t route = 0) const;
   [[nodiscard]] std::uint64_t errors(ProxyError error) const;
   [[nodiscard]] upstream::UpstreamCounters& upstream(std::string_view name);
+  [[nodiscard]] upstream::ConcurrencyLimit& limit(std::string_view name);
   // The test's end: lets everything run out, then checks the invariants.
   void finish();
 

@@ -1,6 +1,7 @@
 // The counters and endpoint states that control would hand out, for tests of the data plane.
 #pragma once
 
+#include "canaryd/upstream/concurrency.hpp"
 #include "canaryd/upstream/share.hpp"
 #include "canaryd/upstream/spec.hpp"
 
@@ -26,6 +27,15 @@ namespace canaryd::test {
               std::make_shared<upstream::EndpointCounters>()};
     }
     share.endpoints.push_back(std::move(each));
+  }
+  if (spec.concurrency) {
+    const auto& [max, queue, timeout] = *spec.concurrency;
+    share.limit = before.limit != nullptr
+                      ? before.limit
+                      : std::make_shared<upstream::ConcurrencyLimit>(1, max, queue);
+    share.limit->configure(max, queue);
+  } else if (before.limit != nullptr) {
+    before.limit->lift();
   }
   return share;
 }

@@ -106,6 +106,15 @@ struct OutlierDetection {
   friend bool operator==(const OutlierDetection&, const OutlierDetection&) = default;
 };
 
+// Requests in flight to an upstream, over all workers; more wait, and more than that are answered
+// 503.
+struct Concurrency {
+  std::uint32_t max = 1024;
+  std::uint32_t queue = 1024;
+  Duration queue_timeout = 1s;
+  friend bool operator==(const Concurrency&, const Concurrency&) = default;
+};
+
 struct Upstream {
   std::string name;
   std::vector<Endpoint> endpoints;  // At least one, no duplicates.
@@ -114,6 +123,7 @@ struct Upstream {
   Retries retries;
   Tunnels tunnels;
   std::optional<OutlierDetection> outlier_detection;
+  std::optional<Concurrency> concurrency;  // nullopt: unlimited.
   friend bool operator==(const Upstream&, const Upstream&) = default;
 };
 

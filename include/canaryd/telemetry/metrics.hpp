@@ -64,6 +64,13 @@ struct EndpointMetrics {
   std::uint64_t requests_active = 0;
 };
 
+struct ConcurrencyMetrics {
+  std::uint64_t max = 0;
+  std::uint64_t active = 0;
+  std::uint64_t queued = 0;
+  std::vector<LabelledCount> rejected{};  // By reason.
+};
+
 struct UpstreamMetrics {
   std::string name;
   std::optional<DurationMetrics> response{};  // To the first byte; left out if not measured.
@@ -72,6 +79,7 @@ struct UpstreamMetrics {
   std::vector<LabelledCount> connects{};  // By result.
   std::vector<LabelledCount> retries{};   // By result.
   std::vector<EndpointMetrics> endpoints{};
+  std::optional<ConcurrencyMetrics> concurrency{};  // Left out without a limit.
 };
 
 struct TransitionCount {

@@ -13,6 +13,7 @@
 #include "canaryd/net/address.hpp"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -28,6 +29,8 @@ struct UpstreamCounters {
   std::atomic<std::uint64_t> retries_denied{0};  // Safe, but over the budget: not made.
   std::atomic<std::uint64_t> busy{0};            // Gauge: connections in use.
   std::atomic<std::uint64_t> idle{0};            // Gauge: connections in the pool.
+  std::atomic<std::uint64_t> queue_full{0};      // Requests turned away by the concurrency limit,
+  std::atomic<std::uint64_t> queue_timeout{0};   // and those that waited for it in vain.
 };
 
 // As above. On a cache line of its own: another worker's block must not lie beside it.
@@ -97,11 +100,15 @@ struct EndpointShare {
   friend bool operator==(const EndpointShare&, const EndpointShare&) = default;
 };
 
+class ConcurrencyLimit;
+
 // What one worker gets of an upstream.
 struct UpstreamShare {
   std::shared_ptr<UpstreamCounters> counters;  // This worker's.
   std::vector<EndpointShare> endpoints;        // Index: that of UpstreamSpec::endpoints.
   std::shared_ptr<UpstreamState> state;        // All workers'.
+  std::shared_ptr<ConcurrencyLimit> limit;     // All workers'; null: none.
+  std::size_t worker = 0;                      // This one's index there.
   friend bool operator==(const UpstreamShare&, const UpstreamShare&) = default;
 };
 

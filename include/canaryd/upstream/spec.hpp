@@ -51,6 +51,14 @@ struct OutlierDetection {
   friend bool operator==(const OutlierDetection&, const OutlierDetection&) = default;
 };
 
+// See concurrency.hpp.
+struct Concurrency {
+  std::uint32_t max = 1024;  // Requests in flight, over all workers.
+  std::uint32_t queue = 1024;
+  Duration queue_timeout = std::chrono::seconds(1);
+  friend bool operator==(const Concurrency&, const Concurrency&) = default;
+};
+
 struct EndpointSpec {
   EndpointSpec() = default;
   // Implicit: most endpoints are no more than their address.
@@ -72,6 +80,7 @@ struct UpstreamSpec {
   Tunnels tunnels;
   bool health_check = false;  // Control asks the endpoints whether they are well.
   std::optional<OutlierDetection> outlier_detection;
+  std::optional<Concurrency> concurrency;  // Not set: no limit.
 
   // Whether there may be an endpoint that must not be used.
   [[nodiscard]] bool may_lose_endpoints() const noexcept {

@@ -13,6 +13,7 @@
 
 #include "canaryd/net/runtime.hpp"
 #include "canaryd/upstream/balancer.hpp"
+#include "canaryd/upstream/concurrency.hpp"
 #include "canaryd/upstream/endpoint.hpp"
 #include "canaryd/upstream/retry_budget.hpp"
 #include "canaryd/upstream/share.hpp"
@@ -44,6 +45,9 @@ class Upstream {
   [[nodiscard]] RetryBudget& retry_budget() noexcept { return retry_budget_; }
   [[nodiscard]] const RetryBudget& retry_budget() const noexcept { return retry_budget_; }
 
+  // Where requests take their slot before anything else; null: there is no limit.
+  [[nodiscard]] ConcurrencyQueue* concurrency() const noexcept { return concurrency_.get(); }
+
   // An endpoint, with an idle connection if it has one; else, or if it must be `fresh`, connect()
   // comes next. `avoid` is passed over while there is another: a retry goes elsewhere. `key` is the
   // hash of what requests that belong together have in common; see needs_key().
@@ -64,10 +68,13 @@ class Upstream {
   void count_failure(Endpoint& endpoint) const noexcept;
 
  private:
+  void keep_queue(net::Runtime& runtime, const Upstream* before);
+
   net::Runtime* runtime_;
   UpstreamSpec spec_;
   UpstreamShare share_;
   RetryBudget retry_budget_;
+  boost::local_shared_ptr<ConcurrencyQueue> concurrency_;
   std::vector<boost::local_shared_ptr<Endpoint>> endpoints_;
   std::unique_ptr<Balancer> balancer_;
 };

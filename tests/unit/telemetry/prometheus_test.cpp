@@ -85,7 +85,8 @@ MetricsSnapshot example() {
        .connections_idle = 6,
        .connects = {{"success", 12}, {"failure", 1}},
        .retries = {{"success", 1}},
-       .endpoints = {{"127.0.0.1:9001", true}, {"127.0.0.1:9002", false, true, 3}}},
+       .endpoints = {{"127.0.0.1:9001", true}, {"127.0.0.1:9002", false, true, 3}},
+       .concurrency = ConcurrencyMetrics{64, 64, 7, {{"queue_full", 11}, {"queue_timeout", 3}}}},
       {.name = "shop-v2", .connections_busy = 1},
   };
   snapshot.rollouts = {example_rollout()};
