@@ -355,6 +355,26 @@ const Section<Fallback>& fallback_section() {
   return made;
 }
 
+const Section<Circuit>& circuit_section() {
+  static const auto made = [] {
+    Section<Circuit> s("Circuit");
+    s.add("consecutive_failures",
+          &Circuit::consecutive_failures,
+          integer(0, 10'000),
+          "So many failures of the canary without a success between suspend it; `0`: never.");
+    s.add("open_for",
+          &Circuit::open_for,
+          duration(0s, 1h),
+          "How long a suspended canary is left alone before single requests probe it.");
+    s.add("probes_failed",
+          &Circuit::probes_failed,
+          integer(1, 1000),
+          "So many failed probes in a row roll back; 5 good ones in a row resume.");
+    return s;
+  }();
+  return made;
+}
+
 }  // namespace
 
 const Section<Rollout>& rollout_section() {
@@ -391,6 +411,10 @@ const Section<Rollout>& rollout_section() {
           section(fallback_section()),
           "A request that the canary fails is answered by stable, where that is safe; it is the "
           "canary's failure all the same.");
+    s.add("circuit",
+          &Rollout::circuit,
+          section(circuit_section()),
+          "What takes a failing canary out of use at once, before any verdict.");
     s.add("on_failure", plan(&Plan::on_failure), choice(kOnFailures), "What a bad verdict does.");
     s.add("on_inconclusive",
           plan(&Plan::on_inconclusive),
@@ -402,7 +426,6 @@ const Section<Rollout>& rollout_section() {
                    "pace",
                    "expected_rps",
                    "expected_error_rate",
-                   "circuit",
                    "exposure",
                    "on_stable_down",
                    "retire",

@@ -56,74 +56,6 @@ rollout::Event::What command_of(const ActionRequest& request, WallTime now) {
 
 }  // namespace
 
-Result<Recovered> recover(store::Store& store) {
-  Recovered recovered;
-  CANARYD_TRY_ASSIGN(recovered.latest, store.latest());
-  for (const store::JournalRow& row : recovered.latest) {
-    const auto state = rollout::parse_state(row.entry.state);
-    if (!state) continue;  // Controller::create says so, if the rollout is still configured.
-    store::EvidenceQuery query;
-    query.rollout = row.entry.rollout;
-    query.run = state->run;
-    std::vector<store::EvidenceRow>& rows = recovered.evidence[row.entry.rollout];
-    for (;;) {
-      CANARYD_TRY_ASSIGN(std::vector<store::EvidenceRow> page, store.evidence(query));
-      const bool last = page.size() < query.limit;
-      rows.insert(rows.end(), page.begin(), page.end());
-      if (last) break;
-      query.from_index = rows.back().index + 1;
-    }
-  }
-  return recovered;
-}
-
-Result<std::shared_ptr<Runner>> make_runner(const std::shared_ptr<RunnerHost>& host,
-                                            const config::Rollout& config,
-                                            const Recovered& recovered,
-                                            WallTime now) {
-  rollout::State state = rollout::initial_state(config.plan, now);
-  for (const store::JournalRow& row : recovered.latest) {
-    if (row.entry.rollout != config.name) continue;
-    auto parsed = rollout::parse_state(row.entry.state);
-    if (!parsed) {
-      Error error = std::move(parsed).error();
-      error.context =
-          "rollout " + config.name + ": the journalled state cannot be read: " + error.context;
-      return fail(std::move(error));
-    }
-    state = std::move(*parsed);
-  }
-  std::vector<store::EvidenceRow> rows;
-  if (const auto found = recovered.evidence.find(config.name); found != recovered.evidence.end()) {
-    if (!found->second.empty() && found->second.front().run == state.run) rows = found->second;
-  }
-  auto evidence = Evidence::replay(config.name, state.run, config.analysis, rows);
-  if (!evidence) {
-    Error error = std::move(evidence).error();
-    error.context =
-        "rollout " + config.name + ": the journalled evidence cannot be read: " + error.context;
-    return fail(std::move(error));
-  }
-  // The crash came between the transition and its row of evidence.
-  const bool same_step =
-      evidence->weight() == state.weight && evidence->next_weight() == state.next_weight;
-  if (state.run > 0 && state.weight > BasisPoints(0) && !same_step) {
-    evidence->begin_step(state.weight, state.next_weight, state.weight.value() < BasisPoints::kMax);
-  }
-  auto runner = std::make_shared<Runner>(host, config, std::move(state), std::move(*evidence));
-  // The file may mean other versions now than the journal.
-  runner->prepare(config.plan);
-  return runner;
-}
-
-void announce_restart(Runner& runner, const char* why) {
-  if (runner.state().generation == 0) return;
-  rollout::Event event;
-  event.what = rollout::Restart{};
-  event.reason = why;
-  runner.handle(std::move(event), nullptr);
-}
-
 // ---- State
 
 Controller::State::State(Parts parts_in, config::Config config_in, Recovered recovered_in)
@@ -133,6 +65,7 @@ Controller::State::State(Parts parts_in, config::Config config_in, Recovered rec
       host(std::make_shared<RunnerHost>()),
       upstreams(parts.data_plane->workers()) {
   host->publish = [this](std::function<void()> done) { publish(std::move(done)); };
+  host->now = [this] { return parts.clock->now(); };
   host->wall_now = [this] { return parts.clock->wall_now(); };
   host->store = parts.store;
   host->log = parts.log;
@@ -308,7 +241,10 @@ void Controller::tick() {
   state.parts.collector->tick(state.second());
   state.absorb_blocks();
   // A transition may drop or add nobody, but it may complete at once and publish; the list stays.
-  for (const auto& runner : std::vector(state.runners)) state.tick_runner(*runner);
+  for (const auto& runner : std::vector(state.runners)) {
+    state.watch(*runner);
+    state.tick_runner(*runner);
+  }
   if (state.ticks % kSaveEveryTicks == 0) save();
 }
 

@@ -26,6 +26,8 @@ struct Controller::State {
   void publish(std::function<void()> done);
   void absorb_blocks();
   void tick_runner(Runner& runner);
+  // protection.cpp: before it.
+  void watch(Runner& runner) const;
   [[nodiscard]] std::vector<InForce> in_force() const;
   [[nodiscard]] Runner* find(std::string_view name) const noexcept;
   [[nodiscard]] std::int64_t second() const noexcept;

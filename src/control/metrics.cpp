@@ -107,6 +107,7 @@ telemetry::RolloutMetrics rollout_metrics(const Controller::State& state, const 
   metrics.state = rollout::to_string(at.phase);
   metrics.since_seconds = unix_seconds(at.since);
   metrics.weight = rollout::served_weight(at);
+  metrics.circuit_open = runner.circuit_open();
   metrics.steps = static_cast<std::uint32_t>(runner.config().plan.steps.size());
   if (metrics.weight > BasisPoints(0)) metrics.step = static_cast<std::uint32_t>(at.step + 1);
   if (const auto traffic = state.parts.collector->traffic(name)) {

@@ -47,11 +47,14 @@ Runner::Runner(std::shared_ptr<RunnerHost> host,
       admission_(rollout::admission(state_)) {
   // What is durable may be in force from the first table on.
   gate_->begin(gate_generation_, served_);
+  if (state_.phase == rollout::Phase::kSuspended) {
+    gate_->open(gate_generation_, host_->now() + config_.circuit.open_for);
+  }
 }
 
 InForce Runner::in_force() const {
   const auto step = static_cast<std::uint32_t>(state_.step);
-  return {served_, admission_, gate_generation_, epoch_, step, gate_};
+  return {served_, state_.weight, admission_, gate_generation_, epoch_, step, gate_};
 }
 
 // ---- The queue
@@ -195,16 +198,13 @@ void Runner::rise(const JobPointer& job) {
 void Runner::publish_rise(const JobPointer& job) {
   commit(*job);
   const routing::GateState seen = gate_->state();
-  const BasisPoints weight = served_;
   const auto self = shared_from_this();
   // The workers may have the table before publish() returns; what comes next in the queue must find
   // the evidence of this step begun all the same.
   const auto missing = std::make_shared<int>(2);
-  const auto arrived = [self, job, seen, weight, missing] {
+  const auto arrived = [self, job, seen, missing] {
     if (--*missing > 0 || self->host_->closed) return;
-    if (!self->braked_ && weight > seen.ceiling) {
-      static_cast<void>(self->gate_->raise(seen, weight));
-    }
+    self->lift_gate(job->transition.change, seen);
     self->finish(job, true);
   };
   host_->publish(arrived);
@@ -252,6 +252,7 @@ void Runner::commit(Job& job) {
   }
   served_ = served;
   admission_ = admission;
+  forget_circuit();
 }
 
 void Runner::update_evidence(const Job& job) {

@@ -34,12 +34,16 @@ struct RunnerHost {
   // Makes a table of what all runners have in force and posts it; `done` once every worker has it.
   // Before it returns, the evidence that was gathered under the old table has been absorbed.
   std::function<void(std::function<void()> done)> publish;
+  std::function<Monotonic()> now;
   std::function<WallTime()> wall_now;
   store::AsyncStore* store = nullptr;
   Log* log = nullptr;
   // Set by the owner when it goes: completions that come later do nothing.
   bool closed = false;
 };
+
+// Good probes in a row that close the circuit.
+inline constexpr std::uint32_t kProbesToClose = 5;
 
 class Runner : public std::enable_shared_from_this<Runner> {
  public:
@@ -51,6 +55,12 @@ class Runner : public std::enable_shared_from_this<Runner> {
     std::string refusal;  // kRefused, or why it failed.
   };
   using Done = std::function<void(const Answer&)>;
+
+  // Of the last 10 seconds: which share of their requests each version failed.
+  struct Surroundings {
+    double stable_failures = 0;
+    std::optional<Duration> slow_after;  // See CohortGate::slow_after(); not set: as before.
+  };
 
   // Counted since the daemon started, for metrics.
   struct Counts {
@@ -70,6 +80,11 @@ class Runner : public std::enable_shared_from_this<Runner> {
               std::optional<std::uint64_t> if_match = std::nullopt);
   // Once a second: one Tick to the machine, unless it is busy.
   void tick(const rollout::Tick& tick);
+  // runner_gate.cpp: what only control can know of the gate's surroundings, once a second before
+  // tick(); closes a circuit whose probes were good.
+  void watch(const Surroundings& surroundings);
+  // Several times a second: what the data plane did through the gate becomes a transition.
+  void look();
   // Before tables are made from a configuration with this plan: if it means another rollout, nobody
   // may come to its canary by the weight of this one. Lifted by replan() or a Restart event.
   void prepare(const rollout::Plan& next) noexcept;
@@ -84,6 +99,10 @@ class Runner : public std::enable_shared_from_this<Runner> {
   [[nodiscard]] const rollout::State& state() const noexcept { return state_; }
   [[nodiscard]] const Evidence& evidence() const noexcept { return evidence_; }
   [[nodiscard]] InForce in_force() const;
+  [[nodiscard]] bool circuit_open() const noexcept { return gate_->state().open; }
+  [[nodiscard]] routing::ProbeCount probes() const noexcept {
+    return gate_->probes(gate_generation_);
+  }
   [[nodiscard]] bool durable() const noexcept { return durable_; }
   [[nodiscard]] bool busy() const noexcept { return busy_; }
   [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
@@ -111,6 +130,9 @@ class Runner : public std::enable_shared_from_this<Runner> {
   [[nodiscard]] std::string evidence_text() const;
   void brake() noexcept;
   void release_brake() noexcept;
+  void happened(rollout::Event::What what);
+  void forget_circuit() noexcept;
+  void lift_gate(const rollout::Change& change, routing::GateState seen) noexcept;
   void perform(JobPointer job);
   void rise(const JobPointer& job);
   void publish_rise(const JobPointer& job);
@@ -144,6 +166,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   bool saving_ = false;
   bool flushing_ = false;
   bool store_failing_ = false;
+  Surroundings surroundings_;
   Counts counts_;
 };
 

@@ -12,6 +12,8 @@ routing::Traffic traffic_of(rollout::Admission admission) noexcept {
   switch (admission) {
     case rollout::Admission::kStableOnly:
       return routing::Traffic::kStableOnly;
+    case rollout::Admission::kProbeOnly:
+      return routing::Traffic::kProbeOnly;
     case rollout::Admission::kForceOnly:
       return routing::Traffic::kForceOnly;
     case rollout::Admission::kSplit:
@@ -77,7 +79,8 @@ routing::RolloutSpec make_rollout(const config::Rollout& rollout, const InForce&
   spec.stable = rollout.stable;
   spec.canary = rollout.canary;
   spec.traffic = traffic_of(in_force.admission);
-  spec.weight = in_force.weight;
+  const bool suspended = in_force.admission == rollout::Admission::kProbeOnly;
+  spec.weight = suspended ? in_force.waiting : in_force.weight;
   spec.sticky = make_sticky(rollout.cohort);
   spec.salt = rollout.cohort.salt;
   if (rollout.cohort.force) {
@@ -113,6 +116,9 @@ proxy::FailurePolicy make_policy(const config::Rollout& rollout) {
     policy.fallback.add(method_of(method));
   }
   policy.fallback.body_bytes_max = rollout.fallback.max_body;
+  policy.protection.circuit_failures =
+      static_cast<std::uint32_t>(rollout.circuit.consecutive_failures);
+  policy.protection.open_for = rollout.circuit.open_for;
   for (std::size_t code = 0; code < policy.status.size(); ++code) {
     if (settings.errors.has_status(static_cast<unsigned>(code))) policy.status.set(code);
   }

@@ -17,6 +17,7 @@ namespace canaryd::control {
 // What of a rollout is in force in the data plane.
 struct InForce {
   BasisPoints weight;
+  BasisPoints waiting;  // While suspended: whose users may probe.
   rollout::Admission admission = rollout::Admission::kForceOnly;
   std::uint64_t run = 0;
   std::uint64_t epoch = 0;  // Of weight and step: another one closes the open block of evidence.

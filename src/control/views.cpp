@@ -132,8 +132,13 @@ std::optional<std::string> next_sentence(const Runner& runner,
     case Phase::kHeld:
       return state.condemned ? "held after a bad verdict; `canaryctl retry` or `abort`"
                              : "held; goes on with evidence, or by `canaryctl promote`";
-    case Phase::kSuspended:
-      return "suspended: everybody is on stable";
+    case Phase::kSuspended: {
+      const auto wanted = std::to_string(runner.config().circuit.probes_failed);
+      return "suspended, everybody is on stable: probes answered " +
+             std::to_string(runner.probes().good) + " of " + std::to_string(kProbesToClose) +
+             " to resume, failed " + std::to_string(runner.probes().bad) + " of " + wanted +
+             " to roll back";
+    }
     case Phase::kBaking: {
       const Duration baked = now - state.timer_since;
       const Duration left = std::max(Duration::zero(), plan.bake.duration - baked);

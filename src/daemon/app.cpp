@@ -29,6 +29,7 @@ namespace canaryd::daemon {
 namespace {
 
 constexpr auto kTick = std::chrono::seconds(1);
+constexpr auto kLook = std::chrono::milliseconds(100);
 constexpr auto kDrainPoll = std::chrono::milliseconds(20);
 
 LogLevel log_level_of(config::LogLevel level) noexcept {
@@ -66,7 +67,11 @@ int exit_code_of(const Error& error) noexcept {
 class App {
  public:
   explicit App(AppOptions options)
-      : options_(std::move(options)), signals_(io_), tick_timer_(io_), drain_timer_(io_) {}
+      : options_(std::move(options)),
+        signals_(io_),
+        tick_timer_(io_),
+        look_timer_(io_),
+        drain_timer_(io_) {}
 
   int run() {
     if (!open_log() || !open_store() || !start_planes()) return exit_code_;
@@ -183,6 +188,16 @@ class App {
     controller_->tick();
     log_->info(log_event::kReady, "ready", {{"workers", plane_->workers()}});
     tick();
+    look();
+  }
+
+  void look() {
+    look_timer_.expires_after(kLook);
+    look_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error) return;
+      controller_->look();
+      look();
+    });
   }
 
   void tick() {
@@ -286,6 +301,7 @@ class App {
   std::string admin_address_;
   boost::asio::signal_set signals_;
   boost::asio::steady_timer tick_timer_;
+  boost::asio::steady_timer look_timer_;
   boost::asio::steady_timer drain_timer_;
   Monotonic drain_until_{};
   bool draining_ = false;

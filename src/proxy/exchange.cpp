@@ -137,7 +137,8 @@ net::Task<Next> Exchange::run() {
 void Exchange::clear_request() noexcept {
   route_ = nullptr;
   counters_ = nullptr;
-  client_told_ = covered_ = set_aside_ = fell_back_ = false;
+  client_told_ = covered_ = set_aside_ = fell_back_ = probe_ = slow_counted_ = false;
+  slow_after_ = Duration::zero();
   clear_try();
   request_.clear();
   request_parser_.reset();
@@ -260,6 +261,7 @@ ProxyError Exchange::decide() {
                                    connection_->peer_trusted(),
                                    state_.runtime.random()};
     pick_ = routing::pick_cohort(*route_->rollout, input);
+    if (pick_.cohort == Cohort::kCanary || pick_.may_probe) guard();
   }
   use_upstream(pick_.upstream);
   answering_ = pick_.cohort;
@@ -281,9 +283,11 @@ void Exchange::use_upstream(UpstreamId id) noexcept {
   balance_key_ = upstream_->needs_key() ? balance_key() : 0;
   timeouts_ = &upstream_spec().timeouts;
   const auto& of_routes = table_->snapshot.shared->route_timeouts;
-  if (of_routes.empty() || !of_routes[route_->id.index()].any()) return;
-  route_timeouts_ = of_routes[route_->id.index()].over(*timeouts_);
-  timeouts_ = &route_timeouts_;
+  if (!of_routes.empty() && of_routes[route_->id.index()].any()) {
+    route_timeouts_ = of_routes[route_->id.index()].over(*timeouts_);
+    timeouts_ = &route_timeouts_;
+  }
+  if (probe_ && !fell_back_) hasten();
 }
 
 // Requests of one user belong together, and those of one client where users are not told apart.
@@ -373,7 +377,9 @@ Next Exchange::after_response() noexcept {
 void Exchange::record(ProxyError error) {
   if (error != ProxyError::kNone) connection_->listener()->counters->count(error);
   if (counters_ == nullptr) return;
-  write_record(entry(error), *counters_, state_.dedupe, state_.options.failures.get());
+  const ExchangeRecord made = entry(error);
+  if (pick_.cohort == Cohort::kCanary) protect(made);
+  write_record(made, *counters_, state_.dedupe, state_.options.failures.get());
   counters_ = nullptr;
 }
 

@@ -64,7 +64,7 @@ class Exchange {
   [[nodiscard]] ProxyError start_relay();
   [[nodiscard]] bool relay(ProxyError& outcome);
   [[nodiscard]] net::Waiter::Awaiter relay_wait() noexcept;
-  [[nodiscard]] ProxyError woken(net::Wake wake) const noexcept;
+  [[nodiscard]] ProxyError woken(net::Wake wake) noexcept;
   [[nodiscard]] bool tries_again(ProxyError& error);
   [[nodiscard]] bool next_try();
   [[nodiscard]] bool may_retry(ProxyError error) noexcept;
@@ -109,6 +109,12 @@ class Exchange {
   [[nodiscard]] bool can_ask_stable() const noexcept;
   [[nodiscard]] bool sets_aside(std::uint16_t status) const noexcept;
   [[nodiscard]] const FailurePolicy* failure_policy() const noexcept;
+  // protection.cpp
+  void guard() noexcept;
+  void hasten() noexcept;
+  void charge_circuit() noexcept;
+  void protect(const ExchangeRecord& entry) noexcept;
+  void note_silence(FlowState up) noexcept;
   [[nodiscard]] bool wants_keep_alive() const noexcept;
   [[nodiscard]] bool yields() const noexcept {
     return up_ == FlowState::kYield || down_ == FlowState::kYield;
@@ -155,6 +161,9 @@ class Exchange {
   bool set_aside_ = false;            // It has: by the status in status_.
   bool fell_back_ = false;
   CanaryFailure canary_failure_;
+  bool probe_ = false;         // Of a canary that is suspended.
+  bool slow_counted_ = false;  // The circuit has counted its silence; how it ends is no news.
+  Duration slow_after_{};      // Silence that the circuit counts; 0: none, or counted already.
 
   upstream::ConcurrencySlot slot_;  // Held through all tries, and by a tunnel to its end.
 

@@ -39,11 +39,11 @@ bool Exchange::relay(ProxyError& outcome) {
     outcome = *end;
     return true;
   }
-  if (yields() && deadline(up_, down_) <= now()) {
-    outcome = expired(up_, down_);
-    return true;
-  }
-  return false;
+  if (!yields()) return false;
+  note_silence(up_);
+  if (deadline(up_, down_) > now()) return false;
+  outcome = expired(up_, down_);
+  return true;
 }
 
 net::Waiter::Awaiter Exchange::relay_wait() noexcept {
@@ -65,11 +65,12 @@ net::Waiter::Awaiter Exchange::relay_wait() noexcept {
 }
 
 // kNone: go on.
-ProxyError Exchange::woken(net::Wake wake) const noexcept {
+ProxyError Exchange::woken(net::Wake wake) noexcept {
   if (wake == net::Wake::kCancelled) return ProxyError::kClientGone;
+  if (wake != net::Wake::kTimeout) return ProxyError::kNone;
+  note_silence(up_);
   // Not if it was the try's, and others have used up the budget for another one meanwhile.
-  if (wake == net::Wake::kTimeout && deadline(up_, down_) <= now()) return expired(up_, down_);
-  return ProxyError::kNone;
+  return deadline(up_, down_) <= now() ? expired(up_, down_) : ProxyError::kNone;
 }
 
 // The outcome, if there is one. The response decides before the upload does: an upstream may refuse
@@ -323,7 +324,8 @@ Monotonic Exchange::deadline(FlowState up, FlowState down) const noexcept {
   } else if (stage_ == ResponseStage::kBody) {
     at = std::min(at, after(download_moved_at_, timeouts.body_idle));
   } else if (upstream_must_speak(up)) {
-    at = std::min(at, after(std::max(upload_moved_at_, download_moved_at_), timeouts.first_byte));
+    const Monotonic since = std::max(upload_moved_at_, download_moved_at_);
+    at = std::min({at, after(since, timeouts.first_byte), after(since, slow_after_)});
   }
   return at;
 }

@@ -65,8 +65,11 @@ bool Exchange::falls_back(ProxyError error) const noexcept {
 // As if the canary had never been asked, but for what it left behind.
 void Exchange::fall_back(ProxyError error) {
   const routing::Rollout& rollout = *route_->rollout;
+  // Not with the record: stable may take its time.
+  if (is_charged(*failure_policy(), error, status_)) charge_circuit();
   canary_failure_ = {error, status_};
   fell_back_ = true;
+  slow_after_ = Duration::zero();
   covered_ = set_aside_ = false;
   leave_upstream();
   clear_response();

@@ -5,23 +5,6 @@
 namespace canaryd::proxy {
 namespace {
 
-bool charged(const ExchangeRecord& record) noexcept {
-  const FailurePolicy& policy = *record.policy;
-  switch (record.error) {
-    case ProxyError::kNone:
-      return policy.is_failure(record.upstream_status);
-    case ProxyError::kTimeout:
-      return policy.timeout;
-    case ProxyError::kConnectFailed:
-    case ProxyError::kUpstreamReset:
-    case ProxyError::kUpstreamProtocol:
-    case ProxyError::kNoHealthyEndpoint:
-      return policy.reset;
-    default:
-      return false;
-  }
-}
-
 // Of the version that is charged, whatever the client was told.
 std::uint16_t charged_status(const ExchangeRecord& record) noexcept {
   if (record.fallback == stats::Fallback::kNone) return record.status;
@@ -44,11 +27,30 @@ bool is_blameless(ProxyError error) noexcept {
   }
 }
 
+bool is_charged(const FailurePolicy& policy,
+                ProxyError error,
+                std::uint16_t upstream_status) noexcept {
+  switch (error) {
+    case ProxyError::kNone:
+      return policy.is_failure(upstream_status);
+    case ProxyError::kTimeout:
+      return policy.timeout;
+    case ProxyError::kConnectFailed:
+    case ProxyError::kUpstreamReset:
+    case ProxyError::kUpstreamProtocol:
+    case ProxyError::kNoHealthyEndpoint:
+      return policy.reset;
+    default:
+      return false;
+  }
+}
+
 stats::Judgement judge(const ExchangeRecord& record) noexcept {
   if (record.policy == nullptr || !record.pick->counts_for_analysis || is_blameless(record.error)) {
     return stats::Judgement::kExcluded;
   }
-  return charged(record) ? stats::Judgement::kBad : stats::Judgement::kGood;
+  return is_charged(*record.policy, record.error, record.upstream_status) ? stats::Judgement::kBad
+                                                                          : stats::Judgement::kGood;
 }
 
 void write_record(const ExchangeRecord& record,

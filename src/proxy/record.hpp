@@ -37,6 +37,11 @@ struct ExchangeRecord {
 // Not the version's doing: the client's fault, or our own limits.
 [[nodiscard]] bool is_blameless(ProxyError error) noexcept;
 
+// Whether what the version did counts as its failure, whoever was asking.
+[[nodiscard]] bool is_charged(const FailurePolicy& policy,
+                              ProxyError error,
+                              std::uint16_t upstream_status) noexcept;
+
 // Before the dedupe: good, bad or excluded.
 [[nodiscard]] stats::Judgement judge(const ExchangeRecord& record) noexcept;
 

@@ -64,6 +64,8 @@ std::string_view to_string(Admission admission) noexcept {
   switch (admission) {
     case Admission::kStableOnly:
       return "stable_only";
+    case Admission::kProbeOnly:
+      return "probe_only";
     case Admission::kForceOnly:
       return "force_only";
     case Admission::kSplit:
@@ -95,6 +97,7 @@ BasisPoints served_weight(const State& state) noexcept {
 
 Admission admission(const State& state) noexcept {
   if (state.phase == Phase::kIdle) return Admission::kForceOnly;
+  if (state.phase == Phase::kSuspended && state.weight.value() > 0) return Admission::kProbeOnly;
   return served_weight(state).value() == 0 ? Admission::kStableOnly : Admission::kSplit;
 }
 

@@ -38,6 +38,7 @@ void draw(Pick& pick, const Rollout& rollout, const StickyKey& key) noexcept {
     pick.bucket = bucket_of(pick.key_hash);
   }
   pick.cohort = pick.bucket < pick.weight.value() ? Cohort::kCanary : Cohort::kStable;
+  pick.may_probe = rollout.traffic == Traffic::kProbeOnly && pick.bucket < rollout.weight.value();
 }
 
 }  // namespace
@@ -54,6 +55,7 @@ Pick pick_cohort(const Rollout& rollout, const PickInput& input) noexcept {
   if (const auto forced = forced_cohort(rollout.force, input)) {
     pick.forced = true;
     pick.counts_for_analysis = false;
+    pick.may_probe = false;
     pick.cohort = evicted ? Cohort::kStable : *forced;
   } else if (key.fresh && pick.weight > BasisPoints(0)) {
     // While nobody is split nobody needs a cookie, and a response without one can be cached.

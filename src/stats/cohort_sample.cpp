@@ -18,6 +18,7 @@ CohortSample make_sample(const CounterSnapshot& counts, Duration over) {
   sample.p50 = counts.latency.quantile(0.50);
   sample.p90 = counts.latency.quantile(0.90);
   sample.p99 = counts.latency.quantile(0.99);
+  sample.p999 = counts.latency.quantile(0.999);
   return sample;
 }
 

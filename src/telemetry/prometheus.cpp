@@ -112,6 +112,11 @@ void write_protection(const MetricsSnapshot& from, Families& to) {
       failures.add(traffic_labels(traffic), traffic.user_failures);
     }
   }
+  auto circuit = to.gauge("canaryd_rollout_circuit_open",
+                          "1 while the canary is suspended and gets single probes only.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    circuit.add({{"rollout", rollout.name}}, rollout.circuit_open ? 1 : 0);
+  }
   auto fallbacks = to.counter("canaryd_rollout_fallbacks_total",
                               "Failures of the canary that stable was asked to answer.");
   for (const RolloutMetrics& rollout : from.rollouts) {

@@ -1,4 +1,7 @@
-"""Whole rollouts under load: a good canary goes up by evidence, a bad one comes down by evidence."""
+"""Whole rollouts under load: a good canary goes up by evidence, a bad one comes down by evidence.
+
+The circuit, which is faster than any evidence, is off here; test_circuit.py has it on.
+"""
 
 import json
 import os
@@ -8,10 +11,14 @@ import unittest
 from harness import IntegrationCase, PATIENCE, wait_until
 
 DEMO_LOAD = os.environ.get("DEMO_LOAD_BIN", "demo_load")
+BY_EVIDENCE = {"circuit": {"consecutive_failures": 0}}
 QUICK = {"tolerance": {"errors": {"relative": 50, "absolute": 5}}}
 
 
 class RolloutTest(IntegrationCase):
+    def start_rollout(self, **more):
+        return super().start_rollout(**{"rollout": BY_EVIDENCE, **more})
+
     def start_load(self, rate=300):
         host, port = self.daemon.public
         load = subprocess.Popen(

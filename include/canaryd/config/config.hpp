@@ -174,12 +174,21 @@ struct Fallback {
   friend bool operator==(const Fallback&, const Fallback&) = default;
 };
 
+// A run of failures takes the canary out of use before any verdict; probes bring it back.
+struct Circuit {
+  std::uint64_t consecutive_failures = 5;  // 0: off.
+  Duration open_for = 5s;
+  std::uint64_t probes_failed = 3;
+  friend bool operator==(const Circuit&, const Circuit&) = default;
+};
+
 struct Rollout {
   std::string name;
   UpstreamId stable;
   UpstreamId canary;
   CohortRules cohort;
   Fallback fallback;
+  Circuit circuit;
   // What the state machine follows; passes rollout::problems(). Its name, stable, canary, salt and
   // mode repeat what stands beside it.
   rollout::Plan plan;

@@ -62,6 +62,9 @@ class Controller final : public Backend {
   void start(std::function<void(Result<void>)> done);
   // Once a second.
   void tick();
+  // Several times a second: what the data plane has done by itself (routing/cohort_gate.hpp)
+  // becomes a transition.
+  void look();
   // Not ready any more; listeners are the daemon's to drain.
   void set_draining() noexcept;
   // Writes what is left of the evidence.

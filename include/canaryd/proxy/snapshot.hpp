@@ -52,6 +52,13 @@ struct FallbackPolicy {
   }
 };
 
+// What the data plane does by itself when the canary fails (routing/cohort_gate.hpp).
+struct Protection {
+  std::uint32_t circuit_failures = 0;  // In a row; 0: the circuit never opens.
+  Duration open_for = std::chrono::seconds(5);
+  std::optional<std::uint64_t> exposure_max;
+};
+
 // What of a rollout's traffic counts as a failure of the version that served it.
 struct FailurePolicy {
   std::bitset<600> status;  // Index: status code.
@@ -59,6 +66,7 @@ struct FailurePolicy {
   bool timeout = true;
   std::int64_t dedupe_window_seconds = 10;
   FallbackPolicy fallback;
+  Protection protection;
 
   [[nodiscard]] bool is_failure(std::uint16_t code) const noexcept {
     return code < status.size() && status.test(code);

@@ -60,9 +60,10 @@ enum class HoldReason : std::uint8_t {
 // What the machine takes from the analysis.
 enum class Judgement : std::uint8_t { kHold, kAccept, kRollback };
 
-// Whom the data plane may send to the canary. The same three as in the routing table.
+// Whom the data plane may send to the canary, from fewer to more. The same as in the routing table.
 enum class Admission : std::uint8_t {
   kStableOnly,  // Nobody, forced or not.
+  kProbeOnly,   // Single requests, to see whether it answers again.
   kForceOnly,   // Only who asks for it by the force header.
   kSplit,       // By weight; force and segments are honoured.
 };

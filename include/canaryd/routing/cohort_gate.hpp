@@ -6,33 +6,78 @@
 // worker has the table. What is in force is min(weight of the table, ceiling of the gate), so that
 // it takes both to send somebody to the canary.
 //
-// The ceiling belongs to a generation of the rollout. begin() starts a new one; lowering or raising
-// in the name of an older one does nothing, so a request that outlived its revision cannot brake
-// the next one. A raise names the state it was decided on and fails if anybody lowered meanwhile.
-// Only control raises and a lowering always lowers, so a state never returns by itself and one
+// Two things bring the ceiling to 0 without control:
+//   - the circuit opens: so many canary requests in a row failed (failed()). Then single requests
+//     may be claimed as probes, from a time on that was set before the circuit opened;
+//   - the exposure budget is spent: more canary failures reached users than allowed (exposed()).
+// Either stays so until control has decided what follows.
+//
+// Everything belongs to a generation of the rollout. begin() starts a new one; what is done in the
+// name of an older one does nothing, so a request that outlived its revision cannot brake the next
+// one. A raise names the state it was decided on and fails if anybody lowered meanwhile. Only
+// control raises and a lowering always lowers, so a state never returns by itself and one
 // compare-and-swap is enough.
 //
-// Thread rule: state(), ceiling() and lower() from any thread; begin() and raise() from control
-// only. Lock-free.
+// Thread rule: what stands under "the data plane" from any thread; what stands under "control" from
+// the control thread only. Lock-free. Limits: generations below 2^40, counts up to 2^24 - 1.
 #pragma once
 
+#include "canaryd/base/clock.hpp"
 #include "canaryd/base/strong.hpp"
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
 namespace canaryd::routing {
 
 struct GateState {
-  std::uint64_t generation = 0;  // Below 2^48.
+  std::uint64_t generation = 0;
   BasisPoints ceiling;
+  bool open = false;   // The circuit is: nobody but probes.
+  bool spent = false;  // The exposure budget is.
   friend bool operator==(const GateState&, const GateState&) = default;
+};
+
+struct ProbeCount {
+  std::uint32_t good = 0;  // In a row.
+  std::uint32_t bad = 0;   // In a row.
+  friend bool operator==(const ProbeCount&, const ProbeCount&) = default;
+};
+
+// A count that belongs to a generation, in one word: in any other generation it is 0. A change in
+// the name of an older generation than the word's does nothing.
+class GenerationCount {
+ public:
+  static constexpr std::uint64_t kMax = (std::uint64_t{1} << 24U) - 1;
+
+  // Whatever the generation: for the question whether there is anything to forget.
+  [[nodiscard]] bool any() const noexcept {
+    return (word_.load(std::memory_order_relaxed) & kMax) != 0;
+  }
+  [[nodiscard]] std::uint64_t of(std::uint64_t generation) const noexcept;
+  // Returns what it has become; stops at kMax.
+  std::uint64_t add(std::uint64_t generation, std::uint64_t count) noexcept;
+  void take(std::uint64_t generation, std::uint64_t count) noexcept;
+  void set(std::uint64_t generation, std::uint64_t count) noexcept;
+
+ private:
+  template <class Next>
+  std::uint64_t change(std::uint64_t generation, const Next& next) noexcept;
+
+  std::atomic<std::uint64_t> word_{0};
 };
 
 // On a cache line of its own: every worker reads it, and a neighbour that is written often would
 // slow them all.
 class alignas(64) CohortGate {
  public:
+  // Between two probes, and how long one waits for its answer at most.
+  static constexpr Duration kProbeEvery = std::chrono::seconds(1);
+  static constexpr Duration kProbeTime = std::chrono::seconds(2);
+  // If no request that stable could answer in the canary's place came for so long, any may probe.
+  static constexpr Duration kProbeAnyAfter = std::chrono::seconds(10);
+
   // Generation 0, ceiling 0: a gate that nobody opened lets nobody through.
   CohortGate() = default;
   CohortGate(const CohortGate&) = delete;
@@ -42,18 +87,72 @@ class alignas(64) CohortGate {
   [[nodiscard]] BasisPoints ceiling() const noexcept;
   [[nodiscard]] BasisPoints effective(BasisPoints table_weight) const noexcept;
 
+  // ---- The data plane
+
   // True if this call lowered the ceiling; false if it was as low already, or the generation is
   // another one.
   bool lower(std::uint64_t generation, BasisPoints to) noexcept;
+  // A request to the canary did not fail. One load and one branch, unless one has failed before.
+  void succeeded(std::uint64_t generation) noexcept {
+    if (failures_.any()) failures_.set(generation, 0);
+  }
+  // One has. The `limit`-th in a row opens the circuit; true for the call that did. Probes may come
+  // from `probe_from` on.
+  bool failed(std::uint64_t generation, std::uint32_t limit, Monotonic probe_from) noexcept;
+  // A user saw the canary fail. True for the call that has brought it over `max`.
+  bool exposed(std::uint64_t generation, std::optional<std::uint64_t> max) noexcept;
+  // True: this request is the next probe. `covered`: stable answers if it fails.
+  [[nodiscard]] bool claim_probe(std::uint64_t generation, Monotonic now, bool covered) noexcept;
+  void probed(std::uint64_t generation, bool good) noexcept;
+  // Silent for longer than this a request counts as failed; 0: not known.
+  [[nodiscard]] Duration slow_after() const noexcept {
+    return Duration(slow_after_.load(std::memory_order_relaxed));
+  }
+
+  // ---- Control
+
   // True if the gate was still in the state `seen` and the ceiling is now `to`, which must not be
-  // lower.
+  // lower. Never while the circuit is open or the budget spent.
   [[nodiscard]] bool raise(GateState seen, BasisPoints to) noexcept;
   // Starts a generation, which must be a later one, with this ceiling; false if it is not later.
   bool begin(std::uint64_t generation, BasisPoints ceiling) noexcept;
+  // Opens the circuit whatever was counted: an unhealthy canary, or a restart from a suspension.
+  void open(std::uint64_t generation, Monotonic probe_from) noexcept;
+  // As raise(), but closes the circuit, and what was counted for it is forgotten. Not once the
+  // budget is spent.
+  bool close(GateState seen, BasisPoints to) noexcept;
+  // The budget was spent without the canary's fault and has been given back: now only the circuit
+  // is open.
+  bool reprieve(GateState seen, Monotonic probe_from) noexcept;
+
+  [[nodiscard]] ProbeCount probes(std::uint64_t generation) const noexcept;
+  void forget_probes(std::uint64_t generation) noexcept { probes_.set(generation, 0); }
+  [[nodiscard]] std::uint64_t exposure_used(std::uint64_t generation) const noexcept {
+    return used_.of(generation);
+  }
+  void give_back(std::uint64_t generation, std::uint64_t count) noexcept {
+    used_.take(generation, count);
+  }
+  // What the journal knows of this generation's use.
+  void recall(std::uint64_t generation, std::uint64_t used) noexcept {
+    used_.set(generation, used);
+  }
+  void set_slow_after(Duration duration) noexcept;
 
  private:
-  // Generation and ceiling in one word, so that they are read and changed together.
+  // Puts `next(state)` in place of the state as long as there is one; whether there was.
+  template <class Next>
+  bool change(const Next& next) noexcept;
+
+  // Generation, the two flags and the ceiling in one word, so that they are read and changed
+  // together. The ceiling is 0 with either flag.
   std::atomic<std::uint64_t> word_{0};
+  std::atomic<std::int64_t> slow_after_{0};
+  // Written with failures only; apart from what every request reads.
+  alignas(64) GenerationCount failures_;
+  GenerationCount used_;
+  GenerationCount probes_;  // Good ones times kBadLimit, plus bad ones.
+  std::atomic<std::int64_t> next_probe_{0};
 };
 
 }  // namespace canaryd::routing

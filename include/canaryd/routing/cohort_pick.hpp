@@ -7,8 +7,8 @@
 // holds it still).
 //
 // In order:
-//   1. Safety. Traffic::kStableOnly, or an effective weight of 0 while splitting: everybody to
-//   stable, forced or not.
+//   1. Safety. Traffic::kStableOnly or kProbeOnly, or an effective weight of 0 while splitting:
+//   everybody to stable, forced or not.
 //   2. Force. "always" or "never" in the force header or cookie, if the peer may use it. Left out
 //   of the analysis.
 //   3. Weight. bucket < min(weight, gate's ceiling). A request without a key has the last bucket:
@@ -37,6 +37,7 @@ struct Pick {
   bool forced = false;  // A force header or cookie was honoured, or overruled by safety.
   bool counts_for_analysis = true;  // The cohort was drawn by lot.
   bool issue_cookie = false;        // The response should set `fresh_id` as the cookie.
+  bool may_probe = false;           // Stable's now, but of the canary's users: see kProbeOnly.
   std::uint16_t bucket = 0;         // Below kBuckets.
   BasisPoints weight;               // What was in force: min(table, gate); 0 unless splitting.
   UpstreamId upstream;

@@ -68,7 +68,9 @@ struct RouteSpec {
 enum class Traffic : std::uint8_t {
   kSplit,       // By weight; force is honoured while the effective weight is above 0.
   kForceOnly,   // Idle: stable, but force is honoured. Weight and gate are not looked at.
-  kStableOnly,  // Suspended, rolled back, aborted, weight set to 0: everybody, forced or not.
+  kStableOnly,  // Rolled back, aborted, weight set to 0: everybody, forced or not.
+  kProbeOnly,   // Suspended: as kStableOnly, but of those whom the weight would send to the canary
+                // single ones may, as probes, when the gate says so.
 };
 
 struct ForceSpec {

@@ -24,6 +24,7 @@ struct CohortSample {
   std::optional<Duration> p50;
   std::optional<Duration> p90;
   std::optional<Duration> p99;
+  std::optional<Duration> p999;
   friend bool operator==(const CohortSample&, const CohortSample&) = default;
 };
 

@@ -109,6 +109,7 @@ struct RolloutMetrics {
   std::uint32_t steps = 0;
   BasisPoints weight;                      // Of the canary, in force.
   std::optional<double> observed_ratio{};  // Share of the canary.
+  bool circuit_open = false;
   std::vector<TransitionCount> transitions{};
   std::vector<LabelledCount> rollbacks{};  // By reason.
   std::vector<AnalysisMetrics> analysis{};

@@ -31,15 +31,15 @@ class IntegrationCase(unittest.TestCase):
         return self.daemon.start(base_config(self.folder, scripted, **more))
 
     def start_rollout(self, steps=None, start="manual", analysis=None, **more):
-        """Two upstreams, v1 and v2, under the rollout `shop`; cohort by X-User-Id."""
+        """Two upstreams, v1 and v2, under the rollout `shop`; cohort by X-User-Id. `rollout` adds keys to it."""
         self.v1, self.v2 = self.upstream("v1"), self.upstream("v2")
         self.start({"v1": self.v1, "v2": self.v2}, **self.rollout_config(steps, start, analysis, **more))
         if start == "auto":
             wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the start of the rollout")
         return self.daemon
 
-    def rollout_config(self, steps=None, start="manual", analysis=None, **more):
-        rollout = {
+    def rollout_config(self, steps=None, start="manual", analysis=None, rollout=None, **more):
+        shop = {
             "stable": "v1",
             "canary": "v2",
             "revision": "2",
@@ -48,9 +48,10 @@ class IntegrationCase(unittest.TestCase):
             "steps": steps or [{"weight": weight, "min_duration": "1h"} for weight in (1, 5, 25, 50, 100)],
         }
         if analysis:
-            rollout["analysis"] = analysis
+            shop["analysis"] = analysis
+        shop.update(rollout or {})
         routes = [{"name": "all", "match": {"path_prefix": "/"}, "rollout": "shop"}]
-        return {"rollouts": {"shop": rollout}, "routes": routes, **more}
+        return {"rollouts": {"shop": shop}, "routes": routes, **more}
 
     def client(self):
         client = RawClient(self.daemon.public)

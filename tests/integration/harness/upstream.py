@@ -25,7 +25,7 @@ def pattern(count):
 
 
 class ScriptedUpstream:
-    def __init__(self, name):
+    def __init__(self, name, port=0):
         self.name = name
         self.failing = False
         self.hits = collections.Counter()
@@ -34,7 +34,7 @@ class ScriptedUpstream:
         self._release = threading.Event()
         self._connections = set()
         self._listener = None
-        self.port = 0
+        self.port = port
         self.open()
 
     @property

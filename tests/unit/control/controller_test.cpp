@@ -61,6 +61,60 @@ TEST_F(ControllerTest, ABadCanaryIsTakenOffInSeconds) {
   EXPECT_EQ(disk_.journal().back().entry.cause, "verdict");
 }
 
+// The data plane has opened it; at the next look it is journalled, and everybody may know.
+TEST_F(ControllerTest, AnOpenCircuitIsFollowedAndShown) {
+  boot();
+  second();
+  second();
+  const routing::Rollout& rollout = plane_.held.at(0).shared->table->rollouts().at(0);
+  EXPECT_EQ(rollout.gate->slow_after(), Duration(1s)) << "three times 5 ms, but at least this";
+  const auto& protection = plane_.held[0].shared->failures.at(0).protection;
+  EXPECT_EQ(protection.circuit_failures, 5U);
+  EXPECT_EQ(protection.open_for, Duration(5s));
+  const std::shared_ptr<routing::CohortGate> gate = rollout.gate;
+  const std::uint64_t generation = rollout.generation;
+  for (int i = 0; i < 5; ++i) gate->failed(generation, 5, clock_.now());
+  controller_->look();
+  settle();
+  EXPECT_EQ(view().state, "suspended");
+  EXPECT_EQ(view().weight.target, BasisPoints(0));
+  EXPECT_EQ(plane_.held[0].shared->table->rollouts()[0].traffic, routing::Traffic::kProbeOnly);
+  EXPECT_EQ(plane_.held[0].shared->table->rollouts()[0].weight, BasisPoints(1000));
+  gate->probed(generation, true);
+  EXPECT_THAT(view().next.value(), HasSubstr("probes answered 1 of 5 to resume"));
+  EXPECT_THAT(controller_->metrics_text(),
+              HasSubstr("canaryd_rollout_circuit_open{rollout=\"shop\"} 1"));
+  for (int i = 0; i < 4; ++i) gate->probed(generation, true);
+  second();
+  EXPECT_EQ(view().state, "progressing");
+  EXPECT_EQ(effective(), 10);
+  EXPECT_THAT(controller_->metrics_text(),
+              HasSubstr("canaryd_rollout_circuit_open{rollout=\"shop\"} 0"));
+}
+
+// Stable's own failures of the last seconds decide whose fault the probes are.
+TEST_F(ControllerTest, ProbesThatFailBesideAFailingStableBlameNobody) {
+  boot();
+  for (int i = 0; i < 4; ++i) second();
+  const routing::Rollout& rollout = plane_.held.at(0).shared->table->rollouts().at(0);
+  const std::shared_ptr<routing::CohortGate> gate = rollout.gate;
+  const std::uint64_t generation = rollout.generation;
+  for (int i = 0; i < 5; ++i) gate->failed(generation, 5, clock_.now());
+  controller_->look();
+  settle();
+  for (int i = 0; i < 10; ++i) second(1200);
+  for (int i = 0; i < 3; ++i) gate->probed(generation, false);
+  controller_->look();
+  settle();
+  EXPECT_EQ(view().state, "suspended");
+  EXPECT_EQ(view().reason, "environment_degraded");
+  for (int i = 0; i < 11; ++i) second();
+  for (int i = 0; i < 3; ++i) gate->probed(generation, false);
+  controller_->look();
+  settle();
+  EXPECT_EQ(view().state, "rolled_back");
+}
+
 TEST_F(ControllerTest, ModeObserveNeverMovesByItself) {
   file_ = file_with(kListener, kRollout + "    analysis: {mode: observe}\n");
   boot();

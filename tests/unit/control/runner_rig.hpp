@@ -89,6 +89,7 @@ class RunnerRig : public ::testing::Test {
     host_ = std::make_shared<RunnerHost>();
     host_->store = store_.get();
     host_->log = log_.get();
+    host_->now = [this] { return clock_.now(); };
     host_->wall_now = [this] { return clock_.wall_now(); };
     host_->publish = [this](std::function<void()> done) { take_table(std::move(done)); };
     MemoryStore reader(disk_);

@@ -92,7 +92,7 @@ TEST(StateTextTest, DamagedTextNeverCrashesAndNeverReadsAsSomethingElse) {
 TEST(StateTest, AdmissionFollowsTheContract) {
   EXPECT_EQ(admission(in_phase(Phase::kIdle).state), Admission::kForceOnly);
   EXPECT_EQ(admission(in_phase(Phase::kProgressing).state), Admission::kSplit);
-  EXPECT_EQ(admission(in_phase(Phase::kSuspended).state), Admission::kStableOnly);
+  EXPECT_EQ(admission(in_phase(Phase::kSuspended).state), Admission::kProbeOnly);
   EXPECT_EQ(admission(in_phase(Phase::kRolledBack).state), Admission::kStableOnly);
   EXPECT_EQ(admission(in_phase(Phase::kAborted).state), Admission::kStableOnly);
   EXPECT_EQ(admission(in_phase(Phase::kPromoted).state), Admission::kSplit);

@@ -230,7 +230,7 @@ TEST(TickTest, TheCircuitSuspendsAndResumesTheSameWeight) {
     EXPECT_EQ(down.change.direction, Direction::kDown);
     EXPECT_EQ(driver.state.phase, Phase::kSuspended);
     EXPECT_EQ(driver.percent(), 0);
-    EXPECT_EQ(admission(driver.state), Admission::kStableOnly);
+    EXPECT_EQ(admission(driver.state), Admission::kProbeOnly);
     EXPECT_EQ(driver.send(CircuitOpened{}).outcome, Outcome::kUnchanged);
     const Transition up = driver.after(5s).send(CircuitClosed{});
     EXPECT_EQ(up.change.direction, Direction::kUp);

@@ -2,11 +2,19 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <optional>
 #include <thread>
 #include <vector>
 
 namespace canaryd::routing {
 namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Monotonic kNow{100s};
+constexpr BasisPoints kQuarter{2500};
 
 TEST(CohortGate, LetsNobodyThroughUntilItIsOpened) {
   CohortGate gate;
@@ -40,8 +48,8 @@ TEST(CohortGate, GenerationsOnlyGrow) {
   EXPECT_TRUE(gate.begin(7, BasisPoints(500)));
   EXPECT_FALSE(gate.begin(7, BasisPoints(10000)));
   EXPECT_FALSE(gate.begin(6, BasisPoints(10000)));
-  EXPECT_TRUE(gate.begin((std::uint64_t{1} << 48U) - 1, BasisPoints(3)));
-  EXPECT_EQ(gate.state(), (GateState{(std::uint64_t{1} << 48U) - 1, BasisPoints(3)}));
+  EXPECT_TRUE(gate.begin((std::uint64_t{1} << 40U) - 1, BasisPoints(3)));
+  EXPECT_EQ(gate.state(), (GateState{(std::uint64_t{1} << 40U) - 1, BasisPoints(3)}));
 }
 
 // Control decided on what it saw; a worker was faster.
@@ -70,6 +78,136 @@ TEST(CohortGate, TheLowestOfManyWins) {
   for (auto& worker : workers) worker.join();
   EXPECT_EQ(gate.ceiling(), BasisPoints(101));
   EXPECT_LE(won[0] + won[1] + won[2] + won[3], 9999 - 100);
+}
+
+// ---- The circuit
+
+TEST(CohortGate, ARunOfFailuresOpensTheCircuit) {
+  CohortGate gate;
+  gate.begin(7, kQuarter);
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(gate.failed(7, 5, kNow));
+  EXPECT_EQ(gate.effective(kQuarter), kQuarter);
+  EXPECT_TRUE(gate.failed(7, 5, kNow));
+  EXPECT_EQ(gate.state(), (GateState{7, BasisPoints(0), true, false}));
+  EXPECT_EQ(gate.effective(kQuarter), BasisPoints(0));
+  EXPECT_FALSE(gate.failed(7, 5, kNow)) << "it is open already";
+}
+
+TEST(CohortGate, ASuccessBetweenBeginsTheRunAnew) {
+  CohortGate gate;
+  gate.begin(7, kQuarter);
+  for (int round = 0; round < 10; ++round) {
+    for (int i = 0; i < 4; ++i) gate.failed(7, 5, kNow);
+    gate.succeeded(7);
+  }
+  EXPECT_FALSE(gate.state().open);
+}
+
+TEST(CohortGate, AnotherGenerationsOutcomesCountForNothing) {
+  CohortGate gate;
+  gate.begin(7, kQuarter);
+  for (int i = 0; i < 4; ++i) gate.failed(7, 5, kNow);
+  gate.begin(8, kQuarter);
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(gate.failed(7, 5, kNow));
+  for (int i = 0; i < 4; ++i) gate.failed(8, 5, kNow);
+  gate.succeeded(7);
+  EXPECT_FALSE(gate.state().open);
+  EXPECT_TRUE(gate.failed(8, 5, kNow)) << "what came from the past must not end the run either";
+}
+
+TEST(CohortGate, FailuresBeforeItWasShutDoNotOpenItAfterwards) {
+  CohortGate gate;
+  gate.begin(1, kQuarter);
+  gate.lower(1, BasisPoints(0));
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(gate.failed(1, 5, kNow));
+  EXPECT_TRUE(gate.raise(gate.state(), kQuarter));
+  EXPECT_FALSE(gate.failed(1, 5, kNow));
+}
+
+// Control decided on a gate that was shut, and the circuit opened meanwhile; or it was open
+// already.
+TEST(CohortGate, OnlyCloseLiftsAnOpenCircuit) {
+  CohortGate gate;
+  gate.begin(1, kQuarter);
+  const GateState seen = gate.state();
+  for (int i = 0; i < 5; ++i) gate.failed(1, 5, kNow);
+  EXPECT_FALSE(gate.raise(seen, BasisPoints(5000)));
+  EXPECT_FALSE(gate.raise(gate.state(), BasisPoints(5000)));
+  EXPECT_FALSE(gate.close(seen, kQuarter)) << "not the state it was decided on";
+  gate.probed(1, false);
+  EXPECT_TRUE(gate.close(gate.state(), kQuarter));
+  EXPECT_EQ(gate.state(), (GateState{1, kQuarter}));
+  EXPECT_EQ(gate.probes(1), (ProbeCount{}));
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(gate.failed(1, 5, kNow));
+  EXPECT_TRUE(gate.failed(1, 5, kNow));
+}
+
+TEST(CohortGate, ANewGenerationIsNotOpen) {
+  CohortGate gate;
+  gate.begin(1, kQuarter);
+  gate.open(1, kNow);
+  gate.begin(2, BasisPoints(0));
+  EXPECT_EQ(gate.state(), (GateState{2, BasisPoints(0)}));
+  EXPECT_FALSE(gate.claim_probe(2, kNow, true));
+}
+
+TEST(CohortGate, OneProbeASecondFromTheGivenTimeOn) {
+  CohortGate gate;
+  gate.begin(1, kQuarter);
+  EXPECT_FALSE(gate.claim_probe(1, kNow, true)) << "the circuit is closed";
+  for (int i = 0; i < 5; ++i) gate.failed(1, 5, kNow + 5s);
+  EXPECT_FALSE(gate.claim_probe(1, kNow + 4999ms, true));
+  EXPECT_TRUE(gate.claim_probe(1, kNow + 5s, true));
+  EXPECT_FALSE(gate.claim_probe(1, kNow + 5s, true));
+  EXPECT_FALSE(gate.claim_probe(1, kNow + 5999ms, true));
+  EXPECT_TRUE(gate.claim_probe(1, kNow + 6s, true));
+  EXPECT_FALSE(gate.claim_probe(2, kNow + 60s, true));
+}
+
+TEST(CohortGate, AnyRequestProbesOnceNoCoveredOneCame) {
+  CohortGate gate;
+  gate.begin(1, kQuarter);
+  gate.open(1, kNow);
+  EXPECT_FALSE(gate.claim_probe(1, kNow + 9999ms, false));
+  EXPECT_TRUE(gate.claim_probe(1, kNow + 9999ms, true));
+  EXPECT_FALSE(gate.claim_probe(1, kNow + 10s, false));
+  EXPECT_TRUE(gate.claim_probe(1, kNow + 21s, false));
+}
+
+TEST(CohortGate, ProbesAreCountedInARow) {
+  CohortGate gate;
+  gate.begin(3, kQuarter);
+  gate.open(3, kNow);
+  gate.probed(3, false);
+  gate.probed(3, false);
+  EXPECT_EQ(gate.probes(3), (ProbeCount{0, 2}));
+  gate.probed(3, true);
+  EXPECT_EQ(gate.probes(3), (ProbeCount{1, 0}));
+  gate.probed(2, false);
+  EXPECT_EQ(gate.probes(3), (ProbeCount{1, 0}));
+  gate.forget_probes(3);
+  EXPECT_EQ(gate.probes(3), (ProbeCount{}));
+}
+
+// Many workers fail at once, and then all want to probe.
+TEST(CohortGate, OneOfManyOpensItAndOneProbes) {
+  for (int round = 0; round < 50; ++round) {
+    CohortGate gate;
+    gate.begin(1, kQuarter);
+    std::atomic<int> opened{0};
+    std::atomic<int> claimed{0};
+    std::vector<std::thread> workers;
+    for (unsigned w = 0; w < 4; ++w) {
+      workers.emplace_back([&] {
+        for (int i = 0; i < 10; ++i) opened += gate.failed(1, 5, kNow) ? 1 : 0;
+        for (int i = 0; i < 10; ++i) claimed += gate.claim_probe(1, kNow, true) ? 1 : 0;
+      });
+    }
+    for (auto& worker : workers) worker.join();
+    ASSERT_EQ(opened, 1);
+    ASSERT_EQ(claimed, 1);
+    ASSERT_EQ(gate.ceiling(), BasisPoints(0));
+  }
 }
 
 }  // namespace

@@ -230,6 +230,28 @@ TEST(CohortPick, EvictionTakesEverybody) {
   }
 }
 
+// Everybody is on stable, but whom the weight would send to the canary may probe it.
+TEST(CohortPick, ASuspendedCanaryIsProbedByItsOwnUsers) {
+  Rollout suspended = make_rollout(2500);
+  suspended.traffic = Traffic::kProbeOnly;
+  suspended.gate->lower(1, BasisPoints(0));
+  const Rollout before = make_rollout(2500);
+  int candidates = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string user = std::to_string(i);
+    const Pick now = pick(suspended, {{"X-User", user}});
+    ASSERT_EQ(now.cohort, Cohort::kStable);
+    ASSERT_EQ(now.weight, BasisPoints(0));
+    ASSERT_EQ(now.may_probe, pick(before, {{"X-User", user}}).cohort == Cohort::kCanary);
+    candidates += now.may_probe ? 1 : 0;
+  }
+  EXPECT_GT(candidates, 200);
+  const Pick forced = pick(suspended, {{"X-User", "u"}, {"X-Canary", "always"}}, true);
+  EXPECT_EQ(forced.cohort, Cohort::kStable);
+  EXPECT_FALSE(forced.may_probe);
+  EXPECT_FALSE(pick(before, {{"X-User", "alice"}}).may_probe);
+}
+
 TEST(CohortPick, IdleHonoursForceOnly) {
   Rollout idle = make_rollout(10000);
   idle.traffic = Traffic::kForceOnly;

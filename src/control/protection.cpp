@@ -1,0 +1,32 @@
+// What protects users before any verdict, as control sees it: how stable fares meanwhile, and a
+// look at the gates.
+#include "control/controller_state.hpp"
+
+#include <algorithm>
+
+namespace canaryd::control {
+namespace {
+
+// A request to the canary that is silent for so much longer than nearly all answers of stable take.
+constexpr int kSlowFactor = 3;
+constexpr Duration kSlowAtLeast = std::chrono::seconds(1);
+
+}  // namespace
+
+void Controller::State::watch(Runner& runner) const {
+  Runner::Surroundings surroundings;
+  if (const auto traffic = parts.collector->traffic(runner.config().name)) {
+    surroundings.stable_failures = traffic->stable.failure_share.value_or(0);
+    if (const auto p999 = traffic->stable.recent.p999) {
+      surroundings.slow_after = std::max(kSlowAtLeast, *p999 * kSlowFactor);
+    }
+  }
+  runner.watch(surroundings);
+}
+
+void Controller::look() {
+  // A transition may complete at once and publish; the list stays.
+  for (const auto& runner : State::Runners(state_->runners)) runner->look();
+}
+
+}  // namespace canaryd::control

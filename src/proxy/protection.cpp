@@ -1,0 +1,85 @@
+// What an exchange tells the gate of its rollout, so that a canary that fails is left alone at once
+// and on every worker; and the probes of one that is. docs/design.md section 11.
+#include "canaryd/http/websocket.hpp"
+#include "proxy/exchange.hpp"
+#include "proxy/record.hpp"
+
+#include <algorithm>
+
+namespace canaryd::proxy {
+namespace {
+
+Duration within(Duration timeout, Duration limit) noexcept {
+  return timeout > Duration::zero() ? std::min(timeout, limit) : limit;
+}
+
+}  // namespace
+
+// Before anything is sent to the canary; or one of its users, who is on stable now, may be the next
+// probe.
+void Exchange::guard() noexcept {
+  const routing::Rollout& rollout = *route_->rollout;
+  routing::CohortGate& gate = *rollout.gate;
+  if (!pick_.may_probe) {
+    if (failure_policy()->protection.circuit_failures > 0) slow_after_ = gate.slow_after();
+    return;
+  }
+  // How a tunnel went is not known for hours.
+  if (request_.upgrade) return;
+  const bool covered = is_covered(failure_policy()->fallback, request_);
+  if (!gate.claim_probe(rollout.generation, now(), covered)) return;
+  probe_ = true;
+  pick_.cohort = Cohort::kCanary;
+  pick_.upstream = rollout.canary;
+  // Its time was chosen, and nobody else's was.
+  pick_.counts_for_analysis = false;
+}
+
+// A probe that hangs is a bad one soon.
+void Exchange::hasten() noexcept {
+  upstream::Timeouts short_ones = *timeouts_;
+  short_ones.connect = within(short_ones.connect, routing::CohortGate::kProbeTime);
+  short_ones.first_byte = within(short_ones.first_byte, routing::CohortGate::kProbeTime);
+  route_timeouts_ = short_ones;
+  timeouts_ = &route_timeouts_;
+}
+
+void Exchange::charge_circuit() noexcept {
+  const routing::Rollout& rollout = *route_->rollout;
+  const Protection& protection = failure_policy()->protection;
+  if (probe_) {
+    rollout.gate->probed(rollout.generation, false);
+  } else if (protection.circuit_failures > 0 && !slow_counted_) {
+    rollout.gate->failed(
+        rollout.generation, protection.circuit_failures, now() + protection.open_for);
+  }
+}
+
+// The end of a request to the canary. What fell back was charged when it did, and no user saw it;
+// if stable failed as well, it was not the canary alone. Who forced the canary wanted to see it.
+void Exchange::protect(const ExchangeRecord& entry) noexcept {
+  if (fell_back_ || pick_.forced || is_blameless(entry.error)) return;
+  const routing::Rollout& rollout = *route_->rollout;
+  if (!is_charged(*entry.policy, entry.error, entry.upstream_status)) {
+    if (probe_) {
+      rollout.gate->probed(rollout.generation, true);
+    } else if (!slow_counted_) {
+      rollout.gate->succeeded(rollout.generation);
+    }
+    return;
+  }
+  charge_circuit();
+  rollout.gate->exposed(rollout.generation, entry.policy->protection.exposure_max);
+}
+
+// The canary has all of the request and says nothing for longer than nearly all answers of stable
+// take: the circuit counts that without waiting for the timeout. The request goes on.
+void Exchange::note_silence(FlowState up) noexcept {
+  if (slow_after_ == Duration::zero() || !upstream_must_speak(up)) return;
+  if (std::max(upload_moved_at_, download_moved_at_) + slow_after_ > now()) return;
+  if (!pick_.forced) charge_circuit();
+  slow_counted_ = true;
+  slow_after_ = Duration::zero();
+}
+
+}  // namespace canaryd::proxy

@@ -1,0 +1,230 @@
+// What the data plane did by itself, and what control makes of it.
+#include "runner_rig.hpp"
+
+namespace canaryd::control::test {
+namespace {
+
+using rollout::Admission;
+using rollout::HoldReason;
+using rollout::Judgement;
+using rollout::Phase;
+
+class RunnerGateTest : public RunnerRig {
+ protected:
+  [[nodiscard]] routing::CohortGate& gate() { return *table_.gate; }
+  void fail(int times) {
+    for (int i = 0; i < times; ++i) {
+      gate().failed(table_.run, 5, clock_.now() + config_.circuit.open_for);
+    }
+  }
+  void look() {
+    runner_->look();
+    settle();
+  }
+  void watch(double stable_failures = 0) {
+    Runner::Surroundings surroundings;
+    surroundings.stable_failures = stable_failures;
+    runner_->watch(surroundings);
+    settle();
+  }
+  void probe(bool good, int times) {
+    for (int i = 0; i < times; ++i) gate().probed(table_.run, good);
+  }
+  void suspend_at(unsigned percent) {
+    climb_to(percent);
+    fail(5);
+    look();
+    ASSERT_EQ(phase(), Phase::kSuspended);
+  }
+};
+
+TEST_F(RunnerGateTest, ControlFollowsAnOpenCircuit) {
+  climb_to(50);
+  fail(4);
+  look();
+  EXPECT_EQ(phase(), Phase::kProgressing);
+  on_table_ = [this] { EXPECT_EQ(durable_weight(), 50) << "down: publish, then persist"; };
+  fail(1);
+  EXPECT_EQ(effective(), 0) << "before control knows";
+  look();
+  EXPECT_EQ(phase(), Phase::kSuspended);
+  EXPECT_EQ(disk_.journal().back().entry.cause, "circuit");
+  EXPECT_EQ(durable_weight(), 0);
+  EXPECT_EQ(table_.admission, Admission::kProbeOnly);
+  EXPECT_EQ(table_.weight, BasisPoints(0));
+  EXPECT_EQ(table_.waiting, BasisPoints(5000));
+  const std::size_t rows = disk_.journal().size();
+  look();
+  watch();
+  EXPECT_EQ(disk_.journal().size(), rows);
+}
+
+TEST_F(RunnerGateTest, GoodProbesResumeTheSameWeight) {
+  suspend_at(50);
+  probe(true, 4);
+  watch();
+  EXPECT_EQ(phase(), Phase::kSuspended);
+  probe(true, 1);
+  on_table_ = [this] {
+    EXPECT_EQ(durable_weight(), 50) << "up: persist, then publish";
+    EXPECT_EQ(ceiling(), 0);
+  };
+  watch();
+  EXPECT_EQ(phase(), Phase::kProgressing);
+  EXPECT_EQ(effective(), 50);
+  EXPECT_FALSE(runner_->circuit_open());
+  EXPECT_EQ(disk_.journal().back().entry.cause, "circuit_closed");
+  // And it protects as before.
+  fail(5);
+  EXPECT_EQ(effective(), 0);
+}
+
+TEST_F(RunnerGateTest, NothingResumesThatCannotBeStored) {
+  suspend_at(50);
+  probe(true, 5);
+  disk_.fail();
+  for (int i = 0; i < 3; ++i) watch();
+  EXPECT_EQ(phase(), Phase::kSuspended);
+  EXPECT_EQ(effective(), 0);
+  EXPECT_TRUE(runner_->circuit_open());
+  disk_.work();
+  watch();
+  EXPECT_EQ(effective(), 50);
+}
+
+TEST_F(RunnerGateTest, ASuspensionDoesNotWaitForTheStore) {
+  climb_to(50);
+  disk_.fail();
+  fail(5);
+  look();
+  EXPECT_EQ(phase(), Phase::kSuspended);
+  EXPECT_FALSE(runner_->durable());
+  EXPECT_EQ(table_.admission, Admission::kProbeOnly);
+}
+
+TEST_F(RunnerGateTest, BadProbesRollBack) {
+  suspend_at(50);
+  probe(false, 2);
+  look();
+  EXPECT_EQ(phase(), Phase::kSuspended);
+  probe(false, 1);
+  look();
+  EXPECT_EQ(phase(), Phase::kRolledBack);
+  EXPECT_EQ(disk_.journal().back().entry.cause, "circuit");
+  EXPECT_EQ(runner_->counts().rollbacks.at("circuit"), 1U);
+  EXPECT_EQ(effective(), 0);
+  EXPECT_FALSE(runner_->circuit_open()) << "there is nothing left to probe";
+  const std::size_t rows = disk_.journal().size();
+  look();
+  EXPECT_EQ(disk_.journal().size(), rows);
+  send(rollout::Retry{});
+  EXPECT_EQ(effective(), 10);
+}
+
+TEST_F(RunnerGateTest, ACanaryIsNotBlamedWhileStableFailsToo) {
+  suspend_at(50);
+  for (int round = 0; round < 3; ++round) {
+    probe(false, 3);
+    watch(0.5);
+    look();
+    EXPECT_EQ(phase(), Phase::kSuspended);
+    EXPECT_EQ(runner_->state().hold, HoldReason::kEnvironmentDegraded);
+  }
+  EXPECT_EQ(disk_.journal().back().entry.cause, "environment_degraded");
+  probe(true, 5);
+  watch(0);
+  EXPECT_EQ(phase(), Phase::kProgressing);
+  EXPECT_EQ(effective(), 50);
+  EXPECT_EQ(runner_->state().hold, HoldReason::kNone);
+}
+
+TEST_F(RunnerGateTest, ARestartComesBackSuspended) {
+  suspend_at(50);
+  crash();
+  EXPECT_EQ(phase(), Phase::kSuspended);
+  EXPECT_EQ(effective(), 0);
+  EXPECT_TRUE(runner_->circuit_open());
+  EXPECT_EQ(table_.admission, Admission::kProbeOnly);
+  EXPECT_FALSE(gate().claim_probe(table_.run, clock_.now() + 4999ms, true));
+  EXPECT_TRUE(gate().claim_probe(table_.run, clock_.now() + 5s, true));
+  probe(true, 5);
+  watch();
+  EXPECT_EQ(effective(), 50);
+}
+
+// The gate was lifted for a decision that is older than the failures.
+TEST_F(RunnerGateTest, ARiseThatIsUnderWayDoesNotUndoIt) {
+  climb_to(10);
+  tick(Judgement::kAccept);
+  loop_.settle(*store_);
+  ASSERT_EQ(table_.weight, BasisPoints(5000)) << "published, but not on every worker yet";
+  fail(5);
+  deliver_tables();
+  EXPECT_EQ(effective(), 0);
+  look();
+  EXPECT_EQ(phase(), Phase::kSuspended);
+  EXPECT_EQ(table_.waiting, BasisPoints(5000));
+}
+
+TEST_F(RunnerGateTest, ABrakeThatIsReleasedDoesNotUndoIt) {
+  climb_to(50);
+  begin(rollout::Pause{});
+  begin(rollout::Abort{}, 1);  // Stale by the time its turn comes, so the brake is released.
+  fail(5);
+  settle();
+  EXPECT_EQ(answers_.back()->stale, true);
+  EXPECT_EQ(effective(), 50) << "it was braked already, so nothing opened";
+  fail(5);
+  begin(rollout::Resume{});
+  begin(rollout::Abort{}, 1);
+  settle();
+  EXPECT_EQ(effective(), 0);
+  look();
+  EXPECT_EQ(phase(), Phase::kSuspended);
+}
+
+TEST_F(RunnerGateTest, TheOperatorEndsASuspension) {
+  suspend_at(50);
+  send(rollout::Abort{});
+  EXPECT_EQ(phase(), Phase::kAborted);
+  EXPECT_EQ(table_.admission, Admission::kStableOnly);
+  EXPECT_EQ(effective(), 0);
+  EXPECT_FALSE(runner_->circuit_open());
+}
+
+TEST_F(RunnerGateTest, AWeightOfZeroEndsItToo) {
+  suspend_at(50);
+  send(rollout::SetWeight{BasisPoints(0)});
+  EXPECT_EQ(phase(), Phase::kSuspended);
+  EXPECT_EQ(table_.admission, Admission::kStableOnly);
+  watch();
+  EXPECT_EQ(phase(), Phase::kPaused);
+  EXPECT_FALSE(runner_->circuit_open());
+  send(rollout::SetWeight{BasisPoints(2000)});
+  EXPECT_EQ(effective(), 20);
+}
+
+TEST_F(RunnerGateTest, ALowerWeightIsWhatComesBack) {
+  suspend_at(50);
+  send(rollout::SetWeight{BasisPoints(2000)});
+  EXPECT_EQ(table_.waiting, BasisPoints(2000));
+  EXPECT_EQ(effective(), 0);
+  probe(true, 5);
+  watch();
+  EXPECT_EQ(phase(), Phase::kPaused);
+  EXPECT_EQ(effective(), 20);
+}
+
+TEST_F(RunnerGateTest, WhatIsSlowFollowsStable) {
+  climb_to(10);
+  EXPECT_EQ(gate().slow_after(), Duration::zero());
+  Runner::Surroundings surroundings;
+  surroundings.slow_after = 3s;
+  runner_->watch(surroundings);
+  EXPECT_EQ(gate().slow_after(), Duration(3s));
+  watch();
+  EXPECT_EQ(gate().slow_after(), Duration(3s)) << "not known now: as before";
+}
+
+}  // namespace
+}  // namespace canaryd::control::test
