@@ -1,4 +1,4 @@
-#include "canaryd/client/http_client.hpp"
+#include "canaryd/client/async_client.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/basic_stream.hpp>
@@ -60,10 +61,17 @@ ErrorCode translate(const Code& code) {
   return ErrorCode::kIo;
 }
 
+// Of our own making: the server was not asked.
+bool is_ours(const Code& code) noexcept {
+  return code == asio::error::no_descriptors || code == asio::error::no_memory ||
+         code == asio::error::no_buffer_space ||
+         code == boost::system::errc::too_many_files_open_in_system;
+}
+
 tl::unexpected<Error> failed(const Code& code, const Address& address, Retry retry) {
   const char* const verb = retry == Retry::kSafe ? "cannot connect to " : "no answer from ";
   return fail(Error{translate(code),
-                    Origin::kUpstream,
+                    is_ours(code) ? Origin::kLocal : Origin::kUpstream,
                     retry,
                     verb + address.to_string() + ": " + code.message()});
 }
@@ -133,12 +141,13 @@ asio::awaitable<Endpoints> resolve(const Address& address, Code& code) {
 }
 
 // The connect limit is for all endpoints together: the stream's deadline is set once.
-asio::awaitable<Code> connect(Stream& stream, const Address& address, Duration limit) {
+asio::awaitable<Code> connect(Stream& stream, const Address& address, const Limits& limits) {
   Code code;
   const Endpoints endpoints = co_await resolve(address, code);
   if (code) co_return code;
   code = asio::error::host_not_found;
-  stream.expires_after(limit);
+  const bool whole = limits.total > Duration::zero();
+  stream.expires_after(whole ? limits.total : limits.connect);
   for (const Protocol::endpoint& endpoint : endpoints) {
     code = {};
     auto token = asio::redirect_error(asio::use_awaitable, code);
@@ -154,7 +163,7 @@ asio::awaitable<Code> exchange(Stream& stream,
                                const BeastRequest& request,
                                BeastParser& parser,
                                const Limits& limits) {
-  stream.expires_after(limits.exchange);
+  if (limits.total == Duration::zero()) stream.expires_after(limits.exchange);
   Code write_code;
   auto write_token = asio::redirect_error(asio::use_awaitable, write_code);
   co_await http::async_write(stream, request, write_token);
@@ -173,16 +182,24 @@ asio::awaitable<Result<Response>> converse(const Address& address,
                                            const BeastRequest& request) {
   const auto executor = co_await asio::this_coro::executor;
   Stream stream(executor);
-  const Code connected = co_await connect(stream, address, limits.connect);
+  const Code connected = co_await connect(stream, address, limits);
   if (connected) co_return failed(connected, address, Retry::kSafe);
 
   BeastParser parser;
   parser.header_limit(static_cast<std::uint32_t>(limits.header_bytes));
   parser.body_limit(limits.body_bytes);
-  parser.skip(request.method() == http::verb::head);
+  parser.skip(limits.head_only || request.method() == http::verb::head);
   const Code done = co_await exchange(stream, request, parser, limits);
   if (done) co_return failed(done, address, Retry::kNever);
   co_return convert(parser);
+}
+
+// The whole conversation is in its frame.
+asio::awaitable<Result<Response>> converse_alone(Address address,
+                                                 Limits limits,
+                                                 BeastRequest request) {
+  auto result = co_await converse(address, limits, request);
+  co_return result;
 }
 
 }  // namespace
@@ -206,6 +223,28 @@ Result<Response> HttpClient::fetch(const Request& request) const {
     return fail(ErrorCode::kIo, error.what());
   }
   return result;
+}
+
+void fetch_later(asio::io_context& io,
+                 Address address,
+                 Limits limits,
+                 Request request,
+                 std::function<void(Result<Response>)> done) {
+  auto message = compose(request, address);
+  if (!message) {
+    asio::post(io, [done = std::move(done), error = std::move(message).error()]() mutable {
+      done(fail(std::move(error)));
+    });
+    return;
+  }
+  auto take = [done = std::move(done)](std::exception_ptr thrown, Result<Response> outcome) {
+    // No descriptor, no memory.
+    if (thrown)
+      outcome = fail(Error{ErrorCode::kIo, Origin::kLocal, Retry::kSafe, "out of resources"});
+    done(std::move(outcome));
+  };
+  auto conversation = converse_alone(std::move(address), limits, std::move(*message));
+  asio::co_spawn(io, std::move(conversation), std::move(take));
 }
 
 }  // namespace canaryd::client

@@ -10,6 +10,7 @@ namespace canaryd::config {
 [[nodiscard]] const Section<Config>& root_section();
 [[nodiscard]] const Section<Listener>& listener_section();
 [[nodiscard]] const Section<Upstream>& upstream_section();
+[[nodiscard]] const Section<HealthCheck>& health_section();
 [[nodiscard]] const Section<OutlierDetection>& outlier_section();
 [[nodiscard]] const Section<Rollout>& rollout_section();
 [[nodiscard]] const Section<Route>& route_section();

@@ -305,6 +305,10 @@ const Section<Upstream>& upstream_section() {
           &Upstream::tunnels,
           section(tunnels_section()),
           "WebSocket connections to this version.");
+    s.add("health_check",
+          &Upstream::health_check,
+          optional(section(health_section())),
+          "Asks each endpoint whether it is well; not set: all count as healthy.");
     s.add("outlier_detection",
           &Upstream::outlier_detection,
           optional(section(outlier_section())),
@@ -313,7 +317,11 @@ const Section<Upstream>& upstream_section() {
           &Upstream::concurrency,
           optional(section(concurrency_section())),
           "How many requests this version gets at a time; left out, there is no limit.");
-    s.unsupported({"health_check", "tls", "slow_start"});
+    s.add("slow_start",
+          &Upstream::slow_start,
+          duration(0s, 1h),
+          "Until an endpoint that is back in use has its whole share again; `0s`: at once.");
+    s.unsupported({"tls"});
     return s;
   }();
   return made;

@@ -3,6 +3,9 @@
 #include "config/fields.hpp"
 #include "config/section.hpp"
 
+#include <algorithm>
+#include <string_view>
+
 namespace canaryd::config {
 namespace {
 
@@ -10,7 +13,41 @@ using namespace std::chrono_literals;
 
 constexpr Duration kDay = std::chrono::hours(24);
 
+// As it goes into a request line.
+bool is_target(std::string_view text) {
+  return text.starts_with('/') &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
 }  // namespace
+
+const Section<HealthCheck>& health_section() {
+  static const auto made = [] {
+    Section<HealthCheck> s("HealthCheck");
+    s.add("path",
+          &HealthCheck::path,
+          text({"a path that begins with /", "^/[!-~]*$", is_target, 1024}),
+          "Asked by GET; any 2xx is good.");
+    s.add("interval",
+          &HealthCheck::interval,
+          duration(100ms, 1h),
+          "From one check of an endpoint to the next.");
+    s.add("timeout",
+          &HealthCheck::timeout,
+          duration(10ms, 1min),
+          "For a check, its connect included; no longer than `interval`.");
+    s.add("healthy",
+          &HealthCheck::healthy,
+          narrow<std::uint16_t>(integer(1, 100)),
+          "Good checks in a row that bring an endpoint back into use.");
+    s.add("unhealthy",
+          &HealthCheck::unhealthy,
+          narrow<std::uint16_t>(integer(1, 100)),
+          "Bad checks in a row that take it out of use.");
+    return s;
+  }();
+  return made;
+}
 
 const Section<OutlierDetection>& outlier_section() {
   static const auto made = [] {

@@ -24,10 +24,10 @@ rollout::Judgement judgement_of(analysis::Decision decision) noexcept {
   return rollout::Judgement::kHold;
 }
 
-rollout::Event::What command_of(const ActionRequest& request, WallTime now) {
+rollout::Event::What command_of(const ActionRequest& request, WallTime now, bool stable_up) {
   switch (request.action) {
     case Action::kStart:
-      return rollout::Start{request.revision, true};
+      return rollout::Start{request.revision, stable_up};
     case Action::kRetry:
       return rollout::Retry{};
     case Action::kPromote:
@@ -63,7 +63,8 @@ Controller::State::State(Parts parts_in, config::Config config_in, Recovered rec
       config(std::move(config_in)),
       recovered(std::move(recovered_in)),
       host(std::make_shared<RunnerHost>()),
-      upstreams(parts.data_plane->workers()) {
+      upstreams(parts.data_plane->workers()),
+      health(parts.health_io, *parts.log, *parts.clock, [this] { health_changed(); }) {
   host->publish = [this](std::function<void()> done) { publish(std::move(done)); };
   host->now = [this] { return parts.clock->now(); };
   host->wall_now = [this] { return parts.clock->wall_now(); };
@@ -117,6 +118,7 @@ void Controller::State::publish(std::function<void()> done) {
   parts.collector->begin_table(make_layout(config, all, table_epoch), second());
   absorb_blocks();
   upstreams.update((*snapshot)->upstreams);
+  health.update(config.upstreams, upstreams);
   std::vector<proxy::WorkerSnapshot> copies;
   for (std::size_t worker = 0; worker < parts.data_plane->workers(); ++worker) {
     proxy::WorkerSnapshot copy;
@@ -151,7 +153,22 @@ void Controller::State::tick_runner(Runner& runner) {
   if (const auto traffic = parts.collector->traffic(runner.config().name)) {
     tick.requests = std::max(tick.requests, traffic->canary.step_requests);
   }
+  const UpstreamHealth stable = upstreams.health(runner.config().plan.stable);
+  const UpstreamHealth canary = upstreams.health(runner.config().plan.canary);
+  // Nothing starts by itself on what has not been looked at.
+  const bool idle = runner.state().phase == rollout::Phase::kIdle;
+  tick.stable_up = stable.up() && (!idle || stable.known);
+  tick.canary_up = canary.up() && (!idle || canary.known);
+  runner.follow_health(canary.up(), canary.proven > 0);
   runner.tick(tick);
+}
+
+// Not with the next tick: users are on their way to a version that is down.
+void Controller::State::health_changed() {
+  for (const auto& runner : Runners(runners)) {
+    const UpstreamHealth canary = upstreams.health(runner->config().plan.canary);
+    runner->follow_health(canary.up(), canary.proven > 0);
+  }
 }
 
 // ---- Life
@@ -271,7 +288,8 @@ void Controller::act(ActionRequest request, ActionDone done) {
     return;
   }
   rollout::Event event;
-  event.what = command_of(request, state->parts.clock->wall_now());
+  const bool stable_up = state->upstreams.health(runner->config().plan.stable).up();
+  event.what = command_of(request, state->parts.clock->wall_now(), stable_up);
   event.actor = request.actor;
   event.reason = request.reason;
   const auto still = state->alive;

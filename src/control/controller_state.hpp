@@ -2,6 +2,7 @@
 #pragma once
 
 #include "canaryd/control/controller.hpp"
+#include "control/health_check.hpp"
 #include "control/runner.hpp"
 #include "control/upstream_registry.hpp"
 
@@ -28,6 +29,8 @@ struct Controller::State {
   void tick_runner(Runner& runner);
   // protection.cpp: before it.
   void watch(Runner& runner) const;
+  // An endpoint is well, or not, that was not so before.
+  void health_changed();
   [[nodiscard]] std::vector<InForce> in_force() const;
   [[nodiscard]] Runner* find(std::string_view name) const noexcept;
   [[nodiscard]] std::int64_t second() const noexcept;
@@ -49,6 +52,7 @@ struct Controller::State {
   // Of rollouts that a reload took out of the file. Their journal goes on should they come back.
   Runners parked;
   UpstreamRegistry upstreams;
+  HealthChecks health;
   std::uint64_t table_epoch = 0;
   std::uint64_t ticks = 0;
   bool listening = false;

@@ -191,7 +191,8 @@ void Controller::State::apply(config::Config next, const Runners& joining) {
   for (std::size_t i = 0; i < runners.size(); ++i) runners[i]->prepare(config.rollouts[i].plan);
   const Runners now = runners;
   for (std::size_t i = 0; i < now.size(); ++i) {
-    if (!is_among(joining, now[i])) now[i]->replan(config.rollouts[i], true);
+    if (is_among(joining, now[i])) continue;
+    now[i]->replan(config.rollouts[i], upstreams.health(now[i]->config().plan.stable).up());
   }
   constexpr const char* kBack = "in the configuration again";
   for (const auto& runner : returning) announce_restart(*runner, kBack);

@@ -78,6 +78,23 @@ void Runner::tick(const rollout::Tick& tick) {
   enqueue({std::move(event), nullptr, nullptr, std::nullopt, state_.run});
 }
 
+void Runner::follow_health(bool up, bool proven) {
+  rollout::Event event;
+  if (!up) {
+    // One that waits in the queue is enough: levels come again.
+    if (busy_ ? braked_ : rollout::served_weight(state_) == BasisPoints(0)) return;
+    if (busy_) brake();
+    event.what = rollout::CircuitOpened{rollout::Trip::kUnhealthy};
+    event.reason = "no healthy endpoint";
+  } else {
+    if (!proven || busy_ || state_.phase != rollout::Phase::kSuspended) return;
+    // Where the circuit is open it is the probes that decide.
+    if (gate_->state().open) return;
+    event.what = rollout::CircuitClosed{};
+  }
+  enqueue({std::move(event), nullptr, nullptr, std::nullopt, std::nullopt});
+}
+
 // The figures behind what the machine may do next; how many requests and how long, it adds itself.
 std::string Runner::evidence_text() const {
   const analysis::Verdict& verdict = evidence_.verdict();

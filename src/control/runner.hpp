@@ -85,6 +85,9 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void watch(const Surroundings& surroundings);
   // Several times a second: what the data plane did through the gate becomes a transition.
   void look();
+  // What is known of the canary's endpoints; again with each tick. Not `up`: none may be used, so
+  // users leave the canary at once, and the rollout is suspended until one is `proven` healthy.
+  void follow_health(bool up, bool proven);
   // Before tables are made from a configuration with this plan: if it means another rollout, nobody
   // may come to its canary by the weight of this one. Lifted by replan() or a Restart event.
   void prepare(const rollout::Plan& next) noexcept;

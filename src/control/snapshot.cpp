@@ -183,6 +183,8 @@ upstream::UpstreamSpec make_upstream(const config::Upstream& upstream) {
                   upstream.retries.budget};
   spec.tunnels = {upstream.tunnels.on_rollback == config::OnRollback::kClose,
                   upstream.tunnels.after};
+  spec.health_check = upstream.health_check.has_value();
+  spec.slow_start = upstream.slow_start;
   if (const auto& rule = upstream.outlier_detection) {
     spec.outlier_detection =
         upstream::OutlierDetection{rule->consecutive_failures, rule->ejection, rule->max_ejected};

@@ -25,6 +25,7 @@ void UpstreamRegistry::update(const std::vector<upstream::UpstreamSpec>& specs) 
     while (entry.counters.size() < workers_) {
       entry.counters.push_back(std::make_shared<upstream::UpstreamCounters>());
     }
+    entry.checked = spec.health_check;
     for (const upstream::EndpointSpec& endpoint : spec.endpoints) {
       const auto kept = std::find_if(
           old.endpoints.begin(), old.endpoints.end(), [&](const EndpointEntry& candidate) {
@@ -80,6 +81,20 @@ upstream::UpstreamShare UpstreamRegistry::share(const upstream::UpstreamSpec& sp
 const UpstreamEntry* UpstreamRegistry::find(std::string_view name) const noexcept {
   const auto found = upstreams_.find(name);
   return found == upstreams_.end() ? nullptr : &found->second;
+}
+
+UpstreamHealth UpstreamRegistry::health(std::string_view name) const noexcept {
+  UpstreamHealth health;
+  const UpstreamEntry* const entry = find(name);
+  if (entry == nullptr) return health;
+  health.endpoints = entry->endpoints.size();
+  for (const EndpointEntry& each : entry->endpoints) {
+    const upstream::Health found = each.state->health();
+    if (found != upstream::Health::kUnhealthy) ++health.usable;
+    if (found == upstream::Health::kHealthy || !entry->checked) ++health.proven;
+    if (found == upstream::Health::kUnknown && entry->checked) health.known = false;
+  }
+  return health;
 }
 
 }  // namespace canaryd::control

@@ -27,11 +27,22 @@ struct EndpointEntry {
   [[nodiscard]] std::uint64_t active_requests() const noexcept;
 };
 
+// The endpoints of an upstream by what active checks know of them.
+struct UpstreamHealth {
+  std::size_t endpoints = 0;
+  std::size_t usable = 0;  // Not unhealthy.
+  std::size_t proven = 0;  // Found healthy; without checks, all of them.
+  bool known = true;       // Nothing is waited for.
+
+  [[nodiscard]] bool up() const noexcept { return usable > 0; }
+};
+
 struct UpstreamEntry {
   std::vector<std::shared_ptr<upstream::UpstreamCounters>> counters;  // One a worker.
   std::vector<EndpointEntry> endpoints;                               // In the order of the spec.
   std::shared_ptr<upstream::UpstreamState> state;
   std::shared_ptr<upstream::ConcurrencyLimit> limit;  // Null: none.
+  bool checked = false;  // Its endpoints are asked whether they are well.
 };
 
 class UpstreamRegistry {
@@ -46,6 +57,8 @@ class UpstreamRegistry {
                                               std::size_t worker) const;
   // Null: there is none of this name.
   [[nodiscard]] const UpstreamEntry* find(std::string_view name) const noexcept;
+  // Of no such upstream: no endpoint.
+  [[nodiscard]] UpstreamHealth health(std::string_view name) const noexcept;
 
  private:
   [[nodiscard]] std::shared_ptr<upstream::ConcurrencyLimit> keep_limit(

@@ -9,6 +9,7 @@
 #include "canaryd/store/sqlite_store.hpp"
 #include "canaryd/telemetry/collector.hpp"
 #include "daemon/descriptors.hpp"
+#include "daemon/health_io.hpp"
 #include "daemon/options.hpp"
 #include "daemon/version.hpp"
 #include "daemon/worker_plane.hpp"
@@ -163,6 +164,7 @@ class App {
     parts.collector = &collector_;
     parts.store = store_.get();
     parts.load_config = options_.load_config;
+    parts.health_io = &health_io_;
     parts.drain = [this] { boost::asio::post(io_, [this] { begin_drain("asked to drain"); }); };
     parts.build = {kVersion, kCommit};
     admin_address_ = to_string(options_.config.admin.address);
@@ -296,6 +298,7 @@ class App {
   control::Recovered recovered_;
   std::unique_ptr<store::AsyncStore> store_;
   std::unique_ptr<WorkerPlane> plane_;
+  HttpHealthIo health_io_{io_};
   std::unique_ptr<control::Controller> controller_;
   std::unique_ptr<admin::Server> admin_;
   std::string admin_address_;

@@ -3,11 +3,15 @@
 #include "canaryd/base/error.hpp"
 #include "canaryd/base/hash.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <limits>
 
 namespace canaryd::upstream {
 namespace {
+
+constexpr std::int64_t kWhole = 1000;
 
 // The finaliser of MurmurHash3: a bijection, so different seeds never tie for one key.
 std::uint64_t mix(std::uint64_t word) noexcept {
@@ -28,19 +32,24 @@ double weighted(std::uint64_t uniform, std::int64_t weight) noexcept {
 Balancer::Balancer(const UpstreamSpec& spec,
                    const std::vector<Candidate>& candidates,
                    net::Runtime& runtime)
-    : kind_(spec.load_balancer), runtime_(&runtime), guarded_(spec.may_lose_endpoints()) {
+    : kind_(spec.load_balancer),
+      runtime_(&runtime),
+      guarded_(spec.may_lose_endpoints()),
+      slow_start_(guarded_ ? spec.slow_start : Duration::zero()) {
   CANARYD_ASSERT(!candidates.empty());
+  const bool grows = slow_start_ > Duration::zero();
+  if (grows) equal_ = false;
   for (const Candidate& each : candidates) {
     CANARYD_ASSERT(each.weight > 0);
     const std::uint64_t seed = siphash({}, to_string(each.endpoint->address()));
-    choices_.push_back({each.endpoint, each.weight, 0, seed});
+    choices_.push_back({each.endpoint, grows ? each.weight * kWhole : each.weight, 0, seed});
     if (each.weight != candidates.front().weight) equal_ = false;
   }
 }
 
 Endpoint* Balancer::choose(const Endpoint* avoid, std::uint64_t key) {
   if (choices_.size() == 1) {
-    return usable(choices_.front(), nullptr) ? choices_.front().endpoint : nullptr;
+    return in_use(choices_.front()) ? choices_.front().endpoint : nullptr;
   }
   Endpoint* const found = pick(avoid, key);
   // Better the same one again than none.
@@ -60,9 +69,13 @@ Endpoint* Balancer::pick(const Endpoint* avoid, std::uint64_t key) {
   return equal_ ? less_loaded(avoid) : less_loaded_by_weight(avoid);
 }
 
-bool Balancer::usable(const Choice& choice, const Endpoint* avoid) const noexcept {
-  if (choice.endpoint == avoid) return false;
-  return !guarded_ || choice.endpoint->state().available(runtime_->now());
+std::int64_t Balancer::weight(const Choice& choice) const noexcept {
+  if (slow_start_ <= Duration::zero()) return choice.weight;
+  const Duration age = choice.endpoint->state().in_use_for(runtime_->now());
+  if (age >= slow_start_) return choice.weight;
+  const double part = std::chrono::duration<double>(age) / slow_start_;
+  return std::max<std::int64_t>(
+      1, static_cast<std::int64_t>(part * static_cast<double>(choice.weight)));
 }
 
 // ---- Round robin
@@ -79,8 +92,9 @@ Endpoint* Balancer::by_credit(const Endpoint* avoid) {
   Choice* richest = nullptr;
   for (Choice& each : choices_) {
     if (!usable(each, avoid)) continue;
-    earned += each.weight;
-    each.credit += each.weight;
+    const std::int64_t earns = weight(each);
+    earned += earns;
+    each.credit += earns;
     if (richest == nullptr || each.credit > richest->credit) richest = &each;
   }
   if (richest == nullptr) return nullptr;
@@ -110,14 +124,14 @@ Endpoint* Balancer::less_loaded_by_weight(const Endpoint* avoid) {
   if (b == nullptr) return a->endpoint;
   const auto load_a = static_cast<std::int64_t>(a->endpoint->active());
   const auto load_b = static_cast<std::int64_t>(b->endpoint->active());
-  return load_b * a->weight < load_a * b->weight ? b->endpoint : a->endpoint;
+  return load_b * weight(*a) < load_a * weight(*b) ? b->endpoint : a->endpoint;
 }
 
 // By weight; null if nothing is left to draw from.
 const Balancer::Choice* Balancer::draw(const Endpoint* avoid, const Choice* other) {
   std::int64_t total = 0;
   for (const Choice& each : choices_) {
-    if (&each != other && usable(each, avoid)) total += each.weight;
+    if (&each != other && usable(each, avoid)) total += weight(each);
   }
   if (total == 0) return nullptr;
   const std::uint64_t drawn = runtime_->random().below(static_cast<std::uint64_t>(total));
@@ -127,7 +141,7 @@ const Balancer::Choice* Balancer::draw(const Endpoint* avoid, const Choice* othe
   for (const Choice& each : choices_) {
     if (&each == other || !usable(each, avoid)) continue;
     last = &each;
-    left -= each.weight;
+    left -= weight(each);
     if (left < 0) break;
   }
   return last;
@@ -146,7 +160,7 @@ Endpoint* Balancer::by_key(const Endpoint* avoid, std::uint64_t key) const {
       if (best != nullptr && number <= best_number) continue;
       best_number = number;
     } else {
-      const double score = weighted(number, each.weight);
+      const double score = weighted(number, weight(each));
       if (best != nullptr && score <= best_score) continue;
       best_score = score;
     }

@@ -57,8 +57,10 @@ struct Response {
 struct Limits {
   Duration connect = std::chrono::seconds(5);    // Resolve and connect.
   Duration exchange = std::chrono::seconds(30);  // Send the request and read the whole answer.
+  Duration total{};                              // In place of the two; 0: not set.
   std::size_t header_bytes = std::size_t{32} * 1024;
   std::size_t body_bytes = std::size_t{16} * 1024 * 1024;
+  bool head_only = false;  // The body of the answer is left unread.
 };
 
 class HttpClient {

@@ -99,6 +99,15 @@ struct Tunnels {
   friend bool operator==(const Tunnels&, const Tunnels&) = default;
 };
 
+struct HealthCheck {
+  std::string path = "/healthz";
+  Duration interval = 5s;
+  Duration timeout = 1s;      // No longer than the interval.
+  std::uint16_t healthy = 2;  // Checks in a row.
+  std::uint16_t unhealthy = 3;
+  friend bool operator==(const HealthCheck&, const HealthCheck&) = default;
+};
+
 struct OutlierDetection {
   std::uint16_t consecutive_failures = 5;
   Duration ejection = 30s;
@@ -122,8 +131,10 @@ struct Upstream {
   UpstreamTimeouts timeouts;
   Retries retries;
   Tunnels tunnels;
+  std::optional<HealthCheck> health_check;
   std::optional<OutlierDetection> outlier_detection;
   std::optional<Concurrency> concurrency;  // nullopt: unlimited.
+  Duration slow_start = 0s;  // 0: none.
   friend bool operator==(const Upstream&, const Upstream&) = default;
 };
 

@@ -14,6 +14,7 @@
 #include "canaryd/config/load.hpp"
 #include "canaryd/control/backend.hpp"
 #include "canaryd/control/data_plane.hpp"
+#include "canaryd/control/health_io.hpp"
 #include "canaryd/store/async_store.hpp"
 #include "canaryd/store/store.hpp"
 #include "canaryd/telemetry/collector.hpp"
@@ -46,6 +47,7 @@ struct Parts {
   std::function<config::LoadResult()> load_config;
   // Asks the daemon to drain and stop.
   std::function<void()> drain;
+  HealthIo* health_io = nullptr;  // Null: endpoints are not checked.
   BuildView build;
 };
 

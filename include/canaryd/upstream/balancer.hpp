@@ -9,13 +9,16 @@
 //   endpoint that goes moves its own keys only, one that comes or gains weight only draws keys to
 //   itself.
 //
+// With slow start an endpoint that is back in use counts with a part of its weight, which grows in
+// step with time.
+//
 // Endpoints that are unhealthy or ejected are left out, and the others share their part in the same
 // manner; consistent hash moves their keys only. Where nothing can take an endpoint out, nothing is
 // looked at.
 //
-// Thread rule: one worker. Cost: a fixed time, but for consistent hash, for unequal weights, and
-// for round robin where endpoints may be out: these look at every endpoint. No allocation in
-// choose().
+// Thread rule: one worker. Cost: a fixed time, but for consistent hash, for unequal weights, for
+// slow start, and for round robin where endpoints may be out: these look at every endpoint. No
+// allocation in choose().
 #pragma once
 
 #include "canaryd/net/runtime.hpp"
@@ -47,14 +50,21 @@ class Balancer {
  private:
   struct Choice {
     Endpoint* endpoint;
-    std::int64_t weight;
+    std::int64_t weight;  // In thousandths with slow start, so that a small part of 1 is not 0.
     std::int64_t credit;  // Round robin: what it has coming.
     std::uint64_t seed;   // Consistent hash: of its address.
   };
 
   [[nodiscard]] Endpoint* pick(const Endpoint* avoid, std::uint64_t key);
+  // What counts of it now.
+  [[nodiscard]] std::int64_t weight(const Choice& choice) const noexcept;
+  [[nodiscard]] bool in_use(const Choice& choice) const noexcept {
+    return !guarded_ || choice.endpoint->state().available(runtime_->now());
+  }
   // Neither to be avoided nor out of use.
-  [[nodiscard]] bool usable(const Choice& choice, const Endpoint* avoid) const noexcept;
+  [[nodiscard]] bool usable(const Choice& choice, const Endpoint* avoid) const noexcept {
+    return choice.endpoint != avoid && in_use(choice);
+  }
   [[nodiscard]] Endpoint* in_turn(const Endpoint* avoid);
   [[nodiscard]] Endpoint* by_credit(const Endpoint* avoid);
   [[nodiscard]] Endpoint* less_loaded(const Endpoint* avoid);
@@ -65,8 +75,9 @@ class Balancer {
   LoadBalancer kind_;
   net::Runtime* runtime_;
   std::vector<Choice> choices_;
-  bool guarded_;       // An endpoint may be out of use.
-  bool equal_ = true;  // All weights are.
+  bool guarded_;         // An endpoint may be out of use.
+  Duration slow_start_;  // 0: none.
+  bool equal_ = true;    // All weights are.
   std::size_t next_ = 0;
 };
 

@@ -12,6 +12,7 @@
 #include "canaryd/base/clock.hpp"
 #include "canaryd/net/address.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -46,6 +47,9 @@ inline void drop(std::atomic<std::uint64_t>& counter) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
 }
 
+// What control knows of an endpoint by asking it. Unknown: nobody asks, or nobody has heard yet.
+enum class Health : std::uint8_t { kUnknown, kHealthy, kUnhealthy };
+
 // One endpoint as all workers and control see it. An ejection ends by itself: whoever asks compares
 // its end with the time, so nobody has to take it back.
 class EndpointState {
@@ -56,9 +60,16 @@ class EndpointState {
 
   [[nodiscard]] bool available(Monotonic now) const noexcept { return healthy() && !ejected(now); }
 
-  // What control found out by asking it. Nobody has asked yet: healthy.
-  [[nodiscard]] bool healthy() const noexcept { return healthy_.load(std::memory_order_relaxed); }
-  void set_healthy(bool healthy) noexcept { healthy_.store(healthy, std::memory_order_relaxed); }
+  // What is unknown may be used.
+  [[nodiscard]] bool healthy() const noexcept { return health() != Health::kUnhealthy; }
+  [[nodiscard]] Health health() const noexcept { return health_.load(std::memory_order_relaxed); }
+  // Control's.
+  void set_health(Health health, Monotonic now) noexcept {
+    if (!healthy() && health != Health::kUnhealthy) {
+      recovered_at_.store(ticks(now), std::memory_order_relaxed);
+    }
+    health_.store(health, std::memory_order_relaxed);
+  }
 
   // What the workers found out by using it; see ejection.hpp.
   [[nodiscard]] bool ejected(Monotonic now) const noexcept {
@@ -68,6 +79,14 @@ class EndpointState {
     ejected_until_.store(ticks(until), std::memory_order_relaxed);
     failures_.store(0, std::memory_order_relaxed);
   }
+  // Since it came back, by whichever of the two later; the longest time there is if it never was
+  // out.
+  [[nodiscard]] Duration in_use_for(Monotonic now) const noexcept {
+    const std::int64_t since = std::max(recovered_at_.load(std::memory_order_relaxed),
+                                        ejected_until_.load(std::memory_order_relaxed));
+    return since == 0 ? Duration::max() : Duration(ticks(now) - since);
+  }
+
   // Failures in a row, of all workers. Returns how many there are now.
   std::uint32_t count_failure() noexcept {
     return failures_.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -83,8 +102,9 @@ class EndpointState {
   static std::int64_t ticks(Monotonic time) noexcept { return time.time_since_epoch().count(); }
 
   const net::Address address_;
-  std::atomic<bool> healthy_{true};
+  std::atomic<Health> health_{Health::kUnknown};
   std::atomic<std::int64_t> ejected_until_{0};
+  std::atomic<std::int64_t> recovered_at_{0};
   std::atomic<std::uint32_t> failures_{0};
 };
 

@@ -81,6 +81,8 @@ struct UpstreamSpec {
   bool health_check = false;  // Control asks the endpoints whether they are well.
   std::optional<OutlierDetection> outlier_detection;
   std::optional<Concurrency> concurrency;  // Not set: no limit.
+  Duration
+      slow_start{};  // How long an endpoint that is back takes to get its whole share; 0: none.
 
   // Whether there may be an endpoint that must not be used.
   [[nodiscard]] bool may_lose_endpoints() const noexcept {

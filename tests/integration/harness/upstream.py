@@ -8,7 +8,8 @@ The path says what happens:
   /cut          half of a body, then closes     /cut-chunked  the same, chunked
   /hints        103, then 200                   /no-length  a body that ends with the connection
   /last         an answer with Connection: close
-Everything else: 200 and the upstream's name. `failing` = True turns every answer but /healthz into 500.
+Everything else: 200 and the upstream's name. `failing` = True turns every answer but /healthz into 500, `sick` = True
+that of /healthz into 503.
 """
 
 import collections
@@ -28,6 +29,7 @@ class ScriptedUpstream:
     def __init__(self, name, port=0):
         self.name = name
         self.failing = False
+        self.sick = False
         self.hits = collections.Counter()
         self.heads = []  # Of the last requests: (first line, [(name, value)], body).
         self._lock = threading.Lock()
@@ -132,6 +134,8 @@ class ScriptedUpstream:
         verb, _, argument = path.strip("/").partition("/")
         if self.failing and verb != "healthz":
             return _send(connection, method, 500, b"failing\n")
+        if self.sick and verb == "healthz":
+            return _send(connection, method, 503, b"sick\n")
         special = getattr(self, "_do_" + verb.replace("-", "_"), None)
         if special is not None:
             return special(connection, method, argument)

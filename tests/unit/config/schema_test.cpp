@@ -46,6 +46,7 @@ TEST(Shipped, ReferenceFileShowsTheDefaults) {
   EXPECT_EQ(full.listeners[0].timeouts, small.listeners[0].timeouts);
   EXPECT_EQ(full.upstreams.at(0).timeouts, small.upstreams.at(0).timeouts);
   EXPECT_EQ(full.upstreams[0].retries, small.upstreams[0].retries);
+  EXPECT_EQ(full.upstreams[0].health_check, HealthCheck{});
   EXPECT_EQ(full.upstreams[0].outlier_detection, OutlierDetection{});
   EXPECT_EQ(full.rollouts.at(0).analysis, small.rollouts.at(0).analysis);
   EXPECT_EQ(full.rollouts[0].plan.bake, small.rollouts[0].plan.bake);

@@ -130,6 +130,7 @@ class ControllerRig : public ::testing::Test {
     parts.collector = collector_.get();
     parts.store = store_.get();
     parts.load_config = [this] { return load(file_); };
+    parts.health_io = health_io_;
     parts.drain = [this] { ++drains_; };
     parts.build = {"1.2.3", "abc"};
     auto loaded = load(file_);
@@ -201,6 +202,7 @@ class ControllerRig : public ::testing::Test {
   std::unique_ptr<telemetry::Collector> collector_;
   std::unique_ptr<store::AsyncStore> store_;
   std::unique_ptr<Controller> controller_;
+  HealthIo* health_io_ = nullptr;
   std::string file_ = file_with(kListener, kRollout);
   int drains_ = 0;
 };

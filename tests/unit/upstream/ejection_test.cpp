@@ -2,6 +2,7 @@
 
 #include "unit/upstream/upstream_rig.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <map>
@@ -169,14 +170,94 @@ TEST_F(EjectionTest, TheUnhealthyGetNothing) {
     share = {};
     spec.load_balancer = kind;
     make();
-    share.endpoints[2].state->set_healthy(false);
+    share.endpoints[2].state->set_health(Health::kUnhealthy, runtime.now());
     const auto counts = count(400);
     EXPECT_EQ(counts.count(2), 0U);
     EXPECT_EQ(counts.size(), 3U);
-    for (const EndpointShare& each : share.endpoints) each.state->set_healthy(false);
+    for (const EndpointShare& each : share.endpoints)
+      each.state->set_health(Health::kUnhealthy, runtime.now());
     EXPECT_FALSE(app->acquire());
-    share.endpoints[0].state->set_healthy(true);
+    share.endpoints[0].state->set_health(Health::kHealthy, runtime.now());
     EXPECT_EQ(count(40).size(), 1U);
+  }
+}
+
+// ---- Slow start
+
+class SlowStartTest : public EjectionTest {
+ protected:
+  SlowStartTest() {
+    spec.slow_start = 20s;
+    spec.load_balancer = LoadBalancer::kRoundRobin;
+  }
+  void eject_one() {
+    make();
+    fail(endpoint(1), 5);
+    net.run_for(30s);
+  }
+};
+
+TEST_F(SlowStartTest, TheWeightGrowsWithTime) {
+  for (const LoadBalancer kind : kKinds) {
+    share = {};
+    spec.load_balancer = kind;
+    eject_one();
+    for (int seconds = 0; seconds <= 25; seconds += 5) {
+      const double part = std::min(seconds / 20.0, 1.0);
+      const double expected = 4000 * part / (3 + part);
+      // By turns it is exact; two choices by weight draw a light one a little more often.
+      const double slack = kind == LoadBalancer::kRoundRobin ? 3 : 90;
+      EXPECT_NEAR(count(4000)[1], expected, slack) << static_cast<int>(kind) << " " << seconds;
+      net.run_for(5s);
+    }
+  }
+}
+
+TEST_F(SlowStartTest, ItsOwnWeightIsWhatItGrowsTo) {
+  set_endpoints(4);
+  spec.endpoints[1].weight = 6;
+  eject_one();
+  net.run_for(10s);
+  EXPECT_NEAR(count(600)[1], 300, 2);
+  net.run_for(10s);
+  EXPECT_NEAR(count(900)[1], 600, 2);
+}
+
+TEST_F(SlowStartTest, BeginsWhenBothAreOver) {
+  spec.health_check = true;
+  make();
+  fail(endpoint(1), 5);
+  EndpointState& state = *share.endpoints[1].state;
+  state.set_health(Health::kUnhealthy, runtime.now());
+  net.run_for(40s);
+  EXPECT_EQ(count(40).count(1), 0U);
+  state.set_health(Health::kHealthy, runtime.now());
+  net.run_for(10s);
+  EXPECT_NEAR(count(700)[1], 100, 2);
+  // Further good checks are no new beginning.
+  state.set_health(Health::kHealthy, runtime.now());
+  EXPECT_NEAR(count(700)[1], 100, 2);
+}
+
+TEST_F(SlowStartTest, WhoNeverWasOutHasItsWholeShare) {
+  make();
+  const auto counts = count(400);
+  for (const auto& [endpoint, times] : counts) EXPECT_EQ(times, 100) << endpoint;
+}
+
+TEST_F(SlowStartTest, AKeyThatMovesGoesToWhoGrows) {
+  spec.load_balancer = LoadBalancer::kConsistentHash;
+  eject_one();
+  const auto place = [this](std::uint64_t key) {
+    return app->acquire(nullptr, false, key << 20U).endpoint();
+  };
+  std::vector<Endpoint*> before;
+  for (std::uint64_t key = 0; key < 1000; ++key) before.push_back(place(key));
+  net.run_for(10s);
+  const Endpoint* const grows = &endpoint(1);
+  for (std::uint64_t key = 0; key < 1000; ++key) {
+    Endpoint* const now = place(key);
+    EXPECT_TRUE(now == before[key] || now == grows) << key;
   }
 }
 

@@ -1,0 +1,99 @@
+"""Active health checks: who is not well gets no requests, and a version without a healthy endpoint no users."""
+
+import signal
+import unittest
+
+from harness import IntegrationCase, base_config, wait_until
+
+CHECK = {"interval": "200ms", "timeout": "200ms", "healthy": 2, "unhealthy": 3}
+
+
+class HealthTest(IntegrationCase):
+    def checked(self, **scripted):
+        """{name: [ScriptedUpstream]} as the key `upstreams`."""
+        return {name: {"endpoints": [each.address for each in endpoints], "health_check": CHECK}
+                for name, endpoints in scripted.items()}
+
+    def start_checked_rollout(self, wait=True):
+        self.v1, self.v2 = self.upstream("v1"), self.upstream("v2")
+        self.v2.sick = not wait
+        self.daemon.start(self.checked_rollout())
+        if wait:
+            wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the start of the rollout")
+
+    def checked_rollout(self, **more):
+        rollout = self.rollout_config(steps=[{"weight": 50, "min_duration": "1h"}, {"weight": 100}], start="auto")
+        return base_config(self.folder, {}, upstreams=self.checked(v1=[self.v1], v2=[self.v2]), **rollout, **more)
+
+    def healthy(self, name):
+        upstreams = {each["name"]: each for each in self.daemon.get("/api/v1/upstreams")["items"]}
+        return [each["healthy"] for each in upstreams[name]["endpoints"]]
+
+    def versions(self, users=40):
+        return {self.version_of(f"user-{user}") for user in range(users)}
+
+    def test_a_sick_endpoint_gets_no_requests(self):
+        good, bad = self.upstream("good"), self.upstream("bad")
+        self.daemon.start(base_config(self.folder, {"app": good}, upstreams=self.checked(app=[good, bad])))
+        client = self.client()
+        wait_until(lambda: {client.get("/").body for _ in range(10)} == {b"good\n", b"bad\n"}, "both in use")
+        bad.sick = True
+        wait_until(lambda: self.healthy("app") == [True, False], "the check")
+        self.assertEqual({client.get("/").body for _ in range(50)}, {b"good\n"})
+        self.assertEqual(self.daemon.metric("canaryd_upstream_endpoint_healthy", endpoint=bad.address), 0)
+        bad.sick = False
+        wait_until(lambda: self.healthy("app") == [True, True], "the check")
+        wait_until(lambda: client.get("/").body == b"bad\n", "back in use")
+        # Each change is one line.
+        wait_until(lambda: len(self.daemon.events("endpoint_health")) == 2, "the log")
+
+    def test_none_left_is_503(self):
+        app = self.upstream("app")
+        self.daemon.start(base_config(self.folder, {"app": app}, upstreams=self.checked(app=[app])))
+        self.assertEqual(self.get("/").status, 200)
+        app.close()
+        wait_until(lambda: self.healthy("app") == [False], "the check")
+        response = self.get("/")
+        self.assertEqual((response.status, response.get("X-Canaryd-Error")), (503, "no_healthy_endpoint"))
+        app.open()
+        wait_until(lambda: self.get("/").status == 200, "back in use")
+
+    def test_a_canary_that_is_not_well_has_weight_0(self):
+        self.start_checked_rollout()
+        self.assertEqual(self.versions(), {"v1", "v2"})
+        self.v2.sick = True
+        wait_until(lambda: self.daemon.rollout()["state"] == "suspended", "the suspension")
+        self.assertEqual(self.daemon.rollout()["weight"]["target"], 0)
+        self.assertEqual(self.versions(), {"v1"})
+        last = self.daemon.events("transition")[-1]
+        self.assertEqual((last["to"], last["reason"]), ("suspended", "unhealthy"))
+        self.v2.sick = False
+        wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the way back")
+        self.assertEqual(self.daemon.rollout()["weight"]["target"], 50)
+        self.assertEqual(self.versions(), {"v1", "v2"})
+
+    def test_a_rollout_waits_until_the_canary_is_well(self):
+        self.start_checked_rollout(wait=False)
+        wait_until(lambda: self.healthy("v2") == [False], "the check")
+        hits = self.v2.hits["/healthz"]
+        wait_until(lambda: self.v2.hits["/healthz"] > hits + 5, "more checks")
+        self.assertEqual(self.daemon.rollout()["state"], "idle")
+        self.v2.sick = False
+        wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the start of the rollout")
+
+    def test_a_reload_keeps_what_is_known(self):
+        self.start_checked_rollout()
+        self.v2.sick = True
+        wait_until(lambda: self.daemon.rollout()["state"] == "suspended", "the suspension")
+        self.daemon.write(self.checked_rollout(log={"level": "debug"}))
+        self.daemon.signal(signal.SIGHUP)
+        wait_until(lambda: self.daemon.events("reloaded"), "the reload")
+        self.assertEqual(self.healthy("v2"), [False])
+        self.assertEqual(self.daemon.rollout()["state"], "suspended")
+        self.assertEqual(self.versions(), {"v1"})
+        self.v2.sick = False
+        wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the way back")
+
+
+if __name__ == "__main__":
+    unittest.main()
