@@ -86,15 +86,18 @@ class Comparison {
   std::vector<Change> changes_;
 };
 
-// Keys of the top level and of its plain sections; nothing deeper waits for a restart.
-bool needs_restart(const std::string& path) {
+// Keys of plain sections; nothing in a list or under a name waits for a restart.
+bool needs_restart(std::string_view path) {
   const SectionInfo* section = &root_section().info();
-  const std::size_t dot = path.find('.');
-  const FieldInfo* field = section->find(path.substr(0, dot));
-  if (field == nullptr || dot == std::string::npos) return field != nullptr && field->restart;
-  if (field->shape.kind != Shape::Kind::kSection) return false;
-  const FieldInfo* inner = field->shape.section->find(path.substr(dot + 1));
-  return inner != nullptr && inner->restart;
+  for (;;) {
+    const std::size_t dot = path.find('.');
+    const FieldInfo* field = section->find(path.substr(0, dot));
+    if (field == nullptr || dot == std::string_view::npos)
+      return field != nullptr && field->restart;
+    if (field->shape.kind != Shape::Kind::kSection) return false;
+    section = field->shape.section;
+    path.remove_prefix(dot + 1);
+  }
 }
 
 }  // namespace

@@ -84,12 +84,57 @@ const Section<Admin>& admin_section() {
   return made;
 }
 
+Codec<std::string> log_file() {
+  return text({"a file", "", is_file_path, 1024});
+}
+
+bool is_whole_path(std::string_view text) {
+  return text.front() == '/' && std::all_of(text.begin(), text.end(), [](char c) {
+           return c > ' ' && c < 0x7f && c != '?' && c != '#';
+         });
+}
+
+const Section<AccessLog>& access_section() {
+  static const auto made = [] {
+    Section<AccessLog> s("Access log");
+    s.add(
+        "sample",
+        &AccessLog::sample,
+        weight(),
+        "Percent of the cohort keys (without one: of the request ids) whose requests are logged.");
+    s.add("exclude_paths",
+          &AccessLog::exclude_paths,
+          list_of(text({"a path that begins with \"/\"", "^/", is_whole_path, 1024}), 0, 64),
+          "Paths that are not logged: whole, without the query.");
+    s.add("file",
+          &AccessLog::file,
+          optional(log_file()),
+          "A file to append to, reopened on SIGUSR1; without it: standard output.")
+        .restart = true;
+    s.add("format",
+          &AccessLog::format,
+          choice(kAccessFormats),
+          "`combined`: Apache's, then microseconds, cohort and upstream.");
+    return s;
+  }();
+  return made;
+}
+
 const Section<Log>& log_section() {
   static const auto made = [] {
     Section<Log> s("Log");
     s.add("level", &Log::level, choice(kLogLevels), "The least that is written.");
     s.add("format", &Log::format, choice(kLogFormats), "`text` for terminals.");
-    s.unsupported({"file", "access"});
+    s.add("file",
+          &Log::file,
+          optional(log_file()),
+          "A file to append to, reopened on SIGUSR1; without it: standard output.")
+        .restart = true;
+    s.add("access",
+          &Log::access,
+          optional(section(access_section())),
+          "One line for each request; `{}` for all defaults, left out: none.")
+        .restart = true;
     return s;
   }();
   return made;
@@ -165,7 +210,7 @@ const Section<Config>& root_section() {
               &Config::routes,
               list_of(section(route_section()), 1, 10'000),
               "Which requests go where.");
-    s.add("log", &Config::log, section(log_section()), "The daemon's log, on standard output.");
+    s.add("log", &Config::log, section(log_section()), "The daemon's log, and the access log.");
     s.add("metrics", &Config::metrics, section(metrics_section()), "The /metrics page.");
     s.add("state", &Config::state, section(state_section()), "What survives a restart.");
     s.add("drain", &Config::drain, section(drain_section()), "How the daemon stops.");

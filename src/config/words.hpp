@@ -50,6 +50,9 @@ inline constexpr std::array kLogLevels{Word{"trace", LogLevel::kTrace},
 inline constexpr std::array kLogFormats{Word{"json", LogFormat::kJson},
                                         Word{"text", LogFormat::kText}};
 
+inline constexpr std::array kAccessFormats{Word{"json", AccessFormat::kJson},
+                                           Word{"combined", AccessFormat::kCombined}};
+
 template <class E, std::size_t N>
 [[nodiscard]] constexpr std::string_view word_of(const std::array<Word<E>, N>& words,
                                                  E value) noexcept {

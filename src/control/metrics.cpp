@@ -158,6 +158,9 @@ std::string metrics_text_of(const Controller::State& state) {
     snapshot.rollouts.push_back(rollout_metrics(state, *runner));
   }
   snapshot.log_dropped = state.parts.log->dropped();
+  if (state.parts.access_log != nullptr) {
+    snapshot.log_dropped += state.parts.access_log->dropped();
+  }
   snapshot.process = telemetry::read_process_metrics();
   return telemetry::prometheus_text(snapshot);
 }

@@ -27,6 +27,12 @@ void keep_what_needs_a_restart(const config::Config& running, config::Config& ne
   next.admin = running.admin;
   next.state = running.state;
   next.log.format = running.log.format;
+  next.log.file = running.log.file;
+  if (next.log.access.has_value() != running.log.access.has_value()) {
+    next.log.access = running.log.access;
+  } else if (next.log.access) {
+    next.log.access->file = running.log.access->file;
+  }
 }
 
 const config::Listener* find_listener(const config::Config& config, const std::string& name) {

@@ -129,6 +129,17 @@ proxy::FailurePolicy make_policy(const config::Rollout& rollout) {
   return policy;
 }
 
+std::shared_ptr<const telemetry::AccessPolicy> make_access(const config::Log& log) {
+  if (!log.access) return nullptr;
+  auto policy = std::make_shared<telemetry::AccessPolicy>();
+  policy->format = log.access->format == config::AccessFormat::kCombined
+                       ? telemetry::AccessFormat::kCombined
+                       : telemetry::AccessFormat::kJson;
+  policy->sample = log.access->sample;
+  policy->exclude_paths = log.access->exclude_paths;
+  return policy;
+}
+
 routing::RouteSpec make_route(const config::Route& route) {
   routing::RouteSpec spec;
   spec.name = route.name;
@@ -229,7 +240,10 @@ Result<std::shared_ptr<const proxy::Snapshot>> make_snapshot(const config::Confi
   for (std::size_t i = 0; i < config.rollouts.size(); ++i) {
     spec.rollouts.push_back(make_rollout(config.rollouts[i], in_force[i]));
     snapshot->failures.push_back(make_policy(config.rollouts[i]));
+    const bool split = in_force[i].admission == rollout::Admission::kSplit;
+    snapshot->tags.push_back({split ? in_force[i].step + 1 : 0, config.rollouts[i].plan.revision});
   }
+  snapshot->access = make_access(config.log);
   for (const config::Route& route : config.routes) spec.routes.push_back(make_route(route));
   snapshot->route_timeouts = make_route_timeouts(config);
   CANARYD_TRY_ASSIGN(snapshot->table, routing::RoutingTable::build(std::move(spec)));

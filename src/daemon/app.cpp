@@ -7,6 +7,7 @@
 #include "canaryd/control/controller.hpp"
 #include "canaryd/store/async_store.hpp"
 #include "canaryd/store/sqlite_store.hpp"
+#include "canaryd/telemetry/access_log.hpp"
 #include "canaryd/telemetry/collector.hpp"
 #include "daemon/descriptors.hpp"
 #include "daemon/health_io.hpp"
@@ -75,7 +76,7 @@ class App {
         drain_timer_(io_) {}
 
   int run() {
-    if (!open_log() || !open_store() || !start_planes()) return exit_code_;
+    if (!open_log() || !open_access_log() || !open_store() || !start_planes()) return exit_code_;
     watch_signals();
     controller_->start([this](const Result<void>& started) { after_start(started); });
     io_.run();
@@ -89,6 +90,7 @@ class App {
     options.level = log_level_of(options_.config.log.level);
     options.format = options_.config.log.format == config::LogFormat::kText ? LogFormat::kText
                                                                             : LogFormat::kJson;
+    options.file = options_.config.log.file.value_or("");
     auto log = Log::open(options, clock_);
     if (!log) {
       std::cerr << "canaryd: " << describe(log.error()) << '\n';
@@ -103,6 +105,31 @@ class App {
                  {{"file", warning.file}, {"line", warning.line}});
     }
     return true;
+  }
+
+  bool open_access_log() {
+    if (!options_.config.log.access) return true;
+    telemetry::AccessLogOptions options;
+    options.file = options_.config.log.access->file.value_or("");
+    options.workers = worker_count(options_.config);
+    auto access = telemetry::AccessLog::open(options, clock_, *log_);
+    if (!access) return give_up(access.error());
+    access_log_ = std::move(*access);
+    return true;
+  }
+
+  // Each on its own: one that cannot be opened keeps its old file.
+  void reopen_logs() {
+    auto reopened = log_->reopen();
+    if (access_log_ != nullptr) {
+      auto access = access_log_->reopen();
+      if (reopened) reopened = std::move(access);
+    }
+    if (reopened) {
+      log_->info(log_event::kLogReopened, "log reopened");
+    } else {
+      log_->error(log_event::kLogReopened, describe(reopened.error()));
+    }
   }
 
   // The log and standard error, because a daemon that does not start is watched by a person.
@@ -153,7 +180,7 @@ class App {
   bool start_planes() {
     const std::size_t workers = worker_count(options_.config);
     const std::size_t sockets = share_descriptors(workers);
-    auto plane = WorkerPlane::start(io_, workers, sockets, collector_, clock_);
+    auto plane = WorkerPlane::start(io_, workers, sockets, collector_, access_log_.get(), clock_);
     if (!plane) return give_up(plane.error());
     plane_ = std::move(*plane);
 
@@ -163,6 +190,7 @@ class App {
     parts.data_plane = plane_.get();
     parts.collector = &collector_;
     parts.store = store_.get();
+    parts.access_log = access_log_.get();
     parts.load_config = options_.load_config;
     parts.health_io = &health_io_;
     parts.drain = [this] { boost::asio::post(io_, [this] { begin_drain("asked to drain"); }); };
@@ -233,9 +261,7 @@ class App {
         controller_->reload([](const control::ReloadResult&) {});
         return;
       case SIGUSR1:
-        if (auto reopened = log_->reopen(); reopened) {
-          log_->info(log_event::kLogReopened, "log reopened");
-        }
+        reopen_logs();
         return;
       default:
         if (draining_) {
@@ -294,6 +320,8 @@ class App {
   SystemClock clock_;
   boost::asio::io_context io_{1};
   std::unique_ptr<Log> log_;
+  // Before the plane, whose workers write to it: it writes what they left when they have ended.
+  std::unique_ptr<telemetry::AccessLog> access_log_;
   telemetry::Collector collector_;
   control::Recovered recovered_;
   std::unique_ptr<store::AsyncStore> store_;

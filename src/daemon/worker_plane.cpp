@@ -14,6 +14,7 @@ Result<std::unique_ptr<WorkerPlane>> WorkerPlane::start(boost::asio::io_context&
                                                         std::size_t workers,
                                                         std::size_t sockets_max,
                                                         telemetry::Collector& collector,
+                                                        const telemetry::AccessLog* access,
                                                         const Clock& clock) {
   auto plane = std::unique_ptr<WorkerPlane>(new WorkerPlane(io, sockets_max));
   plane->workers_.resize(workers);
@@ -25,8 +26,10 @@ Result<std::unique_ptr<WorkerPlane>> WorkerPlane::start(boost::asio::io_context&
     options.sockets = &plane->sockets_;
     CANARYD_TRY_ASSIGN(plane->workers_[i].thread, net::Worker::create(options));
   }
-  for (Worker& worker : plane->workers_) {
+  for (std::size_t i = 0; i < workers; ++i) {
+    Worker& worker = plane->workers_[i];
     proxy::ServiceOptions options;
+    if (access != nullptr) options.access = access->sink(i);
     options.clock = &clock;
     options.failures = collector.open_queue();
     worker.thread->start();

@@ -9,6 +9,7 @@
 #include "canaryd/net/socket_budget.hpp"
 #include "canaryd/net/worker.hpp"
 #include "canaryd/proxy/service.hpp"
+#include "canaryd/telemetry/access_log.hpp"
 #include "canaryd/telemetry/collector.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -24,12 +25,14 @@ namespace canaryd::daemon {
 class WorkerPlane final : public control::DataPlane {
  public:
   // Starts the threads, which hold at most so many sockets together. The collector gives each
-  // worker its failure queue.
-  [[nodiscard]] static Result<std::unique_ptr<WorkerPlane>> start(boost::asio::io_context& io,
-                                                                  std::size_t workers,
-                                                                  std::size_t sockets_max,
-                                                                  telemetry::Collector& collector,
-                                                                  const Clock& clock);
+  // worker its failure queue, the access log its sink; there may be none.
+  [[nodiscard]] static Result<std::unique_ptr<WorkerPlane>> start(
+      boost::asio::io_context& io,
+      std::size_t workers,
+      std::size_t sockets_max,
+      telemetry::Collector& collector,
+      const telemetry::AccessLog* access,
+      const Clock& clock);
   ~WorkerPlane() override;
 
   [[nodiscard]] std::size_t workers() const override { return workers_.size(); }

@@ -3,6 +3,8 @@
 #include "canaryd/routing/client_address.hpp"
 #include "proxy/exchange.hpp"
 
+#include <array>
+#include <span>
 #include <utility>
 
 namespace canaryd::proxy {
@@ -38,6 +40,16 @@ Connection::~Connection() {
   (previous_ != nullptr ? previous_->next_ : state_.connections) = next_;
   if (next_ != nullptr) next_->previous_ = previous_;
   listener_->gauge->active.fetch_sub(1, std::memory_order_relaxed);
+}
+
+IpAddress Connection::client_address(const http::RequestHead& head) const noexcept {
+  if (!peer_trusted_ || !head.fields.has(http::FieldId::kXForwardedFor)) return peer_;
+  std::array<std::string_view, routing::kForwardedHopsMax> lines;
+  std::size_t count = 0;
+  head.fields.for_each(http::FieldId::kXForwardedFor, [&](const http::Field& field) {
+    if (count < lines.size()) lines[count++] = field.value;
+  });
+  return routing::resolve_client(peer_, std::span(lines).first(count), spec().trusted_proxies);
 }
 
 net::Task<void> Connection::serve(std::unique_ptr<Connection> self) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "canaryd/base/ip.hpp"
+#include "canaryd/http/message.hpp"
 #include "canaryd/net/stream.hpp"
 #include "canaryd/net/task.hpp"
 #include "canaryd/net/waiter.hpp"
@@ -38,6 +39,8 @@ class Connection {
     return {peer_text_.data(), peer_text_size_};
   }
   [[nodiscard]] bool peer_trusted() const noexcept { return peer_trusted_; }
+  // The peer, or who stands behind it according to X-Forwarded-For, if it is trusted.
+  [[nodiscard]] IpAddress client_address(const http::RequestHead& head) const noexcept;
 
  private:
   [[nodiscard]] net::Task<void> linger();

@@ -2,12 +2,10 @@
 
 #include "canaryd/base/hash.hpp"
 #include "canaryd/http/forwarding.hpp"
-#include "canaryd/routing/client_address.hpp"
 #include "proxy/local_reply.hpp"
 #include "proxy/record.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 namespace canaryd::proxy {
@@ -50,19 +48,6 @@ bool ends_connection(ProxyError error) noexcept {
     default:
       return false;
   }
-}
-
-IpAddress client_address(const Connection& connection, const http::RequestHead& head) noexcept {
-  if (!connection.peer_trusted() || !head.fields.has(http::FieldId::kXForwardedFor)) {
-    return connection.peer();
-  }
-  std::array<std::string_view, routing::kForwardedHopsMax> lines;
-  std::size_t count = 0;
-  head.fields.for_each(http::FieldId::kXForwardedFor, [&](const http::Field& field) {
-    if (count < lines.size()) lines[count++] = field.value;
-  });
-  return routing::resolve_client(
-      connection.peer(), std::span(lines).first(count), connection.spec().trusted_proxies);
 }
 
 }  // namespace
@@ -139,6 +124,7 @@ void Exchange::clear_request() noexcept {
   counters_ = nullptr;
   client_told_ = covered_ = set_aside_ = fell_back_ = probe_ = slow_counted_ = false;
   slow_after_ = Duration::zero();
+  retries_made_ = 0;
   clear_try();
   request_.clear();
   request_parser_.reset();
@@ -254,7 +240,7 @@ ProxyError Exchange::decide() {
   pick_.cohort = Cohort::kNone;
   pick_.upstream = route_->upstream;
   if (route_->rollout != nullptr) {
-    const IpAddress client_ip = client_address(*connection_, request_);
+    const IpAddress client_ip = connection_->client_address(request_);
     const routing::PickInput input{request_.fields,
                                    target_.query,
                                    client_ip,
@@ -293,7 +279,7 @@ void Exchange::use_upstream(UpstreamId id) noexcept {
 // Requests of one user belong together, and those of one client where users are not told apart.
 std::uint64_t Exchange::balance_key() const noexcept {
   if (pick_.key_hash != 0) return pick_.key_hash;
-  const IpAddress ip = client_address(*connection_, request_);
+  const IpAddress ip = connection_->client_address(request_);
   std::array<char, 17> bytes{ip.is_v6() ? '6' : '4'};
   std::memcpy(bytes.data() + 1, ip.bytes().data(), ip.bytes().size());
   return siphash({}, {bytes.data(), bytes.size()});
@@ -376,6 +362,7 @@ Next Exchange::after_response() noexcept {
 
 void Exchange::record(ProxyError error) {
   if (error != ProxyError::kNone) connection_->listener()->counters->count(error);
+  if (state_.logs_access()) log_access(error);
   if (counters_ == nullptr) return;
   const ExchangeRecord made = entry(error);
   if (pick_.cohort == Cohort::kCanary) protect(made);
@@ -383,10 +370,14 @@ void Exchange::record(ProxyError error) {
   counters_ = nullptr;
 }
 
+std::uint16_t Exchange::told(ProxyError error) const noexcept {
+  return client_told_ && status_ != 0 ? status_ : status_of(error);
+}
+
 ExchangeRecord Exchange::entry(ProxyError error) const noexcept {
   ExchangeRecord entry;
   entry.error = error;
-  entry.status = client_told_ && status_ != 0 ? status_ : status_of(error);
+  entry.status = told(error);
   entry.upstream_status = status_;
   entry.route = route_->id;
   entry.pick = &pick_;

@@ -14,6 +14,7 @@
 #include "canaryd/http/uri.hpp"
 #include "canaryd/net/task.hpp"
 #include "canaryd/routing/cohort_pick.hpp"
+#include "proxy/access_entry.hpp"
 #include "proxy/body_flow.hpp"
 #include "proxy/connection.hpp"
 #include "proxy/fallback.hpp"
@@ -102,6 +103,14 @@ class Exchange {
   [[nodiscard]] ExchangeRecord entry(ProxyError error) const noexcept;
   void leave_upstream() noexcept;
   void clear_request() noexcept;
+  // What the client was told.
+  [[nodiscard]] std::uint16_t told(ProxyError error) const noexcept;
+  // exchange_access.cpp
+  void log_access(ProxyError error) const noexcept;
+  void fill(AccessEntry& entry, ProxyError error) const noexcept;
+  void log_request(AccessEntry& entry) const noexcept;
+  void log_decision(telemetry::AccessRecord& record) const noexcept;
+  void log_outcome(telemetry::AccessRecord& record, ProxyError error) const noexcept;
   void clear_try() noexcept;
   void clear_response() noexcept;
   // fallback.cpp
@@ -170,8 +179,12 @@ class Exchange {
   // This try.
   upstream::Lease lease_;
   Monotonic try_expires_at_ = net::kNever;
-  unsigned tries_ = 0;      // Finished ones that count against retries.attempts.
+  unsigned tries_ = 0;  // Finished ones that count against retries.attempts.
+  unsigned retries_made_ = 0;
   bool websocket_ = false;  // It asks to switch protocols.
+  Monotonic try_began_at_{};
+  std::optional<Duration> connect_took_;  // Of the last fresh connection.
+  std::optional<Monotonic> first_byte_at_;
   bool stale_retried_ = false;
 
   // The response. What was received lies in [response_begin_, response_end_) of response_block_
@@ -185,6 +198,8 @@ class Exchange {
   BodyFlow download_;
   std::uint16_t status_ = 0;
   std::uint8_t interims_ = 0;
+  std::optional<std::uint32_t>
+      grpc_status_;                   // From the head: a response without a body has it there.
   bool response_keep_alive_ = false;  // The upstream connection may be used again.
   bool client_keep_alive_ = false;    // What the client was told.
   bool until_close_ = false;          // The client sees the end of the body only by our close.

@@ -8,6 +8,7 @@
 #include "proxy/exchange.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 namespace canaryd::proxy {
@@ -21,10 +22,18 @@ Monotonic after(Monotonic from, Duration timeout) noexcept {
   return timeout > Duration::zero() ? from + timeout : net::kNever;
 }
 
+std::optional<std::uint32_t> grpc_status(const http::ResponseHead& head) noexcept {
+  const std::string_view text = head.fields.value(http::FieldId::kGrpcStatus);
+  std::uint32_t status = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), status);
+  if (read.ec != std::errc() || read.ptr != text.data() + text.size()) return std::nullopt;
+  return status;
+}
+
 }  // namespace
 
 ProxyError Exchange::start_relay() {
-  upload_moved_at_ = download_moved_at_ = now();
+  try_began_at_ = upload_moved_at_ = download_moved_at_ = now();
   upload_progress_ = download_progress_ = 0;
   up_ = down_ = FlowState::kNeedRead;
   return start_upload() ? ProxyError::kNone : ProxyError::kHeadersTooLarge;
@@ -213,6 +222,7 @@ FlowState Exchange::receive_response() {
   const net::IoResult got = server().recv(response_block_.span().subspan(response_end_));
   if (got.would_block()) return FlowState::kNeedRead;
   if (!got.ok()) return FlowState::kSourceCut;
+  if (!first_byte_at_) first_byte_at_ = now();
   response_end_ += got.bytes;
   return FlowState::kDone;
 }
@@ -262,6 +272,7 @@ FlowState Exchange::begin_response() {
   if (out.overflowed()) return FlowState::kMalformed;
 
   status_ = response_.status;
+  if (response_.fields.has(http::FieldId::kGrpcStatus)) grpc_status_ = grpc_status(response_);
   client_keep_alive_ = forwarding.plan.keep_alive;
   until_close_ = forwarding.plan.framing.kind == http::BodyKind::kUntilClose;
   response_keep_alive_ =

@@ -54,6 +54,7 @@ bool Exchange::tries_again(ProxyError& error) {
 bool Exchange::next_try() {
   upstream::Lease lease = upstream_->acquire(lease_.endpoint(), stale_retried_, balance_key_);
   if (!lease) return false;
+  ++retries_made_;
   clear_try();
   target_good_ = false;
   begin_try(std::move(lease));
@@ -113,6 +114,7 @@ net::Task<ProxyError> Exchange::connect() {
     if (lease_.connected()) co_return ProxyError::kNone;
   }
   if (!lease_) co_return ProxyError::kNoHealthyEndpoint;
+  const Monotonic began_at = now();
   if (auto begun = lease_.connect(); !begun) {
     // Out of descriptors or ports: our limit, not the version's fault.
     co_return begun.error().code == ErrorCode::kLimit ? ProxyError::kOverloaded
@@ -134,6 +136,7 @@ net::Task<ProxyError> Exchange::connect() {
   }
   const bool ok = !server().connect_error().has_value();
   lease_.connected(ok);
+  if (ok) connect_took_ = now() - began_at;
   co_return ok ? ProxyError::kNone : ProxyError::kConnectFailed;
 }
 
@@ -179,6 +182,9 @@ void Exchange::clear_response() noexcept {
   stage_ = ResponseStage::kHead;
   status_ = 0;
   interims_ = 0;
+  connect_took_.reset();
+  first_byte_at_.reset();
+  grpc_status_.reset();
   response_keep_alive_ = client_keep_alive_ = until_close_ = false;
 }
 

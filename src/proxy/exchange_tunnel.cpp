@@ -3,6 +3,7 @@
 #include "proxy/exchange.hpp"
 #include "proxy/tunnel.hpp"
 
+#include <memory>
 #include <utility>
 
 namespace canaryd::proxy {
@@ -10,7 +11,15 @@ namespace canaryd::proxy {
 net::Task<Next> Exchange::tunnel() {
   stats::CounterBlock& counters = *counters_;
   ExchangeRecord handshake = entry(ProxyError::kNone);
-  record(ProxyError::kNone);
+  write_record(handshake, counters, state_.dedupe, state_.options.failures.get());
+  counters_ = nullptr;
+  // The access log has one line for all of it, at its end.
+  std::unique_ptr<KeptAccessEntry> kept;
+  if (state_.logs_access()) {
+    AccessEntry line;
+    fill(line, ProxyError::kNone);
+    kept = std::make_unique<KeptAccessEntry>(line);
+  }
 
   TunnelSetup setup;
   setup.connection = connection_;
@@ -30,6 +39,14 @@ net::Task<Next> Exchange::tunnel() {
   Tunnel tunnel(std::move(setup));
   const TunnelResult result = co_await tunnel.run();
 
+  if (kept != nullptr && state_.logs_access()) {
+    telemetry::AccessRecord& line = kept->record();
+    if (result.error != ProxyError::kNone) line.error = to_string(result.error);
+    line.bytes_in = result.bytes_in;
+    line.bytes_out = result.bytes_out;
+    line.ended_at = now();
+    state_.options.access->write(line);
+  }
   if (result.error != ProxyError::kNone) connection_->listener()->counters->count(result.error);
   const bool blamed =
       result.error == ProxyError::kUpstreamReset || result.error == ProxyError::kTimeout;

@@ -67,7 +67,7 @@ void Exchange::fall_back(ProxyError error) {
   const routing::Rollout& rollout = *route_->rollout;
   // Not with the record: stable may take its time.
   if (is_charged(*failure_policy(), error, status_)) charge_circuit();
-  canary_failure_ = {error, status_};
+  canary_failure_ = {error, status_, lease_ ? &lease_.endpoint()->state() : nullptr};
   fell_back_ = true;
   slow_after_ = Duration::zero();
   covered_ = set_aside_ = false;

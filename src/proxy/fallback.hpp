@@ -15,6 +15,7 @@
 #include "canaryd/proxy/counters.hpp"
 #include "canaryd/proxy/snapshot.hpp"
 #include "canaryd/stats/counter_block.hpp"
+#include "canaryd/upstream/share.hpp"
 
 #include <cstdint>
 
@@ -32,6 +33,7 @@ namespace canaryd::proxy {
 struct CanaryFailure {
   ProxyError error = ProxyError::kNone;  // kNone: `status` was the failure.
   std::uint16_t status = 0;
+  const upstream::EndpointState* endpoint = nullptr;  // As long as the exchange pins its table.
 };
 
 // What became of it, by stable's outcome. `status`: of stable's response; 0: none came.

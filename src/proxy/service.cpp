@@ -99,6 +99,7 @@ void Service::publish(WorkerSnapshot snapshot) {
     }
     table->upstreams.push_back(std::move(kept));
   }
+  if (state_->options.access != nullptr) state_->options.access->use(shared.access);
   table->snapshot = std::move(snapshot);
   state_->table = std::move(table);
   for (Tunnel* t = state_->tunnels; t != nullptr; t = t->next()) t->follow(*state_->table);

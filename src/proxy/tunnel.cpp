@@ -222,6 +222,8 @@ TunnelResult Tunnel::result() const noexcept {
   result.reset_client = down_ == State::kBroken || (cut_ && down_ != State::kEnded);
   result.reset_server = up_ == State::kBroken || client_.error() || (cut_ && up_ != State::kEnded);
   result.error = error_;
+  result.bytes_in = to_server_.bytes();
+  result.bytes_out = to_client_.bytes();
   if (first_to_leave_ == Leaver::kUpstream && bad_end_) result.error = ProxyError::kUpstreamReset;
   if (first_to_leave_ == Leaver::kClient && !to_server_.frames().closed()) {
     result.error = ProxyError::kClientGone;

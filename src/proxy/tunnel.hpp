@@ -98,6 +98,8 @@ struct TunnelResult {
   bool reset_client = false;  // It must not look like a clean end.
   bool reset_server = false;
   bool client_closed = false;  // Its FIN has come; else it may still be reading our goodbye.
+  std::uint64_t bytes_in = 0;  // From the client.
+  std::uint64_t bytes_out = 0;
 };
 
 class Tunnel {

@@ -32,6 +32,7 @@ void draw(Pick& pick, const Rollout& rollout, const StickyKey& key) noexcept {
   pick.key_source = key.source;
   if (key.source == KeySource::kNone) {
     pick.bucket = kBuckets - 1;
+    pick.rule = PickRule::kNoKey;
     pick.counts_for_analysis = false;
   } else {
     pick.key_hash = siphash(rollout.hash_key, key.text);
@@ -43,6 +44,22 @@ void draw(Pick& pick, const Rollout& rollout, const StickyKey& key) noexcept {
 
 }  // namespace
 
+std::string_view to_string(PickRule rule) noexcept {
+  switch (rule) {
+    case PickRule::kWeight:
+      return "weight";
+    case PickRule::kNoKey:
+      return "no_key";
+    case PickRule::kForce:
+      return "force";
+    case PickRule::kSafety:
+      return "safety";
+    case PickRule::kIdle:
+      return "idle";
+  }
+  return "weight";
+}
+
 Pick pick_cohort(const Rollout& rollout, const PickInput& input) noexcept {
   Pick pick;
   pick.weight = weight_in_force(rollout);
@@ -50,18 +67,21 @@ Pick pick_cohort(const Rollout& rollout, const PickInput& input) noexcept {
   const StickyKey key = find_sticky_key(
       rollout.sticky, {input.fields, input.query, input.client, input.random}, scratch);
   draw(pick, rollout, key);
+  if (rollout.traffic == Traffic::kForceOnly) pick.rule = PickRule::kIdle;
 
   const bool evicted = rollout.traffic != Traffic::kForceOnly && pick.weight == BasisPoints(0);
   if (const auto forced = forced_cohort(rollout.force, input)) {
     pick.forced = true;
     pick.counts_for_analysis = false;
     pick.may_probe = false;
+    pick.rule = PickRule::kForce;
     pick.cohort = evicted ? Cohort::kStable : *forced;
   } else if (key.fresh && pick.weight > BasisPoints(0)) {
     // While nobody is split nobody needs a cookie, and a response without one can be cached.
     pick.issue_cookie = true;
     pick.fresh_id = scratch.fresh;
   }
+  if (evicted) pick.rule = PickRule::kSafety;
   pick.upstream = pick.cohort == Cohort::kCanary ? rollout.canary : rollout.stable;
   return pick;
 }

@@ -115,8 +115,9 @@ class FixedRuntime final : public net::Runtime {
 
 class AllocationTest : public testing::Test {
  protected:
-  AllocationTest() {
+  explicit AllocationTest(std::shared_ptr<telemetry::AccessSink> access = nullptr) {
     proxy::ServiceOptions options;
+    options.access = std::move(access);
     options.clock = &clock_;
     options.failures = std::make_shared<stats::FailureQueue>(64);
     service_ = std::make_unique<proxy::Service>(runtime_, options);
@@ -162,6 +163,7 @@ class AllocationTest : public testing::Test {
       shared->upstreams.push_back(spec);
       result.upstreams.push_back(make_share(spec));
     }
+    shared->access = std::make_shared<telemetry::AccessPolicy>();
     shared->failures.resize(1);
     shared->failures[0].status.set(500);
     result.shared = shared;
@@ -224,6 +226,31 @@ TEST_F(AllocationTest, BodiesAllocateNothing) {
 TEST_F(AllocationTest, AFailureAllocatesNothing) {
   expect_none("GET / HTTP/1.1\r\nHost: a\r\n\r\n",
               "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
+}
+
+// Before the service that writes to it.
+struct NullLog {
+  NullLog() {
+    LogOptions daemon;
+    daemon.file = "/dev/null";
+    log = Log::open(daemon, wall).value();
+    telemetry::AccessLogOptions options;
+    options.file = "/dev/null";
+    access = telemetry::AccessLog::open(options, wall, *log).value();
+  }
+  ManualClock wall;
+  std::unique_ptr<Log> log;
+  std::unique_ptr<telemetry::AccessLog> access;
+};
+
+class LoggedAllocationTest : protected NullLog, public AllocationTest {
+ protected:
+  LoggedAllocationTest() : AllocationTest(access->sink(0)) {}
+};
+
+TEST_F(LoggedAllocationTest, ALineAllocatesNothing) {
+  expect_none("GET /a?b=c HTTP/1.1\r\nHost: a\r\nUser-Agent: \"x\"\r\n\r\n", kAnswer);
+  EXPECT_TRUE(access->flush());
 }
 
 }  // namespace

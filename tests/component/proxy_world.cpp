@@ -14,12 +14,15 @@ upstream::UpstreamSpec upstream_spec(std::string name, const net::Address& addre
 
 }  // namespace
 
-ProxyWorld::ProxyWorld(std::uint64_t seed, net::BufferPools::Limits buffers)
+ProxyWorld::ProxyWorld(std::uint64_t seed,
+                       net::BufferPools::Limits buffers,
+                       std::shared_ptr<telemetry::AccessSink> access_in)
     : net(seed),
       worker(net, buffers),
       listener_counters(std::make_shared<proxy::ListenerCounters>()),
       listener_gauge(std::make_shared<proxy::ListenerGauge>()),
-      failure_queue(std::make_shared<stats::FailureQueue>(64)) {
+      failure_queue(std::make_shared<stats::FailureQueue>(64)),
+      access(std::move(access_in)) {
   listener.name = "public";
   listener.address = kFront;
   upstreams = {upstream_spec("stable", kStable), upstream_spec("canary", kCanary)};
@@ -31,6 +34,7 @@ ProxyWorld::ProxyWorld(std::uint64_t seed, net::BufferPools::Limits buffers)
   proxy::ServiceOptions options;
   options.clock = &clock;
   options.failures = failure_queue;
+  options.access = access;
   service = std::make_unique<proxy::Service>(worker, std::move(options));
 }
 
@@ -69,6 +73,8 @@ void ProxyWorld::publish() {
   ASSERT_TRUE(built.has_value()) << describe(built.error());
   shared->table = *built;
   shared->upstreams = upstreams;
+  shared->access = access_policy;
+  shared->tags.assign(table.rollouts.size(), {2, "r7"});
   shared->failures.assign(table.rollouts.size(), failures);
   shared->route_timeouts = route_timeouts;
   snapshot.counters = std::make_shared<stats::CounterSet>(table.epoch, table.routes.size());

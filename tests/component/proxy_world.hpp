@@ -36,7 +36,9 @@ inline constexpr std::string_view kDate = "Mon, 05 Jan 2026 10:00:00 GMT";
 
 class ProxyWorld {
  public:
-  explicit ProxyWorld(std::uint64_t seed = 1, net::BufferPools::Limits buffers = {});
+  explicit ProxyWorld(std::uint64_t seed = 1,
+                      net::BufferPools::Limits buffers = {},
+                      std::shared_ptr<telemetry::AccessSink> access_in = nullptr);
   ~ProxyWorld();
   ProxyWorld(const ProxyWorld&) = delete;
   ProxyWorld& operator=(const ProxyWorld&) = delete;
@@ -74,6 +76,9 @@ class ProxyWorld {
   std::shared_ptr<proxy::ListenerCounters> listener_counters;
   std::shared_ptr<proxy::ListenerGauge> listener_gauge;
   std::shared_ptr<stats::FailureQueue> failure_queue;
+  // Null unless given at the start; then access_policy goes out with the table.
+  std::shared_ptr<telemetry::AccessSink> access;
+  std::shared_ptr<const telemetry::AccessPolicy> access_policy;
   std::unique_ptr<proxy::Service> service;
 
  private:

@@ -249,9 +249,21 @@ struct Route {
 enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarn, kError };
 enum class LogFormat : std::uint8_t { kJson, kText };
 
+enum class AccessFormat : std::uint8_t { kJson, kCombined };
+
+struct AccessLog {
+  BasisPoints sample{BasisPoints::kMax};   // Share of the keys, or of the request ids.
+  std::vector<std::string> exclude_paths;  // Whole paths.
+  std::optional<std::string> file;         // nullopt: standard output.
+  AccessFormat format = AccessFormat::kJson;
+  friend bool operator==(const AccessLog&, const AccessLog&) = default;
+};
+
 struct Log {
   LogLevel level = LogLevel::kInfo;
   LogFormat format = LogFormat::kJson;
+  std::optional<std::string> file;  // nullopt: standard output.
+  std::optional<AccessLog> access;  // nullopt: no access log.
   friend bool operator==(const Log&, const Log&) = default;
 };
 

@@ -17,6 +17,7 @@
 #include "canaryd/control/health_io.hpp"
 #include "canaryd/store/async_store.hpp"
 #include "canaryd/store/store.hpp"
+#include "canaryd/telemetry/access_log.hpp"
 #include "canaryd/telemetry/collector.hpp"
 
 #include <cstdint>
@@ -43,6 +44,7 @@ struct Parts {
   DataPlane* data_plane = nullptr;
   telemetry::Collector* collector = nullptr;
   store::AsyncStore* store = nullptr;
+  const telemetry::AccessLog* access_log = nullptr;  // Null: none.
   // Reads the configuration file again.
   std::function<config::LoadResult()> load_config;
   // Asks the daemon to drain and stop.

@@ -13,6 +13,7 @@
 #include "canaryd/proxy/counters.hpp"
 #include "canaryd/routing/routing_table.hpp"
 #include "canaryd/stats/counter_set.hpp"
+#include "canaryd/telemetry/access_log.hpp"
 #include "canaryd/upstream/share.hpp"
 #include "canaryd/upstream/spec.hpp"
 
@@ -90,11 +91,19 @@ struct RouteTimeouts {
   }
 };
 
+// What the access log says of a rollout beside what its pick says.
+struct RolloutTag {
+  std::uint32_t step = 0;  // From 1; 0: no step runs.
+  std::string revision;
+};
+
 struct Snapshot {
   std::shared_ptr<const routing::RoutingTable> table;
   std::vector<upstream::UpstreamSpec> upstreams;  // Index: UpstreamId.
   std::vector<FailurePolicy> failures;            // Index: RolloutId.
   std::vector<RouteTimeouts> route_timeouts;      // Index: RouteId; empty when no route has any.
+  std::vector<RolloutTag> tags;                   // Index: RolloutId; may be shorter.
+  std::shared_ptr<const telemetry::AccessPolicy> access;  // Null: no access log.
 };
 
 struct WorkerSnapshot {

@@ -31,8 +31,21 @@ struct Rollout;
 
 inline constexpr std::uint16_t kBuckets = BasisPoints::kMax;
 
+// Which of the rules above decided.
+enum class PickRule : std::uint8_t {
+  kWeight,
+  kNoKey,  // By weight too, but nobody drew the cohort by lot.
+  kForce,
+  kSafety,  // Weight 0 while splitting, or stable only; forced or not.
+  kIdle,    // Stable: the rollout has not begun.
+};
+
+// Lower-case word for logs: "weight", "no_key".
+[[nodiscard]] std::string_view to_string(PickRule rule) noexcept;
+
 struct Pick {
   Cohort cohort = Cohort::kStable;
+  PickRule rule = PickRule::kWeight;
   KeySource key_source = KeySource::kNone;
   bool forced = false;  // A force header or cookie was honoured, or overruled by safety.
   bool counts_for_analysis = true;  // The cohort was drawn by lot.

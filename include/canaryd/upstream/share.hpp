@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace canaryd::upstream {
@@ -54,9 +55,11 @@ enum class Health : std::uint8_t { kUnknown, kHealthy, kUnhealthy };
 // its end with the time, so nobody has to take it back.
 class EndpointState {
  public:
-  explicit EndpointState(const net::Address& address) noexcept : address_(address) {}
+  explicit EndpointState(const net::Address& address)
+      : address_(address), text_(to_string(address)) {}
 
   [[nodiscard]] const net::Address& address() const noexcept { return address_; }
+  [[nodiscard]] const std::string& text() const noexcept { return text_; }
 
   [[nodiscard]] bool available(Monotonic now) const noexcept { return healthy() && !ejected(now); }
 
@@ -102,6 +105,7 @@ class EndpointState {
   static std::int64_t ticks(Monotonic time) noexcept { return time.time_since_epoch().count(); }
 
   const net::Address address_;
+  const std::string text_;  // Of the address, for logs.
   std::atomic<Health> health_{Health::kUnknown};
   std::atomic<std::int64_t> ejected_until_{0};
   std::atomic<std::int64_t> recovered_at_{0};

@@ -41,6 +41,15 @@ TEST(Diff, NamesKeysAndWhatNeedsARestart) {
             "drain.timeout: 30s -> 1m\n");
 }
 
+TEST(Diff, KnowsWhatOfTheLogNeedsARestart) {
+  const std::string before = std::string(kSmall) + "log: {access: {sample: 100}}\n";
+  EXPECT_EQ(changes(before, std::string(kSmall) + "log: {access: {sample: 5, file: a}, file: b}\n"),
+            "log.access.sample: 100 -> 5\n"
+            "log.access.file: added a (needs a restart)\n"
+            "log.file: added b (needs a restart)\n");
+  EXPECT_EQ(changes(kSmall, before), "log.access: added (needs a restart)\n");
+}
+
 TEST(Diff, FollowsListenersAndRoutesByName) {
   const std::string more =
       R"(version: 1
