@@ -140,6 +140,23 @@ const Section<Log>& log_section() {
   return made;
 }
 
+const Section<Tracing>& tracing_section() {
+  static const auto made = [] {
+    Section<Tracing> s("Tracing");
+    s.add("propagate",
+          &Tracing::propagate,
+          list_of(choice(kPropagations), 1, 1),
+          "`w3c`: `traceparent` and `tracestate`.");
+    s.add("sample",
+          &Tracing::sample,
+          percent(0, 100),
+          "Percent of the traces begun here that are marked as sampled.");
+    s.unsupported({"request_id"});
+    return s;
+  }();
+  return made;
+}
+
 const Section<Metrics>& metrics_section() {
   static const auto made = [] {
     Section<Metrics> s("Metrics");
@@ -212,9 +229,13 @@ const Section<Config>& root_section() {
               "Which requests go where.");
     s.add("log", &Config::log, section(log_section()), "The daemon's log, and the access log.");
     s.add("metrics", &Config::metrics, section(metrics_section()), "The /metrics page.");
+    s.add("tracing",
+          &Config::tracing,
+          optional(section(tracing_section())),
+          "Begins a trace where a request brings none; `{}` for all defaults, left out: none.");
     s.add("state", &Config::state, section(state_section()), "What survives a restart.");
     s.add("drain", &Config::drain, section(drain_section()), "How the daemon stops.");
-    s.unsupported({"tracing", "fleet"});
+    s.unsupported({"fleet"});
     return s;
   }();
   return made;

@@ -3,6 +3,7 @@
 #include "canaryd/net/buffer_pool.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace canaryd::control {
@@ -244,6 +245,10 @@ Result<std::shared_ptr<const proxy::Snapshot>> make_snapshot(const config::Confi
     snapshot->tags.push_back({split ? in_force[i].step + 1 : 0, config.rollouts[i].plan.revision});
   }
   snapshot->access = make_access(config.log);
+  if (config.tracing) {
+    snapshot->traces =
+        BasisPoints(static_cast<unsigned>(std::lround(config.tracing->sample * 100)));
+  }
   for (const config::Route& route : config.routes) spec.routes.push_back(make_route(route));
   snapshot->route_timeouts = make_route_timeouts(config);
   CANARYD_TRY_ASSIGN(snapshot->table, routing::RoutingTable::build(std::move(spec)));

@@ -176,6 +176,9 @@ IdSet dropped_from_request(const RequestHead& head,
   if (!same_host) dropped |= bit(FieldId::kHost);
   if (!head.expect_continue) dropped |= bit(FieldId::kExpect);
   if (!keeps_id) dropped |= bit(FieldId::kXRequestId);
+  if (!forwarding.traceparent.empty()) {
+    dropped |= bit(FieldId::kTraceparent) | bit(FieldId::kTracestate);
+  }
   if (head.method == Method::kOptions) dropped |= bit(FieldId::kMaxForwards);
   if (upload_output(head) == BodyOutput::kAsIs && head.framing.kind == BodyKind::kChunked) {
     dropped &= ~bit(FieldId::kTrailer);
@@ -282,7 +285,7 @@ void write_request_head(HeadBuffer& buffer,
   if (!keeps_id && !forwarding.request_id.empty()) {
     out.put_field("X-Request-Id: ", forwarding.request_id);
   }
-  if (!head.fields.has(FieldId::kTraceparent) && !forwarding.traceparent.empty()) {
+  if (!forwarding.traceparent.empty()) {
     out.put_field("traceparent: ", forwarding.traceparent);
   }
   if (!forwarding.cohort.empty()) out.put_field("X-Canaryd-Cohort: ", forwarding.cohort);

@@ -122,7 +122,8 @@ net::Task<Next> Exchange::run() {
 void Exchange::clear_request() noexcept {
   route_ = nullptr;
   counters_ = nullptr;
-  client_told_ = covered_ = set_aside_ = fell_back_ = probe_ = slow_counted_ = false;
+  client_told_ = covered_ = set_aside_ = fell_back_ = false;
+  probe_ = slow_counted_ = trace_begun_ = false;
   slow_after_ = Duration::zero();
   retries_made_ = 0;
   clear_try();
@@ -255,6 +256,7 @@ ProxyError Exchange::decide() {
   counters_ = &table_->snapshot.counters->at(route_->id, pick_.cohort);
   counters_->begin();
   fresh_request_id_ = routing::make_fresh_id(state_.runtime.random());
+  if (snapshot.traces) begin_trace(*snapshot.traces);
 
   const auto body_max = connection_->spec().body_bytes_max;
   if (body_max && request_.framing.kind == http::BodyKind::kLength &&
@@ -262,6 +264,14 @@ ProxyError Exchange::decide() {
     return ProxyError::kBodyTooLarge;
   }
   return ProxyError::kNone;
+}
+
+void Exchange::begin_trace(BasisPoints sampled) noexcept {
+  if (http::trace_parent(request_.fields)) return;
+  Random& random = state_.runtime.random();
+  const bool marked = random.below(BasisPoints::kMax) < sampled.value();
+  fresh_trace_ = http::FreshTraceParent(random, marked);
+  trace_begun_ = true;
 }
 
 void Exchange::use_upstream(UpstreamId id) noexcept {

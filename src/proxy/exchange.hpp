@@ -11,6 +11,7 @@
 
 #include "canaryd/http/h1_parser.hpp"
 #include "canaryd/http/message.hpp"
+#include "canaryd/http/trace_context.hpp"
 #include "canaryd/http/uri.hpp"
 #include "canaryd/net/task.hpp"
 #include "canaryd/routing/cohort_pick.hpp"
@@ -73,6 +74,7 @@ class Exchange {
   [[nodiscard]] TryFailure failure_of(ProxyError error) const noexcept;
   [[nodiscard]] Monotonic try_deadline() const noexcept;
   void use_upstream(UpstreamId id) noexcept;
+  void begin_trace(BasisPoints sampled) noexcept;
   // fallback.cpp
   [[nodiscard]] bool falls_back(ProxyError error) const noexcept;
   void fall_back(ProxyError error);
@@ -160,6 +162,8 @@ class Exchange {
   bool target_good_ = false;
   routing::Pick pick_;
   routing::FreshId fresh_request_id_;
+  http::FreshTraceParent fresh_trace_;
+  bool trace_begun_ = false;  // Here: the upstream gets fresh_trace_.
   upstream::Upstream* upstream_ = nullptr;
   const upstream::Timeouts* timeouts_ = nullptr;  // Those of upstream_, or the route's below.
   upstream::Timeouts route_timeouts_;

@@ -105,6 +105,11 @@ void Exchange::log_request(AccessEntry& entry) const noexcept {
   }
   const std::string_view fresh = route_ == nullptr ? std::string_view() : fresh_request_id_.text();
   record.id = http::request_id(request_, fresh);
+  if (trace_begun_) {
+    record.trace_id = fresh_trace_.trace_id();
+  } else if (const auto parent = http::trace_parent(request_.fields)) {
+    record.trace_id = parent->trace_id;
+  }
   record.method = request_.method_text;
   record.host = request_.host;
   record.protocol = request_.version_minor == 0 ? "HTTP/1.0" : "HTTP/1.1";

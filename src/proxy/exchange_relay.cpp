@@ -135,6 +135,7 @@ bool Exchange::start_upload() {
   forwarding.client_ip = connection_->peer_text();
   forwarding.scheme = "http";
   forwarding.request_id = fresh_request_id_.text();
+  if (trace_begun_) forwarding.traceparent = fresh_trace_.text();
   forwarding.peer_trusted = connection_->peer_trusted();
   forwarding.read = &table_->snapshot.shared->table->fields_read();
   websocket_ = request_.upgrade && http::offers_websocket(request_);

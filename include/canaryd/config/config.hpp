@@ -267,6 +267,14 @@ struct Log {
   friend bool operator==(const Log&, const Log&) = default;
 };
 
+enum class Propagation : std::uint8_t { kW3c };
+
+struct Tracing {
+  std::vector<Propagation> propagate{Propagation::kW3c};
+  double sample = 100;  // Percent.
+  friend bool operator==(const Tracing&, const Tracing&) = default;
+};
+
 struct Metrics {
   // Upper bounds in seconds, strictly rising.
   std::vector<double> latency_buckets{
@@ -294,6 +302,7 @@ struct Config {
   std::vector<Route> routes;        // Index: RouteId.
   Log log;
   Metrics metrics;
+  std::optional<Tracing> tracing;  // nullopt: no trace is begun.
   State state;
   Drain drain;
 

@@ -20,13 +20,14 @@
 namespace canaryd::http {
 
 struct RequestForwarding {
-  std::string_view target;       // Target::forwarded.
-  std::string_view authority;    // Target::authority; goes out as Host, even if empty.
-  std::string_view client_ip;    // Address of the peer, for X-Forwarded-For; empty: unknown.
-  std::string_view scheme;       // "http" or "https", for X-Forwarded-Proto.
-  std::string_view request_id;   // Used if the client's is missing or odd; empty: none is added.
-  std::string_view traceparent;  // Used if the client sent none; empty: none is added.
-  std::string_view cohort;       // "stable", "canary", or empty.
+  std::string_view target;      // Target::forwarded.
+  std::string_view authority;   // Target::authority; goes out as Host, even if empty.
+  std::string_view client_ip;   // Address of the peer, for X-Forwarded-For; empty: unknown.
+  std::string_view scheme;      // "http" or "https", for X-Forwarded-Proto.
+  std::string_view request_id;  // Used if the client's is missing or odd; empty: none is added.
+  std::string_view
+      traceparent;          // In place of the client's, and of its tracestate; empty: they stay.
+  std::string_view cohort;  // "stable", "canary", or empty.
   std::string_view rollout;
   std::string_view via = "canaryd";
   // Names of fields that decided about this request. They go on though Connection names them: a

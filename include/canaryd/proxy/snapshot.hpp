@@ -103,6 +103,8 @@ struct Snapshot {
   std::vector<FailurePolicy> failures;            // Index: RolloutId.
   std::vector<RouteTimeouts> route_timeouts;      // Index: RouteId; empty when no route has any.
   std::vector<RolloutTag> tags;                   // Index: RolloutId; may be shorter.
+  // Where a request brings no trace, one is begun, and this share of those is marked as sampled.
+  std::optional<BasisPoints> traces;
   std::shared_ptr<const telemetry::AccessPolicy> access;  // Null: no access log.
 };
 

@@ -204,10 +204,13 @@ TEST(RequestForwardingTest, TraceTrailersAndExpectation) {
   const auto trace = [](RequestForwarding& forwarding) { forwarding.traceparent = "00-new"; };
   EXPECT_TRUE(
       has(forward_request("GET / HTTP/1.1\r\nHost: a\r\n\r\n", trace), "traceparent: 00-new\r\n"));
-  const std::string kept =
-      forward_request("GET / HTTP/1.1\r\nHost: a\r\nTraceparent: 00-old\r\n\r\n", trace);
-  EXPECT_TRUE(has(kept, "Traceparent: 00-old\r\n"));
-  EXPECT_FALSE(has(kept, "00-new"));
+  const std::string old =
+      "GET / HTTP/1.1\r\nHost: a\r\nTraceparent: 00-old\r\nTracestate: a=1\r\n\r\n";
+  EXPECT_TRUE(has(forward_request(old), "Traceparent: 00-old\r\nTracestate: a=1\r\n"));
+  const std::string anew = forward_request(old, trace);
+  EXPECT_TRUE(has(anew, "traceparent: 00-new\r\n"));
+  EXPECT_FALSE(has(anew, "00-old"));
+  EXPECT_FALSE(has(anew, "a=1"));
   EXPECT_TRUE(has(forward_request("GET / HTTP/1.1\r\nHost: a\r\nTE: gzip;q=1, Trailers\r\n\r\n"),
                   "TE: trailers\r\nConnection: TE\r\n\r\n"));
   EXPECT_TRUE(has(forward_request("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
