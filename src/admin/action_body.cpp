@@ -5,6 +5,7 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 
@@ -15,6 +16,7 @@ namespace json = boost::json;
 using control::Action;
 
 constexpr std::size_t kTextBytesMax = 256;
+constexpr std::size_t kUrlBytesMax = std::size_t{64} * 1024;
 
 Result<json::object> parse_object(std::string_view body) {
   if (body.empty()) return json::object{};
@@ -111,6 +113,27 @@ Result<void> read_for_action(const json::object& object, control::ActionRequest&
   }
 }
 
+Result<void> read_headers(const json::value& headers, control::ExplainRequest& question) {
+  const auto wrong = [] {
+    return fail(ErrorCode::kInvalidArgument,
+                "headers must be an object of strings, or of lists of strings");
+  };
+  if (!headers.is_object()) return wrong();
+  for (const auto& member : headers.get_object()) {
+    const auto add = [&](const json::value& value) {
+      if (!value.is_string()) return false;
+      question.headers.emplace_back(member.key(), value.get_string());
+      return true;
+    };
+    if (const json::array* const values = member.value().if_array()) {
+      if (!std::all_of(values->begin(), values->end(), add)) return wrong();
+    } else if (!add(member.value())) {
+      return wrong();
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> read_action_body(std::string_view body, control::ActionRequest& request) {
@@ -127,6 +150,22 @@ Result<std::string> read_log_level_body(std::string_view body) {
   CANARYD_TRY_ASSIGN(std::string level, read_text(object, "level", kTextBytesMax));
   if (level.empty()) return fail(ErrorCode::kInvalidArgument, "level is missing");
   return level;
+}
+
+Result<control::ExplainRequest> read_explain_body(std::string_view body) {
+  CANARYD_TRY_ASSIGN(const json::object object, parse_object(body));
+  CANARYD_TRY(check_members(object, {"method", "url", "headers", "listener", "client"}));
+  control::ExplainRequest question;
+  CANARYD_TRY_ASSIGN(question.method, read_text(object, "method", kTextBytesMax));
+  CANARYD_TRY_ASSIGN(question.url, read_text(object, "url", kUrlBytesMax));
+  CANARYD_TRY_ASSIGN(question.listener, read_text(object, "listener", kTextBytesMax));
+  CANARYD_TRY_ASSIGN(question.client, read_text(object, "client", kTextBytesMax));
+  if (question.method.empty()) return fail(ErrorCode::kInvalidArgument, "method is missing");
+  if (question.url.empty()) return fail(ErrorCode::kInvalidArgument, "url is missing");
+  if (const json::value* const headers = object.if_contains("headers")) {
+    CANARYD_TRY(read_headers(*headers, question));
+  }
+  return question;
 }
 
 Result<void> read_plain_body(std::string_view body) {

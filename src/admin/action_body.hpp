@@ -15,6 +15,8 @@ inline constexpr std::size_t kReasonBytesMax = 1024;
 [[nodiscard]] Result<void> read_action_body(std::string_view body, control::ActionRequest& request);
 // {"level": "debug", "reason"?}.
 [[nodiscard]] Result<std::string> read_log_level_body(std::string_view body);
+// {"method", "url", "headers"?: {NAME: VALUE or [VALUE, ...]}, "listener"?, "client"?}.
+[[nodiscard]] Result<control::ExplainRequest> read_explain_body(std::string_view body);
 // Only {"reason"?}.
 [[nodiscard]] Result<void> read_plain_body(std::string_view body);
 

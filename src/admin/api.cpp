@@ -132,6 +132,7 @@ const Api::Route Api::kRoutes[] = {
     {"/api/v1/listeners", false, false, &Api::listeners},
     {"/api/v1/upstreams", false, false, &Api::upstreams},
     {"/api/v1/routes", false, false, &Api::routes},
+    {"/api/v1/explain", false, true, &Api::explain},
     {"/api/v1/config", false, false, &Api::config},
     {"/api/v1/build", false, false, &Api::build},
     {"/api/v1/reload", false, true, &Api::reload},
@@ -314,6 +315,15 @@ void Api::config(const Request& /*request*/, const Match& /*match*/, const Done&
   Response response = text_response(200, backend_.config_text());
   response.content_type = "application/yaml";
   done(std::move(response));
+}
+
+// A POST, because a question is long; it changes nothing.
+void Api::explain(const Request& request, const Match& /*match*/, const Done& done) {
+  const auto question = read_explain_body(request.body);
+  if (!question) return done(invalid(request, question.error()));
+  const auto answer = backend_.explain(*question);
+  if (!answer) return done(invalid(request, answer.error()));
+  done(json_response(to_json(*answer)));
 }
 
 void Api::build(const Request& /*request*/, const Match& /*match*/, const Done& done) {

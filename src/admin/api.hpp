@@ -41,6 +41,7 @@ class Api {
   void listeners(const Request& request, const Match& match, const Done& done);
   void upstreams(const Request& request, const Match& match, const Done& done);
   void routes(const Request& request, const Match& match, const Done& done);
+  void explain(const Request& request, const Match& match, const Done& done);
   void config(const Request& request, const Match& match, const Done& done);
   void build(const Request& request, const Match& match, const Done& done);
   void act(const Request& request, const Match& match, const Done& done);

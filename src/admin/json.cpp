@@ -136,6 +136,21 @@ json::value evidence_to_json(const std::string& text) {
   return code ? json::value(text) : value;
 }
 
+json::array endpoints_to_json(const std::vector<control::EndpointView>& views) {
+  json::array endpoints;
+  for (const control::EndpointView& endpoint : views) {
+    endpoints.push_back({{"address", endpoint.address},
+                         {"healthy", endpoint.healthy},
+                         {"ejected", endpoint.ejected},
+                         {"active_requests", endpoint.active_requests}});
+  }
+  return endpoints;
+}
+
+json::value name_or_null(const std::string& name) {
+  return name.empty() ? json::value(nullptr) : json::value(name);
+}
+
 }  // namespace
 
 std::string to_text(const json::value& value) {
@@ -194,20 +209,40 @@ json::value to_json(const control::ListenerView& view) {
 }
 
 json::value to_json(const control::UpstreamView& view) {
-  json::array endpoints;
-  for (const control::EndpointView& endpoint : view.endpoints) {
-    endpoints.push_back({{"address", endpoint.address},
-                         {"healthy", endpoint.healthy},
-                         {"ejected", endpoint.ejected},
-                         {"active_requests", endpoint.active_requests}});
+  return {{"name", view.name}, {"endpoints", endpoints_to_json(view.endpoints)}};
+}
+
+json::value to_json(const control::Explanation& answer) {
+  json::object object;
+  object["refused"] = name_or_null(answer.refused);
+  object["listener"] = answer.listener;
+  object["client"] = answer.client;
+  object["peer_trusted"] = answer.peer_trusted;
+  object["method"] = answer.method;
+  object["host"] = answer.host;
+  object["path"] = answer.path;
+  object["route"] = name_or_null(answer.route);
+  object["match"] = name_or_null(answer.match);
+  object["rollout"] = name_or_null(answer.rollout);
+  if (!answer.rollout.empty()) {
+    object["state"] = answer.state;
+    object["cohort"] = answer.cohort;
+    object["rule"] = answer.rule;
+    object["key_source"] = answer.key_source;
+    object["key_name"] = name_or_null(answer.key_name);
+    object["key_is_fresh"] = answer.key_is_fresh;
+    object["bucket"] = answer.bucket ? json::value(*answer.bucket) : json::value(nullptr);
+    object["weight"] = answer.weight.percent();
+    object["forced"] = answer.forced;
+    object["counts"] = answer.counts;
   }
-  return {{"name", view.name}, {"endpoints", std::move(endpoints)}};
+  object["upstream"] = name_or_null(answer.upstream);
+  object["endpoints"] = endpoints_to_json(answer.endpoints);
+  object["why"] = answer.why;
+  return object;
 }
 
 json::value to_json(const control::RouteView& view) {
-  const auto name_or_null = [](const std::string& name) {
-    return name.empty() ? json::value(nullptr) : json::value(name);
-  };
   return {{"name", view.name},
           {"match", view.match},
           {"rollout", name_or_null(view.rollout)},

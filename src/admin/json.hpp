@@ -19,6 +19,7 @@ namespace canaryd::admin {
 [[nodiscard]] boost::json::value to_json(const control::ListenerView& view);
 [[nodiscard]] boost::json::value to_json(const control::UpstreamView& view);
 [[nodiscard]] boost::json::value to_json(const control::RouteView& view);
+[[nodiscard]] boost::json::value to_json(const control::Explanation& answer);
 [[nodiscard]] boost::json::value to_json(const control::ConfigProblem& problem);
 [[nodiscard]] boost::json::value to_json(const control::BuildView& view);
 

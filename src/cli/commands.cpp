@@ -3,6 +3,7 @@
 #include "canaryd/base/text.hpp"
 #include "canaryd/cli/status_screen.hpp"
 #include "cli/daemon.hpp"
+#include "cli/explain_route.hpp"
 #include "cli/figures.hpp"
 #include "cli/follow.hpp"
 #include "cli/json_view.hpp"
@@ -32,6 +33,7 @@ class Command {
     if (options_.command == "status") return status();
     if (options_.command == "wait") return wait_for_outcome(daemon_, options_, environment_);
     if (options_.command == "history") return history();
+    if (options_.command == "explain-route") return explain_route();
     if (options_.command == "config") return config();
     if (options_.command == "reload" || options_.command == "drain") return daemon_wide("");
     if (options_.command == "log-level") return daemon_wide(options_.level);
@@ -179,6 +181,15 @@ class Command {
     ScreenOptions options = screen();
     options.columns = 100000;  // A log is not cut.
     return line.finish(options);
+  }
+
+  int explain_route() {
+    auto question = explain_body(options_);
+    if (!question) return report({kExitUsage, question.error().context});
+    const auto response = daemon_.post("/api/v1/explain", std::move(*question));
+    if (!response) return report(response.error());
+    return print(wants_json() ? pretty(response->body)
+                              : or_failure(render_explanation(response->body)));
   }
 
   int config() {

@@ -95,6 +95,14 @@ class CommandLine {
     history->add_option("ROLLOUT", options_.rollout, "Its name")->check(check_name);
     history->add_option("--limit", options_.limit, "Newest lines per rollout")
         ->check(CLI::Range(1, 1000));
+    CLI::App* const explain = app_.add_subcommand(
+        "explain-route", "Which route, cohort and upstream a request gets, and why");
+    explain->add_option("METHOD", options_.method, "Such as GET")->required();
+    explain->add_option("URL", options_.url, "/path?query, or http://host/path")->required();
+    explain->add_option("-H,--header", options_.headers, "'Name: value'; may be repeated")
+        ->allow_extra_args(false);
+    explain->add_option("--listener", options_.listener, "Where it comes in; else the first one");
+    explain->add_option("--client", options_.client, "Its address; else 127.0.0.1");
     app_.add_subcommand("config", "The running configuration, secrets masked");
   }
 

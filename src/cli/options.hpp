@@ -30,6 +30,12 @@ struct Options {
   std::string expires;
   std::string level;
   std::uint32_t limit = 20;
+  // explain-route.
+  std::string method;
+  std::string url;
+  std::vector<std::string> headers;
+  std::string listener;
+  std::string client;
 };
 
 // Either options, or a text and an exit code: help, the version, or what is wrong.

@@ -129,6 +129,7 @@ void Controller::State::publish(std::function<void()> done) {
     }
     copies.push_back(std::move(copy));
   }
+  published = *snapshot;
   parts.data_plane->publish(std::move(copies), std::move(done));
 }
 

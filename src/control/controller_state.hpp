@@ -54,6 +54,7 @@ struct Controller::State {
   UpstreamRegistry upstreams;
   HealthChecks health;
   std::uint64_t table_epoch = 0;
+  std::shared_ptr<const proxy::Snapshot> published;  // The newest.
   std::uint64_t ticks = 0;
   bool listening = false;
   bool draining = false;

@@ -71,6 +71,7 @@ class FakeBackend final : public control::Backend {
   std::vector<control::UpstreamView> upstream_list{
       {"shop-v1", {{"127.0.0.1:9001", true, false, 2}, {"127.0.0.1:9002", false, true, 0}}}};
   control::ReloadResult reload_result{true, {}};
+  mutable std::vector<control::ExplainRequest> questions;
   int reloads = 0;
   int drains = 0;
   std::string level = "info";
@@ -104,6 +105,30 @@ class FakeBackend final : public control::Backend {
     return {{"shop", "path_prefix: /", "checkout", "", 16245}};
   }
   control::Readiness readiness() const override { return state; }
+  Result<control::Explanation> explain(const control::ExplainRequest& question) const override {
+    questions.push_back(question);
+    if (question.url == "odd") return fail(ErrorCode::kInvalidArgument, "that makes no request");
+    control::Explanation answer;
+    answer.listener = "public";
+    answer.client = "127.0.0.1";
+    answer.method = question.method;
+    answer.host = "shop";
+    answer.path = question.url;
+    answer.route = "shop";
+    answer.match = "path_prefix /";
+    answer.rollout = "checkout";
+    answer.state = "progressing";
+    answer.cohort = "canary";
+    answer.rule = "weight";
+    answer.key_source = "header";
+    answer.key_name = "X-User-Id";
+    answer.bucket = 143;
+    answer.weight = BasisPoints(500);
+    answer.upstream = "shop-v2";
+    answer.endpoints = {{"127.0.0.1:9003", true, false, 0}};
+    answer.why = "bucket 143 of 10000 is below the weight of 5 %";
+    return answer;
+  }
   control::BuildView build() const override { return {"0.1.0", "abc1234"}; }
   std::string metrics_text() override { return "canaryd_build_info 1\n"; }
   std::string config_text() const override { return "version: 1\n"; }

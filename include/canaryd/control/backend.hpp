@@ -23,6 +23,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace canaryd::control {
@@ -222,6 +223,43 @@ struct RouteView {
   std::uint64_t requests = 0;
 };
 
+// ---- One request, explained
+
+struct ExplainRequest {
+  std::string method;
+  std::string url;  // "/x?y=z", or with a host: "http://host/x".
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string listener;  // Empty: the first one.
+  std::string client;    // Address of the peer; empty: 127.0.0.1.
+};
+
+// What the data plane would do with it now; nothing is sent. Texts that have no value are empty.
+struct Explanation {
+  std::string refused;  // The word of X-Canaryd-Error, when it gets no further.
+  std::string listener;
+  std::string client;  // Trust resolved.
+  bool peer_trusted = false;
+  std::string method;
+  std::string host;  // Canonical, as is the path.
+  std::string path;
+  std::string route;
+  std::string match;  // As in RouteView.
+  std::string rollout;
+  std::string state;
+  std::string cohort;  // This and what follows: only with a rollout.
+  std::string rule;    // As in the access log, also the key_source.
+  std::string key_source;
+  std::string key_name;       // Of the header, cookie or parameter.
+  bool key_is_fresh = false;  // Made for this request: the next one may have another cohort.
+  std::optional<std::uint32_t> bucket;  // 0 to 9999.
+  BasisPoints weight;
+  bool forced = false;
+  bool counts = true;  // Part of the analysis.
+  std::string upstream;
+  std::vector<EndpointView> endpoints;
+  std::string why;  // A sentence.
+};
+
 struct ReadinessCheck {
   std::string name;  // "listeners", "configuration", "not_draining".
   bool ok = false;
@@ -278,6 +316,8 @@ class Backend {
   [[nodiscard]] virtual std::vector<UpstreamView> upstreams() const = 0;
   [[nodiscard]] virtual std::vector<RouteView> routes() const = 0;
   [[nodiscard]] virtual Readiness readiness() const = 0;
+  // kInvalidArgument: the question makes no request. One that is refused is an answer.
+  [[nodiscard]] virtual Result<Explanation> explain(const ExplainRequest& question) const = 0;
   [[nodiscard]] virtual BuildView build() const = 0;
 
   // Prometheus text 0.0.4.

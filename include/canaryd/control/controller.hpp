@@ -83,6 +83,7 @@ class Controller final : public Backend {
   [[nodiscard]] std::vector<ListenerView> listeners() const override;
   [[nodiscard]] std::vector<UpstreamView> upstreams() const override;
   [[nodiscard]] std::vector<RouteView> routes() const override;
+  [[nodiscard]] Result<Explanation> explain(const ExplainRequest& question) const override;
   [[nodiscard]] Readiness readiness() const override;
   [[nodiscard]] BuildView build() const override;
   [[nodiscard]] std::string metrics_text() override;

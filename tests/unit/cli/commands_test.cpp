@@ -35,6 +35,44 @@ TEST_F(CommandsTest, ShowsOneRolloutAndAll) {
   EXPECT_NE(out().find("\n  \"generation\": 17,\n"), std::string::npos) << out();
 }
 
+TEST_F(CommandsTest, ExplainsARoute) {
+  EXPECT_EQ(run({"explain-route",
+                 "GET",
+                 "/x",
+                 "-H",
+                 "X-A: 1",
+                 "-H",
+                 "x:2",
+                 "-H",
+                 "X-A:",
+                 "--client",
+                 "10.0.0.1"}),
+            kExitDone)
+      << err();
+  EXPECT_EQ(out(),
+            "  listener  public\n"
+            "  client    127.0.0.1\n"
+            "  request   GET shop/x\n"
+            "  route     shop (path_prefix /)\n"
+            "  rollout   checkout, progressing, weight 5 %\n"
+            "  key       header X-User-Id, bucket 143 of 10000\n"
+            "  cohort    canary\n"
+            "  upstream  shop-v2: 127.0.0.1:9003\n"
+            "  why       bucket 143 of 10000 is below the weight of 5 %\n");
+  const control::ExplainRequest& asked = admin_.backend.questions.back();
+  EXPECT_EQ(asked.method, "GET");
+  EXPECT_EQ(asked.url, "/x");
+  EXPECT_EQ(asked.client, "10.0.0.1");
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  EXPECT_EQ(asked.headers, (Headers{{"X-A", "1"}, {"X-A", ""}, {"x", "2"}}));
+  EXPECT_EQ(run({"explain-route", "GET", "/x", "-o", "json"}), kExitDone);
+  EXPECT_NE(out().find("\"bucket\": 143"), std::string::npos) << out();
+  EXPECT_EQ(run({"explain-route", "GET", "/x", "-H", "nonsense"}), kExitUsage);
+  EXPECT_EQ(run({"explain-route", "GET", "odd"}), kExitFailed);
+  EXPECT_NE(err().find("that makes no request"), std::string::npos) << err();
+  EXPECT_EQ(run({"explain-route", "GET"}), kExitUsage);
+}
+
 TEST_F(CommandsTest, SendsEveryAction) {
   const std::vector<std::pair<std::vector<std::string>, Action>> commands{
       {{"start", "checkout", "--revision", "2.5"}, Action::kStart},

@@ -1,0 +1,215 @@
+#include "control/explain.hpp"
+
+#include "canaryd/base/units.hpp"
+#include "canaryd/http/chars.hpp"
+#include "canaryd/http/forwarding.hpp"
+#include "canaryd/http/h1_parser.hpp"
+#include "canaryd/http/uri.hpp"
+#include "canaryd/routing/client_address.hpp"
+#include "canaryd/routing/cohort_pick.hpp"
+#include "control/controller_state.hpp"
+#include "control/snapshot.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+namespace canaryd::control {
+namespace {
+
+constexpr std::string_view kDefaultPeer = "127.0.0.1";
+constexpr std::string_view kDefaultHost = "localhost";
+
+bool has_line_break(std::string_view text) noexcept {
+  return text.find_first_of("\r\n") != std::string_view::npos;
+}
+
+// The head as a client would send it. A URL with a host is what a browser is given, so its host
+// becomes the Host field.
+Result<std::string> head_of(const ExplainRequest& question) {
+  std::string_view target = question.url;
+  std::string_view host;
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!target.starts_with(scheme)) continue;
+    target.remove_prefix(scheme.size());
+    const std::size_t end = std::min(target.find_first_of("/?#"), target.size());
+    host = target.substr(0, end);
+    target.remove_prefix(end);
+  }
+  std::string head = question.method + " ";
+  if (target.empty() || target.front() == '?') head += '/';
+  head.append(target).append(" HTTP/1.1\r\n");
+  bool has_host = false;
+  for (const auto& [name, value] : question.headers) {
+    if (has_line_break(name) || has_line_break(value)) {
+      return fail(ErrorCode::kInvalidArgument, "a header has a line break");
+    }
+    has_host = has_host || http::equals_ignore_case(name, "host");
+    head.append(name).append(": ").append(value).append("\r\n");
+  }
+  if (has_line_break(question.method) || has_line_break(question.url)) {
+    return fail(ErrorCode::kInvalidArgument, "method or URL has a line break");
+  }
+  if (!has_host) head.append("Host: ").append(host.empty() ? kDefaultHost : host).append("\r\n");
+  return head += "\r\n";
+}
+
+Explanation& refuse(Explanation& answer, std::string_view word, unsigned status, const char* why) {
+  answer.refused = word;
+  answer.why = std::to_string(status) + " " + answer.refused + ": " + why;
+  return answer;
+}
+Explanation& refuse(Explanation& answer, const http::Refused& refused) {
+  return refuse(answer, http::to_string(refused.why), http::status_of(refused.why), refused.detail);
+}
+
+IpAddress client_of(const IpAddress& peer,
+                    const http::FieldList& fields,
+                    const proxy::ListenerSpec& listener) {
+  std::array<std::string_view, routing::kForwardedHopsMax> lines;
+  std::size_t count = 0;
+  fields.for_each(http::FieldId::kXForwardedFor, [&](const http::Field& field) {
+    if (count < lines.size()) lines[count++] = field.value;
+  });
+  return routing::resolve_client(peer, std::span(lines).first(count), listener.trusted_proxies);
+}
+
+// Of the listed keys the one that was there: the pick names only its kind.
+std::string name_of_key(const routing::Rollout& rollout, const routing::PickInput& input) {
+  for (const routing::StickySource& source : rollout.sticky.sources) {
+    routing::StickySpec alone;
+    alone.sources = {source};
+    routing::StickyScratch scratch;
+    const routing::StickyKey key = routing::find_sticky_key(
+        alone, {input.fields, input.query, input.client, input.random}, scratch);
+    if (key.source != routing::KeySource::kNone) return source.name;
+  }
+  return rollout.sticky.issue_cookie ? rollout.sticky.issue_cookie->name : std::string();
+}
+
+std::string why_by_weight(const Explanation& answer) {
+  const std::string weight = format_percent(answer.weight) + " %";
+  if (answer.key_is_fresh) {
+    return "the cohort is drawn by lot for a key that is made for this request; the canary has " +
+           weight;
+  }
+  return "bucket " + std::to_string(answer.bucket.value_or(0)) + " of 10000 is " +
+         (answer.cohort == "canary" ? "below" : "not below") + " the weight of " + weight;
+}
+
+std::string why_of(const routing::Rollout& rollout,
+                   const routing::Pick& pick,
+                   const Explanation& answer) {
+  switch (pick.rule) {
+    case routing::PickRule::kWeight:
+      return why_by_weight(answer);
+    case routing::PickRule::kNoKey:
+      return "it has none of the rollout's keys, so it moves last, at 100 %";
+    case routing::PickRule::kForce:
+      return "it asks for its cohort by the force header or cookie";
+    case routing::PickRule::kSafety:
+      return "nobody is sent to the canary now, forced or not";
+    case routing::PickRule::kIdle:
+      return "rollout " + rollout.name + " has not begun";
+  }
+  return {};
+}
+
+void explain_pick(Explanation& answer,
+                  const routing::Rollout& rollout,
+                  const routing::PickInput& input) {
+  const routing::Pick pick = routing::pick_cohort(rollout, input);
+  answer.rollout = rollout.name;
+  answer.cohort = to_string(pick.cohort);
+  answer.rule = routing::to_string(pick.rule);
+  answer.key_source = routing::to_string(pick.key_source);
+  answer.weight = pick.weight;
+  answer.forced = pick.forced;
+  answer.counts = pick.counts_for_analysis;
+  if (pick.key_source != routing::KeySource::kNone) {
+    answer.key_name = name_of_key(rollout, input);
+    answer.key_is_fresh = pick.issue_cookie || pick.key_source == routing::KeySource::kPerRequest;
+    if (!answer.key_is_fresh) answer.bucket = pick.bucket;
+  }
+  answer.why = why_of(rollout, pick, answer);
+}
+
+}  // namespace
+
+Result<Explanation> explain_request(const ExplainRequest& question,
+                                    const proxy::Snapshot& snapshot,
+                                    const proxy::ListenerSpec& listener) {
+  CANARYD_TRY_ASSIGN(const std::string text, head_of(question));
+  CANARYD_TRY_ASSIGN(const IpAddress peer_given,
+                     parse_ip(question.client.empty() ? kDefaultPeer : question.client));
+  const IpAddress peer = peer_given.unmapped();
+  Explanation answer;
+  answer.listener = listener.name;
+  answer.client = to_string(peer);
+  answer.method = question.method;
+  answer.path = question.url;
+
+  http::RequestParser parser(listener.head);
+  http::RequestHead head;
+  if (parser.parse(text, head) != http::ParseState::kDone) {
+    return refuse(answer, parser.refused());
+  }
+  std::string scratch(http::target_scratch_bytes(head), '\0');
+  http::Target target;
+  if (const auto refused = http::parse_target(head, {}, scratch, target)) {
+    return refuse(answer, refused);
+  }
+  answer.method = head.method_text;
+  answer.host = target.host;
+  answer.path = target.path;
+  answer.peer_trusted = routing::is_trusted(peer, listener.trusted_proxies);
+  const IpAddress client = answer.peer_trusted ? client_of(peer, head.fields, listener) : peer;
+  answer.client = to_string(client);
+  if (http::ends_here(head)) {
+    answer.why = "OPTIONS with Max-Forwards: 0 is answered here";
+    return answer;
+  }
+  const routing::RouteMatch* const route = snapshot.table->match(head, target);
+  if (route == nullptr) {
+    constexpr auto kNone = proxy::ProxyError::kNoRoute;
+    return refuse(
+        answer, proxy::to_string(kNone), proxy::status_of(kNone), "no route fits this request");
+  }
+  answer.route = route->name;
+  UpstreamId upstream = route->upstream;
+  answer.why = "the route has no rollout";
+  if (route->rollout != nullptr) {
+    Random random(entropy_seed());
+    const routing::PickInput input{head.fields, target.query, client, answer.peer_trusted, random};
+    explain_pick(answer, *route->rollout, input);
+    if (answer.cohort == to_string(Cohort::kCanary)) upstream = route->rollout->canary;
+  }
+  answer.upstream = snapshot.upstreams[upstream.index()].name;
+  return answer;
+}
+
+Result<Explanation> Controller::explain(const ExplainRequest& question) const {
+  const auto& listeners = state_->config.listeners;
+  const auto listener =
+      question.listener.empty()
+          ? listeners.begin()
+          : std::find_if(listeners.begin(), listeners.end(), [&](const config::Listener& each) {
+              return each.name == question.listener;
+            });
+  if (listener == listeners.end()) {
+    return fail(ErrorCode::kInvalidArgument, "there is no such listener");
+  }
+  if (state_->published == nullptr) return fail(ErrorCode::kInvalidArgument, "not started yet");
+  CANARYD_TRY_ASSIGN(Explanation answer,
+                     explain_request(question, *state_->published, *make_listener(*listener)));
+  for (const RouteView& route : routes()) {
+    if (route.name == answer.route) answer.match = route.match;
+  }
+  if (const auto view = rollout(answer.rollout)) answer.state = view->state;
+  for (UpstreamView& view : upstreams()) {
+    if (view.name == answer.upstream) answer.endpoints = std::move(view.endpoints);
+  }
+  return answer;
+}
+
+}  // namespace canaryd::control

@@ -1,0 +1,159 @@
+#include "control/explain.hpp"
+
+#include "canaryd/routing/cohort_pick.hpp"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+namespace canaryd::control {
+namespace {
+
+using routing::KeySource;
+using routing::Traffic;
+
+class ExplainTest : public testing::Test {
+ protected:
+  ExplainTest() {
+    listener_.name = "public";
+    listener_.trusted_proxies = {parse_cidr("10.0.0.0/8").value()};
+    rollout_.name = "checkout";
+    rollout_.stable = UpstreamId(0);
+    rollout_.canary = UpstreamId(1);
+    rollout_.traffic = Traffic::kSplit;
+    rollout_.weight = BasisPoints(500);
+    rollout_.sticky.sources = {{KeySource::kHeader, "X-User"}, {KeySource::kCookie, "uid"}};
+    rollout_.force.header = "X-Canary";
+    rollout_.generation = 1;
+    rollout_.gate = std::make_shared<routing::CohortGate>();
+    rollout_.gate->begin(1, BasisPoints(BasisPoints::kMax));
+  }
+
+  Explanation ask(ExplainRequest question) {
+    const auto snapshot = table();
+    auto answer = explain_request(question, *snapshot, listener_);
+    EXPECT_TRUE(answer.has_value());
+    return answer ? *answer : Explanation{};
+  }
+  Explanation get(std::string url, std::vector<std::pair<std::string, std::string>> headers = {}) {
+    return ask({"GET", std::move(url), std::move(headers), "", ""});
+  }
+  std::shared_ptr<proxy::Snapshot> table() {
+    auto snapshot = std::make_shared<proxy::Snapshot>();
+    routing::TableSpec spec;
+    spec.upstreams = {"v1", "v2", "files"};
+    spec.rollouts = {rollout_};
+    routing::RouteSpec shop;
+    shop.name = "shop";
+    shop.target = RolloutId(0);
+    routing::RouteSpec files;
+    files.name = "files";
+    files.match.host = "files.example";
+    files.match.path = "/static";
+    files.target = UpstreamId(2);
+    spec.routes = {shop, files};
+    for (const std::string& name : spec.upstreams) {
+      upstream::UpstreamSpec upstream;
+      upstream.name = name;
+      snapshot->upstreams.push_back(std::move(upstream));
+    }
+    snapshot->table = routing::RoutingTable::build(std::move(spec)).value();
+    return snapshot;
+  }
+
+  proxy::ListenerSpec listener_;
+  routing::RolloutSpec rollout_;
+};
+
+TEST_F(ExplainTest, SaysWhichBucketDecided) {
+  // The cohort is the data plane's for every key.
+  int canaries = 0;
+  for (int i = 0; i < 400; ++i) {
+    const std::string user = "user-" + std::to_string(i);
+    const Explanation answer = get("/a/../b?c=d", {{"X-User", user}});
+    const auto key = key_from_salt("checkout");
+    ASSERT_EQ(answer.bucket, routing::bucket_of(key, user));
+    const bool canary = *answer.bucket < 500;
+    canaries += canary ? 1 : 0;
+    EXPECT_EQ(answer.cohort, canary ? "canary" : "stable");
+    EXPECT_EQ(answer.upstream, canary ? "v2" : "v1");
+    EXPECT_EQ(answer.why,
+              "bucket " + std::to_string(*answer.bucket) + " of 10000 is " +
+                  (canary ? "below" : "not below") + " the weight of 5 %");
+  }
+  EXPECT_GT(canaries, 0);
+  const Explanation answer = get("http://Shop.Example:80/a/../b?c=d", {{"X-User", "u"}});
+  EXPECT_EQ(answer.method, "GET");
+  EXPECT_EQ(answer.host, "shop.example");
+  EXPECT_EQ(answer.path, "/b");
+  EXPECT_EQ(answer.route, "shop");
+  EXPECT_EQ(answer.rollout, "checkout");
+  EXPECT_EQ(answer.rule, "weight");
+  EXPECT_EQ(answer.key_source, "header");
+  EXPECT_EQ(answer.key_name, "X-User");
+  EXPECT_EQ(answer.weight, BasisPoints(500));
+  EXPECT_TRUE(answer.counts);
+}
+
+TEST_F(ExplainTest, NamesTheKeyThatWasThere) {
+  EXPECT_EQ(get("/", {{"Cookie", "uid=7"}}).key_name, "uid");
+  const Explanation none = get("/");
+  EXPECT_EQ(none.rule, "no_key");
+  EXPECT_EQ(none.key_source, "none");
+  EXPECT_EQ(none.bucket, std::nullopt);
+  EXPECT_FALSE(none.counts);
+  rollout_.sticky.issue_cookie = routing::IssueCookie{.name = "uid"};
+  const Explanation fresh = get("/");
+  EXPECT_TRUE(fresh.key_is_fresh);
+  EXPECT_EQ(fresh.key_name, "uid");
+  EXPECT_EQ(fresh.bucket, std::nullopt);
+}
+
+TEST_F(ExplainTest, TheGateTheForceAndTheStateAreLookedAt) {
+  ExplainRequest forced{"GET", "/", {{"X-User", "u"}, {"X-Canary", "always"}}, "", "10.1.2.3"};
+  EXPECT_EQ(ask(forced).rule, "force");
+  EXPECT_EQ(ask(forced).cohort, "canary");
+  forced.client = "192.0.2.1";
+  EXPECT_EQ(ask(forced).rule, "weight");
+  forced.client = "10.1.2.3";
+  rollout_.gate->lower(1, BasisPoints(0));
+  EXPECT_EQ(ask(forced).rule, "safety");
+  EXPECT_EQ(ask(forced).upstream, "v1");
+  rollout_.traffic = Traffic::kForceOnly;
+  EXPECT_EQ(get("/").rule, "idle");
+}
+
+TEST_F(ExplainTest, TheClientIsWhoTrustedProxiesSay) {
+  ExplainRequest question{"GET", "/", {{"X-Forwarded-For", "198.51.100.9, 10.0.0.2"}}, "", ""};
+  EXPECT_EQ(ask(question).client, "127.0.0.1");
+  question.client = "10.0.0.1";
+  EXPECT_EQ(ask(question).client, "198.51.100.9");
+  EXPECT_TRUE(ask(question).peer_trusted);
+}
+
+TEST_F(ExplainTest, ARouteWithoutRolloutAndNone) {
+  const Explanation files = get("http://files.example/static/a");
+  EXPECT_EQ(files.route, "files");
+  EXPECT_EQ(files.upstream, "files");
+  EXPECT_EQ(files.rollout, "");
+  EXPECT_EQ(files.cohort, "");
+}
+
+TEST_F(ExplainTest, WhatTheDataPlaneRefuses) {
+  EXPECT_EQ(get("/a/../../b").refused, "bad_request");
+  EXPECT_EQ(get("/a b").refused, "bad_request");
+  EXPECT_EQ(get("/", {{"Content-Length", "1, 2"}}).refused, "bad_request");
+  EXPECT_EQ(get("/" + std::string(20'000, 'a')).refused, "target_too_long");
+  EXPECT_EQ(ask({"CONNECT", "a:443", {}, "", ""}).refused.empty(), false);
+  EXPECT_EQ(get("/a/../../b").route, "");
+}
+
+TEST_F(ExplainTest, AQuestionThatMakesNoRequestIsAnError) {
+  const auto snapshot = table();
+  EXPECT_FALSE(explain_request({"GET", "/", {{"A", "b\r\nC: d"}}, "", ""}, *snapshot, listener_));
+  EXPECT_FALSE(explain_request({"GET", "/\r\nA: b", {}, "", ""}, *snapshot, listener_));
+  EXPECT_FALSE(explain_request({"GET", "/", {}, "", "nobody"}, *snapshot, listener_));
+}
+
+}  // namespace
+}  // namespace canaryd::control
