@@ -155,6 +155,13 @@ const Section<CohortRules>& cohort_section() {
           &CohortRules::force,
           optional(section(force_section())),
           "Let a header choose the cohort, for tests.");
+    s.add("follow",
+          &CohortRules::follow,
+          name(),
+          "Name of a rollout further up: whoever is its canary is canary here too, as "
+          "`X-Canaryd-Cohort` and `X-Canaryd-Rollout` from `trusted_proxies` say; such requests "
+          "stay out of the analysis.")
+        .default_note = "none";
     s.unsupported({"segments"});
     return s;
   }();

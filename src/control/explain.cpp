@@ -107,6 +107,8 @@ std::string why_of(const routing::Rollout& rollout,
       return "it has none of the rollout's keys, so it moves last, at 100 %";
     case routing::PickRule::kForce:
       return "it asks for its cohort by the force header or cookie";
+    case routing::PickRule::kFollow:
+      return "a trusted peer says that it is in this cohort of rollout " + rollout.follow;
     case routing::PickRule::kSafety:
       return "nobody is sent to the canary now, forced or not";
     case routing::PickRule::kIdle:

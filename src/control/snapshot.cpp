@@ -88,6 +88,7 @@ routing::RolloutSpec make_rollout(const config::Rollout& rollout, const InForce&
     spec.force.header = rollout.cohort.force->header;
     spec.force.trusted_only = rollout.cohort.force->trusted_only;
   }
+  spec.follow = rollout.cohort.follow;
   spec.generation = in_force.run;
   spec.epoch = in_force.epoch;
   spec.gate = in_force.gate;

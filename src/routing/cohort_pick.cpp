@@ -22,6 +22,21 @@ std::optional<Cohort> forced_cohort(const ForceSpec& force, const PickInput& inp
   return std::nullopt;
 }
 
+// The cohort of this user at the rollout to follow, as the service between passed it on.
+std::optional<Cohort> followed_cohort(const Rollout& rollout, const PickInput& input) noexcept {
+  const http::FieldList& fields = input.fields;
+  if (rollout.follow.empty() || rollout.traffic != Traffic::kSplit || !input.peer_trusted ||
+      fields.count(http::FieldId::kXCanarydRollout) != 1 ||
+      fields.count(http::FieldId::kXCanarydCohort) != 1 ||
+      fields.value(http::FieldId::kXCanarydRollout) != rollout.follow) {
+    return std::nullopt;
+  }
+  const std::string_view word = fields.value(http::FieldId::kXCanarydCohort);
+  if (word == to_string(Cohort::kCanary)) return Cohort::kCanary;
+  if (word == to_string(Cohort::kStable)) return Cohort::kStable;
+  return std::nullopt;
+}
+
 BasisPoints weight_in_force(const Rollout& rollout) noexcept {
   if (rollout.traffic != Traffic::kSplit) return BasisPoints(0);
   return rollout.gate->effective(rollout.weight);
@@ -52,6 +67,8 @@ std::string_view to_string(PickRule rule) noexcept {
       return "no_key";
     case PickRule::kForce:
       return "force";
+    case PickRule::kFollow:
+      return "follow";
     case PickRule::kSafety:
       return "safety";
     case PickRule::kIdle:
@@ -76,6 +93,13 @@ Pick pick_cohort(const Rollout& rollout, const PickInput& input) noexcept {
     pick.may_probe = false;
     pick.rule = PickRule::kForce;
     pick.cohort = evicted ? Cohort::kStable : *forced;
+  } else if (const auto followed = followed_cohort(rollout, input)) {
+    pick.rule = PickRule::kFollow;
+    pick.may_probe = false;
+    pick.counts_for_analysis = false;
+    if (pick.weight != BasisPoints(BasisPoints::kMax)) {
+      pick.cohort = evicted ? Cohort::kStable : *followed;
+    }
   } else if (key.fresh && pick.weight > BasisPoints(0)) {
     // While nobody is split nobody needs a cookie, and a response without one can be cached.
     pick.issue_cookie = true;

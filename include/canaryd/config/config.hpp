@@ -134,7 +134,7 @@ struct Upstream {
   std::optional<HealthCheck> health_check;
   std::optional<OutlierDetection> outlier_detection;
   std::optional<Concurrency> concurrency;  // nullopt: unlimited.
-  Duration slow_start = 0s;  // 0: none.
+  Duration slow_start = 0s;                // 0: none.
   friend bool operator==(const Upstream&, const Upstream&) = default;
 };
 
@@ -171,6 +171,7 @@ struct CohortRules {
   std::optional<IssueCookie> issue_cookie;
   std::string salt;  // Never empty in a loaded Config: the rollout's name by default.
   std::optional<Force> force;
+  std::string follow;  // Name of a rollout, here or elsewhere; empty: none.
   friend bool operator==(const CohortRules&, const CohortRules&) = default;
 };
 

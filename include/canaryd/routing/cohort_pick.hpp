@@ -11,7 +11,10 @@
 //   everybody to stable, forced or not.
 //   2. Force. "always" or "never" in the force header or cookie, if the peer may use it. Left out
 //   of the analysis.
-//   3. Weight. bucket < min(weight, gate's ceiling). A request without a key has the last bucket:
+//   3. Follow. The cohort that a canaryd further up has told the service before this one, if the
+//   peer is trusted and the rollout is the one to follow: who was canary there is canary here. Who
+//   was stable there stays stable until everybody is canary. Left out of the analysis.
+//   4. Weight. bucket < min(weight, gate's ceiling). A request without a key has the last bucket:
 //   it moves only at
 //      100 %, and is left out of the analysis, because nobody drew its cohort by lot.
 //
@@ -36,6 +39,7 @@ enum class PickRule : std::uint8_t {
   kWeight,
   kNoKey,  // By weight too, but nobody drew the cohort by lot.
   kForce,
+  kFollow,
   kSafety,  // Weight 0 while splitting, or stable only; forced or not.
   kIdle,    // Stable: the rollout has not begun.
 };

@@ -66,7 +66,7 @@ struct RouteSpec {
 };
 
 enum class Traffic : std::uint8_t {
-  kSplit,       // By weight; force is honoured while the effective weight is above 0.
+  kSplit,       // By weight; force and follow are honoured while the effective weight is above 0.
   kForceOnly,   // Idle: stable, but force is honoured. Weight and gate are not looked at.
   kStableOnly,  // Rolled back, aborted, weight set to 0: everybody, forced or not.
   kProbeOnly,   // Suspended: as kStableOnly, but of those whom the weight would send to the canary
@@ -88,6 +88,7 @@ struct RolloutSpec {
   StickySpec sticky;
   std::string salt;  // Equal salt, equal users. Empty: the name.
   ForceSpec force;
+  std::string follow;  // Name of the rollout further up whose cohorts are followed. Empty: none.
   std::uint64_t generation = 0;      // Of the rollout: what lower() on the gate is called with.
   std::uint64_t epoch = 0;           // Weight epoch of the evidence.
   std::shared_ptr<CohortGate> gate;  // Required; shared with control and with other tables.

@@ -306,6 +306,81 @@ TEST(CohortPick, WithoutAForceFieldNothingIsForced) {
   EXPECT_FALSE(pick(rollout, {{"X-Canary", "always"}}, true).forced);
 }
 
+// ---- Follow ----
+
+class Follow : public testing::Test {
+ protected:
+  static Rollout follower(unsigned weight) {
+    Rollout rollout = make_rollout(weight);
+    rollout.follow = "front";
+    return rollout;
+  }
+  static Pick told(const Rollout& rollout, std::string_view cohort, bool trusted = true) {
+    return pick(rollout,
+                {{"X-User", "alice"}, {"X-Canaryd-Rollout", "front"}, {"X-Canaryd-Cohort", cohort}},
+                trusted);
+  }
+};
+
+TEST_F(Follow, WhoIsCanaryFurtherUpIsCanaryHere) {
+  const Rollout rollout = follower(1);
+  ASSERT_EQ(pick(rollout, {{"X-User", "alice"}}).cohort, Cohort::kStable);
+  const Pick followed = told(rollout, "canary");
+  EXPECT_EQ(followed.cohort, Cohort::kCanary);
+  EXPECT_EQ(followed.upstream, UpstreamId(1));
+  EXPECT_EQ(followed.rule, PickRule::kFollow);
+  EXPECT_FALSE(followed.forced);
+  EXPECT_FALSE(followed.counts_for_analysis);
+}
+
+TEST_F(Follow, WhoIsStableFurtherUpIsStableUntilEverybodyIsCanary) {
+  EXPECT_EQ(told(follower(9999), "stable").cohort, Cohort::kStable);
+  EXPECT_EQ(told(follower(10'000), "stable").cohort, Cohort::kCanary);
+}
+
+TEST_F(Follow, SafetyComesFirst) {
+  Rollout rolled_back = follower(10'000);
+  rolled_back.traffic = Traffic::kStableOnly;
+  Rollout idle = follower(10'000);
+  idle.traffic = Traffic::kForceOnly;
+  const Rollout closed = follower(5000);
+  closed.gate->lower(1, BasisPoints(0));
+  const Rollout zero = follower(0);
+  for (const Rollout* rollout : {&rolled_back, &idle, &closed, &zero}) {
+    EXPECT_EQ(told(*rollout, "canary").cohort, Cohort::kStable);
+  }
+}
+
+TEST_F(Follow, ForceComesBefore) {
+  const Pick never =
+      pick(follower(5000),
+           {{"X-Canary", "never"}, {"X-Canaryd-Rollout", "front"}, {"X-Canaryd-Cohort", "canary"}},
+           true);
+  EXPECT_EQ(never.cohort, Cohort::kStable);
+  EXPECT_TRUE(never.forced);
+}
+
+TEST_F(Follow, OnlyTheRolloutToFollowAndOnlyFromTrustedPeers) {
+  const Rollout rollout = follower(1);
+  EXPECT_NE(told(rollout, "canary", false).rule, PickRule::kFollow);
+  EXPECT_NE(told(make_rollout(1), "canary").rule, PickRule::kFollow);
+  for (const std::string_view word : {"", "Canary", "none", "canary, canary"}) {
+    EXPECT_NE(told(rollout, word).rule, PickRule::kFollow) << word;
+  }
+  const auto follows = [&rollout](Lines lines) {
+    return pick(rollout, lines, true).rule == PickRule::kFollow;
+  };
+  EXPECT_TRUE(follows({{"X-Canaryd-Rollout", "front"}, {"X-Canaryd-Cohort", "canary"}}));
+  EXPECT_FALSE(follows({{"X-Canaryd-Rollout", "other"}, {"X-Canaryd-Cohort", "canary"}}));
+  EXPECT_FALSE(follows({{"X-Canaryd-Cohort", "canary"}}));
+  EXPECT_FALSE(follows({{"X-Canaryd-Rollout", "front"},
+                        {"X-Canaryd-Cohort", "canary"},
+                        {"X-Canaryd-Cohort", "stable"}}));
+  EXPECT_FALSE(follows({{"X-Canaryd-Rollout", "front"},
+                        {"X-Canaryd-Rollout", "front"},
+                        {"X-Canaryd-Cohort", "canary"}}));
+}
+
 // ---- Cookies ----
 
 Rollout cookie_rollout(unsigned weight) {
