@@ -346,7 +346,8 @@ TEST_F(Follow, SafetyComesFirst) {
   const Rollout closed = follower(5000);
   closed.gate->lower(1, BasisPoints(0));
   const Rollout zero = follower(0);
-  for (const Rollout* rollout : {&rolled_back, &idle, &closed, &zero}) {
+  const std::array<const Rollout*, 4> all{&rolled_back, &idle, &closed, &zero};
+  for (const Rollout* rollout : all) {
     EXPECT_EQ(told(*rollout, "canary").cohort, Cohort::kStable);
   }
 }
