@@ -344,44 +344,6 @@ const Section<rollout::Bake>& bake_section() {
   return made;
 }
 
-// ---------------------------------------------------------------- protection before the verdict
-
-const Section<Fallback>& fallback_section() {
-  static const auto made = [] {
-    Section<Fallback> s("Fallback");
-    s.add("methods",
-          &Fallback::methods,
-          list_of(choice(kRepeatableMethods), 0, kRepeatableMethods.size()),
-          "Requests that stable answers when the canary fails them; an empty list: none.");
-    s.add("max_body",
-          &Fallback::max_body,
-          size(0, 192 * 1024),
-          "Only with a body of at most this; it is held until the canary has answered.");
-    return s;
-  }();
-  return made;
-}
-
-const Section<Circuit>& circuit_section() {
-  static const auto made = [] {
-    Section<Circuit> s("Circuit");
-    s.add("consecutive_failures",
-          &Circuit::consecutive_failures,
-          integer(0, 10'000),
-          "So many failures of the canary without a success between suspend it; `0`: never.");
-    s.add("open_for",
-          &Circuit::open_for,
-          duration(0s, 1h),
-          "How long a suspended canary is left alone before single requests probe it.");
-    s.add("probes_failed",
-          &Circuit::probes_failed,
-          integer(1, 1000),
-          "So many failed probes in a row roll back; 5 good ones in a row resume.");
-    return s;
-  }();
-  return made;
-}
-
 }  // namespace
 
 const Section<Rollout>& rollout_section() {
@@ -422,6 +384,10 @@ const Section<Rollout>& rollout_section() {
           &Rollout::circuit,
           section(circuit_section()),
           "What takes a failing canary out of use at once, before any verdict.");
+    s.add("exposure",
+          &Rollout::exposure,
+          section(exposure_section()),
+          "A limit on the failures of the canary that users see: what fallback saves is none.");
     s.add("on_failure", plan(&Plan::on_failure), choice(kOnFailures), "What a bad verdict does.");
     s.add("on_inconclusive",
           plan(&Plan::on_inconclusive),
@@ -433,7 +399,6 @@ const Section<Rollout>& rollout_section() {
                    "pace",
                    "expected_rps",
                    "expected_error_rate",
-                   "exposure",
                    "on_stable_down",
                    "retire",
                    "freeze",

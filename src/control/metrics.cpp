@@ -4,6 +4,7 @@
 #include "canaryd/upstream/concurrency.hpp"
 #include "control/controller_state.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
@@ -108,6 +109,9 @@ telemetry::RolloutMetrics rollout_metrics(const Controller::State& state, const 
   metrics.since_seconds = unix_seconds(at.since);
   metrics.weight = rollout::served_weight(at);
   metrics.circuit_open = runner.circuit_open();
+  if (const auto max = runner.config().exposure.max_failed_requests) {
+    metrics.exposure_remaining = *max - std::min(*max, runner.exposure_used());
+  }
   metrics.steps = static_cast<std::uint32_t>(runner.config().plan.steps.size());
   if (metrics.weight > BasisPoints(0)) metrics.step = static_cast<std::uint32_t>(at.step + 1);
   if (const auto traffic = state.parts.collector->traffic(name)) {

@@ -17,6 +17,7 @@ void Controller::State::watch(Runner& runner) const {
   Runner::Surroundings surroundings;
   if (const auto traffic = parts.collector->traffic(runner.config().name)) {
     surroundings.stable_failures = traffic->stable.failure_share.value_or(0);
+    surroundings.canary_failures = traffic->canary.failure_share;
     if (const auto p999 = traffic->stable.recent.p999) {
       surroundings.slow_after = std::max(kSlowAtLeast, *p999 * kSlowFactor);
     }

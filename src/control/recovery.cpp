@@ -22,6 +22,8 @@ Result<Recovered> recover(store::Store& store) {
       if (last) break;
       query.from_index = rows.back().index + 1;
     }
+    CANARYD_TRY_ASSIGN(recovered.exposure[row.entry.rollout],
+                       store.exposure_used(row.entry.rollout, state->run));
   }
   return recovered;
 }
@@ -59,7 +61,10 @@ Result<std::shared_ptr<Runner>> make_runner(const std::shared_ptr<RunnerHost>& h
   if (state.run > 0 && state.weight > BasisPoints(0) && !same_step) {
     evidence->begin_step(state.weight, state.next_weight, state.weight.value() < BasisPoints::kMax);
   }
+  const std::uint64_t run = state.run;
   auto runner = std::make_shared<Runner>(host, config, std::move(state), std::move(*evidence));
+  const auto used = recovered.exposure.find(config.name);
+  if (run > 0 && used != recovered.exposure.end()) runner->recall_exposure(used->second);
   // The file may mean other versions now than the journal.
   runner->prepare(config.plan);
   return runner;

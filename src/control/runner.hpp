@@ -59,7 +59,8 @@ class Runner : public std::enable_shared_from_this<Runner> {
   // Of the last 10 seconds: which share of their requests each version failed.
   struct Surroundings {
     double stable_failures = 0;
-    std::optional<Duration> slow_after;  // See CohortGate::slow_after(); not set: as before.
+    std::optional<double> canary_failures;  // Not set: it had no request.
+    std::optional<Duration> slow_after;     // See CohortGate::slow_after(); not set: as before.
   };
 
   // Counted since the daemon started, for metrics.
@@ -102,6 +103,12 @@ class Runner : public std::enable_shared_from_this<Runner> {
   [[nodiscard]] const rollout::State& state() const noexcept { return state_; }
   [[nodiscard]] const Evidence& evidence() const noexcept { return evidence_; }
   [[nodiscard]] InForce in_force() const;
+  // Canary failures that users saw in this run, those left out that stable had as well.
+  [[nodiscard]] std::uint64_t exposure_used() const noexcept {
+    return gate_->exposure_used(gate_generation_);
+  }
+  // Before anything is served: what the store knows of this run.
+  void recall_exposure(std::uint64_t used) noexcept;
   [[nodiscard]] bool circuit_open() const noexcept { return gate_->state().open; }
   [[nodiscard]] routing::ProbeCount probes() const noexcept {
     return gate_->probes(gate_generation_);
@@ -134,6 +141,10 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void brake() noexcept;
   void release_brake() noexcept;
   void happened(rollout::Event::What what);
+  [[nodiscard]] bool stable_fails_too() const noexcept;
+  void settle_exposure() noexcept;
+  void judge_exposure();
+  void save_exposure();
   void forget_circuit() noexcept;
   void lift_gate(const rollout::Change& change, routing::GateState seen) noexcept;
   void perform(JobPointer job);
@@ -170,6 +181,13 @@ class Runner : public std::enable_shared_from_this<Runner> {
   bool flushing_ = false;
   bool store_failing_ = false;
   Surroundings surroundings_;
+  // Exposure: settled is what is the canary's for good, seen what it was a second ago, stored what
+  // the store knows or is being told.
+  std::uint64_t exposure_settled_ = 0;
+  std::uint64_t exposure_seen_ = 0;
+  std::uint64_t exposure_stored_ = 0;
+  bool saving_exposure_ = false;
+  int spent_seconds_ = 0;  // For how long control has known.
   Counts counts_;
 };
 

@@ -5,6 +5,7 @@
 // to the canary for a while.
 #include "control/runner.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace canaryd::control {
@@ -16,14 +17,17 @@ void Runner::happened(rollout::Event::What what) {
 }
 
 void Runner::look() {
+  if (!store_failing_) save_exposure();
   // One thing at a time; the gate waits.
   if (busy_) return;
   const routing::GateState seen = gate_->state();
-  if (!seen.open) return;
+  if (!seen.open && !seen.spent) return;
   if (state_.phase != rollout::Phase::kSuspended) {
     if (served_ == BasisPoints(0)) return forget_circuit();
-    return happened(rollout::CircuitOpened{rollout::Trip::kCircuit});
+    const auto why = seen.spent ? rollout::Trip::kExposure : rollout::Trip::kCircuit;
+    return happened(rollout::CircuitOpened{why});
   }
+  if (seen.spent) return;  // watch() decides.
   if (probes().bad < config_.circuit.probes_failed) return;
   // All of the probes failed: stable fails as well if it does so half of the time.
   const bool stable_failing = surroundings_.stable_failures >= 0.5;
@@ -34,11 +38,81 @@ void Runner::look() {
 void Runner::watch(const Surroundings& surroundings) {
   surroundings_ = surroundings;
   if (surroundings.slow_after) gate_->set_slow_after(*surroundings.slow_after);
+  settle_exposure();
+  save_exposure();
+  if (!busy_) judge_exposure();
   if (busy_ || state_.phase != rollout::Phase::kSuspended || !gate_->state().open) return;
   // With no weight to come back to there are no probes either.
   const bool idle = state_.weight == BasisPoints(0);
   if (idle || probes().good >= kProbesToClose) happened(rollout::CircuitClosed{});
 }
+
+// ---- Exposure
+
+// Of the same seconds, so that what hits both alike is not charged to the canary.
+bool Runner::stable_fails_too() const noexcept {
+  return surroundings_.stable_failures > 0 &&
+         2 * surroundings_.stable_failures >= surroundings_.canary_failures.value_or(1);
+}
+
+// The shares are of whole seconds, so what is newer than the last look cannot be judged by them
+// yet.
+void Runner::settle_exposure() noexcept {
+  const std::uint64_t used = exposure_used();
+  if (stable_fails_too()) {
+    if (used > exposure_settled_) gate_->give_back(gate_generation_, used - exposure_settled_);
+    exposure_seen_ = exposure_settled_;
+    return;
+  }
+  exposure_settled_ = std::max(exposure_settled_, exposure_seen_);
+  exposure_seen_ = used;
+}
+
+// The gate is shut, so there is time until the second in which it happened is over, and the shares
+// say whether stable failed as well.
+void Runner::judge_exposure() {
+  const routing::GateState seen = gate_->state();
+  if (!seen.spent) {
+    spent_seconds_ = 0;
+    return;
+  }
+  if (++spent_seconds_ < 2) return;
+  spent_seconds_ = 0;
+  const bool forgiven = stable_fails_too();
+  if (forgiven) gate_->reprieve(seen, host_->now() + config_.circuit.open_for);
+  happened(rollout::ProtectionFailed{rollout::Trip::kExposure, forgiven});
+}
+
+// Ahead of what is used, because a crash takes what is not written: so the next start knows too
+// much rather than too little, unless more than that fail between two looks.
+void Runner::save_exposure() {
+  const std::uint64_t used = exposure_used();
+  if (saving_exposure_ || used <= exposure_stored_) return;
+  std::uint64_t value = used;
+  if (const auto max = config_.exposure.max_failed_requests; max && used < *max) {
+    value = std::min(*max, used + std::clamp<std::uint64_t>(*max / 10, 1, 100));
+  }
+  store::Batch batch;
+  batch.exposure.push_back({config_.name, state_.run, value});
+  saving_exposure_ = true;
+  const auto self = shared_from_this();
+  const std::uint64_t run = state_.run;
+  host_->store->write(
+      std::move(batch), store::Keep::kOnce, [self, run, value](const Result<void>& written) {
+        self->saving_exposure_ = false;
+        if (self->host_->closed) return;
+        if (!written) return self->store_failed(written.error());
+        self->store_works();
+        if (run == self->state_.run) self->exposure_stored_ = value;
+      });
+}
+
+void Runner::recall_exposure(std::uint64_t used) noexcept {
+  gate_->recall(gate_generation_, used, config_.exposure.max_failed_requests);
+  exposure_settled_ = exposure_seen_ = exposure_stored_ = used;
+}
+
+// ---- The gate
 
 // Nobody is to be sent to the canary, so there is nothing to protect and nothing to probe.
 void Runner::forget_circuit() noexcept {

@@ -121,6 +121,7 @@ proxy::FailurePolicy make_policy(const config::Rollout& rollout) {
   policy.protection.circuit_failures =
       static_cast<std::uint32_t>(rollout.circuit.consecutive_failures);
   policy.protection.open_for = rollout.circuit.open_for;
+  policy.protection.exposure_max = rollout.exposure.max_failed_requests;
   for (std::size_t code = 0; code < policy.status.size(); ++code) {
     if (settings.errors.has_status(static_cast<unsigned>(code))) policy.status.set(code);
   }

@@ -41,9 +41,11 @@ CohortView cohort_view(const telemetry::CohortTraffic& traffic) {
   return view;
 }
 
-ExposureView exposure_view(const telemetry::CohortTraffic& canary) {
+// With a limit, what counts against it, which outlives a restart.
+ExposureView exposure_view(const telemetry::CohortTraffic& canary, const Runner& runner) {
   ExposureView view;
-  view.failed = canary.run.user_failures;
+  view.max = runner.config().exposure.max_failed_requests;
+  view.failed = view.max ? runner.exposure_used() : canary.run.user_failures;
   view.saved = canary.run.saved;
   return view;
 }
@@ -191,7 +193,7 @@ RolloutView view_of(const Runner& runner,
     view.stable_cohort = cohort_view(traffic->stable);
     view.canary_cohort = cohort_view(traffic->canary);
     requests = traffic->canary.step_requests;
-    if (state.run > 0) view.exposure = exposure_view(traffic->canary);
+    if (state.run > 0) view.exposure = exposure_view(traffic->canary, runner);
     if (traffic->canary_share) {
       view.weight.actual = *traffic->canary_share * 100;
       const std::uint64_t all = traffic->stable.recent.requests + traffic->canary.recent.requests;

@@ -54,6 +54,7 @@ net::Task<Next> Exchange::tunnel() {
     handshake.error = result.error;
     handshake.status = 0;
     handshake.ended_at = now();
+    if (handshake.pick->cohort == Cohort::kCanary) protect(handshake);
     counters.begin();
     write_record(handshake, counters, state_.dedupe, state_.options.failures.get());
   }

@@ -133,7 +133,10 @@ bool CohortGate::failed(std::uint64_t generation,
 bool CohortGate::exposed(std::uint64_t generation, std::optional<std::uint64_t> max) noexcept {
   if (state().generation != generation) return false;
   const std::uint64_t used = used_.add(generation, 1);
-  if (!max || used <= *max) return false;
+  return max && used > *max && spend(generation);
+}
+
+bool CohortGate::spend(std::uint64_t generation) noexcept {
   return change([&](const GateState& now) -> std::optional<GateState> {
     if (now.generation != generation || now.spent) return std::nullopt;
     return GateState{generation, BasisPoints(0), now.open, true};
@@ -201,6 +204,13 @@ bool CohortGate::reprieve(GateState seen, Monotonic probe_from) noexcept {
   std::uint64_t word = pack(seen);
   return word_.compare_exchange_strong(
       word, pack({seen.generation, BasisPoints(0), true, false}), std::memory_order_release);
+}
+
+void CohortGate::recall(std::uint64_t generation,
+                        std::uint64_t used,
+                        std::optional<std::uint64_t> max) noexcept {
+  used_.set(generation, used);
+  if (max && used > *max) spend(generation);
 }
 
 ProbeCount CohortGate::probes(std::uint64_t generation) const noexcept {

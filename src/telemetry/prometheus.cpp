@@ -112,6 +112,13 @@ void write_protection(const MetricsSnapshot& from, Families& to) {
       failures.add(traffic_labels(traffic), traffic.user_failures);
     }
   }
+  auto remaining =
+      to.gauge("canaryd_rollout_exposure_remaining",
+               "Failures of the canary that users may still see before it is rolled back.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    if (!rollout.exposure_remaining) continue;
+    remaining.add({{"rollout", rollout.name}}, *rollout.exposure_remaining);
+  }
   auto circuit = to.gauge("canaryd_rollout_circuit_open",
                           "1 while the canary is suspended and gets single probes only.");
   for (const RolloutMetrics& rollout : from.rollouts) {

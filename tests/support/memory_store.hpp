@@ -8,6 +8,7 @@
 #include "canaryd/store/async_store.hpp"
 #include "canaryd/store/store.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -106,6 +107,10 @@ class Disk {
     for (const store::EvidenceRow& row : batch.evidence) {
       evidence_[{row.rollout, row.run}].insert_or_assign(row.index, row);
     }
+    for (const store::ExposureUse& use : batch.exposure) {
+      std::uint64_t& used = exposure_[{use.rollout, use.run}];
+      used = std::max(used, use.used);
+    }
     return {};
   }
   std::vector<store::JournalRow> latest() const {
@@ -116,8 +121,16 @@ class Disk {
     for (auto& [name, row] : last) rows.push_back(row);
     return rows;
   }
+  std::uint64_t exposure_used(const std::string& rollout, std::uint64_t run) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = exposure_.find({rollout, run});
+    return found == exposure_.end() ? 0 : found->second;
+  }
   void drop(const std::string& rollout, std::uint64_t before_run) {
     const std::lock_guard lock(mutex_);
+    std::erase_if(exposure_, [&](const auto& item) {
+      return item.first.first == rollout && item.first.second < before_run;
+    });
     std::erase_if(evidence_, [&](const auto& item) {
       return item.first.first == rollout && item.first.second < before_run;
     });
@@ -146,6 +159,7 @@ class Disk {
   std::vector<store::JournalRow> journal_;
   std::map<std::pair<std::string, std::uint64_t>, std::map<std::uint64_t, store::EvidenceRow>>
       evidence_;
+  std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> exposure_;
 };
 
 class MemoryStore final : public store::Store {
@@ -170,8 +184,8 @@ class MemoryStore final : public store::Store {
     }
     return rows;
   }
-  Result<std::uint64_t> exposure_used(const std::string&, std::uint64_t) override {
-    return std::uint64_t{0};
+  Result<std::uint64_t> exposure_used(const std::string& rollout, std::uint64_t run) override {
+    return disk_.exposure_used(rollout, run);
   }
   Result<store::Verification> verify() override { return store::Verification{}; }
   Result<void> drop_evidence(const std::string& rollout, std::uint64_t before_run) override {

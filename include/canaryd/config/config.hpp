@@ -194,6 +194,12 @@ struct Circuit {
   friend bool operator==(const Circuit&, const Circuit&) = default;
 };
 
+// How many canary failures users may see, over the whole rollout.
+struct Exposure {
+  std::optional<std::uint64_t> max_failed_requests;  // nullopt: no limit. 0: the first one ends it.
+  friend bool operator==(const Exposure&, const Exposure&) = default;
+};
+
 struct Rollout {
   std::string name;
   UpstreamId stable;
@@ -201,6 +207,7 @@ struct Rollout {
   CohortRules cohort;
   Fallback fallback;
   Circuit circuit;
+  Exposure exposure;
   // What the state machine follows; passes rollout::problems(). Its name, stable, canary, salt and
   // mode repeat what stands beside it.
   rollout::Plan plan;

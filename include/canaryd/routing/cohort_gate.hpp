@@ -133,13 +133,14 @@ class alignas(64) CohortGate {
   void give_back(std::uint64_t generation, std::uint64_t count) noexcept {
     used_.take(generation, count);
   }
-  // What the journal knows of this generation's use.
-  void recall(std::uint64_t generation, std::uint64_t used) noexcept {
-    used_.set(generation, used);
-  }
+  // What the journal knows of this generation's use; over `max` it is spent.
+  void recall(std::uint64_t generation,
+              std::uint64_t used,
+              std::optional<std::uint64_t> max) noexcept;
   void set_slow_after(Duration duration) noexcept;
 
  private:
+  bool spend(std::uint64_t generation) noexcept;
   // Puts `next(state)` in place of the state as long as there is one; whether there was.
   template <class Next>
   bool change(const Next& next) noexcept;

@@ -110,6 +110,7 @@ struct RolloutMetrics {
   BasisPoints weight;                      // Of the canary, in force.
   std::optional<double> observed_ratio{};  // Share of the canary.
   bool circuit_open = false;
+  std::optional<std::uint64_t> exposure_remaining{};  // Not set: no limit.
   std::vector<TransitionCount> transitions{};
   std::vector<LabelledCount> rollbacks{};  // By reason.
   std::vector<AnalysisMetrics> analysis{};

@@ -92,6 +92,25 @@ TEST_F(ControllerTest, AnOpenCircuitIsFollowedAndShown) {
               HasSubstr("canaryd_rollout_circuit_open{rollout=\"shop\"} 0"));
 }
 
+TEST_F(ControllerTest, TheExposureIsShownAndRecovered) {
+  file_ = file_with(kListener, kRollout + "    exposure: {max_failed_requests: 30}\n");
+  boot();
+  second();
+  second();
+  const auto rollout = [this] { return plane_.held.at(0).shared->table->rollouts().at(0); };
+  EXPECT_EQ(plane_.held[0].shared->failures.at(0).protection.exposure_max, 30U);
+  for (int i = 0; i < 5; ++i) rollout().gate->exposed(rollout().generation, 30);
+  controller_->look();
+  settle();
+  EXPECT_EQ(view().exposure.value().failed, 5U);
+  EXPECT_EQ(view().exposure.value().max, 30U);
+  EXPECT_THAT(controller_->metrics_text(),
+              HasSubstr("canaryd_rollout_exposure_remaining{rollout=\"shop\"} 25"));
+  power_off();
+  boot();
+  EXPECT_EQ(view().exposure.value().failed, 8U) << "a tenth of the budget more than was used";
+}
+
 // Stable's own failures of the last seconds decide whose fault the probes are.
 TEST_F(ControllerTest, ProbesThatFailBesideAFailingStableBlameNobody) {
   boot();

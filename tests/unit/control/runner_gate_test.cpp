@@ -21,15 +21,22 @@ class RunnerGateTest : public RunnerRig {
     runner_->look();
     settle();
   }
-  void watch(double stable_failures = 0) {
+  void watch(double stable_failures = 0, double canary_failures = 1) {
     Runner::Surroundings surroundings;
     surroundings.stable_failures = stable_failures;
+    surroundings.canary_failures = canary_failures;
     runner_->watch(surroundings);
     settle();
   }
   void probe(bool good, int times) {
     for (int i = 0; i < times; ++i) gate().probed(table_.run, good);
   }
+  void expose(int times) {
+    for (int i = 0; i < times; ++i) {
+      gate().exposed(table_.run, config_.exposure.max_failed_requests);
+    }
+  }
+  [[nodiscard]] std::uint64_t stored() { return disk_.exposure_used("shop", runner_->state().run); }
   void suspend_at(unsigned percent) {
     climb_to(percent);
     fail(5);
@@ -213,6 +220,132 @@ TEST_F(RunnerGateTest, ALowerWeightIsWhatComesBack) {
   watch();
   EXPECT_EQ(phase(), Phase::kPaused);
   EXPECT_EQ(effective(), 20);
+}
+
+// ---- Exposure
+
+class RunnerExposureTest : public RunnerGateTest {
+ protected:
+  RunnerExposureTest() {
+    config_.exposure.max_failed_requests = 20;
+    boot();
+  }
+};
+
+TEST_F(RunnerExposureTest, ASpentBudgetSuspendsAtOnceAndThenRollsBack) {
+  climb_to(50);
+  expose(20);
+  look();
+  EXPECT_EQ(effective(), 50);
+  expose(1);
+  EXPECT_EQ(effective(), 0) << "before control knows";
+  look();
+  EXPECT_EQ(phase(), Phase::kSuspended);
+  EXPECT_EQ(disk_.journal().back().entry.cause, "exposure");
+  EXPECT_FALSE(gate().claim_probe(table_.run, clock_.now() + 1h, true));
+  watch();
+  watch();
+  EXPECT_EQ(phase(), Phase::kRolledBack);
+  EXPECT_EQ(runner_->counts().rollbacks.at("exposure"), 1U);
+  const std::size_t rows = disk_.journal().size();
+  for (int i = 0; i < 5; ++i) {
+    look();
+    watch();
+  }
+  EXPECT_EQ(disk_.journal().size(), rows);
+  EXPECT_EQ(stored(), 21U);
+  send(rollout::Retry{});
+  EXPECT_EQ(effective(), 10);
+  EXPECT_EQ(runner_->exposure_used(), 0U);
+}
+
+TEST_F(RunnerExposureTest, TheUseOutlivesTheDaemon) {
+  climb_to(50);
+  expose(7);
+  look();
+  EXPECT_EQ(stored(), 9U) << "a tenth of the budget ahead";
+  crash();
+  EXPECT_EQ(effective(), 50);
+  EXPECT_EQ(runner_->exposure_used(), 9U);
+  for (int i = 0; i < 3; ++i) crash();
+  EXPECT_EQ(runner_->exposure_used(), 9U) << "restarts alone use up nothing";
+  expose(11);
+  look();
+  EXPECT_EQ(stored(), 20U) << "not spent before it is";
+  EXPECT_EQ(effective(), 50);
+  crash();
+  EXPECT_EQ(effective(), 50);
+  expose(1);
+  EXPECT_EQ(effective(), 0);
+}
+
+TEST_F(RunnerExposureTest, ABudgetThatWasSpentStaysSoAfterARestart) {
+  climb_to(50);
+  expose(25);
+  runner_->save_evidence();
+  look();
+  ASSERT_EQ(phase(), Phase::kSuspended);
+  crash();
+  EXPECT_EQ(phase(), Phase::kSuspended);
+  EXPECT_TRUE(runner_->exposure_used() > 20U);
+  watch();
+  watch();
+  EXPECT_EQ(phase(), Phase::kRolledBack);
+}
+
+TEST_F(RunnerExposureTest, WhatStableFailsTooIsGivenBack) {
+  climb_to(50);
+  expose(3);
+  for (int i = 0; i < 3; ++i) watch(0.01, 0.2);
+  EXPECT_EQ(runner_->exposure_used(), 3U);
+  expose(10);
+  watch(0.1, 0.2);
+  EXPECT_EQ(runner_->exposure_used(), 3U);
+  // The whole budget in the second in which stable fails as well: suspended, not rolled back.
+  expose(18);
+  look();
+  ASSERT_EQ(phase(), Phase::kSuspended);
+  watch(0.01, 0.2);
+  watch(0.5, 0.9);
+  EXPECT_EQ(phase(), Phase::kSuspended);
+  EXPECT_EQ(runner_->state().hold, HoldReason::kEnvironmentDegraded);
+  EXPECT_EQ(runner_->exposure_used(), 3U);
+  // From there on it is probed like after any other failure.
+  EXPECT_TRUE(gate().claim_probe(table_.run, clock_.now() + 5s, true));
+  probe(true, 5);
+  watch(0, 0);
+  EXPECT_EQ(effective(), 50);
+}
+
+TEST_F(RunnerExposureTest, AStoreThatFailsIsToldLater) {
+  climb_to(50);
+  disk_.fail();
+  expose(4);
+  look();
+  for (int i = 0; i < 5; ++i) look();
+  EXPECT_EQ(logged("cannot be written"), 1U);
+  disk_.work();
+  watch();
+  EXPECT_EQ(stored(), 6U);
+}
+
+TEST_F(RunnerExposureTest, AtWeightZeroTooItEndsTheRollout) {
+  climb_to(50);
+  send(rollout::SetWeight{BasisPoints(0)});
+  expose(21);  // By what was under way.
+  look();
+  watch();
+  watch();
+  EXPECT_EQ(phase(), Phase::kRolledBack);
+}
+
+TEST_F(RunnerGateTest, WithoutALimitTheUseIsKeptAllTheSame) {
+  climb_to(50);
+  expose(1000);
+  look();
+  watch();
+  EXPECT_EQ(effective(), 50);
+  EXPECT_EQ(stored(), 1000U);
 }
 
 TEST_F(RunnerGateTest, WhatIsSlowFollowsStable) {

@@ -189,6 +189,88 @@ TEST(CohortGate, ProbesAreCountedInARow) {
   EXPECT_EQ(gate.probes(3), (ProbeCount{}));
 }
 
+// ---- Exposure
+
+TEST(CohortGate, TheFailureOverTheBudgetShutsIt) {
+  CohortGate gate;
+  gate.begin(4, kQuarter);
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(gate.exposed(4, 20));
+  EXPECT_EQ(gate.effective(kQuarter), kQuarter);
+  EXPECT_TRUE(gate.exposed(4, 20));
+  EXPECT_EQ(gate.state(), (GateState{4, BasisPoints(0), false, true}));
+  EXPECT_FALSE(gate.exposed(4, 20)) << "it is spent already";
+  EXPECT_EQ(gate.exposure_used(4), 22U);
+}
+
+TEST(CohortGate, ABudgetOfNothingEndsWithTheFirst) {
+  CohortGate gate;
+  gate.begin(1, kQuarter);
+  EXPECT_TRUE(gate.exposed(1, 0));
+}
+
+TEST(CohortGate, WithoutALimitItOnlyCounts) {
+  CohortGate gate;
+  gate.begin(1, kQuarter);
+  for (int i = 0; i < 1000; ++i) EXPECT_FALSE(gate.exposed(1, std::nullopt));
+  EXPECT_EQ(gate.exposure_used(1), 1000U);
+  EXPECT_EQ(gate.effective(kQuarter), kQuarter);
+}
+
+TEST(CohortGate, NothingButAReprieveComesAfterSpent) {
+  CohortGate gate;
+  gate.begin(1, kQuarter);
+  gate.exposed(1, 0);
+  gate.open(1, kNow);
+  EXPECT_FALSE(gate.raise(gate.state(), kQuarter));
+  EXPECT_FALSE(gate.close(gate.state(), kQuarter));
+  EXPECT_FALSE(gate.claim_probe(1, kNow + 60s, true));
+  const GateState seen = gate.state();
+  gate.give_back(1, 1);
+  EXPECT_TRUE(gate.reprieve(seen, kNow));
+  EXPECT_EQ(gate.state(), (GateState{1, BasisPoints(0), true, false}));
+  EXPECT_EQ(gate.exposure_used(1), 0U);
+  EXPECT_TRUE(gate.claim_probe(1, kNow, true));
+}
+
+TEST(CohortGate, ANewGenerationHasAllOfItsBudget) {
+  CohortGate gate;
+  gate.begin(1, kQuarter);
+  for (int i = 0; i < 5; ++i) gate.exposed(1, 3);
+  gate.begin(2, kQuarter);
+  EXPECT_EQ(gate.exposure_used(2), 0U);
+  EXPECT_FALSE(gate.exposed(1, 0)) << "a request of the past";
+  EXPECT_FALSE(gate.exposed(2, 3));
+  EXPECT_EQ(gate.exposure_used(2), 1U);
+}
+
+TEST(CohortGate, WhatIsRecalledCounts) {
+  CohortGate gate;
+  gate.begin(1, kQuarter);
+  gate.recall(1, 20, 20);
+  EXPECT_EQ(gate.effective(kQuarter), kQuarter);
+  gate.recall(1, 21, 20);
+  EXPECT_TRUE(gate.state().spent);
+}
+
+// The last failure is counted, and one of the threads is told that it was over the budget.
+TEST(CohortGate, ManyExposeAtOnce) {
+  for (int round = 0; round < 50; ++round) {
+    CohortGate gate;
+    gate.begin(1, kQuarter);
+    std::atomic<int> spent{0};
+    std::vector<std::thread> workers;
+    for (unsigned w = 0; w < 4; ++w) {
+      workers.emplace_back([&] {
+        for (int i = 0; i < 10; ++i) spent += gate.exposed(1, 20) ? 1 : 0;
+      });
+    }
+    for (auto& worker : workers) worker.join();
+    ASSERT_EQ(spent, 1);
+    ASSERT_EQ(gate.exposure_used(1), 40U);
+    ASSERT_EQ(gate.ceiling(), BasisPoints(0));
+  }
+}
+
 // Many workers fail at once, and then all want to probe.
 TEST(CohortGate, OneOfManyOpensItAndOneProbes) {
   for (int round = 0; round < 50; ++round) {

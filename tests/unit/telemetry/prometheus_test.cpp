@@ -34,6 +34,7 @@ RolloutMetrics example_rollout() {
   rollout.steps = 5;
   rollout.weight = BasisPoints(500);
   rollout.observed_ratio = 0.0625;
+  rollout.exposure_remaining = 19;
   rollout.transitions = {{"progressing", "started", 1}};
   rollout.rollbacks = {{"verdict", 1}};
   rollout.analysis = {{.metric = "errors",
