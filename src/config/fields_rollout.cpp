@@ -393,13 +393,18 @@ const Section<Rollout>& rollout_section() {
           plan(&Plan::on_inconclusive),
           choice(kOnInconclusives),
           "What happens at `max_duration`; never `promote` when there was no data.");
+    s.add(
+        "on_stable_down",
+        plan(&Plan::on_stable_down),
+        choice(kOnStableDowns),
+        "While stable has no healthy endpoint: its users wait (503), or everybody goes to a canary "
+        "that is well.");
     s.add("bake", plan(&Plan::bake), section(bake_section()), "After the last step.");
     s.unsupported({"after",
                    "group",
                    "pace",
                    "expected_rps",
                    "expected_error_rate",
-                   "on_stable_down",
                    "retire",
                    "freeze",
                    "hooks"});

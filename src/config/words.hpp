@@ -30,6 +30,8 @@ inline constexpr std::array kOnFailures{Word{"rollback", rollout::OnFailure::kRo
 inline constexpr std::array kOnInconclusives{Word{"hold", rollout::OnInconclusive::kHold},
                                              Word{"rollback", rollout::OnInconclusive::kRollback},
                                              Word{"promote", rollout::OnInconclusive::kPromote}};
+inline constexpr std::array kOnStableDowns{Word{"hold", rollout::OnStableDown::kHold},
+                                           Word{"spill", rollout::OnStableDown::kSpill}};
 inline constexpr std::array kAnalysisModes{Word{"enforce", analysis::Mode::kEnforce},
                                            Word{"observe", analysis::Mode::kObserve}};
 inline constexpr std::array kSameSites{

@@ -158,8 +158,8 @@ void Controller::State::tick_runner(Runner& runner) {
   const UpstreamHealth canary = upstreams.health(runner.config().plan.canary);
   // Nothing starts by itself on what has not been looked at.
   const bool idle = runner.state().phase == rollout::Phase::kIdle;
-  tick.stable_up = stable.up() && (!idle || stable.known);
-  tick.canary_up = canary.up() && (!idle || canary.known);
+  tick.stable_up = is_up(runner.config().plan.stable) && (!idle || stable.known);
+  tick.canary_up = is_up(runner.config().plan.canary) && (!idle || canary.known);
   runner.follow_health(canary.up(), canary.proven > 0);
   runner.tick(tick);
 }

@@ -31,6 +31,8 @@ struct Controller::State {
   void watch(Runner& runner) const;
   // An endpoint is well, or not, that was not so before.
   void health_changed();
+  // Whether any endpoint of this upstream may be used.
+  [[nodiscard]] bool is_up(std::string_view upstream) const noexcept;
   [[nodiscard]] std::vector<InForce> in_force() const;
   [[nodiscard]] Runner* find(std::string_view name) const noexcept;
   [[nodiscard]] std::int64_t second() const noexcept;

@@ -25,6 +25,15 @@ void Controller::State::watch(Runner& runner) const {
   runner.watch(surroundings);
 }
 
+bool Controller::State::is_up(std::string_view upstream) const noexcept {
+  const UpstreamEntry* const entry = upstreams.find(upstream);
+  if (entry == nullptr) return true;  // Before the first table.
+  const Monotonic now = parts.clock->now();
+  return std::any_of(entry->endpoints.begin(),
+                     entry->endpoints.end(),
+                     [now](const EndpointEntry& each) { return each.state->available(now); });
+}
+
 void Controller::look() {
   // A transition may complete at once and publish; the list stays.
   for (const auto& runner : State::Runners(state_->runners)) runner->look();

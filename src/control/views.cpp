@@ -72,6 +72,7 @@ bool share_fits(double share, double weight, std::uint64_t requests) {
 }
 
 std::optional<std::string> reason_of(const rollout::State& state) {
+  if (state.spilling) return std::string(rollout::to_string(rollout::Cause::kStableDown));
   if (state.hold != rollout::HoldReason::kNone &&
       (state.phase == Phase::kHeld || state.phase == Phase::kSuspended)) {
     return std::string(rollout::to_string(state.hold));
@@ -116,6 +117,7 @@ std::optional<std::string> next_sentence(const Runner& runner,
                                          WallTime now) {
   const rollout::State& state = runner.state();
   const rollout::Plan& plan = runner.config().plan;
+  if (state.spilling) return "everybody is on the canary until stable is healthy again";
   switch (state.phase) {
     case Phase::kIdle:
       if (plan.start == rollout::StartMode::kManual) return "waits for `canaryctl start`";

@@ -39,6 +39,7 @@ void Draft::enter(Phase phase) {
   state.phase = phase;
   state.since = now;
   state.hold = HoldReason::kNone;
+  state.spilling = false;
 }
 
 void Draft::hold(HoldReason reason) {

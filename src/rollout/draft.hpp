@@ -7,6 +7,7 @@
 
 #include "canaryd/rollout/machine.hpp"
 
+#include <optional>
 #include <string>
 
 namespace canaryd::rollout {
@@ -60,6 +61,9 @@ struct Draft {
 // Untrusted text made fit for the journal: valid UTF-8, no control characters, at most `limit`
 // bytes.
 [[nodiscard]] std::string tidy_text(const std::string& text, std::size_t limit);
+
+// spill.cpp: what stable's being down leads to, if the plan says `spill`. Nothing: go on as ever.
+[[nodiscard]] std::optional<Transition> spill(Draft& draft, const Tick& tick);
 
 // ---- The handlers, one per event
 [[nodiscard]] Transition handle(Draft& draft, const Start& start);

@@ -128,6 +128,13 @@ std::string what_happened(const Change& change) {
   const bool restarted = change.cause == Cause::kRestarted;
   const bool moved = change.from != change.to || change.direction != Direction::kSame ||
                      change.event == "start" || change.event == "retry" || restarted;
+  if (change.cause == Cause::kStableDown) {
+    return "sends everybody of " + change.rollout + " to the canary: stable is down";
+  }
+  if (change.cause == Cause::kSpillEnded) {
+    return "sends users of " + change.rollout + " to stable again; the canary keeps " +
+           percent(change.weight_after);
+  }
   switch (change.to) {
     case Phase::kIdle:
       return "put " + change.rollout + " back to its start: the plan is for another rollout";
@@ -219,6 +226,10 @@ std::string_view to_string(Cause cause) noexcept {
       return "plan_changed";
     case Cause::kRestarted:
       return "restarted";
+    case Cause::kStableDown:
+      return "stable_down";
+    case Cause::kSpillEnded:
+      return "spill_ended";
     case Cause::kObserved:
       return "observed";
   }

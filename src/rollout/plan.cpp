@@ -99,6 +99,10 @@ std::string_view to_string(OnInconclusive value) noexcept {
   return "hold";
 }
 
+std::string_view to_string(OnStableDown value) noexcept {
+  return value == OnStableDown::kSpill ? "spill" : "hold";
+}
+
 std::string_view to_string(Mode value) noexcept {
   return value == Mode::kEnforce ? "enforce" : "observe";
 }

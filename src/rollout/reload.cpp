@@ -77,6 +77,8 @@ Transition handle(Draft& draft, const Restart& restart) {
     return handle(draft, NewPlan{restart.stable_up});
   }
   fit_to_steps(draft);
+  // Whether stable is down is not known yet.
+  draft.state.spilling = false;
   if (draft.state.phase == Phase::kProgressing) {
     // Nobody was served while the daemon was down, so that time proves nothing.
     draft.state.step_since = draft.state.timer_since = draft.now;

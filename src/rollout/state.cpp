@@ -92,7 +92,8 @@ State initial_state(const Plan& plan, WallTime now) {
 }
 
 BasisPoints served_weight(const State& state) noexcept {
-  return state.phase == Phase::kSuspended ? BasisPoints() : state.weight;
+  if (state.phase == Phase::kSuspended) return BasisPoints();
+  return state.spilling ? BasisPoints(BasisPoints::kMax) : state.weight;
 }
 
 Admission admission(const State& state) noexcept {

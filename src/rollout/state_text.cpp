@@ -1,6 +1,7 @@
 // The text form of a state: one JSON object with every key, in a fixed order, and a version. The
 // reader takes exactly that: a missing, unknown or mistyped key means that the text is not ours,
-// and a rollout must not go on from a guess.
+// and a rollout must not go on from a guess. One key is only there when it is true, `spilling`, so
+// that an older canaryd reads everything but that.
 #include "canaryd/rollout/state.hpp"
 
 #include <boost/json.hpp>
@@ -124,6 +125,9 @@ void check_whole(const State& state, Reader& reader) {
   if (state.phase == Phase::kHeld && state.hold == HoldReason::kNone) {
     reader.note("hold", "is none in phase held");
   }
+  if (state.spilling && state.phase != Phase::kHeld && state.phase != Phase::kBaking) {
+    reader.note("spilling", "is true in a phase that cannot spill");
+  }
   if (state.paused_from != Phase::kProgressing && state.paused_from != Phase::kBaking) {
     reader.note("paused_from", "is not progressing or baking");
   }
@@ -202,6 +206,7 @@ std::string serialise(const State& state) {
   object["approvals"] = std::move(approvals);
   object["actor"] = state.actor;
   object["reason"] = state.reason;
+  if (state.spilling) object["spilling"] = true;
   return json::serialize(object);
 }
 
@@ -226,7 +231,9 @@ Result<State> parse_state(std::string_view text) {
                     " was written by a later canaryd; this one knows " + std::to_string(kVersion));
   }
   State state = read_state(reader);
-  if (object->size() != kKeys + 1) reader.note("object", "has keys this version does not know");
+  state.spilling = object->contains("spilling") && reader.boolean("spilling");
+  if (object->size() != kKeys + 1 + (state.spilling ? 1 : 0))
+    reader.note("object", "has keys this version does not know");
   check_whole(state, reader);
   if (!reader.problem().empty()) return malformed(reader.problem());
   return state;

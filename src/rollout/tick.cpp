@@ -193,6 +193,7 @@ Transition handle(Draft& draft, const Tick& tick) {
       return draft.commit(Cause::kObserved);
     }
   }
+  if (const auto spilt = spill(draft, tick)) return *spilt;
   switch (draft.state.phase) {
     case Phase::kIdle:
       return start_by_itself(draft, tick);

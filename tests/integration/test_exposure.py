@@ -36,8 +36,12 @@ class ExposureTest(IntegrationCase):
                 if name.startswith("state.db") and not name.endswith("-shm"):
                     shutil.copy(os.path.join(self.folder, "state", name), copy)
             database = sqlite3.connect(os.path.join(copy, "state.db"))
-            rows = database.execute("SELECT used FROM exposure").fetchall()
-            database.close()
+            try:
+                rows = database.execute("SELECT used FROM exposure").fetchall()
+            except sqlite3.Error:
+                rows = []  # Copied in the middle of a write.
+            finally:
+                database.close()
         return max((used for used, in rows), default=0)
 
     def test_the_failure_over_the_cap_is_the_last(self):

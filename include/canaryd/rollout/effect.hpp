@@ -43,6 +43,8 @@ enum class Cause : std::uint8_t {
   kCircuitClosed,
   kPlanChanged,
   kRestarted,
+  kStableDown,  // on_stable_down: spill.
+  kSpillEnded,
   kObserved,  // Mode observe: a verdict that would have acted.
 };
 [[nodiscard]] std::string_view to_string(Cause cause) noexcept;

@@ -28,6 +28,9 @@ enum class StartMode : std::uint8_t { kAuto, kManual };
 enum class OnFailure : std::uint8_t { kRollback, kHold, kStepDown };
 // What happens at max_duration without a verdict. Never applied when there was no data.
 enum class OnInconclusive : std::uint8_t { kHold, kRollback, kPromote };
+// What happens while stable has no endpoint left. kSpill: everybody goes to the canary, as long as
+// that answers.
+enum class OnStableDown : std::uint8_t { kHold, kSpill };
 // kObserve: verdicts are reported and never acted on; after the start only the operator moves the
 // weight, up or down. What protects users at once (circuit, exposure) acts in both modes.
 enum class Mode : std::uint8_t { kEnforce, kObserve };
@@ -35,6 +38,7 @@ enum class Mode : std::uint8_t { kEnforce, kObserve };
 [[nodiscard]] std::string_view to_string(StartMode value) noexcept;
 [[nodiscard]] std::string_view to_string(OnFailure value) noexcept;
 [[nodiscard]] std::string_view to_string(OnInconclusive value) noexcept;
+[[nodiscard]] std::string_view to_string(OnStableDown value) noexcept;
 [[nodiscard]] std::string_view to_string(Mode value) noexcept;
 
 // Everything named in a step is needed to leave it, and the verdict `accept` besides.
@@ -69,6 +73,7 @@ struct Plan {
   Mode mode = Mode::kEnforce;
   OnFailure on_failure = OnFailure::kRollback;
   OnInconclusive on_inconclusive = OnInconclusive::kHold;
+  OnStableDown on_stable_down = OnStableDown::kHold;
   Bake bake;
   friend bool operator==(const Plan&, const Plan&) = default;
 };

@@ -92,6 +92,7 @@ struct State {
   Phase paused_from = Phase::kProgressing;        // kProgressing or kBaking: where `resume` leads.
   Phase suspended_from = Phase::kProgressing;     // Where the end of the suspension leads.
   HoldReason suspended_hold = HoldReason::kNone;  // Of suspended_from.
+  bool spilling = false;   // Stable is down and the plan sends everybody to the canary.
   bool condemned = false;  // A bad verdict stands: the weight does not rise again without `retry`.
   Judgement observed = Judgement::kHold;      // The last one reported in mode observe.
   std::map<std::string, WallTime> approvals;  // Gate to the end of its approval.
@@ -106,7 +107,7 @@ inline constexpr WallTime kForever{std::chrono::milliseconds(std::int64_t{8'000'
 // A rollout that nobody has started: idle, weight 0.
 [[nodiscard]] State initial_state(const Plan& plan, WallTime now);
 
-// What the data plane is to serve: `weight`, and 0 while suspended.
+// What the data plane is to serve: `weight`; 0 while suspended, everything while spilling.
 [[nodiscard]] BasisPoints served_weight(const State& state) noexcept;
 [[nodiscard]] Admission admission(const State& state) noexcept;
 

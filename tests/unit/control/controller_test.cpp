@@ -111,6 +111,65 @@ TEST_F(ControllerTest, TheExposureIsShownAndRecovered) {
   EXPECT_EQ(view().exposure.value().failed, 8U) << "a tenth of the budget more than was used";
 }
 
+class StableDownTest : public ControllerTest {
+ protected:
+  void boot_with(const std::string& policy) {
+    file_ = file_with(kListener, kRollout + "    on_stable_down: " + policy + "\n");
+    boot();
+    second();
+    ASSERT_EQ(effective(), 10);
+  }
+  void set_healthy(std::size_t upstream, bool healthy) {
+    plane_.held.at(0).upstreams.at(upstream).endpoints.at(0).state->set_healthy(healthy);
+  }
+};
+
+TEST_F(StableDownTest, HoldLeavesEverybodyWhereTheyAre) {
+  boot_with("hold");
+  set_healthy(0, false);
+  for (int i = 0; i < 5; ++i) second();
+  EXPECT_EQ(view().state, "held");
+  EXPECT_EQ(view().reason, "environment_degraded");
+  EXPECT_EQ(effective(), 10);
+  set_healthy(0, true);
+  second();
+  EXPECT_EQ(view().state, "progressing");
+}
+
+TEST_F(StableDownTest, SpillSendsEverybodyToAHealthyCanaryUntilStableIsBack) {
+  boot_with("spill");
+  set_healthy(0, false);
+  second();
+  EXPECT_EQ(view().state, "held");
+  EXPECT_EQ(view().reason, "stable_down");
+  EXPECT_EQ(view().weight.target, BasisPoints(10000));
+  EXPECT_EQ(effective(), 100);
+  EXPECT_EQ(disk_.journal().back().entry.cause, "stable_down");
+  // Nothing is judged, and nothing moves, while there is nobody to compare with.
+  for (int i = 0; i < 30; ++i) second();
+  EXPECT_EQ(effective(), 100);
+  set_healthy(0, true);
+  second();
+  EXPECT_EQ(view().state, "progressing");
+  EXPECT_EQ(effective(), 10);
+  set_healthy(0, false);
+  set_healthy(1, false);
+  second();
+  EXPECT_EQ(effective(), 0) << "there is nobody to spill to";
+  EXPECT_EQ(view().state, "suspended");
+}
+
+TEST_F(StableDownTest, ASpillThatCannotBeStoredDoesNotHappen) {
+  boot_with("spill");
+  disk_.fail();
+  set_healthy(0, false);
+  second();
+  EXPECT_EQ(effective(), 10);
+  disk_.work();
+  second();
+  EXPECT_EQ(effective(), 100);
+}
+
 // Stable's own failures of the last seconds decide whose fault the probes are.
 TEST_F(ControllerTest, ProbesThatFailBesideAFailingStableBlameNobody) {
   boot();

@@ -63,6 +63,8 @@ std::vector<Plan> all_plans() {
         plan.on_inconclusive = inconclusive;
         plan.steps[1].gate = "owner";
         plans.push_back(plan);
+        plan.on_stable_down = OnStableDown::kSpill;
+        plans.push_back(plan);
       }
     }
   }
@@ -132,6 +134,12 @@ void check_rise(const Plan& plan, const State& before, const Event& event, const
   ASSERT_NE(tick, nullptr);
   EXPECT_EQ(plan.mode, Mode::kEnforce);
   EXPECT_NE(tick->judgement, Judgement::kRollback);
+  if (after.spilling) {
+    EXPECT_EQ(after.weight, before.weight);
+    EXPECT_TRUE(tick->canary_up && !tick->stable_up);
+    EXPECT_EQ(plan.on_stable_down, OnStableDown::kSpill);
+    return;
+  }
   EXPECT_TRUE(tick->stable_up);
   if (before.phase == Phase::kWaiting) return;
   EXPECT_GT(tick->requests, 0U);

@@ -1,0 +1,189 @@
+// on_stable_down: what becomes of the users while stable has no endpoint left.
+#include "driver.hpp"
+
+#include <gmock/gmock.h>
+
+namespace canaryd::rollout {
+namespace {
+
+using namespace test;
+
+Tick stable_down(bool canary_up = true) {
+  Tick result = tick(Judgement::kHold);
+  result.stable_up = false;
+  result.canary_up = canary_up;
+  return result;
+}
+
+Plan spilling_plan() {
+  Plan plan = plan_with({1, 5, 10, 25, 100});
+  plan.on_stable_down = OnStableDown::kSpill;
+  return plan;
+}
+
+TEST(SpillTest, HoldKeepsTheWeight) {
+  Driver driver = in_phase(Phase::kProgressing);
+  const Transition held = driver.send(stable_down());
+  EXPECT_EQ(held.change.direction, Direction::kSame);
+  EXPECT_EQ(driver.state.phase, Phase::kHeld);
+  EXPECT_EQ(driver.state.hold, HoldReason::kEnvironmentDegraded);
+  EXPECT_EQ(driver.percent(), 5);
+}
+
+TEST(SpillTest, SpillSendsEverybodyAndTakesThemBack) {
+  Driver driver = in_phase(Phase::kProgressing, spilling_plan());
+  const Transition spilt = driver.send(stable_down());
+  EXPECT_EQ(spilt.change.direction, Direction::kUp);
+  EXPECT_EQ(spilt.change.cause, Cause::kStableDown);
+  EXPECT_LT(position_of<Persist>(spilt), position_of<Publish>(spilt));
+  EXPECT_EQ(driver.state.phase, Phase::kHeld);
+  EXPECT_EQ(driver.state.hold, HoldReason::kEnvironmentDegraded);
+  EXPECT_EQ(driver.percent(), 100);
+  EXPECT_EQ(admission(driver.state), Admission::kSplit);
+  EXPECT_EQ(driver.state.weight, BasisPoints(500));
+  EXPECT_EQ(driver.after(10h).send(stable_down()).outcome, Outcome::kUnchanged);
+  const Transition back = driver.send(tick(Judgement::kHold));
+  EXPECT_EQ(back.change.direction, Direction::kDown);
+  EXPECT_EQ(back.change.cause, Cause::kEnvironmentRecovered);
+  EXPECT_EQ(position_of<Publish>(back), 0U);
+  EXPECT_EQ(driver.state.phase, Phase::kProgressing);
+  EXPECT_EQ(driver.percent(), 5);
+  // Ten hours without a stable are no time in the step.
+  EXPECT_EQ(driver.after(59min).send(tick(Judgement::kHold)).outcome, Outcome::kUnchanged);
+}
+
+TEST(SpillTest, WhereItCanBegin) {
+  for (const auto& [phase, spills] : {std::pair{Phase::kIdle, false},
+                                      std::pair{Phase::kProgressing, true},
+                                      std::pair{Phase::kSuspended, false},
+                                      std::pair{Phase::kPaused, false},
+                                      std::pair{Phase::kWaiting, true},
+                                      std::pair{Phase::kHeld, true},
+                                      std::pair{Phase::kBaking, false},  // It has everybody.
+                                      std::pair{Phase::kPromoted, false},
+                                      std::pair{Phase::kRolledBack, false},
+                                      std::pair{Phase::kAborted, false}}) {
+    Driver driver = in_phase(phase, spilling_plan());
+    driver.plan.on_stable_down = OnStableDown::kSpill;
+    driver.send(stable_down());
+    EXPECT_EQ(driver.state.spilling, spills) << to_string(phase);
+  }
+}
+
+TEST(SpillTest, AHoldbackIsSpiltAsWell) {
+  Plan plan = spilling_plan();
+  plan.bake.holdback = BasisPoints(1000);
+  Driver driver = in_phase(Phase::kBaking, plan);
+  ASSERT_EQ(driver.percent(), 90);
+  driver.send(stable_down());
+  EXPECT_EQ(driver.percent(), 100);
+  const Transition back = driver.send(tick(Judgement::kHold));
+  EXPECT_EQ(back.change.cause, Cause::kSpillEnded);
+  EXPECT_EQ(driver.state.phase, Phase::kBaking);
+  EXPECT_EQ(driver.percent(), 90);
+}
+
+TEST(SpillTest, NotToACanaryThatIsDownOrWasFoundWorse) {
+  Driver down = in_phase(Phase::kProgressing, spilling_plan());
+  down.send(stable_down(false));
+  EXPECT_EQ(down.percent(), 5);
+
+  Plan plan = spilling_plan();
+  plan.on_failure = OnFailure::kHold;
+  Driver condemned = in_phase(Phase::kProgressing, plan);
+  condemned.send(tick(Judgement::kRollback));
+  condemned.send(stable_down());
+  EXPECT_EQ(condemned.percent(), 5);
+}
+
+TEST(SpillTest, NotInModeObserve) {
+  Plan plan = spilling_plan();
+  plan.mode = Mode::kObserve;
+  Driver driver = in_phase(Phase::kProgressing, plan);
+  driver.send(stable_down());
+  EXPECT_EQ(driver.percent(), 5);
+}
+
+TEST(SpillTest, ItEndsWhenTheCanaryGoesDownToo) {
+  Driver driver = in_phase(Phase::kProgressing, spilling_plan());
+  driver.send(stable_down());
+  const Transition end = driver.send(stable_down(false));
+  EXPECT_EQ(end.change.cause, Cause::kSpillEnded);
+  EXPECT_EQ(end.change.direction, Direction::kDown);
+  EXPECT_EQ(driver.state.phase, Phase::kHeld);
+  EXPECT_EQ(driver.percent(), 5);
+}
+
+// Whatever takes users off the canary does so from a spill in one transition.
+TEST(SpillTest, EverythingThatLowersStillDoes) {
+  const auto spilt = [] {
+    Driver driver = in_phase(Phase::kProgressing, spilling_plan());
+    driver.send(stable_down());
+    return driver;
+  };
+  for (const Event::What& what : {Event::What(Abort{}),
+                                  Event::What(RollBack{}),
+                                  Event::What(CircuitOpened{}),
+                                  Event::What(ProtectionFailed{Trip::kExposure, false}),
+                                  Event::What(tick(Judgement::kRollback))}) {
+    Driver driver = spilt();
+    driver.send(what);
+    EXPECT_EQ(driver.percent(), 0);
+    EXPECT_FALSE(driver.state.spilling);
+  }
+  Driver driver = spilt();
+  driver.send(Pause{});
+  EXPECT_EQ(driver.percent(), 5);
+}
+
+TEST(SpillTest, AfterASuspensionItSpillsAgain) {
+  Driver driver = in_phase(Phase::kProgressing, spilling_plan());
+  driver.send(stable_down());
+  driver.send(CircuitOpened{});
+  EXPECT_EQ(driver.send(stable_down()).outcome, Outcome::kUnchanged);
+  driver.send(CircuitClosed{});
+  EXPECT_EQ(driver.percent(), 5);
+  driver.send(stable_down());
+  EXPECT_EQ(driver.percent(), 100);
+}
+
+TEST(SpillTest, ARestartDoesNotTakeItForGranted) {
+  Driver driver = in_phase(Phase::kProgressing, spilling_plan());
+  driver.send(stable_down());
+  EXPECT_EQ(parse_state(serialise(driver.state)).value(), driver.state);
+  const Transition restarted = driver.send(Restart{});
+  EXPECT_EQ(restarted.change.direction, Direction::kDown);
+  EXPECT_EQ(driver.percent(), 5);
+  driver.send(stable_down());
+  EXPECT_EQ(driver.percent(), 100);
+}
+
+TEST(SpillTest, APlanThatNoLongerSpillsEndsIt) {
+  Driver driver = in_phase(Phase::kProgressing, spilling_plan());
+  driver.send(stable_down());
+  driver.plan.on_stable_down = OnStableDown::kHold;
+  driver.send(stable_down());
+  EXPECT_EQ(driver.percent(), 5);
+}
+
+TEST(SpillTest, ItIsSaidInWords) {
+  Driver driver = in_phase(Phase::kProgressing, spilling_plan());
+  EXPECT_EQ(sentence(driver.send(stable_down()).change),
+            "sends everybody of checkout to the canary: stable is down, "
+            "after 1000 canary requests (0s)");
+  EXPECT_EQ(sentence(driver.send(stable_down(false)).change),
+            "sends users of checkout to stable again; the canary keeps 5 %: "
+            "after 1000 canary requests (0s)");
+}
+
+TEST(SpillTest, OnlyAPhaseThatSpillsMayHaveTheKey) {
+  std::string text = serialise(in_phase(Phase::kPaused).state);
+  text.insert(text.size() - 1, ",\"spilling\":true");
+  EXPECT_FALSE(parse_state(text).has_value());
+  text = serialise(in_phase(Phase::kHeld).state);
+  text.insert(text.size() - 1, ",\"spilling\":false");
+  EXPECT_FALSE(parse_state(text).has_value()) << "it is not what we write";
+}
+
+}  // namespace
+}  // namespace canaryd::rollout
