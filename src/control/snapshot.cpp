@@ -249,7 +249,7 @@ Result<std::shared_ptr<const proxy::Snapshot>> make_snapshot(const config::Confi
   snapshot->access = make_access(config.log);
   if (config.tracing) {
     snapshot->traces =
-        BasisPoints(static_cast<unsigned>(std::lround(config.tracing->sample * 100)));
+        BasisPoints(static_cast<unsigned>(std::lround(config.tracing->sample * BasisPoints::kMax)));
   }
   for (const config::Route& route : config.routes) spec.routes.push_back(make_route(route));
   snapshot->route_timeouts = make_route_timeouts(config);

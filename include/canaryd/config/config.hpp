@@ -279,7 +279,7 @@ enum class Propagation : std::uint8_t { kW3c };
 
 struct Tracing {
   std::vector<Propagation> propagate{Propagation::kW3c};
-  double sample = 100;  // Percent.
+  double sample = 1;  // 0..1, of the traces begun here.
   friend bool operator==(const Tracing&, const Tracing&) = default;
 };
 
