@@ -103,6 +103,7 @@ class CommandLine {
         ->allow_extra_args(false);
     explain->add_option("--listener", options_.listener, "Where it comes in; else the first one");
     explain->add_option("--client", options_.client, "Its address; else 127.0.0.1");
+    app_.add_subcommand("top", "Requests of each route and cohort, live");
     app_.add_subcommand("config", "The running configuration, secrets masked");
   }
 

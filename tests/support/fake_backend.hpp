@@ -72,6 +72,7 @@ class FakeBackend final : public control::Backend {
       {"shop-v1", {{"127.0.0.1:9001", true, false, 2}, {"127.0.0.1:9002", false, true, 0}}}};
   control::ReloadResult reload_result{true, {}};
   mutable std::vector<control::ExplainRequest> questions;
+  std::string metrics = "canaryd_build_info 1\n";
   int reloads = 0;
   int drains = 0;
   std::string level = "info";
@@ -130,7 +131,7 @@ class FakeBackend final : public control::Backend {
     return answer;
   }
   control::BuildView build() const override { return {"0.1.0", "abc1234"}; }
-  std::string metrics_text() override { return "canaryd_build_info 1\n"; }
+  std::string metrics_text() override { return metrics; }
   std::string config_text() const override { return "version: 1\n"; }
   void reload(ReloadDone done) override {
     ++reloads;

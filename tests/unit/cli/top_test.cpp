@@ -1,0 +1,96 @@
+#include "cli/top.hpp"
+
+#include "support/scripted_server.hpp"
+#include "terminal.hpp"
+
+#include <gtest/gtest.h>
+
+namespace canaryd::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string line(
+    const char* route, const char* rollout, const char* cohort, const char* code, int count) {
+  return std::string("canaryd_requests_total{route=\"") + route + "\",rollout=\"" + rollout +
+         "\",cohort=\"" + cohort + "\",code_class=\"" + code + "\"} " + std::to_string(count) +
+         "\n";
+}
+std::string page(int stable, int canary, int failed, int files) {
+  return "# TYPE canaryd_requests_total counter\n" + line("shop", "web", "stable", "2xx", stable) +
+         line("shop", "web", "canary", "2xx", canary) +
+         line("shop", "web", "canary", "5xx", failed) + line("files", "", "none", "2xx", files) +
+         "canaryd_requests_active{rollout=\"web\",cohort=\"canary\"} 3\n";
+}
+const ScreenOptions kScreen{.columns = 100, .color = false, .utf8 = true};
+
+TEST(Top, RatesComeFromTwoLooks) {
+  TopRates rates;
+  rates.look(page(100, 10, 0, 5), Monotonic(1s));
+  EXPECT_EQ(rates.table(kScreen),
+            "ROUTE  ROLLOUT  COHORT REQUESTS/S       5XX   ACTIVE     REQUESTS\n"
+            "shop   web      stable          -         -        0          100\n"
+            "shop   web      canary          -         -        3           10\n"
+            "files  -        -               -         -        0            5\n");
+  rates.look(page(100, 25, 5, 105), Monotonic(3s));
+  EXPECT_EQ(rates.table(kScreen),
+            "ROUTE  ROLLOUT  COHORT REQUESTS/S       5XX   ACTIVE     REQUESTS\n"
+            "files  -        -            50.0    0.00 %        0          105\n"
+            "shop   web      canary       10.0    25.0 %        3           30\n"
+            "shop   web      stable       0.00         -        0          100\n");
+}
+
+TEST(Top, LooksBackAFewSecondsOnly) {
+  TopRates rates;
+  for (int second = 0; second < 20; ++second) {
+    rates.look(page(second < 10 ? 1000 * second : 9000, 0, 0, 0), Monotonic(second * 1s));
+  }
+  EXPECT_NE(rates.table(kScreen).find("stable       0.00"), std::string::npos)
+      << rates.table(kScreen);
+}
+
+TEST(Top, ARestartBeginsAnew) {
+  TopRates rates;
+  rates.look(page(100, 10, 0, 5), Monotonic(1s));
+  rates.look(page(1, 0, 0, 0), Monotonic(2s));
+  EXPECT_NE(rates.json().find("\"rps\": null"), std::string::npos) << rates.json();
+}
+
+TEST(Top, AnythingElseIsNoRow) {
+  TopRates rates;
+  rates.look("", Monotonic(1s));
+  rates.look("canaryd_requests_total{\ncanaryd_requests_total 5\nx", Monotonic(2s));
+  EXPECT_TRUE(rates.table(kScreen).starts_with("ROUTE"));
+}
+
+class TopCommandTest : public testing::Test {
+ protected:
+  TopCommandTest() { terminal_.address = admin_.address; }
+  test::AdminFixture admin_;
+  Terminal terminal_;
+};
+
+TEST_F(TopCommandTest, PrintsOneSecondWithoutATerminal) {
+  admin_.backend.metrics = page(100, 10, 0, 5);
+  terminal_.at_wait = [this](int) {
+    admin_.backend.metrics = page(110, 10, 0, 5);
+    return true;
+  };
+  EXPECT_EQ(terminal_.run({"top"}), kExitDone) << terminal_.err.str();
+  EXPECT_NE(terminal_.out.str().find("stable       10.0"), std::string::npos)
+      << terminal_.out.str();
+  EXPECT_EQ(terminal_.run({"top", "-o", "json"}), kExitDone);
+  EXPECT_NE(terminal_.out.str().find("\"requests\": 110"), std::string::npos)
+      << terminal_.out.str();
+}
+
+TEST_F(TopCommandTest, IsRedrawnOnATerminal) {
+  admin_.backend.metrics = page(100, 10, 0, 5);
+  terminal_.is_terminal = true;
+  terminal_.at_wait = [](int waits) { return waits < 2; };
+  EXPECT_EQ(terminal_.run({"top"}), kExitDone) << terminal_.err.str();
+  EXPECT_NE(terminal_.out.str().find("\x1b[4A"), std::string::npos) << terminal_.out.str();
+}
+
+}  // namespace
+}  // namespace canaryd::cli
