@@ -258,6 +258,7 @@ void Controller::tick() {
   ++state.ticks;
   state.parts.collector->tick(state.second());
   state.absorb_blocks();
+  state.tell_ejections();
   // A transition may drop or add nobody, but it may complete at once and publish; the list stays.
   for (const auto& runner : std::vector(state.runners)) {
     state.watch(*runner);

@@ -29,6 +29,8 @@ struct Controller::State {
   void tick_runner(Runner& runner);
   // protection.cpp: before it.
   void watch(Runner& runner) const;
+  // ejections.cpp: writes into the log who was ejected, and who is back.
+  void tell_ejections();
   // An endpoint is well, or not, that was not so before.
   void health_changed();
   // Whether any endpoint of this upstream may be used.

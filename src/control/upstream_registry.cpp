@@ -83,6 +83,19 @@ const UpstreamEntry* UpstreamRegistry::find(std::string_view name) const noexcep
   return found == upstreams_.end() ? nullptr : &found->second;
 }
 
+std::vector<EjectionChange> UpstreamRegistry::ejection_changes(Monotonic now) {
+  std::vector<EjectionChange> changes;
+  for (auto& [name, upstream] : upstreams_) {
+    for (EndpointEntry& each : upstream.endpoints) {
+      const bool ejected = each.state->ejected(now);
+      if (ejected == each.seen_ejected) continue;
+      each.seen_ejected = ejected;
+      changes.push_back({name, each.state->address(), ejected});
+    }
+  }
+  return changes;
+}
+
 UpstreamHealth UpstreamRegistry::health(std::string_view name) const noexcept {
   UpstreamHealth health;
   const UpstreamEntry* const entry = find(name);

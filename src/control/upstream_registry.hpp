@@ -22,6 +22,7 @@ namespace canaryd::control {
 struct EndpointEntry {
   std::shared_ptr<upstream::EndpointState> state;
   std::vector<std::shared_ptr<upstream::EndpointCounters>> counters;  // One a worker.
+  bool seen_ejected = false;  // When ejection_changes() looked last.
 
   // Of all workers.
   [[nodiscard]] std::uint64_t active_requests() const noexcept;
@@ -35,6 +36,12 @@ struct UpstreamHealth {
   bool known = true;       // Nothing is waited for.
 
   [[nodiscard]] bool up() const noexcept { return usable > 0; }
+};
+
+struct EjectionChange {
+  std::string upstream;
+  SocketAddress endpoint;
+  bool ejected = false;  // Now.
 };
 
 struct UpstreamEntry {
@@ -59,6 +66,9 @@ class UpstreamRegistry {
   [[nodiscard]] const UpstreamEntry* find(std::string_view name) const noexcept;
   // Of no such upstream: no endpoint.
   [[nodiscard]] UpstreamHealth health(std::string_view name) const noexcept;
+  // Who is out, or in use again, that was not so at the last call. One that came and went in
+  // between is not seen.
+  [[nodiscard]] std::vector<EjectionChange> ejection_changes(Monotonic now);
 
  private:
   [[nodiscard]] std::shared_ptr<upstream::ConcurrencyLimit> keep_limit(

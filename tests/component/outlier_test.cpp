@@ -1,6 +1,7 @@
 // Endpoints that fail are taken out of use for a while, and what happens when none is left.
 #include "component/proxy_world.hpp"
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <map>
@@ -161,6 +162,47 @@ TEST_F(OutlierTest, TheRowAndTheEjectionOutliveATable) {
   answer(4, ok("4"));
   world.publish();
   EXPECT_EQ(ask(40), (Counts{{"0", 10}, {"2", 10}, {"3", 10}, {"4", 10}}));
+}
+
+// ---- Slow start
+
+// Virtual time stands still while the requests of a step are made.
+TEST_F(OutlierTest, WhoIsBackGetsMoreStepByStep) {
+  world.upstreams[0].slow_start = 10s;
+  world.start();
+  backends_[1].reset();
+  EXPECT_EQ(ask(20).at("502"), 5);
+  answer(1, ok("1"));
+  EXPECT_EQ(ask(30).count("1"), 0U);
+  world.net.run_for(30s);
+  for (int tenth = 1; tenth <= 12; ++tenth) {
+    world.net.run_for(1s);
+    const double part = std::min(tenth / 10.0, 1.0);
+    EXPECT_NEAR(ask(310)["1"], 310 * part / (3 + part), 2) << tenth;
+  }
+}
+
+// What active checks say, and the same way back.
+TEST_F(OutlierTest, TheUnhealthyGetNoneAndComeBackSlowly) {
+  world.upstreams[0].outlier_detection.reset();
+  world.upstreams[0].health_check = true;
+  world.upstreams[0].slow_start = 10s;
+  world.start();
+  upstream::EndpointState& state = world.endpoint("stable", 2);
+  EXPECT_EQ(ask(40).at("2"), 10);
+  state.set_health(upstream::Health::kUnhealthy, world.net.now());
+  EXPECT_EQ(ask(30), (Counts{{"0", 10}, {"1", 10}, {"3", 10}}));
+  world.net.run_for(5s);
+  state.set_health(upstream::Health::kHealthy, world.net.now());
+  EXPECT_LE(ask(300)["2"], 1);
+  world.net.run_for(5s);
+  EXPECT_NEAR(ask(350)["2"], 50, 2);
+  world.net.run_for(5s);
+  EXPECT_NEAR(ask(400)["2"], 100, 2);
+  for (std::size_t i = 0; i < 4; ++i) {
+    world.endpoint("stable", i).set_health(upstream::Health::kUnhealthy, world.net.now());
+  }
+  EXPECT_EQ(ask(10), (Counts{{"503", 10}}));
 }
 
 // ---- None left

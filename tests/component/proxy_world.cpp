@@ -115,6 +115,10 @@ upstream::ConcurrencyLimit& ProxyWorld::limit(std::string_view name) {
   return *shares_.find(name)->second.limit;
 }
 
+upstream::EndpointState& ProxyWorld::endpoint(std::string_view name, std::size_t index) {
+  return *shares_.find(name)->second.endpoints[index].state;
+}
+
 void ProxyWorld::finish() {
   // By now the test's peers are gone; what is still under way runs into its timeout.
   net.run_until([this] { return service->connections() == 0; });

@@ -67,6 +67,8 @@ class ProxyWorld {
   [[nodiscard]] std::uint64_t errors(ProxyError error) const;
   [[nodiscard]] upstream::UpstreamCounters& upstream(std::string_view name);
   [[nodiscard]] upstream::ConcurrencyLimit& limit(std::string_view name);
+  // What control would write of an endpoint, by its index in the specification.
+  [[nodiscard]] upstream::EndpointState& endpoint(std::string_view name, std::size_t index);
   // The test's end: lets everything run out, then checks the invariants.
   void finish();
 
