@@ -33,7 +33,12 @@ class DocumentsTest(IntegrationCase):
             self.assertRegex(text, rf"\b{command}\b")
 
     def test_metrics_of_the_contract(self):
-        self.start_rollout(start="auto")
+        scripted = {name: self.upstream(name) for name in ("v1", "v2")}
+        # With a limit, so that its metrics are there too.
+        upstreams = {name: {"endpoints": [upstream.address], "concurrency": {"max": 100}}
+                     for name, upstream in scripted.items()}
+        self.start(scripted, **self.rollout_config(start="auto", upstreams=upstreams))
+        wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the start of the rollout")
         self.version_of("someone")
         wait_until(lambda: self.daemon.metric("canaryd_requests_total"), "the first request counted")
         shown = set(re.findall(r"^# TYPE (\S+)", self.daemon.metrics(), re.MULTILINE))
