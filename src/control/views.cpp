@@ -137,6 +137,9 @@ std::optional<std::string> next_sentence(const Runner& runner,
       return state.condemned ? "held after a bad verdict; `canaryctl retry` or `abort`"
                              : "held; goes on with evidence, or by `canaryctl promote`";
     case Phase::kSuspended: {
+      if (!runner.circuit_open()) {
+        return "suspended, everybody is on stable until an endpoint of the canary is healthy";
+      }
       const auto wanted = std::to_string(runner.config().circuit.probes_failed);
       return "suspended, everybody is on stable: probes answered " +
              std::to_string(runner.probes().good) + " of " + std::to_string(kProbesToClose) +

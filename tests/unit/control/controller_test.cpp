@@ -120,7 +120,8 @@ class StableDownTest : public ControllerTest {
     ASSERT_EQ(effective(), 10);
   }
   void set_healthy(std::size_t upstream, bool healthy) {
-    plane_.held.at(0).upstreams.at(upstream).endpoints.at(0).state->set_healthy(healthy);
+    plane_.held.at(0).upstreams.at(upstream).endpoints.at(0).state->set_health(
+        healthy ? upstream::Health::kHealthy : upstream::Health::kUnhealthy, clock_.now());
   }
 };
 
