@@ -37,7 +37,8 @@ class DocumentsTest(IntegrationCase):
         # With a limit, so that its metrics are there too.
         upstreams = {name: {"endpoints": [upstream.address], "concurrency": {"max": 100}}
                      for name, upstream in scripted.items()}
-        self.start(scripted, **self.rollout_config(start="auto", upstreams=upstreams))
+        self.start(scripted, **self.rollout_config(
+            start="auto", rollout={"exposure": {"max_failed_requests": 20}}, upstreams=upstreams))
         wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the start of the rollout")
         self.version_of("someone")
         wait_until(lambda: self.daemon.metric("canaryd_requests_total"), "the first request counted")
