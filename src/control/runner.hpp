@@ -109,7 +109,11 @@ class Runner : public std::enable_shared_from_this<Runner> {
   }
   // Before anything is served: what the store knows of this run.
   void recall_exposure(std::uint64_t used) noexcept;
-  [[nodiscard]] bool circuit_open() const noexcept { return gate_->state().open; }
+  // Single probes may be on their way.
+  [[nodiscard]] bool circuit_open() const noexcept {
+    const routing::GateState seen = gate_->state();
+    return seen.open && !seen.spent;
+  }
   [[nodiscard]] routing::ProbeCount probes() const noexcept {
     return gate_->probes(gate_generation_);
   }

@@ -24,8 +24,10 @@ void Runner::look() {
   if (!seen.open && !seen.spent) return;
   if (state_.phase != rollout::Phase::kSuspended) {
     if (served_ == BasisPoints(0)) return forget_circuit();
-    const auto why = seen.spent ? rollout::Trip::kExposure : rollout::Trip::kCircuit;
-    return happened(rollout::CircuitOpened{why});
+    if (!seen.spent) return happened(rollout::CircuitOpened{rollout::Trip::kCircuit});
+    // Open as well, so that nothing but judge_exposure() ends this suspension.
+    gate_->open(gate_generation_, host_->now() + config_.circuit.open_for);
+    return happened(rollout::CircuitOpened{rollout::Trip::kExposure});
   }
   if (seen.spent) return;  // watch() decides.
   if (probes().bad < config_.circuit.probes_failed) return;

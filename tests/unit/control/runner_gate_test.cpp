@@ -242,6 +242,11 @@ TEST_F(RunnerExposureTest, ASpentBudgetSuspendsAtOnceAndThenRollsBack) {
   look();
   EXPECT_EQ(phase(), Phase::kSuspended);
   EXPECT_EQ(disk_.journal().back().entry.cause, "exposure");
+  EXPECT_EQ(gate().state(), (routing::GateState{table_.run, BasisPoints(0), true, true}));
+  EXPECT_FALSE(runner_->circuit_open()) << "there are no probes";
+  runner_->follow_health(true, true);
+  settle();
+  EXPECT_EQ(phase(), Phase::kSuspended) << "that it is well does not give the budget back";
   EXPECT_FALSE(gate().claim_probe(table_.run, clock_.now() + 1h, true));
   watch();
   watch();
