@@ -97,9 +97,8 @@ TEST(SpillTest, NotToACanaryThatIsDownOrWasFoundWorse) {
 }
 
 TEST(SpillTest, NotInModeObserve) {
-  Plan plan = spilling_plan();
-  plan.mode = Mode::kObserve;
-  Driver driver = in_phase(Phase::kProgressing, plan);
+  Driver driver = in_phase(Phase::kProgressing, spilling_plan());
+  driver.plan.mode = Mode::kObserve;  // Under which nothing would have climbed to there.
   driver.send(stable_down());
   EXPECT_EQ(driver.percent(), 5);
 }
@@ -170,10 +169,10 @@ TEST(SpillTest, ItIsSaidInWords) {
   Driver driver = in_phase(Phase::kProgressing, spilling_plan());
   EXPECT_EQ(sentence(driver.send(stable_down()).change),
             "sends everybody of checkout to the canary: stable is down, "
-            "after 1000 canary requests (0s)");
+            "after 1000 canary requests (0ms)");
   EXPECT_EQ(sentence(driver.send(stable_down(false)).change),
             "sends users of checkout to stable again; the canary keeps 5 %: "
-            "after 1000 canary requests (0s)");
+            "after 1000 canary requests (0ms)");
 }
 
 TEST(SpillTest, OnlyAPhaseThatSpillsMayHaveTheKey) {
