@@ -209,7 +209,10 @@ json::value to_json(const control::ListenerView& view) {
 }
 
 json::value to_json(const control::UpstreamView& view) {
-  return {{"name", view.name}, {"endpoints", endpoints_to_json(view.endpoints)}};
+  return {{"name", view.name},
+          {"source", view.source},
+          {"source_error", view.source_error ? json::value(*view.source_error) : nullptr},
+          {"endpoints", endpoints_to_json(view.endpoints)}};
 }
 
 json::value to_json(const control::Explanation& answer) {

@@ -2,6 +2,8 @@
 #include "config/fields.hpp"
 
 #include <set>
+#include <utility>
+#include <vector>
 
 namespace canaryd::config {
 namespace {
@@ -20,7 +22,7 @@ Schema for editors. `config/canaryd.yaml` is a complete, commented example, `con
 - **Durations**: `250ms`, `30s`, `10m`, `6h`, `2d`, and sums such as `1h30m`.
 - **Sizes**: `100B`, `64KiB`, `10MiB`, `2GiB`, or a plain number of bytes.
 - **Percentages** are plain numbers: `5` is 5 %; weights have at most two decimals.
-- **Addresses** are `IP:port` or `[v6]:port`; host names are not resolved.
+- **Addresses** are `IP:port` or `[v6]:port`; host names are not resolved, but for `endpoints: {dns: NAME:PORT}`.
 - **Variables**: `${NAME}` and `${NAME:-default}` are expanded in values, never in keys. Without a default, an unset
   variable is an error; with one, an empty variable counts as unset. `$${` stands for `${`. Inside `[ ]` and `{ }`, put
   quotes around it.
@@ -62,23 +64,26 @@ std::string default_text(const FieldInfo& field) {
   return "`" + render_flow(*field.default_value) + "`";
 }
 
-// The section that a shape leads to, behind lists and names; null for a scalar.
-const SectionInfo* section_of(const Shape& shape) {
-  if (shape.kind == Shape::Kind::kSection) return shape.section;
-  if (shape.element) return section_of(*shape.element);
-  for (const Shape& alternative : shape.alternatives) {
-    if (const SectionInfo* found = section_of(alternative)) return found;
+// The sections that a shape leads to, behind lists and names, each with what stands between: "[]".
+using Inner = std::vector<std::pair<const SectionInfo*, std::string>>;
+void collect_sections(const Shape& shape, const std::string& suffix, Inner& out) {
+  if (shape.kind == Shape::Kind::kSection) out.emplace_back(shape.section, suffix);
+  if (shape.element) {
+    const bool named = shape.kind == Shape::Kind::kNamed;
+    collect_sections(*shape.element, suffix + (named ? ".NAME" : "[]"), out);
   }
-  return nullptr;
+  for (const Shape& alternative : shape.alternatives) collect_sections(alternative, suffix, out);
 }
 
-std::string path_suffix(const Shape& shape) {
-  return shape.kind == Shape::Kind::kNamed ? ".NAME" : shape.kind == Shape::Kind::kList ? "[]" : "";
+Inner sections_of(const Shape& shape) {
+  Inner sections;
+  collect_sections(shape, {}, sections);
+  return sections;
 }
 
 std::string type_text(const FieldInfo& field) {
   const Shape& shape = field.shape;
-  if (shape.kind == Shape::Kind::kList && section_of(shape) == nullptr) {
+  if (shape.kind == Shape::Kind::kList && sections_of(shape).empty()) {
     return "list of: " + shape.element->type;
   }
   if (shape.kind == Shape::Kind::kList) return "list";
@@ -93,13 +98,12 @@ void append_section(std::string& out, const SectionInfo& info, const std::string
            cell(default_text(field)) + " | " + cell(std::string(field.help)) +
            (field.restart ? " (restart)" : "") + " |\n";
   }
+  if (info.title == "Defaults") return;
   for (const FieldInfo& field : info.fields) {
-    const SectionInfo* inner = section_of(field.shape);
-    if (inner == nullptr || info.title == "Defaults") continue;
-    append_section(
-        out,
-        *inner,
-        (path.empty() ? "" : path + ".") + std::string(field.key) + path_suffix(field.shape));
+    for (const auto& [inner, suffix] : sections_of(field.shape)) {
+      append_section(
+          out, *inner, (path.empty() ? "" : path + ".") + std::string(field.key) + suffix);
+    }
   }
 }
 

@@ -18,6 +18,10 @@ namespace canaryd::config {
 [[nodiscard]] const Section<Circuit>& circuit_section();
 [[nodiscard]] const Section<Exposure>& exposure_section();
 
+// A list of at least one, and what stands in its place: fields_endpoints.cpp.
+[[nodiscard]] Codec<std::vector<Endpoint>> endpoint_list();
+[[nodiscard]] Codec<Upstream> upstream_endpoints();
+
 // Text rules that several sections use.
 [[nodiscard]] TextRule header_name_rule();
 [[nodiscard]] TextRule cookie_name_rule();

@@ -118,22 +118,6 @@ Codec<Endpoint> endpoint() {
   return codec;
 }
 
-// `{dns: ...}` and `{file: ...}` stand in the list's place, and are for later.
-Codec<std::vector<Endpoint>> endpoints() {
-  auto codec = list_of(endpoint(), 1, 1000);
-  codec.read = [read = std::move(codec.read)](
-                   Reader& in, const Node& node, std::vector<Endpoint>& out) {
-    for (const char* key : {"dns", "file"}) {
-      if (node.find(key) == nullptr) continue;
-      return in.error(node,
-                      quoted(key) + " endpoints are not supported by this version",
-                      "list IP addresses with ports");
-    }
-    return read(in, node, out);
-  };
-  return codec;
-}
-
 const Section<UpstreamTimeouts>& upstream_timeouts_section() {
   static const auto made = [] {
     Section<UpstreamTimeouts> s("Upstream timeouts");
@@ -251,6 +235,10 @@ const Section<Concurrency>& concurrency_section() {
 
 }  // namespace
 
+Codec<std::vector<Endpoint>> endpoint_list() {
+  return list_of(endpoint(), 1, kEndpointsMax);
+}
+
 const Section<Listener>& listener_section() {
   static const auto made = [] {
     Section<Listener> s("Listener");
@@ -285,7 +273,7 @@ const Section<Listener>& listener_section() {
 const Section<Upstream>& upstream_section() {
   static const auto made = [] {
     Section<Upstream> s("Upstream");
-    s.require("endpoints", &Upstream::endpoints, endpoints(), "Where this version runs.");
+    s.require("endpoints", Whole{}, upstream_endpoints(), "Where this version runs.");
     s.add(
         "load_balancer",
         &Upstream::load_balancer,

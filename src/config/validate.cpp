@@ -73,8 +73,8 @@ void check_admin(const Config& config, Reader& in) {
 // ---------------------------------------------------------------- upstreams
 
 // The listener that a connection to `address` would reach, or null.
-const Listener* own_listener(const Config& config, const SocketAddress& address) {
-  for (const Listener& listener : config.listeners) {
+const Listener* own_listener(const std::vector<Listener>& listeners, const SocketAddress& address) {
+  for (const Listener& listener : listeners) {
     const SocketAddress& own = listener.address;
     if (own.port == 0 || own.port != address.port) continue;
     const bool wildcard = own.ip.is_unspecified() && address.ip.is_loopback();
@@ -87,30 +87,7 @@ void check_upstreams(const Config& config, Reader& in) {
   for (const Upstream& upstream : config.upstreams) {
     if (!is_name(upstream.name)) continue;
     const std::string list = "upstreams." + upstream.name + ".endpoints";
-    if (in.is_bad(list)) continue;
-    const auto& endpoints = upstream.endpoints;
-    check_unique(
-        endpoints,
-        [](const Endpoint& e) { return e.address; },
-        [&](std::size_t i, std::size_t first) {
-          const std::string path = indexed(list, i);
-          in.error_at_value(path,
-                            path + ": " + to_string(endpoints[i].address) +
-                                " is listed already, as endpoint " + std::to_string(first));
-        });
-    for (std::size_t i = 0; i < endpoints.size(); ++i) {
-      const SocketAddress& address = endpoints[i].address;
-      const std::string path = indexed(list, i);
-      if (address.port == 0 || address.ip.is_unspecified()) {
-        in.error_at_value(path,
-                          path + ": " + to_string(address) + " is not an address to connect to");
-      }
-      if (const Listener* own = own_listener(config, address)) {
-        in.error_at_value(path,
-                          path + ": " + to_string(address) + " is the listener " +
-                              quoted(own->name) + ": requests would go round in circles");
-      }
-    }
+    check_endpoints(upstream.endpoints, list, config.listeners, in);
   }
 }
 
@@ -348,6 +325,35 @@ void warn_unused(const Config& config, Reader& in) {
 }
 
 }  // namespace
+
+void check_endpoints(const std::vector<Endpoint>& endpoints,
+                     const std::string& list,
+                     const std::vector<Listener>& listeners,
+                     Reader& in) {
+  if (in.is_bad(list)) return;
+  check_unique(
+      endpoints,
+      [](const Endpoint& e) { return e.address; },
+      [&](std::size_t i, std::size_t first) {
+        const std::string path = indexed(list, i);
+        in.error_at_value(path,
+                          path + ": " + to_string(endpoints[i].address) +
+                              " is listed already, as endpoint " + std::to_string(first));
+      });
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    const SocketAddress& address = endpoints[i].address;
+    const std::string path = indexed(list, i);
+    if (address.port == 0 || address.ip.is_unspecified()) {
+      in.error_at_value(path,
+                        path + ": " + to_string(address) + " is not an address to connect to");
+    }
+    if (const Listener* own = own_listener(listeners, address)) {
+      in.error_at_value(path,
+                        path + ": " + to_string(address) + " is the listener " + quoted(own->name) +
+                            ": requests would go round in circles");
+    }
+  }
+}
 
 void validate(const Config& config, Reader& reader) {
   check_listeners(config, reader);

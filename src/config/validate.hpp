@@ -4,6 +4,9 @@
 #include "canaryd/config/config.hpp"
 #include "config/reader.hpp"
 
+#include <string>
+#include <vector>
+
 namespace canaryd::config {
 
 // `config` may come from a file with problems; what could not be read there (reader.is_bad) is not
@@ -13,5 +16,10 @@ void validate(const Config& config, Reader& reader);
 // Parts of validate().
 void check_timeouts(const Config& config, Reader& in);
 void check_health(const Config& config, Reader& in);
+// Each once, and somewhere that can be connected to. `list` is their path in the file.
+void check_endpoints(const std::vector<Endpoint>& endpoints,
+                     const std::string& list,
+                     const std::vector<Listener>& listeners,
+                     Reader& in);
 
 }  // namespace canaryd::config

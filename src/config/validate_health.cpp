@@ -10,7 +10,7 @@ namespace canaryd::config {
 namespace {
 
 void check_outliers(const Upstream& upstream, const std::string& path, Reader& in) {
-  if (!upstream.outlier_detection || in.is_bad(path)) return;
+  if (!upstream.outlier_detection || upstream.discovery || in.is_bad(path)) return;
   const std::size_t endpoints = upstream.endpoints.size();
   const std::uint8_t percent = upstream.outlier_detection->max_ejected;
   if (percent * endpoints >= 100) return;

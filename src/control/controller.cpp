@@ -64,7 +64,11 @@ Controller::State::State(Parts parts_in, config::Config config_in, Recovered rec
       recovered(std::move(recovered_in)),
       host(std::make_shared<RunnerHost>()),
       upstreams(parts.data_plane->workers()),
-      health(parts.health_io, *parts.log, *parts.clock, [this] { health_changed(); }) {
+      health(parts.health_io, *parts.log, *parts.clock, [this] { health_changed(); }),
+      discovery({parts.clock, parts.log, parts.read_file, parts.resolve}, [this] {
+        discovery.fill(config);
+        publish(nullptr);
+      }) {
   host->publish = [this](std::function<void()> done) { publish(std::move(done)); };
   host->now = [this] { return parts.clock->now(); };
   host->wall_now = [this] { return parts.clock->wall_now(); };
@@ -191,9 +195,19 @@ Result<std::unique_ptr<Controller>> Controller::create(Parts parts,
 
 void Controller::start(std::function<void(Result<void>)> done) {
   State* const state = state_.get();
-  const auto alive = state->alive;
-  state->publish([state, alive, done = std::move(done)] {
-    if (!*alive) return;
+  state->discovery.prepare(
+      state->config, [state, done = std::move(done)](const std::vector<std::string>& unresolved) {
+        for (const std::string& each : unresolved) {
+          state->parts.log->error(log_event::kDiscoveryFailed, each);
+        }
+        state->discovery.follow(state->config);
+        state->begin_serving(done);
+      });
+}
+
+void Controller::State::begin_serving(std::function<void(Result<void>)> done) {
+  publish([state = this, still = alive, done = std::move(done)] {
+    if (!*still) return;
     std::vector<std::shared_ptr<const proxy::ListenerSpec>> specs;
     for (const config::Listener& listener : state->config.listeners) {
       specs.push_back(make_listener(listener));
@@ -390,6 +404,10 @@ std::vector<UpstreamView> Controller::upstreams() const {
   for (const config::Upstream& upstream : state_->config.upstreams) {
     UpstreamView view;
     view.name = upstream.name;
+    if (const Discovery::Status* const found = state_->discovery.status(upstream.name)) {
+      view.source = found->source;
+      view.source_error = found->error;
+    }
     if (const UpstreamEntry* entry = state_->upstreams.find(upstream.name)) {
       for (const EndpointEntry& each : entry->endpoints) {
         EndpointView endpoint;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "canaryd/control/controller.hpp"
+#include "control/discovery.hpp"
 #include "control/health_check.hpp"
 #include "control/runner.hpp"
 #include "control/upstream_registry.hpp"
@@ -38,6 +39,8 @@ struct Controller::State {
   [[nodiscard]] std::vector<InForce> in_force() const;
   [[nodiscard]] Runner* find(std::string_view name) const noexcept;
   [[nodiscard]] std::int64_t second() const noexcept;
+  // The first table, then the listeners.
+  void begin_serving(std::function<void(Result<void>)> done);
   void open_listeners(std::vector<std::shared_ptr<const proxy::ListenerSpec>> specs,
                       std::function<void(Result<void>)> done);
   struct Opening;
@@ -57,6 +60,7 @@ struct Controller::State {
   Runners parked;
   UpstreamRegistry upstreams;
   HealthChecks health;
+  Discovery discovery;
   std::uint64_t table_epoch = 0;
   std::shared_ptr<const proxy::Snapshot> published;  // The newest.
   std::uint64_t ticks = 0;

@@ -155,8 +155,12 @@ std::string metrics_text_of(const Controller::State& state) {
   }
   telemetry::add_traffic(*state.parts.collector, snapshot);
   for (const config::Upstream& upstream : state.config.upstreams) {
-    snapshot.upstreams.push_back(
-        upstream_metrics(upstream, state.upstreams.find(upstream.name), state.parts.clock->now()));
+    telemetry::UpstreamMetrics metrics =
+        upstream_metrics(upstream, state.upstreams.find(upstream.name), state.parts.clock->now());
+    if (const Discovery::Status* const found = state.discovery.status(upstream.name)) {
+      metrics.discovery = {{"changed", found->changes}, {"failed", found->failures}};
+    }
+    snapshot.upstreams.push_back(std::move(metrics));
   }
   for (const auto& runner : state.runners) {
     snapshot.rollouts.push_back(rollout_metrics(state, *runner));

@@ -35,6 +35,7 @@ bool Controller::State::is_up(std::string_view upstream) const noexcept {
 }
 
 void Controller::look() {
+  state_->discovery.look(state_->config);
   // A transition may complete at once and publish; the list stays.
   for (const auto& runner : State::Runners(state_->runners)) runner->look();
 }

@@ -97,6 +97,65 @@ void keep_named(const config::Config& config, Runners& some, Runners& others) {
   some.erase(gone, some.end());
 }
 
+// One reload on its way from the file to being in force.
+struct Reloading {
+  config::Config next;
+  std::vector<config::Problem> warnings;
+  std::vector<config::Change> changes;
+  Runners joining;
+  ReloadResult result;
+  Backend::ReloadDone done;
+};
+
+void fail_reload(Controller::State& state, Reloading& reload) {
+  state.reloading = false;
+  state.reloads.last_successful = false;
+  ++state.reloads.failed;
+  const ConfigProblem* first = nullptr;
+  for (const ConfigProblem& problem : reload.result.problems) {
+    if (problem.severity == "error" && first == nullptr) first = &problem;
+  }
+  std::string why = first == nullptr ? "unknown" : first->message;
+  if (first != nullptr && !first->file.empty()) {
+    why = first->file + ":" + std::to_string(first->line) + ":" + std::to_string(first->column) +
+          ": " + why;
+  }
+  state.parts.log->error(log_event::kReloadFailed,
+                         "the new configuration is not used: " + why,
+                         {{"problems", reload.result.problems.size()}});
+  reload.result.ok = false;
+  reload.done(std::move(reload.result));
+}
+
+// With one more problem, which has no place in the file.
+void fail_reload(Controller::State& state, Reloading& reload, std::string why) {
+  ConfigProblem problem;
+  problem.message = std::move(why);
+  reload.result.problems.push_back(std::move(problem));
+  fail_reload(state, reload);
+}
+
+void succeed(Controller::State& state, Reloading& reload) {
+  log_reload(state, reload.changes, reload.warnings);
+  state.reloading = false;
+  state.reloads.last_successful = true;
+  state.reloads.last_success = state.parts.clock->wall_now();
+  ++state.reloads.succeeded;
+  reload.result.ok = true;
+  reload.done(std::move(reload.result));
+}
+
+void open_and_apply(Controller::State& state, const std::shared_ptr<Reloading>& reload) {
+  auto specs = listeners_to_open(state.config, reload->next);
+  state.open_listeners(std::move(specs),
+                       [&state, still = state.alive, reload](const Result<void>& opened) {
+                         if (!*still) return;
+                         if (!opened) return fail_reload(state, *reload, describe(opened.error()));
+                         state.apply(std::move(reload->next), reload->joining);
+                         succeed(state, *reload);
+                       });
+}
+
 }  // namespace
 
 void Controller::reload(ReloadDone done) {
@@ -107,67 +166,27 @@ void Controller::reload(ReloadDone done) {
     done({false, {busy}});
     return;
   }
+  auto reload = std::make_shared<Reloading>();
+  reload->done = std::move(done);
   config::LoadResult loaded = state->parts.load_config();
-  ReloadResult result;
-  for (const config::Problem& problem : loaded.problems)
-    result.problems.push_back(problem_of(problem));
-
-  const auto fail_reload = [state, done](ReloadResult failed) {
-    state->reloading = false;
-    state->reloads.last_successful = false;
-    ++state->reloads.failed;
-    const ConfigProblem* first = nullptr;
-    for (const ConfigProblem& problem : failed.problems) {
-      if (problem.severity == "error" && first == nullptr) first = &problem;
-    }
-    const std::string why = first == nullptr
-                                ? "unknown"
-                                : first->file + ":" + std::to_string(first->line) + ":" +
-                                      std::to_string(first->column) + ": " + first->message;
-    state->parts.log->error(log_event::kReloadFailed,
-                            "the new configuration is not used: " + why,
-                            {{"problems", failed.problems.size()}});
-    failed.ok = false;
-    done(std::move(failed));
-  };
-
-  if (!loaded.config) {
-    fail_reload(std::move(result));
-    return;
+  for (const config::Problem& problem : loaded.problems) {
+    reload->result.problems.push_back(problem_of(problem));
   }
-  auto next = std::make_shared<config::Config>(std::move(*loaded.config));
-  const std::vector<config::Change> changes = config::diff(state->config, *next);
-  keep_what_needs_a_restart(state->config, *next);
-  auto joining = state->make_runners(next->rollouts);
-  if (!joining) {
-    ConfigProblem problem;
-    problem.message = describe(joining.error());
-    result.problems.push_back(std::move(problem));
-    fail_reload(std::move(result));
-    return;
-  }
+  if (!loaded.config) return fail_reload(*state, *reload);
+  reload->warnings = std::move(loaded.problems);
+  reload->next = std::move(*loaded.config);
+  reload->changes = config::diff(state->config, reload->next);
+  keep_what_needs_a_restart(state->config, reload->next);
+  auto joining = state->make_runners(reload->next.rollouts);
+  if (!joining) return fail_reload(*state, *reload, describe(joining.error()));
+  reload->joining = std::move(*joining);
   state->reloading = true;
-  auto specs = listeners_to_open(state->config, *next);
-  const auto still = state->alive;
-  auto problems = loaded.problems;
-  state->open_listeners(std::move(specs), [=](const Result<void>& opened) mutable {
-    if (!*still) return;
-    if (!opened) {
-      ConfigProblem problem;
-      problem.message = describe(opened.error());
-      result.problems.push_back(std::move(problem));
-      fail_reload(std::move(result));
-      return;
-    }
-    state->apply(std::move(*next), *joining);
-    log_reload(*state, changes, problems);
-    state->reloading = false;
-    state->reloads.last_successful = true;
-    state->reloads.last_success = state->parts.clock->wall_now();
-    ++state->reloads.succeeded;
-    result.ok = true;
-    done(std::move(result));
-  });
+  // Names that are new must lead somewhere before anybody is sent there.
+  state->discovery.prepare(reload->next,
+                           [state, reload](const std::vector<std::string>& unresolved) {
+                             if (unresolved.empty()) return open_and_apply(*state, reload);
+                             fail_reload(*state, *reload, unresolved.front());
+                           });
 }
 
 void Controller::State::apply(config::Config next, const Runners& joining) {
@@ -193,6 +212,7 @@ void Controller::State::apply(config::Config next, const Runners& joining) {
   }
   if (next.log.level != config.log.level) use_log_level(*parts.log, next.log.level);
   config = std::move(next);
+  discovery.follow(config);
   // All of them before the first table is made.
   for (std::size_t i = 0; i < runners.size(); ++i) runners[i]->prepare(config.rollouts[i].plan);
   const Runners now = runners;

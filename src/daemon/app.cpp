@@ -12,6 +12,7 @@
 #include "daemon/descriptors.hpp"
 #include "daemon/health_io.hpp"
 #include "daemon/options.hpp"
+#include "daemon/resolver.hpp"
 #include "daemon/version.hpp"
 #include "daemon/worker_plane.hpp"
 
@@ -193,6 +194,10 @@ class App {
     parts.access_log = access_log_.get();
     parts.load_config = options_.load_config;
     parts.health_io = &health_io_;
+    parts.read_file = options_.read_file;
+    parts.resolve = [this](const std::string& host, std::uint16_t port, Resolver::Done done) {
+      resolver_.resolve(host, port, std::move(done));
+    };
     parts.drain = [this] { boost::asio::post(io_, [this] { begin_drain("asked to drain"); }); };
     parts.build = {kVersion, kCommit};
     admin_address_ = to_string(options_.config.admin.address);
@@ -327,6 +332,7 @@ class App {
   std::unique_ptr<store::AsyncStore> store_;
   std::unique_ptr<WorkerPlane> plane_;
   HttpHealthIo health_io_{io_};
+  Resolver resolver_{io_};
   std::unique_ptr<control::Controller> controller_;
   std::unique_ptr<admin::Server> admin_;
   std::string admin_address_;

@@ -6,6 +6,7 @@
 #include "canaryd/config/load.hpp"
 
 #include <functional>
+#include <string>
 
 namespace canaryd::daemon {
 
@@ -14,6 +15,8 @@ struct AppOptions {
   std::vector<config::Problem> warnings;
   // Reads the configuration again, for a reload.
   std::function<config::LoadResult()> load_config;
+  // Reads a file that the configuration names.
+  std::function<Result<std::string>(const std::string& name)> read_file;
 };
 
 // Runs until SIGTERM, SIGINT or a drain through the API; the exit code.

@@ -2,61 +2,18 @@
 #include "canaryd/config/quick.hpp"
 #include "canaryd/config/schema.hpp"
 #include "daemon/app.hpp"
+#include "daemon/config_file.hpp"
 #include "daemon/options.hpp"
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
-#include <system_error>
 #include <unistd.h>
 
 namespace canaryd::daemon {
 namespace {
-
-std::optional<std::string> environment(std::string_view name) {
-  const char* const value = std::getenv(std::string(name).c_str());
-  if (value == nullptr) return std::nullopt;
-  return std::string(value);
-}
-
-// At most one byte more than load() accepts, so that it says that the file is too large.
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path)) {
-    const int error = errno != 0 ? errno : EISDIR;
-    return fail(ErrorCode::kIo, path + ": " + std::strerror(error));
-  }
-  std::string text;
-  text.resize(config::kMaxFileBytes + 1);
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  return text;
-}
-
-config::LoadResult load_text(const CommandLine& line, const std::string& name, std::string text) {
-  config::LoadInput input;
-  input.file_name = name;
-  input.text = std::move(text);
-  input.environment = environment;
-  input.overrides = line.overrides;
-  input.strict = line.strict;
-  return config::load(input);
-}
-
-config::LoadResult load_file(const CommandLine& line) {
-  auto text = read_file(line.config_file);
-  if (text) return load_text(line, line.config_file, std::move(*text));
-  config::LoadResult result;
-  config::Problem problem;
-  problem.file = line.config_file;
-  problem.message = "cannot be read: " + text.error().context;
-  result.problems.push_back(std::move(problem));
-  return result;
-}
 
 int validate(const CommandLine& line) {
   const config::LoadResult loaded = load_file(line);
@@ -88,6 +45,9 @@ int run_loaded(config::LoadResult loaded,
   options.config = std::move(*loaded.config);
   options.warnings = std::move(loaded.problems);
   options.load_config = std::move(again);
+  options.read_file = [name](const std::string& file) {
+    return read_regular_file(beside(name, file));
+  };
   return run_app(std::move(options));
 }
 

@@ -197,6 +197,16 @@ void write_concurrency(const MetricsSnapshot& from, Families& to) {
   }
 }
 
+void write_discovery(const MetricsSnapshot& from, Families& to) {
+  auto found = to.counter("canaryd_upstream_discovery_total",
+                          "Endpoints of a file or a name: changes taken over, and failures.");
+  for (const UpstreamMetrics& upstream : from.upstreams) {
+    for (const auto& [result, count] : upstream.discovery) {
+      found.add({{"upstream", upstream.name}, {"result", result}}, count);
+    }
+  }
+}
+
 void write_rollout_state(const MetricsSnapshot& from, Families& to) {
   auto info = to.gauge("canaryd_rollout_info", "What is being rolled out; always 1.");
   for (const RolloutMetrics& rollout : from.rollouts) {
@@ -331,6 +341,7 @@ class SnapshotCollectable final : public prometheus::Collectable {
     write_upstreams(snapshot_, families);
     write_endpoints(snapshot_, families);
     write_concurrency(snapshot_, families);
+    write_discovery(snapshot_, families);
     write_rollout_state(snapshot_, families);
     write_rollout_weights(snapshot_, families);
     write_protection(snapshot_, families);

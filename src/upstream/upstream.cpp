@@ -38,6 +38,7 @@ Upstream::Upstream(net::Runtime& runtime,
     candidates.push_back({endpoint.get(), spec_.endpoints[i].weight});
     endpoints_.push_back(std::move(endpoint));
   }
+  if (candidates.empty()) return;  // None is known yet.
   balancer_ = std::make_unique<Balancer>(spec_, candidates, runtime);
 }
 
@@ -55,7 +56,7 @@ void Upstream::keep_queue(net::Runtime& runtime, const Upstream* before) {
 }
 
 Lease Upstream::acquire(const Endpoint* avoid, bool fresh, std::uint64_t key) {
-  Endpoint* const endpoint = balancer_->choose(avoid, key);
+  Endpoint* const endpoint = balancer_ != nullptr ? balancer_->choose(avoid, key) : nullptr;
   if (endpoint == nullptr) return {};
   return {*endpoint, fresh ? nullptr : endpoint->pool().take()};
 }

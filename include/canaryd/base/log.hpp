@@ -62,6 +62,8 @@ inline constexpr LogEvent kReloadFailed{"control", "reload_failed"};
 inline constexpr LogEvent kConfigWarning{"control", "config_warning"};
 inline constexpr LogEvent kEndpointHealth{"upstream", "endpoint_health"};
 inline constexpr LogEvent kEndpointEjected{"upstream", "endpoint_ejected"};
+inline constexpr LogEvent kEndpointsChanged{"upstream", "endpoints_changed"};
+inline constexpr LogEvent kDiscoveryFailed{"upstream", "discovery_failed"};
 inline constexpr LogEvent kStoreFailed{"store", "store_failed"};
 inline constexpr LogEvent kStoreRecovered{"store", "store_recovered"};
 inline constexpr LogEvent kAdminListening{"admin", "listening"};

@@ -124,9 +124,24 @@ struct Concurrency {
   friend bool operator==(const Concurrency&, const Concurrency&) = default;
 };
 
+inline constexpr std::size_t kEndpointsMax = 1000;
+
+// Where the endpoints of an upstream come from, if they are not listed: a file, or a name.
+struct Discovery {
+  std::string file;  // As written: relative to the folder of the configuration. Empty: a name.
+  std::string host;
+  std::uint16_t port = 0;
+  Duration refresh = 30s;  // Of a name.
+
+  [[nodiscard]] bool by_file() const noexcept { return !file.empty(); }
+  friend bool operator==(const Discovery&, const Discovery&) = default;
+};
+
 struct Upstream {
   std::string name;
-  std::vector<Endpoint> endpoints;  // At least one, no duplicates.
+  // No duplicates. With `discovery` those that are known so far; else at least one.
+  std::vector<Endpoint> endpoints;
+  std::optional<Discovery> discovery;
   LoadBalancer load_balancer = LoadBalancer::kLeastRequest;
   UpstreamTimeouts timeouts;
   Retries retries;

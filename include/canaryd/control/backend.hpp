@@ -213,6 +213,8 @@ struct EndpointView {
 struct UpstreamView {
   std::string name;
   std::vector<EndpointView> endpoints;
+  std::string source = "list";                // Or "file PATH", "dns NAME:PORT".
+  std::optional<std::string> source_error{};  // Why it changes nothing now.
 };
 
 struct RouteView {

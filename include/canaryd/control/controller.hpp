@@ -9,6 +9,7 @@
 #pragma once
 
 #include "canaryd/base/clock.hpp"
+#include "canaryd/base/ip.hpp"
 #include "canaryd/base/log.hpp"
 #include "canaryd/config/config.hpp"
 #include "canaryd/config/load.hpp"
@@ -39,6 +40,14 @@ struct Recovered {
 // Reads it, on the thread that opened the store, before the control plane runs.
 [[nodiscard]] Result<Recovered> recover(store::Store& store);
 
+// Reads a file that the configuration names; the name is as written there.
+using ReadFile = std::function<Result<std::string>(const std::string& name)>;
+// Looks a name up, without blocking. `done` is called on the control thread: once, or never if the
+// daemon ends meanwhile.
+using Resolve = std::function<void(const std::string& host,
+                                   std::uint16_t port,
+                                   std::function<void(Result<std::vector<SocketAddress>>)> done)>;
+
 struct Parts {
   const Clock* clock = nullptr;
   Log* log = nullptr;
@@ -48,6 +57,9 @@ struct Parts {
   const telemetry::AccessLog* access_log = nullptr;  // Null: none.
   // Reads the configuration file again.
   std::function<config::LoadResult()> load_config;
+  // For upstreams whose endpoints are not listed.
+  ReadFile read_file;
+  Resolve resolve;
   // Asks the daemon to drain and stop.
   std::function<void()> drain;
   HealthIo* health_io = nullptr;  // Null: endpoints are not checked.
@@ -62,13 +74,14 @@ class Controller final : public Backend {
                                                                   Recovered recovered);
   ~Controller() override;
 
-  // Publishes the first table, then opens the listeners; the first that cannot be bound is the
-  // error.
+  // Looks names up, publishes the first table, then opens the listeners; the first that cannot be
+  // bound is the error. A name that cannot be resolved is none: its upstream has no endpoints yet.
   void start(std::function<void(Result<void>)> done);
   // Once a second.
   void tick();
-  // Several times a second: what the data plane has done by itself (routing/cohort_gate.hpp)
-  // becomes a transition.
+  // Several times a second, once started: what the data plane has done by itself
+  // (routing/cohort_gate.hpp) becomes a transition, endpoints files are read, and names looked up
+  // when it is time.
   void look();
   // Not ready any more; listeners are the daemon's to drain.
   void set_draining() noexcept;

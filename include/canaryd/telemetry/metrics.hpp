@@ -80,6 +80,7 @@ struct UpstreamMetrics {
   std::vector<LabelledCount> retries{};   // By result.
   std::vector<EndpointMetrics> endpoints{};
   std::optional<ConcurrencyMetrics> concurrency{};  // Left out without a limit.
+  std::vector<LabelledCount> discovery{};           // By result; empty where endpoints are listed.
 };
 
 struct TransitionCount {

@@ -73,7 +73,7 @@ struct EndpointSpec {
 
 struct UpstreamSpec {
   std::string name;
-  std::vector<EndpointSpec> endpoints;  // Each address once.
+  std::vector<EndpointSpec> endpoints;  // Each address once; perhaps none is known yet.
   LoadBalancer load_balancer = LoadBalancer::kLeastRequest;
   Timeouts timeouts;
   Retries retries;

@@ -91,6 +91,8 @@ TEST_F(ServerTest, ListsWhatThereIs) {
             "0.0.0.0:8080");
   const json::value upstream = parse(get("/api/v1/upstreams")).at("items").at(0);
   EXPECT_EQ(upstream.at("endpoints").at(1).at("ejected").as_bool(), true);
+  EXPECT_EQ(upstream.at("source").as_string(), "list");
+  EXPECT_TRUE(upstream.at("source_error").is_null());
   const json::value route = parse(get("/api/v1/routes")).at("items").at(0);
   EXPECT_EQ(route.at("rollout").as_string(), "checkout");
   EXPECT_TRUE(route.at("upstream").is_null());

@@ -131,6 +131,8 @@ class ControllerRig : public ::testing::Test {
     parts.store = store_.get();
     parts.load_config = [this] { return load(file_); };
     parts.health_io = health_io_;
+    parts.read_file = read_file_;
+    parts.resolve = resolve_;
     parts.drain = [this] { ++drains_; };
     parts.build = {"1.2.3", "abc"};
     auto loaded = load(file_);
@@ -204,6 +206,8 @@ class ControllerRig : public ::testing::Test {
   std::unique_ptr<Controller> controller_;
   HealthIo* health_io_ = nullptr;
   std::string file_ = file_with(kListener, kRollout);
+  ReadFile read_file_;  // Of create(); none unless a test sets them.
+  Resolve resolve_;
   int drains_ = 0;
 };
 

@@ -88,7 +88,7 @@ MetricsSnapshot example() {
        .retries = {{"success", 1}},
        .endpoints = {{"127.0.0.1:9001", true}, {"127.0.0.1:9002", false, true, 3}},
        .concurrency = ConcurrencyMetrics{64, 64, 7, {{"queue_full", 11}, {"queue_timeout", 3}}}},
-      {.name = "shop-v2", .connections_busy = 1},
+      {.name = "shop-v2", .connections_busy = 1, .discovery = {{"changed", 5}, {"failed", 2}}},
   };
   snapshot.rollouts = {example_rollout()};
   snapshot.log_dropped = 4;

@@ -1,0 +1,108 @@
+#include "daemon/config_file.hpp"
+
+#include "canaryd/config/endpoints_file.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace canaryd::daemon {
+namespace {
+
+std::optional<std::string> environment(std::string_view name) {
+  const char* const value = std::getenv(std::string(name).c_str());
+  if (value == nullptr) return std::nullopt;
+  return std::string(value);
+}
+
+config::Problem problem_of(const std::string& file, const std::string& message) {
+  config::Problem problem;
+  problem.file = file;
+  problem.message = message;
+  return problem;
+}
+
+void read_endpoints(config::LoadResult& loaded, const std::string& config_file) {
+  if (!loaded.config) return;
+  for (config::Upstream& upstream : loaded.config->upstreams) {
+    if (!upstream.discovery || !upstream.discovery->by_file()) continue;
+    const std::string& name = upstream.discovery->file;
+    auto text = read_regular_file(beside(config_file, name));
+    if (!text) {
+      loaded.problems.push_back(problem_of(name,
+                                           "cannot be read, for upstreams." + upstream.name +
+                                               ".endpoints: " + text.error().context));
+      continue;
+    }
+    auto endpoints = config::load_endpoints(name, *text, loaded.config->listeners);
+    for (config::Problem& problem : endpoints.problems) {
+      loaded.problems.push_back(std::move(problem));
+    }
+    if (endpoints.endpoints) upstream.endpoints = std::move(*endpoints.endpoints);
+  }
+  if (config::count_errors(loaded.problems) > 0) loaded.config.reset();
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path) {
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::error_code ignored;
+  if (file && std::filesystem::is_directory(path, ignored)) errno = EISDIR;
+  if (!file || errno == EISDIR) {
+    return fail(ErrorCode::kIo, std::strerror(errno != 0 ? errno : EIO));
+  }
+  std::string text;
+  std::array<char, 16 * 1024> piece{};
+  while (text.size() <= config::kMaxFileBytes) {
+    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    text.append(piece.data(), static_cast<std::size_t>(file.gcount()));
+    if (!file) break;
+  }
+  if (file.bad()) return fail(ErrorCode::kIo, std::strerror(errno != 0 ? errno : EIO));
+  return text;
+}
+
+Result<std::string> read_regular_file(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    return fail(ErrorCode::kIo, "not a regular file");
+  }
+  return read_file(path);
+}
+
+std::string beside(const std::string& config_file, const std::string& name) {
+  return (std::filesystem::path(config_file).parent_path() / name).string();
+}
+
+config::LoadResult load_text(const CommandLine& line, const std::string& name, std::string text) {
+  config::LoadInput input;
+  input.file_name = name;
+  input.text = std::move(text);
+  input.environment = environment;
+  input.overrides = line.overrides;
+  input.strict = line.strict;
+  config::LoadResult loaded = config::load(input);
+  read_endpoints(loaded, name);
+  return loaded;
+}
+
+config::LoadResult load_file(const CommandLine& line) {
+  auto text = read_file(line.config_file);
+  if (text) return load_text(line, line.config_file, std::move(*text));
+  config::LoadResult result;
+  result.problems.push_back(
+      problem_of(line.config_file, "cannot be read: " + text.error().context));
+  return result;
+}
+
+}  // namespace canaryd::daemon

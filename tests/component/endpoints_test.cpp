@@ -1,0 +1,89 @@
+// Endpoints that come and go with new tables while requests are served.
+#include "component/proxy_world.hpp"
+
+#include <string>
+
+namespace canaryd::test {
+namespace {
+
+class EndpointsTest : public ProxyTest {
+ protected:
+  EndpointsTest() : one(world, kStable, ok("one")), two(world, kStable2, ok("two")) {}
+
+  void use(std::vector<upstream::EndpointSpec> endpoints) {
+    world.upstreams[0].endpoints = std::move(endpoints);
+    world.publish();
+  }
+
+  Backend one;
+  Backend two;
+};
+
+// A name that has not been resolved yet.
+TEST_F(EndpointsTest, WithoutAnyTheAnswerIsOurs) {
+  world.upstreams[0].endpoints = {};
+  world.start();
+  Client client(world);
+  const Message reply = client.ask(kGet);
+  EXPECT_EQ(reply.status(), 503);
+  EXPECT_EQ(reply.field("X-Canaryd-Error"), "no_healthy_endpoint");
+  EXPECT_TRUE(client.open());
+  use({kStable});
+  EXPECT_EQ(client.ask(kGet).body, "one");
+  use({});
+  EXPECT_EQ(client.ask(kGet).status(), 503);
+}
+
+TEST_F(EndpointsTest, FiftyChangesLoseNoRequest) {
+  world.start();
+  Client client(world);
+  for (int i = 0; i < 50; ++i) {
+    if (i % 3 == 0) use({kStable});
+    if (i % 3 == 1) use({kStable2, kStable});
+    if (i % 3 == 2) use({kStable2});
+    for (int n = 0; n < 5; ++n) {
+      const Message reply = client.ask(n % 2 == 0 ? std::string(kGet) : post("x"));
+      ASSERT_EQ(reply.status(), 200) << i;
+      if (i % 3 != 1) {
+        EXPECT_EQ(reply.body, i % 3 == 0 ? "one" : "two");
+      }
+    }
+  }
+  EXPECT_EQ(world.upstream("stable").retries_ok.load(), 0U);
+  EXPECT_EQ(world.upstream("stable").connects_failed.load(), 0U);
+}
+
+TEST_F(EndpointsTest, OnesThatStayKeepTheirConnections) {
+  world.start();
+  Client client(world);
+  EXPECT_EQ(client.ask(kGet).body, "one");
+  for (int i = 0; i < 10; ++i) {
+    use(i % 2 == 0 ? std::vector<upstream::EndpointSpec>{kStable, kStable2}
+                   : std::vector<upstream::EndpointSpec>{kStable});
+    EXPECT_EQ(client.ask(kGet).status(), 200);
+  }
+  EXPECT_EQ(one.server.connections(), 1U);
+}
+
+TEST_F(EndpointsTest, WhatIsUnderWayToOneThatGoesEndsThere) {
+  world.start();
+  SimServer slow(world.net, kCanary);
+  use({kCanary});
+  Client client(world);
+  client.send(kGet);
+  SimPeer& served = slow.accept();
+  use({kStable});
+  Client other(world);
+  EXPECT_EQ(other.ask(kGet).body, "one");
+  served.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsl");
+  world.net.run_ready();
+  served.send("ow");
+  EXPECT_EQ(client.read().body, "slow");
+  // Nobody needs its connection any more.
+  world.net.run_ready();
+  EXPECT_TRUE(served.ended());
+  EXPECT_EQ(client.ask(kGet).body, "one");
+}
+
+}  // namespace
+}  // namespace canaryd::test
