@@ -5,7 +5,7 @@ ORDER = ("relay", "canaryd", "haproxy", "nginx", "canaryd-full", "haproxy-full",
 
 def print_all(figures):
     for name, show in (("cpu", print_cpu), ("exact", print_exact), ("latency", print_latency),
-                       ("idle", print_idle), ("workers", print_workers)):
+                       ("idle", print_idle), ("workers", print_workers), ("attack", print_attack)):
         if figures.get(name):
             show(figures[name])
             print()
@@ -93,3 +93,14 @@ def print_workers(cases):
             entry = proxies[name]
             base = proxies.get(name.rsplit("-", 1)[0] if name.endswith("w") else name, {}).get("median")
             _row(case, name, _median(entry), f"{entry['clean']}/{entry['samples']}", _ratio(entry["median"], base))
+
+
+def print_attack(attacks):
+    rate = next(iter(next(iter(attacks.values())).values()))["rate"]
+    print(f"Others, {rate:,.0f} requests/s in open loop, while attackers come and stay\n")
+    _head("attack", "proxy", "connections", "p50 us", "p99 us", "p99 us, worst run", "bytes per connection")
+    for attack, proxies in attacks.items():
+        for name in _sorted(proxies):
+            entry = proxies[name]
+            _row(attack, name, entry["connections"], *(f"{entry[q]:.0f}" for q in ("p50_us", "p99_us", "p99_worst_us")),
+                 _number(entry["bytes"], "{:,.0f}"))

@@ -11,6 +11,7 @@ the machine was stolen from us, or while others used the proxy's core, is reject
   latency   p50 and p99 at a fixed open-loop rate, and what that is above a direct connection
   idle      memory per idle connection
   workers   CPU per request of two workers and of one, at the same rate
+  attack    p50 and p99 of others, and memory per connection, while thousands are silent, slow, or send too much
 
   bench/load/run.py                                       everything, about half an hour
   bench/load/run.py cpu --cases get-100 post-1k --json f  a part; f keeps what other runs have written to it
@@ -32,6 +33,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import attack
 import measure
 import report
 from proxies import Canaryd, Haproxy, Nginx, Peer, Relay
@@ -47,7 +49,10 @@ FIGURES = {
     "latency": (measure.latency, ("get-100",), (*KINDS,)),
     "idle": (measure.idle, (), ("canaryd", "haproxy", "nginx")),
     "workers": (measure.workers, ("get-100",), ("canaryd",)),
+    "attack": (attack.attack, (), ("canaryd",)),
 }
+# These have one case of their own, or several.
+CASELESS = ("idle", "attack")
 # What -full adds does not depend on the size of bodies.
 FULL_CASES = ("get-100", "browser-1k")
 
@@ -62,6 +67,7 @@ def parse_options():
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--rate", type=float, default=5000, help="requests a second of latency and workers")
     parser.add_argument("--idle-connections", type=int, default=3000)
+    parser.add_argument("--attackers", type=int, default=8000, help="connections of the largest attack")
     parser.add_argument("--max-steal", type=float, default=3.0, help="percent of both cores")
     parser.add_argument("--max-foreign", type=float, default=5.0, help="percent of the proxy's core")
     parser.add_argument("--proxy-core", type=int, default=0)
@@ -107,10 +113,10 @@ def measure_figure(figure, folder, peer, options):
     full_cases = [case for case in cases if case in FULL_CASES]
     # Where the full ones take part they run in the same rounds as the plain ones.
     groups = [(names, full_cases), (plain, [case for case in cases if case not in full_cases])]
-    if figure == "idle":
+    if figure in CASELESS:
         groups = [(names, [])]
     for group, group_cases in groups:
-        if not group or (not group_cases and figure != "idle"):
+        if not group or (not group_cases and figure not in CASELESS):
             continue
         proxies = make_proxies(group, figure, folder, peer, options)
         results.update(function(proxies, peer, group_cases, options))
@@ -133,15 +139,15 @@ def main():
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2 or options.proxy_core not in cores:
         sys.exit("needs two cores, one for the proxy and one for its peer")
-    peer_core = next(core for core in cores if core != options.proxy_core)
-    options.all_cores = f"{options.proxy_core},{peer_core}"
+    options.peer_core = next(core for core in cores if core != options.proxy_core)
+    options.all_cores = f"{options.proxy_core},{options.peer_core}"
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     figures = {}
     if options.json and Path(options.json).exists():
         figures = json.loads(Path(options.json).read_text(encoding="utf-8"))
     peer_program = str((Path(options.build) / "bench/load/bench_peer").resolve())
-    with tempfile.TemporaryDirectory(prefix="canaryd-bench-") as folder, Peer(peer_program, peer_core) as peer:
+    with tempfile.TemporaryDirectory(prefix="canaryd-bench-") as folder, Peer(peer_program, options.peer_core) as peer:
         for figure in options.figures or FIGURES:
             measured = {figure: measure_figure(figure, Path(folder), peer, options)}
             merge(figures, measured)

@@ -140,6 +140,31 @@ class AttacksTest(AttackCase):
         self.assertEqual(self.errors("overloaded"), 0)
         self.check_memory(before, 200 * SCALE * 40 * KIB + 2 * 64 * KIB * KIB)
 
+    def test_memory_against_the_wire(self):
+        """A half-open connection costs at most 16 KiB, a request ten times what went over the wire and 64 KiB."""
+        self.start_patient()
+        head = b"GET /mute HTTP/1.1\r\nHost: a\r\n" + b"a:\r\n" * 250
+        upload = b"POST /%s HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n"
+        for name, first, half_open in (
+                ("half a line", b"GET /mu", True),
+                ("half a head", head, True),
+                ("many fields", head + b"\r\n", False),
+                ("tiny chunks", upload % (b"mute", b"Transfer-Encoding: chunked") + b"1\r\nx\r\n" * 3000, False),
+                ("an upload that nobody reads", upload % (b"stall", b"Content-Length: 9999999") + b"u" * 65536, False),
+                ("an answer that nobody reads", b"GET /huge HTTP/1.1\r\nHost: a\r\n\r\n", False)):
+            with self.subTest(name):
+                before, sent = self.memory(), self.patient.sent
+                crowd = self.crowd(60, first, receive_buffer=4096)
+                wait_until(lambda: self.active() >= 60 * SCALE, "the crowd")
+                self.check_others(5)
+                grown = self.memory() - before
+                wire = 60 * SCALE * len(first) + self.patient.sent - sent
+                allowed = 60 * SCALE * 16 * KIB if half_open else 60 * SCALE * 64 * KIB + 10 * wire
+                if not SANITIZED:
+                    self.assertLessEqual(grown, allowed)
+                crowd.close()
+                wait_until(lambda: self.active() == 0, "the end of the crowd")
+
     def test_endless_pipelines(self):
         self.start_patient()
         crowd = self.crowd(4)
