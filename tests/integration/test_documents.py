@@ -34,9 +34,11 @@ class DocumentsTest(IntegrationCase):
 
     def test_metrics_of_the_contract(self):
         scripted = {name: self.upstream(name) for name in ("v1", "v2")}
-        # With a limit, so that its metrics are there too.
+        # Limits and a file of endpoints, so that their metrics are there too.
         upstreams = {name: {"endpoints": [upstream.address], "concurrency": {"max": 100}}
                      for name, upstream in scripted.items()}
+        (Path(self.folder) / "v2.yaml").write_text(f"endpoints: [{scripted['v2'].address}]\n", encoding="utf-8")
+        upstreams["v2"]["endpoints"] = {"file": "v2.yaml"}
         self.start(scripted, **self.rollout_config(
             start="auto", rollout={"exposure": {"max_failed_requests": 20}}, upstreams=upstreams))
         wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the start of the rollout")
