@@ -106,6 +106,7 @@ rollouts:
     steps:
 {steps}
     analysis: {{tolerance: {{errors: {{absolute: 1}}}}}}   # one request in a hundred more may fail
+    circuit: {{consecutive_failures: 0}}   # it would suspend the bad version at once; here the evidence shall speak
     bake: {{duration: 0s}}
 routes: [{{name: shop, match: {{path_prefix: /}}, rollout: shop}}]
 state: {{dir: "{self.stage.folder}/state"}}

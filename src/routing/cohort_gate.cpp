@@ -44,6 +44,15 @@ std::int64_t ticks(Monotonic time) noexcept {
   return time.time_since_epoch().count();
 }
 
+// Only ever later: who was late to open the circuit must not bring back a probe that has been
+// claimed meanwhile.
+void put_off(std::atomic<std::int64_t>& probe, Monotonic until) noexcept {
+  std::int64_t due = probe.load(std::memory_order_relaxed);
+  while (due < ticks(until) &&
+         !probe.compare_exchange_weak(due, ticks(until), std::memory_order_relaxed)) {
+  }
+}
+
 }  // namespace
 
 // ---- GenerationCount
@@ -123,7 +132,7 @@ bool CohortGate::failed(std::uint64_t generation,
   if (failures_.add(generation, 1) < limit) return false;
   // Shut for any reason it needs no other; and who is late must not put off the first probe.
   if (seen.ceiling == BasisPoints(0)) return false;
-  next_probe_.store(ticks(probe_from), std::memory_order_relaxed);
+  put_off(next_probe_, probe_from);
   return change([&](GateState now) -> std::optional<GateState> {
     if (now.generation != generation || now.ceiling == BasisPoints(0)) return std::nullopt;
     return GateState{generation, BasisPoints(0), true, now.spent};
@@ -183,7 +192,7 @@ bool CohortGate::begin(std::uint64_t generation, BasisPoints ceiling) noexcept {
 
 void CohortGate::open(std::uint64_t generation, Monotonic probe_from) noexcept {
   if (state().open) return;
-  next_probe_.store(ticks(probe_from), std::memory_order_relaxed);
+  put_off(next_probe_, probe_from);
   change([&](const GateState& now) -> std::optional<GateState> {
     if (now.generation != generation) return std::nullopt;
     return GateState{generation, BasisPoints(0), true, now.spent};
@@ -200,7 +209,7 @@ bool CohortGate::close(GateState seen, BasisPoints to) noexcept {
 }
 
 bool CohortGate::reprieve(GateState seen, Monotonic probe_from) noexcept {
-  next_probe_.store(ticks(probe_from), std::memory_order_relaxed);
+  put_off(next_probe_, probe_from);
   std::uint64_t word = pack(seen);
   return word_.compare_exchange_strong(
       word, pack({seen.generation, BasisPoints(0), true, false}), std::memory_order_release);
