@@ -54,9 +54,10 @@ net::Task<void> visit(Side& side, int number) {
         co_return;
       }
       if ((i + number) % 7 == 0) {
-        co_await waiter.yield();
+        [[maybe_unused]] const net::Wake turn = co_await waiter.yield();
       } else {
-        co_await waiter.until(side.worker.now() + 60s, net::readable(ticket.granted()));
+        [[maybe_unused]] const net::Wake end =
+            co_await waiter.until(side.worker.now() + 60s, net::readable(ticket.granted()));
       }
       slot = ticket.take();
     }
@@ -69,7 +70,7 @@ net::Task<void> visit(Side& side, int number) {
     std::uint32_t most = shared.most.load();
     while (most < inside && !shared.most.compare_exchange_weak(most, inside)) {
     }
-    co_await waiter.yield();
+    [[maybe_unused]] const net::Wake turn = co_await waiter.yield();
     shared.inside.fetch_sub(1);
     slot.release();
     ++shared.served;
