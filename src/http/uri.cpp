@@ -285,7 +285,7 @@ bool parse_authority(std::string_view text, Authority& authority) noexcept {
     lower_case = std::none_of(address.begin(), address.end(), [](char c) { return c != lower(c); });
   } else {
     host_end = host_name_size(text, lower_case);
-    if (host_end == 0) return false;
+    if (host_end == 0 || host_end > kHostBytesMax) return false;
   }
   std::string_view port = text.substr(host_end);
   if (!port.empty()) {

@@ -21,6 +21,8 @@ using canaryd::fuzz::PlainReader;
 namespace {
 
 constexpr int kHops = 2;
+// Forwarding adds fields of its own, the host once more, and a blank to each field.
+constexpr std::size_t kGrowth = 1024 + 2 * kHostBytesMax;
 
 void check_liberal_reading(std::string_view text, const RequestHead& head) {
   const PlainHead plain = PlainReader(text).head();
@@ -63,7 +65,7 @@ void check_forwarding(const RequestHead& head, bool trusted, int hops) {
   forwarding.cohort = "stable";
   forwarding.websocket = offers_websocket(head);
   forwarding.peer_trusted = trusted;
-  std::string storage(head.size + 1024, ' ');
+  std::string storage(head.size + kGrowth, ' ');
   HeadBuffer out(storage);
   write_request_head(out, head, forwarding);
   CANARYD_ASSERT(!out.overflowed());

@@ -19,6 +19,7 @@
 
 #include "canaryd/http/message.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -61,9 +62,13 @@ struct Authority {
   bool lower_case = false;  // No letter of the host is known to be a capital; false is not sure.
 };
 
-// host [":" port] as in Host. Accepted are names of letters, digits, '-', '.', '_', '~', and
-// bracketed IPv6 addresses (syntax only); ports up to 65535. Refused, although RFC 3986 has them:
-// user information, escapes, other punctuation.
+// The longest name that DNS can hold has 253 characters (RFC 1035 section 2.3.4), and a dot at the
+// end. A longer one is nobody's, and would go upstream twice: in Host and in X-Forwarded-Host.
+inline constexpr std::size_t kHostBytesMax = 255;
+
+// host [":" port] as in Host. Accepted are names of letters, digits, '-', '.', '_', '~', up to
+// kHostBytesMax, and bracketed IPv6 addresses (syntax only); ports up to 65535. Refused, although
+// RFC 3986 has them: user information, escapes, other punctuation.
 [[nodiscard]] bool parse_authority(std::string_view text, Authority& authority) noexcept;
 
 // Same host and, after leaving away the port that is the scheme's default, same port.

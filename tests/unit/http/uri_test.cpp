@@ -277,6 +277,16 @@ TEST(AuthorityTest, SplitsHostAndPort) {
   EXPECT_FALSE(same_authority({"a", ""}, {"a", "80"}, "443"));
 }
 
+TEST(AuthorityTest, TakesNoLongerNameThanThereIs) {
+  Authority authority;
+  const std::string longest(kHostBytesMax, 'a');
+  const std::string with_port = longest + ":80";
+  ASSERT_TRUE(parse_authority(with_port, authority));
+  EXPECT_EQ(authority.host, longest);
+  EXPECT_FALSE(parse_authority("a" + longest, authority));
+  EXPECT_FALSE(parse_authority("a" + with_port, authority));
+}
+
 TEST(QueryTest, FindsAParameter) {
   EXPECT_EQ(find_query("a=1&b=2&ab=3", "b"), "2");
   EXPECT_EQ(find_query("a=1&b=2&ab=3", "ab"), "3");

@@ -4,7 +4,7 @@ from ..case import GET, OK, answer, case, closed, forwards, message, nothing, pa
 
 for name, host in {"name": "a", "dots": "a.b.example", "digits": "127.0.0.1", "port": "a:8080", "empty-port": "a:", "capitals": "A.Example",
                    "dash": "a-b.example", "underscore": "a_b.example", "ipv6": "[::1]", "ipv6-port": "[::1]" + ":81",
-                   "ipv4-in-ipv6": "[::ffff:1.2.3.4]", "dot-at-end": "a.example.", "long": "a" * 250, "port-max": "a:65535",
+                   "ipv4-in-ipv6": "[::ffff:1.2.3.4]", "dot-at-end": "a.example.", "longest": "a" * 255, "port-max": "a:65535",
                    "punycode": "xn--bcher-kva.example"}.items():
     passes(f"host-{name}", "9112-3.2-host", message("GET / HTTP/1.1", f"Host: {host}"))
 passes("host-name-in-capitals", "9110-5.1-names", message("GET / HTTP/1.1", "HOST: a"))
@@ -23,7 +23,7 @@ for name, host in {
     "port-plus": "a:+80", "port-space": "a: 80", "port-too-large": "a:65536", "port-long": "a:000080", "two-ports": "a:80:80",
     "bracket-open": "[::1", "bracket-close": "::1]", "ipv6-bare": "::1", "bracket-words": "[a]", "bracket-empty": "[]", "zone": "[fe80::1%25eth0]",
     "percent": "%61", "high-byte": "\xe4", "quote": '"a"', "dot-first": ".a", "two-dots": "a..b", "dot-alone": ".", "semicolon": "a;b",
-    "angle": "<a>", "empty": "", "colon-alone": ":", "port-alone": ":80", "star": "*", "nul-escape": "a%00", "behind-bracket": "[::1]a"}.items():
+    "angle": "<a>", "empty": "", "colon-alone": ":", "port-alone": ":80", "star": "*", "too-long": "a" * 256, "nul-escape": "a%00", "behind-bracket": "[::1]a"}.items():
     refuses(f"host-refused-{name}", "9112-3.2-host attack-host-confusion", message("GET / HTTP/1.1", f"Host: {host}"))
 
 closing = message("HTTP/1.1 200 OK", "Content-Length: 2", "Connection: close", body="ok")
