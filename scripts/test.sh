@@ -112,9 +112,11 @@ leg_clang() {
   configure_and_build clang coroutine_rooms && step test cmake --build --preset clang --target check_coroutine_rooms
 }
 
-# What a request costs, in instructions and system calls, against bench/baseline.json.
+# What a request costs, in instructions and system calls, against bench/baseline.json; and the rules
+# once more, by the binary that users get.
 leg_gate() {
-  configure_and_build release bench_gate && step cost bench/load/gate.py
+  configure_and_build release bench_gate && step cost bench/load/gate.py &&
+    step conformance env CANARYD_BIN=build/release/src/daemon/canaryd python3 tests/integration/test_conformance.py
 }
 
 leg_release() {

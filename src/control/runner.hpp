@@ -144,7 +144,8 @@ class Runner : public std::enable_shared_from_this<Runner> {
   [[nodiscard]] std::string evidence_text() const;
   void brake() noexcept;
   void release_brake() noexcept;
-  void happened(rollout::Event::What what);
+  void happened(rollout::Event::What what, std::string evidence);
+  [[nodiscard]] std::string exposure_text() const;
   [[nodiscard]] bool stable_fails_too() const noexcept;
   void settle_exposure() noexcept;
   void judge_exposure();

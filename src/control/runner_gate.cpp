@@ -6,13 +6,28 @@
 #include "control/runner.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace canaryd::control {
+namespace {
 
-void Runner::happened(rollout::Event::What what) {
+std::string in_a_row(std::uint64_t count, std::string_view what) {
+  return std::to_string(count) + " " + std::string(what) + (count == 1 ? "" : "s in a row");
+}
+
+std::string share(double of_requests) {
+  return std::to_string(std::lround(100 * of_requests)) + " %";
+}
+
+}  // namespace
+
+void Runner::happened(rollout::Event::What what, std::string evidence) {
   rollout::Event event;
   event.what = std::move(what);
+  event.evidence = std::move(evidence);
   handle(std::move(event), nullptr);
 }
 
@@ -24,17 +39,23 @@ void Runner::look() {
   if (!seen.open && !seen.spent) return;
   if (state_.phase != rollout::Phase::kSuspended) {
     if (served_ == BasisPoints(0)) return forget_circuit();
-    if (!seen.spent) return happened(rollout::CircuitOpened{rollout::Trip::kCircuit});
+    if (!seen.spent) {
+      return happened(rollout::CircuitOpened{rollout::Trip::kCircuit},
+                      in_a_row(config_.circuit.consecutive_failures, "failed canary request"));
+    }
     // Open as well, so that nothing but judge_exposure() ends this suspension.
     gate_->open(gate_generation_, host_->now() + config_.circuit.open_for);
-    return happened(rollout::CircuitOpened{rollout::Trip::kExposure});
+    return happened(rollout::CircuitOpened{rollout::Trip::kExposure}, exposure_text());
   }
   if (seen.spent) return;  // watch() decides.
-  if (probes().bad < config_.circuit.probes_failed) return;
+  const std::uint32_t bad = probes().bad;
+  if (bad < config_.circuit.probes_failed) return;
   // All of the probes failed: stable fails as well if it does so half of the time.
   const bool stable_failing = surroundings_.stable_failures >= 0.5;
   if (stable_failing) gate_->forget_probes(gate_generation_);
-  happened(rollout::ProtectionFailed{rollout::Trip::kCircuit, stable_failing});
+  happened(rollout::ProtectionFailed{rollout::Trip::kCircuit, stable_failing},
+           in_a_row(bad, "failed probe") +
+               (stable_failing ? ", stable fails " + share(surroundings_.stable_failures) : ""));
 }
 
 void Runner::watch(const Surroundings& surroundings) {
@@ -46,7 +67,12 @@ void Runner::watch(const Surroundings& surroundings) {
   if (busy_ || state_.phase != rollout::Phase::kSuspended || !gate_->state().open) return;
   // With no weight to come back to there are no probes either.
   const bool idle = state_.weight == BasisPoints(0);
-  if (idle || probes().good >= kProbesToClose) happened(rollout::CircuitClosed{});
+  const std::uint32_t good = probes().good;
+  if (good >= kProbesToClose) {
+    happened(rollout::CircuitClosed{}, in_a_row(good, "good probe"));
+  } else if (idle) {
+    happened(rollout::CircuitClosed{}, {});
+  }
 }
 
 // ---- Exposure
@@ -70,6 +96,11 @@ void Runner::settle_exposure() noexcept {
   exposure_seen_ = used;
 }
 
+std::string Runner::exposure_text() const {
+  return std::to_string(exposure_used()) + " failures, " +
+         std::to_string(config_.exposure.max_failed_requests.value_or(0)) + " allowed";
+}
+
 // The gate is shut, so there is time until the second in which it happened is over, and the shares
 // say whether stable failed as well.
 void Runner::judge_exposure() {
@@ -81,8 +112,11 @@ void Runner::judge_exposure() {
   if (++spent_seconds_ < 2) return;
   spent_seconds_ = 0;
   const bool forgiven = stable_fails_too();
+  std::string figures = forgiven ? "canary " + share(surroundings_.canary_failures.value_or(1)) +
+                                       ", stable " + share(surroundings_.stable_failures)
+                                 : exposure_text();
   if (forgiven) gate_->reprieve(seen, host_->now() + config_.circuit.open_for);
-  happened(rollout::ProtectionFailed{rollout::Trip::kExposure, forgiven});
+  happened(rollout::ProtectionFailed{rollout::Trip::kExposure, forgiven}, std::move(figures));
 }
 
 // Ahead of what is used, because a crash takes what is not written: so the next start knows too

@@ -108,7 +108,9 @@ std::string ended(const Change& change, std::string_view verb) {
   std::string result(verb);
   result += " " + change.rollout;
   if (change.from == Phase::kIdle) return result + " before its start";
-  result += " at " + percent(change.weight_before);
+  // What was in force then is no weight that anybody knows.
+  result += change.from == Phase::kSuspended ? std::string(" while suspended")
+                                             : " at " + percent(change.weight_before);
   switch (change.cause) {
     case Cause::kCircuit:
       return result + ": the canary does not come back (circuit)";

@@ -37,6 +37,7 @@ class RunnerGateTest : public RunnerRig {
     }
   }
   [[nodiscard]] std::uint64_t stored() { return disk_.exposure_used("shop", runner_->state().run); }
+  [[nodiscard]] std::string told() { return disk_.journal().back().entry.sentence; }
   void suspend_at(unsigned percent) {
     climb_to(percent);
     fail(5);
@@ -84,6 +85,29 @@ TEST_F(RunnerGateTest, GoodProbesResumeTheSameWeight) {
   // And it protects as before.
   fail(5);
   EXPECT_EQ(effective(), 0);
+}
+
+TEST_F(RunnerGateTest, ASentenceNamesTheFigures) {
+  suspend_at(50);
+  EXPECT_EQ(told(), "suspended shop at 50 %: circuit, 5 failed canary requests in a row");
+  probe(true, 5);
+  watch();
+  EXPECT_EQ(told(), "resumed shop at 50 %: the circuit is closed, 5 good probes in a row");
+  fail(5);
+  look();
+  probe(false, 3);
+  watch(0.75);
+  look();
+  EXPECT_EQ(told(),
+            "shop stays suspended: stable fails as well, 3 failed probes in a row, stable fails "
+            "75 %");
+  probe(false, 3);
+  watch(0);
+  look();
+  EXPECT_EQ(told(),
+            "rolled back shop while suspended: the canary does not come back (circuit), 3 failed "
+            "probes in "
+            "a row");
 }
 
 TEST_F(RunnerGateTest, NothingResumesThatCannotBeStored) {
@@ -242,6 +266,7 @@ TEST_F(RunnerExposureTest, ASpentBudgetSuspendsAtOnceAndThenRollsBack) {
   look();
   EXPECT_EQ(phase(), Phase::kSuspended);
   EXPECT_EQ(disk_.journal().back().entry.cause, "exposure");
+  EXPECT_EQ(told(), "suspended shop at 50 %: exposure, 21 failures, 20 allowed");
   EXPECT_EQ(gate().state(), (routing::GateState{table_.run, BasisPoints(0), true, true}));
   EXPECT_FALSE(runner_->circuit_open()) << "there are no probes";
   runner_->follow_health(true, true);
@@ -252,6 +277,10 @@ TEST_F(RunnerExposureTest, ASpentBudgetSuspendsAtOnceAndThenRollsBack) {
   watch();
   EXPECT_EQ(phase(), Phase::kRolledBack);
   EXPECT_EQ(runner_->counts().rollbacks.at("exposure"), 1U);
+  EXPECT_EQ(
+      told(),
+      "rolled back shop while suspended: more failures reached users than exposure allows, 21 "
+      "failures, 20 allowed");
   const std::size_t rows = disk_.journal().size();
   for (int i = 0; i < 5; ++i) {
     look();
