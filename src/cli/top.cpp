@@ -139,7 +139,7 @@ std::string TopRates::table(const ScreenOptions& options) const {
     text += line(Style::kPlain,
                  {row.route,
                   plain ? "-" : row.rollout,
-                  plain ? "-" : row.cohort,
+                  row.cohort == "none" ? "-" : row.cohort,
                   format_rate(rate.per_second),
                   format_ratio(rate.failed),
                   format_count(row.active),
@@ -157,10 +157,8 @@ std::string TopRates::json() const {
   for (const Rate& rate : rates()) {
     boost::json::object item;
     item["route"] = rate.row.route;
-    if (!rate.row.rollout.empty()) {
-      item["rollout"] = rate.row.rollout;
-      item["cohort"] = rate.row.cohort;
-    }
+    if (!rate.row.rollout.empty()) item["rollout"] = rate.row.rollout;
+    if (rate.row.cohort != "none") item["cohort"] = rate.row.cohort;
     item["rps"] = or_null(rate.per_second);
     item["error_rate"] = or_null(rate.failed);
     item["active"] = rate.row.active;

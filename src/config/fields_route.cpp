@@ -215,7 +215,12 @@ const Section<Route>& route_section() {
           &Route::timeouts,
           section(route_timeouts_section()),
           "In place of its upstream's; what is left out is the upstream's.");
-    s.unsupported({"rewrite", "mirror", "respond"});
+    s.add("mirror",
+          &Route::mirror,
+          optional(section(mirror_section())),
+          "Copies of some requests for another upstream, whose answers are thrown away; not set: "
+          "none.");
+    s.unsupported({"rewrite", "respond"});
     return s;
   }();
   return made;

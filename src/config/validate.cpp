@@ -310,6 +310,7 @@ void warn_unused(const Config& config, Reader& in) {
   std::set<std::size_t> rollouts;
   for (const Route& route : config.routes) {
     if (route.upstream) upstreams.insert(route.upstream->index());
+    if (route.mirror) upstreams.insert(route.mirror->to.index());
     if (route.rollout) rollouts.insert(route.rollout->index());
   }
   for (std::size_t i = 0; i < config.rollouts.size(); ++i) {
@@ -367,6 +368,7 @@ void validate(const Config& config, Reader& reader) {
   check_routes(config, reader);
   check_timeouts(config, reader);
   check_health(config, reader);
+  check_mirrors(config, reader);
   check_metrics(config, reader);
   // References that could not be read would make this guess.
   const bool all_read =

@@ -16,6 +16,7 @@ void validate(const Config& config, Reader& reader);
 // Parts of validate().
 void check_timeouts(const Config& config, Reader& in);
 void check_health(const Config& config, Reader& in);
+void check_mirrors(const Config& config, Reader& in);
 // Each once, and somewhere that can be connected to. `list` is their path in the file.
 void check_endpoints(const std::vector<Endpoint>& endpoints,
                      const std::string& list,

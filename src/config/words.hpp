@@ -39,11 +39,19 @@ inline constexpr std::array kSameSites{
 inline constexpr std::array kCookieSecures{Word{"auto", CookieSecure::kAuto},
                                            Word{"always", CookieSecure::kAlways},
                                            Word{"never", CookieSecure::kNever}};
-inline constexpr std::array kRepeatableMethods{Word{"GET", RepeatableMethod::kGet},
-                                               Word{"HEAD", RepeatableMethod::kHead},
-                                               Word{"OPTIONS", RepeatableMethod::kOptions},
-                                               Word{"PUT", RepeatableMethod::kPut},
-                                               Word{"DELETE", RepeatableMethod::kDelete}};
+// RFC 9110 section 9.2.2.
+inline constexpr std::array kRepeatableMethods{Word{"GET", Method::kGet},
+                                               Word{"HEAD", Method::kHead},
+                                               Word{"OPTIONS", Method::kOptions},
+                                               Word{"PUT", Method::kPut},
+                                               Word{"DELETE", Method::kDelete}};
+inline constexpr std::array kMirrorMethods{Word{"GET", Method::kGet},
+                                           Word{"HEAD", Method::kHead},
+                                           Word{"OPTIONS", Method::kOptions},
+                                           Word{"POST", Method::kPost},
+                                           Word{"PUT", Method::kPut},
+                                           Word{"PATCH", Method::kPatch},
+                                           Word{"DELETE", Method::kDelete}};
 inline constexpr std::array kLogLevels{Word{"trace", LogLevel::kTrace},
                                        Word{"debug", LogLevel::kDebug},
                                        Word{"info", LogLevel::kInfo},

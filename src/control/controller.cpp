@@ -425,10 +425,13 @@ std::vector<UpstreamView> Controller::upstreams() const {
 
 std::vector<RouteView> Controller::routes() const {
   std::map<std::string, std::uint64_t, std::less<>> requests;
-  state_->parts.collector->visit_routes(
-      [&](std::string_view route, std::string_view, Cohort, const stats::CounterSnapshot& counts) {
-        requests[std::string(route)] += counts.requests();
-      });
+  state_->parts.collector->visit_routes([&](std::string_view route,
+                                            std::string_view,
+                                            Cohort cohort,
+                                            const stats::CounterSnapshot& counts) {
+    // Of clients: a copy for the mirror is no request of its own.
+    if (cohort != Cohort::kShadow) requests[std::string(route)] += counts.requests();
+  });
   std::vector<RouteView> views;
   for (const config::Route& route : state_->config.routes) {
     RouteView view;

@@ -95,18 +95,22 @@ routing::RolloutSpec make_rollout(const config::Rollout& rollout, const InForce&
   return spec;
 }
 
-http::Method method_of(config::RepeatableMethod method) noexcept {
+http::Method method_of(config::Method method) noexcept {
   switch (method) {
-    case config::RepeatableMethod::kGet:
+    case config::Method::kGet:
       return http::Method::kGet;
-    case config::RepeatableMethod::kHead:
+    case config::Method::kHead:
       return http::Method::kHead;
-    case config::RepeatableMethod::kOptions:
+    case config::Method::kOptions:
       return http::Method::kOptions;
-    case config::RepeatableMethod::kPut:
+    case config::Method::kPut:
       return http::Method::kPut;
-    case config::RepeatableMethod::kDelete:
+    case config::Method::kDelete:
       return http::Method::kDelete;
+    case config::Method::kPost:
+      return http::Method::kPost;
+    case config::Method::kPatch:
+      return http::Method::kPatch;
   }
   return http::Method::kGet;
 }
@@ -114,7 +118,7 @@ http::Method method_of(config::RepeatableMethod method) noexcept {
 proxy::FailurePolicy make_policy(const config::Rollout& rollout) {
   const analysis::Settings& settings = rollout.analysis;
   proxy::FailurePolicy policy;
-  for (const config::RepeatableMethod method : rollout.fallback.methods) {
+  for (const config::Method method : rollout.fallback.methods) {
     policy.fallback.add(method_of(method));
   }
   policy.fallback.body_bytes_max = rollout.fallback.max_body;
@@ -172,6 +176,24 @@ std::vector<proxy::RouteTimeouts> make_route_timeouts(const config::Config& conf
   const bool any = std::any_of(
       all.begin(), all.end(), [](const proxy::RouteTimeouts& timeouts) { return timeouts.any(); });
   if (!any) all.clear();
+  return all;
+}
+
+std::vector<proxy::MirrorPolicy> make_mirrors(const config::Config& config) {
+  const bool any = std::any_of(config.routes.begin(),
+                               config.routes.end(),
+                               [](const config::Route& route) { return route.mirror.has_value(); });
+  if (!any) return {};
+  std::vector<proxy::MirrorPolicy> all(config.routes.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto& mirror = config.routes[i].mirror;
+    if (!mirror) continue;
+    all[i].to = mirror->to;
+    all[i].share = routing::MirrorShare(config.routes[i].name, mirror->percent);
+    for (const config::Method method : mirror->methods) all[i].add(method_of(method));
+    all[i].body_bytes_max = mirror->max_body;
+    all[i].timeout = mirror->timeout;
+  }
   return all;
 }
 
@@ -253,6 +275,7 @@ Result<std::shared_ptr<const proxy::Snapshot>> make_snapshot(const config::Confi
   }
   for (const config::Route& route : config.routes) spec.routes.push_back(make_route(route));
   snapshot->route_timeouts = make_route_timeouts(config);
+  snapshot->mirrors = make_mirrors(config);
   CANARYD_TRY_ASSIGN(snapshot->table, routing::RoutingTable::build(std::move(spec)));
   return snapshot;
 }

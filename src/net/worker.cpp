@@ -129,6 +129,11 @@ Result<std::unique_ptr<Stream>> Worker::connect(const Address& peer) {
   return TcpStream::connect(impl_->reactor, peer);
 }
 
+bool Worker::short_of_sockets() const noexcept {
+  const SocketBudget* const budget = impl_->reactor.budget();
+  return budget != nullptr && budget->scarce();
+}
+
 Result<std::unique_ptr<Listener>> Worker::listen(const ListenOptions& options,
                                                  AcceptHandler on_accept) {
   return TcpListener::open(*this, impl_->reactor, options, std::move(on_accept));

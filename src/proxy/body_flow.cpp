@@ -47,6 +47,7 @@ void BodyFlow::restart(std::string_view head,
 
 void BodyFlow::reset() noexcept {
   release();
+  copy_ = nullptr;
   head_ = forward_ = input_ = {};
   bytes_sent_ = bytes_read_ = 0;
   hold_max_ = 0;
@@ -103,6 +104,7 @@ std::optional<FlowState> BodyFlow::digest() {
   forward_ = step.forward;
   if (step.state == http::BodyState::kError) return FlowState::kMalformed;
   if (tracker_.data_bytes() > data_max_) return FlowState::kTooLarge;
+  if (copy_ != nullptr) copy_->append(forward_);
   return std::nullopt;
 }
 

@@ -13,6 +13,7 @@
 #include "canaryd/http/body.hpp"
 #include "canaryd/net/buffer_pool.hpp"
 #include "canaryd/net/stream.hpp"
+#include "proxy/request_copy.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -74,6 +75,9 @@ class BodyFlow {
                http::BodyOutput output,
                std::optional<std::uint64_t> data_max) noexcept;
 
+  // Gets each run of the body that goes out, until reset(); null: nobody.
+  void copy_to(RequestCopy* copy) noexcept { copy_ = copy; }
+
   // `head` of start() must still be valid at the first call, and need not be afterwards.
   [[nodiscard]] FlowState pump(net::Stream& from, net::Stream& to);
 
@@ -106,6 +110,7 @@ class BodyFlow {
   [[nodiscard]] std::size_t read_max() const noexcept;
 
   net::BufferPools* buffers_;
+  RequestCopy* copy_ = nullptr;
   http::BodyTracker tracker_;
   std::string_view head_;     // Not sent yet; in saved_ once pump() has returned.
   std::string_view forward_;  // Of the body, not sent yet.

@@ -257,6 +257,7 @@ ProxyError Exchange::decide() {
   counters_->begin();
   fresh_request_id_ = routing::make_fresh_id(state_.runtime.random());
   if (snapshot.traces) begin_trace(*snapshot.traces);
+  if (!snapshot.mirrors.empty()) choose_copy();
 
   const auto body_max = connection_->spec().body_bytes_max;
   if (body_max && request_.framing.kind == http::BodyKind::kLength &&
@@ -373,6 +374,7 @@ Next Exchange::after_response() noexcept {
 void Exchange::record(ProxyError error) {
   if (error != ProxyError::kNone) connection_->listener()->counters->count(error);
   if (state_.logs_access()) log_access(error);
+  if (copy_ != nullptr) drop_copy(copy_->failed().value_or(stats::Mirrored::kIncomplete));
   if (counters_ == nullptr) return;
   const ExchangeRecord made = entry(error);
   if (pick_.cohort == Cohort::kCanary) protect(made);

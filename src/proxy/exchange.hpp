@@ -9,6 +9,7 @@
 // Thread rule: one worker. Bounds: one head block, one block each way.
 #pragma once
 
+#include "canaryd/http/forwarding.hpp"
 #include "canaryd/http/h1_parser.hpp"
 #include "canaryd/http/message.hpp"
 #include "canaryd/http/trace_context.hpp"
@@ -20,10 +21,12 @@
 #include "proxy/connection.hpp"
 #include "proxy/fallback.hpp"
 #include "proxy/record.hpp"
+#include "proxy/request_copy.hpp"
 #include "proxy/retry.hpp"
 #include "proxy/service_state.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -105,6 +108,11 @@ class Exchange {
   [[nodiscard]] ExchangeRecord entry(ProxyError error) const noexcept;
   void leave_upstream() noexcept;
   void clear_request() noexcept;
+  // exchange_mirror.cpp
+  void choose_copy();
+  void begin_copy(http::RequestForwarding forwarding);
+  void send_copy();
+  void drop_copy(stats::Mirrored why);
   // What the client was told.
   [[nodiscard]] std::uint16_t told(ProxyError error) const noexcept;
   // exchange_access.cpp
@@ -177,6 +185,8 @@ class Exchange {
   bool probe_ = false;         // Of a canary that is suspended.
   bool slow_counted_ = false;  // The circuit has counted its silence; how it ends is no news.
   Duration slow_after_{};      // Silence that the circuit counts; 0: none, or counted already.
+
+  std::unique_ptr<RequestCopy> copy_;  // For the route's mirror; null: none, or it has gone.
 
   upstream::ConcurrencySlot slot_;  // Held through all tries, and by a tunnel to its end.
 

@@ -144,6 +144,7 @@ bool Exchange::start_upload() {
     forwarding.cohort = to_string(answering_);
     forwarding.rollout = route_->rollout->name;
   }
+  if (copy_ != nullptr) begin_copy(forwarding);
   http::HeadBuffer out(state_.head_scratch());
   http::write_request_head(out, request_, forwarding);
   if (out.overflowed()) return false;
@@ -162,6 +163,7 @@ bool Exchange::start_upload() {
 FlowState Exchange::advance_upload() {
   if (up_ == FlowState::kDone) return up_;
   const FlowState state = upload_.pump(client(), server());
+  if (copy_ != nullptr && upload_.complete()) send_copy();
   // The upstream closed its ear; it may have answered first.
   return state == FlowState::kSinkFailed ? FlowState::kDone : state;
 }

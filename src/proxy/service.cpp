@@ -59,6 +59,7 @@ bool is_listener(const ListenerState& listener,
 ServiceState::ServiceState(net::Runtime& runtime_in, ServiceOptions options_in)
     : runtime(runtime_in),
       options(std::move(options_in)),
+      mirrors(runtime_in),
       scratch(net::BufferPools::kLargeBytes + kHeadAdditions),
       group(runtime_in) {}
 
@@ -164,6 +165,7 @@ void Service::drain() {
 
 void Service::cancel() {
   state_->group.cancel();
+  state_->mirrors.cancel();
 }
 
 std::size_t Service::connections() const noexcept {

@@ -7,8 +7,9 @@
 #include "canaryd/net/task_group.hpp"
 #include "canaryd/proxy/service.hpp"
 #include "canaryd/stats/dedupe.hpp"
-#include "canaryd/upstream/upstream.hpp"
 #include "proxy/local_reply.hpp"
+#include "proxy/mirror.hpp"
+#include "proxy/worker_table.hpp"
 
 #include <boost/smart_ptr/local_shared_ptr.hpp>
 
@@ -22,15 +23,6 @@ namespace canaryd::proxy {
 class Connection;
 class Exchange;
 class Tunnel;
-
-// A snapshot as this worker uses it: upstreams resolved to their pools. Immutable; an exchange pins
-// it by a copy of the pointer, which costs no atomic operation, so the old one dies here with its
-// last request.
-struct WorkerTable {
-  WorkerSnapshot snapshot;
-  std::vector<boost::local_shared_ptr<upstream::Upstream>> upstreams;
-};
-using TablePointer = boost::local_shared_ptr<const WorkerTable>;
 
 // An open listener; its connections keep it.
 struct ListenerState {
@@ -71,6 +63,7 @@ struct ServiceState {
   ServiceOptions options;
   TablePointer table;
   std::vector<ListenerPointer> listeners;
+  Mirrors mirrors;  // Before the exchanges, which may hold copies.
   std::vector<std::unique_ptr<Exchange>> spare_exchanges;
   Connection* connections = nullptr;  // All of them, linked.
   Tunnel* tunnels = nullptr;          // The same.

@@ -24,14 +24,14 @@ BlockBuilder::BlockBuilder(std::int64_t now_second,
 }
 
 void BlockBuilder::add(Cohort cohort, CohortCounts counts) noexcept {
-  if (cohort == Cohort::kNone) return;
+  if (!is_version(cohort)) return;
   CohortCounts& mine = cohort == Cohort::kCanary ? block_.canary : block_.stable;
   mine.n += counts.n;
   mine.bad += counts.bad;
 }
 
 void BlockBuilder::add_duplicates(Cohort cohort, std::uint64_t count) noexcept {
-  if (cohort == Cohort::kNone) return;
+  if (!is_version(cohort)) return;
   (cohort == Cohort::kCanary ? canary_duplicates_ : stable_duplicates_) += count;
 }
 

@@ -23,6 +23,24 @@ std::uint64_t minus(std::uint64_t later, std::uint64_t earlier) noexcept {
 
 }  // namespace
 
+std::string_view to_string(Mirrored result) noexcept {
+  switch (result) {
+    case Mirrored::kAnswered:
+      return "answered";
+    case Mirrored::kFailed:
+      return "failed";
+    case Mirrored::kTimeout:
+      return "timeout";
+    case Mirrored::kTooLarge:
+      return "body_too_large";
+    case Mirrored::kIncomplete:
+      return "incomplete";
+    case Mirrored::kBusy:
+      return "busy";
+  }
+  return "busy";
+}
+
 std::uint64_t CounterSnapshot::requests() const noexcept {
   std::uint64_t sum = 0;
   for (const std::uint64_t count : code_class) sum += count;
@@ -37,6 +55,7 @@ Histogram CounterSnapshot::durations() const noexcept {
 
 CounterSnapshot& CounterSnapshot::operator+=(const CounterSnapshot& other) noexcept {
   for (std::size_t i = 0; i < code_class.size(); ++i) code_class[i] += other.code_class[i];
+  for (std::size_t i = 0; i < mirrored.size(); ++i) mirrored[i] += other.mirrored[i];
   for (const auto counter : kCounters) this->*counter += other.*counter;
   active += other.active;
   tunnels += other.tunnels;
@@ -49,6 +68,9 @@ CounterSnapshot CounterSnapshot::since(const CounterSnapshot& earlier) const noe
   CounterSnapshot result;
   for (std::size_t i = 0; i < code_class.size(); ++i) {
     result.code_class[i] = minus(code_class[i], earlier.code_class[i]);
+  }
+  for (std::size_t i = 0; i < mirrored.size(); ++i) {
+    result.mirrored[i] = minus(mirrored[i], earlier.mirrored[i]);
   }
   for (const auto counter : kCounters) {
     result.*counter = minus(this->*counter, earlier.*counter);
@@ -66,6 +88,8 @@ CounterSnapshot CounterBlock::read() const noexcept {
   for (std::size_t i = 0; i < code_class_.size(); ++i) {
     result.code_class[i] = code_class_[i].load(kRelaxed);
   }
+  for (std::size_t i = 0; i < mirrored_.size(); ++i)
+    result.mirrored[i] = mirrored_[i].load(kRelaxed);
   result.judged = judged_.load(kRelaxed);
   result.bad = bad_.load(kRelaxed);
   result.deduped = deduped_.load(kRelaxed);

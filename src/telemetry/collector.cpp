@@ -12,7 +12,8 @@
 namespace canaryd::telemetry {
 namespace {
 
-constexpr std::array kCohorts{Cohort::kStable, Cohort::kCanary, Cohort::kNone};
+constexpr std::array kCohorts{Cohort::kStable, Cohort::kCanary, Cohort::kNone, Cohort::kShadow};
+static_assert(kCohorts.size() == kCohortCount);
 
 // Only we hold it any more. The fence pairs with the release of the holder that let go: what it
 // wrote is seen.
@@ -25,7 +26,7 @@ bool is_left(const std::shared_ptr<T>& shared) noexcept {
 
 struct RouteTotals {
   // Made with the first request: most routes of a large file see one cohort only, or none.
-  std::array<std::unique_ptr<stats::CounterSnapshot>, 3> cohorts;
+  std::array<std::unique_ptr<stats::CounterSnapshot>, kCohortCount> cohorts;
 };
 
 // A layout whose names are resolved. Totals and meters live as long as a layout names them.
@@ -39,7 +40,7 @@ struct LiveSet {
   std::shared_ptr<stats::CounterSet> set;
   std::shared_ptr<const Layout> layout;
   // What was read last; made with the first request.
-  std::vector<std::array<std::unique_ptr<stats::CounterSnapshot>, 3>> seen;
+  std::vector<std::array<std::unique_ptr<stats::CounterSnapshot>, kCohortCount>> seen;
 };
 
 }  // namespace
@@ -147,7 +148,7 @@ void Collector::State::read_active() {
       }
     }
   }
-  std::map<std::string_view, std::array<std::int64_t, 3>> active;
+  std::map<std::string_view, std::array<std::int64_t, kCohortCount>> active;
   for (const auto& [key, route] : routes) {
     for (std::size_t cohort = 0; cohort < kCohorts.size(); ++cohort) {
       const auto& total = route->cohorts[cohort];

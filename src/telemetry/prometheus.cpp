@@ -95,6 +95,18 @@ void write_traffic(const MetricsSnapshot& from, Families& to) {
   }
 }
 
+void write_mirrors(const MetricsSnapshot& from, Families& to) {
+  auto copies = to.counter("canaryd_mirror_requests_total",
+                           "Requests chosen for a copy to the mirror, by what became of it.");
+  for (const RouteMetrics& route : from.routes) {
+    if (route.cohort != Cohort::kShadow) continue;
+    for (std::size_t i = 0; i < route.mirrored.size(); ++i) {
+      const auto result = static_cast<stats::Mirrored>(i);
+      copies.add({{"route", route.route}, {"result", to_string(result)}}, route.mirrored[i]);
+    }
+  }
+}
+
 // Zeros where there was no traffic yet.
 TrafficMetrics traffic_of(const MetricsSnapshot& from, const std::string& rollout, Cohort cohort) {
   for (const TrafficMetrics& traffic : from.traffic) {
@@ -338,6 +350,7 @@ class SnapshotCollectable final : public prometheus::Collectable {
     write_daemon(snapshot_, families);
     write_listeners(snapshot_, families);
     write_traffic(snapshot_, families);
+    write_mirrors(snapshot_, families);
     write_upstreams(snapshot_, families);
     write_endpoints(snapshot_, families);
     write_concurrency(snapshot_, families);

@@ -64,7 +64,7 @@ void RolloutMeter::add(const RolloutLabel& recorded,
                        Cohort cohort,
                        const stats::CounterSnapshot& delta,
                        std::int64_t now_second) {
-  if (cohort == Cohort::kNone) return;
+  if (!is_version(cohort)) return;
   CohortMeter& mine = meter(cohort);
   // It came during the second that has just ended.
   mine.requests.add(now_second - 1, delta.requests(), 0);
@@ -82,7 +82,7 @@ void RolloutMeter::add(const RolloutLabel& recorded,
 }
 
 void RolloutMeter::add_duplicate(const RolloutLabel& recorded, Cohort cohort) {
-  if (cohort == Cohort::kNone || !is_evidence(recorded)) return;
+  if (!is_version(cohort) || !is_evidence(recorded)) return;
   builder_.add_duplicates(cohort, 1);
   CohortMeter& mine = meter(cohort);
   for (std::uint64_t* count : {&mine.evidence_run, &mine.evidence_step, &mine.evidence_epoch}) {
@@ -91,7 +91,7 @@ void RolloutMeter::add_duplicate(const RolloutLabel& recorded, Cohort cohort) {
 }
 
 void RolloutMeter::set_active(Cohort cohort, std::int64_t active) {
-  if (cohort != Cohort::kNone) meter(cohort).run.active = active;
+  if (is_version(cohort)) meter(cohort).run.active = active;
 }
 
 std::optional<stats::Block> RolloutMeter::tick(std::int64_t now_second) {
@@ -129,7 +129,7 @@ RolloutTraffic RolloutMeter::traffic() const {
 }
 
 std::uint64_t RolloutMeter::evidence_requests(Cohort cohort) const {
-  return cohort == Cohort::kNone ? 0 : cohorts_[cohort == Cohort::kCanary ? 1 : 0].evidence_run;
+  return is_version(cohort) ? cohorts_[cohort == Cohort::kCanary ? 1 : 0].evidence_run : 0;
 }
 
 }  // namespace canaryd::telemetry

@@ -13,7 +13,7 @@ void add_traffic(const Collector& collector, MetricsSnapshot& snapshot) {
                              Cohort cohort,
                              const stats::CounterSnapshot& counts) {
     snapshot.routes.push_back(
-        {std::string(route), std::string(rollout), cohort, counts.code_class});
+        {std::string(route), std::string(rollout), cohort, counts.code_class, counts.mirrored});
     TrafficMetrics& sum = sums[{rollout, cohort}];
     sum.rollout = rollout;
     sum.cohort = cohort;

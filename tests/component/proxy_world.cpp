@@ -77,6 +77,7 @@ void ProxyWorld::publish() {
   shared->tags.assign(table.rollouts.size(), {2, "r7"});
   shared->failures.assign(table.rollouts.size(), failures);
   shared->route_timeouts = route_timeouts;
+  shared->mirrors = mirrors;
   snapshot.counters = std::make_shared<stats::CounterSet>(table.epoch, table.routes.size());
   counter_sets_.push_back(snapshot.counters);
   snapshot.shared = std::move(shared);
@@ -121,7 +122,8 @@ upstream::EndpointState& ProxyWorld::endpoint(std::string_view name, std::size_t
 
 void ProxyWorld::finish() {
   // By now the test's peers are gone; what is still under way runs into its timeout.
-  net.run_until([this] { return service->connections() == 0; });
+  net.run_until(
+      [this] { return service->connections() == 0 && counters(Cohort::kShadow).active == 0; });
   net.run_ready();
   EXPECT_EQ(service->connections(), 0U);
   EXPECT_EQ(listener_gauge->active.load(), 0);
@@ -131,7 +133,8 @@ void ProxyWorld::finish() {
   EXPECT_EQ(worker.buffers().exact.on_loan(), 0U);
   for (const auto& set : counter_sets_) {
     for (std::uint32_t route = 0; route < set->routes(); ++route) {
-      for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary, Cohort::kNone}) {
+      for (const Cohort cohort :
+           {Cohort::kStable, Cohort::kCanary, Cohort::kNone, Cohort::kShadow}) {
         const auto* block = set->find(RouteId(route), cohort);
         if (block == nullptr) continue;
         const stats::CounterSnapshot read = block->read();

@@ -49,6 +49,7 @@ class ProxyWorld {
   routing::TableSpec table;
   proxy::FailurePolicy failures;
   std::vector<proxy::RouteTimeouts> route_timeouts;
+  std::vector<proxy::MirrorPolicy> mirrors;
   std::shared_ptr<routing::CohortGate> gate = std::make_shared<routing::CohortGate>();
 
   // Route "all" becomes a rollout "web" with this weight, keyed by X-User.

@@ -34,16 +34,20 @@ class DocumentsTest(IntegrationCase):
 
     def test_metrics_of_the_contract(self):
         scripted = {name: self.upstream(name) for name in ("v1", "v2")}
-        # Limits and a file of endpoints, so that their metrics are there too.
+        # Limits, a file of endpoints and a mirror, so that their metrics are there too.
         upstreams = {name: {"endpoints": [upstream.address], "concurrency": {"max": 100}}
                      for name, upstream in scripted.items()}
         (Path(self.folder) / "v2.yaml").write_text(f"endpoints: [{scripted['v2'].address}]\n", encoding="utf-8")
         upstreams["v2"]["endpoints"] = {"file": "v2.yaml"}
-        self.start(scripted, **self.rollout_config(
-            start="auto", rollout={"exposure": {"max_failed_requests": 20}}, upstreams=upstreams))
+        upstreams["copies"] = {"endpoints": [self.upstream("copies").address]}
+        config = self.rollout_config(
+            start="auto", rollout={"exposure": {"max_failed_requests": 20}}, upstreams=upstreams)
+        config["routes"][0]["mirror"] = {"to": "copies"}
+        self.start(scripted, **config)
         wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the start of the rollout")
         self.version_of("someone")
-        wait_until(lambda: self.daemon.metric("canaryd_requests_total"), "the first request counted")
+        wait_until(lambda: self.daemon.metric("canaryd_requests_total", cohort="stable") is not None, "the first request counted")
+        wait_until(lambda: self.daemon.metric("canaryd_mirror_requests_total"), "its copy counted")
         shown = set(re.findall(r"^# TYPE (\S+)", self.daemon.metrics(), re.MULTILINE))
         section = (ROOT / "docs/interfaces.md").read_text(encoding="utf-8").split("## 4. Metrics")[1].split("\n## ")[0]
         shown.add("canaryd_rollout_observed_ratio")  # Comes with enough traffic.

@@ -106,6 +106,7 @@ class SimNetwork {
   }
   // While it is set, accept finds no descriptor and connect fails at once with kLimit.
   void set_out_of_descriptors(bool value) noexcept { out_of_descriptors_ = value; }
+  void set_short_of_sockets(bool value) noexcept { short_of_sockets_ = value; }
 
   // Everything that happened, one line each; equal for equal seeds and scripts.
   [[nodiscard]] const std::vector<std::string>& trace() const noexcept { return trace_; }
@@ -179,6 +180,7 @@ class SimNetwork {
   double fault_probability_ = 0;
   SimFault random_fault_ = SimFault::kReset;
   bool out_of_descriptors_ = false;
+  bool short_of_sockets_ = false;
   std::vector<std::string> trace_;
 };
 
@@ -189,6 +191,9 @@ class SimRuntime final : public net::Runtime {
   ~SimRuntime() override;
 
   [[nodiscard]] Result<std::unique_ptr<net::Stream>> connect(const net::Address& peer) override;
+  [[nodiscard]] bool short_of_sockets() const noexcept override {
+    return network_.short_of_sockets_;
+  }
   [[nodiscard]] Result<std::unique_ptr<net::Listener>> listen(
       const net::ListenOptions& options, net::AcceptHandler on_accept) override;
   void post(std::function<void()> function) override;

@@ -44,8 +44,15 @@ class BasisPoints {
   std::uint16_t value_ = 0;
 };
 
-// The two versions of a rollout; kNone for a route that has no rollout.
-enum class Cohort : std::uint8_t { kStable = 0, kCanary = 1, kNone = 2 };
+// The two versions of a rollout; kNone for a route that has no rollout. kShadow: copies of requests
+// for the route's mirror, whose answers nobody gets.
+enum class Cohort : std::uint8_t { kStable = 0, kCanary = 1, kNone = 2, kShadow = 3 };
+inline constexpr std::size_t kCohortCount = 4;
+
+// One of the two that are compared.
+[[nodiscard]] constexpr bool is_version(Cohort cohort) noexcept {
+  return cohort == Cohort::kStable || cohort == Cohort::kCanary;
+}
 
 [[nodiscard]] constexpr const char* to_string(Cohort cohort) noexcept {
   switch (cohort) {
@@ -55,6 +62,8 @@ enum class Cohort : std::uint8_t { kStable = 0, kCanary = 1, kNone = 2 };
       return "canary";
     case Cohort::kNone:
       return "none";
+    case Cohort::kShadow:
+      return "shadow";
   }
   return "none";
 }

@@ -190,13 +190,12 @@ struct CohortRules {
   friend bool operator==(const CohortRules&, const CohortRules&) = default;
 };
 
-// Methods whose requests may be sent twice (RFC 9110 section 9.2.2).
-enum class RepeatableMethod : std::uint8_t { kGet, kHead, kOptions, kPut, kDelete };
+// Methods whose requests may be sent twice, one way or another; which of them, the key says.
+enum class Method : std::uint8_t { kGet, kHead, kOptions, kPut, kDelete, kPost, kPatch };
 
 // Stable answers what the canary fails, where that is safe.
 struct Fallback {
-  std::vector<RepeatableMethod> methods{
-      RepeatableMethod::kGet, RepeatableMethod::kHead, RepeatableMethod::kOptions};  // Empty: off.
+  std::vector<Method> methods{Method::kGet, Method::kHead, Method::kOptions};  // Empty: off.
   std::uint64_t max_body = std::uint64_t{64} * 1024;
   friend bool operator==(const Fallback&, const Fallback&) = default;
 };
@@ -257,6 +256,16 @@ struct RouteTimeouts {
   friend bool operator==(const RouteTimeouts&, const RouteTimeouts&) = default;
 };
 
+// Another upstream gets copies of a share of the requests, and its answers are thrown away.
+struct Mirror {
+  UpstreamId to;
+  BasisPoints percent{BasisPoints::kMax};  // Of the keys, or of the request ids.
+  std::vector<Method> methods{Method::kGet, Method::kHead, Method::kOptions};
+  std::uint64_t max_body = std::uint64_t{64} * 1024;
+  Duration timeout = 5s;
+  friend bool operator==(const Mirror&, const Mirror&) = default;
+};
+
 // Goes to a rollout or straight to an upstream; exactly one of the two is set.
 struct Route {
   std::string name;
@@ -264,6 +273,7 @@ struct Route {
   std::optional<RolloutId> rollout;
   std::optional<UpstreamId> upstream;
   RouteTimeouts timeouts;
+  std::optional<Mirror> mirror;  // nullopt: none.
   friend bool operator==(const Route&, const Route&) = default;
 };
 

@@ -42,6 +42,8 @@ class Runtime {
   // connect_error() tells. What fails at once is an error here: kLimit when descriptors or ports
   // have run out, kRefused where there is no way to the peer.
   [[nodiscard]] virtual Result<std::unique_ptr<Stream>> connect(const Address& peer) = 0;
+  // So few connections are left that who can do without one should: socket_budget.hpp.
+  [[nodiscard]] virtual bool short_of_sockets() const noexcept { return false; }
   [[nodiscard]] virtual Result<std::unique_ptr<Listener>> listen(const ListenOptions& options,
                                                                  AcceptHandler on_accept) = 0;
   // Runs the function on this worker, later, in the order of the calls. Any thread. What is posted

@@ -31,6 +31,11 @@ class SocketBudget {
     return clients_.load(std::memory_order_relaxed);
   }
 
+  // Less than a quarter is left: who can do without a socket takes none.
+  [[nodiscard]] bool scarce() const noexcept {
+    return sockets() >= sockets_max_ - sockets_max_ / 4;
+  }
+
   // True: one is taken, and has to be given back.
   [[nodiscard]] bool take_client() noexcept {
     if (!take(clients_, clients_max_)) return false;

@@ -52,6 +52,7 @@ class Worker final : public Runtime {
   [[nodiscard]] std::size_t index() const noexcept;
 
   [[nodiscard]] Result<std::unique_ptr<Stream>> connect(const Address& peer) override;
+  [[nodiscard]] bool short_of_sockets() const noexcept override;
   [[nodiscard]] Result<std::unique_ptr<Listener>> listen(const ListenOptions& options,
                                                          AcceptHandler on_accept) override;
   void post(std::function<void()> function) override;

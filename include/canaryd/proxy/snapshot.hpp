@@ -11,6 +11,7 @@
 #include "canaryd/http/message.hpp"
 #include "canaryd/net/address.hpp"
 #include "canaryd/proxy/counters.hpp"
+#include "canaryd/routing/mirror_share.hpp"
 #include "canaryd/routing/routing_table.hpp"
 #include "canaryd/stats/counter_set.hpp"
 #include "canaryd/telemetry/access_log.hpp"
@@ -40,10 +41,8 @@ struct ListenerSpec {
   Duration keep_alive_timeout = std::chrono::seconds(60);
 };
 
-// Which requests stable answers when the canary fails them.
-struct FallbackPolicy {
-  std::uint16_t methods = 0;  // A bit for each http::Method; none: no fallback.
-  std::uint64_t body_bytes_max = 64 * 1024;
+struct MethodSet {
+  std::uint16_t methods = 0;  // A bit for each http::Method.
 
   [[nodiscard]] bool has(http::Method method) const noexcept {
     return (methods >> static_cast<unsigned>(method) & 1U) != 0;
@@ -51,6 +50,20 @@ struct FallbackPolicy {
   void add(http::Method method) noexcept {
     methods = static_cast<std::uint16_t>(methods | 1U << static_cast<unsigned>(method));
   }
+};
+
+// Which requests stable answers when the canary fails them: those of the methods; none: no
+// fallback.
+struct FallbackPolicy : MethodSet {
+  std::uint64_t body_bytes_max = 64 * 1024;
+};
+
+// Which requests of a route get a copy for its mirror: those of the methods; none: no mirror.
+struct MirrorPolicy : MethodSet {
+  UpstreamId to;
+  routing::MirrorShare share;
+  std::uint64_t body_bytes_max = 64 * 1024;  // As it is forwarded, with the framing of chunks.
+  Duration timeout = std::chrono::seconds(5);
 };
 
 // What the data plane does by itself when the canary fails (routing/cohort_gate.hpp).
@@ -102,6 +115,7 @@ struct Snapshot {
   std::vector<upstream::UpstreamSpec> upstreams;  // Index: UpstreamId.
   std::vector<FailurePolicy> failures;            // Index: RolloutId.
   std::vector<RouteTimeouts> route_timeouts;      // Index: RouteId; empty when no route has any.
+  std::vector<MirrorPolicy> mirrors;              // Index: RouteId; empty when no route has one.
   std::vector<RolloutTag> tags;                   // Index: RolloutId; may be shorter.
   // Where a request brings no trace, one is begun, and this share of those is marked as sampled.
   std::optional<BasisPoints> traces;

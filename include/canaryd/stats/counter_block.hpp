@@ -12,6 +12,9 @@
 //             the analysis leaves out (forced, segment, excluded path, client gone: `excluded`). So
 //             requests = judged + deduped + excluded.
 //
+// A block of the shadow cohort counts the copies that were sent, none of them evidence, and beside
+// them what became of each request that was chosen for a copy.
+//
 // Durations are two histograms: `latency` of the judged requests that did not fail (evidence), and
 // `latency_other` of all the rest. Their sum is what Prometheus shows, its bounds derived by
 // Histogram::at_most (2.5 % at the bounds).
@@ -29,6 +32,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace canaryd::stats {
 
@@ -49,6 +53,19 @@ enum class Fallback : std::uint8_t {
   kLeft,    // The client did not wait for it.
 };
 
+// What became of a request that was chosen for a copy to the route's mirror.
+enum class Mirrored : std::uint8_t {
+  kAnswered,    // Sent, and the whole answer came, whatever it was.
+  kFailed,      // There was no endpoint, no connection, or no whole answer.
+  kTimeout,     // No whole answer in time.
+  kTooLarge,    // Not sent: its body is longer than a copy may be.
+  kIncomplete,  // Not sent: the request itself was not forwarded whole.
+  kBusy,        // Not sent: too many are under way, or what they need is scarce.
+};
+inline constexpr std::size_t kMirroredCount = 6;
+// The word in metrics: "answered", "body_too_large".
+[[nodiscard]] std::string_view to_string(Mirrored result) noexcept;
+
 // One finished request.
 struct Outcome {
   std::uint8_t code_class = 0;  // 1 to 5; 0 when there was no status.
@@ -61,7 +78,8 @@ struct Outcome {
 
 // A reading: plain values that can be added and subtracted.
 struct CounterSnapshot {
-  std::array<std::uint64_t, 6> code_class{};  // Index 0: no status.
+  std::array<std::uint64_t, 6> code_class{};             // Index 0: no status.
+  std::array<std::uint64_t, kMirroredCount> mirrored{};  // Index: Mirrored.
   std::uint64_t judged = 0;
   std::uint64_t bad = 0;
   std::uint64_t deduped = 0;
@@ -96,6 +114,7 @@ class alignas(64) CounterBlock {
   // Each begin() is followed by exactly one finish(), on the same block.
   void begin() noexcept { bump(active_, 1); }
   void finish(const Outcome& outcome) noexcept;
+  void count(Mirrored result) noexcept { bump(mirrored_[static_cast<std::size_t>(result)], 1); }
   // A tunnel is open, and has ended.
   void begin_tunnel() noexcept { bump(tunnels_, 1); }
   void end_tunnel(std::uint64_t bytes_in, std::uint64_t bytes_out) noexcept {
@@ -127,6 +146,7 @@ class alignas(64) CounterBlock {
   Counter tunnels_{0};  // Wraps on purpose; read as signed.
   Counter fallback_failed_{0};
   Counter user_failures_{0};
+  std::array<Counter, kMirroredCount> mirrored_{};
   std::array<Counter, kLatencyBuckets> latency_{};
   std::array<Counter, kLatencyBuckets> latency_other_{};
 };

@@ -50,7 +50,7 @@ class CounterSet {
   };
 
   std::uint64_t epoch_;
-  std::vector<std::array<Slot, 3>> slots_;  // Cohort is the inner index.
+  std::vector<std::array<Slot, kCohortCount>> slots_;  // Cohort is the inner index.
 };
 
 }  // namespace canaryd::stats

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "canaryd/base/strong.hpp"
+#include "canaryd/stats/counter_block.hpp"
 #include "canaryd/stats/histogram.hpp"
 
 #include <array>
@@ -40,6 +41,8 @@ struct RouteMetrics {
   std::string rollout;  // Empty: none.
   Cohort cohort = Cohort::kNone;
   std::array<std::uint64_t, 6> code_class{};  // Index 0: no status.
+  // Of the shadow cohort alone. Index: stats::Mirrored.
+  std::array<std::uint64_t, stats::kMirroredCount> mirrored{};
 };
 
 // All routes of one rollout and cohort together; rollout empty and cohort none for all other

@@ -40,6 +40,16 @@ TEST(Top, RatesComeFromTwoLooks) {
             "shop   web      stable       0.00         -        0          100\n");
 }
 
+TEST(Top, CopiesForAMirrorHaveARowOfTheirOwn) {
+  TopRates rates;
+  rates.look(line("files", "", "none", "2xx", 9) + line("files", "", "shadow", "2xx", 4),
+             Monotonic(1s));
+  EXPECT_NE(rates.table(kScreen).find("files  -        shadow"), std::string::npos)
+      << rates.table(kScreen);
+  EXPECT_NE(rates.json().find("\"cohort\": \"shadow\""), std::string::npos) << rates.json();
+  EXPECT_EQ(rates.json().find("\"none\""), std::string::npos) << rates.json();
+}
+
 TEST(Top, LooksBackAFewSecondsOnly) {
   TopRates rates;
   for (int second = 0; second < 20; ++second) {

@@ -24,6 +24,17 @@ TEST(SocketBudgetTest, ClientsGetHalfAndUpstreamsTheRest) {
   EXPECT_TRUE(budget.take_client());
 }
 
+TEST(SocketBudgetTest, TheLastQuarterIsScarce) {
+  SocketBudget budget(8);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(budget.take_upstream());
+  EXPECT_FALSE(budget.scarce());
+  EXPECT_TRUE(budget.take_client());
+  EXPECT_TRUE(budget.scarce());
+  budget.give_back_client();
+  EXPECT_FALSE(budget.scarce());
+  EXPECT_FALSE(SocketBudget().scarce());
+}
+
 TEST(SocketBudgetTest, WithoutABoundEverybodyGetsOne) {
   SocketBudget budget;
   EXPECT_TRUE(budget.take_client());

@@ -30,6 +30,23 @@ void run(CounterBlock& block, const Outcome& finished) {
   block.finish(finished);
 }
 
+TEST(CounterBlock, CountsWhatBecameOfCopies) {
+  CounterBlock block;
+  for (std::size_t i = 0; i < kMirroredCount; ++i) {
+    for (std::size_t n = 0; n <= i; ++n) block.count(static_cast<Mirrored>(i));
+  }
+  const CounterSnapshot first = block.read();
+  block.count(Mirrored::kBusy);
+  CounterSnapshot sum = first;
+  sum += block.read().since(first);
+  for (std::size_t i = 0; i < kMirroredCount; ++i) {
+    EXPECT_EQ(first.mirrored[i], i + 1) << to_string(static_cast<Mirrored>(i));
+  }
+  EXPECT_EQ(sum.mirrored[static_cast<std::size_t>(Mirrored::kBusy)], kMirroredCount + 1);
+  EXPECT_EQ(sum, block.read());
+  EXPECT_EQ(sum.requests(), 0U);
+}
+
 TEST(CounterBlock, SeparatesTrafficFromEvidence) {
   CounterBlock block;
   block.begin();

@@ -59,6 +59,17 @@ struct CollectorTest : testing::Test {
   }
 };
 
+TEST_F(CollectorTest, TheShadowCohortIsTrafficOfItsRouteAndNoEvidence) {
+  collector.begin_table(layout(1), now);
+  const auto set = collector.open_set();
+  finish(set->at(kShop, Cohort::kShadow), 50);
+  finish(set->at(kShop, Cohort::kStable), 3);
+  static_cast<void>(tick());
+  EXPECT_EQ(collector.evidence_requests("checkout", Cohort::kStable), 3U);
+  EXPECT_EQ(collector.traffic("checkout")->stable.run.requests, 3U);
+  EXPECT_EQ(total(collector, "shop", Cohort::kShadow).requests(), 50U);
+}
+
 TEST_F(CollectorTest, MergesWorkersIntoOneBlockASecond) {
   collector.begin_table(layout(1, 7, 2), now);
   const auto one = collector.open_set();

@@ -64,6 +64,7 @@ MetricsSnapshot example() {
       {"assets", "", Cohort::kNone, {0, 0, 5, 1, 0, 0}},
       {"shop", "checkout", Cohort::kStable, {1, 0, 100, 0, 4, 2}},
       {"shop", "checkout", Cohort::kCanary, {0, 0, 9, 0, 0, 1}},
+      {"shop", "checkout", Cohort::kShadow, {2, 0, 7, 0, 1, 0}, {8, 1, 1, 4, 3, 2}},
   };
   snapshot.traffic = {
       {.rollout = "",

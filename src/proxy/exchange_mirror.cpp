@@ -1,0 +1,67 @@
+// The copy that an exchange leaves to its route's mirror: whether there is one, what is in it, and
+// when it goes.
+#include "canaryd/http/forwarding.hpp"
+#include "canaryd/http/websocket.hpp"
+#include "proxy/exchange.hpp"
+
+#include <utility>
+
+namespace canaryd::proxy {
+
+using stats::Mirrored;
+
+// After the decision. A request that goes to the mirror's upstream anyway is not sent there twice,
+// and one that is a copy itself is not copied again: two that mirror to each other would go on and
+// on.
+void Exchange::choose_copy() {
+  const MirrorPolicy& policy = table_->snapshot.shared->mirrors[route_->id.index()];
+  if (!policy.has(request_.method) || policy.to == pick_.upstream) return;
+  if (request_.upgrade && http::offers_websocket(request_)) return;
+  if (request_.fields.value(http::FieldId::kXCanarydCohort) == to_string(Cohort::kShadow)) return;
+  const std::string_view id = http::request_id(request_, fresh_request_id_.text());
+  if (!policy.share.has(pick_.key_hash, id)) return;
+  const bool too_large = request_.framing.kind == http::BodyKind::kLength &&
+                         request_.framing.length > policy.body_bytes_max;
+  if (too_large || state_.mirrors.busy()) {
+    return drop_copy(too_large ? Mirrored::kTooLarge : Mirrored::kBusy);
+  }
+  copy_ = state_.mirrors.make_copy(policy);
+}
+
+// As what goes to the request's own upstream, but for the cohort. Before the head of that is
+// written: both use the worker's scratch.
+void Exchange::begin_copy(http::RequestForwarding forwarding) {
+  if (!copy_->has_head() && !copy_->failed()) {
+    forwarding.cohort = to_string(Cohort::kShadow);
+    http::HeadBuffer out(state_.head_scratch());
+    http::write_request_head(out, request_, forwarding);
+    if (out.overflowed()) return drop_copy(Mirrored::kTooLarge);
+    copy_->set_head(out.view());
+  }
+  if (const auto failed = copy_->failed()) return drop_copy(*failed);
+  copy_->start();
+  upload_.copy_to(copy_.get());
+}
+
+// The request has been forwarded whole.
+void Exchange::send_copy() {
+  upload_.copy_to(nullptr);
+  if (const auto failed = copy_->failed()) return drop_copy(*failed);
+  if (state_.mirrors.busy()) return drop_copy(Mirrored::kBusy);
+  const UpstreamId to = table_->snapshot.shared->mirrors[route_->id.index()].to;
+  MirrorOrder order;
+  order.table = table_;
+  order.route = route_->id;
+  order.method = request_.method;
+  if (table_->upstreams[to.index()]->needs_key()) order.balance_key = balance_key();
+  order.copy = std::move(copy_);
+  state_.mirrors.send(std::move(order));
+}
+
+void Exchange::drop_copy(Mirrored why) {
+  upload_.copy_to(nullptr);
+  copy_.reset();
+  table_->snapshot.counters->at(route_->id, Cohort::kShadow).count(why);
+}
+
+}  // namespace canaryd::proxy
