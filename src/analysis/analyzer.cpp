@@ -12,34 +12,34 @@ namespace {
 constexpr double kMostRequests = 1e15;
 constexpr double kMostSeconds = 86400.0 * 10000;
 
-std::optional<double> rate(double bad, double n) {
-  if (n <= 0) return std::nullopt;
-  return bad / n;
+std::optional<double> share(double part, double rest) {
+  if (part + rest <= 0) return std::nullopt;
+  return part / (part + rest);
 }
 
 double toward(double ln_capital, double boundary) {
   return std::clamp(ln_capital / boundary, 0.0, 1.0);
 }
 
-void add(MetricCounts& sum, const MetricCounts& counts) {
-  sum.stable_n += counts.stable_n;
-  sum.canary_n += counts.canary_n;
-  sum.stable_bad += counts.stable_bad;
-  sum.canary_bad += counts.canary_bad;
-  sum.canary_bad_next += counts.canary_bad_next;
+std::vector<AcceptAccount> accept_accounts(std::span<const Metric> metrics, StepTarget target) {
+  std::vector<AcceptAccount> accounts;
+  accounts.reserve(metrics.size());
+  for (const Metric& metric : metrics) {
+    accounts.emplace_back(metric.tolerance, target.next_weight.ratio());
+  }
+  return accounts;
 }
 
 }  // namespace
 
 Analyzer::Analyzer(const Settings& settings)
-    : settings_(settings), metrics_(make_metrics(settings)) {
-  accounts_.reserve(metrics_.size());
-  for (const Metric& metric : metrics_) {
-    accounts_.push_back({.rollback = RollbackAccount(metric.tolerance, settings.burst_guard),
-                         .accept = AcceptAccount(metric.tolerance, target_.next_weight.ratio()),
-                         .step = {},
-                         .step_seconds = 0});
-  }
+    : settings_(settings),
+      metrics_(make_metrics(settings)),
+      all_(metrics_, settings),
+      accept_(accept_accounts(metrics_, target_)) {
+  // The sum of one route is that route.
+  const std::size_t routes = std::min(settings.routes.size(), Settings::kMaxRoutes);
+  if (routes >= 2) routes_.assign(routes, all_);
 }
 
 void Analyzer::begin_step(StepTarget target) {
@@ -47,15 +47,14 @@ void Analyzer::begin_step(StepTarget target) {
   target_ = target;
   begun_ = true;
   data_ = Reason::kNoTraffic;
-  for (std::size_t i = 0; i < metrics_.size(); ++i) {
-    accounts_[i].accept = AcceptAccount(metrics_[i].tolerance, target.next_weight.ratio());
-    accounts_[i].step = {};
-    accounts_[i].step_seconds = 0;
-  }
+  all_.begin_step();
+  for (Panel& route : routes_) route.begin_step();
+  accept_ = accept_accounts(metrics_, target);
 }
 
 void Analyzer::weight_increased() {
-  for (MetricAccounts& accounts : accounts_) accounts.rollback.weight_increased();
+  all_.weight_increased();
+  for (Panel& route : routes_) route.weight_increased();
 }
 
 void Analyzer::absorb(const stats::Block& block) {
@@ -68,24 +67,21 @@ void Analyzer::absorb(const stats::Block& block) {
     return;
   }
   data_ = Reason::kNeedsEvidence;
-  for (std::size_t i = 0; i < metrics_.size(); ++i) {
-    const MetricCounts counts = metrics_[i].take(block);
-    if (counts.silent()) continue;
-    MetricAccounts& accounts = accounts_[i];
-    accounts.rollback.absorb(counts, block.seconds);
-    accounts.accept.absorb(counts);
-    add(accounts.step, counts);
-    accounts.step_seconds += block.seconds;
+  const auto taken =
+      all_.absorb(metrics_, {block.seconds, block.stable, block.canary, block.latency});
+  for (std::size_t i = 0; i < accept_.size(); ++i) accept_[i].absorb(taken[i]);
+  for (const stats::RouteComparison& each : block.routes) {
+    if (each.route < routes_.size()) routes_[each.route].absorb(metrics_, each.counts);
   }
-  if (!failed_ && ln_total() >= rollback_boundary()) failed_ = worst_metric();
+  if (!failed_ && ln_all() >= rollback_boundary()) failed_ = worst();
 }
 
 double Analyzer::ln_rollback(std::size_t metric) const noexcept {
-  return accounts_[metric].rollback.ln_evidence();
+  return all_.ln_rollback(metric);
 }
 
 double Analyzer::ln_accept(std::size_t metric) const noexcept {
-  return accounts_[metric].accept.ln_evidence();
+  return accept_[metric].ln_evidence();
 }
 
 double Analyzer::rollback_boundary() const noexcept {
@@ -95,55 +91,40 @@ double Analyzer::accept_boundary() const noexcept {
   return -std::log(settings_.false_accept);
 }
 
-// The average of the metrics' capitals, and of what nobody bets with, which stays 1. An average of
-// such accounts is one again, so no correction for the number of metrics is needed.
 double Analyzer::ln_total() const noexcept {
-  double idle = 1;
-  for (const Metric& metric : metrics_) idle -= metric.weight;
-  double total = std::log(std::max(idle, 0.0));
-  for (std::size_t i = 0; i < metrics_.size(); ++i) {
-    total = log_sum(total, std::log(metrics_[i].weight) + ln_rollback(i));
-  }
-  return total;
+  return all_.ln_total(metrics_);
 }
 
-std::size_t Analyzer::worst_metric() const noexcept {
-  std::size_t worst = 0;
-  for (std::size_t i = 1; i < metrics_.size(); ++i) {
-    const bool worse = std::log(metrics_[i].weight) + ln_rollback(i) >
-                       std::log(metrics_[worst].weight) + ln_rollback(worst);
-    if (worse) worst = i;
+// The routes share half of the capital, so the promise is still for the whole rollout.
+double Analyzer::ln_all() const noexcept {
+  if (routes_.empty()) return ln_total();
+  const double ln_share = -std::log(2 * static_cast<double>(routes_.size()));
+  double sum = ln_total() - std::log(2.0);
+  for (const Panel& route : routes_) sum = log_sum(sum, ln_share + route.ln_total(metrics_));
+  return sum;
+}
+
+// A route is named when its own traffic says more against the canary than all traffic together.
+Analyzer::Failure Analyzer::worst() const noexcept {
+  Failure failure{all_.worst_metric(metrics_), std::nullopt};
+  double most = ln_total();
+  for (std::size_t i = 0; i < routes_.size(); ++i) {
+    const double own = routes_[i].ln_total(metrics_);
+    if (own <= most) continue;
+    most = own;
+    failure = {routes_[i].worst_metric(metrics_), i};
   }
-  return worst;
+  return failure;
 }
 
 MetricReport Analyzer::report(std::size_t index) const {
-  const Metric& metric = metrics_[index];
-  const MetricAccounts& accounts = accounts_[index];
-  MetricReport report;
-  report.name = metric.name;
-  report.required = metric.required;
-  report.stable_n = accounts.step.stable_n;
-  report.canary_n = accounts.step.canary_n;
-  report.stable_bad = accounts.step.stable_bad;
-  report.canary_bad = accounts.step.canary_bad;
-  report.seconds = accounts.step_seconds;
-  report.stable_rate = rate(report.stable_bad, report.stable_n);
-  report.canary_rate = rate(report.canary_bad, report.canary_n);
-  if (report.stable_rate) {
-    report.tolerated_rate =
-        (1 + metric.tolerance.relative) * *report.stable_rate + metric.tolerance.absolute;
-  }
-  // What the total would be if this metric alone had anything to say.
-  const double alone = log_sum(std::log(std::max(1 - metric.weight, 0.0)),
-                               std::log(metric.weight) + ln_rollback(index));
-  report.rollback_evidence = toward(alone, rollback_boundary());
-  if (failed_ == index) report.state = MetricState::kFail;
+  MetricReport report = all_.report(metrics_, index, rollback_boundary());
+  if (failed_ && failed_->metric == index) report.state = MetricState::kFail;
   if (!target_.has_control) return report;
 
   report.accept_evidence = toward(ln_accept(index), accept_boundary());
   if (!failed_ && ln_accept(index) >= accept_boundary()) report.state = MetricState::kPass;
-  const auto needed = accounts.accept.requests_needed(accept_boundary());
+  const auto needed = accept_[index].requests_needed(accept_boundary());
   if (!needed || report.canary_n <= 0) return report;
   report.needs_requests = static_cast<std::uint64_t>(std::ceil(std::min(*needed, kMostRequests)));
   const double seconds = *needed * static_cast<double>(report.seconds) / report.canary_n;
@@ -170,15 +151,21 @@ Verdict Analyzer::evaluate() const {
       verdict.deciding = i;
     }
   }
-  verdict.ln_total = ln_total();
+  verdict.ln_total = ln_all();
   verdict.rollback_evidence = toward(verdict.ln_total, rollback_boundary());
   const MetricReport& errors = verdict.metrics.front();
-  verdict.canary_share = rate(errors.canary_n, errors.canary_n + errors.stable_n);
+  verdict.canary_share = share(errors.canary_n, errors.stable_n);
 
   if (failed_) {
     verdict.decision = Decision::kRollback;
     verdict.reason = Reason::kWorse;
-    verdict.deciding = *failed_;
+    verdict.deciding = failed_->metric;
+    if (const auto route = failed_->route) {
+      verdict.route =
+          RouteReport{settings_.routes[*route],
+                      routes_[*route].report(metrics_, failed_->metric, rollback_boundary())};
+      verdict.route->metric.state = MetricState::kFail;
+    }
     return verdict;
   }
   verdict.decision = accepted ? Decision::kAccept : Decision::kHold;

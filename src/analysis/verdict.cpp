@@ -51,6 +51,22 @@ std::string need_text(const MetricReport& report) {
          " more canary requests (" + elapsed_text(*report.needs_time) + ")";
 }
 
+// "2.4 s", "97 ms", "0.81 ms".
+std::string latency_text(Duration latency) {
+  const double ms = std::chrono::duration<double, std::milli>(latency).count();
+  if (ms >= 1000) return fixed(ms / 1000, 1) + " s";
+  return fixed(ms, ms >= 100 ? 0 : ms >= 10 ? 1 : 2) + " ms";
+}
+
+std::string over_text(const std::optional<Duration>& limit) {
+  return limit ? " over " + latency_text(*limit) : std::string();
+}
+
+// Responses are there, but none that latency could be judged by.
+std::string not_judged_text(const MetricReport& metric) {
+  return title(metric) + ": not judged yet; the canary warms up, or stable's latency is not known";
+}
+
 std::string hold_text(const Verdict& verdict) {
   switch (verdict.reason) {
     case Reason::kNoTraffic:
@@ -67,6 +83,7 @@ std::string hold_text(const Verdict& verdict) {
       break;
   }
   const MetricReport& metric = verdict.metrics[verdict.deciding];
+  if (!metric.canary_rate) return not_judged_text(metric);
   return describe(metric) + ": " + need_text(metric);
 }
 
@@ -125,15 +142,27 @@ std::string format_rate(double rate) {
   return two_digits(rate * 100) + " %";
 }
 
-std::string describe_rates(const MetricReport& report) {
+std::string title(const MetricReport& report) {
   std::string text(report.name);
+  std::replace(text.begin(), text.end(), '_', ' ');
+  return text;
+}
+
+std::string describe_rates(const MetricReport& report) {
+  std::string text = title(report);
   if (!report.canary_rate || !report.stable_rate || !report.tolerated_rate) {
     return text + ": nothing to compare yet";
   }
-  text += " canary " + format_rate(*report.canary_rate);
-  text += " vs stable " + format_rate(*report.stable_rate);
+  text += " canary " + format_rate(*report.canary_rate) + over_text(report.canary_slow_after);
+  text += " vs stable " + format_rate(*report.stable_rate) + over_text(report.stable_slow_after);
   text += ", tolerated " + format_rate(*report.tolerated_rate);
   return text;
+}
+
+std::string describe_rates(const Verdict& verdict) {
+  if (verdict.route)
+    return "route " + verdict.route->name + ": " + describe_rates(verdict.route->metric);
+  return describe_rates(verdict.metrics[verdict.deciding]);
 }
 
 std::string describe(const MetricReport& report, Duration elapsed) {
@@ -151,6 +180,7 @@ std::string describe(const MetricReport& report) {
 std::string describe(const Verdict& verdict) {
   if (verdict.decision == Decision::kHold) return hold_text(verdict);
   const MetricReport& metric = verdict.metrics[verdict.deciding];
+  if (verdict.route) return "route " + verdict.route->name + ": " + describe(verdict.route->metric);
   if (verdict.decision == Decision::kRollback) return describe(metric);
   return "every metric is within the next step's limit; " + describe(metric);
 }

@@ -13,65 +13,129 @@ void take_out(CohortCounts& counts, std::uint64_t& owed) noexcept {
   owed -= now;
 }
 
+bool is_complete(const ComparisonBuilder& builder, std::int64_t now_second) noexcept {
+  return builder.open().comparable() ||
+         now_second - builder.start_second() >= BlockBuilder::kMaxOpenSeconds;
+}
+
 }  // namespace
 
-BlockBuilder::BlockBuilder(std::int64_t now_second,
-                           std::uint64_t epoch,
-                           std::uint32_t step) noexcept {
-  block_.start_second = now_second;
-  block_.epoch = epoch;
-  block_.step = step;
-}
+// ---- One comparison
 
-void BlockBuilder::add(Cohort cohort, CohortCounts counts) noexcept {
+void ComparisonBuilder::add(Cohort cohort, CohortCounts counts, const Histogram* latency) noexcept {
   if (!is_version(cohort)) return;
-  CohortCounts& mine = cohort == Cohort::kCanary ? block_.canary : block_.stable;
+  const bool canary = cohort == Cohort::kCanary;
+  CohortCounts& mine = canary ? open_.canary : open_.stable;
   mine.n += counts.n;
   mine.bad += counts.bad;
+  if (latency == nullptr) return;
+  canary ? latency_.add_canary(*latency) : latency_.add_stable(*latency);
 }
 
-void BlockBuilder::add_duplicates(Cohort cohort, std::uint64_t count) noexcept {
+void ComparisonBuilder::add_duplicates(Cohort cohort, std::uint64_t count) noexcept {
   if (!is_version(cohort)) return;
   (cohort == Cohort::kCanary ? canary_duplicates_ : stable_duplicates_) += count;
 }
 
-std::optional<Block> BlockBuilder::tick(std::int64_t now_second) noexcept {
-  if (now_second <= block_.start_second) return std::nullopt;
-  settle_duplicates();
-  const bool too_long = now_second - block_.start_second >= kMaxOpenSeconds;
-  if (!block_.comparable() && !too_long) return std::nullopt;
-  return take(now_second);
+void ComparisonBuilder::settle(std::int64_t now_second) noexcept {
+  if (open_.canary.n > 0) latency_.canary_came(now_second);
+  take_out(open_.stable, stable_duplicates_);
+  take_out(open_.canary, canary_duplicates_);
+}
+
+Comparison ComparisonBuilder::take(std::int64_t now_second) {
+  Comparison closed = open_;
+  const std::int64_t length = std::max<std::int64_t>(0, now_second - start_second_);
+  closed.seconds = static_cast<std::uint32_t>(std::min<std::int64_t>(length, UINT32_MAX));
+  closed.latency = latency_.close(start_second_, now_second);
+  open_ = {};
+  start_second_ = std::max(now_second, start_second_);
+  return closed;
+}
+
+// ---- Blocks
+
+BlockBuilder::BlockBuilder(std::int64_t now_second, std::uint64_t epoch, std::uint32_t step)
+    : epoch_(epoch), step_(step), all_(now_second) {}
+
+void BlockBuilder::set_latency_rules(const LatencyRules& rules) noexcept {
+  rules_ = rules;
+  all_.latency().set_rules(rules);
+  for (ComparisonBuilder& route : routes_) route.latency().set_rules(rules);
+}
+
+void BlockBuilder::begin_run(std::size_t routes) {
+  all_.latency().begin_run();
+  if (routes != routes_.size()) {
+    routes_.assign(routes, ComparisonBuilder(all_.start_second()));
+    for (ComparisonBuilder& route : routes_) route.latency().set_rules(rules_);
+  }
+  for (ComparisonBuilder& route : routes_) route.latency().begin_run();
+}
+
+void BlockBuilder::add_route(std::size_t route,
+                             Cohort cohort,
+                             CohortCounts counts,
+                             const Histogram& latency) noexcept {
+  if (route < routes_.size()) routes_[route].add(cohort, counts, &latency);
+}
+
+void BlockBuilder::add_route_past(std::size_t route, const Histogram& stable) noexcept {
+  if (route < routes_.size()) routes_[route].latency().add_past(stable);
+}
+
+void BlockBuilder::add_route_duplicates(std::size_t route,
+                                        Cohort cohort,
+                                        std::uint64_t count) noexcept {
+  if (route < routes_.size()) routes_[route].add_duplicates(cohort, count);
+}
+
+std::optional<Block> BlockBuilder::tick(std::int64_t now_second) {
+  settle(now_second);
+  if (now_second <= all_.start_second() || !is_complete(all_, now_second)) return std::nullopt;
+  return take(now_second, false);
 }
 
 std::optional<Block> BlockBuilder::change(std::int64_t now_second,
                                           std::uint64_t epoch,
-                                          std::uint32_t step) noexcept {
-  settle_duplicates();
-  const Block closed = take(now_second);
-  block_.epoch = epoch;
-  block_.step = step;
+                                          std::uint32_t step) {
+  settle(now_second);
+  Block closed = take(now_second, true);
+  epoch_ = epoch;
+  step_ = step;
   // They belong to requests of the old table, which are no longer evidence.
-  stable_duplicates_ = 0;
-  canary_duplicates_ = 0;
+  all_.forget_duplicates();
+  for (ComparisonBuilder& route : routes_) route.forget_duplicates();
   if (!closed.comparable()) return std::nullopt;
   return closed;
 }
 
-void BlockBuilder::settle_duplicates() noexcept {
-  take_out(block_.stable, stable_duplicates_);
-  take_out(block_.canary, canary_duplicates_);
+Block BlockBuilder::open() const {
+  Block block;
+  block.start_second = all_.start_second();
+  block.epoch = epoch_;
+  block.step = step_;
+  block.stable = all_.open().stable;
+  block.canary = all_.open().canary;
+  return block;
 }
 
-Block BlockBuilder::take(std::int64_t now_second) noexcept {
-  Block closed = block_;
-  const std::int64_t length = std::max<std::int64_t>(0, now_second - block_.start_second);
-  closed.seconds = static_cast<std::uint32_t>(std::min<std::int64_t>(length, UINT32_MAX));
-  block_ = Block{.start_second = std::max(now_second, block_.start_second),
-                 .seconds = 0,
-                 .epoch = block_.epoch,
-                 .step = block_.step,
-                 .stable = {},
-                 .canary = {}};
+void BlockBuilder::settle(std::int64_t now_second) noexcept {
+  all_.settle(now_second);
+  for (ComparisonBuilder& route : routes_) route.settle(now_second);
+}
+
+Block BlockBuilder::take(std::int64_t now_second, bool with_open_routes) {
+  Block closed = open();
+  const Comparison all = all_.take(now_second);
+  closed.seconds = all.seconds;
+  closed.latency = all.latency;
+  for (std::size_t i = 0; i < routes_.size(); ++i) {
+    if (!with_open_routes && !is_complete(routes_[i], now_second)) continue;
+    const Comparison counts = routes_[i].take(now_second);
+    if (!counts.comparable()) continue;
+    closed.routes.push_back({static_cast<std::uint32_t>(i), counts});
+  }
   return closed;
 }
 

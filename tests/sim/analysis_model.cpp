@@ -53,6 +53,12 @@ double median(std::vector<double> values) {
 
 }  // namespace
 
+analysis::Settings errors_only() {
+  analysis::Settings settings;
+  settings.latency_quantiles.clear();
+  return settings;
+}
+
 std::uint64_t poisson(Random& random, double mean) {
   if (mean <= 0) return 0;
   return mean < 10 ? poisson_small(random, mean) : poisson_large(random, mean);

@@ -23,10 +23,13 @@ struct World {
   double canary_rate = 0;
 };
 
+// The defaults, but latency is not judged: these worlds have none.
+[[nodiscard]] analysis::Settings errors_only();
+
 struct Scenario {
   // The world at a second of the rollout, at a weight (0 to 1).
   std::function<World(std::int64_t second, double weight)> world;
-  analysis::Settings settings;
+  analysis::Settings settings = errors_only();
   std::vector<unsigned> steps_percent = {1, 5, 10, 25, 100};
   std::int64_t min_duration_seconds = 10;
   std::int64_t horizon_seconds = 3600;

@@ -7,11 +7,16 @@
 // canary build, or `retry`, starts a new Analyzer.
 //
 // Order at a raise: weight_increased(), then begin_step(), then blocks of the new weight.
+//
+// Blocks come from a stats::BlockBuilder that was given latency_rules() of the same settings and
+// step; without them latency is silent, and a required metric that is silent is never accepted
+// (judge errors alone with Settings::latency_quantiles empty).
 // Thread rule: none of its own; control owns it. absorb() takes a few microseconds a metric.
 #pragma once
 
 #include "canaryd/analysis/accounts.hpp"
 #include "canaryd/analysis/metric.hpp"
+#include "canaryd/analysis/panel.hpp"
 #include "canaryd/analysis/settings.hpp"
 #include "canaryd/analysis/verdict.hpp"
 #include "canaryd/base/strong.hpp"
@@ -53,36 +58,40 @@ class Analyzer {
   [[nodiscard]] Verdict evaluate() const;
 
   [[nodiscard]] std::span<const Metric> metrics() const noexcept { return metrics_; }
-  // ln of the capital: of a metric's account R, of its account A, of all metrics' R together.
+  [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
+  // ln of the capital: of a metric's account R, of its account A, of all metrics' R together; then
+  // of the whole, in which the routes' own accounts share half, when there are several.
   [[nodiscard]] double ln_rollback(std::size_t metric) const noexcept;
   [[nodiscard]] double ln_accept(std::size_t metric) const noexcept;
   [[nodiscard]] double ln_total() const noexcept;
+  [[nodiscard]] double ln_all() const noexcept;
   [[nodiscard]] double rollback_boundary() const noexcept;
   [[nodiscard]] double accept_boundary() const noexcept;
 
   friend bool operator==(const Analyzer&, const Analyzer&) = default;
 
  private:
-  struct MetricAccounts {
-    RollbackAccount rollback;
-    AcceptAccount accept;
-    MetricCounts step;  // Sums over the step.
-    std::uint64_t step_seconds = 0;
-    friend bool operator==(const MetricAccounts&, const MetricAccounts&) = default;
+  // What worked against the canary when R reached its boundary.
+  struct Failure {
+    std::size_t metric = 0;
+    std::optional<std::size_t> route;
+    friend bool operator==(const Failure&, const Failure&) = default;
   };
 
   [[nodiscard]] MetricReport report(std::size_t metric) const;
   [[nodiscard]] Reason hold_reason() const noexcept;
-  [[nodiscard]] std::size_t worst_metric() const noexcept;
+  [[nodiscard]] Failure worst() const noexcept;
 
   Settings settings_;
+  StepTarget target_;  // Before what is made with it.
   std::vector<Metric> metrics_;
-  std::vector<MetricAccounts> accounts_;
-  StepTarget target_;
+  Panel all_;                          // All routes together.
+  std::vector<Panel> routes_;          // Index: Settings::routes; empty with fewer than two.
+  std::vector<AcceptAccount> accept_;  // By metric.
   // Why there is nothing to compare: from the last block, or before the first of a step.
   Reason data_ = Reason::kNoTraffic;
   bool begun_ = false;
-  std::optional<std::size_t> failed_;  // The metric that was worst when R reached its boundary.
+  std::optional<Failure> failed_;
 };
 
 }  // namespace canaryd::analysis

@@ -1,12 +1,14 @@
-// A metric: something of which a response is good or bad, judged by comparing the cohorts. Errors
-// today; latency quantiles (bad: slower than a threshold) and feedback (bad: the share of a vote)
-// are further rows of the same table and need no other code in this room than how they read a
-// block. Pure; plain values.
+// A metric: something of which a response is good or bad, judged by comparing the cohorts: errors,
+// and latency quantiles (bad: slower than a threshold, see stats/latency.hpp). Pure; plain values.
 #pragma once
 
 #include "canaryd/analysis/settings.hpp"
+#include "canaryd/base/strong.hpp"
 #include "canaryd/stats/block.hpp"
+#include "canaryd/stats/latency.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -29,20 +31,30 @@ struct MetricCounts {
 };
 
 struct Metric {
-  std::string_view name;  // Static text: "errors".
+  std::string_view name;  // Static text: "errors", "latency_p50", "latency_p99.9".
   // Share of the capital that bets on this metric. The weights sum to at most 1; what no metric
   // holds stays as it is.
   double weight = 0;
   Tolerance tolerance;
   // A step is accepted only when every required metric accepts; the others can only roll back.
   bool required = true;
-  MetricCounts (*take)(const stats::Block& block) = nullptr;
+  // Of the responses' latency; none: the metric is errors.
+  std::optional<stats::LatencyQuantile> quantile;
   friend bool operator==(const Metric&, const Metric&) = default;
 };
 
-// Half of the capital is for errors, the other half is for latency.
+// Half of the capital is for errors; the latency quantiles share the other half equally.
 inline constexpr double kErrorsWeight = 0.5;
+inline constexpr double kLatencyWeight = 0.5;
 
+// Errors first, then the quantiles in their order.
 [[nodiscard]] std::vector<Metric> make_metrics(const Settings& settings);
+
+// How the block builder cuts blocks for these settings (BlockBuilder::set_latency_rules), in the
+// step whose acceptance leads to `next_weight`, above 0.
+[[nodiscard]] stats::LatencyRules latency_rules(const Settings& settings, BasisPoints next_weight);
+
+// A quantile that is not judged in the block (not known yet, or warming up) is silent.
+[[nodiscard]] MetricCounts take(const Metric& metric, const stats::Comparison& comparison) noexcept;
 
 }  // namespace canaryd::analysis

@@ -6,9 +6,11 @@
 #pragma once
 
 #include "canaryd/base/clock.hpp"
+#include "canaryd/stats/latency.hpp"
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace canaryd::analysis {
@@ -47,8 +49,20 @@ struct ErrorClasses {
   friend bool operator==(const ErrorClasses&, const ErrorClasses&) = default;
 };
 
+// A canary response is slow if it took longer than the stable's quantile by more than `stretch` and
+// by more than `floor`; and the share of slow responses may be worse by the rest.
+struct LatencyTolerance {
+  double stretch = 0.10;                          // A fraction, >= 0.
+  Duration floor = std::chrono::milliseconds(1);  // >= 0.
+  double relative = 0.05;
+  double absolute = 0.001;
+  [[nodiscard]] Tolerance share() const noexcept { return {relative, absolute}; }
+  friend bool operator==(const LatencyTolerance&, const LatencyTolerance&) = default;
+};
+
 struct Tolerances {
   Tolerance errors;
+  LatencyTolerance latency;
   friend bool operator==(const Tolerances&, const Tolerances&) = default;
 };
 
@@ -59,6 +73,12 @@ struct Settings {
   // Odds that a step is taken although the canary is beyond that step's limit. In (0, 0.5].
   double false_accept = 0.05;
   Tolerances tolerance;
+  // Which quantiles of the latency are judged: rising, none twice. All but p99.9 are required for
+  // acceptance. Empty: latency is not judged.
+  std::vector<stats::LatencyQuantile> latency_quantiles = {stats::LatencyQuantile::kP50,
+                                                           stats::LatencyQuantile::kP90,
+                                                           stats::LatencyQuantile::kP99,
+                                                           stats::LatencyQuantile::kP999};
   // The most that one second may add to a bet of the rollback account, in nats (1.5: a factor
   // of 4.5). Above 0.
   double burst_guard = 1.5;
@@ -67,6 +87,10 @@ struct Settings {
   // first.
   Duration warm_up = std::chrono::seconds(30);
   ErrorClasses errors;
+  // Names of the routes that are judged on their own as well, so that one broken endpoint is found
+  // and named; at most kMaxRoutes. With fewer than two the sum says it all, and it stays empty.
+  std::vector<std::string> routes;
+  static constexpr std::size_t kMaxRoutes = 64;
   friend bool operator==(const Settings&, const Settings&) = default;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "canaryd/base/clock.hpp"
+#include "canaryd/stats/latency.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -41,6 +42,7 @@ struct MetricReport {
   std::string_view name;
   MetricState state = MetricState::kOpen;
   bool required = true;
+  std::optional<stats::LatencyQuantile> quantile;  // None: errors.
   double stable_n = 0;
   double canary_n = 0;
   double stable_bad = 0;
@@ -50,6 +52,9 @@ struct MetricReport {
   std::optional<double> stable_rate;
   std::optional<double> canary_rate;
   std::optional<double> tolerated_rate;  // (1 + relative) * stable_rate + absolute.
+  // Latency only: a response of stable, of the canary that took longer was "bad" in the last block.
+  std::optional<Duration> stable_slow_after;
+  std::optional<Duration> canary_slow_after;
   // How far each account is on its way to the boundary: 0 to 1. Rollback 1: this metric alone is
   // enough.
   double rollback_evidence = 0;
@@ -60,6 +65,13 @@ struct MetricReport {
   friend bool operator==(const MetricReport&, const MetricReport&) = default;
 };
 
+// One route of several, judged by its own traffic.
+struct RouteReport {
+  std::string name;
+  MetricReport metric;  // The worst one; account A is not kept by route.
+  friend bool operator==(const RouteReport&, const RouteReport&) = default;
+};
+
 struct Verdict {
   Decision decision = Decision::kHold;
   Reason reason = Reason::kNoTraffic;
@@ -67,8 +79,10 @@ struct Verdict {
   // Index in metrics.
   std::size_t deciding = 0;
   std::vector<MetricReport> metrics;
-  // All metrics together: ln(total capital), and as a share of the way to ln(1 / false_rollback), 0
-  // to 1.
+  // Rollback: the route that is to blame, when its own traffic says more than the sum of all does.
+  std::optional<RouteReport> route;
+  // All metrics and routes together: ln(total capital), and as a share of the way to ln(1 /
+  // false_rollback), 0 to 1.
   double ln_total = 0;
   double rollback_evidence = 0;
   // The canary's share of the step's requests; a large gap to the weight is a routing fault, to be
@@ -79,8 +93,13 @@ struct Verdict {
 
 // "4.1 %": two digits that matter, no trailing zeros; "100 %".
 [[nodiscard]] std::string format_rate(double rate);
-// "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %", or that there is nothing to compare yet.
+// "latency p99": a metric's name for people.
+[[nodiscard]] std::string title(const MetricReport& report);
+// "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %", or that there is nothing to compare yet;
+// "latency p99 canary 4.1 % over 97 ms vs stable 1 % over 88 ms, tolerated 1.2 %".
 [[nodiscard]] std::string describe_rates(const MetricReport& report);
+// Of what decides, the route named if one is to blame: "route pay: errors canary 52 % vs ...".
+[[nodiscard]] std::string describe_rates(const Verdict& verdict);
 // "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %, after 212 canary requests (6.1 s)".
 [[nodiscard]] std::string describe(const MetricReport& report, Duration elapsed);
 // The same with the seconds of the step's blocks.

@@ -9,9 +9,13 @@
 #pragma once
 
 #include "canaryd/base/strong.hpp"
+#include "canaryd/stats/histogram.hpp"
+#include "canaryd/stats/latency.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace canaryd::stats {
 
@@ -21,8 +25,26 @@ struct CohortCounts {
   friend bool operator==(const CohortCounts&, const CohortCounts&) = default;
 };
 
-// Later metrics (slow requests per latency threshold) become further members; a row without them
-// reads as silent.
+// What both cohorts did at the same time: on all routes of a rollout, or on one.
+struct Comparison {
+  std::uint32_t seconds = 0;
+  CohortCounts stable;
+  CohortCounts canary;
+  LatencyCounts latency{};
+  // Both cohorts had traffic.
+  [[nodiscard]] bool comparable() const noexcept { return stable.n > 0 && canary.n > 0; }
+  friend bool operator==(const Comparison&, const Comparison&) = default;
+};
+
+// One route, for rollouts with several. It has blocks of its own, which may be older than the
+// rollout's that they come with: a quiet route waits for both cohorts, as the rollout does.
+struct RouteComparison {
+  std::uint32_t route = 0;  // Index in analysis::Settings::routes.
+  Comparison counts;
+  friend bool operator==(const RouteComparison&, const RouteComparison&) = default;
+};
+
+// A row without latency or routes (of an older version) reads as silent there.
 struct Block {
   std::int64_t start_second = 0;
   std::uint32_t seconds = 0;  // 0: closed by a change of weight within its first second.
@@ -30,6 +52,8 @@ struct Block {
   std::uint32_t step = 0;
   CohortCounts stable;
   CohortCounts canary;
+  LatencyCounts latency{};
+  std::vector<RouteComparison> routes{};  // Those that are comparable, by index.
 
   // Both cohorts had traffic. A block that is not comparable moves no account; it only says what
   // was missing.
@@ -37,40 +61,92 @@ struct Block {
   friend bool operator==(const Block&, const Block&) = default;
 };
 
+// Gathers one comparison after another.
+class ComparisonBuilder {
+ public:
+  explicit ComparisonBuilder(std::int64_t now_second) noexcept
+      : start_second_(now_second), latency_(now_second) {}
+
+  void add(Cohort cohort, CohortCounts counts, const Histogram* latency) noexcept;
+  void add_duplicates(Cohort cohort, std::uint64_t count) noexcept;
+  void forget_duplicates() noexcept { stable_duplicates_ = canary_duplicates_ = 0; }
+  [[nodiscard]] LatencyCutter& latency() noexcept { return latency_; }
+
+  // Takes out the duplicates that are here by now.
+  void settle(std::int64_t now_second) noexcept;
+  // What has gathered; the latency is not cut yet.
+  [[nodiscard]] const Comparison& open() const noexcept { return open_; }
+  [[nodiscard]] std::int64_t start_second() const noexcept { return start_second_; }
+  // Closes it and begins the next.
+  [[nodiscard]] Comparison take(std::int64_t now_second);
+
+ private:
+  std::int64_t start_second_;
+  Comparison open_;
+  LatencyCutter latency_;
+  std::uint64_t stable_duplicates_ = 0;
+  std::uint64_t canary_duplicates_ = 0;
+};
+
 class BlockBuilder {
  public:
   // A block that lacks one cohort is kept open this long, then given up.
   static constexpr std::int64_t kMaxOpenSeconds = 60;
 
-  BlockBuilder(std::int64_t now_second, std::uint64_t epoch, std::uint32_t step) noexcept;
+  BlockBuilder(std::int64_t now_second, std::uint64_t epoch, std::uint32_t step);
 
-  // What came since the last reading, of this builder's epoch only.
-  void add(Cohort cohort, CohortCounts counts) noexcept;
+  // How latency is judged in the blocks that begin from here on: call it after the constructor and
+  // after each change(). Without it latency is not judged.
+  void set_latency_rules(const LatencyRules& rules) noexcept;
+  // Another run follows, with so many routes of its own account (0: none). Before change(). Its
+  // canary warms up anew; what is known of the stable's latency stays.
+  void begin_run(std::size_t routes);
+
+  // What came since the last reading, of this builder's epoch only; `latency` of those among the
+  // judged requests that did not fail.
+  void add(Cohort cohort, CohortCounts counts) noexcept { all_.add(cohort, counts, nullptr); }
+  void add(Cohort cohort, CohortCounts counts, const Histogram& latency) noexcept {
+    all_.add(cohort, counts, &latency);
+  }
+  // The same once more for the route that they came by; an unknown route is ignored.
+  void add_route(std::size_t route,
+                 Cohort cohort,
+                 CohortCounts counts,
+                 const Histogram& latency) noexcept;
+  // The stable's responses of other epochs, and before the rollout began: thresholds are learned
+  // from them as well.
+  void add_past(const Histogram& stable) noexcept { all_.latency().add_past(stable); }
+  void add_route_past(std::size_t route, const Histogram& stable) noexcept;
   // Failures that the collector found to be duplicates: each takes one request and one failure out
   // of the evidence. What is not in the open block yet (or was in the last one) is taken from the
   // next failures.
-  void add_duplicates(Cohort cohort, std::uint64_t count) noexcept;
+  void add_duplicates(Cohort cohort, std::uint64_t count) noexcept {
+    all_.add_duplicates(cohort, count);
+  }
+  void add_route_duplicates(std::size_t route, Cohort cohort, std::uint64_t count) noexcept;
 
   // Call once a second, after add(). Gives a block to absorb when one is complete: comparable, or,
   // after kMaxOpenSeconds, one that is not.
-  [[nodiscard]] std::optional<Block> tick(std::int64_t now_second) noexcept;
+  [[nodiscard]] std::optional<Block> tick(std::int64_t now_second);
 
   // A change of weight (a new table) closes the block; what is not comparable is given up. The next
   // block begins.
   [[nodiscard]] std::optional<Block> change(std::int64_t now_second,
                                             std::uint64_t epoch,
-                                            std::uint32_t step) noexcept;
+                                            std::uint32_t step);
 
-  // The open block as it stands, for reports.
-  [[nodiscard]] const Block& open() const noexcept { return block_; }
+  // The open block as it stands, for reports; without latency and routes.
+  [[nodiscard]] Block open() const;
 
  private:
-  void settle_duplicates() noexcept;
-  Block take(std::int64_t now_second) noexcept;
+  void settle(std::int64_t now_second) noexcept;
+  Block take(std::int64_t now_second, bool with_open_routes);
 
-  Block block_;
-  std::uint64_t stable_duplicates_ = 0;
-  std::uint64_t canary_duplicates_ = 0;
+  std::uint64_t epoch_;
+  std::uint32_t step_;
+  LatencyRules rules_;
+  ComparisonBuilder all_;
+  std::vector<ComparisonBuilder> routes_;
 };
 
 }  // namespace canaryd::stats

@@ -24,8 +24,15 @@ stats::Block block(std::uint64_t canary_n,
   return result;
 }
 
+// Latency has tests of its own (latency_test.cpp).
+Settings errors_only() {
+  Settings settings;
+  settings.latency_quantiles.clear();
+  return settings;
+}
+
 Analyzer begun(unsigned next_percent) {
-  Analyzer analyzer{Settings{}};
+  Analyzer analyzer{errors_only()};
   analyzer.begin_step({.next_weight = BasisPoints(next_percent * 100), .has_control = true});
   return analyzer;
 }
@@ -124,13 +131,13 @@ TEST(Analyzer, OneSidedTrafficMovesNothingForEver) {
     analyzer.absorb(block(0, 500, 0, 400));
     analyzer.absorb(block(5, 0, 5, 0));
   }
-  EXPECT_DOUBLE_EQ(analyzer.ln_rollback(0), Analyzer{Settings{}}.ln_rollback(0));
+  EXPECT_DOUBLE_EQ(analyzer.ln_rollback(0), Analyzer{errors_only()}.ln_rollback(0));
   EXPECT_NEAR(analyzer.ln_accept(0), 0, kExact);
   EXPECT_EQ(analyzer.evaluate().decision, Decision::kHold);
 }
 
 TEST(Analyzer, AHoldSaysWhatIsMissing) {
-  Analyzer analyzer{Settings{}};
+  Analyzer analyzer{errors_only()};
   EXPECT_EQ(analyzer.evaluate().reason, Reason::kNoTraffic);
   analyzer.begin_step({.next_weight = BasisPoints(500), .has_control = true});
   EXPECT_EQ(analyzer.evaluate().reason, Reason::kNoTraffic);
@@ -205,7 +212,7 @@ TEST(Analyzer, ANewStepForgetsAcceptanceButNotTheEvidenceAgainst) {
 TEST(Analyzer, ReplayingTheRowsGivesTheSameBits) {
   const auto run = [] {
     Random random(17);
-    Analyzer analyzer{Settings{}};
+    Analyzer analyzer{errors_only()};
     for (const unsigned next : {5U, 10U, 25U, 100U}) {
       if (next != 5) analyzer.weight_increased();
       analyzer.begin_step({.next_weight = BasisPoints(next * 100), .has_control = true});

@@ -1,0 +1,124 @@
+// Which responses of a block count as slow (docs/statistics.md, "Latency"). A latency quantile is
+// judged like an error rate: a response is "bad" for it if it took longer than a threshold, the
+// stable's own quantile over *earlier* blocks. So the thresholds of a block are fixed before it
+// begins, and what hits both cohorts alike cancels out as it does for errors.
+//
+// Units: buckets of stats/histogram.hpp. Thread rule: plain values.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/stats/histogram.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace canaryd::stats {
+
+enum class LatencyQuantile : std::uint8_t { kP50, kP90, kP99, kP999 };
+inline constexpr std::size_t kLatencyQuantiles = 4;
+inline constexpr std::array<double, kLatencyQuantiles> kQuantileRanks = {0.5, 0.9, 0.99, 0.999};
+
+// One quantile in one block.
+struct SlowCounts {
+  // The stable's quantile is in this bucket: a stable response above it is slow.
+  std::uint16_t threshold = 0;
+  // A canary response above this one is slow, by the tolerance and by the next step's wider limit;
+  // threshold <= limit <= limit_next. 0: the quantile is not judged in this block.
+  std::uint16_t limit = 0;
+  std::uint16_t limit_next = 0;
+  std::uint64_t stable_slow = 0;
+  std::uint64_t canary_slow = 0;
+  std::uint64_t canary_slow_next = 0;
+
+  [[nodiscard]] bool judged() const noexcept { return limit > 0; }
+  friend bool operator==(const SlowCounts&, const SlowCounts&) = default;
+};
+
+// What the latency metrics take from one block: judged responses that did not fail.
+struct LatencyCounts {
+  std::uint64_t stable_n = 0;
+  std::uint64_t canary_n = 0;
+  std::array<SlowCounts, kLatencyQuantiles> slow{};
+
+  [[nodiscard]] bool judged() const noexcept;
+  friend bool operator==(const LatencyCounts&, const LatencyCounts&) = default;
+};
+
+// How blocks are cut into fast and slow; the defaults judge no quantile.
+struct LatencyRules {
+  std::array<bool, kLatencyQuantiles> judged{};  // Index: LatencyQuantile.
+  // Slower by this fraction is fine, rounded to buckets of 5 % and at least one. Above -1.
+  double stretch = 0.10;
+  // Slower by this much is fine too: nothing below it is told apart. Not negative.
+  Duration floor{};
+  // Latency is left out so long after the canary's first request of the run.
+  std::int64_t warm_up_seconds = 30;
+  // The weight that accepting the step leads to, in (0, 1]: at a small one a slower canary harms
+  // few, so the limit for acceptance is up to four times as far away.
+  double next_weight = 1;
+  friend bool operator==(const LatencyRules&, const LatencyRules&) = default;
+};
+
+// The limits for a threshold; counts are 0.
+[[nodiscard]] SlowCounts latency_limits(std::size_t threshold, const LatencyRules& rules);
+
+// Where a block was cut: longer than this is slow for the canary.
+[[nodiscard]] Duration slow_after(std::size_t limit);
+
+// The stable's quantiles, learned from all its traffic, before the rollout as well. A quantile is
+// known from 20 / (1 - q) responses on (40, 200, 2000 and 20,000) and then stays known. What was
+// learned counts half every 10 minutes, so that the thresholds follow the service.
+class LatencyThresholds {
+ public:
+  static constexpr std::int64_t kHalvingSeconds = 600;
+
+  explicit LatencyThresholds(std::int64_t now_second) noexcept : halved_second_(now_second) {}
+
+  // Responses of blocks that are closed. Seconds do not fall.
+  void learn(const Histogram& stable, std::int64_t now_second);
+  // The bucket that holds the quantile.
+  [[nodiscard]] std::optional<std::size_t> bucket(LatencyQuantile quantile) const noexcept {
+    return buckets_[static_cast<std::size_t>(quantile)];
+  }
+
+ private:
+  Histogram seen_;
+  std::int64_t halved_second_;
+  std::array<std::optional<std::size_t>, kLatencyQuantiles> buckets_{};
+};
+
+// Fills the latency part of blocks.
+class LatencyCutter {
+ public:
+  explicit LatencyCutter(std::int64_t now_second) noexcept : thresholds_(now_second) {}
+
+  // For blocks that begin from here on.
+  void set_rules(const LatencyRules& rules) noexcept { rules_ = rules; }
+  // A new run: its canary's first request is to come.
+  void begin_run() noexcept { warm_second_.reset(); }
+  // Once and for all of a run, when its canary has had a request.
+  void canary_came(std::int64_t now_second) noexcept {
+    if (!warm_second_) warm_second_ = now_second + rules_.warm_up_seconds;
+  }
+
+  // Responses for the open block.
+  void add_stable(const Histogram& responses) noexcept { stable_ += responses; }
+  void add_canary(const Histogram& responses) noexcept { canary_ += responses; }
+  // Responses of stable that belong to no block: they are only learned from.
+  void add_past(const Histogram& responses) noexcept { past_ += responses; }
+
+  // Cuts the block that began at `start_second`, learns from it, and begins the next.
+  [[nodiscard]] LatencyCounts close(std::int64_t start_second, std::int64_t now_second);
+
+ private:
+  LatencyThresholds thresholds_;
+  LatencyRules rules_;
+  Histogram stable_;
+  Histogram canary_;
+  Histogram past_;
+  std::optional<std::int64_t> warm_second_;  // Blocks that begin earlier are not judged.
+};
+
+}  // namespace canaryd::stats

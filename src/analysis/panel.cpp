@@ -1,0 +1,117 @@
+#include "canaryd/analysis/panel.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace canaryd::analysis {
+namespace {
+
+std::optional<double> rate(double bad, double n) {
+  if (n <= 0) return std::nullopt;
+  return bad / n;
+}
+
+void add(MetricCounts& sum, const MetricCounts& counts) {
+  sum.stable_n += counts.stable_n;
+  sum.canary_n += counts.canary_n;
+  sum.stable_bad += counts.stable_bad;
+  sum.canary_bad += counts.canary_bad;
+  sum.canary_bad_next += counts.canary_bad_next;
+}
+
+}  // namespace
+
+Panel::Panel(std::span<const Metric> metrics, const Settings& settings) {
+  entries_.reserve(metrics.size());
+  for (const Metric& metric : metrics) {
+    entries_.push_back({.rollback = RollbackAccount(metric.tolerance, settings.burst_guard),
+                        .step = {},
+                        .step_seconds = 0,
+                        .last = {}});
+  }
+}
+
+void Panel::begin_step() noexcept {
+  for (Entry& entry : entries_) {
+    entry.step = {};
+    entry.step_seconds = 0;
+  }
+}
+
+void Panel::weight_increased() noexcept {
+  for (Entry& entry : entries_) entry.rollback.weight_increased();
+}
+
+std::vector<MetricCounts> Panel::absorb(std::span<const Metric> metrics,
+                                        const stats::Comparison& comparison) {
+  std::vector<MetricCounts> taken;
+  taken.reserve(entries_.size());
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    const MetricCounts counts = take(metrics[i], comparison);
+    taken.push_back(counts);
+    if (counts.silent()) continue;
+    Entry& entry = entries_[i];
+    entry.rollback.absorb(counts, comparison.seconds);
+    add(entry.step, counts);
+    entry.step_seconds += comparison.seconds;
+    if (const auto& quantile = metrics[i].quantile) {
+      const stats::SlowCounts& slow = comparison.latency.slow[static_cast<std::size_t>(*quantile)];
+      entry.last = {
+          .threshold = slow.threshold, .limit = slow.limit, .limit_next = slow.limit_next};
+    }
+  }
+  return taken;
+}
+
+double Panel::ln_total(std::span<const Metric> metrics) const noexcept {
+  double idle = 1;
+  for (const Metric& metric : metrics) idle -= metric.weight;
+  double total = std::log(std::max(idle, 0.0));
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    total = log_sum(total, std::log(metrics[i].weight) + ln_rollback(i));
+  }
+  return total;
+}
+
+std::size_t Panel::worst_metric(std::span<const Metric> metrics) const noexcept {
+  std::size_t worst = 0;
+  for (std::size_t i = 1; i < metrics.size(); ++i) {
+    const bool worse = std::log(metrics[i].weight) + ln_rollback(i) >
+                       std::log(metrics[worst].weight) + ln_rollback(worst);
+    if (worse) worst = i;
+  }
+  return worst;
+}
+
+MetricReport Panel::report(std::span<const Metric> metrics,
+                           std::size_t index,
+                           double rollback_boundary) const {
+  const Metric& metric = metrics[index];
+  const Entry& entry = entries_[index];
+  MetricReport report;
+  report.name = metric.name;
+  report.required = metric.required;
+  report.quantile = metric.quantile;
+  report.stable_n = entry.step.stable_n;
+  report.canary_n = entry.step.canary_n;
+  report.stable_bad = entry.step.stable_bad;
+  report.canary_bad = entry.step.canary_bad;
+  report.seconds = entry.step_seconds;
+  report.stable_rate = rate(report.stable_bad, report.stable_n);
+  report.canary_rate = rate(report.canary_bad, report.canary_n);
+  if (report.stable_rate) {
+    report.tolerated_rate =
+        (1 + metric.tolerance.relative) * *report.stable_rate + metric.tolerance.absolute;
+  }
+  if (entry.last.judged()) {
+    report.stable_slow_after = stats::slow_after(entry.last.threshold);
+    report.canary_slow_after = stats::slow_after(entry.last.limit);
+  }
+  // What the total would be if this metric alone had anything to say.
+  const double alone = log_sum(std::log(std::max(1 - metric.weight, 0.0)),
+                               std::log(metric.weight) + ln_rollback(index));
+  report.rollback_evidence = std::clamp(alone / rollback_boundary, 0.0, 1.0);
+  return report;
+}
+
+}  // namespace canaryd::analysis

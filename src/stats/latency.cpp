@@ -1,0 +1,87 @@
+#include "canaryd/stats/latency.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace canaryd::stats {
+namespace {
+
+constexpr double kSamplesBeyond = 20;
+constexpr double kWidestStretch = 4;
+
+// Every quantile's rank needs this many responses before it means anything.
+std::uint64_t samples_needed(double rank) noexcept {
+  return static_cast<std::uint64_t>(std::llround(kSamplesBeyond / (1 - rank)));
+}
+
+std::uint16_t clamped(std::size_t bucket) noexcept {
+  return static_cast<std::uint16_t>(std::min(bucket, kLatencyBuckets - 1));
+}
+
+Histogram halved(const Histogram& from) noexcept {
+  Histogram result;
+  for (std::size_t k = 0; k < kLatencyBuckets; ++k) result.add_bucket(k, from.bucket(k) / 2);
+  return result;
+}
+
+}  // namespace
+
+bool LatencyCounts::judged() const noexcept {
+  return std::any_of(slow.begin(), slow.end(), [](const SlowCounts& one) { return one.judged(); });
+}
+
+SlowCounts latency_limits(std::size_t threshold, const LatencyRules& rules) {
+  const double buckets = std::round(std::log1p(rules.stretch) / std::log(kLatencyGrowth));
+  const double stretch = std::clamp(buckets, 1.0, static_cast<double>(kLatencyBuckets));
+  const double wider = std::min(kWidestStretch, 1 / rules.next_weight);
+  const std::size_t floor = latency_bucket(latency_bucket_start(threshold + 1) + rules.floor);
+  const auto beyond = [&](double by) {
+    return clamped(std::max(threshold + static_cast<std::size_t>(std::llround(by)), floor));
+  };
+  SlowCounts limits;
+  limits.threshold = clamped(threshold);
+  limits.limit = beyond(stretch);
+  limits.limit_next = beyond(stretch * wider);
+  return limits;
+}
+
+Duration slow_after(std::size_t limit) {
+  return latency_bucket_start(limit + 1);
+}
+
+void LatencyThresholds::learn(const Histogram& stable, std::int64_t now_second) {
+  if (now_second - halved_second_ >= kHalvingSeconds) {
+    seen_ = halved(seen_);
+    halved_second_ = now_second;
+  }
+  seen_ += stable;
+  const std::uint64_t total = seen_.total();
+  for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+    if (total < samples_needed(kQuantileRanks[q])) continue;
+    buckets_[q] = seen_.quantile_bucket(kQuantileRanks[q]);
+  }
+}
+
+LatencyCounts LatencyCutter::close(std::int64_t start_second, std::int64_t now_second) {
+  LatencyCounts counts;
+  const bool warm = rules_.warm_up_seconds == 0 || (warm_second_ && start_second >= *warm_second_);
+  if (warm) {
+    counts.stable_n = stable_.total();
+    counts.canary_n = canary_.total();
+    for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+      const auto threshold = thresholds_.bucket(static_cast<LatencyQuantile>(q));
+      if (!rules_.judged[q] || !threshold) continue;
+      SlowCounts& slow = counts.slow[q];
+      slow = latency_limits(*threshold, rules_);
+      slow.stable_slow = stable_.above(slow.threshold);
+      slow.canary_slow = canary_.above(slow.limit);
+      slow.canary_slow_next = canary_.above(slow.limit_next);
+    }
+  }
+  past_ += stable_;
+  thresholds_.learn(past_, now_second);
+  stable_ = canary_ = past_ = {};
+  return counts;
+}
+
+}  // namespace canaryd::stats
