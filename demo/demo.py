@@ -105,7 +105,9 @@ rollouts:
     cohort: {{keys: [{{header: X-User-Id}}]}}
     steps:
 {steps}
-    analysis: {{tolerance: {{errors: {{absolute: 1}}}}}}   # one request in a hundred more may fail
+    analysis:   # one request in a hundred more may fail, or be slow; the default of 30 s is for real services
+      tolerance: {{errors: {{absolute: 1}}, latency: {{absolute: 1}}}}
+      warm_up: 5s
     circuit: {{consecutive_failures: 0}}   # it would suspend the bad version at once; here the evidence shall speak
     bake: {{duration: 0s}}
 routes: [{{name: shop, match: {{path_prefix: /}}, rollout: shop}}]

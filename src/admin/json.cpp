@@ -110,6 +110,11 @@ json::value metric_to_json(const control::MetricView& metric) {
   object["stable"] = or_null(metric.stable);
   object["canary"] = or_null(metric.canary);
   object["tolerated"] = or_null(metric.tolerated);
+  if (metric.slow) {
+    object["slow"] = {{"stable", or_null(metric.slow->stable)},
+                      {"canary", or_null(metric.slow->canary)},
+                      {"tolerated", or_null(metric.slow->tolerated)}};
+  }
   if (metric.rollback_evidence || metric.accept_evidence) {
     object["evidence"] = {{"rollback", or_null(metric.rollback_evidence)},
                           {"accept", or_null(metric.accept_evidence)}};

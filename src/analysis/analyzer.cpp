@@ -11,6 +11,7 @@ namespace {
 // So that a guess of centuries is not turned into a number that no type holds.
 constexpr double kMostRequests = 1e15;
 constexpr double kMostSeconds = 86400.0 * 10000;
+constexpr double kNearlyAll = 0.7;
 
 std::optional<double> share(double part, double rest) {
   if (part + rest <= 0) return std::nullopt;
@@ -19,6 +20,14 @@ std::optional<double> share(double part, double rest) {
 
 double toward(double ln_capital, double boundary) {
   return std::clamp(ln_capital / boundary, 0.0, 1.0);
+}
+
+// How much of what is bad of the canary came by one route, beyond that route's part of its
+// requests: 0, as much as elsewhere; 1, all of it.
+double concentration(const MetricCounts& all, const MetricCounts& route) noexcept {
+  if (all.canary_bad <= 0 || route.canary_n >= all.canary_n) return 0;
+  const double requests = route.canary_n / all.canary_n;
+  return (route.canary_bad / all.canary_bad - requests) / (1 - requests);
 }
 
 std::vector<AcceptAccount> accept_accounts(std::span<const Metric> metrics, StepTarget target) {
@@ -104,17 +113,21 @@ double Analyzer::ln_all() const noexcept {
   return sum;
 }
 
-// A route is named when its own traffic says more against the canary than all traffic together.
+// A route is named when its own traffic says more against the canary than all traffic together, or
+// says enough, and nearly all that is bad came by it.
 Analyzer::Failure Analyzer::worst() const noexcept {
-  Failure failure{all_.worst_metric(metrics_), std::nullopt};
-  double most = ln_total();
-  for (std::size_t i = 0; i < routes_.size(); ++i) {
-    const double own = routes_[i].ln_total(metrics_);
-    if (own <= most) continue;
-    most = own;
-    failure = {routes_[i].worst_metric(metrics_), i};
+  const Failure all{all_.worst_metric(metrics_), std::nullopt};
+  if (routes_.empty()) return all;
+  std::size_t worst = 0;
+  for (std::size_t i = 1; i < routes_.size(); ++i) {
+    if (routes_[i].ln_total(metrics_) > routes_[worst].ln_total(metrics_)) worst = i;
   }
-  return failure;
+  const Panel& route = routes_[worst];
+  const double own = route.ln_total(metrics_);
+  const std::size_t metric = route.worst_metric(metrics_);
+  const bool enough = own >= rollback_boundary() / 2 &&
+                      concentration(all_.sums(metric), route.sums(metric)) >= kNearlyAll;
+  return own > ln_total() || enough ? Failure{metric, worst} : all;
 }
 
 MetricReport Analyzer::report(std::size_t index) const {

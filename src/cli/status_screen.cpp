@@ -229,10 +229,13 @@ Row error_row(JsonView rollout) {
 Row latency_row(JsonView rollout, const std::string& quantile) {
   const JsonView metric = find_metric(rollout, "latency_" + quantile);
   const JsonView cohorts = rollout["cohorts"];
+  const auto either = [](JsonView first, JsonView second) {
+    return format_latency(first.is_null() ? second.number() : first.number());
+  };
   const auto tolerated = metric["tolerated"].number();
   return {"latency " + quantile,
-          format_latency(cohorts["stable"][quantile].number()),
-          format_latency(cohorts["canary"][quantile].number()),
+          either(metric["stable"], cohorts["stable"][quantile]),
+          either(metric["canary"], cohorts["canary"][quantile]),
           tolerated ? format_latency(tolerated) : "",
           metric};
 }
@@ -274,6 +277,10 @@ std::string table(JsonView rollout, const ScreenOptions& options) {
   out += row_text(error_row(rollout), options);
   for (const char* quantile : {"p50", "p90", "p99"}) {
     out += row_text(latency_row(rollout, quantile), options);
+  }
+  // Most of the time too far out to say anything.
+  if (find_metric(rollout, "latency_p99.9")["verdict"].text() == "fail") {
+    out += row_text(latency_row(rollout, "p99.9"), options);
   }
   return out;
 }

@@ -15,6 +15,7 @@ namespace canaryd::config {
 [[nodiscard]] const Section<Rollout>& rollout_section();
 [[nodiscard]] const Section<Route>& route_section();
 [[nodiscard]] const Section<Mirror>& mirror_section();
+[[nodiscard]] const Section<analysis::Settings>& analysis_section();
 [[nodiscard]] const Section<Fallback>& fallback_section();
 [[nodiscard]] const Section<Circuit>& circuit_section();
 [[nodiscard]] const Section<Exposure>& exposure_section();

@@ -32,6 +32,11 @@ void complete(Config& config) {
     rollout.plan.stable = name_of(rollout.stable);
     rollout.plan.canary = name_of(rollout.canary);
   }
+  for (const Route& route : config.routes) {
+    if (!route.rollout || route.rollout->index() >= config.rollouts.size()) continue;
+    auto& routes = config.rollouts[route.rollout->index()].analysis.routes;
+    if (routes.size() < analysis::Settings::kMaxRoutes) routes.push_back(route.name);
+  }
 }
 
 }  // namespace

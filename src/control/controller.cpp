@@ -163,6 +163,7 @@ void Controller::State::tick_runner(Runner& runner) {
   // Nothing starts by itself on what has not been looked at.
   const bool idle = runner.state().phase == rollout::Phase::kIdle;
   tick.stable_up = is_up(runner.config().plan.stable) && (!idle || stable.known);
+  tick.both_failing = runner.both_failing();
   tick.canary_up = is_up(runner.config().plan.canary) && (!idle || canary.known);
   runner.follow_health(canary.up(), canary.proven > 0);
   runner.tick(tick);
@@ -276,6 +277,7 @@ void Controller::tick() {
   // A transition may drop or add nobody, but it may complete at once and publish; the list stays.
   for (const auto& runner : std::vector(state.runners)) {
     state.watch(*runner);
+    state.tell_sample_ratio(*runner);
     state.tick_runner(*runner);
   }
   if (state.ticks % kSaveEveryTicks == 0) save();

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct Controller::State {
   void tick_runner(Runner& runner);
   // protection.cpp: before it.
   void watch(Runner& runner) const;
+  // sample_ratio.cpp
+  void tell_sample_ratio(Runner& runner) const;
   // ejections.cpp: writes into the log who was ejected, and who is back.
   void tell_ejections();
   // An endpoint is well, or not, that was not so before.
@@ -81,6 +84,9 @@ struct Controller::State {
 // Tells a rollout that the journal knows that it was not served for a while.
 void announce_restart(Runner& runner, const char* why);
 
+// sample_ratio.cpp: nothing without a request under the weight in force.
+[[nodiscard]] std::optional<bool> sample_ratio_ok(const telemetry::RolloutTraffic& traffic,
+                                                  BasisPoints weight);
 // views.cpp
 [[nodiscard]] RolloutView view_of(const Runner& runner,
                                   const telemetry::Collector& collector,

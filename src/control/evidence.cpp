@@ -1,51 +1,12 @@
 #include "control/evidence.hpp"
 
+#include "control/evidence_rows.hpp"
+
 #include <algorithm>
-#include <bit>
 #include <iterator>
 #include <utility>
 
 namespace canaryd::control {
-namespace {
-
-// Doubles go into the rows bit by bit, so that a replay computes with the same numbers.
-std::int64_t bits(double value) noexcept {
-  return std::bit_cast<std::int64_t>(value);
-}
-double number(std::int64_t value) noexcept {
-  return std::bit_cast<double>(value);
-}
-
-std::vector<std::int64_t> settings_row(const analysis::Settings& settings) {
-  return {bits(settings.false_rollback),
-          bits(settings.false_accept),
-          bits(settings.tolerance.errors.relative),
-          bits(settings.tolerance.errors.absolute),
-          bits(settings.burst_guard)};
-}
-
-bool probability(double value) noexcept {
-  return value > 0 && value <= 0.5;
-}
-
-Result<analysis::Settings> read_settings(const std::vector<std::int64_t>& values,
-                                         analysis::Settings settings) {
-  if (values.size() < 5) return fail(ErrorCode::kMalformed, "settings row is too short");
-  settings.false_rollback = number(values[0]);
-  settings.false_accept = number(values[1]);
-  settings.tolerance.errors.relative = number(values[2]);
-  settings.tolerance.errors.absolute = number(values[3]);
-  settings.burst_guard = number(values[4]);
-  const bool sound =
-      probability(settings.false_rollback) && probability(settings.false_accept) &&
-      settings.tolerance.errors.relative >= 0 && settings.tolerance.errors.relative < 1e9 &&
-      settings.tolerance.errors.absolute >= 0 && settings.tolerance.errors.absolute <= 1 &&
-      settings.burst_guard > 0 && settings.burst_guard < 1e9;
-  if (!sound) return fail(ErrorCode::kMalformed, "settings row is out of range");
-  return settings;
-}
-
-}  // namespace
 
 Evidence::Evidence(std::string rollout,
                    std::uint64_t run,
@@ -56,7 +17,7 @@ Evidence::Evidence(std::string rollout,
       analyzer_(settings),
       verdict_(analyzer_.evaluate()),
       next_index_(first_index) {
-  add_row(store::EvidenceKind::kSettings, settings_row(settings));
+  add_row(store::EvidenceKind::kSettings, settings_values(settings));
 }
 
 Result<Evidence> Evidence::replay(std::string rollout,
@@ -102,16 +63,9 @@ Result<void> Evidence::replay_row(const store::EvidenceRow& row) {
       return {};
     }
     case store::EvidenceKind::kBlock: {
-      if (v.size() < 8 || v[1] > UINT32_MAX || v[3] > UINT32_MAX) break;
-      stats::Block block;
-      block.start_second = v[0];
-      block.seconds = static_cast<std::uint32_t>(v[1]);
-      block.epoch = static_cast<std::uint64_t>(v[2]);
-      block.step = static_cast<std::uint32_t>(v[3]);
-      block.stable = {static_cast<std::uint64_t>(v[4]), static_cast<std::uint64_t>(v[5])};
-      block.canary = {static_cast<std::uint64_t>(v[6]), static_cast<std::uint64_t>(v[7])};
-      if (block.stable.bad > block.stable.n || block.canary.bad > block.canary.n) break;
-      absorb(block);
+      const auto block = read_block(v);
+      if (!block) break;
+      absorb(*block);
       pending_.clear();
       return {};
     }
@@ -142,15 +96,7 @@ void Evidence::absorb(const stats::Block& block) {
   verdict_ = analyzer_.evaluate();
   // A block that is not comparable moves no account; the journal does without.
   if (!block.comparable()) return;
-  add_row(store::EvidenceKind::kBlock,
-          {block.start_second,
-           static_cast<std::int64_t>(block.seconds),
-           static_cast<std::int64_t>(block.epoch),
-           static_cast<std::int64_t>(block.step),
-           static_cast<std::int64_t>(block.stable.n),
-           static_cast<std::int64_t>(block.stable.bad),
-           static_cast<std::int64_t>(block.canary.n),
-           static_cast<std::int64_t>(block.canary.bad)});
+  add_row(store::EvidenceKind::kBlock, block_values(block));
 }
 
 std::vector<store::EvidenceRow> Evidence::take_pending() noexcept {

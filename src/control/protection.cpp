@@ -9,6 +9,8 @@ namespace {
 
 // A request to the canary that is silent for so much longer than nearly all answers of stable take.
 constexpr int kSlowFactor = 3;
+// The collector's rates and failure shares are of so many.
+constexpr double kWindowSeconds = 10;
 constexpr Duration kSlowAtLeast = std::chrono::seconds(1);
 
 }  // namespace
@@ -18,6 +20,8 @@ void Controller::State::watch(Runner& runner) const {
   if (const auto traffic = parts.collector->traffic(runner.config().name)) {
     surroundings.stable_failures = traffic->stable.failure_share.value_or(0);
     surroundings.canary_failures = traffic->canary.failure_share;
+    surroundings.stable_requests = traffic->stable.requests_per_second * kWindowSeconds;
+    surroundings.canary_requests = traffic->canary.requests_per_second * kWindowSeconds;
     if (const auto p999 = traffic->stable.recent.p999) {
       surroundings.slow_after = std::max(kSlowAtLeast, *p999 * kSlowFactor);
     }

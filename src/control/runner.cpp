@@ -53,8 +53,22 @@ Runner::Runner(std::shared_ptr<RunnerHost> host,
 }
 
 InForce Runner::in_force() const {
-  const auto step = static_cast<std::uint32_t>(state_.step);
-  return {served_, state_.weight, admission_, gate_generation_, epoch_, step, gate_};
+  InForce now;
+  now.weight = served_;
+  now.waiting = state_.weight;
+  now.admission = admission_;
+  now.run = gate_generation_;
+  now.epoch = epoch_;
+  now.step = static_cast<std::uint32_t>(state_.step);
+  now.gate = gate_;
+  // Tables are published before the evidence of a new run begins.
+  const bool begun = evidence_.run() == state_.run;
+  const analysis::Settings& settings = begun ? evidence_.analyzer().settings() : config_.analysis;
+  const bool last = state_.next_weight == BasisPoints(0);
+  now.latency =
+      analysis::latency_rules(settings, last ? BasisPoints(BasisPoints::kMax) : state_.next_weight);
+  if (settings.routes.size() >= 2) now.routes = settings.routes;
+  return now;
 }
 
 // ---- The queue
@@ -102,7 +116,7 @@ std::string Runner::evidence_text() const {
   if (state_.phase == rollout::Phase::kIdle || verdict.deciding >= verdict.metrics.size())
     return {};
   if (verdict.reason == analysis::Reason::kNoControl) return "no stable traffic to compare with";
-  return analysis::describe_rates(verdict.metrics[verdict.deciding]);
+  return analysis::describe_rates(verdict);
 }
 
 void Runner::prepare(const rollout::Plan& next) noexcept {

@@ -10,6 +10,7 @@
 // that drops it.
 #pragma once
 
+#include "canaryd/analysis/environment.hpp"
 #include "canaryd/base/clock.hpp"
 #include "canaryd/base/log.hpp"
 #include "canaryd/config/config.hpp"
@@ -60,7 +61,9 @@ class Runner : public std::enable_shared_from_this<Runner> {
   struct Surroundings {
     double stable_failures = 0;
     std::optional<double> canary_failures;  // Not set: it had no request.
-    std::optional<Duration> slow_after;     // See CohortGate::slow_after(); not set: as before.
+    double stable_requests = 0;
+    double canary_requests = 0;
+    std::optional<Duration> slow_after;  // See CohortGate::slow_after(); not set: as before.
   };
 
   // Counted since the daemon started, for metrics.
@@ -109,6 +112,12 @@ class Runner : public std::enable_shared_from_this<Runner> {
   }
   // Before anything is served: what the store knows of this run.
   void recall_exposure(std::uint64_t used) noexcept;
+  // True: it was otherwise so far.
+  [[nodiscard]] bool notice_sample_ratio(bool ok) noexcept {
+    return std::exchange(sample_ratio_ok_, ok) != ok;
+  }
+  // As of the last watch().
+  [[nodiscard]] bool both_failing() const noexcept { return environment_.both_failing(); }
   // Single probes may be on their way.
   [[nodiscard]] bool circuit_open() const noexcept {
     const routing::GateState seen = gate_->state();
@@ -186,6 +195,8 @@ class Runner : public std::enable_shared_from_this<Runner> {
   bool flushing_ = false;
   bool store_failing_ = false;
   Surroundings surroundings_;
+  analysis::Environment environment_;
+  bool sample_ratio_ok_ = true;
   // Exposure: settled is what is the canary's for good, seen what it was a second ago, stored what
   // the store knows or is being told.
   std::uint64_t exposure_settled_ = 0;

@@ -60,6 +60,10 @@ void Runner::look() {
 
 void Runner::watch(const Surroundings& surroundings) {
   surroundings_ = surroundings;
+  environment_.observe({surroundings.stable_requests,
+                        surroundings.stable_failures,
+                        surroundings.canary_requests,
+                        surroundings.canary_failures.value_or(0)});
   if (surroundings.slow_after) gate_->set_slow_after(*surroundings.slow_after);
   settle_exposure();
   save_exposure();

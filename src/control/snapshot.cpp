@@ -280,6 +280,17 @@ Result<std::shared_ptr<const proxy::Snapshot>> make_snapshot(const config::Confi
   return snapshot;
 }
 
+namespace {
+
+std::optional<std::uint32_t> index_of(const std::vector<std::string>& names,
+                                      const std::string& name) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) return std::nullopt;
+  return static_cast<std::uint32_t>(found - names.begin());
+}
+
+}  // namespace
+
 telemetry::TableLayout make_layout(const config::Config& config,
                                    const std::vector<InForce>& in_force,
                                    std::uint64_t epoch) {
@@ -294,10 +305,14 @@ telemetry::TableLayout make_layout(const config::Config& config,
     label.step = in_force[i].step;
     label.dedupe_window_seconds =
         std::chrono::duration_cast<std::chrono::seconds>(rollout.analysis.dedupe_window).count();
+    label.latency = in_force[i].latency;
+    label.routes = in_force[i].routes.size();
     layout.rollouts.push_back(std::move(label));
   }
   for (const config::Route& route : config.routes) {
-    layout.routes.push_back({route.name, route.rollout});
+    telemetry::RouteLabel label{route.name, route.rollout, std::nullopt};
+    if (route.rollout) label.own = index_of(in_force[route.rollout->index()].routes, route.name);
+    layout.routes.push_back(std::move(label));
   }
   return layout;
 }

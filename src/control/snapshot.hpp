@@ -6,10 +6,12 @@
 #include "canaryd/proxy/snapshot.hpp"
 #include "canaryd/rollout/state.hpp"
 #include "canaryd/routing/cohort_gate.hpp"
+#include "canaryd/stats/latency.hpp"
 #include "canaryd/telemetry/collector.hpp"
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace canaryd::control {
@@ -22,6 +24,8 @@ struct InForce {
   std::uint64_t run = 0;
   std::uint64_t epoch = 0;  // Of weight and step: another one closes the open block of evidence.
   std::uint32_t step = 0;
+  stats::LatencyRules latency;      // How the step's blocks are cut.
+  std::vector<std::string> routes;  // analysis::Settings::routes of the run.
   std::shared_ptr<routing::CohortGate> gate;
 };
 

@@ -3,7 +3,6 @@
 #include "control/controller_state.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <string>
 
@@ -50,7 +49,37 @@ ExposureView exposure_view(const telemetry::CohortTraffic& canary, const Runner&
   return view;
 }
 
-MetricView metric_view(const analysis::MetricReport& report) {
+std::optional<double> recent_quantile(const telemetry::CohortTraffic& traffic,
+                                      stats::LatencyQuantile quantile) {
+  const stats::CohortSample& recent = traffic.recent;
+  switch (quantile) {
+    case stats::LatencyQuantile::kP50:
+      return seconds_of(recent.p50);
+    case stats::LatencyQuantile::kP90:
+      return seconds_of(recent.p90);
+    case stats::LatencyQuantile::kP99:
+      return seconds_of(recent.p99);
+    case stats::LatencyQuantile::kP999:
+      return seconds_of(recent.p999);
+  }
+  return std::nullopt;
+}
+
+// Shown in seconds, as the cohorts are; judged by the shares of slow responses.
+void show_latency(MetricView& view,
+                  stats::LatencyQuantile quantile,
+                  const analysis::MetricReport& report,
+                  const std::optional<telemetry::RolloutTraffic>& traffic) {
+  view.slow = {report.stable_rate, report.canary_rate, report.tolerated_rate};
+  view.tolerated = seconds_of(report.canary_slow_after);
+  view.stable = view.canary = std::nullopt;
+  if (!traffic) return;
+  view.stable = recent_quantile(traffic->stable, quantile);
+  view.canary = recent_quantile(traffic->canary, quantile);
+}
+
+MetricView metric_view(const analysis::MetricReport& report,
+                       const std::optional<telemetry::RolloutTraffic>& traffic) {
   MetricView view;
   view.metric = report.name;
   view.verdict = analysis::to_string(report.state);
@@ -60,15 +89,8 @@ MetricView metric_view(const analysis::MetricReport& report) {
   view.rollback_evidence = report.rollback_evidence;
   view.accept_evidence = report.accept_evidence;
   view.needs_about = report.needs_time;
+  if (report.quantile) show_latency(view, *report.quantile, report, traffic);
   return view;
-}
-
-// The share a chance draw may miss the weight by without anybody wondering: four standard
-// deviations.
-bool share_fits(double share, double weight, std::uint64_t requests) {
-  if (requests == 0) return true;
-  const double deviation = std::sqrt(weight * (1 - weight) / static_cast<double>(requests));
-  return std::fabs(share - weight) <= 4 * deviation + 0.005;
 }
 
 std::optional<std::string> reason_of(const rollout::State& state) {
@@ -99,7 +121,7 @@ std::string needs_text(const Runner& runner, std::uint64_t requests, WallTime no
   if (verdict.decision != analysis::Decision::kAccept &&
       verdict.deciding < verdict.metrics.size()) {
     const analysis::MetricReport& metric = verdict.metrics[verdict.deciding];
-    what = std::string(metric.name) + " are accepted";
+    what = analysis::title(metric) + (metric.quantile ? " is accepted" : " are accepted");
     if (!metric.needs_time) return "when " + what;
     wait = std::max(wait, *metric.needs_time);
   } else if (needs.requests > 0) {
@@ -199,12 +221,8 @@ RolloutView view_of(const Runner& runner,
     view.canary_cohort = cohort_view(traffic->canary);
     requests = traffic->canary.step_requests;
     if (state.run > 0) view.exposure = exposure_view(traffic->canary, runner);
-    if (traffic->canary_share) {
-      view.weight.actual = *traffic->canary_share * 100;
-      const std::uint64_t all = traffic->stable.recent.requests + traffic->canary.recent.requests;
-      view.weight.sample_ratio_ok =
-          share_fits(*traffic->canary_share, view.weight.target.ratio(), all);
-    }
+    if (traffic->canary_share) view.weight.actual = *traffic->canary_share * 100;
+    view.weight.sample_ratio_ok = sample_ratio_ok(*traffic, view.weight.target);
   }
   if (step_runs(state.phase) && !plan.steps.empty()) {
     const std::size_t index = std::min(state.step, plan.steps.size() - 1);
@@ -219,7 +237,7 @@ RolloutView view_of(const Runner& runner,
     view.step = std::move(step);
   }
   for (const analysis::MetricReport& metric : runner.evidence().verdict().metrics) {
-    view.analysis.push_back(metric_view(metric));
+    view.analysis.push_back(metric_view(metric, traffic));
   }
   view.next = next_sentence(runner, requests, now);
   return view;

@@ -26,7 +26,7 @@ std::string held(const Change& change) {
     case HoldReason::kNoData:
       return "held " + change.rollout + at + ": not enough traffic to judge within max_duration";
     case HoldReason::kEnvironmentDegraded:
-      return "held " + change.rollout + at + ": stable is down";
+      return "held " + change.rollout + at + ": stable is down or failing";
     case HoldReason::kVerdict:
       if (change.weight_after < change.weight_before) {
         return "stepped " + from_to(change) + " and held it";
@@ -67,7 +67,7 @@ std::string progressing(const Change& change) {
              ": the circuit is closed";
     case Cause::kEnvironmentRecovered:
       return "resumed " + change.rollout + " at " + percent(change.weight_after) +
-             ": stable is up again";
+             ": stable is well again";
     case Cause::kDataReturned:
       return "resumed " + change.rollout + " at " + percent(change.weight_after) +
              ": there is traffic to judge by";

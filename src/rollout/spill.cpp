@@ -29,7 +29,8 @@ std::optional<Transition> spill(Draft& draft, const Tick& tick) {
   if (state.spilling == wanted) return wanted ? std::optional(draft.unchanged()) : std::nullopt;
   if (!wanted) {
     // Held for this alone, it goes on with the same transition.
-    if (state.hold == HoldReason::kEnvironmentDegraded && tick.stable_up) return std::nullopt;
+    const bool well = tick.stable_up && !tick.both_failing;
+    if (state.hold == HoldReason::kEnvironmentDegraded && well) return std::nullopt;
     state.spilling = false;
     return draft.commit(Cause::kSpillEnded);
   }

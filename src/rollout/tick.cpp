@@ -132,13 +132,18 @@ Transition out_of_time(Draft& draft, const Tick& tick) {
   return draft.commit(Cause::kInconclusive);
 }
 
+// Stable is no measure now, and nobody should change anything: no step is taken, nobody is blamed.
+bool is_degraded(const Tick& tick) noexcept {
+  return !tick.stable_up || tick.both_failing;
+}
+
 Transition degrade(Draft& draft) {
   draft.hold(HoldReason::kEnvironmentDegraded);
   return draft.commit(Cause::kEnvironmentDegraded);
 }
 
 Transition progress(Draft& draft, const Tick& tick) {
-  if (!tick.stable_up) return degrade(draft);
+  if (is_degraded(tick)) return degrade(draft);
   const Step& step = draft.current_step();
   // Without stable to compare with, acceptance cannot come; only the last step may go without it.
   const bool uncontrolled = tick.no_control && !step_above(draft.plan, draft.state.weight);
@@ -151,7 +156,7 @@ Transition progress(Draft& draft, const Tick& tick) {
 }
 
 Transition wait(Draft& draft, const Tick& tick) {
-  if (!tick.stable_up) return degrade(draft);
+  if (is_degraded(tick)) return degrade(draft);
   const std::string& gate = draft.current_step().gate;
   if (!gate.empty() && !draft.approved(gate)) return draft.unchanged();
   draft.gate = gate;
@@ -161,7 +166,7 @@ Transition wait(Draft& draft, const Tick& tick) {
 
 Transition recover(Draft& draft, const Tick& tick) {
   const HoldReason reason = draft.state.hold;
-  if (!tick.stable_up) return draft.unchanged();
+  if (is_degraded(tick)) return draft.unchanged();
   if (reason == HoldReason::kEnvironmentDegraded) {
     draft.enter(Phase::kProgressing);
     return draft.commit(Cause::kEnvironmentRecovered);

@@ -36,6 +36,11 @@ struct Layout {
   std::vector<std::shared_ptr<RolloutMeter>> meters;  // Index: RolloutId.
 };
 
+std::optional<std::uint32_t> own_of(const Layout& layout, RouteId route) {
+  if (route.index() >= layout.table.routes.size()) return std::nullopt;
+  return layout.table.routes[route.index()].own;
+}
+
 struct LiveSet {
   std::shared_ptr<stats::CounterSet> set;
   std::shared_ptr<const Layout> layout;
@@ -101,7 +106,9 @@ void Collector::State::read(std::int64_t now_second) {
   }
   for (const auto& [layout, failure] : duplicates) {
     layout->meters[failure.rollout.index()]->add_duplicate(
-        layout->table.rollouts[failure.rollout.index()], failure.cohort);
+        layout->table.rollouts[failure.rollout.index()],
+        own_of(*layout, failure.route),
+        failure.cohort);
   }
   read_active();
   forget();
@@ -126,7 +133,7 @@ void Collector::State::read_set(LiveSet& live, std::int64_t now_second) {
       if (!route.rollout) continue;
       const std::size_t rollout = route.rollout->index();
       live.layout->meters[rollout]->add(
-          live.layout->table.rollouts[rollout], cohort, delta, now_second);
+          live.layout->table.rollouts[rollout], route.own, cohort, delta, now_second);
     }
   }
 }

@@ -22,7 +22,10 @@ RolloutMeter::RolloutMeter(RolloutId id, const RolloutLabel& label, std::int64_t
       run_second_(now_second),
       older_second_(now_second),
       newer_second_(now_second),
-      now_second_(now_second) {}
+      now_second_(now_second) {
+  builder_.begin_run(label.routes);
+  builder_.set_latency_rules(label.latency);
+}
 
 RolloutMeter::CohortMeter& RolloutMeter::meter(Cohort cohort) noexcept {
   return cohorts_[cohort == Cohort::kCanary ? 1 : 0];
@@ -44,7 +47,9 @@ std::optional<stats::Block> RolloutMeter::change(const RolloutLabel& label,
     if (new_step) cohort.evidence_step = 0;
   }
   if (!new_epoch && !new_step) return std::nullopt;
-  const auto closed = builder_.change(now_second, label.epoch, label.step);
+  if (new_run) builder_.begin_run(label.routes);
+  auto closed = builder_.change(now_second, label.epoch, label.step);
+  builder_.set_latency_rules(label.latency);
   return new_run ? std::nullopt : closed;  // Nobody judges the run that has ended.
 }
 
@@ -61,6 +66,7 @@ void RolloutMeter::begin_run(std::int64_t now_second) {
 }
 
 void RolloutMeter::add(const RolloutLabel& recorded,
+                       std::optional<std::uint32_t> route,
                        Cohort cohort,
                        const stats::CounterSnapshot& delta,
                        std::int64_t now_second) {
@@ -74,16 +80,32 @@ void RolloutMeter::add(const RolloutLabel& recorded,
     mine.run += delta;
     mine.run.active = active;
   }
-  if (!is_evidence(recorded)) return;
-  builder_.add(cohort, {delta.judged, delta.bad});
+  if (is_evidence(recorded)) {
+    add_evidence(route, cohort, delta);
+  } else if (cohort == Cohort::kStable) {
+    builder_.add_past(delta.latency);
+    if (route && recorded.run == label_.run) builder_.add_route_past(*route, delta.latency);
+  }
+}
+
+void RolloutMeter::add_evidence(std::optional<std::uint32_t> route,
+                                Cohort cohort,
+                                const stats::CounterSnapshot& delta) {
+  const stats::CohortCounts counts{delta.judged, delta.bad};
+  builder_.add(cohort, counts, delta.latency);
+  if (route) builder_.add_route(*route, cohort, counts, delta.latency);
+  CohortMeter& mine = meter(cohort);
   mine.evidence_run += delta.judged;
   mine.evidence_step += delta.judged;
   mine.evidence_epoch += delta.judged;
 }
 
-void RolloutMeter::add_duplicate(const RolloutLabel& recorded, Cohort cohort) {
+void RolloutMeter::add_duplicate(const RolloutLabel& recorded,
+                                 std::optional<std::uint32_t> route,
+                                 Cohort cohort) {
   if (!is_version(cohort) || !is_evidence(recorded)) return;
   builder_.add_duplicates(cohort, 1);
+  if (route) builder_.add_route_duplicates(*route, cohort, 1);
   CohortMeter& mine = meter(cohort);
   for (std::uint64_t* count : {&mine.evidence_run, &mine.evidence_step, &mine.evidence_epoch}) {
     if (*count > 0) --*count;

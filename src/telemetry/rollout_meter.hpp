@@ -24,14 +24,17 @@ class RolloutMeter {
   [[nodiscard]] std::optional<stats::Block> change(const RolloutLabel& label,
                                                    std::int64_t now_second);
 
-  // What came since the last reading, recorded under that label.
+  // What came since the last reading, recorded under that label; `route` as in RouteLabel::own.
   void add(const RolloutLabel& recorded,
+           std::optional<std::uint32_t> route,
            Cohort cohort,
            const stats::CounterSnapshot& delta,
            std::int64_t now_second);
   // A failure recorded under that label turned out to be one that another worker had counted
   // already.
-  void add_duplicate(const RolloutLabel& recorded, Cohort cohort);
+  void add_duplicate(const RolloutLabel& recorded,
+                     std::optional<std::uint32_t> route,
+                     Cohort cohort);
   void set_active(Cohort cohort, std::int64_t active);
 
   [[nodiscard]] std::optional<stats::Block> tick(std::int64_t now_second);
@@ -52,6 +55,9 @@ class RolloutMeter {
   };
 
   [[nodiscard]] CohortMeter& meter(Cohort cohort) noexcept;
+  void add_evidence(std::optional<std::uint32_t> route,
+                    Cohort cohort,
+                    const stats::CounterSnapshot& delta);
   [[nodiscard]] bool is_evidence(const RolloutLabel& recorded) const noexcept;
   [[nodiscard]] CohortTraffic cohort_traffic(const CohortMeter& meter) const;
   void begin_run(std::int64_t now_second);

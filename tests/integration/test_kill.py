@@ -136,7 +136,7 @@ class KillTest(IntegrationCase):
         print(f"seed {SEED} (CANARYD_TEST_SEED repeats the commands and the moments)", flush=True)
         self.random = random.Random(SEED)
         steps = [{"weight": weight, "min_duration": "0s"} for weight in (1, 5, 25, 50, 100)]
-        wide = {"tolerance": {"errors": {"relative": 100, "absolute": 50}}}
+        wide = {"tolerance": {"errors": {"relative": 100, "absolute": 50}}, "latency_quantiles": []}
         self.start_rollout(steps=steps, start="auto", analysis=wide)
         load = Load(self.daemon)
         load.start()

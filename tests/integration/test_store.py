@@ -105,7 +105,7 @@ class StoreFailsTest(IntegrationCase):
     def setUp(self):
         super().setUp()
         steps = [{"weight": weight, "min_duration": "0s"} for weight in (50, 100)]
-        wide = {"tolerance": {"errors": {"relative": 100, "absolute": 50}}}
+        wide = {"tolerance": {"errors": {"relative": 100, "absolute": 50}}, "latency_quantiles": []}
         self.start_rollout(steps, start="auto", analysis=wide)
         self.daemon.set_weight(50)
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <functional>
 #include <optional>
 #include <string>
@@ -105,9 +106,9 @@ struct Outcome {
   std::vector<std::string> metrics;
 };
 
-Outcome run_all(const World& world, bool until_rollback, int runs = kRuns) {
+Outcome run_all(const char* what, const World& world, bool until_rollback) {
   Outcome outcome;
-  for (int i = 0; i < runs; ++i) {
+  for (int i = 0; i < kRuns; ++i) {
     const std::uint64_t seed = kFirstSeed + static_cast<std::uint64_t>(i);
     const End end = run(world, seed, until_rollback);
     outcome.slowest = std::max(outcome.slowest, end.second);
@@ -116,7 +117,12 @@ Outcome run_all(const World& world, bool until_rollback, int runs = kRuns) {
     if (outcome.rolled_back++ == 0) outcome.first_seed = seed;
     outcome.metrics.push_back(end.metric);
   }
-  ::testing::Test::RecordProperty("slowest_seconds", static_cast<int>(outcome.slowest));
+  std::printf("%s: %d rolled back, %d accepted of %d, the last after %lld s\n",
+              what,
+              outcome.rolled_back,
+              outcome.accepted,
+              kRuns,
+              static_cast<long long>(outcome.slowest));
   return outcome;
 }
 
@@ -124,13 +130,13 @@ TEST(LatencySim, EqualHeavyTailsAreNotFlagged) {
   for (const unsigned weight : {100U, 1000U, 5000U}) {
     World world;
     world.weight = BasisPoints(weight);
-    const Outcome outcome = run_all(world, true);
+    const Outcome outcome = run_all("equal", world, true);
     EXPECT_EQ(outcome.rolled_back, 0) << "weight " << weight << ", seed " << outcome.first_seed;
   }
 }
 
 TEST(LatencySim, EqualIsAccepted) {
-  const Outcome outcome = run_all({}, false);
+  const Outcome outcome = run_all("equal", {}, false);
   EXPECT_EQ(outcome.accepted, kRuns);
   EXPECT_LT(outcome.slowest, 240);
 }
@@ -138,9 +144,19 @@ TEST(LatencySim, EqualIsAccepted) {
 TEST(LatencySim, HalfAsLongAgainIsFound) {
   World world;
   world.canary = [](Random&, std::int64_t, double ms) { return 1.5 * ms; };
-  const Outcome outcome = run_all(world, false);
+  const Outcome outcome = run_all("half as long again", world, false);
   EXPECT_EQ(outcome.rolled_back, kRuns);
   EXPECT_LT(outcome.slowest, 90);
+}
+
+TEST(LatencySim, AFifthLongerIsFound) {
+  World world;
+  world.weight = BasisPoints(5000);
+  world.next_weight = BasisPoints(10000);
+  world.canary = [](Random&, std::int64_t, double ms) { return 1.2 * ms; };
+  const Outcome outcome = run_all("a fifth longer, at 50 %", world, false);
+  EXPECT_EQ(outcome.rolled_back, kRuns);
+  EXPECT_LT(outcome.slowest, 240);
 }
 
 TEST(LatencySim, SlowInTheTailOnlyIsFound) {
@@ -148,7 +164,7 @@ TEST(LatencySim, SlowInTheTailOnlyIsFound) {
   world.canary = [](Random& random, std::int64_t, double ms) {
     return random.chance(0.03) ? 2000 : ms;
   };
-  const Outcome outcome = run_all(world, false);
+  const Outcome outcome = run_all("3 % of them take 2 s", world, false);
   EXPECT_EQ(outcome.rolled_back, kRuns);
   EXPECT_LT(outcome.slowest, 120);
   for (const std::string& metric : outcome.metrics) {
@@ -159,14 +175,14 @@ TEST(LatencySim, SlowInTheTailOnlyIsFound) {
 TEST(LatencySim, AColdStartWithinTheWarmUpIsNotFlagged) {
   World world;
   world.canary = [](Random&, std::int64_t second, double ms) { return second < 30 ? 3 * ms : ms; };
-  const Outcome outcome = run_all(world, true);
+  const Outcome outcome = run_all("three times as long for 30 s", world, true);
   EXPECT_EQ(outcome.rolled_back, 0) << "seed " << outcome.first_seed;
 }
 
 TEST(LatencySim, WhatSlowsBothIsNotFlagged) {
   World world;
   world.load = [](std::int64_t second) { return second >= 60 && second < 120 ? 4.0 : 1.0; };
-  const Outcome outcome = run_all(world, true);
+  const Outcome outcome = run_all("both four times as long for a minute", world, true);
   EXPECT_EQ(outcome.rolled_back, 0) << "seed " << outcome.first_seed;
 }
 
@@ -174,7 +190,7 @@ TEST(LatencySim, WhatSlowsBothIsNotFlagged) {
 TEST(LatencySim, WithinTheStretchIsNotFlagged) {
   World world;
   world.canary = [](Random&, std::int64_t, double ms) { return 1.08 * ms; };
-  const Outcome outcome = run_all(world, true);
+  const Outcome outcome = run_all("8 % longer", world, true);
   EXPECT_EQ(outcome.rolled_back, 0) << "seed " << outcome.first_seed;
 }
 

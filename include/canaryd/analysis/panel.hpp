@@ -27,6 +27,10 @@ class Panel {
   [[nodiscard]] double ln_rollback(std::size_t metric) const noexcept {
     return entries_[metric].rollback.ln_evidence();
   }
+  // Over the step.
+  [[nodiscard]] const MetricCounts& sums(std::size_t metric) const noexcept {
+    return entries_[metric].step;
+  }
   // The average of the metrics' capitals, and of what nobody bets with, which stays 1. An average
   // of such accounts is one again, so no correction for the number of metrics is needed.
   [[nodiscard]] double ln_total(std::span<const Metric> metrics) const noexcept;

@@ -79,7 +79,8 @@ struct Verdict {
   // Index in metrics.
   std::size_t deciding = 0;
   std::vector<MetricReport> metrics;
-  // Rollback: the route that is to blame, when its own traffic says more than the sum of all does.
+  // Rollback: the route that is to blame, when its own traffic says more than the sum of all does,
+  // or nearly all that is bad came by it.
   std::optional<RouteReport> route;
   // All metrics and routes together: ln(total capital), and as a share of the way to ln(1 /
   // false_rollback), 0 to 1.

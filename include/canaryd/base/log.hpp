@@ -57,6 +57,7 @@ inline constexpr LogEvent kTransition{"control", "transition"};
 inline constexpr LogEvent kVerdict{"control", "verdict"};
 inline constexpr LogEvent kOperator{"control", "operator"};
 inline constexpr LogEvent kCircuit{"control", "circuit"};
+inline constexpr LogEvent kSampleRatio{"control", "sample_ratio"};
 inline constexpr LogEvent kReloaded{"control", "reloaded"};
 inline constexpr LogEvent kReloadFailed{"control", "reload_failed"};
 inline constexpr LogEvent kConfigWarning{"control", "config_warning"};

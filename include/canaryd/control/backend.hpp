@@ -67,9 +67,18 @@ struct CohortView {
 struct MetricView {
   std::string metric;  // "errors", "latency_p99".
   std::string verdict = "open";
+  // Of errors: rates, 0..1. Of latency: seconds; `tolerated` is what a canary response may take
+  // before it is slow.
   std::optional<double> stable;
   std::optional<double> canary;
   std::optional<double> tolerated;
+  // Of latency: the shares of slow responses that are compared, 0..1.
+  struct Slow {
+    std::optional<double> stable;
+    std::optional<double> canary;
+    std::optional<double> tolerated;
+  };
+  std::optional<Slow> slow;
   // Share of the way to each boundary, 0..1; empty for a metric that is shown but gathers no
   // evidence.
   std::optional<double> rollback_evidence;

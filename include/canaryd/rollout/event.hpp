@@ -49,6 +49,7 @@ struct Tick {
   bool no_control = false;     // Everybody is on the canary: there is no stable to compare with.
   bool stable_up = true;       // Has healthy endpoints.
   bool canary_up = true;
+  bool both_failing = false;  // Both versions fail much more than stable used to.
 };
 
 // From the data plane's gate, which has lowered itself already (docs/statistics.md).

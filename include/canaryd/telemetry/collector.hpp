@@ -25,8 +25,10 @@
 #include "canaryd/stats/cohort_sample.hpp"
 #include "canaryd/stats/counter_set.hpp"
 #include "canaryd/stats/failure_queue.hpp"
+#include "canaryd/stats/latency.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -45,10 +47,14 @@ struct RolloutLabel {
   std::uint64_t epoch = 0;  // Another one: the weight has changed; the block is closed.
   std::uint32_t step = 0;
   std::int64_t dedupe_window_seconds = 10;
+  stats::LatencyRules latency{};  // How the blocks under this label are cut.
+  std::size_t routes = 0;         // So many have evidence of their own in this run.
 };
 struct RouteLabel {
   std::string name;
   std::optional<RolloutId> rollout;  // Index into TableLayout::rollouts.
+  std::optional<std::uint32_t>
+      own{};  // Among those of the rollout that have evidence of their own.
 };
 struct TableLayout {
   std::uint64_t epoch = 0;               // Of the table; higher with each.

@@ -1,5 +1,7 @@
 """What every integration test starts from: a folder, upstreams, a daemon, and nothing left behind."""
 
+import json
+import os
 import subprocess
 import tempfile
 import unittest
@@ -7,7 +9,9 @@ import unittest
 from .daemon import Daemon, base_config
 from .raw_client import RawClient
 from .upstream import ScriptedUpstream
-from .waiting import wait_until
+from .waiting import PATIENCE, wait_until
+
+DEMO_LOAD = os.environ.get("DEMO_LOAD_BIN", "demo_load")
 
 
 class IntegrationCase(unittest.TestCase):
@@ -52,6 +56,26 @@ class IntegrationCase(unittest.TestCase):
         shop.update(rollout or {})
         routes = [{"name": "all", "match": {"path_prefix": "/"}, "rollout": "shop"}]
         return {"rollouts": {"shop": shop}, "routes": routes, **more}
+
+    def start_load(self, rate=300, connections=8):
+        """Many users, at a steady rate, until the end of the test or totals()."""
+        host, port = self.daemon.public
+        load = subprocess.Popen(
+            [DEMO_LOAD, "--target", f"{host}:{port}", "--rate", str(rate), "--connections", str(connections),
+             "--users", "5000", "--seconds", str(300 * PATIENCE)],
+            stdout=subprocess.PIPE, text=True)
+        self.addCleanup(self._stop_load, load)
+        return load
+
+    def _stop_load(self, load):
+        if load.poll() is None:
+            load.kill()
+        load.wait()
+        load.stdout.close()
+
+    def totals(self, load):
+        load.terminate()
+        return json.loads(load.communicate()[0].splitlines()[-1])
 
     def client(self):
         client = RawClient(self.daemon.public)

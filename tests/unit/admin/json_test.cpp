@@ -42,6 +42,19 @@ TEST(Json, SaysNullForWhatIsNotKnown) {
   EXPECT_TRUE(value.at("analysis").at(0).at("evidence").is_null());
 }
 
+TEST(Json, TheSharesBehindALatencyAreApart) {
+  control::RolloutView view;
+  control::MetricView& p99 = view.analysis.emplace_back();
+  p99.metric = "latency_p99";
+  p99.tolerated = 0.25;
+  p99.slow = {0.01, 0.5, std::nullopt};
+  const auto value = to_json(view).at("analysis").at(0);
+  EXPECT_EQ(value.at("tolerated").as_double(), 0.25);
+  EXPECT_EQ(value.at("slow").at("stable").as_double(), 0.01);
+  EXPECT_EQ(value.at("slow").at("canary").as_double(), 0.5);
+  EXPECT_TRUE(value.at("slow").at("tolerated").is_null());
+}
+
 TEST(Json, NeverWritesControlsOrInvalidText) {
   control::RolloutView view;
   view.reason = "\x1b[2J\xff\xc2\x9b";

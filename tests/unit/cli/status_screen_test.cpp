@@ -63,6 +63,31 @@ checkout   ◌ Progressing   step 2/5   weight 5 %   for 3m10s   revision 2.4.0
 )");
 }
 
+TEST(StatusScreen, ShowsTheEvidenceOfLatency) {
+  const auto screen = render_rollout(R"({"name": "shop", "state": "progressing",
+ "cohorts": {"stable": {"p50": 0.011, "p90": 0.041}, "canary": {"p50": 0.012, "p90": 0.043}},
+ "analysis": [
+  {"metric": "latency_p50", "verdict": "open", "stable": 0.011, "canary": 0.012, "tolerated": null,
+   "slow": {"stable": null, "canary": null, "tolerated": null},
+   "evidence": {"rollback": 0, "accept": 0}, "needs_about": null},
+  {"metric": "latency_p90", "verdict": "pass", "stable": 0.042, "canary": 0.044,
+   "tolerated": 0.046, "slow": {"stable": 0.1, "canary": 0.08, "tolerated": 0.106},
+   "evidence": {"rollback": 0.02, "accept": 1}, "needs_about": "0s"},
+  {"metric": "latency_p99.9", "verdict": "fail", "stable": 0.2, "canary": 0.9,
+   "tolerated": 0.22, "slow": {"stable": 0.001, "canary": 0.02, "tolerated": 0.002},
+   "evidence": {"rollback": 1, "accept": 0}, "needs_about": null}]})",
+                                     "",
+                                     {.columns = 100, .color = false, .utf8 = true})
+                          .value();
+  const std::string figures = screen.substr(screen.find("  latency p50"));
+  EXPECT_EQ(figures,
+            R"(  latency p50    11.0 ms    12.0 ms                  0 % |○··············|   0 %
+  latency p90    42.0 ms    44.0 ms      46.0 ms     2 % |··············✔| 100 %   good
+  latency p99          -          -
+  latency p99.9   200 ms     900 ms       220 ms   100 % |✖··············|   0 %   bad
+)");
+}
+
 TEST(StatusScreen, UsesWordsWithoutUtf8) {
   EXPECT_EQ(render({.columns = 100, .color = false, .utf8 = false}), R"(
 checkout   Progressing   step 2/5   weight 5 %   for 3m10s   revision 2.4.0

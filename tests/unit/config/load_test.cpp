@@ -67,6 +67,34 @@ TEST(Load, PlanFollowsTheModeOfTheAnalysis) {
   EXPECT_EQ(config.rollouts.at(0).plan.mode, rollout::Mode::kObserve);
 }
 
+TEST(Load, KnowsTheRoutesOfARolloutAndOrdersTheQuantiles) {
+  const Config config = config_of(load_text(R"(
+version: 1
+listeners: [{name: public, address: "127.0.0.1:8080"}]
+upstreams: {old: {endpoints: ["127.0.0.1:9001"]}, new: {endpoints: ["127.0.0.1:9002"]}}
+rollouts:
+  shop:
+    stable: old
+    canary: new
+    analysis:
+      latency_quantiles: [99.9, 50]
+      warm_up: 2m
+      tolerance: {latency: {stretch: 25, floor: 2ms, relative: 0, absolute: 0.5}}
+routes:
+  - {name: pay, match: {path_prefix: /pay/}, rollout: shop}
+  - {name: plain, match: {path_prefix: /plain/}, upstream: old}
+  - {name: rest, match: {path_prefix: /}, rollout: shop}
+)"));
+  const analysis::Settings& settings = config.rollouts.at(0).analysis;
+  EXPECT_EQ(settings.routes, (std::vector<std::string>{"pay", "rest"}));
+  EXPECT_EQ(settings.latency_quantiles,
+            (std::vector{stats::LatencyQuantile::kP50, stats::LatencyQuantile::kP999}));
+  EXPECT_EQ(settings.warm_up, std::chrono::minutes(2));
+  EXPECT_DOUBLE_EQ(settings.tolerance.latency.stretch, 0.25);
+  EXPECT_EQ(settings.tolerance.latency.floor, std::chrono::milliseconds(2));
+  EXPECT_EQ(settings.tolerance.latency.share(), (analysis::Tolerance{0, 0.005}));
+}
+
 TEST(Load, MergesDefaultsUnderEachRollout) {
   const Config config = config_of(load_text(R"(version: 1
 listeners: [{name: edge, address: 0.0.0.0:8080}]

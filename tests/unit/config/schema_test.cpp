@@ -40,8 +40,9 @@ TEST(Shipped, FilesLoadWithoutAProblem) {
 TEST(Shipped, ReferenceFileShowsTheDefaults) {
   // Where the commented file says "default", it must say the truth: what it does not set on purpose
   // is equal to a file that sets nothing.
-  const Config full = *load_text(read("config/canaryd.yaml")).config;
-  const Config small = *load_text(kSmall).config;
+  Config full = *load_text(read("config/canaryd.yaml")).config;
+  Config small = *load_text(kSmall).config;
+  for (Config* each : {&full, &small}) each->rollouts.at(0).analysis.routes.clear();  // Derived.
   EXPECT_EQ(full.listeners.at(0).limits, small.listeners.at(0).limits);
   EXPECT_EQ(full.listeners[0].timeouts, small.listeners[0].timeouts);
   EXPECT_EQ(full.upstreams.at(0).timeouts, small.upstreams.at(0).timeouts);

@@ -68,14 +68,14 @@ class FakePlane final : public DataPlane {
   [[nodiscard]] std::vector<ListenerStatus> listeners() const override { return open_; }
 
   // Requests that both workers have finished, half of them each.
-  void serve(Cohort cohort, int count, int bad) {
+  void serve(Cohort cohort, int count, int bad, Duration latency = 5ms) {
     for (int i = 0; i < count; ++i) {
       auto& counters = held[static_cast<std::size_t>(i % 2)].counters->at(RouteId(0), cohort);
       counters.begin();
       stats::Outcome outcome;
       outcome.code_class = i < bad ? 5 : 2;
       outcome.judgement = i < bad ? stats::Judgement::kBad : stats::Judgement::kGood;
-      outcome.latency = 5ms;
+      outcome.latency = latency;
       counters.finish(outcome);
     }
   }
@@ -185,7 +185,7 @@ class ControllerRig : public ::testing::Test {
   void second(int bad_of_stable = 0, int bad_of_canary = 0) {
     clock_.advance(1s);
     const double weight = effective() / 100;
-    plane_.serve(Cohort::kCanary, static_cast<int>(2000 * weight), bad_of_canary);
+    plane_.serve(Cohort::kCanary, static_cast<int>(2000 * weight), bad_of_canary, canary_takes_);
     plane_.serve(Cohort::kStable, static_cast<int>(2000 * (1 - weight)), bad_of_stable);
     controller_->tick();
     settle();
@@ -209,6 +209,7 @@ class ControllerRig : public ::testing::Test {
   ReadFile read_file_;  // Of create(); none unless a test sets them.
   Resolve resolve_;
   int drains_ = 0;
+  Duration canary_takes_ = 5ms;  // As long as stable.
 };
 
 }  // namespace canaryd::control::test

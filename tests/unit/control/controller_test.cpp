@@ -266,7 +266,7 @@ TEST_F(ControllerTest, ViewsAndMetricsAgree) {
   EXPECT_EQ(view.step->index, 0U);
   EXPECT_EQ(view.step->count, 3U);
   EXPECT_EQ(view.step->requests, 200U);
-  ASSERT_EQ(view.analysis.size(), 1U);
+  ASSERT_EQ(view.analysis.size(), 5U);
   EXPECT_DOUBLE_EQ(view.analysis[0].canary.value(), 0.01);
   EXPECT_THAT(view.next.value(), HasSubstr("weight 50"));
   EXPECT_EQ(controller_->routes()[0].rollout, "shop");

@@ -2,14 +2,32 @@
 #include "control/evidence.hpp"
 
 #include "canaryd/base/random.hpp"
+#include "control/evidence_rows.hpp"
 
 #include <gtest/gtest.h>
 
 #include <iterator>
+#include <span>
 #include <utility>
 
 namespace canaryd::control {
 namespace {
+
+stats::LatencyCounts random_latency(Random& random) {
+  stats::LatencyCounts latency;
+  latency.stable_n = 1 + random.below(5000);
+  latency.canary_n = 1 + random.below(500);
+  for (stats::SlowCounts& slow : latency.slow) {
+    if (random.chance(0.3)) continue;
+    slow.threshold = static_cast<std::uint16_t>(random.below(300));
+    slow.limit = static_cast<std::uint16_t>(slow.threshold + 1 + random.below(10));
+    slow.limit_next = static_cast<std::uint16_t>(slow.limit + random.below(10));
+    slow.stable_slow = random.below(latency.stable_n + 1);
+    slow.canary_slow = random.below(latency.canary_n + 1);
+    slow.canary_slow_next = random.below(slow.canary_slow + 1);
+  }
+  return latency;
+}
 
 stats::Block random_block(Random& random, std::int64_t second) {
   stats::Block block;
@@ -21,6 +39,19 @@ stats::Block random_block(Random& random, std::int64_t second) {
   block.stable.bad = random.below(block.stable.n / 50 + 1);
   block.canary.n = 1 + random.below(500);
   block.canary.bad = random.below(block.canary.n / 40 + 1);
+  return block;
+}
+
+// With all that a row can hold.
+stats::Block full_block(Random& random, std::int64_t second) {
+  stats::Block block = random_block(random, second);
+  if (random.chance(0.8)) block.latency = random_latency(random);
+  for (std::uint32_t route = 0; route < 3; ++route) {
+    if (random.chance(0.4)) continue;
+    stats::RouteComparison& one = block.routes.emplace_back();
+    one.route = route;
+    one.counts = {1, {10, random.below(10)}, {5, random.below(5)}, random_latency(random)};
+  }
   return block;
 }
 
@@ -39,6 +70,12 @@ TEST(Evidence, ItsRowsMakeTheSameAnalyzer) {
     analysis::Settings settings;
     settings.tolerance.errors.absolute = random.uniform() / 3;
     settings.burst_guard = 0.1 + random.uniform();
+    settings.tolerance.latency = {random.uniform(), Duration(seed), random.uniform(), 0.01};
+    settings.warm_up = std::chrono::seconds(seed);
+    if (random.chance(0.5)) settings.latency_quantiles.pop_back();
+    settings.routes = {
+        "shop", "a-route-with-a-name-of-63-characters-as-long-as-names-may-ever-be-", "pay"};
+    settings.routes[1].resize(63);
     Evidence evidence("shop", 7, settings);
     std::vector<store::EvidenceRow> written;
     const auto write = [&] {
@@ -51,7 +88,7 @@ TEST(Evidence, ItsRowsMakeTheSameAnalyzer) {
         evidence.begin_step(BasisPoints(weight), BasisPoints(next), weight < 10000);
         weight = next;
       }
-      evidence.absorb(random_block(random, second));
+      evidence.absorb(full_block(random, second));
       if (random.chance(0.2)) write();
       if (!random.chance(0.05)) continue;
       // A restart; later settings of the file change nothing in a run that goes on.
@@ -59,6 +96,7 @@ TEST(Evidence, ItsRowsMakeTheSameAnalyzer) {
       auto replayed = Evidence::replay("shop", 7, {}, written);
       ASSERT_TRUE(replayed.has_value()) << describe(replayed.error());
       ASSERT_EQ(replayed->analyzer(), evidence.analyzer()) << "seed " << seed;
+      ASSERT_EQ(replayed->verdict(), evidence.verdict()) << "seed " << seed;
       ASSERT_TRUE(replayed->take_pending().empty()) << "rows would be doubled";
       ASSERT_EQ(replayed->weight(), evidence.weight());
       ASSERT_EQ(replayed->next_weight(), evidence.next_weight());
@@ -93,6 +131,61 @@ TEST(Evidence, DamagedRowsAreRefused) {
   refused("too many seconds", [](auto& rows) { rows[2].values[1] = std::int64_t{1} << 40; });
   refused("of another run", [](auto& rows) { rows[2].run = 2; });
   refused("of another rollout", [](auto& rows) { rows[2].rollout = "pay"; });
+}
+
+TEST(Evidence, DamagedLatencyAndRoutesAreRefused) {
+  Random random(2);
+  stats::Block block = random_block(random, 1);
+  block.latency = random_latency(random);
+  block.latency.slow[0] = {100, 102, 108, 1, 1, 1};
+  block.routes.push_back({1, {1, {10, 1}, {5, 1}, random_latency(random)}});
+  const std::vector<std::int64_t> good = block_values(block);
+  ASSERT_EQ(read_block(good).value(), block);
+  for (std::size_t length = 0; length < good.size(); ++length) {
+    const auto part = std::span(good).first(length);
+    EXPECT_EQ(read_block(part).has_value(), length == 8) << "8 values are a row of older versions";
+  }
+  // mask, stable_n, canary_n, threshold, limit, limit_next, stable_slow, canary_slow, next.
+  const auto refused = [&](std::size_t index, std::int64_t value) {
+    std::vector<std::int64_t> row = good;
+    row[index] = value;
+    EXPECT_FALSE(read_block(row).has_value()) << index << " " << value;
+  };
+  refused(8, 16);
+  refused(8, -1);
+  refused(11, 103);
+  refused(12, 0);
+  refused(12, 109);
+  refused(13, 340);
+  refused(14, static_cast<std::int64_t>(block.latency.stable_n) + 1);
+  refused(15, static_cast<std::int64_t>(block.latency.canary_n) + 1);
+  refused(16, 2);
+  for (std::size_t i = 0; i < good.size(); ++i) refused(i, INT64_MIN);
+  std::vector<std::int64_t> longer = good;
+  longer.push_back(0);
+  EXPECT_FALSE(read_block(longer).has_value());
+}
+
+// What version 0.1 wrote: settings of five values, blocks of eight.
+TEST(Evidence, ARunOfAnOlderVersionGoesOnWithErrorsAlone) {
+  analysis::Settings settings;
+  settings.routes = {"shop", "pay"};
+  std::vector<store::EvidenceRow> rows = some_rows();
+  ASSERT_EQ(rows[2].values.size(), 8U);
+  rows[0].values.resize(5);
+  const auto replayed = Evidence::replay("shop", 3, settings, rows);
+  ASSERT_TRUE(replayed.has_value()) << describe(replayed.error());
+  EXPECT_TRUE(replayed->analyzer().settings().latency_quantiles.empty());
+  EXPECT_TRUE(replayed->analyzer().settings().routes.empty());
+  EXPECT_EQ(replayed->verdict().metrics.size(), 1U);
+  analysis::Settings errors_only;
+  errors_only.latency_quantiles.clear();
+  Evidence as_it_was("shop", 3, errors_only);
+  as_it_was.begin_step(BasisPoints(100), BasisPoints(500), true);
+  Random random(1);
+  for (int second = 0; second < 10; ++second) as_it_was.absorb(random_block(random, second));
+  as_it_was.begin_step(BasisPoints(500), BasisPoints(10000), true);
+  EXPECT_EQ(replayed->analyzer(), as_it_was.analyzer());
 }
 
 TEST(Evidence, WithoutItsBeginningItBeginsAnewBehindTheRest) {

@@ -40,10 +40,15 @@ std::vector<Event::What> all_events(WallTime now) {
     events.emplace_back(ProtectionFailed{trip, true});
   }
   for (const Judgement judgement : {Judgement::kHold, Judgement::kAccept, Judgement::kRollback}) {
-    for (unsigned bits = 0; bits < 16; ++bits) {
+    for (unsigned bits = 0; bits < 32; ++bits) {
       for (const std::uint64_t requests : {0ULL, 1ULL, 100'000ULL}) {
-        events.emplace_back(Tick{
-            judgement, requests, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, bits >= 8});
+        events.emplace_back(Tick{judgement,
+                                 requests,
+                                 (bits & 1) != 0,
+                                 (bits & 2) != 0,
+                                 (bits & 4) != 0,
+                                 (bits & 8) != 0,
+                                 bits >= 16});
       }
     }
   }
@@ -140,7 +145,7 @@ void check_rise(const Plan& plan, const State& before, const Event& event, const
     EXPECT_EQ(plan.on_stable_down, OnStableDown::kSpill);
     return;
   }
-  EXPECT_TRUE(tick->stable_up);
+  EXPECT_TRUE(tick->stable_up && !tick->both_failing);
   if (before.phase == Phase::kWaiting) return;
   EXPECT_GT(tick->requests, 0U);
   EXPECT_TRUE(tick->judgement == Judgement::kAccept || tick->no_control ||

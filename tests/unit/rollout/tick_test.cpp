@@ -203,12 +203,16 @@ TEST(TickTest, AnInconclusiveHoldWaitsForTheOperator) {
 TEST(TickTest, ADegradedEnvironmentHoldsAndRecovers) {
   Tick down = tick(Judgement::kAccept);
   down.stable_up = false;
+  Tick failing = tick(Judgement::kAccept);
+  failing.both_failing = true;
   for (const Phase phase : {Phase::kProgressing, Phase::kWaiting}) {
     Driver driver = in_phase(phase);
-    driver.after(1min).send(down);
+    driver.after(1min).send(phase == Phase::kWaiting ? down : failing);
     EXPECT_EQ(driver.state.phase, Phase::kHeld);
     EXPECT_EQ(driver.state.hold, HoldReason::kEnvironmentDegraded);
     EXPECT_EQ(driver.percent(), 5);
+    EXPECT_EQ(driver.after(1min).send(failing).outcome, Outcome::kUnchanged);
+    EXPECT_EQ(driver.after(1min).send(down).outcome, Outcome::kUnchanged);
     driver.after(5h).send(tick(Judgement::kHold));
     EXPECT_EQ(driver.state.phase, Phase::kProgressing);
     driver.after(1min).send(tick(Judgement::kHold));

@@ -112,6 +112,41 @@ TEST_F(CollectorTest, SumsTheRoutesOfARollout) {
   EXPECT_EQ(blocks[0].block.canary.n, 3U);
 }
 
+TEST_F(CollectorTest, CutsTheLatencyOfEachBlock) {
+  TableLayout table = layout(1);
+  table.routes.push_back({"shop-too", kCheckout});
+  stats::LatencyRules& rules = table.rollouts[0].latency;
+  rules.judged.fill(true);
+  rules.warm_up_seconds = 0;
+  table.rollouts[0].routes = 2;
+  table.routes[0].own = 0;
+  table.routes[2].own = 1;
+  collector.begin_table(table, now);
+  const auto one = collector.open_set();
+  const auto two = collector.open_set();
+  const auto serve = [&](Duration latency) {
+    finish(one->at(kShop, Cohort::kStable), 60, Judgement::kGood, 10ms);
+    finish(two->at(RouteId(2), Cohort::kStable), 40, Judgement::kGood, 10ms);
+    finish(two->at(kShop, Cohort::kStable), 7, Judgement::kBad, 900ms);
+    finish(two->at(kShop, Cohort::kCanary), 5, Judgement::kGood, latency);
+    finish(one->at(RouteId(2), Cohort::kCanary), 5, Judgement::kGood, 10ms);
+    return tick();
+  };
+  EXPECT_FALSE(serve(10ms).at(0).block.latency.judged());
+  const auto blocks = serve(50ms);
+  ASSERT_EQ(blocks.size(), 1U);
+  const stats::LatencyCounts& latency = blocks[0].block.latency;
+  EXPECT_EQ(latency.stable_n, 100U) << "failures have no latency";
+  EXPECT_EQ(latency.canary_n, 10U);
+  EXPECT_EQ(latency.slow[0].threshold, stats::latency_bucket(10ms));
+  EXPECT_EQ(latency.slow[0].stable_slow, 0U);
+  EXPECT_EQ(latency.slow[0].canary_slow, 5U);
+  ASSERT_EQ(blocks[0].block.routes.size(), 2U);
+  EXPECT_EQ(blocks[0].block.routes[0].counts.latency.slow[0].canary_slow, 5U);
+  EXPECT_EQ(blocks[0].block.routes[1].counts.canary, (stats::CohortCounts{5, 0}));
+  EXPECT_EQ(blocks[0].block.routes[1].counts.stable, (stats::CohortCounts{40, 0}));
+}
+
 // docs/statistics.md: what ends under a later weight is traffic, not evidence.
 TEST_F(CollectorTest, AChangeOfWeightClosesTheBlockAndLateRequestsAreNoEvidence) {
   collector.begin_table(layout(1, 1), now);

@@ -1,0 +1,278 @@
+#include "control/evidence_rows.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <string>
+
+namespace canaryd::control {
+namespace {
+
+using analysis::Settings;
+using stats::LatencyQuantile;
+
+// Doubles go into the rows bit by bit, so that a replay computes with the same numbers.
+std::int64_t bits(double value) noexcept {
+  return std::bit_cast<std::int64_t>(value);
+}
+double number(std::int64_t value) noexcept {
+  return std::bit_cast<double>(value);
+}
+
+std::int64_t whole(std::uint64_t value) noexcept {
+  return static_cast<std::int64_t>(value);
+}
+
+// Takes one value after the other. Past the end, or out of bounds, it is not good() any more.
+class Values {
+ public:
+  explicit Values(std::span<const std::int64_t> values) : left_(values) {}
+
+  [[nodiscard]] bool empty() const noexcept { return left_.empty(); }
+  [[nodiscard]] bool good() const noexcept { return good_; }
+
+  std::int64_t next() noexcept {
+    if (left_.empty()) {
+      good_ = false;
+      return 0;
+    }
+    const std::int64_t value = left_.front();
+    left_ = left_.subspan(1);
+    return value;
+  }
+  double next_double() noexcept { return number(next()); }
+  std::uint64_t next_up_to(std::int64_t most) noexcept {
+    const std::int64_t value = next();
+    if (value >= 0 && value <= most) return static_cast<std::uint64_t>(value);
+    good_ = false;
+    return 0;
+  }
+  std::uint64_t next_count() noexcept { return next_up_to(INT64_MAX); }
+  template <class Small>
+  Small next_small(std::int64_t most) noexcept {
+    return static_cast<Small>(next_up_to(most));
+  }
+  void fail_unless(bool fine) noexcept { good_ = good_ && fine; }
+
+ private:
+  std::span<const std::int64_t> left_;
+  bool good_ = true;
+};
+
+constexpr std::int64_t kAllQuantiles = (1 << stats::kLatencyQuantiles) - 1;
+constexpr std::int64_t kLastBucket = stats::kLatencyBuckets - 1;
+constexpr std::size_t kNameBytesMax = 63;
+constexpr std::size_t kBytesAValue = 7;
+
+// ---- Settings
+
+void put_name(std::vector<std::int64_t>& values, const std::string& name) {
+  values.push_back(whole(name.size()));
+  for (std::size_t i = 0; i < name.size(); i += kBytesAValue) {
+    std::uint64_t packed = 0;
+    for (const char byte : name.substr(i, kBytesAValue)) {
+      packed = (packed << 8U) | static_cast<unsigned char>(byte);
+    }
+    values.push_back(whole(packed));
+  }
+}
+
+std::string take_name(Values& values) {
+  const std::uint64_t length = values.next_up_to(kNameBytesMax);
+  std::string name;
+  while (values.good() && name.size() < length) {
+    const std::uint64_t packed = values.next_count();
+    const std::size_t bytes = std::min<std::size_t>(kBytesAValue, length - name.size());
+    for (std::size_t i = bytes; i > 0; --i) {
+      name.push_back(static_cast<char>((packed >> (8U * (i - 1))) & 0xffU));
+    }
+  }
+  return name;
+}
+
+bool probability(double value) noexcept {
+  return value > 0 && value <= 0.5;
+}
+
+bool share(double value) noexcept {
+  return value >= 0 && value <= 1;
+}
+
+bool factor(double value) noexcept {
+  return value >= 0 && value < 1e9;
+}
+
+bool sound(const Settings& settings) noexcept {
+  const analysis::LatencyTolerance& latency = settings.tolerance.latency;
+  return probability(settings.false_rollback) && probability(settings.false_accept) &&
+         factor(settings.tolerance.errors.relative) && share(settings.tolerance.errors.absolute) &&
+         factor(latency.stretch) && factor(latency.relative) && share(latency.absolute) &&
+         settings.burst_guard > 0 && factor(settings.burst_guard);
+}
+
+// What came with latency; a run that began earlier judges errors alone.
+void take_latency_settings(Values& values, Settings& settings) {
+  settings.latency_quantiles.clear();
+  settings.routes.clear();
+  if (values.empty()) return;
+  settings.tolerance.latency.stretch = values.next_double();
+  settings.tolerance.latency.floor = Duration(whole(values.next_count()));
+  settings.tolerance.latency.relative = values.next_double();
+  settings.tolerance.latency.absolute = values.next_double();
+  settings.warm_up = Duration(whole(values.next_count()));
+  const std::uint64_t quantiles = values.next_up_to(kAllQuantiles);
+  for (std::size_t q = 0; q < stats::kLatencyQuantiles; ++q) {
+    if (((quantiles >> q) & 1U) == 0) continue;
+    settings.latency_quantiles.push_back(static_cast<LatencyQuantile>(q));
+  }
+  const std::uint64_t routes = values.next_up_to(Settings::kMaxRoutes);
+  for (std::uint64_t i = 0; i < routes; ++i) settings.routes.push_back(take_name(values));
+}
+
+// ---- Blocks
+
+void put_latency(std::vector<std::int64_t>& values, const stats::LatencyCounts& latency) {
+  std::int64_t judged = 0;
+  for (std::size_t q = 0; q < latency.slow.size(); ++q) {
+    if (latency.slow[q].judged()) judged |= std::int64_t{1} << q;
+  }
+  values.push_back(judged);
+  if (judged == 0) return;
+  values.insert(values.end(), {whole(latency.stable_n), whole(latency.canary_n)});
+  for (const stats::SlowCounts& slow : latency.slow) {
+    if (!slow.judged()) continue;
+    values.insert(values.end(),
+                  {slow.threshold,
+                   slow.limit,
+                   slow.limit_next,
+                   whole(slow.stable_slow),
+                   whole(slow.canary_slow),
+                   whole(slow.canary_slow_next)});
+  }
+}
+
+stats::LatencyCounts take_latency(Values& values) {
+  stats::LatencyCounts latency;
+  const std::uint64_t judged = values.next_up_to(kAllQuantiles);
+  if (judged == 0) return latency;
+  latency.stable_n = values.next_count();
+  latency.canary_n = values.next_count();
+  for (std::size_t q = 0; q < latency.slow.size(); ++q) {
+    if (((judged >> q) & 1U) == 0) continue;
+    stats::SlowCounts& slow = latency.slow[q];
+    slow.threshold = values.next_small<std::uint16_t>(kLastBucket);
+    slow.limit = values.next_small<std::uint16_t>(kLastBucket);
+    slow.limit_next = values.next_small<std::uint16_t>(kLastBucket);
+    slow.stable_slow = values.next_count();
+    slow.canary_slow = values.next_count();
+    slow.canary_slow_next = values.next_count();
+    values.fail_unless(slow.judged() && slow.threshold <= slow.limit &&
+                       slow.limit <= slow.limit_next && slow.stable_slow <= latency.stable_n &&
+                       slow.canary_slow_next <= slow.canary_slow &&
+                       slow.canary_slow <= latency.canary_n);
+  }
+  return latency;
+}
+
+void put_counts(std::vector<std::int64_t>& values, const stats::CohortCounts& counts) {
+  values.insert(values.end(), {whole(counts.n), whole(counts.bad)});
+}
+
+stats::CohortCounts take_counts(Values& values) {
+  stats::CohortCounts counts;
+  counts.n = values.next_count();
+  counts.bad = values.next_count();
+  values.fail_unless(counts.bad <= counts.n);
+  return counts;
+}
+
+void put_routes(std::vector<std::int64_t>& values, const stats::Block& block) {
+  values.push_back(whole(block.routes.size()));
+  for (const stats::RouteComparison& route : block.routes) {
+    values.insert(values.end(), {route.route, route.counts.seconds});
+    put_counts(values, route.counts.stable);
+    put_counts(values, route.counts.canary);
+    put_latency(values, route.counts.latency);
+  }
+}
+
+void take_routes(Values& values, stats::Block& block) {
+  const std::uint64_t routes = values.next_up_to(Settings::kMaxRoutes);
+  for (std::uint64_t i = 0; i < routes && values.good(); ++i) {
+    stats::RouteComparison& route = block.routes.emplace_back();
+    route.route = values.next_small<std::uint32_t>(Settings::kMaxRoutes - 1);
+    route.counts.seconds = values.next_small<std::uint32_t>(UINT32_MAX);
+    route.counts.stable = take_counts(values);
+    route.counts.canary = take_counts(values);
+    route.counts.latency = take_latency(values);
+  }
+}
+
+}  // namespace
+
+std::vector<std::int64_t> settings_values(const Settings& settings) {
+  const analysis::LatencyTolerance& latency = settings.tolerance.latency;
+  std::int64_t quantiles = 0;
+  for (const LatencyQuantile quantile : settings.latency_quantiles) {
+    quantiles |= std::int64_t{1} << static_cast<unsigned>(quantile);
+  }
+  std::vector<std::int64_t> values = {bits(settings.false_rollback),
+                                      bits(settings.false_accept),
+                                      bits(settings.tolerance.errors.relative),
+                                      bits(settings.tolerance.errors.absolute),
+                                      bits(settings.burst_guard),
+                                      bits(latency.stretch),
+                                      latency.floor.count(),
+                                      bits(latency.relative),
+                                      bits(latency.absolute),
+                                      settings.warm_up.count(),
+                                      quantiles,
+                                      whole(settings.routes.size())};
+  for (const std::string& route : settings.routes) put_name(values, route);
+  return values;
+}
+
+Result<Settings> read_settings(std::span<const std::int64_t> row, Settings settings) {
+  Values values(row);
+  settings.false_rollback = values.next_double();
+  settings.false_accept = values.next_double();
+  settings.tolerance.errors.relative = values.next_double();
+  settings.tolerance.errors.absolute = values.next_double();
+  settings.burst_guard = values.next_double();
+  take_latency_settings(values, settings);
+  if (!values.good() || !values.empty() || !sound(settings)) {
+    return fail(ErrorCode::kMalformed, "settings row is too short or out of range");
+  }
+  return settings;
+}
+
+std::vector<std::int64_t> block_values(const stats::Block& block) {
+  std::vector<std::int64_t> values = {
+      block.start_second, block.seconds, whole(block.epoch), block.step};
+  put_counts(values, block.stable);
+  put_counts(values, block.canary);
+  if (!block.latency.judged() && block.routes.empty()) return values;
+  put_latency(values, block.latency);
+  put_routes(values, block);
+  return values;
+}
+
+Result<stats::Block> read_block(std::span<const std::int64_t> row) {
+  Values values(row);
+  stats::Block block;
+  block.start_second = whole(values.next_count());
+  block.seconds = values.next_small<std::uint32_t>(UINT32_MAX);
+  block.epoch = values.next_count();
+  block.step = values.next_small<std::uint32_t>(UINT32_MAX);
+  block.stable = take_counts(values);
+  block.canary = take_counts(values);
+  if (!values.empty()) {
+    block.latency = take_latency(values);
+    take_routes(values, block);
+  }
+  if (!values.good() || !values.empty()) {
+    return fail(ErrorCode::kMalformed, "block row is too short or out of range");
+  }
+  return block;
+}
+
+}  // namespace canaryd::control

@@ -1,0 +1,56 @@
+// Does the canary get the share of the requests that its weight says? A large gap is a fault of the
+// routing, or a sticky key that many users share. It changes no verdict: the accounts compare with
+// the requests that came.
+#include "canaryd/base/units.hpp"
+#include "control/controller_state.hpp"
+
+#include <cmath>
+#include <string>
+
+namespace canaryd::control {
+namespace {
+
+// What a chance draw may miss the weight by without anybody wondering: four standard deviations,
+// and half a percentage point, because the users of a sticky key come in clusters.
+constexpr double kDeviations = 4;
+constexpr double kSlack = 0.005;
+
+bool is_shared(BasisPoints weight) noexcept {
+  return weight.value() > 0 && weight.value() < BasisPoints::kMax;
+}
+
+}  // namespace
+
+std::optional<bool> sample_ratio_ok(const telemetry::RolloutTraffic& traffic, BasisPoints weight) {
+  if (!traffic.canary_share) return std::nullopt;
+  const auto requests =
+      static_cast<double>(traffic.stable.step_requests + traffic.canary.step_requests);
+  if (requests <= 0) return std::nullopt;
+  const double deviation = std::sqrt(weight.ratio() * (1 - weight.ratio()) / requests);
+  const double gap = std::fabs(*traffic.canary_share - weight.ratio());
+  return gap <= kDeviations * deviation + kSlack;
+}
+
+// Once when it goes wrong, and once when it is right again.
+void Controller::State::tell_sample_ratio(Runner& runner) const {
+  const BasisPoints weight = rollout::served_weight(runner.state());
+  const auto traffic = parts.collector->traffic(runner.config().name);
+  if (!traffic || !is_shared(weight)) return;
+  const auto ok = sample_ratio_ok(*traffic, weight);
+  if (!ok || !runner.notice_sample_ratio(*ok)) return;
+  const std::string& name = runner.config().name;
+  const std::string text = "the canary of " + name + " gets " +
+                           analysis::format_rate(*traffic->canary_share) + " of the requests, at " +
+                           format_percent(weight) + " %";
+  const std::initializer_list<LogField> fields{{"rollout", name},
+                                               {"weight", weight.percent()},
+                                               {"actual", *traffic->canary_share * 100},
+                                               {"ok", *ok}};
+  if (*ok) {
+    parts.log->info(log_event::kSampleRatio, text, fields);
+  } else {
+    parts.log->warn(log_event::kSampleRatio, text, fields);
+  }
+}
+
+}  // namespace canaryd::control

@@ -1,0 +1,128 @@
+// From what the workers counted to what the controller makes of it.
+#include "controller_rig.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+namespace canaryd::control::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+const std::string kWarm =
+    "rollouts:\n  shop:\n    stable: old\n    canary: new\n    analysis: {warm_up: 2s}\n"
+    "    steps: [{weight: 10, min_duration: 1h}, {weight: 100}]\n";
+
+class JudgingTest : public ControllerRig {
+ protected:
+  JudgingTest() { file_ = file_with(kListener, kWarm); }
+
+  [[nodiscard]] MetricView metric(const std::string& name) const {
+    for (const MetricView& each : view().analysis) {
+      if (each.metric == name) return each;
+    }
+    ADD_FAILURE() << "there is no metric " << name;
+    return {};
+  }
+};
+
+TEST_F(JudgingTest, ASlowCanaryIsRolledBackAndShownInSeconds) {
+  boot();
+  canary_takes_ = 9ms;
+  int seconds = 0;
+  for (; view().state != "rolled_back" && seconds < 60; ++seconds) second();
+  EXPECT_LE(seconds, 20);
+  EXPECT_THAT(disk_.journal().back().entry.sentence,
+              HasSubstr("latency p50 canary 100 % over 6.33 ms vs stable 0 % over 5.2 ms"));
+  const MetricView p50 = metric("latency_p50");
+  EXPECT_NEAR(p50.stable.value(), 0.005, 0.00013);
+  EXPECT_NEAR(p50.canary.value(), 0.009, 0.0003);
+  EXPECT_NEAR(p50.tolerated.value(), 0.00633, 0.00001) << "a millisecond more is fine";
+  EXPECT_EQ(p50.slow.value().canary, 1);
+  EXPECT_EQ(p50.slow.value().stable, 0);
+  EXPECT_EQ(metric("errors").canary, 0);
+  EXPECT_FALSE(metric("errors").slow);
+}
+
+TEST_F(JudgingTest, LatencyIsSilentUntilTheCanaryIsWarm) {
+  boot();
+  for (int i = 0; i < 4; ++i) {
+    second();
+    EXPECT_FALSE(metric("latency_p50").tolerated) << i;
+  }
+  for (int i = 0; i < 3; ++i) second();
+  EXPECT_TRUE(metric("latency_p50").tolerated);
+  EXPECT_GT(metric("latency_p50").accept_evidence, 0);
+}
+
+TEST_F(JudgingTest, ARestartKeepsTheEvidenceOfLatency) {
+  boot();
+  canary_takes_ = 6ms;
+  for (int i = 0; i < 20; ++i) second();
+  controller_->save();
+  settle();
+  const auto before = view().analysis;
+  ASSERT_GT(before.at(1).accept_evidence, 0);
+  power_off();
+  boot();
+  const auto after = view().analysis;
+  ASSERT_EQ(after.size(), before.size());
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    EXPECT_EQ(after[i].rollback_evidence, before[i].rollback_evidence) << before[i].metric;
+    EXPECT_EQ(after[i].accept_evidence, before[i].accept_evidence) << before[i].metric;
+  }
+}
+
+// A dependency of both fails a tenth of all requests: nobody is blamed, and nothing rises.
+TEST_F(JudgingTest, BothFailingMoreThanUsualHolds) {
+  file_ = file_with(kListener,
+                    "rollouts:\n  shop:\n    stable: old\n    canary: new\n"
+                    "    analysis: {latency_quantiles: []}\n"
+                    "    steps: [{weight: 50, min_duration: 40s}, {weight: 100}]\n");
+  boot();
+  for (int i = 0; i < 30; ++i) second();
+  ASSERT_EQ(view().state, "progressing");
+  for (int i = 0; i < 100; ++i) second(100, 100);
+  EXPECT_EQ(view().state, "held");
+  EXPECT_EQ(view().reason, "environment_degraded");
+  EXPECT_EQ(effective(), 50);
+  for (int i = 0; i < 100; ++i) second(1000, 1000);
+  EXPECT_EQ(view().state, "held");
+  for (int i = 0; i < 14; ++i) second();
+  EXPECT_EQ(effective(), 100) << "it was accepted meanwhile";
+}
+
+TEST_F(JudgingTest, AShareThatDoesNotFitTheWeightIsToldOnce) {
+  const std::filesystem::path path = ::testing::TempDir() + "canaryd-judging.log";
+  std::filesystem::remove(path);
+  LogOptions options;
+  options.file = path;
+  log_ = std::move(*Log::open(options, clock_));
+  const auto told = [&] {
+    log_->flush();
+    std::ifstream in(path);
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    int count = 0;
+    for (std::size_t at = 0; (at = text.find("sample_ratio", at)) != std::string::npos; ++at) {
+      ++count;
+    }
+    return count;
+  };
+  boot();
+  for (int i = 0; i < 5; ++i) second();
+  EXPECT_EQ(view().weight.sample_ratio_ok, true);
+  EXPECT_EQ(told(), 0);
+  for (int i = 0; i < 10; ++i) {
+    plane_.serve(Cohort::kCanary, 200, 0);
+    second();
+  }
+  EXPECT_EQ(view().weight.sample_ratio_ok, false);
+  EXPECT_EQ(told(), 1);
+  EXPECT_NE(view().state, "rolled_back");
+  power_off();
+  std::filesystem::remove(path);
+}
+
+}  // namespace
+}  // namespace canaryd::control::test
