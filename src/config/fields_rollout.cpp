@@ -265,14 +265,16 @@ const Section<Rollout>& rollout_section() {
         "While stable has no healthy endpoint: its users wait (503), or everybody goes to a canary "
         "that is well.");
     s.add("bake", plan(&Plan::bake), section(bake_section()), "After the last step.");
-    s.unsupported({"after",
-                   "group",
-                   "pace",
-                   "expected_rps",
-                   "expected_error_rate",
-                   "retire",
-                   "freeze",
-                   "hooks"});
+    s.add("expected_rps",
+          &Rollout::expected_rps,
+          optional(number(0.001, 1e7)),
+          "Requests a second, of both versions together: `validate` says how long the steps take, "
+          "and warns of those that cannot end in time; `canaryd simulate` begins from it.");
+    s.add("expected_error_rate",
+          &Rollout::expected_error_rate,
+          optional(percent(0, 100)),
+          "The percentage of stable's requests that fail on an ordinary day, for the same.");
+    s.unsupported({"after", "group", "pace", "retire", "freeze", "hooks"});
     return s;
   }();
   return made;

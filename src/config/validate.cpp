@@ -374,6 +374,7 @@ void validate(const Config& config, Reader& reader) {
   const bool all_read =
       !reader.is_bad("routes") && !reader.is_bad("rollouts") && !reader.is_bad("upstreams");
   if (all_read) warn_unused(config, reader);
+  if (all_read && reader.rule_errors() == 0) check_feasibility(config, reader);
 }
 
 }  // namespace canaryd::config

@@ -1,3 +1,4 @@
+#include "canaryd/config/feasibility.hpp"
 #include "canaryd/config/load.hpp"
 #include "canaryd/config/quick.hpp"
 #include "canaryd/config/schema.hpp"
@@ -17,11 +18,14 @@ namespace {
 
 int validate(const CommandLine& line) {
   const config::LoadResult loaded = load_file(line);
+  std::vector<config::RolloutForecast> forecasts;
+  if (loaded.config) forecasts = config::forecast(*loaded.config);
   if (line.json) {
-    std::cout << config::render_problems_json(loaded.problems, line.config_file) << '\n';
+    std::cout << config::render_problems_json(loaded.problems, line.config_file, forecasts) << '\n';
   } else {
     std::cerr << config::render_problems_text(loaded.problems, line.config_file);
     if (loaded.problems.empty()) std::cout << line.config_file << " is valid\n";
+    std::cout << config::render_forecasts(forecasts);
   }
   return loaded.config ? kExitDone : kExitConfig;
 }

@@ -226,6 +226,9 @@ struct Rollout {
   // mode repeat what stands beside it.
   rollout::Plan plan;
   analysis::Settings analysis;
+  // What is known of the traffic before it comes: of both versions together, and of stable.
+  std::optional<double> expected_rps;
+  std::optional<double> expected_error_rate;  // A fraction.
   friend bool operator==(const Rollout&, const Rollout&) = default;
 };
 

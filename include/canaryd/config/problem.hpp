@@ -2,6 +2,8 @@
 // 2). Pure.
 #pragma once
 
+#include "canaryd/config/feasibility.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -32,8 +34,9 @@ struct Problem {
                                                std::string_view file_name);
 
 // {"file": ..., "valid": bool, "errors": N, "problems": [{file, line, column, severity, message,
-// hint}]}, one line.
+// hint}], "feasibility": [...]}, one line.
 [[nodiscard]] std::string render_problems_json(const std::vector<Problem>& problems,
-                                               std::string_view file_name);
+                                               std::string_view file_name,
+                                               const std::vector<RolloutForecast>& forecasts = {});
 
 }  // namespace canaryd::config

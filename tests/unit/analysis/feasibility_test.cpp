@@ -5,8 +5,14 @@
 namespace canaryd::analysis {
 namespace {
 
+Settings errors_alone() {
+  Settings settings;
+  settings.latency_quantiles = {};
+  return settings;
+}
+
 TEST(Feasibility, AgreesWithTheWorkedExamples) {
-  const Settings settings;
+  const Settings settings = errors_alone();
   // Example 7: no errors at all, 1 % of 500 requests a second, accepted after 215 canary requests.
   const auto quiet = need_to_accept(settings, {500, 0}, BasisPoints(100), BasisPoints(500));
   ASSERT_TRUE(quiet);
@@ -23,6 +29,28 @@ TEST(Feasibility, ASmallServiceNeedsHours) {
   const auto need = need_to_accept(Settings{}, {5, 0.01}, BasisPoints(5000), BasisPoints(10000));
   ASSERT_TRUE(need);
   EXPECT_GT(need->time, std::chrono::hours(3));
+}
+
+TEST(Feasibility, IsTheSameEveryTime) {
+  const auto once = need_to_accept(Settings{}, {50, 0.01}, BasisPoints(1000), BasisPoints(2500));
+  const auto twice = need_to_accept(Settings{}, {50, 0.01}, BasisPoints(1000), BasisPoints(2500));
+  ASSERT_TRUE(once && twice);
+  EXPECT_EQ(once->time, twice->time);
+}
+
+TEST(Feasibility, WaitsForLatencyToo) {
+  const Traffic traffic{500, 0.0001};
+  const auto errors =
+      need_to_accept(errors_alone(), traffic, BasisPoints(2500), BasisPoints(10000));
+  const auto all = need_to_accept(Settings{}, traffic, BasisPoints(2500), BasisPoints(10000));
+  ASSERT_TRUE(errors && all);
+  EXPECT_GT(all->time, errors->time);
+  // The closer the latencies are together, the more 10 % means.
+  Traffic narrow = traffic;
+  narrow.latency = {.median_ms = 50, .p99_ms = 60};
+  const auto sooner = need_to_accept(Settings{}, narrow, BasisPoints(2500), BasisPoints(10000));
+  ASSERT_TRUE(sooner);
+  EXPECT_LT(sooner->time, all->time);
 }
 
 TEST(Feasibility, WhatCannotBeSaidIsNothing) {

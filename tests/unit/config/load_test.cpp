@@ -260,8 +260,9 @@ TEST(Problems, RenderAsJson) {
   EXPECT_EQ(render_problems_json(result.problems, "canaryd.yaml"),
             R"({"file":"canaryd.yaml","valid":false,"errors":1,"problems":[{"file":"canaryd.yaml",)"
             R"("line":11,"column":1,"severity":"error","message":"unknown key \"wokers\"",)"
-            R"("hint":"did you mean \"workers\"?"}]})");
-  EXPECT_EQ(render_problems_json({}, "x"), R"({"file":"x","valid":true,"errors":0,"problems":[]})");
+            R"("hint":"did you mean \"workers\"?"}],"feasibility":[]})");
+  EXPECT_EQ(render_problems_json({}, "x"),
+            R"({"file":"x","valid":true,"errors":0,"problems":[],"feasibility":[]})");
 }
 
 Result<std::string> quick(const std::string& stable,

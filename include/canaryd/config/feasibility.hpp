@@ -1,0 +1,48 @@
+// Whether there is enough traffic for a rollout's plan: what `validate` says of rollouts with
+// expected_rps, and warns of.
+//
+// Pure. Takes a few milliseconds for a step; so only the first kMostForecasts steps of a file are
+// looked at.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/base/strong.hpp"
+#include "canaryd/config/config.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace canaryd::config {
+
+inline constexpr std::size_t kMostForecasts = 100;
+// Without expected_error_rate.
+inline constexpr double kUsualErrorRate = 0.01;
+
+struct StepForecast {
+  BasisPoints weight;
+  Duration max_duration{};
+  // Until the step is passed, for a canary as good as stable: half of them take longer. Nothing:
+  // the evidence never suffices.
+  std::optional<Duration> time;
+  // A canary with so many errors or more is likely to be found within max_duration; a fraction.
+  // Nothing: no canary is, or there is nothing to compare it with.
+  std::optional<double> detects;
+};
+
+struct RolloutForecast {
+  std::string rollout;
+  double requests_per_second = 0;
+  double error_rate = 0;  // A fraction.
+  std::vector<StepForecast> steps;
+  std::optional<Duration> time;  // Of all steps; nothing if one never ends.
+};
+
+// Of the rollouts that say how many requests they expect, in the order of the file.
+[[nodiscard]] std::vector<RolloutForecast> forecast(const Config& config);
+
+// A table for people; empty for no forecasts.
+[[nodiscard]] std::string render_forecasts(const std::vector<RolloutForecast>& forecasts);
+
+}  // namespace canaryd::config

@@ -1,0 +1,154 @@
+#include "canaryd/config/feasibility.hpp"
+
+#include "canaryd/analysis/feasibility.hpp"
+#include "canaryd/analysis/verdict.hpp"
+#include "canaryd/base/units.hpp"
+#include "config/reader.hpp"
+#include "config/validate.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace canaryd::config {
+namespace {
+
+bool detects(const analysis::Settings& settings,
+             const analysis::Traffic& traffic,
+             const StepForecast& step,
+             double error_rate) {
+  const auto need = analysis::need_to_detect(settings, traffic, step.weight, error_rate);
+  return need && need->time <= step.max_duration;
+}
+
+std::optional<double> least_detected(const analysis::Settings& settings,
+                                     const analysis::Traffic& traffic,
+                                     const StepForecast& step) {
+  if (!detects(settings, traffic, step, 1)) return std::nullopt;
+  double low = traffic.error_rate;
+  double high = 1;
+  for (int i = 0; i < 30; ++i) {
+    const double middle = (low + high) / 2;
+    (detects(settings, traffic, step, middle) ? high : low) = middle;
+  }
+  return high;
+}
+
+// What the plan asks for besides evidence.
+Duration least_time(const rollout::Step& step, double canary_a_second) {
+  const std::chrono::duration<double> requests(static_cast<double>(step.min_requests) /
+                                               canary_a_second);
+  constexpr std::chrono::duration<double> kMost = std::chrono::hours(24 * 10'000);
+  return std::max(
+      step.min_duration,
+      std::chrono::ceil<std::chrono::seconds>(std::min(requests, kMost)) + Duration::zero());
+}
+
+StepForecast forecast_step(const Rollout& rollout,
+                           const analysis::Traffic& traffic,
+                           std::size_t index) {
+  const rollout::Step& step = rollout.plan.steps[index];
+  StepForecast result;
+  result.weight = rollout::step_weight(rollout.plan, index);
+  result.max_duration = step.max_duration;
+  const double canary_a_second = traffic.requests_per_second * result.weight.ratio();
+  if (canary_a_second <= 0) return result;
+  const Duration least = least_time(step, canary_a_second);
+  // Everybody on the canary: there is no evidence to wait for.
+  if (result.weight.value() == BasisPoints::kMax) {
+    result.time = least;
+    return result;
+  }
+  const auto need = analysis::need_to_accept(
+      rollout.analysis, traffic, result.weight, rollout::weight_above(rollout.plan, result.weight));
+  // Latency is not looked at before the canary is warm.
+  const bool warms_up = index == 0 && !rollout.analysis.latency_quantiles.empty();
+  const Duration warm_up = warms_up ? rollout.analysis.warm_up : Duration::zero();
+  if (need) result.time = std::max(least, warm_up + need->time);
+  result.detects = least_detected(rollout.analysis, traffic, result);
+  return result;
+}
+
+RolloutForecast forecast_rollout(const Rollout& rollout, std::size_t steps) {
+  RolloutForecast result;
+  result.rollout = rollout.name;
+  result.requests_per_second = *rollout.expected_rps;
+  result.error_rate = rollout.expected_error_rate.value_or(kUsualErrorRate);
+  const analysis::Traffic traffic{result.requests_per_second, result.error_rate};
+  result.time = Duration::zero();
+  for (std::size_t i = 0; i < steps; ++i) {
+    result.steps.push_back(forecast_step(rollout, traffic, i));
+    const auto& time = result.steps.back().time;
+    if (time && result.time) {
+      *result.time += *time;
+    } else {
+      result.time.reset();
+    }
+  }
+  return result;
+}
+
+std::string traffic_text(const RolloutForecast& forecast) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", forecast.requests_per_second);
+  return std::string(text) + " requests/s and " + analysis::format_rate(forecast.error_rate) +
+         " errors";
+}
+
+std::string row(const std::string& weight, const std::string& time, const std::string& detects) {
+  const auto padded = [](const std::string& text) {
+    return std::string(12 - std::min<std::size_t>(12, text.size()), ' ') + text;
+  };
+  return padded(weight) + padded(time) + "  " + detects + '\n';
+}
+
+void warn(const RolloutForecast& forecast, Reader& in) {
+  for (std::size_t i = 0; i < forecast.steps.size(); ++i) {
+    const StepForecast& step = forecast.steps[i];
+    if (step.time && *step.time <= step.max_duration) continue;
+    const std::string path = "rollouts." + forecast.rollout + ".steps[" + std::to_string(i) + "]";
+    const std::string needs =
+        step.time ? "needs about " + format_duration_brief(*step.time) : "is never accepted";
+    in.warn_at(path,
+               path + ": at " + traffic_text(forecast) + " a canary as good as stable " + needs +
+                   " in this step, whose max_duration is " + format_duration(step.max_duration),
+               "allow more time, begin with a larger weight, or raise "
+               "analysis.tolerance.errors.absolute");
+  }
+}
+
+}  // namespace
+
+std::vector<RolloutForecast> forecast(const Config& config) {
+  std::vector<RolloutForecast> result;
+  std::size_t steps = 0;
+  for (const Rollout& rollout : config.rollouts) {
+    if (!rollout.expected_rps) continue;
+    steps += rollout.plan.steps.size();
+    if (steps > kMostForecasts) break;
+    result.push_back(forecast_rollout(rollout, rollout.plan.steps.size()));
+  }
+  return result;
+}
+
+std::string render_forecasts(const std::vector<RolloutForecast>& forecasts) {
+  std::string text;
+  for (const RolloutForecast& each : forecasts) {
+    text += each.rollout + ": at " + traffic_text(each) + ", a canary as good as stable " +
+            (each.time ? "takes about " + format_duration_brief(*each.time) : "never arrives") +
+            '\n';
+    text += row("step", "takes about", "finds within its max_duration");
+    for (const StepForecast& step : each.steps) {
+      text += row(
+          format_percent(step.weight) + " %",
+          step.time ? format_duration_brief(*step.time) : "for ever",
+          step.detects ? "errors of " + analysis::format_rate(*step.detects) + " and more" : "-");
+    }
+  }
+  return text;
+}
+
+void check_feasibility(const Config& config, Reader& in) {
+  for (const RolloutForecast& each : forecast(config)) warn(each, in);
+}
+
+}  // namespace canaryd::config

@@ -1,0 +1,84 @@
+#include "canaryd/config/feasibility.hpp"
+
+#include "canaryd/config/problem.hpp"
+
+#include <gtest/gtest.h>
+
+namespace canaryd::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+Config config_of(double requests_per_second, std::optional<double> error_rate) {
+  Config config;
+  Rollout rollout;
+  rollout.name = "shop";
+  rollout.expected_rps = requests_per_second;
+  rollout.expected_error_rate = error_rate;
+  config.rollouts.push_back(rollout);
+  return config;
+}
+
+TEST(Feasibility, IsSaidOfRolloutsThatExpectTraffic) {
+  Config config = config_of(500, 0.001);
+  config.rollouts.emplace_back();
+  const auto forecasts = forecast(config);
+  ASSERT_EQ(forecasts.size(), 1U);
+  EXPECT_EQ(forecasts[0].rollout, "shop");
+  ASSERT_EQ(forecasts[0].steps.size(), 5U);
+  ASSERT_TRUE(forecasts[0].time);
+  Duration sum{};
+  for (const StepForecast& step : forecasts[0].steps) sum += step.time.value();
+  EXPECT_EQ(*forecasts[0].time, sum);
+  EXPECT_LT(*forecasts[0].time, 10min);
+}
+
+TEST(Feasibility, ASmallServiceNeedsHours) {
+  const auto forecasts = forecast(config_of(3, std::nullopt));
+  EXPECT_EQ(forecasts.at(0).error_rate, kUsualErrorRate);
+  EXPECT_GT(forecasts[0].time.value(), 6h);
+}
+
+TEST(Feasibility, TheStepsOwnTimesCountToo) {
+  Config config = config_of(1000, 0.001);
+  auto& steps = config.rollouts[0].plan.steps;
+  steps[0].min_duration = 2h;
+  steps[1].min_requests = 360'000;  // 50 a second.
+  const auto forecasts = forecast(config);
+  EXPECT_EQ(forecasts[0].steps[0].time, 2h);
+  EXPECT_EQ(forecasts[0].steps[1].time, 2h);
+  EXPECT_EQ(forecasts[0].steps[4].time, 10s);
+}
+
+TEST(Feasibility, MoreTimeAndTrafficSeeLess) {
+  Config config = config_of(100, 0.01);
+  auto& steps = config.rollouts[0].plan.steps;
+  const double hour = forecast(config)[0].steps[0].detects.value();
+  steps[0].max_duration = 10h;
+  const double ten_hours = forecast(config)[0].steps[0].detects.value();
+  EXPECT_LT(ten_hours, hour);
+  EXPECT_GT(ten_hours, 0.01);
+  steps[0].max_duration = 1s;
+  EXPECT_FALSE(forecast(config)[0].steps[0].detects);
+  EXPECT_FALSE(forecast(config)[0].steps[4].detects);
+}
+
+TEST(Feasibility, WhatIsNeverAcceptedNeverArrives) {
+  Config config = config_of(100, 0.01);
+  config.rollouts[0].analysis.tolerance.errors = {.relative = 0, .absolute = 0};
+  const auto forecasts = forecast(config);
+  EXPECT_FALSE(forecasts[0].time);
+  EXPECT_NE(render_forecasts(forecasts).find("never arrives"), std::string::npos);
+  const std::string json = render_problems_json({}, "x", forecasts);
+  EXPECT_NE(json.find(R"("rps":100,"error_rate":0.01,"seconds":null)"), std::string::npos) << json;
+}
+
+TEST(Feasibility, SoManyStepsAreLookedAtAndNoMore) {
+  Config config = config_of(1000, 0.0001);
+  config.rollouts.front().analysis.latency_quantiles = {};
+  while (config.rollouts.size() < 30) config.rollouts.push_back(config.rollouts.front());
+  EXPECT_EQ(forecast(config).size(), kMostForecasts / 5);
+}
+
+}  // namespace
+}  // namespace canaryd::config
