@@ -31,9 +31,9 @@ std::optional<MetricCounts> second_of(const Traffic& traffic,
 }
 
 // Odd, so that there is one in the middle.
-constexpr int kPaths = 301;
+constexpr int kPaths = 101;
 // A block of the forecast is so much of the time that the average drift takes, or a second.
-constexpr double kBlocksOfDrift = 40;
+constexpr double kBlocksOfDrift = 100;
 // Longer than this no median is looked for.
 constexpr double kMostBlocks = 10 * kBlocksOfDrift;
 

@@ -5,6 +5,7 @@
 #include "daemon/app.hpp"
 #include "daemon/config_file.hpp"
 #include "daemon/options.hpp"
+#include "daemon/simulate_command.hpp"
 
 #include <cerrno>
 #include <cstdlib>
@@ -96,6 +97,8 @@ int dispatch(const CommandLine& line) {
       return kExitDone;
     case Command::kConfigDump:
       return config_dump(line);
+    case Command::kSimulate:
+      return run_simulate(line);
   }
   return kExitUsage;
 }

@@ -1,6 +1,7 @@
 #include "daemon/options.hpp"
 
 #include "canaryd/config/load.hpp"
+#include "canaryd/simulate/study.hpp"
 #include "daemon/version.hpp"
 
 #include <CLI/CLI.hpp>
@@ -24,6 +25,66 @@ void add_config(CLI::App& command, Raw& raw) {
   command.add_option("--set", raw.sets, "Override: dotted.path=value, may be repeated")
       ->envname("CANARYD_SET")
       ->allow_extra_args(false);
+}
+
+void add_traffic(CLI::App& command, SimulateFlags& flags) {
+  command.add_option("--rps", flags.rps, "Requests a second, of both versions [expected_rps]");
+  command.add_option(
+      "--error-rate", flags.error_rate, "Of stable, in percent [expected_error_rate, else 1]");
+  command.add_option("--canary-error-rate",
+                     flags.canary_error_rate,
+                     "Of the canary, in percent or a multiple of stable's, such as 5x [as stable]");
+  command.add_option("--latency", flags.latency, "Of stable: MEDIAN/P99 [50ms/200ms]");
+  command.add_option(
+      "--canary-latency",
+      flags.canary_latency,
+      "Of the canary: MEDIAN/P99, or a multiple of stable's, such as 1.2x [as stable]");
+  command.add_option("--cold-start",
+                     flags.cold_start,
+                     "The canary is slow at first: LENGTH:TIMES, such as 30s:3x");
+  command
+      .add_option("--outage",
+                  flags.outages,
+                  "BEGIN+LENGTH:ERRORS[:stable|canary], such as 10m+2m:50%; may be repeated")
+      ->allow_extra_args(false);
+  command.add_option(
+      "--bursts", flags.bursts, "Of each version: TIMES_AN_HOUR:LENGTH:ERRORS, such as 2:20s:30%");
+  command.add_option("--diurnal", flags.diurnal, "Swing of the load within 24 hours, in percent");
+  command
+      .add_option("--failures-per-user",
+                  flags.failures_per_user,
+                  "How often a user who fails does so in a row, a second apart, on average")
+      ->capture_default_str();
+  command
+      .add_option(
+          "--users", flags.users, "Users, who are unequally active; 0: so many that it is even")
+      ->check(CLI::Range(0U, simulate::kMostUsers))
+      ->capture_default_str();
+  command.add_option("--covered",
+                     flags.covered,
+                     "Percentage of the requests that stable answers if the canary fails [0]");
+}
+
+void add_simulate(CLI::App& app, Raw& raw) {
+  SimulateFlags& flags = raw.line.simulate;
+  CLI::App* const command = app.add_subcommand(
+      "simulate", "A rollout of the configuration many times in virtual time: odds, times, harm");
+  add_config(*command, raw);
+  command->add_option("--rollout", flags.rollout, "Its name; not needed if there is only one");
+  add_traffic(*command, flags);
+  command->add_option("--max-time", flags.max_time, "Of each rollout")->capture_default_str();
+  command->add_option("--runs", flags.runs, "How many rollouts")
+      ->check(CLI::Range(std::size_t{1}, simulate::kMostRuns))
+      ->capture_default_str();
+  command->add_option("--seed", flags.seed, "Of the first one; the next has the next number")
+      ->capture_default_str();
+  command->add_option("--threads", flags.threads, "0: one per core")
+      ->check(CLI::Range(0U, simulate::kMostThreads))
+      ->capture_default_str();
+  command->add_option("--format", flags.format, "text, json, or svg: a picture of a typical one")
+      ->check(CLI::IsMember({"text", "json", "svg"}))
+      ->capture_default_str();
+  command->callback([&raw] { raw.line.command = Command::kSimulate; });
 }
 
 void add_commands(CLI::App& app, Raw& raw) {
@@ -62,6 +123,8 @@ void add_commands(CLI::App& app, Raw& raw) {
       app.add_subcommand("config-dump", "Print the configuration with every default filled in");
   add_config(*dump, raw);
   dump->callback([&raw] { raw.line.command = Command::kConfigDump; });
+
+  add_simulate(app, raw);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The command line of canaryd, as plain values.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,7 +19,29 @@ enum ExitCode : int {
   kExitListen = 4,
 };
 
-enum class Command : std::uint8_t { kRun, kValidate, kQuick, kSchema, kConfigDump };
+enum class Command : std::uint8_t { kRun, kValidate, kQuick, kSchema, kConfigDump, kSimulate };
+
+// As they are written; daemon/simulate_command reads the texts.
+struct SimulateFlags {
+  std::string rollout;
+  std::optional<double> rps;
+  std::string error_rate;
+  std::string canary_error_rate;
+  std::string latency;
+  std::string canary_latency;
+  std::string cold_start;
+  std::vector<std::string> outages;
+  std::string bursts;
+  std::string diurnal;
+  double failures_per_user = 1;
+  std::uint32_t users = 0;
+  std::string covered;
+  std::string max_time = "6h";
+  std::size_t runs = 1000;
+  std::uint64_t seed = 1;
+  unsigned threads = 0;  // 0: one per core.
+  std::string format = "text";
+};
 
 struct CommandLine {
   Command command = Command::kRun;
@@ -30,6 +53,7 @@ struct CommandLine {
   std::string canary;
   std::string listen = "127.0.0.1:8080";
   std::vector<std::string> steps;
+  SimulateFlags simulate;
   std::string
       state_dir;  // Of quick; empty: a directory of its own under the system's for temporary files.
 };

@@ -1,0 +1,68 @@
+// What surrounds the evidence of a simulated rollout: the live gate, fed with the canary's requests
+// of a second one after the other, what control does about it once a second
+// (control/runner_gate.cpp), and whether stable fails as well.
+//
+// Thread rule: that of the run.
+#pragma once
+
+#include "canaryd/analysis/environment.hpp"
+#include "canaryd/base/random.hpp"
+#include "canaryd/rollout/event.hpp"
+#include "canaryd/routing/cohort_gate.hpp"
+#include "canaryd/simulate/run.hpp"
+#include "canaryd/stats/window.hpp"
+
+#include <cstdint>
+#include <optional>
+
+namespace canaryd::simulate {
+
+// What reached the canary, and what users saw of its failures.
+struct Sent {
+  CohortSecond counts;
+  std::uint64_t user_failures = 0;
+};
+
+class Gatekeeper {
+ public:
+  Gatekeeper(const Protection& protection, Random& random);
+
+  // What was usual before the rollout began, for half an hour.
+  void learn(double requests_per_second, double error_rate) noexcept;
+
+  [[nodiscard]] BasisPoints effective(BasisPoints served) const noexcept {
+    return gate_.effective(served);
+  }
+  // Sends them in random order, until the gate shuts; the rest goes to stable.
+  [[nodiscard]] Sent send(const CohortSecond& planned, std::int64_t second);
+  // While the circuit is open: a request that looks whether the canary is well again, if one is
+  // due. Not evidence.
+  [[nodiscard]] Sent probe(double error_rate, std::int64_t second);
+
+  // What follows for the rollout. At the end of each second, after note(), in this order.
+  void note(std::int64_t second, const Second& sent);
+  [[nodiscard]] std::optional<rollout::Event::What> look(const rollout::State& state,
+                                                         std::int64_t second);
+  [[nodiscard]] std::optional<rollout::Event::What> watch(const rollout::State& state,
+                                                          std::int64_t second);
+  [[nodiscard]] bool both_failing() const noexcept { return environment_.both_failing(); }
+  // After a transition: a rollout that is not suspended has its gate open.
+  void follow(const rollout::State& state) noexcept;
+
+ private:
+  void count_failure(Monotonic now, Sent& sent);
+  void settle_exposure(std::int64_t second) noexcept;
+  [[nodiscard]] bool stable_fails_too(std::int64_t second) const noexcept;
+
+  const Protection& protection_;
+  Random& random_;
+  routing::CohortGate gate_;
+  stats::TrafficWindow stable_;
+  stats::TrafficWindow canary_;
+  analysis::Environment environment_;
+  std::uint64_t exposure_settled_ = 0;
+  std::uint64_t exposure_seen_ = 0;
+  int spent_seconds_ = 0;
+};
+
+}  // namespace canaryd::simulate
