@@ -35,10 +35,6 @@ Response text_response(int status, std::string body) {
   return response;
 }
 
-Response invalid(const Request& request, const Error& error) {
-  return to_response({400, "bad-request", error.context}, request.path());
-}
-
 // "17" in quotes, or * for any. Weak tags and lists name no single generation.
 Result<std::optional<std::uint64_t>> parse_if_match(std::string_view text) {
   if (text == "*") return std::optional<std::uint64_t>();
@@ -133,6 +129,7 @@ const Api::Route Api::kRoutes[] = {
     {"/api/v1/upstreams", false, false, &Api::upstreams},
     {"/api/v1/routes", false, false, &Api::routes},
     {"/api/v1/explain", false, true, &Api::explain},
+    {"/api/v1/tap", false, false, &Api::tap},
     {"/api/v1/config", false, false, &Api::config},
     {"/api/v1/build", false, false, &Api::build},
     {"/api/v1/reload", false, true, &Api::reload},
@@ -168,8 +165,10 @@ Api::Match Api::find(std::string_view path) {
   return match;
 }
 
-Api::Api(control::Backend& backend, std::size_t answers_max)
-    : backend_(backend), memory_(std::make_shared<IdempotencyMemory>(answers_max)) {}
+Api::Api(control::Backend& backend, const Bounds& bounds)
+    : backend_(backend),
+      bounds_(bounds),
+      memory_(std::make_shared<IdempotencyMemory>(bounds.answers)) {}
 
 void Api::handle(const Request& request, Done done) {
   if (const auto problem = check_source(request)) {

@@ -1,15 +1,18 @@
 // The admin API without its sockets: a request in, an answer out, now or when the backend is done.
 //
 // Order of checks: where the request comes from, path (404), method (405), content type (415),
-// conditions and body (400), and only then the backend. Control thread only.
+// conditions and body (400), and only then the backend. A streaming answer is an EventStream; at
+// most so many are open at a time (503). Control thread only.
 #pragma once
 
+#include "admin/event_stream.hpp"
 #include "admin/idempotency.hpp"
 #include "admin/message.hpp"
 #include "canaryd/control/backend.hpp"
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace canaryd::admin {
 
@@ -17,7 +20,12 @@ class Api {
  public:
   using Done = std::function<void(Response)>;
 
-  Api(control::Backend& backend, std::size_t answers_max);
+  struct Bounds {
+    std::size_t answers = 1024;  // Remembered, of Idempotency-Key.
+    std::size_t streams = 16;
+    std::size_t stream_bytes = std::size_t{512} * 1024;  // Queued for one reader.
+  };
+  Api(control::Backend& backend, const Bounds& bounds);
 
   // done is called once, inside or later; it may be called after this object is gone.
   void handle(const Request& request, Done done);
@@ -42,6 +50,7 @@ class Api {
   void upstreams(const Request& request, const Match& match, const Done& done);
   void routes(const Request& request, const Match& match, const Done& done);
   void explain(const Request& request, const Match& match, const Done& done);
+  void tap(const Request& request, const Match& match, const Done& done);
   void config(const Request& request, const Match& match, const Done& done);
   void build(const Request& request, const Match& match, const Done& done);
   void act(const Request& request, const Match& match, const Done& done);
@@ -49,7 +58,14 @@ class Api {
   void drain(const Request& request, const Match& match, const Done& done);
   void log_level(const Request& request, const Match& match, const Done& done);
 
+  // Answers with the events of what subscribe opens.
+  using Subscribe =
+      std::function<Result<std::unique_ptr<control::Subscription>>(control::EventSink)>;
+  void stream(const Request& request, const Done& done, const Subscribe& subscribe);
+
   control::Backend& backend_;
+  const Bounds bounds_;
+  std::vector<std::weak_ptr<EventStream>> streams_;
   std::shared_ptr<IdempotencyMemory> memory_;
 };
 

@@ -2,6 +2,7 @@
 // and the API.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,8 @@
 #include <vector>
 
 namespace canaryd::admin {
+
+class EventStream;
 
 struct Request {
   std::string method;
@@ -39,6 +42,7 @@ struct Response {
   std::string content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  std::shared_ptr<EventStream> events{};  // Set: they follow the head, in place of the body.
 };
 
 }  // namespace canaryd::admin

@@ -55,4 +55,8 @@ Response to_response(const Problem& problem, std::string_view path, boost::json:
   return response;
 }
 
+Response invalid(const Request& request, const Error& error) {
+  return to_response({400, "bad-request", error.context}, request.path());
+}
+
 }  // namespace canaryd::admin

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "admin/message.hpp"
+#include "canaryd/base/error.hpp"
 
 #include <boost/json/object.hpp>
 
@@ -20,5 +21,8 @@ struct Problem {
 [[nodiscard]] Response to_response(const Problem& problem,
                                    std::string_view path,
                                    boost::json::object extra = {});
+
+// 400, because of what it asks for.
+[[nodiscard]] Response invalid(const Request& request, const Error& error);
 
 }  // namespace canaryd::admin

@@ -20,6 +20,11 @@ class Query {
                                            std::initializer_list<std::string_view> known);
 
   [[nodiscard]] bool has(std::string_view name) const noexcept { return find(name) != nullptr; }
+  // Empty when the name is absent, or has no value.
+  [[nodiscard]] std::string_view text(std::string_view name) const noexcept {
+    const std::string_view* const value = find(name);
+    return value == nullptr ? std::string_view() : *value;
+  }
   // Empty when the name is absent.
   [[nodiscard]] Result<std::optional<std::uint64_t>> number(std::string_view name,
                                                             std::uint64_t low,

@@ -2,7 +2,9 @@
 
 #include "admin/api.hpp"
 #include "admin/bind.hpp"
+#include "admin/connection.hpp"
 #include "admin/problem.hpp"
+#include "admin/streaming.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -10,8 +12,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/basic_stream.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
 #include <array>
@@ -28,8 +28,6 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 
 using Code = boost::system::error_code;
-using Protocol = asio::generic::stream_protocol;
-using Stream = beast::basic_stream<Protocol>;
 using Parser = http::request_parser<http::string_body>;
 using Message = http::response<http::string_body>;
 
@@ -38,29 +36,13 @@ constexpr std::size_t kLingerBytes = std::size_t{1024} * 1024;
 constexpr Duration kLinger = std::chrono::seconds(1);
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
 
-// An answer that the backend owes; the timer ends the wait.
-struct Pending {
-  explicit Pending(const asio::any_io_executor& executor) : timer(executor) {}
-  asio::steady_timer timer;
-  std::optional<Response> response;
-};
-
-struct Connection {
-  Connection(Protocol::socket socket, std::size_t buffer_max)
-      : stream(std::move(socket)), buffer(buffer_max) {}
-  Stream stream;
-  beast::flat_buffer buffer;
-  std::string actor = "local";
-  bool is_unix = false;
-  std::shared_ptr<Pending> pending;
-};
-
 // What came of reading: a request, a problem to answer before closing, or neither (the peer has
 // gone).
 struct Arrival {
   std::optional<Request> request;
   std::optional<Problem> problem;
   bool keep_alive = false;
+  bool takes_chunks = false;
 };
 
 std::optional<Problem> to_problem(const Code& code) {
@@ -103,12 +85,13 @@ Arrival to_arrival(Parser& parser, const Connection& connection) {
     return arrival;
   }
   arrival.keep_alive = parser.get().keep_alive();
+  arrival.takes_chunks = parser.get().version() >= 11;
   request.body = std::move(parser.get().body());
   arrival.request = std::move(request);
   return arrival;
 }
 
-Message compose(const Response& response, bool keep_alive) {
+Message compose_head(const Response& response, bool keep_alive) {
   Message message;
   message.result(static_cast<unsigned>(response.status));
   message.version(11);
@@ -117,6 +100,11 @@ Message compose(const Response& response, bool keep_alive) {
   message.set("X-Content-Type-Options", "nosniff");
   for (const auto& [name, value] : response.headers) message.insert(name, value);
   message.keep_alive(keep_alive);
+  return message;
+}
+
+Message compose(const Response& response, bool keep_alive) {
+  Message message = compose_head(response, keep_alive);
   message.body() = response.body;
   message.prepare_payload();
   return message;
@@ -225,7 +213,10 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   Impl(asio::io_context& context, control::Backend& backend, Options opts)
       : io(context),
         options(std::move(opts)),
-        api(backend, options.limits.remembered_answers),
+        api(backend,
+            {.answers = options.limits.remembered_answers,
+             .streams = options.limits.streams,
+             .stream_bytes = options.limits.stream_bytes}),
         acceptor(context) {}
 
   asio::awaitable<void> accept_loop(std::shared_ptr<Impl> self);
@@ -282,6 +273,16 @@ asio::awaitable<void> Server::Impl::serve(std::shared_ptr<Impl> self,
     if (stopped || (!arrival.request && !arrival.problem)) co_return;
     const Response response = co_await answer(*connection, arrival);
     if (stopped) co_return;
+    if (response.events != nullptr) {
+      begin_streaming(connection, response.events, arrival.takes_chunks);
+      Message head = compose_head(response, false);
+      head.chunked(arrival.takes_chunks);
+      const Code begun = co_await send(*connection, head, true, options.limits.write);
+      if (!begun) co_await stream_events(*connection, options.limits);
+      end_streaming(*connection);
+      connection->stream.close();
+      co_return;
+    }
     const bool keep_alive = arrival.request && arrival.keep_alive;
     const bool head_only = arrival.request && arrival.request->method == "HEAD";
     const Message message = compose(response, keep_alive);
@@ -347,6 +348,7 @@ void Server::stop() {
   impl_->acceptor.close(ignored);
   if (!impl_->unix_path.empty()) ::unlink(impl_->unix_path.c_str());
   for (const auto& connection : impl_->connections) {
+    end_streaming(*connection);
     connection->stream.close();
     if (connection->pending) connection->pending->timer.cancel();
   }

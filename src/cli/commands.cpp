@@ -9,6 +9,7 @@
 #include "cli/json_view.hpp"
 #include "cli/line.hpp"
 #include "cli/options.hpp"
+#include "cli/tap.hpp"
 #include "cli/top.hpp"
 
 #include <boost/json.hpp>
@@ -35,6 +36,7 @@ class Command {
     if (options_.command == "wait") return wait_for_outcome(daemon_, options_, environment_);
     if (options_.command == "history") return history();
     if (options_.command == "top") return run_top(daemon_, wants_json(), screen(), environment_);
+    if (options_.command == "tap") return run_tap(daemon_, options_, screen(), environment_);
     if (options_.command == "explain-route") return explain_route();
     if (options_.command == "config") return config();
     if (options_.command == "reload" || options_.command == "drain") return daemon_wide("");

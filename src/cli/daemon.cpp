@@ -105,4 +105,24 @@ Outcome<client::Response> Daemon::fetch(const client::Request& request) const {
   return std::move(*response);
 }
 
+Outcome<Stream> Daemon::stream(const std::string& target) const {
+  auto reader = std::make_unique<client::EventReader>(http_.address());
+  client::Request request;
+  request.target = target;
+  request.headers = {{"Accept", "text/event-stream"}};
+  const auto response = reader->open(request);
+  if (!response) return tl::unexpected(failure_of(response.error()));
+  if (response->status != 200) return tl::unexpected(failure_of(*response));
+  if (!client::is_event_stream(*response)) {
+    return tl::unexpected(Failure{kExitFailed, "the answer is not a stream of events"});
+  }
+  return Stream(std::move(reader));
+}
+
+Outcome<std::optional<client::Event>> Stream::next(Duration limit) {
+  auto event = reader_->next(limit);
+  if (!event) return tl::unexpected(failure_of(event.error()));
+  return std::move(*event);
+}
+
 }  // namespace canaryd::cli

@@ -2,8 +2,11 @@
 #pragma once
 
 #include "canaryd/base/error.hpp"
+#include "canaryd/client/event_reader.hpp"
 #include "canaryd/client/http_client.hpp"
 
+#include <memory>
+#include <optional>
 #include <string>
 
 namespace canaryd::cli {
@@ -17,6 +20,18 @@ struct Failure {
 template <class T>
 using Outcome = tl::expected<T, Failure>;
 
+// An answer that goes on.
+class Stream {
+ public:
+  explicit Stream(std::unique_ptr<client::EventReader> reader) : reader_(std::move(reader)) {}
+  // The next event, or none when there is none within the limit. Failure: the stream has ended,
+  // whatever the reason.
+  [[nodiscard]] Outcome<std::optional<client::Event>> next(Duration limit);
+
+ private:
+  std::unique_ptr<client::EventReader> reader_;
+};
+
 class Daemon {
  public:
   // Failure: not an address.
@@ -25,6 +40,8 @@ class Daemon {
   // Answers of status 200 and 202; everything else is a Failure.
   [[nodiscard]] Outcome<client::Response> get(const std::string& target) const;
   [[nodiscard]] Outcome<client::Response> post(const std::string& target, std::string body) const;
+  // Failure: also an answer that does not go on.
+  [[nodiscard]] Outcome<Stream> stream(const std::string& target) const;
 
  private:
   explicit Daemon(client::HttpClient http) : http_(std::move(http)) {}

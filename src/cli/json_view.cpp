@@ -9,9 +9,17 @@ namespace {
 
 namespace json = boost::json;
 
+// On one line.
+constexpr std::size_t kFlat = ~std::size_t{0};
+
 void append(std::string& out, const json::value& value, std::size_t depth);
 
+std::size_t below(std::size_t depth) {
+  return depth == kFlat ? kFlat : depth + 1;
+}
+
 void append_line_start(std::string& out, std::size_t depth) {
+  if (depth == kFlat) return;
   out += '\n';
   out.append(2 * depth, ' ');
 }
@@ -22,10 +30,10 @@ void append_object(std::string& out, const json::object& object, std::size_t dep
   for (const auto& member : object) {
     if (!first) out += ',';
     first = false;
-    append_line_start(out, depth + 1);
+    append_line_start(out, below(depth));
     append_json_string(out, member.key());
-    out += ": ";
-    append(out, member.value(), depth + 1);
+    out += depth == kFlat ? ":" : ": ";
+    append(out, member.value(), below(depth));
   }
   if (!first) append_line_start(out, depth);
   out += '}';
@@ -37,8 +45,8 @@ void append_array(std::string& out, const json::array& array, std::size_t depth)
   for (const json::value& element : array) {
     if (!first) out += ',';
     first = false;
-    append_line_start(out, depth + 1);
-    append(out, element, depth + 1);
+    append_line_start(out, below(depth));
+    append(out, element, below(depth));
   }
   if (!first) append_line_start(out, depth);
   out += ']';
@@ -95,6 +103,13 @@ Result<json::value> parse_json(std::string_view text) {
 std::string pretty_json(const json::value& value) {
   std::string out;
   append(out, value, 0);
+  out += '\n';
+  return out;
+}
+
+std::string json_line(const json::value& value) {
+  std::string out;
+  append(out, value, kFlat);
   out += '\n';
   return out;
 }

@@ -36,5 +36,7 @@ class JsonView {
 [[nodiscard]] Result<boost::json::value> parse_json(std::string_view text);
 // Indented by two spaces, safe for a terminal, with a line feed at the end.
 [[nodiscard]] std::string pretty_json(const boost::json::value& value);
+// The same on one line, without blanks.
+[[nodiscard]] std::string json_line(const boost::json::value& value);
 
 }  // namespace canaryd::cli

@@ -23,7 +23,7 @@ bool is_name(const std::string& text) {
 
 // A name becomes part of a path: what is not one ends here.
 std::string check_name(const std::string& text) {
-  return is_name(text) ? "" : "a rollout's name has small letters, digits and '-', at most 63";
+  return is_name(text) ? "" : "a name has small letters, digits and '-', at most 63";
 }
 
 std::string check_duration(const std::string& text) {
@@ -104,6 +104,13 @@ class CommandLine {
     explain->add_option("--listener", options_.listener, "Where it comes in; else the first one");
     explain->add_option("--client", options_.client, "Its address; else 127.0.0.1");
     app_.add_subcommand("top", "Requests of each route and cohort, live");
+    CLI::App* const tap = app_.add_subcommand("tap", "Requests as they finish, a sample of them");
+    tap->add_option("--cohort", options_.cohort, "Only stable, canary or none (no rollout)")
+        ->check(CLI::IsMember({"stable", "canary", "none"}));
+    tap->add_option("--route", options_.route, "Only of this route")->check(check_name);
+    tap->add_flag("--errors", options_.errors, "Only errors: an error of the proxy, or a 5xx");
+    tap->add_flag_callback(
+        "--json", [this] { options_.output = "json"; }, "One JSON object a line, as -o json");
     app_.add_subcommand("config", "The running configuration, secrets masked");
   }
 

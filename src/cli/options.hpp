@@ -36,6 +36,10 @@ struct Options {
   std::vector<std::string> headers;
   std::string listener;
   std::string client;
+  // tap.
+  std::string cohort;
+  std::string route;
+  bool errors = false;
 };
 
 // Either options, or a text and an exit code: help, the version, or what is wrong.

@@ -65,10 +65,12 @@ Controller::State::State(Parts parts_in, config::Config config_in, Recovered rec
       host(std::make_shared<RunnerHost>()),
       upstreams(parts.data_plane->workers()),
       health(parts.health_io, *parts.log, *parts.clock, [this] { health_changed(); }),
-      discovery({parts.clock, parts.log, parts.read_file, parts.resolve}, [this] {
-        discovery.fill(config);
-        publish(nullptr);
-      }) {
+      discovery({parts.clock, parts.log, parts.read_file, parts.resolve},
+                [this] {
+                  discovery.fill(config);
+                  publish(nullptr);
+                }),
+      taps(*parts.data_plane) {
   host->publish = [this](std::function<void()> done) { publish(std::move(done)); };
   host->now = [this] { return parts.clock->now(); };
   host->wall_now = [this] { return parts.clock->wall_now(); };
@@ -470,6 +472,15 @@ BuildView Controller::build() const {
 
 std::string Controller::metrics_text() {
   return metrics_text_of(*state_);
+}
+
+Result<std::unique_ptr<Subscription>> Controller::tap(telemetry::TapFilter filter, EventSink sink) {
+  const auto& routes = state_->config.routes;
+  const auto is_named = [&](const config::Route& route) { return route.name == filter.route; };
+  if (!filter.route.empty() && std::none_of(routes.begin(), routes.end(), is_named)) {
+    return fail(ErrorCode::kInvalidArgument, "there is no such route");
+  }
+  return state_->taps.open(std::move(filter), std::move(sink));
 }
 
 std::string Controller::config_text() const {

@@ -5,6 +5,7 @@
 #include "control/discovery.hpp"
 #include "control/health_check.hpp"
 #include "control/runner.hpp"
+#include "control/taps.hpp"
 #include "control/upstream_registry.hpp"
 
 #include <cstdint>
@@ -64,6 +65,7 @@ struct Controller::State {
   UpstreamRegistry upstreams;
   HealthChecks health;
   Discovery discovery;
+  Taps taps;
   std::uint64_t table_epoch = 0;
   std::shared_ptr<const proxy::Snapshot> published;  // The newest.
   std::uint64_t ticks = 0;

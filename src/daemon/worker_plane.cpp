@@ -32,6 +32,7 @@ Result<std::unique_ptr<WorkerPlane>> WorkerPlane::start(boost::asio::io_context&
     if (access != nullptr) options.access = access->sink(i);
     options.clock = &clock;
     options.failures = collector.open_queue();
+    options.tap = worker.tap = std::make_shared<telemetry::TapSink>(i, clock);
     worker.thread->start();
     worker.thread->post([slot = &worker, options] {
       slot->service = std::make_unique<proxy::Service>(*slot->thread, options);
@@ -177,6 +178,13 @@ std::vector<control::ListenerStatus> WorkerPlane::listeners() const {
     all.push_back(std::move(status));
   }
   return all;
+}
+
+void WorkerPlane::tap(std::shared_ptr<const telemetry::TapList> taps) {
+  if (stopped_) return;
+  for (Worker& worker : workers_) {
+    worker.thread->post([slot = &worker, taps] { slot->tap->use(taps); });
+  }
 }
 
 // ---- The end

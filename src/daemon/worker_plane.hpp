@@ -42,6 +42,7 @@ class WorkerPlane final : public control::DataPlane {
   void update(std::shared_ptr<const proxy::ListenerSpec> spec) override;
   void close(const std::string& name, const SocketAddress& configured) override;
   [[nodiscard]] std::vector<control::ListenerStatus> listeners() const override;
+  void tap(std::shared_ptr<const telemetry::TapList> taps) override;
 
   // Stops accepting; exchanges under way go on, with Connection: close.
   void drain();
@@ -54,6 +55,7 @@ class WorkerPlane final : public control::DataPlane {
   struct Worker {
     std::unique_ptr<net::Worker> thread;
     std::unique_ptr<proxy::Service> service;  // Made, used and destroyed on the thread.
+    std::shared_ptr<telemetry::TapSink> tap;  // Used there.
   };
   struct Listener {
     std::string name;

@@ -373,7 +373,7 @@ Next Exchange::after_response() noexcept {
 
 void Exchange::record(ProxyError error) {
   if (error != ProxyError::kNone) connection_->listener()->counters->count(error);
-  if (state_.logs_access()) log_access(error);
+  if (state_.wants_access()) log_access(error);
   if (copy_ != nullptr) drop_copy(copy_->failed().value_or(stats::Mirrored::kIncomplete));
   if (counters_ == nullptr) return;
   const ExchangeRecord made = entry(error);

@@ -1,4 +1,5 @@
-// What an exchange says to the access log when it has ended. Only called while the log is on.
+// What an exchange says to the access log and to taps when it has ended. Only called while there
+// are any.
 #include "canaryd/http/forwarding.hpp"
 #include "proxy/access_entry.hpp"
 #include "proxy/exchange.hpp"
@@ -83,7 +84,7 @@ KeptAccessEntry::KeptAccessEntry(const AccessEntry& entry) : record_(entry.recor
 void Exchange::log_access(ProxyError error) const noexcept {
   AccessEntry entry;
   fill(entry, error);
-  state_.options.access->write(entry.record);
+  state_.write_access(entry.record);
 }
 
 void Exchange::fill(AccessEntry& entry, ProxyError error) const noexcept {
@@ -114,7 +115,7 @@ void Exchange::log_request(AccessEntry& entry) const noexcept {
   record.host = request_.host;
   record.protocol = request_.version_minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
   record.user_agent = request_.fields.value(http::FieldId::kUserAgent);
-  if (state_.options.access->wants_referer()) {
+  if (state_.wants_referer()) {
     const http::Field* const referer = request_.fields.find("Referer");
     if (referer != nullptr) record.referer = referer->value;
   }

@@ -13,9 +13,9 @@ net::Task<Next> Exchange::tunnel() {
   ExchangeRecord handshake = entry(ProxyError::kNone);
   write_record(handshake, counters, state_.dedupe, state_.options.failures.get());
   counters_ = nullptr;
-  // The access log has one line for all of it, at its end.
+  // The access log, and a tap that was open then, has one line for all of it, at its end.
   std::unique_ptr<KeptAccessEntry> kept;
-  if (state_.logs_access()) {
+  if (state_.wants_access()) {
     AccessEntry line;
     fill(line, ProxyError::kNone);
     kept = std::make_unique<KeptAccessEntry>(line);
@@ -39,13 +39,13 @@ net::Task<Next> Exchange::tunnel() {
   Tunnel tunnel(std::move(setup));
   const TunnelResult result = co_await tunnel.run();
 
-  if (kept != nullptr && state_.logs_access()) {
+  if (kept != nullptr) {
     telemetry::AccessRecord& line = kept->record();
     if (result.error != ProxyError::kNone) line.error = to_string(result.error);
     line.bytes_in = result.bytes_in;
     line.bytes_out = result.bytes_out;
     line.ended_at = now();
-    state_.options.access->write(line);
+    state_.write_access(line);
   }
   if (result.error != ProxyError::kNone) connection_->listener()->counters->count(result.error);
   const bool blamed =

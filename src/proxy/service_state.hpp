@@ -54,9 +54,14 @@ struct ServiceState {
     return date_value;
   }
 
-  // With this off, an access log costs this branch.
-  [[nodiscard]] bool logs_access() const noexcept {
-    return options.access != nullptr && options.access->on();
+  // With this off, an access log and taps cost these branches.
+  [[nodiscard]] bool wants_access() const noexcept { return logs_access() || is_tapped(); }
+  [[nodiscard]] bool wants_referer() const noexcept {
+    return logs_access() && options.access->wants_referer();
+  }
+  void write_access(const telemetry::AccessRecord& record) noexcept {
+    if (logs_access()) options.access->write(record);
+    if (is_tapped()) options.tap->write(record);
   }
 
   net::Runtime& runtime;
@@ -75,6 +80,14 @@ struct ServiceState {
   std::vector<char> scratch;
   std::vector<char> targets;
   net::TaskGroup group;  // Last: its tasks use all of the above.
+
+ private:
+  [[nodiscard]] bool logs_access() const noexcept {
+    return options.access != nullptr && options.access->on();
+  }
+  [[nodiscard]] bool is_tapped() const noexcept {
+    return options.tap != nullptr && options.tap->on();
+  }
 };
 
 }  // namespace canaryd::proxy

@@ -118,6 +118,7 @@ class AllocationTest : public testing::Test {
   explicit AllocationTest(std::shared_ptr<telemetry::AccessSink> access = nullptr) {
     proxy::ServiceOptions options;
     options.access = std::move(access);
+    options.tap = tap_;
     options.clock = &clock_;
     options.failures = std::make_shared<stats::FailureQueue>(64);
     service_ = std::make_unique<proxy::Service>(runtime_, options);
@@ -201,6 +202,7 @@ class AllocationTest : public testing::Test {
   }
 
   ManualClock clock_;
+  std::shared_ptr<telemetry::TapSink> tap_ = std::make_shared<telemetry::TapSink>(0, clock_);
   FixedRuntime runtime_;
   std::unique_ptr<proxy::Service> service_;
 };
@@ -251,6 +253,18 @@ class LoggedAllocationTest : protected NullLog, public AllocationTest {
 TEST_F(LoggedAllocationTest, ALineAllocatesNothing) {
   expect_none("GET /a?b=c HTTP/1.1\r\nHost: a\r\nUser-Agent: \"x\"\r\n\r\n", kAnswer);
   EXPECT_TRUE(access->flush());
+}
+
+// Nor does one beyond the sample, or without room.
+TEST_F(AllocationTest, ATappedRequestAllocatesNothing) {
+  auto taps = std::make_shared<telemetry::TapList>();
+  taps->push_back(std::make_shared<telemetry::Tap>(telemetry::TapFilter{}, 1));
+  tap_->use(taps);
+  expect_none("GET /a?b=c HTTP/1.1\r\nHost: a\r\nUser-Agent: \"x\"\r\n\r\n", kAnswer);
+  std::size_t seen = 0;
+  taps->front()->drain([&seen](std::string_view) { ++seen; });
+  EXPECT_GT(seen, 0U);
+  EXPECT_GT(taps->front()->left_out(), 0U);
 }
 
 }  // namespace

@@ -35,6 +35,7 @@ ProxyWorld::ProxyWorld(std::uint64_t seed,
   options.clock = &clock;
   options.failures = failure_queue;
   options.access = access;
+  options.tap = tap = std::make_shared<telemetry::TapSink>(0, clock);
   service = std::make_unique<proxy::Service>(worker, std::move(options));
 }
 

@@ -82,6 +82,8 @@ class ProxyWorld {
   // Null unless given at the start; then access_policy goes out with the table.
   std::shared_ptr<telemetry::AccessSink> access;
   std::shared_ptr<const telemetry::AccessPolicy> access_policy;
+  // Nobody taps unless a test says so.
+  std::shared_ptr<telemetry::TapSink> tap;
   std::unique_ptr<proxy::Service> service;
 
  private:

@@ -75,6 +75,13 @@ class FakeBackend final : public control::Backend {
   std::string metrics = "canaryd_build_info 1\n";
   int reloads = 0;
   int drains = 0;
+  struct OpenTap {
+    telemetry::TapFilter filter;
+    control::EventSink sink;
+  };
+  // By number; one goes when its follower does.
+  std::shared_ptr<std::map<int, OpenTap>> taps = std::make_shared<std::map<int, OpenTap>>();
+  int taps_opened = 0;
   std::string level = "info";
 
   std::vector<control::RolloutView> rollouts() const override {
@@ -131,6 +138,18 @@ class FakeBackend final : public control::Backend {
     return answer;
   }
   control::BuildView build() const override { return {"0.1.0", "abc1234"}; }
+  Result<std::unique_ptr<control::Subscription>> tap(telemetry::TapFilter filter,
+                                                     control::EventSink sink) override {
+    if (filter.route == "nowhere") {
+      return fail(ErrorCode::kInvalidArgument, "there is no such route");
+    }
+    taps->emplace(taps_opened, OpenTap{std::move(filter), std::move(sink)});
+    return std::make_unique<TapHandle>(taps, taps_opened++);
+  }
+  // To every tap, as the control thread does.
+  void emit(const control::StreamEvent& event) const {
+    for (const auto& [number, tap] : *taps) tap.sink(event);
+  }
   std::string metrics_text() override { return metrics; }
   std::string config_text() const override { return "version: 1\n"; }
   void reload(ReloadDone done) override {
@@ -147,6 +166,21 @@ class FakeBackend final : public control::Backend {
   }
 
  private:
+  class TapHandle final : public control::Subscription {
+   public:
+    TapHandle(std::weak_ptr<std::map<int, OpenTap>> taps_in, int number)
+        : taps_(std::move(taps_in)), number_(number) {}
+    TapHandle(const TapHandle&) = delete;
+    TapHandle& operator=(const TapHandle&) = delete;
+    ~TapHandle() override {
+      if (const auto open = taps_.lock()) open->erase(number_);
+    }
+
+   private:
+    std::weak_ptr<std::map<int, OpenTap>> taps_;
+    int number_;
+  };
+
   control::ActionResult decide(const control::ActionRequest& request) {
     control::ActionResult result;
     const auto found = known.find(request.rollout);

@@ -5,6 +5,11 @@
 // asking for a JSON content type. Everything has a limit: Limits below. Requests that exceed one
 // are answered and the connection is closed.
 //
+// A streaming answer (/api/v1/tap) is text/event-stream in chunks, on a connection
+// of its own that closes afterwards. A reader that leaves, be it half-way, is noticed at once and
+// costs nothing any more. stop() ends an open stream with its last chunk, so its reader can tell an
+// end from a loss.
+//
 // Thread rule: everything on the thread that runs the io_context. The io_context and the backend
 // outlive the server. Stopping: stop() closes the listening socket and all connections; their
 // coroutines end with the next turns of the io_context, and need neither server nor backend after
@@ -33,6 +38,10 @@ struct Limits {
   Duration write = std::chrono::seconds(10);
   Duration backend = std::chrono::seconds(30);  // For an action to complete; then 504.
   std::size_t remembered_answers = 1024;        // Of Idempotency-Key; the oldest go first.
+  // Streaming answers. They have no end by themselves; a reader must take something in `write`.
+  std::size_t streams = 16;                            // Further ones are answered 503.
+  std::size_t stream_bytes = std::size_t{512} * 1024;  // Queued for a reader; then events drop.
+  Duration heartbeat = std::chrono::seconds(15);       // A comment, when there is nothing else.
 };
 
 struct Options {

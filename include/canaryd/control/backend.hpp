@@ -15,11 +15,14 @@
 #include "canaryd/base/clock.hpp"
 #include "canaryd/base/error.hpp"
 #include "canaryd/base/strong.hpp"
+#include "canaryd/control/events.hpp"
+#include "canaryd/telemetry/tap.hpp"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -333,6 +336,10 @@ class Backend {
 
   // Prometheus text 0.0.4.
   [[nodiscard]] virtual std::string metrics_text() = 0;
+  // Requests that finish from now on, as events (docs/interfaces.md section 3.1). kInvalidArgument:
+  // there is no such route.
+  [[nodiscard]] virtual Result<std::unique_ptr<Subscription>> tap(telemetry::TapFilter filter,
+                                                                  EventSink sink) = 0;
   // The running configuration as YAML, secrets masked.
   [[nodiscard]] virtual std::string config_text() const = 0;
 

@@ -80,8 +80,8 @@ class Controller final : public Backend {
   // Once a second.
   void tick();
   // Several times a second, once started: what the data plane has done by itself
-  // (routing/cohort_gate.hpp) becomes a transition, endpoints files are read, and names looked up
-  // when it is time.
+  // (routing/cohort_gate.hpp) becomes a transition, taps are emptied, endpoints files are read, and
+  // names looked up when it is time.
   void look();
   // Not ready any more; listeners are the daemon's to drain.
   void set_draining() noexcept;
@@ -101,6 +101,8 @@ class Controller final : public Backend {
   [[nodiscard]] Readiness readiness() const override;
   [[nodiscard]] BuildView build() const override;
   [[nodiscard]] std::string metrics_text() override;
+  [[nodiscard]] Result<std::unique_ptr<Subscription>> tap(telemetry::TapFilter filter,
+                                                          EventSink sink) override;
   [[nodiscard]] std::string config_text() const override;
   void reload(ReloadDone done) override;
   void drain() override;

@@ -7,6 +7,7 @@
 #include "canaryd/base/error.hpp"
 #include "canaryd/base/ip.hpp"
 #include "canaryd/proxy/snapshot.hpp"
+#include "canaryd/telemetry/tap.hpp"
 
 #include <array>
 #include <cstddef>
@@ -47,6 +48,9 @@ class DataPlane {
   // Stops accepting there; its connections end with their exchange.
   virtual void close(const std::string& name, const SocketAddress& configured) = 0;
   [[nodiscard]] virtual std::vector<ListenerStatus> listeners() const = 0;
+
+  // The taps that are open from now on; each has a ring for every worker.
+  virtual void tap(std::shared_ptr<const telemetry::TapList> taps) = 0;
 };
 
 }  // namespace canaryd::control

@@ -22,7 +22,6 @@
 #include "canaryd/base/log.hpp"
 #include "canaryd/telemetry/access_record.hpp"
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -43,6 +42,7 @@ struct AccessPolicy {
 };
 
 class ByteRing;
+class LineClock;
 struct AccessWake;
 
 class AccessSink {
@@ -68,23 +68,12 @@ class AccessSink {
  private:
   friend class AccessLog;
   [[nodiscard]] bool wanted(const AccessRecord& record) const noexcept;
-  // Kept from one line to the next: the calendar is asked once a second.
-  struct Moment {
-    std::int64_t second = -1;
-    std::array<char, 32> text{};
-  };
-  [[nodiscard]] std::int64_t wall_microseconds(Monotonic at) noexcept;
 
   std::unique_ptr<ByteRing> ring_;
-  const Clock& clock_;
+  std::unique_ptr<LineClock> times_;
   std::shared_ptr<AccessWake> wake_;
   std::shared_ptr<const AccessPolicy> policy_;
   std::size_t since_wake_ = 0;
-  // Wall clock minus monotonic clock, compared once a second.
-  Duration offset_{};
-  Monotonic compared_at_{};
-  bool compared_ = false;
-  Moment moment_;
 };
 
 struct AccessLogOptions {

@@ -66,6 +66,7 @@ class FakePlane final : public DataPlane {
     });
   }
   [[nodiscard]] std::vector<ListenerStatus> listeners() const override { return open_; }
+  void tap(std::shared_ptr<const telemetry::TapList> list) override { taps = std::move(list); }
 
   // Requests that both workers have finished, half of them each.
   void serve(Cohort cohort, int count, int bad, Duration latency = 5ms) {
@@ -84,6 +85,7 @@ class FakePlane final : public DataPlane {
   std::set<std::string> taken;                        // Listeners whose address is in use.
   std::map<std::string, std::vector<double>> served;  // Canary to the weights published for it.
   std::vector<proxy::WorkerSnapshot> held;
+  std::shared_ptr<const telemetry::TapList> taps;
 
  private:
   ControlLoop& loop_;
