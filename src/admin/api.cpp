@@ -129,6 +129,7 @@ const Api::Route Api::kRoutes[] = {
     {"/api/v1/upstreams", false, false, &Api::upstreams},
     {"/api/v1/routes", false, false, &Api::routes},
     {"/api/v1/explain", false, true, &Api::explain},
+    {"/api/v1/events", false, false, &Api::events},
     {"/api/v1/tap", false, false, &Api::tap},
     {"/api/v1/config", false, false, &Api::config},
     {"/api/v1/build", false, false, &Api::build},

@@ -50,6 +50,7 @@ class Api {
   void upstreams(const Request& request, const Match& match, const Done& done);
   void routes(const Request& request, const Match& match, const Done& done);
   void explain(const Request& request, const Match& match, const Done& done);
+  void events(const Request& request, const Match& match, const Done& done);
   void tap(const Request& request, const Match& match, const Done& done);
   void config(const Request& request, const Match& match, const Done& done);
   void build(const Request& request, const Match& match, const Done& done);

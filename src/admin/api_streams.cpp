@@ -1,11 +1,16 @@
 // Answers that go on: server-sent events.
 #include "admin/api.hpp"
+#include "admin/json.hpp"
 #include "admin/problem.hpp"
 #include "admin/query.hpp"
 
+#include <boost/json.hpp>
+
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <utility>
+#include <variant>
 
 namespace canaryd::admin {
 namespace {
@@ -27,7 +32,38 @@ Result<telemetry::TapFilter> read_filter(const Request& request) {
   return filter;
 }
 
+Result<std::optional<std::uint64_t>> read_last_id(const Request& request) {
+  if (!request.last_event_id) return std::optional<std::uint64_t>();
+  const std::string& text = *request.last_event_id;
+  std::uint64_t id = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc() || stop != text.data() + text.size()) {
+    return fail(ErrorCode::kInvalidArgument, "Last-Event-ID must be the id of an event");
+  }
+  return std::optional<std::uint64_t>(id);
+}
+
+// In the order of ControlEvent::What.
+constexpr std::array<std::string_view, 5> kEventTypes{
+    "transition", "verdict", "sample", "reload", "missed"};
+static_assert(kEventTypes.size() == std::variant_size_v<control::ControlEvent::What>);
+
 }  // namespace
+
+void Api::events(const Request& request, const Match& /*match*/, const Done& done) {
+  const auto query = Query::parse(request.query(), {});
+  if (!query) return done(invalid(request, query.error()));
+  const auto after = read_last_id(request);
+  if (!after) return done(invalid(request, after.error()));
+  stream(request, done, [&](control::EventSink sink) {
+    return backend_.events(*after, [sink = std::move(sink)](const control::ControlEvent& event) {
+      std::string data =
+          to_text(std::visit([](const auto& what) { return to_json(what); }, event.what));
+      data.pop_back();  // The line feed.
+      sink({event.id, kEventTypes.at(event.what.index()), data});
+    });
+  });
+}
 
 void Api::tap(const Request& request, const Match& /*match*/, const Done& done) {
   auto filter = read_filter(request);

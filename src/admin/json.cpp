@@ -209,6 +209,29 @@ json::value to_json(const control::HistoryRow& row) {
           {"evidence", evidence_to_json(row.evidence_json)}};
 }
 
+json::value to_json(const control::TransitionView& view) {
+  json::value value = to_json(view.row);
+  json::object& object = value.as_object();
+  object.erase("id");  // The journal's is not known yet.
+  object["generation"] = view.generation;
+  object["durable"] = view.durable;
+  return value;
+}
+
+json::value to_json(const control::VerdictView& view) {
+  json::value value = metric_to_json(view.metric);
+  value.as_object()["rollout"] = view.rollout;
+  return value;
+}
+
+json::value to_json(const control::ReloadView& view) {
+  return {{"ok", view.ok}, {"message", view.message}};
+}
+
+json::value to_json(const control::EventsMissed& missed) {
+  return {{"after", missed.after}};
+}
+
 json::value to_json(const control::ListenerView& view) {
   return {{"name", view.name}, {"address", view.address}, {"connections", view.connections}};
 }

@@ -16,6 +16,10 @@ namespace canaryd::admin {
 
 [[nodiscard]] boost::json::value to_json(const control::RolloutView& view);
 [[nodiscard]] boost::json::value to_json(const control::HistoryRow& row);
+[[nodiscard]] boost::json::value to_json(const control::TransitionView& view);
+[[nodiscard]] boost::json::value to_json(const control::VerdictView& view);
+[[nodiscard]] boost::json::value to_json(const control::ReloadView& view);
+[[nodiscard]] boost::json::value to_json(const control::EventsMissed& missed);
 [[nodiscard]] boost::json::value to_json(const control::ListenerView& view);
 [[nodiscard]] boost::json::value to_json(const control::UpstreamView& view);
 [[nodiscard]] boost::json::value to_json(const control::RouteView& view);

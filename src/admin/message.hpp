@@ -26,6 +26,7 @@ struct Request {
   std::optional<std::string> content_type;
   std::optional<std::string> if_match;
   std::optional<std::string> idempotency_key;
+  std::optional<std::string> last_event_id;
 
   [[nodiscard]] std::string_view path() const noexcept {
     return std::string_view(target).substr(0, target.find('?'));

@@ -78,7 +78,8 @@ Arrival to_arrival(Parser& parser, const Connection& connection) {
                      copy_header(parser, "Sec-Fetch-Site", request.fetch_site) &&
                      copy_header(parser, "Content-Type", request.content_type) &&
                      copy_header(parser, "If-Match", request.if_match) &&
-                     copy_header(parser, "Idempotency-Key", request.idempotency_key);
+                     copy_header(parser, "Idempotency-Key", request.idempotency_key) &&
+                     copy_header(parser, "Last-Event-ID", request.last_event_id);
   Arrival arrival;
   if (!clear) {
     arrival.problem = Problem{400, "bad-request", "a header that may appear once is repeated"};

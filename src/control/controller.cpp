@@ -70,10 +70,14 @@ Controller::State::State(Parts parts_in, config::Config config_in, Recovered rec
                   discovery.fill(config);
                   publish(nullptr);
                 }),
-      taps(*parts.data_plane) {
+      taps(*parts.data_plane),
+      events(parts.clock->wall_now()) {
   host->publish = [this](std::function<void()> done) { publish(std::move(done)); };
   host->now = [this] { return parts.clock->now(); };
   host->wall_now = [this] { return parts.clock->wall_now(); };
+  host->announced = [this](const rollout::Change& change, bool durable) {
+    events.add(view_of(change, durable));
+  };
   host->store = parts.store;
   host->log = parts.log;
   reloads.last_success = parts.clock->wall_now();
@@ -280,8 +284,10 @@ void Controller::tick() {
   for (const auto& runner : std::vector(state.runners)) {
     state.watch(*runner);
     state.tell_sample_ratio(*runner);
+    state.tell_verdicts(*runner);
     state.tick_runner(*runner);
   }
+  state.tell_samples();
   if (state.ticks % kSaveEveryTicks == 0) save();
 }
 
@@ -472,15 +478,6 @@ BuildView Controller::build() const {
 
 std::string Controller::metrics_text() {
   return metrics_text_of(*state_);
-}
-
-Result<std::unique_ptr<Subscription>> Controller::tap(telemetry::TapFilter filter, EventSink sink) {
-  const auto& routes = state_->config.routes;
-  const auto is_named = [&](const config::Route& route) { return route.name == filter.route; };
-  if (!filter.route.empty() && std::none_of(routes.begin(), routes.end(), is_named)) {
-    return fail(ErrorCode::kInvalidArgument, "there is no such route");
-  }
-  return state_->taps.open(std::move(filter), std::move(sink));
 }
 
 std::string Controller::config_text() const {

@@ -3,6 +3,7 @@
 
 #include "canaryd/control/controller.hpp"
 #include "control/discovery.hpp"
+#include "control/event_log.hpp"
 #include "control/health_check.hpp"
 #include "control/runner.hpp"
 #include "control/taps.hpp"
@@ -36,6 +37,9 @@ struct Controller::State {
   void tell_sample_ratio(Runner& runner) const;
   // ejections.cpp: writes into the log who was ejected, and who is back.
   void tell_ejections();
+  // streams.cpp: to those who follow. The verdicts before the tick that acts on them.
+  void tell_verdicts(const Runner& runner);
+  void tell_samples() const;
   // An endpoint is well, or not, that was not so before.
   void health_changed();
   // Whether any endpoint of this upstream may be used.
@@ -66,6 +70,7 @@ struct Controller::State {
   HealthChecks health;
   Discovery discovery;
   Taps taps;
+  EventLog events;
   std::uint64_t table_epoch = 0;
   std::shared_ptr<const proxy::Snapshot> published;  // The newest.
   std::uint64_t ticks = 0;
@@ -93,6 +98,8 @@ void announce_restart(Runner& runner, const char* why);
 [[nodiscard]] RolloutView view_of(const Runner& runner,
                                   const telemetry::Collector& collector,
                                   const Clock& clock);
+// streams.cpp
+[[nodiscard]] TransitionView view_of(const rollout::Change& change, bool durable);
 // metrics.cpp
 [[nodiscard]] std::string metrics_text_of(const Controller::State& state);
 

@@ -55,9 +55,9 @@ std::vector<std::shared_ptr<const proxy::ListenerSpec>> listeners_to_open(
   return specs;
 }
 
-void log_reload(Controller::State& state,
-                const std::vector<config::Change>& changes,
-                const std::vector<config::Problem>& problems) {
+void tell_reload(Controller::State& state,
+                 const std::vector<config::Change>& changes,
+                 const std::vector<config::Problem>& problems) {
   for (const config::Problem& problem : problems) {
     state.parts.log->warn(log_event::kConfigWarning,
                           problem.message,
@@ -69,10 +69,10 @@ void log_reload(Controller::State& state,
                           change.path + " changed from " + change.before + " to " + change.after +
                               "; that takes effect after a restart");
   }
-  state.parts.log->info(log_event::kReloaded,
-                        "configuration reloaded: " + std::to_string(changes.size()) +
-                            (changes.size() == 1 ? " change" : " changes"),
-                        {{"changes", changes.size()}});
+  const std::string message = "configuration reloaded: " + std::to_string(changes.size()) +
+                              (changes.size() == 1 ? " change" : " changes");
+  state.parts.log->info(log_event::kReloaded, message, {{"changes", changes.size()}});
+  state.events.add(ReloadView{true, message});
 }
 
 void use_log_level(Log& log, config::LogLevel level) {
@@ -120,9 +120,10 @@ void fail_reload(Controller::State& state, Reloading& reload) {
     why = first->file + ":" + std::to_string(first->line) + ":" + std::to_string(first->column) +
           ": " + why;
   }
-  state.parts.log->error(log_event::kReloadFailed,
-                         "the new configuration is not used: " + why,
-                         {{"problems", reload.result.problems.size()}});
+  const std::string message = "the new configuration is not used: " + why;
+  state.parts.log->error(
+      log_event::kReloadFailed, message, {{"problems", reload.result.problems.size()}});
+  state.events.add(ReloadView{false, message});
   reload.result.ok = false;
   reload.done(std::move(reload.result));
 }
@@ -136,7 +137,7 @@ void fail_reload(Controller::State& state, Reloading& reload, std::string why) {
 }
 
 void succeed(Controller::State& state, Reloading& reload) {
-  log_reload(state, reload.changes, reload.warnings);
+  tell_reload(state, reload.changes, reload.warnings);
   state.reloading = false;
   state.reloads.last_successful = true;
   state.reloads.last_success = state.parts.clock->wall_now();

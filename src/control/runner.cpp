@@ -360,6 +360,7 @@ void Runner::announce(const rollout::Change& change, bool durable) {
                     {"evidence", change.evidence},
                     {"generation", change.generation},
                     {"durable", durable}});
+  if (host_->announced) host_->announced(change, durable);
 }
 
 // ---- The store

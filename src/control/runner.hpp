@@ -37,6 +37,8 @@ struct RunnerHost {
   std::function<void(std::function<void()> done)> publish;
   std::function<Monotonic()> now;
   std::function<WallTime()> wall_now;
+  // After each transition; may be empty.
+  std::function<void(const rollout::Change& change, bool durable)> announced;
   store::AsyncStore* store = nullptr;
   Log* log = nullptr;
   // Set by the owner when it goes: completions that come later do nothing.

@@ -82,6 +82,9 @@ class FakeBackend final : public control::Backend {
   // By number; one goes when its follower does.
   std::shared_ptr<std::map<int, OpenTap>> taps = std::make_shared<std::map<int, OpenTap>>();
   int taps_opened = 0;
+  std::vector<control::ControlEvent> past;
+  std::optional<std::uint64_t> followed_after;
+  control::ControlSink follower;  // The last one; may be called after it has gone.
   std::string level = "info";
 
   std::vector<control::RolloutView> rollouts() const override {
@@ -149,6 +152,15 @@ class FakeBackend final : public control::Backend {
   // To every tap, as the control thread does.
   void emit(const control::StreamEvent& event) const {
     for (const auto& [number, tap] : *taps) tap.sink(event);
+  }
+  std::unique_ptr<control::Subscription> events(std::optional<std::uint64_t> after,
+                                                control::ControlSink sink) override {
+    followed_after = after;
+    for (const control::ControlEvent& event : past) {
+      if (after && event.id > *after) sink(event);
+    }
+    follower = std::move(sink);
+    return std::make_unique<control::Subscription>();
   }
   std::string metrics_text() override { return metrics; }
   std::string config_text() const override { return "version: 1\n"; }

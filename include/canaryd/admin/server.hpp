@@ -5,7 +5,7 @@
 // asking for a JSON content type. Everything has a limit: Limits below. Requests that exceed one
 // are answered and the connection is closed.
 //
-// A streaming answer (/api/v1/tap) is text/event-stream in chunks, on a connection
+// A streaming answer (/api/v1/events, /api/v1/tap) is text/event-stream in chunks, on a connection
 // of its own that closes afterwards. A reader that leaves, be it half-way, is noticed at once and
 // costs nothing any more. stop() ends an open stream with its last chunk, so its reader can tell an
 // end from a loss.

@@ -27,6 +27,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace canaryd::control {
@@ -305,6 +306,38 @@ struct ReloadResult {
   std::vector<ConfigProblem> problems;  // Warnings when ok.
 };
 
+// ---- Events
+
+struct TransitionView {
+  HistoryRow row;  // As the audit log will have it, but for its id.
+  std::uint64_t generation = 0;
+  bool durable = true;
+};
+
+// The verdict on a metric has changed.
+struct VerdictView {
+  std::string rollout;
+  MetricView metric;
+};
+
+struct ReloadView {
+  bool ok = false;
+  std::string message;  // A sentence.
+};
+
+// Where a follower wanted to go on from is not known any more: what came after it may be lost.
+struct EventsMissed {
+  std::uint64_t after = 0;
+};
+
+struct ControlEvent {
+  using What = std::variant<TransitionView, VerdictView, RolloutView, ReloadView, EventsMissed>;
+  // Grows; a sample, which is a RolloutView, has that of the event before it.
+  std::uint64_t id = 0;
+  What what;
+};
+using ControlSink = std::function<void(const ControlEvent&)>;
+
 // ---- The interface
 // -----------------------------------------------------------------------------------------------------
 
@@ -340,6 +373,10 @@ class Backend {
   // there is no such route.
   [[nodiscard]] virtual Result<std::unique_ptr<Subscription>> tap(telemetry::TapFilter filter,
                                                                   EventSink sink) = 0;
+  // What happens to the rollouts, and a sample of each once a second. With `after`, what is known
+  // to have come after that id comes first, within the call.
+  [[nodiscard]] virtual std::unique_ptr<Subscription> events(std::optional<std::uint64_t> after,
+                                                             ControlSink sink) = 0;
   // The running configuration as YAML, secrets masked.
   [[nodiscard]] virtual std::string config_text() const = 0;
 

@@ -103,6 +103,8 @@ class Controller final : public Backend {
   [[nodiscard]] std::string metrics_text() override;
   [[nodiscard]] Result<std::unique_ptr<Subscription>> tap(telemetry::TapFilter filter,
                                                           EventSink sink) override;
+  [[nodiscard]] std::unique_ptr<Subscription> events(std::optional<std::uint64_t> after,
+                                                     ControlSink sink) override;
   [[nodiscard]] std::string config_text() const override;
   void reload(ReloadDone done) override;
   void drain() override;

@@ -9,16 +9,18 @@ HEARTBEATS_MAX = 3  # 45 seconds without an event: what was waited for does not 
 class EventStream:
     """GETs a path; `status` and `problem` say what came of it. receive_bytes: of the kernel's buffer, for slow readers."""
 
-    def __init__(self, address, path, receive_bytes=None, timeout=60.0):
+    def __init__(self, address, path, receive_bytes=None, last_id=None, timeout=60.0):
         self._socket = socket.socket()
         if receive_bytes is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self._socket.settimeout(timeout)
         self._socket.connect(address)
-        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        resume = "" if last_id is None else f"Last-Event-ID: {last_id}\r\n"
+        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{resume}\r\n".encode())
         self._bytes = b""
         self._body = b""
         self.raw = b""  # All of the body so far.
+        self.last_id = last_id
         self.ended = None  # "whole" after the last chunk, "cut" when the connection ended before.
         head = self._until(b"\r\n\r\n").decode()
         self.status = int(head.split(" ", 2)[1])
@@ -51,6 +53,7 @@ class EventStream:
             self._body = rest
             fields = dict(line.split(": ", 1) for line in frame.decode().splitlines() if not line.startswith(":"))
             if fields:
+                self.last_id = fields.get("id", self.last_id)
                 return fields["event"], json.loads(fields["data"])
             heartbeats += 1
         raise AssertionError(f"{heartbeats} heartbeats and no event")

@@ -213,6 +213,70 @@ TEST(ServerStream, AnOldClientGetsNoChunks) {
   EXPECT_TRUE(peer.closed);
 }
 
+// A follower of /api/v1/events, and what it has read of the body.
+struct Follower {
+  Follower(const AdminFixture& admin, const std::string& fields) : peer(admin.address) {
+    peer.send("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n" + fields + "\r\n");
+    head = peer.read_until("\r\n\r\n");
+  }
+  // Without the size of its chunk.
+  std::string frame() {
+    const std::string text = peer.read_until("\n\n\r\n");
+    return text.substr(text.find('\n') + 1);
+  }
+  RawPeer peer;
+  std::string head;
+};
+
+TEST(ServerStream, TellsWhatHappensToTheRollouts) {
+  AdminFixture admin;
+  Follower follower(admin, "");
+  EXPECT_TRUE(follower.head.starts_with("HTTP/1.1 200 ")) << follower.head;
+  const auto tell = [&](std::uint64_t id, control::ControlEvent::What what) {
+    admin.on_control([&] { admin.backend.follower({id, std::move(what)}); });
+    return follower.frame();
+  };
+  EXPECT_EQ(admin.backend.followed_after, std::nullopt);
+  control::TransitionView transition;
+  transition.row.rollout = "checkout";
+  transition.row.to = "rolled_back";
+  transition.row.evidence_json = R"({"n":1})";
+  transition.generation = 18;
+  const std::string moved = tell(7, transition);
+  EXPECT_TRUE(moved.starts_with("id: 7\nevent: transition\ndata: {")) << moved;
+  for (const char* member :
+       {R"("time": "1970)", R"("to": "rolled_back")", R"("generation": 18)", R"("n": 1)"}) {
+    EXPECT_NE(moved.find(member), std::string::npos) << member << moved;
+  }
+  control::VerdictView verdict;
+  verdict.rollout = "checkout";
+  verdict.metric.metric = "errors";
+  verdict.metric.verdict = "pass";
+  const std::string judged = tell(8, verdict);
+  EXPECT_TRUE(judged.starts_with("id: 8\nevent: verdict\n")) << judged;
+  EXPECT_NE(judged.find(R"("rollout": "checkout")"), std::string::npos) << judged;
+  const std::string sample = tell(8, test::example_rollout());
+  EXPECT_TRUE(sample.starts_with("id: 8\nevent: sample\ndata: {\"name\": \"checkout\"")) << sample;
+  EXPECT_EQ(tell(9, control::ReloadView{false, "no"}),
+            "id: 9\nevent: reload\ndata: {\"ok\": false, \"message\": \"no\"}\n\n\r\n");
+  EXPECT_EQ(tell(0, control::EventsMissed{3}), "event: missed\ndata: {\"after\": 3}\n\n\r\n");
+}
+
+TEST(ServerStream, GoesOnAfterTheLastEvent) {
+  AdminFixture admin;
+  admin.backend.past = {{7, control::ReloadView{true, "a"}}, {8, control::ReloadView{true, "b"}}};
+  Follower follower(admin, "Last-Event-ID: 7\r\n");
+  EXPECT_TRUE(follower.frame().starts_with("id: 8\n"));
+  EXPECT_EQ(admin.backend.followed_after, 7U);
+  for (const char* odd : {"x", "-1", "7 ", "", "99999999999999999999"}) {
+    const Follower refused(admin, std::string("Last-Event-ID: ") + odd + "\r\n");
+    EXPECT_EQ(refused.head.starts_with("HTTP/1.1 400 "), std::string(odd) != "7 ") << odd;
+  }
+  RawPeer query(admin.address);
+  query.send(ask("/api/v1/events?rollout=checkout"));
+  EXPECT_TRUE(query.read_until("}").starts_with("HTTP/1.1 400 "));
+}
+
 TEST(ServerStream, EndsWithTheServer) {
   AdminFixture admin;
   RawPeer peer(admin.address);

@@ -1,0 +1,79 @@
+#include "control/event_log.hpp"
+
+#include <utility>
+
+namespace canaryd::control {
+
+struct EventLog::Followers {
+  std::map<std::uint64_t, ControlSink> sinks;
+  std::uint64_t next = 0;
+};
+
+class EventLog::Handle final : public Subscription {
+ public:
+  Handle(const std::shared_ptr<Followers>& followers, std::uint64_t number)
+      : followers_(followers), number_(number) {}
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+  ~Handle() override {
+    if (const auto followers = followers_.lock()) followers->sinks.erase(number_);
+  }
+
+ private:
+  std::weak_ptr<Followers> followers_;
+  std::uint64_t number_;
+};
+
+EventLog::EventLog(WallTime started)
+    : last_id_(static_cast<std::uint64_t>(
+          std::chrono::duration_cast<std::chrono::microseconds>(started.time_since_epoch())
+              .count())),
+      followers_(std::make_shared<Followers>()) {}
+
+void EventLog::add(ControlEvent::What what) {
+  ControlEvent event;
+  event.id = ++last_id_;
+  event.what = std::move(what);
+  for (const auto& [number, sink] : followers_->sinks) sink(event);
+  kept_.push_back(std::move(event));
+  if (kept_.size() > kKept) kept_.pop_front();
+}
+
+void EventLog::judge(const std::string& rollout, const MetricView& metric) {
+  // What was never judged before was open.
+  std::string& last = verdicts_[rollout].try_emplace(metric.metric, "open").first->second;
+  if (last == metric.verdict) return;
+  last = metric.verdict;
+  add(VerdictView{rollout, metric});
+}
+
+void EventLog::show(const RolloutView& sample) const {
+  ControlEvent event;
+  event.id = last_id_;
+  event.what = sample;
+  for (const auto& [number, sink] : followers_->sinks) sink(event);
+}
+
+bool EventLog::followed() const noexcept {
+  return !followers_->sinks.empty();
+}
+
+std::unique_ptr<Subscription> EventLog::follow(std::optional<std::uint64_t> after,
+                                               ControlSink sink) {
+  if (after) replay(*after, sink);
+  const std::uint64_t number = followers_->next++;
+  followers_->sinks.emplace(number, std::move(sink));
+  return std::make_unique<Handle>(followers_, number);
+}
+
+void EventLog::replay(std::uint64_t after, const ControlSink& sink) const {
+  const std::uint64_t oldest = kept_.empty() ? last_id_ + 1 : kept_.front().id;
+  // What came before the oldest is forgotten, or happened to an earlier process; an id of the
+  // future is from a clock that was ahead.
+  if (after + 1 < oldest || after > last_id_) sink({0, EventsMissed{after}});
+  for (const ControlEvent& event : kept_) {
+    if (event.id > after || after > last_id_) sink(event);
+  }
+}
+
+}  // namespace canaryd::control

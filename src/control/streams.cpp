@@ -1,0 +1,52 @@
+// What goes out as it happens: to taps, and to those who follow the rollouts.
+#include "control/controller_state.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace canaryd::control {
+
+TransitionView view_of(const rollout::Change& change, bool durable) {
+  TransitionView view;
+  view.row.time = change.at;
+  view.row.rollout = change.rollout;
+  view.row.event = change.event;
+  view.row.from = rollout::to_string(change.from);
+  view.row.to = rollout::to_string(change.to);
+  view.row.reason = change.reason.empty() ? rollout::to_string(change.cause) : change.reason;
+  view.row.weight = change.weight_after;
+  view.row.actor = change.actor;
+  view.row.message = rollout::sentence(change);
+  view.row.evidence_json = change.evidence;
+  view.generation = change.generation;
+  view.durable = durable;
+  return view;
+}
+
+void Controller::State::tell_verdicts(const Runner& runner) {
+  const RolloutView view = view_of(runner, *parts.collector, *parts.clock);
+  for (const MetricView& metric : view.analysis) events.judge(view.name, metric);
+}
+
+void Controller::State::tell_samples() const {
+  if (!events.followed()) return;
+  for (const auto& runner : runners) {
+    events.show(view_of(*runner, *parts.collector, *parts.clock));
+  }
+}
+
+Result<std::unique_ptr<Subscription>> Controller::tap(telemetry::TapFilter filter, EventSink sink) {
+  const auto& routes = state_->config.routes;
+  const auto is_named = [&](const config::Route& route) { return route.name == filter.route; };
+  if (!filter.route.empty() && std::none_of(routes.begin(), routes.end(), is_named)) {
+    return fail(ErrorCode::kInvalidArgument, "there is no such route");
+  }
+  return state_->taps.open(std::move(filter), std::move(sink));
+}
+
+std::unique_ptr<Subscription> Controller::events(std::optional<std::uint64_t> after,
+                                                 ControlSink sink) {
+  return state_->events.follow(after, std::move(sink));
+}
+
+}  // namespace canaryd::control
