@@ -39,10 +39,17 @@ function(canaryd_test)
                                             GTest::gtest_main)
   target_include_directories(${ARG_NAME} PRIVATE ${PROJECT_SOURCE_DIR}/tests
                                                  ${PROJECT_SOURCE_DIR}/src)
-  target_compile_definitions(${ARG_NAME}
-                             PRIVATE CANARYD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   gtest_discover_tests(
     ${ARG_NAME}
     DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+# For tests that read files of the tree. Of those sources alone: a compiler cache serves all others to
+# any checkout.
+function(canaryd_knows_source_dir)
+  set_property(
+    SOURCE ${ARGN}
+    APPEND
+    PROPERTY COMPILE_DEFINITIONS CANARYD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 endfunction()
