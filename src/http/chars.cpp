@@ -15,15 +15,10 @@ bool is_field_value(std::string_view text) noexcept {
 }
 
 bool equals_ignore_case(std::string_view a, std::string_view b) noexcept {
+  // Mostly the letters are the same, or the sizes are not.
   return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return lower(x) == lower(y);
+           return x == y || lower(x) == lower(y);
          });
-}
-
-bool is_x_forwarded(std::string_view name) noexcept {
-  constexpr std::string_view kFamily = "x-forwarded-";
-  return name.size() >= kFamily.size() && lower(name.front()) == 'x' &&
-         equals_ignore_case(name.substr(0, kFamily.size()), kFamily);
 }
 
 bool parse_decimal(std::string_view text, std::uint64_t& value) noexcept {
@@ -33,7 +28,8 @@ bool parse_decimal(std::string_view text, std::uint64_t& value) noexcept {
   for (const char c : text) {
     if (!is_digit(c)) return false;
     const auto digit = static_cast<std::uint64_t>(c - '0');
-    if (number > (kMax - digit) / 10) return false;
+    // Not divided by 10 for each digit.
+    if (number > kMax / 10 || (number == kMax / 10 && digit > kMax % 10)) return false;
     number = number * 10 + digit;
   }
   value = number;

@@ -3,6 +3,7 @@
 #include "canaryd/base/error.hpp"
 #include "canaryd/http/chars.hpp"
 #include "canaryd/http/framing.hpp"
+#include "http/field_names.hpp"
 #include "http/scan.hpp"
 
 #include <algorithm>
@@ -39,12 +40,22 @@ std::uint8_t known_minor(char minor) noexcept {
   return minor == '0' ? 0 : 1;
 }
 
-// Of blanks at both ends; nothing else below '!' is left in a value by then.
-std::string_view trim_value(const char* from, const char* to) noexcept {
-  const auto blank = [](char c) { return static_cast<unsigned char>(c) <= ' '; };
-  while (from != to && blank(*from)) ++from;
-  while (from != to && blank(to[-1])) --to;
+bool ends_line(const char* at, const char* end) noexcept {
+  return end - at >= 2 && std::memcmp(at, "\r\n", 2) == 0;
+}
+
+std::string_view text_between(const char* from, const char* to) noexcept {
   return {from, static_cast<std::size_t>(to - from)};
+}
+
+// Without the blanks at both ends; nothing else below '!' is left in a value by then.
+[[gnu::always_inline]] inline std::string_view value_behind(const char* colon,
+                                                            const char* to) noexcept {
+  const auto blank = [](char c) { return static_cast<unsigned char>(c) <= ' '; };
+  while (blank(to[-1])) --to;  // The colon is none.
+  const char* from = colon + 1;
+  while (from != to && blank(*from)) ++from;
+  return text_between(from, to);
 }
 
 std::uint32_t distance(const char* from, const char* to) noexcept {
@@ -99,7 +110,7 @@ ParseState HeadParser::run(std::string_view input, Head& head, StartLine&& start
   }
   base_ = input.data();
   const bool at_limit = input.size() >= limits_.head_bytes;
-  input = input.substr(0, limits_.head_bytes);
+  input = {input.data(), std::min<std::size_t>(input.size(), limits_.head_bytes)};
 
   const char* const end = input.data() + input.size();
   Line line = Line::kParsed;
@@ -119,60 +130,81 @@ ParseState HeadParser::run(std::string_view input, Head& head, StartLine&& start
   return ParseState::kDone;
 }
 
-// The place is kept in registers from line to line, and written down where the input ends.
 HeadParser::Line HeadParser::parse_fields(const char* end, FieldList& fields) {
-  const char* const base = base_;
-  const char* line = base + line_;
-  const char* scanned = resume(line);
-  const char* colon = colon_ != 0 ? base + colon_ : nullptr;
-  std::size_t room =
-      limits_.field_count - std::min<std::size_t>(fields.size(), limits_.field_count);
-  for (;;) {
-    if (colon == nullptr) {
-      colon = skip_plain_name(base, scanned, end);
-      if (colon == end || *colon != ':' || colon == line) {
-        const Line stopped = no_plain_name(line, colon, end, fields);
-        if (stopped != Line::kParsed) return stopped;
-      }
-      scanned = colon + 1;
-    }
-    const char* const at = find_value_end(base, scanned, end);
-    if (end - at < 2 || at[0] != '\r' || at[1] != '\n') {
-      line_ = distance(base, line);
-      colon_ = distance(base, colon);
-      if (line_end(at, end) == LineEnd::kPartial) return partial(at);
-      return bad(Refusal::kBadRequest, "control character in field value");
-    }
-    if (room-- == 0) return bad(Refusal::kHeadersTooLarge, "too many fields");
-    const std::string_view name(line, static_cast<std::size_t>(colon - line));
-    fields.add(Field{name, trim_value(colon + 1, at), distance(line, at + 2), field_id(name)});
-    line = scanned = at + 2;
-    colon = nullptr;
+  Line line = Line::kParsed;
+  while (line == Line::kParsed) {
+    // A line that was begun before is gone on with: no byte is looked at again and again.
+    if (scanned_ <= line_) take_plain_lines(end, fields);
+    line = parse_line(end, fields);
   }
+  return line;
 }
 
-// What stands at the beginning of a line is not letters and a colon: the end of the head, a name of
-// other characters (kParsed: `at` is its colon), or something that is refused.
-HeadParser::Line HeadParser::no_plain_name(const char* line,
-                                           const char*& at,
-                                           const char* end,
-                                           FieldList& fields) {
-  line_ = distance(base_, line);
-  colon_ = 0;
-  if (line != end && *line == '\r') {
-    const LineEnd last = line_end(line, end);
-    if (last == LineEnd::kPartial) return partial(line);
-    if (last == LineEnd::kBad) return bad(Refusal::kBadRequest, "bare CR");
-    line_ += 2;
-    return Line::kEnd;
+// Lines as nearly all are: letters, digits and '-', a colon, a value, CRLF. Stops before the first
+// that is not, that is not all there, or for which the list has no place: of that one nothing has
+// been decided here. It calls nothing, so that what it needs stays in registers.
+void HeadParser::take_plain_lines(const char* end, FieldList& fields) noexcept {
+  const char* const base = base_;
+  // So little has no whole line behind its start line; and so the scans need not ask.
+  if (end - base < kBlockBytes) return;
+  const char* line = base + line_;
+  FieldList::Appender out(fields, limits_.field_count);
+  while (out.has_room()) {
+    const char* const colon = skip_plain_name(base, line, end);
+    if (colon == end || *colon != ':' || colon == line) break;
+    const char* const at = find_value_end(base, colon + 1, end);
+    if (!ends_line(at, end)) break;
+    const std::string_view name = text_between(line, colon);
+    const char* const next = at + 2;
+    out.add(name, value_behind(colon, at), distance(line, next), detail::recognise(name));
+    line = next;
   }
+  out.finish();
+  parsed(line);
+}
+
+// Any line, whole or not.
+HeadParser::Line HeadParser::parse_line(const char* end, FieldList& fields) {
+  const char* const line = base_ + line_;
+  if (line != end && *line == '\r') return end_head(line, end);
+  if (colon_ == 0) {
+    const Line found = find_colon(line, end, fields);
+    if (found != Line::kParsed) return found;
+  }
+  const char* const colon = base_ + colon_;
+  const char* const at = find_value_end(base_, resume(colon + 1), end);
+  if (!ends_line(at, end)) {
+    if (line_end(at, end) == LineEnd::kPartial) return partial(at);
+    return bad(Refusal::kBadRequest, "control character in field value");
+  }
+  if (fields.size() >= limits_.field_count) {
+    return bad(Refusal::kHeadersTooLarge, "too many fields");
+  }
+  const std::string_view name = text_between(line, colon);
+  fields.add({name, value_behind(colon, at), distance(line, at + 2), detail::recognise(name)});
+  return parsed(at + 2);
+}
+
+// Behind a name of any token characters.
+HeadParser::Line HeadParser::find_colon(const char* line, const char* end, FieldList& fields) {
+  const char* at = skip_plain_name(base_, resume(line), end);
   if (at != end && *at != ':') {
     fields.note_odd_name();
     while (at != end && is_token_char(*at)) ++at;
   }
   if (at == end) return partial(at);
   if (at == line) return bad(Refusal::kBadRequest, "field line begins with no name");
-  return *at == ':' ? Line::kParsed : bad(Refusal::kBadRequest, "bad character in field name");
+  if (*at != ':') return bad(Refusal::kBadRequest, "bad character in field name");
+  colon_ = distance(base_, at);
+  return Line::kParsed;
+}
+
+HeadParser::Line HeadParser::end_head(const char* line, const char* end) noexcept {
+  const LineEnd last = line_end(line, end);
+  if (last == LineEnd::kPartial) return partial(line);
+  if (last == LineEnd::kBad) return bad(Refusal::kBadRequest, "bare CR");
+  line_ += 2;
+  return Line::kEnd;
 }
 
 }  // namespace detail

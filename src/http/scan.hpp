@@ -5,6 +5,7 @@
 #include "canaryd/http/chars.hpp"
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 
 #if defined(__SSE2__)
@@ -16,10 +17,17 @@ namespace canaryd::http {
 [[nodiscard]] constexpr bool ends_value(char c) noexcept {
   return is_forbidden_control(c);
 }
+// Of visible ASCII and spaces.
+[[nodiscard]] constexpr bool ends_plain_value(char c) noexcept {
+  return static_cast<signed char>(c) < ' ' || c == 0x7f;
+}
 // Visible ASCII is what a target may consist of; the space behind it ends the run as well.
 [[nodiscard]] constexpr bool ends_target(char c) noexcept {
   return static_cast<signed char>(c) <= ' ' || c == 0x7f;
 }
+
+// What the scans look at in one step, if there is as much.
+inline constexpr std::ptrdiff_t kBlockBytes = 16;
 
 #if defined(__SSE2__)
 namespace detail {
@@ -31,6 +39,14 @@ inline unsigned hit_mask(__m128i hits) noexcept {
   return static_cast<unsigned>(_mm_movemask_epi8(hits));
 }
 
+// Which bytes lie between the two, ASCII: shifted so that the range ends at the greatest signed
+// number, one comparison finds what lies in it.
+template <char kFirst, char kLast>
+inline __m128i in_range(__m128i block) noexcept {
+  const __m128i shifted = _mm_add_epi8(block, _mm_set1_epi8(static_cast<char>(127 - kLast)));
+  return _mm_cmpgt_epi8(shifted, _mm_set1_epi8(static_cast<char>(127 - (kLast - kFirst) - 1)));
+}
+
 // The first byte from `at` on that `hits` finds in its block, or `end`. The last bytes are looked
 // at in the block that ends with them: what is before `at` in it is shifted away. 16 bytes before
 // `end` must be readable.
@@ -38,11 +54,12 @@ template <class Hits>
 [[nodiscard, gnu::always_inline]] inline const char* find_hit(const char* at,
                                                               const char* end,
                                                               const Hits& hits) noexcept {
-  for (; end - at >= 16; at += 16) {
+  const char* const last = end - 16;
+  for (; at <= last; at += 16) {
     const unsigned mask = hits(load16(at));
     if (mask != 0) return at + std::countr_zero(mask);
   }
-  const unsigned mask = hits(load16(end - 16)) >> (16 - (end - at));
+  const unsigned mask = hits(load16(last)) >> (at - last);
   return mask != 0 ? at + std::countr_zero(mask) : end;
 }
 
@@ -58,22 +75,16 @@ template <class Hits>
 
 // The first byte that is not a letter, a digit or '-', or `end`: what nearly all field names
 // consist of.
-[[nodiscard]] inline const char* skip_plain_name(const char* begin,
-                                                 const char* at,
-                                                 const char* end) noexcept {
+[[nodiscard, gnu::always_inline]] inline const char* skip_plain_name(const char* begin,
+                                                                     const char* at,
+                                                                     const char* end) noexcept {
 #if defined(__SSE2__)
-  if (end - begin >= 16) {
-    // Shifted so that the range begins at the lowest signed number, one comparison finds what lies
-    // in it.
-    const auto in_range = [](__m128i block, char first, char last) {
-      const __m128i shifted = _mm_add_epi8(block, _mm_set1_epi8(static_cast<char>(-128 - first)));
-      return _mm_cmplt_epi8(shifted, _mm_set1_epi8(static_cast<char>(-128 + (last - first) + 1)));
-    };
-    return detail::find_hit(at, end, [&in_range](__m128i block) {
+  if (end - begin >= kBlockBytes) {
+    return detail::find_hit(at, end, [](__m128i block) {
       const __m128i small = _mm_or_si128(block, _mm_set1_epi8(0x20));
       const __m128i plain = _mm_or_si128(
-          in_range(small, 'a', 'z'),
-          _mm_or_si128(in_range(block, '0', '9'), _mm_cmpeq_epi8(block, _mm_set1_epi8('-'))));
+          _mm_or_si128(detail::in_range<'a', 'z'>(small), detail::in_range<'0', '9'>(block)),
+          _mm_cmpeq_epi8(block, _mm_set1_epi8('-')));
       return detail::hit_mask(plain) ^ 0xffffU;
     });
   }
@@ -85,16 +96,20 @@ template <class Hits>
 }
 
 // The first control character but tab, or `end`.
-[[nodiscard]] inline const char* find_value_end(const char* begin,
-                                                const char* at,
-                                                const char* end) noexcept {
+[[nodiscard, gnu::always_inline]] inline const char* find_value_end(const char* begin,
+                                                                    const char* at,
+                                                                    const char* end) noexcept {
 #if defined(__SSE2__)
-  if (end - begin >= 16) {
-    return detail::find_hit(at, end, [](__m128i block) {
-      const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x1f)), block);
-      const __m128i bad = _mm_andnot_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('\t')), control);
-      return detail::hit_mask(_mm_or_si128(bad, _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7f))));
-    });
+  if (end - begin >= kBlockBytes) {
+    // Visible ASCII and the space are passed over in blocks; what else may stand in a value, tabs
+    // and bytes beyond ASCII, is rare and cheaper looked at when it comes.
+    for (;;) {
+      at = detail::find_hit(at, end, [](__m128i block) {
+        return detail::hit_mask(detail::in_range<' ', '~'>(block)) ^ 0xffffU;
+      });
+      if (at == end || *at == '\r' || ends_value(*at)) return at;
+      while (at != end && !ends_value(*at) && ends_plain_value(*at)) ++at;
+    }
   }
 #else
   static_cast<void>(begin);
@@ -108,7 +123,7 @@ template <class Hits>
                                                  const char* at,
                                                  const char* end) noexcept {
 #if defined(__SSE2__)
-  if (end - begin >= 16) {
+  if (end - begin >= kBlockBytes) {
     return detail::find_hit(at, end, [](__m128i block) {
       // Signed: bytes from 0x80 on are negative, so below the space too.
       const __m128i low = _mm_cmplt_epi8(block, _mm_set1_epi8(' ' + 1));
@@ -120,6 +135,34 @@ template <class Hits>
 #endif
   while (at != end && !ends_target(*at)) ++at;
   return at;
+}
+
+// Sure when true: the path, which begins with '/', has no byte that must not stay as it is, no
+// empty segment and none that begins with a dot. Where it is short or SSE2 is not there nothing is
+// sure.
+[[nodiscard]] inline bool is_plain_path(const char* path, const char* end) noexcept {
+#if defined(__SSE2__)
+  if (end - path < 17) return false;
+  const auto odd = [](const char* at) {
+    const __m128i block = detail::load16(at);
+    const __m128i before = detail::load16(at - 1);
+    const auto is = [](__m128i bytes, char c) { return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c)); };
+    const __m128i refused = _mm_or_si128(_mm_or_si128(is(block, '%'), is(block, '\\')),
+                                         _mm_or_si128(is(block, '#'), is(block, '?')));
+    const __m128i unseen = _mm_or_si128(_mm_cmplt_epi8(block, _mm_set1_epi8('!')), is(block, 0x7f));
+    const __m128i begins =
+        _mm_and_si128(is(before, '/'), _mm_or_si128(is(block, '/'), is(block, '.')));
+    return detail::hit_mask(_mm_or_si128(_mm_or_si128(refused, unseen), begins));
+  };
+  for (const char* at = path + 1; end - at > 16; at += 16) {
+    if (odd(at) != 0) return false;
+  }
+  return odd(end - 16) == 0;
+#else
+  static_cast<void>(path);
+  static_cast<void>(end);
+  return false;
+#endif
 }
 
 }  // namespace canaryd::http

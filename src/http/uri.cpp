@@ -61,6 +61,7 @@ bool hides_dots(std::string_view segment) noexcept {
 // and might be one.
 bool is_canonical_path(std::string_view path) noexcept {
   if (path.empty() || path.front() != '/') return false;
+  if (is_plain_path(path.data(), path.data() + path.size())) return true;
   for (std::size_t i = 0; i < path.size(); ++i) {
     if (is_plain(path[i])) continue;
     if (path[i] != '/') return false;
@@ -145,7 +146,8 @@ class PathWriter {
   std::size_t segment_ = 0;  // Where the segment being written begins; behind a '/'.
 };
 
-enum HostKind : std::uint8_t { kNoHostChar = 0, kHostChar = 1, kHostDot = 2, kHostCapital = 4 };
+// The first two are no ordinary characters of a label.
+enum HostKind : std::uint8_t { kNoHostChar = 0, kHostDot = 1, kHostChar = 2, kHostCapital = 6 };
 
 constexpr auto kHostKinds = [] {
   std::array<std::uint8_t, 256> kinds{};
@@ -158,17 +160,18 @@ constexpr auto kHostKinds = [] {
 
 // Bytes of the host name that the text begins with; 0: none, or one with an empty label.
 std::size_t host_name_size(std::string_view text, bool& lower_case) noexcept {
-  unsigned before = kHostDot;
   unsigned seen = 0;
+  std::size_t label = 0;
   std::size_t size = 0;
   for (; size < text.size(); ++size) {
     const unsigned kind = kHostKinds[static_cast<unsigned char>(text[size])];
-    if (kind == kNoHostChar) break;
-    if ((before & kind & kHostDot) != 0) return 0;
     seen |= kind;
-    before = kind;
+    if (kind >= kHostChar) continue;
+    if (kind == kNoHostChar) break;
+    if (size == label) return 0;
+    label = size + 1;
   }
-  lower_case = (seen & kHostCapital) == 0;
+  lower_case = (seen & kHostCapital) != kHostCapital;
   return size;
 }
 
@@ -208,7 +211,7 @@ Refused canonical_host(const RequestHead& head, std::span<char> scratch, Target&
   if (target.authority.empty()) return {};
   Authority authority;
   if (head.host_name_size != 0 && target.authority.data() == head.host.data()) {
-    authority.host = head.host.substr(0, head.host_name_size);
+    authority.host = {head.host.data(), head.host_name_size};
     authority.lower_case = head.host_lower_case;
   } else if (!parse_authority(target.authority, authority)) {
     return bad("Host is not a host");
@@ -248,9 +251,11 @@ Refused parse_target(const RequestHead& head,
   }
 
   const std::size_t mark = rest.find('?');
-  const std::string_view path = rest.substr(0, mark);
+  std::string_view path = rest;
   if (mark != std::string_view::npos) {
-    target.query = rest.substr(mark + 1);
+    path.remove_suffix(rest.size() - mark);
+    target.query = rest;
+    target.query.remove_prefix(mark + 1);
     const char* const end = rest.data() + rest.size();
     if (find_target_end(rest.data(), target.query.data(), end) != end ||
         target.query.find('#') != std::string_view::npos) {
@@ -287,7 +292,8 @@ bool parse_authority(std::string_view text, Authority& authority) noexcept {
     host_end = host_name_size(text, lower_case);
     if (host_end == 0 || host_end > kHostBytesMax) return false;
   }
-  std::string_view port = text.substr(host_end);
+  std::string_view port = text;
+  port.remove_prefix(host_end);
   if (!port.empty()) {
     if (port.front() != ':') return false;
     port.remove_prefix(1);
@@ -296,7 +302,7 @@ bool parse_authority(std::string_view text, Authority& authority) noexcept {
       return false;
     }
   }
-  authority = {text.substr(0, host_end), port, lower_case};
+  authority = {{text.data(), host_end}, port, lower_case};
   return true;
 }
 

@@ -55,7 +55,11 @@ inline constexpr std::array<bool, 256> kTokenTable = make_token_table();
 [[nodiscard]] bool is_field_value(std::string_view text) noexcept;
 [[nodiscard]] bool equals_ignore_case(std::string_view a, std::string_view b) noexcept;
 // Of the X-Forwarded- family, of which more exist than have an id; however it goes on.
-[[nodiscard]] bool is_x_forwarded(std::string_view name) noexcept;
+[[nodiscard]] inline bool is_x_forwarded(std::string_view name) noexcept {
+  constexpr std::string_view kFamily = "x-forwarded-";
+  return name.size() >= kFamily.size() && lower(name.front()) == 'x' &&
+         equals_ignore_case({name.data(), kFamily.size()}, kFamily);
+}
 // Without spaces and tabs at both ends.
 [[nodiscard, gnu::always_inline]] constexpr std::string_view trim(std::string_view text) noexcept {
   const auto blank = [](char c) { return c == ' ' || c == '\t'; };

@@ -45,7 +45,10 @@ class HeadParser {
   template <class Head, class StartLine>
   ParseState run(std::string_view input, Head& head, StartLine&& start_line);
   Line parse_fields(const char* end, FieldList& fields);
-  Line no_plain_name(const char* line, const char*& at, const char* end, FieldList& fields);
+  void take_plain_lines(const char* end, FieldList& fields) noexcept;
+  Line parse_line(const char* end, FieldList& fields);
+  Line find_colon(const char* line, const char* end, FieldList& fields);
+  Line end_head(const char* line, const char* end) noexcept;
   Line bad(Refusal why, const char* detail) noexcept;
   ParseState fail(Refusal why, const char* detail) noexcept;
   // Goes on where the last look at this line stopped, if that was behind `at`.

@@ -75,7 +75,13 @@ struct Field {
 
 class FieldList {
  public:
-  using const_iterator = std::vector<Field>::const_iterator;
+  using const_iterator = const Field*;
+  class Appender;
+
+  FieldList() = default;
+  // Moved it is copied: what is left would have a size and no memory.
+  FieldList(const FieldList&) = default;
+  FieldList& operator=(const FieldList&) = default;
 
   [[nodiscard]] bool has(FieldId id) const noexcept { return (present_ >> index(id) & 1U) != 0; }
   // The first field of that id, or nullptr.
@@ -90,22 +96,21 @@ class FieldList {
   template <class Visitor>
   void for_each(FieldId id, Visitor&& visit) const {
     if (!has(id)) return;
-    for (const Field& field : fields_) {
+    for (const Field& field : *this) {
       if (field.id == id) visit(field);
     }
   }
 
-  [[nodiscard]] const_iterator begin() const noexcept { return fields_.begin(); }
-  [[nodiscard]] const_iterator end() const noexcept { return fields_.end(); }
-  [[nodiscard]] std::size_t size() const noexcept { return fields_.size(); }
-  [[nodiscard]] bool empty() const noexcept { return fields_.empty(); }
+  [[nodiscard]] const_iterator begin() const noexcept { return fields_.data(); }
+  [[nodiscard]] const_iterator end() const noexcept { return fields_.data() + size_; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] const Field& operator[](std::size_t at) const noexcept { return fields_[at]; }
 
   void add(const Field& field) {
-    const std::uint64_t bit = std::uint64_t{1} << index(field.id);
-    repeated_ |= present_ & bit;
-    present_ |= bit;
-    fields_.push_back(field);
+    if (size_ == fields_.size()) grow();
+    note(present_, repeated_, field.id);
+    fields_[size_++] = field;
   }
   // For codecs without lines, and for tests: recognises the name itself.
   void add(std::string_view name, std::string_view value) {
@@ -115,22 +120,70 @@ class FieldList {
   // Some name may hold other characters than letters, digits and '-'; false is sure.
   [[nodiscard]] bool may_have_odd_names() const noexcept { return odd_names_; }
   void note_odd_name() noexcept { odd_names_ = true; }
-  void reserve(std::size_t fields) { fields_.reserve(fields); }
   void clear() noexcept {
-    fields_.clear();
+    size_ = 0;
     present_ = repeated_ = 0;
     odd_names_ = false;
   }
   void rebase(const char* from, const char* to) noexcept;
 
  private:
+  static constexpr std::size_t kFieldsToBeginWith = 16;
+
+  void grow();
   [[nodiscard]] std::size_t count_all(FieldId id) const noexcept;
   static constexpr unsigned index(FieldId id) noexcept { return static_cast<unsigned>(id); }
+  static void note(std::uint64_t& present, std::uint64_t& repeated, FieldId id) noexcept {
+    const std::uint64_t bit = std::uint64_t{1} << index(id);
+    repeated |= present & bit;
+    present |= bit;
+  }
 
-  std::vector<Field> fields_;
+  std::vector<Field> fields_;  // All of the memory: only the first size_ count.
+  std::size_t size_ = 0;
   std::uint64_t present_ = 0;
   std::uint64_t repeated_ = 0;  // Ids that more than one field has.
   bool odd_names_ = false;
+};
+
+// Adds many fields without looking for memory at each one. A local of one function, which ends with
+// finish(); nothing else may be done with the list meanwhile.
+class FieldList::Appender {
+ public:
+  // As many as the list has memory for, and no more than `fields_max` in all.
+  Appender(FieldList& list, std::size_t fields_max) noexcept
+      : list_(&list),
+        next_(list.fields_.data() + list.size_),
+        present_(list.present_),
+        repeated_(list.repeated_) {
+    const std::size_t size = fields_max < list.fields_.size() ? fields_max : list.fields_.size();
+    last_ = size > list.size_ ? list.fields_.data() + size : next_;
+  }
+  [[nodiscard]] bool has_room() const noexcept { return next_ != last_; }
+  // While there is room. Member by member, so that none of it is put together elsewhere.
+  [[gnu::always_inline]] void add(std::string_view name,
+                                  std::string_view value,
+                                  std::uint32_t line_size,
+                                  FieldId id) noexcept {
+    note(present_, repeated_, id);
+    next_->name = name;
+    next_->value = value;
+    next_->line_size = line_size;
+    next_->id = id;
+    ++next_;
+  }
+  void finish() noexcept {
+    list_->size_ = static_cast<std::size_t>(next_ - list_->fields_.data());
+    list_->present_ = present_;
+    list_->repeated_ = repeated_;
+  }
+
+ private:
+  FieldList* list_;
+  Field* next_;
+  Field* last_;
+  std::uint64_t present_;
+  std::uint64_t repeated_;
 };
 static_assert(static_cast<unsigned>(FieldId::kCount) <= 64);
 

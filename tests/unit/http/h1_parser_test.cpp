@@ -1,5 +1,6 @@
 #include "canaryd/http/h1_parser.hpp"
 
+#include "canaryd/http/chars.hpp"
 #include "unit/http/http_support.hpp"
 
 #include <gtest/gtest.h>
@@ -148,6 +149,44 @@ TEST(RequestParserTest, EveryControlCharacterIsFoundAtEveryOffset) {
       }
     }
   }
+}
+
+TEST(RequestParserTest, EveryByteOfANameIsLookedAt) {
+  for (std::size_t at = 0; at < 36; ++at) {
+    for (int c = 0; c < 256; ++c) {
+      std::string name(36, 'n');
+      name[at] = static_cast<char>(c);
+      const bool good = is_token_char(static_cast<char>(c)) || (c == ':' && at > 0);
+      const auto state = parse_request(with(name + ": v\r\n"))->state;
+      ASSERT_EQ(state, good ? ParseState::kDone : ParseState::kError) << at << " " << c;
+    }
+  }
+}
+
+TEST(RequestParserTest, TabsAreNoControlCharactersAtAnyOffset) {
+  for (std::size_t before = 0; before < 40; ++before) {
+    const std::string value =
+        "x" + std::string(before, 'v') + "\t\tw" + std::string(20, '\t') + "y";
+    const auto parsed = parse_request(with("X-Long: \t" + value + "\t \r\nA: b\r\n"));
+    ASSERT_EQ(parsed->state, ParseState::kDone) << before << parsed->outcome();
+    EXPECT_EQ(parsed->head.fields[1].value, value);
+    EXPECT_EQ(parsed->head.fields[2].value, "b");
+    EXPECT_EQ(parse_request(with("X-Long: " + value + "\x01\r\n"))->state, ParseState::kError);
+  }
+}
+
+TEST(RequestParserTest, KeepsEveryFieldOfALongList) {
+  std::string lines;
+  for (int i = 0; i < 100; ++i)
+    lines += "X-" + std::to_string(i) + ": " + std::to_string(i) + "\r\n";
+  const auto parsed = parse_request(with(lines + "Cookie: a\r\nX.odd: 1\r\ncookie: b\r\n"));
+  ASSERT_EQ(parsed->state, ParseState::kDone) << parsed->outcome();
+  const FieldList& fields = parsed->head.fields;
+  ASSERT_EQ(fields.size(), 104U);
+  for (std::size_t i = 0; i < 100; ++i) EXPECT_EQ(fields[i + 1].value, std::to_string(i));
+  EXPECT_EQ(fields.count(FieldId::kCookie), 2U);
+  EXPECT_EQ(fields.value(FieldId::kCookie), "a");
+  EXPECT_TRUE(fields.may_have_odd_names());
 }
 
 TEST(RequestParserTest, EveryByteOfATargetIsLookedAt) {

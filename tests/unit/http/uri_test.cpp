@@ -62,6 +62,30 @@ TEST(TargetTest, CanonicalTargetsAreNotCopied) {
   }
 }
 
+// Long paths are looked at in blocks: what is not canonical is seen wherever in them it stands.
+TEST(TargetTest, EveryByteOfALongPathIsLookedAt) {
+  const std::vector<std::pair<std::string, std::string>> pieces = {{"//", "/"},
+                                                                   {"/./", "/"},
+                                                                   {"/b/../", "/"},
+                                                                   {"%41", "A"},
+                                                                   {"%2d", "-"},
+                                                                   {"/.b", "/.b"},
+                                                                   {"/...", "/..."}};
+  for (std::size_t before = 0; before < 40; ++before) {
+    const std::string begin = "/" + std::string(before, 'a');
+    for (const unsigned after : {0U, 1U, 15U, 16U, 17U, 31U}) {
+      const std::string end(after, 'z');
+      for (const auto& [piece, made] : pieces) {
+        const std::string text = begin + "x" + piece + end;
+        EXPECT_EQ(canonical(text), begin + "x" + made + end) << text;
+      }
+      for (const char* piece : {"\\", "#", "/%2f", "/..;/", "%", "%0d", "\x7f", "\xc3", " "}) {
+        EXPECT_TRUE(refused(begin + piece + end)) << begin << piece << end;
+      }
+    }
+  }
+}
+
 TEST(TargetTest, Rfc3986Section6_2_2NormalisesEscapes) {
   EXPECT_EQ(canonical("/%61%7e%2D%5f"), "/a~-_");
   EXPECT_EQ(canonical("/%c3%a4%3a"), "/%C3%A4%3A");
