@@ -69,15 +69,14 @@ bool is_underscored_twin(const Field& field) noexcept {
 constexpr std::size_t kRequestFrame = 320;
 constexpr std::size_t kResponseFrame = 192;
 
-void copy_line(HeadWriter& out, const Field& field) noexcept {
-  if (field.line_size != 0) {
-    out.copy(std::string_view(field.name.data(), field.line_size));
-    return;
-  }
+// Of a field that lies nowhere as a line. By value, so that the writer's place stays in a register
+// of whoever calls this.
+HeadWriter copy_parts(HeadWriter out, const Field& field) noexcept {
   for (const std::string_view part : {field.name, std::string_view(": "), field.value}) {
     out.copy(part);
   }
   out.copy("\r\n");
+  return out;
 }
 
 bool is_one_of(const std::vector<std::string>* names, std::string_view name) noexcept {
@@ -87,35 +86,47 @@ bool is_one_of(const std::vector<std::string>* names, std::string_view name) noe
          });
 }
 
-// Lines that lie next to each other in the input go in one piece. By value, so that the writer's
-// place stays in a register of whoever calls this.
-HeadWriter copy_fields(HeadWriter out,
-                       const FieldList& fields,
-                       IdSet dropped,
-                       bool nominates,
-                       const std::vector<std::string>* kept = nullptr) noexcept {
-  std::string_view run;
-  // Whoever is not believed about one X-Forwarded field is believed about none.
-  const bool family_dropped = (dropped & bit(FieldId::kXForwardedProto)) != 0;
+// What of a list is not copied.
+struct Dropping {
+  IdSet ids;
+  // Whoever is not believed about one X-Forwarded field is believed about none: also about those
+  // that have no id.
+  bool family = false;
+  bool nominated = false;                          // Connection names a field without an id.
+  const std::vector<std::string>* kept = nullptr;  // But these, even if they are nominated.
+};
+
+// Fields that have no id of their own.
+[[gnu::always_inline]] inline bool is_dropped_by_name(const FieldList& fields,
+                                                      const Field& field,
+                                                      const Dropping& dropping) noexcept {
+  if (dropping.family && is_x_forwarded(field.name)) return true;
+  if (fields.may_have_odd_names() && is_underscored_twin(field)) return true;
+  return dropping.nominated && is_nominated(fields, field) && !is_one_of(dropping.kept, field.name);
+}
+
+// Lines that lie next to each other in the input go in one piece.
+[[gnu::always_inline]] inline void copy_fields(HeadWriter& out,
+                                               const FieldList& fields,
+                                               const Dropping& dropping) noexcept {
+  const bool names_matter = dropping.family || dropping.nominated || fields.may_have_odd_names();
+  // Of these each one is looked at.
+  const IdSet suspect = dropping.ids | (names_matter ? bit(FieldId::kOther) : 0);
+  const char* run = nullptr;
+  const char* run_end = nullptr;
   for (const Field& field : fields) {
-    if ((dropped & bit(field.id)) != 0) continue;
-    if (family_dropped && field.id == FieldId::kOther && is_x_forwarded(field.name)) continue;
-    if (fields.may_have_odd_names() && is_underscored_twin(field)) continue;
-    if (nominates && is_nominated(fields, field) && !is_one_of(kept, field.name)) continue;
-    if (field.line_size != 0 && run.data() + run.size() == field.name.data()) {
-      run = std::string_view(run.data(), run.size() + field.line_size);
+    if ((suspect & bit(field.id)) != 0 &&
+        (field.id != FieldId::kOther || is_dropped_by_name(fields, field, dropping))) {
       continue;
     }
-    out.copy(run);
-    run = {};
-    if (field.line_size != 0) {
-      run = std::string_view(field.name.data(), field.line_size);
-    } else {
-      copy_line(out, field);
+    if (field.name.data() != run_end || field.line_size == 0) {
+      out.copy({run, static_cast<std::size_t>(run_end - run)});
+      run = field.name.data();
+      if (field.line_size == 0) out = copy_parts(out, field);
     }
+    run_end = field.name.data() + field.line_size;
   }
-  out.copy(run);
-  return out;
+  out.copy({run, static_cast<std::size_t>(run_end - run)});
 }
 
 [[gnu::always_inline]] inline void write_framing(HeadWriter& out,
@@ -277,7 +288,8 @@ void write_request_head(HeadBuffer& buffer,
   if ((dropped & bit(FieldId::kHost)) != 0 || !head.fields.has(FieldId::kHost)) {
     out.put_field("Host: ", forwarding.authority);
   }
-  out = copy_fields(out, head.fields, dropped, head.nominates, forwarding.read);
+  copy_fields(
+      out, head.fields, {dropped, !forwarding.peer_trusted, head.nominates, forwarding.read});
 
   write_framing(out, head.framing);
   write_forwarded(out, head.fields, forwarding);
@@ -339,7 +351,7 @@ void write_response_head(HeadBuffer& buffer,
   IdSet dropped = kHopByHop | kOurs;
   if (passes_trailers) dropped &= ~bit(FieldId::kTrailer);
   write_status_line(out, head);
-  out = copy_fields(out, head.fields, dropped, head.nominates);
+  copy_fields(out, head.fields, {.ids = dropped, .nominated = head.nominates});
 
   BodyFraming framing = plan.framing;
   const bool describes_body =
@@ -375,7 +387,7 @@ void write_interim_head(HeadBuffer& buffer,
   HeadWriter out(buffer, kResponseFrame + via.size());
   if (!out.fits()) return out.finish();
   write_status_line(out, head);
-  out = copy_fields(out, head.fields, kHopByHop | kOurs, head.nominates);
+  copy_fields(out, head.fields, {.ids = kHopByHop | kOurs, .nominated = head.nominates});
   write_via(out, head.version_minor, via);
   out.put("\r\n");
   out.finish();

@@ -6,6 +6,7 @@
 
 #include "canaryd/base/error.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -13,6 +14,51 @@
 #include <string_view>
 
 namespace canaryd::http {
+
+namespace detail {
+
+// The first and the last bytes, as many as a word has; they may overlap.
+template <class Word>
+inline void put_ends(char* at, std::string_view text) noexcept {
+  Word first = 0;
+  Word last = 0;
+  const std::size_t last_at = text.size() - sizeof(Word);
+  std::memcpy(&first, text.data(), sizeof(Word));
+  std::memcpy(&last, text.data() + last_at, sizeof(Word));
+  std::memcpy(at, &first, sizeof(Word));
+  std::memcpy(at + last_at, &last, sizeof(Word));
+}
+
+// Nearly all pieces of a head are short: then a few loads and stores instead of a call.
+[[gnu::always_inline]] inline char* put(char* at, std::string_view text) noexcept {
+  const std::size_t size = text.size();
+  if (size > 16) {
+    std::memcpy(at, text.data(), size);
+  } else if (size >= 8) {
+    put_ends<std::uint64_t>(at, text);
+  } else if (size >= 4) {
+    put_ends<std::uint32_t>(at, text);
+  } else if (size >= 2) {
+    put_ends<std::uint16_t>(at, text);
+  } else if (size == 1) {
+    *at = text.front();
+  }
+  return at + size;
+}
+
+inline constexpr std::size_t kDecimalDigitsMax = 20;
+
+// Writes the digits of a number so that they end before `end`, and returns where they begin. Digit
+// by digit costs less than a general conversion: lengths and codes are short.
+inline char* put_decimal_before(char* end, std::uint64_t number) noexcept {
+  do {
+    *--end = static_cast<char>('0' + number % 10);
+    number /= 10;
+  } while (number != 0);
+  return end;
+}
+
+}  // namespace detail
 
 class HeadBuffer {
  public:
@@ -24,19 +70,14 @@ class HeadBuffer {
       overflowed_ = true;
       return;
     }
-    put(storage_.data() + size_, text);
+    detail::put(storage_.data() + size_, text);
     size_ += text.size();
   }
   void append(char c) noexcept { append(std::string_view(&c, 1)); }
   void append_decimal(std::uint64_t number) noexcept {
-    // Lengths and codes are short: digit by digit costs less than a general conversion.
-    char digits[20];
-    char* const end = digits + sizeof digits;
-    char* at = end;
-    do {
-      *--at = static_cast<char>('0' + number % 10);
-      number /= 10;
-    } while (number != 0);
+    std::array<char, detail::kDecimalDigitsMax> digits;
+    char* const end = digits.data() + digits.size();
+    const char* const at = detail::put_decimal_before(end, number);
     append(std::string_view(at, static_cast<std::size_t>(end - at)));
   }
   // "name: value" and CRLF. The caller vouches for both: nothing is escaped.
@@ -47,10 +88,10 @@ class HeadBuffer {
       return;
     }
     char* at = storage_.data() + size_;
-    at = put(at, name);
-    at = put(at, ": ");
-    at = put(at, value);
-    put(at, "\r\n");
+    at = detail::put(at, name);
+    at = detail::put(at, ": ");
+    at = detail::put(at, value);
+    detail::put(at, "\r\n");
     size_ += line;
   }
 
@@ -65,10 +106,6 @@ class HeadBuffer {
 
  private:
   friend class HeadWriter;
-  [[gnu::always_inline]] static char* put(char* at, std::string_view text) noexcept {
-    if (!text.empty()) std::memcpy(at, text.data(), text.size());
-    return at + text.size();
-  }
   std::span<char> storage_;
   std::size_t size_ = 0;
   bool overflowed_ = false;
@@ -88,9 +125,7 @@ class HeadWriter {
   }
 
   [[nodiscard]] bool fits() const noexcept { return fits_; }
-  [[gnu::always_inline]] void put(std::string_view text) noexcept {
-    at_ = HeadBuffer::put(at_, text);
-  }
+  [[gnu::always_inline]] void put(std::string_view text) noexcept { at_ = detail::put(at_, text); }
   // A text known when compiling: a few stores.
   template <std::size_t kSize>
   [[gnu::always_inline]] void put(const char (&text)[kSize]) noexcept {
@@ -106,19 +141,15 @@ class HeadWriter {
     put(value);
     put("\r\n");
   }
-  // At most 20 digits.
-  void put_decimal(std::uint64_t number) noexcept {
-    char digits[20];
-    char* const end = digits + sizeof digits;
-    char* at = end;
-    do {
-      *--at = static_cast<char>('0' + number % 10);
-      number /= 10;
-    } while (number != 0);
+  // At most detail::kDecimalDigitsMax digits.
+  [[gnu::always_inline]] void put_decimal(std::uint64_t number) noexcept {
+    std::array<char, detail::kDecimalDigitsMax> digits;
+    char* const end = digits.data() + digits.size();
+    const char* const at = detail::put_decimal_before(end, number);
     put(std::string_view(at, static_cast<std::size_t>(end - at)));
   }
   // Of any length, beside what is known.
-  void copy(std::string_view text) noexcept {
+  [[gnu::always_inline]] void copy(std::string_view text) noexcept {
     if (text.size() > spare_) {
       fits_ = false;
       return;
