@@ -154,7 +154,8 @@ bool Exchange::start_upload() {
     upload_.restart(out.view(), request_.framing, output, body_max);
     return true;
   }
-  const std::string_view input = received().substr(request_.size);
+  std::string_view input = received();
+  input.remove_prefix(request_.size);
   upload_.start(out.view(), request_.framing, output, input, body_max);
   if (covered_) upload_.hold(failure_policy()->fallback.body_bytes_max);
   return true;

@@ -29,6 +29,10 @@ RouteIndex::RouteIndex(const std::vector<RouteSpec>& routes) {
       paths.exact[path].push_back(at);
       continue;
     }
+    if (path.empty()) {
+      paths.whole.push_back(at);
+      continue;
+    }
     paths.prefixes[path].push_back(at);
     auto& lengths = paths.prefix_lengths;
     const auto place =

@@ -55,7 +55,8 @@ class RouteIndex {
   struct Paths {
     Map<Candidates> exact;
     Map<Candidates> prefixes;
-    std::vector<std::size_t> prefix_lengths;  // Distinct, longest first.
+    std::vector<std::size_t> prefix_lengths;  // Distinct, longest first; without the empty one.
+    Candidates whole;                         // Of the empty prefix, which fits every path.
 
     template <class Fits>
     [[nodiscard]] std::size_t find(std::string_view path, const Fits& fits) const {
@@ -64,11 +65,11 @@ class RouteIndex {
       }
       for (const std::size_t length : prefix_lengths) {
         if (length > path.size()) continue;
-        if (length != 0 && length != path.size() && path[length] != '/') continue;
+        if (length != path.size() && path[length] != '/') continue;
         const std::size_t at = first_fit(prefixes, path.substr(0, length), fits);
         if (at != kNotFound) return at;
       }
-      return kNotFound;
+      return first_fit(whole, fits);
     }
 
     template <class Fits>
@@ -76,8 +77,11 @@ class RouteIndex {
                                                std::string_view path,
                                                const Fits& fits) {
       const auto entry = map.find(path);
-      if (entry == map.end()) return kNotFound;
-      for (const std::uint32_t position : entry->second) {
+      return entry == map.end() ? kNotFound : first_fit(entry->second, fits);
+    }
+    template <class Fits>
+    [[nodiscard]] static std::size_t first_fit(const Candidates& candidates, const Fits& fits) {
+      for (const std::uint32_t position : candidates) {
         if (fits(position)) return position;
       }
       return kNotFound;

@@ -18,6 +18,8 @@ bool holds(const HeaderCondition& condition, const http::FieldList& fields) noex
 }
 
 bool fits(const MatchSpec& match, const http::RequestHead& head) noexcept {
+  // Nearly all routes are told apart by host and path alone.
+  if (match.methods.empty() && match.headers.empty()) return true;
   const bool method_fits =
       match.methods.empty() ||
       std::find(match.methods.begin(), match.methods.end(), head.method_text) !=

@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace canaryd::routing {
 namespace {
@@ -131,32 +134,41 @@ Result<void> check(const StickySpec& spec) {
 
 namespace {
 
-// Eight hex digits, the lowest nibble first, one in each byte from the lowest on.
-std::uint64_t hex_digits(std::uint32_t bits) noexcept {
-  std::uint64_t spread = bits;
-  spread = (spread | spread << 16U) & 0x0000ffff0000ffffU;
-  spread = (spread | spread << 8U) & 0x00ff00ff00ff00ffU;
-  spread = (spread | spread << 4U) & 0x0f0f0f0f0f0f0f0fU;
-  // Nibbles of 10 and more carry into bit 4 of their byte; 'a' is that far behind where '9' ends.
-  const std::uint64_t letters = (spread + 0x0606060606060606U) >> 4U & 0x0101010101010101U;
-  return spread + 0x3030303030303030U + letters * ('a' - '9' - 1);
+using IdBits = std::array<std::uint64_t, 2>;
+
+#if defined(__SSE2__)
+// Of nibbles, one in each byte.
+__m128i to_hex_digits(__m128i nibbles) noexcept {
+  const __m128i letters = _mm_cmpgt_epi8(nibbles, _mm_set1_epi8(9));
+  const __m128i beyond_nine = _mm_and_si128(letters, _mm_set1_epi8('a' - '9' - 1));
+  return _mm_add_epi8(_mm_add_epi8(nibbles, _mm_set1_epi8('0')), beyond_nine);
 }
+
+void write_hex(const IdBits& bits, FreshId& id) noexcept {
+  const __m128i nibble = _mm_set1_epi8(0xf);
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bits.data()));
+  const __m128i low = _mm_and_si128(bytes, nibble);
+  const __m128i high = _mm_and_si128(_mm_srli_epi16(bytes, 4), nibble);
+  auto* const to = reinterpret_cast<__m128i*>(id.digits.data());
+  _mm_storeu_si128(to, to_hex_digits(_mm_unpacklo_epi8(low, high)));
+  _mm_storeu_si128(to + 1, to_hex_digits(_mm_unpackhi_epi8(low, high)));
+}
+#else
+void write_hex(const IdBits& bits, FreshId& id) noexcept {
+  for (std::size_t i = 0; i < id.digits.size(); ++i) {
+    id.digits[i] = "0123456789abcdef"[bits[i / 16] >> (i % 16 * 4) & 0xfU];
+  }
+}
+#endif
 
 }  // namespace
 
-// Eight digits a step: an id is made for every request that brings none.
+// An id is made for every request that brings none. The lowest nibble comes first.
 FreshId make_fresh_id(Random& random) noexcept {
+  IdBits bits{};
+  for (std::uint64_t& half : bits) half = random.next();
   FreshId id;
-  char* at = id.digits.data();
-  for (int half = 0; half < 2; ++half) {
-    const std::uint64_t bits = random.next();
-    for (const auto part :
-         {static_cast<std::uint32_t>(bits), static_cast<std::uint32_t>(bits >> 32U)}) {
-      const std::uint64_t digits = hex_digits(part);
-      std::memcpy(at, &digits, sizeof digits);
-      at += sizeof digits;
-    }
-  }
+  write_hex(bits, id);
   return id;
 }
 

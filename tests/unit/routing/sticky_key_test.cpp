@@ -84,6 +84,21 @@ TEST(StickyKey, PerRequestIsNewEachTime) {
   EXPECT_EQ(seen.size(), 100U);
 }
 
+TEST(StickyKey, FreshIdsAreTheDigitsOfTheDrawnBits) {
+  Random random(7);
+  Random same(7);
+  for (int i = 0; i < 20; ++i) {
+    const FreshId id = make_fresh_id(random);
+    std::string expected;
+    for (int half = 0; half < 2; ++half) {
+      const std::uint64_t bits = same.next();
+      for (unsigned at = 0; at < 64; at += 4) expected += "0123456789abcdef"[bits >> at & 0xfU];
+    }
+    EXPECT_EQ(id.text(), expected);
+    EXPECT_TRUE(is_issued_id(id.text()));
+  }
+}
+
 const StickySpec kIssuing{{{KeySource::kHeader, "X-User-Id"}, {KeySource::kCookie, "canaryd_id"}},
                           IssueCookie{.name = "canaryd_id"}};
 
