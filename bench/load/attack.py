@@ -1,7 +1,9 @@
 """How late others are answered while attackers hold thousands of connections, and what those cost in memory.
 
 The attackers are those of the integration tests, here in numbers, on the peer's core and with less right to it. Others
-are measured while they come and while they stay.
+are measured while they come and while they stay, by a load that is another process than the upstream: an upstream that
+sends what the attackers asked for answers late, which must not look as if its answers had been read late. Each run has a
+control run beside it, the same load to the same upstream without the proxy: what that one sees is no proxy's doing.
 """
 
 import os
@@ -97,29 +99,36 @@ def attack(proxies, peer, _cases, options):
     for proxy in proxies:
         proxy.start()
         try:
-            peer.pace(proxy.port, CONNECTIONS, 0.3, options.rate, "get-100", spin=False)
-            for name, how in ATTACKS.items():
-                figures[name][proxy.name] = _suffer(proxy, peer, how, options)
-                print(f"attack {proxy.name:13} {name:13} {figures[name][proxy.name]}", file=sys.stderr, flush=True)
+            with peer.another() as load:
+                _pace(load, proxy.port, 0.3, options, seed=1)
+                for name, how in ATTACKS.items():
+                    figures[name][proxy.name] = _suffer(proxy, peer.port, load, how, options)
+                    print(f"attack {proxy.name:13} {name:13} {figures[name][proxy.name]}", file=sys.stderr, flush=True)
         finally:
             proxy.stop()
     return figures
 
 
-def _suffer(proxy, peer, how, options):
+def _pace(load, port, seconds, options, seed):
+    return load.pace(port, CONNECTIONS, seconds, options.rate, "get-100", seed=seed, spin=False)
+
+
+def _suffer(proxy, upstream_port, load, how, options):
     count = round(options.attackers * how.share)
     before = proxy.anonymous_bytes()
     attackers = Attackers(how, proxy.port, count, options.peer_core)
-    p50, p99, most, requests = [], [], before, 0
+    p50, p99, direct, most, requests = [], [], [], before, 0
     try:
         stayed = 0
         while stayed < options.rounds:
             came = attackers.arrived.is_set()
             stayed += came
             seconds = options.seconds if came else COMING_SECONDS
-            result = peer.pace(proxy.port, CONNECTIONS, seconds, options.rate, "get-100", seed=len(p99) + 1, spin=False)
+            result = _pace(load, proxy.port, seconds, options, seed=len(p99) + 1)
+            control = _pace(load, upstream_port, seconds, options, seed=len(p99) + 1)
             p50.append(result["p50_us"])
             p99.append(result["p99_us"])
+            direct.append(control["p99_us"])
             requests += result["requests"]
             most = max(most, proxy.anonymous_bytes())
     finally:
@@ -127,6 +136,7 @@ def _suffer(proxy, peer, how, options):
     _wait_until_left(proxy)
     return {"connections": count, "rate": options.rate, "requests": requests, "p50_us": statistics.median(p50),
             "p99_us": statistics.median(p99), "p99_worst_us": max(p99),
+            "direct_p99_us": statistics.median(direct), "direct_p99_worst_us": max(direct),
             "bytes": (most - before) / count if count else None}
 
 

@@ -54,6 +54,10 @@ class Peer:
         self._process.stdin.close()
         self._process.wait(10)
 
+    def another(self):
+        """A second process on the same core: a load of its own, whose upstream is this one."""
+        return Peer(self._program, self._core)
+
     def _ask(self, command):
         self._process.stdin.write(command + "\n")
         self._process.stdin.flush()

@@ -98,9 +98,11 @@ def print_workers(cases):
 def print_attack(attacks):
     rate = next(iter(next(iter(attacks.values())).values()))["rate"]
     print(f"Others, {rate:,.0f} requests/s in open loop, while attackers come and stay\n")
-    _head("attack", "proxy", "connections", "p50 us", "p99 us", "p99 us, worst run", "bytes per connection")
+    _head("attack", "proxy", "connections", "p50 us", "p99 us", "p99 us, worst run", "direct p99 us", "direct, worst run",
+          "bytes per connection")
+    columns = ("p50_us", "p99_us", "p99_worst_us", "direct_p99_us", "direct_p99_worst_us")
     for attack, proxies in attacks.items():
         for name in _sorted(proxies):
             entry = proxies[name]
-            _row(attack, name, entry["connections"], *(f"{entry[q]:.0f}" for q in ("p50_us", "p99_us", "p99_worst_us")),
+            _row(attack, name, entry["connections"], *(_number(entry.get(column), "{:.0f}") for column in columns),
                  _number(entry["bytes"], "{:,.0f}"))
