@@ -123,10 +123,11 @@ leg_release() {
   configure_and_build release
 }
 
-# The long simulations need an optimiser; the release preset builds no tests.
+# The long simulations need an optimiser; the release preset builds no tests. Without -Wno-restrict GCC 12 takes an
+# optimised "." + std::to_string(n) for an overlap (its bug 105651) and -Werror ends the build.
 leg_slow() {
   step configure cmake --preset release -B build/release-tests -DCANARYD_TESTS=ON \
-    -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=OFF &&
+    -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=OFF -DCMAKE_CXX_FLAGS="-O3 -g1 -Wno-restrict" &&
     step build cmake --build build/release-tests -- -j"$jobs" &&
     step test ctest --test-dir build/release-tests -L 'slow|load' --no-tests=error
 }

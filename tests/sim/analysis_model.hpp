@@ -1,38 +1,27 @@
-// Whole rollouts in virtual time, as the analysis sees them: random traffic second by second,
-// through the real block builder and the real analyzer, up the default steps. No proxy, no control:
-// those have their own simulations.
-//
-// Traffic: both cohorts' good and bad responses are Poisson with their own rates, so counts vary
-// like real ones. Everything follows from the seed.
+// Whole rollouts in virtual time, as the analysis sees them: traffic second by second
+// (traffic.hpp), judged by the real engine or by a model of another tool (rules.hpp), up the
+// default steps. No proxy, no control: those have their own simulations. Everything follows from
+// the seed.
 #pragma once
 
 #include "canaryd/analysis/analyzer.hpp"
-#include "canaryd/base/random.hpp"
+#include "sim/rules.hpp"
+#include "sim/traffic.hpp"
 
 #include <cstdint>
-#include <functional>
-#include <string>
 #include <vector>
 
 namespace canaryd::sim {
 
-// What the world does in one second. Rates are fractions.
-struct World {
-  double requests_per_second = 0;
-  double stable_rate = 0;
-  double canary_rate = 0;
-};
-
 // The defaults, but latency is not judged: these worlds have none.
 [[nodiscard]] analysis::Settings errors_only();
 
-struct Scenario {
-  // The world at a second of the rollout, at a weight (0 to 1).
-  std::function<World(std::int64_t second, double weight)> world;
+struct Scenario : TrafficModel {
   analysis::Settings settings = errors_only();
   std::vector<unsigned> steps_percent = {1, 5, 10, 25, 100};
   std::int64_t min_duration_seconds = 10;
   std::int64_t horizon_seconds = 3600;
+  RuleName rule = RuleName::kCanaryd;
 };
 
 enum class End : std::uint8_t { kOpen, kPromoted, kRolledBack };
@@ -57,8 +46,6 @@ struct Summary {
   std::uint64_t first_rolled_back_seed = 0;
   std::uint64_t first_promoted_seed = 0;
 };
-
-[[nodiscard]] std::uint64_t poisson(Random& random, double mean);
 
 [[nodiscard]] RolloutRun run_rollout(const Scenario& scenario, std::uint64_t seed);
 

@@ -1,8 +1,8 @@
 // Do the promises of docs/statistics.md hold? Small: a few rollouts a cell, seconds altogether. The
-// figures of the document come from analysis_sim_slow_test.cpp. Seeds are fixed, so a failure
-// repeats; it prints the seed to look at.
+// figures of the document come from figures_slow_test.cpp and comparison_slow_test.cpp. Seeds are
+// fixed, so a failure repeats; it prints the seed to look at.
 #include "canaryd/analysis/feasibility.hpp"
-#include "sim/analysis_model.hpp"
+#include "sim/scenarios.hpp"
 
 #include <gtest/gtest.h>
 
@@ -38,6 +38,43 @@ TEST(AnalysisSim, TheSameSeedIsTheSameRollout) {
   const RolloutRun second = run_rollout(scenario, 99);
   EXPECT_EQ(first.seconds, second.seconds);
   EXPECT_EQ(first.canary_failures, second.canary_failures);
+}
+
+// However the requests of a second were spread over the workers, and in whatever order those are
+// read.
+TEST(AnalysisSim, ManyWorkersAreExactlyOne) {
+  const Scenario scenario = steady(500, 0.01, 0.02);
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Traffic traffic(scenario, seed);
+    Random random(seed);
+    stats::BlockBuilder one(0, 0, 0);
+    stats::BlockBuilder many(0, 0, 0);
+    analysis::Analyzer by_one{errors_only()};
+    analysis::Analyzer by_many{errors_only()};
+    by_one.begin_step({.next_weight = BasisPoints(500), .has_control = true});
+    by_many.begin_step({.next_weight = BasisPoints(500), .has_control = true});
+    const auto add = [&](Cohort cohort, stats::CohortCounts counts) {
+      one.add(cohort, counts);
+      for (int worker = 0; worker < 7; ++worker) {
+        stats::CohortCounts part{random.below(counts.n - counts.bad + 1),
+                                 random.below(counts.bad + 1)};
+        part.n += part.bad;
+        many.add(cohort, part);
+        counts.n -= part.n;
+        counts.bad -= part.bad;
+      }
+      many.add(cohort, counts);
+    };
+    for (std::int64_t second = 0; second < 300; ++second) {
+      const SecondCounts counts = traffic.second(second, 0.05);
+      add(Cohort::kStable, counts.stable);
+      add(Cohort::kCanary, counts.canary);
+      if (const auto block = one.tick(second + 1)) by_one.absorb(*block);
+      if (const auto block = many.tick(second + 1)) by_many.absorb(*block);
+    }
+    ASSERT_EQ(by_one, by_many) << "seed " << seed;
+    ASSERT_EQ(by_one.ln_total(), by_many.ln_total()) << "seed " << seed;
+  }
 }
 
 TEST(AnalysisSim, AnIdenticalCanaryIsPromotedNotRolledBack) {
@@ -95,19 +132,53 @@ TEST(AnalysisSim, ADeadCanaryIsRolledBackInSecondsByEvidenceAlone) {
   EXPECT_LE(summary.median_canary_failures, 40);
 }
 
-TEST(AnalysisSim, ASharedOutageIsNobodysFault) {
-  Scenario scenario = steady(500, 0, 0);
-  scenario.world = [](std::int64_t second, double) {
-    const double errors = second >= 60 && second < 120 ? 0.5 : 0.005;
-    return World{second >= 60 && second < 120 ? 100.0 : 500.0, errors, errors};
-  };
-  scenario.horizon_seconds = 600;
-  const Summary summary = run_many(scenario, 5000, 20, End::kPromoted);
-  std::printf("shared outage: %d rolled back, %d promoted of %d\n",
-              summary.rolled_back,
-              summary.promoted,
-              summary.runs);
-  EXPECT_EQ(summary.rolled_back, 0) << "seed " << summary.first_rolled_back_seed;
+TEST(AnalysisSim, BadWeatherIsNobodysFault) {
+  using Make = Scenario (*)(double, double);
+  for (const Make make :
+       {shared_outage, diurnal, cold_start, restarts, retry_storms, broken_users}) {
+    Scenario scenario = make(500, 0.01);
+    scenario.horizon_seconds = 900;
+    const Summary summary = run_many(scenario, 5000, 20, End::kPromoted);
+    std::printf("bad weather: %d rolled back, %d promoted of %d\n",
+                summary.rolled_back,
+                summary.promoted,
+                summary.runs);
+    EXPECT_EQ(summary.rolled_back, 0) << "seed " << summary.first_rolled_back_seed;
+    EXPECT_GE(summary.promoted, 10);
+  }
+}
+
+// Without the dedupe, or in traffic that is not what it says it is, this would not hold.
+TEST(AnalysisSim, BrokenUsersWithoutAKeyAreTakenForABadCanary) {
+  Scenario scenario = broken_users(500, 0.01);
+  scenario.clusters.known_client = false;
+  scenario.settings.tolerance.errors = {0, 0};
+  const Summary unknown = run_many(scenario, 5100, 20, End::kRolledBack);
+  scenario.clusters.known_client = true;
+  const Summary known = run_many(scenario, 5100, 20, End::kRolledBack);
+  EXPECT_GT(unknown.rolled_back, known.rolled_back);
+  EXPECT_LE(known.rolled_back, 1);
+}
+
+TEST(AnalysisSim, TheRulesOfOthersDoWhatTheirModelsSay) {
+  Scenario scenario = steady(500, 0.001, 0.05);
+  scenario.rule = RuleName::kFlagger;
+  const RolloutRun flagger = run_rollout(scenario, 1);
+  EXPECT_EQ(flagger.end, End::kRolledBack);
+  EXPECT_EQ(flagger.seconds, 5 * 60);
+  scenario.world = [](std::int64_t, double) { return World{500, 0.001, 0.5}; };
+  scenario.rule = RuleName::kArgo;
+  const RolloutRun argo = run_rollout(scenario, 1);
+  EXPECT_EQ(argo.end, End::kRolledBack);
+  EXPECT_EQ(argo.seconds, 4 * 300);
+  scenario.rule = RuleName::kKayenta;
+  const RolloutRun kayenta = run_rollout(scenario, 1);
+  EXPECT_EQ(kayenta.end, End::kRolledBack);
+  EXPECT_EQ(kayenta.seconds, 600);
+  scenario.world = [](std::int64_t, double) { return World{500, 0.001, 0.001}; };
+  scenario.rule = RuleName::kFlagger;
+  EXPECT_EQ(run_rollout(scenario, 1).end, End::kPromoted);
+  EXPECT_EQ(run_rollout(scenario, 1).seconds, 4 * 60);
 }
 
 TEST(AnalysisSim, ACanaryThatTurnsBadAfterFiveMinutesIsStillFound) {
