@@ -6,6 +6,7 @@
 #include "daemon/config_file.hpp"
 #include "daemon/options.hpp"
 #include "daemon/simulate_command.hpp"
+#include "daemon/replay_command.hpp"
 
 #include <cerrno>
 #include <cstdlib>
@@ -37,6 +38,13 @@ int config_dump(const CommandLine& line) {
   if (!loaded.config) return kExitConfig;
   std::cout << config::render_dump(*loaded.config);
   return kExitDone;
+}
+
+int replay(const CommandLine& line) {
+  const config::LoadResult loaded = load_file(line);
+  std::cerr << config::render_problems_text(loaded.problems, line.config_file);
+  if (!loaded.config) return kExitConfig;
+  return replay_files(line, *loaded.config);
 }
 
 int run_loaded(config::LoadResult loaded,
@@ -99,6 +107,8 @@ int dispatch(const CommandLine& line) {
       return config_dump(line);
     case Command::kSimulate:
       return run_simulate(line);
+    case Command::kReplay:
+      return replay(line);
   }
   return kExitUsage;
 }

@@ -87,6 +87,29 @@ void add_simulate(CLI::App& app, Raw& raw) {
   command->callback([&raw] { raw.line.command = Command::kSimulate; });
 }
 
+void add_format(CLI::App& command, Raw& raw) {
+  command.add_option("--format", raw.format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+}
+
+void add_replay(CLI::App& app, Raw& raw) {
+  CLI::App* const replay = app.add_subcommand(
+      "replay", "Recorded traffic through the engine: what would the verdict be");
+  add_config(*replay, raw);
+  add_format(*replay, raw);
+  replay->add_option("--rollout",
+                     raw.line.replay.rollout,
+                     "Whose plan and analysis; needed if the file has several");
+  replay->add_flag("--lenient", raw.line.replay.lenient, "Skip and count malformed lines");
+  replay
+      ->add_option("FILE",
+                   raw.line.replay.files,
+                   "CSV or JSON access logs, in order of time; - is the standard input")
+      ->required();
+  replay->callback([&raw] { raw.line.command = Command::kReplay; });
+}
+
 void add_commands(CLI::App& app, Raw& raw) {
   CLI::App* const run = app.add_subcommand("run", "Run the daemon in the foreground");
   add_config(*run, raw);
@@ -96,9 +119,7 @@ void add_commands(CLI::App& app, Raw& raw) {
 
   CLI::App* const validate = app.add_subcommand("validate", "Check a configuration; binds nothing");
   add_config(*validate, raw);
-  validate->add_option("--format", raw.format, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
+  add_format(*validate, raw);
   validate->add_flag("--strict", raw.line.strict, "Warnings are errors");
   validate->callback([&raw] { raw.line.command = Command::kValidate; });
 
@@ -125,6 +146,7 @@ void add_commands(CLI::App& app, Raw& raw) {
   dump->callback([&raw] { raw.line.command = Command::kConfigDump; });
 
   add_simulate(app, raw);
+  add_replay(app, raw);
 }
 
 }  // namespace

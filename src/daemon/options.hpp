@@ -19,7 +19,15 @@ enum ExitCode : int {
   kExitListen = 4,
 };
 
-enum class Command : std::uint8_t { kRun, kValidate, kQuick, kSchema, kConfigDump, kSimulate };
+enum class Command : std::uint8_t {
+  kRun,
+  kValidate,
+  kQuick,
+  kSchema,
+  kConfigDump,
+  kSimulate,
+  kReplay
+};
 
 // As they are written; daemon/simulate_command reads the texts.
 struct SimulateFlags {
@@ -43,6 +51,12 @@ struct SimulateFlags {
   std::string format = "text";
 };
 
+struct ReplayOptions {
+  std::string rollout;  // Empty: the only one of the file.
+  bool lenient = false;
+  std::vector<std::string> files;
+};
+
 struct CommandLine {
   Command command = Command::kRun;
   std::string config_file = "/etc/canaryd/canaryd.yaml";
@@ -56,6 +70,7 @@ struct CommandLine {
   SimulateFlags simulate;
   std::string
       state_dir;  // Of quick; empty: a directory of its own under the system's for temporary files.
+  ReplayOptions replay;
 };
 
 // The command line, or the exit code with which the program ends now (help, version, wrong usage);

@@ -1,0 +1,78 @@
+// Reads recorded traffic, a line at a time: canaryd's own JSON access log, or CSV with a header
+// line (docs/interfaces.md, "Replay"). Pure; bytes may be anything: what is not a line of its
+// format is an error with a sentence, never more than that.
+//
+// CSV: the header names the columns, in any order: timestamp_ms, cohort, status, latency_ms, and if
+// there are any client and weight. Fields may be quoted as in RFC 4180, but hold no line break.
+//
+// Access log: lines of other rollouts count for nothing, and neither does what the daemon leaves
+// out of its evidence: forced and followed requests, those without a key, probes, and failures that
+// are nobody's (a client that left, an overload). What is a failure, the rollout's
+// `analysis.errors` says, for CSV too.
+//
+// Thread rule: one owner. Bounds: kLineBytesMax a line.
+#pragma once
+
+#include "canaryd/analysis/settings.hpp"
+#include "canaryd/base/clock.hpp"
+#include "canaryd/base/error.hpp"
+#include "canaryd/base/strong.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace canaryd::replay {
+
+// One request that is evidence.
+struct RecordedRequest {
+  std::int64_t ended_ms = 0;  // Unix time, 0 to kTimeMsMax.
+  std::int64_t started_ms = 0;
+  Duration latency{};
+  Cohort cohort = Cohort::kStable;
+  bool bad = false;
+  std::uint64_t client = 0;           // A hash of the key; 0: unknown.
+  std::optional<BasisPoints> weight;  // In force for this request; nothing: not recorded.
+  std::uint64_t revision = 0;         // A hash of the canary's; 0: not recorded.
+  friend bool operator==(const RecordedRequest&, const RecordedRequest&) = default;
+};
+
+inline constexpr std::size_t kLineBytesMax = std::size_t{64} * 1024;
+// The end of 2261: a little later is more nanoseconds since 1970 than a Duration holds.
+inline constexpr std::int64_t kTimeMsMax = 9'214'646'399'999;
+
+class LineReader {
+ public:
+  LineReader(std::string rollout, analysis::ErrorClasses errors);
+
+  // The next line is the first of a file: it tells the format, and may be a header.
+  void begin_file() noexcept;
+  // A line without its line feed; a carriage return before that is not part of it. Nothing: a
+  // header, an empty line, or a request that is no evidence. kMalformed with what is wrong.
+  [[nodiscard]] Result<std::optional<RecordedRequest>> read(std::string_view line);
+  // The file is an access log; false before its first line.
+  [[nodiscard]] bool is_access_log() const noexcept { return format_ == Format::kAccessLog; }
+
+ private:
+  enum class Format : std::uint8_t { kUnknown, kCsv, kAccessLog };
+  enum Column : std::uint8_t { kTimestamp, kCohort, kStatus, kLatency, kClient, kWeight, kColumns };
+  static constexpr std::size_t kAbsent = SIZE_MAX;
+
+  [[nodiscard]] Result<void> read_header(std::string_view line);
+  [[nodiscard]] Result<void> split(std::string_view line);
+  [[nodiscard]] Result<RecordedRequest> read_csv(std::string_view line);
+  [[nodiscard]] Result<std::optional<RecordedRequest>> read_access(std::string_view line) const;
+
+  std::string rollout_;
+  analysis::ErrorClasses errors_;
+  Format format_ = Format::kUnknown;
+  std::array<std::size_t, kColumns> columns_{};  // Where each column is, or kAbsent.
+  std::vector<std::string> fields_;              // Of the last line; the first `used_` are its.
+  std::size_t used_ = 0;
+};
+
+}  // namespace canaryd::replay

@@ -1,0 +1,38 @@
+#include "canaryd/replay/line_reader.hpp"
+
+#include "replay/quote.hpp"
+
+#include <utility>
+
+namespace canaryd::replay {
+
+LineReader::LineReader(std::string rollout, analysis::ErrorClasses errors)
+    : rollout_(std::move(rollout)), errors_(std::move(errors)) {}
+
+void LineReader::begin_file() noexcept {
+  format_ = Format::kUnknown;
+}
+
+Result<std::optional<RecordedRequest>> LineReader::read(std::string_view line) {
+  if (line.size() > kLineBytesMax) {
+    return fail(ErrorCode::kMalformed,
+                "the line is longer than " + std::to_string(kLineBytesMax) + " bytes");
+  }
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (format_ == Format::kUnknown && line.starts_with(kByteOrderMark)) {
+    line.remove_prefix(kByteOrderMark.size());
+  }
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  if (line.empty()) return std::nullopt;
+  if (format_ == Format::kUnknown && !line.starts_with('{')) {
+    CANARYD_TRY(read_header(line));
+    format_ = Format::kCsv;
+    return std::nullopt;
+  }
+  if (format_ == Format::kUnknown) format_ = Format::kAccessLog;
+  if (format_ == Format::kAccessLog) return read_access(line);
+  CANARYD_TRY_ASSIGN(RecordedRequest request, read_csv(line));
+  return request;
+}
+
+}  // namespace canaryd::replay

@@ -1,0 +1,172 @@
+// The recording's clock: lines into seconds, seconds into blocks. What is made of the blocks is in
+// judge.cpp.
+#include "canaryd/replay/replay.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <tuple>
+#include <utility>
+
+namespace canaryd::replay {
+namespace {
+
+// No daemon changes its weight so often; what does is no recording, and would fill the memory.
+constexpr std::size_t kGroupsMax = 64;
+constexpr std::size_t kWaitingFailuresMax = 1'000'000;
+// Workers take a new table one after the other, and a clock may be adjusted meanwhile.
+constexpr std::int64_t kTableSlackMs = 1000;
+
+}  // namespace
+
+Replay::Replay(const rollout::Plan& plan, const analysis::Settings& settings)
+    : plan_(plan), settings_(settings) {
+  settings_.routes.clear();
+}
+
+Result<void> Replay::add(const RecordedRequest& request) {
+  // No second is judged that such a line could be in.
+  if (newest_ms_ && request.ended_ms < *newest_ms_ - kSortMs) {
+    return fail(ErrorCode::kMalformed,
+                std::to_string((*newest_ms_ - request.ended_ms) / 1000) +
+                    " s behind a line before it; lines may be out of order by 5 s");
+  }
+  if (has_weight_ && *has_weight_ != request.weight.has_value()) {
+    return fail(ErrorCode::kMalformed, "some lines have a weight and some have none");
+  }
+  Error error;
+  Group* const group = group_of(request, error);
+  if (group == nullptr) return fail(std::move(error));
+  has_weight_ = request.weight.has_value();
+  group->first_start_ms = std::min(group->first_start_ms, request.started_ms);
+  group->last_start_ms = std::max(group->last_start_ms, request.started_ms);
+  stats::CohortCounts& counts = request.cohort == Cohort::kCanary ? group->canary : group->stable;
+  ++counts.n;
+  if (request.bad) {
+    ++counts.bad;
+  } else {
+    (request.cohort == Cohort::kCanary ? group->canary_latency : group->stable_latency)
+        .add(request.latency);
+  }
+  if (request.bad && request.client != 0) {
+    group->failures.push_back({request.client, request.cohort});
+    ++waiting_failures_;
+  }
+  newest_ms_ = std::max(newest_ms_.value_or(request.ended_ms), request.ended_ms);
+  while (!waiting_.empty() && (waiting_.begin()->first + 1) * 1000 + kSortMs <= *newest_ms_) {
+    judge_second(waiting_.begin()->first, waiting_.begin()->second);
+    waiting_.erase(waiting_.begin());
+  }
+  return {};
+}
+
+Replay::Group* Replay::group_of(const RecordedRequest& request, Error& error) {
+  if (waiting_failures_ >= kWaitingFailuresMax) {
+    error = {ErrorCode::kLimit,
+             Origin::kLocal,
+             Retry::kNever,
+             "more than a million failures within 6 s"};
+    return nullptr;
+  }
+  Group wanted;
+  wanted.weight = request.weight;
+  wanted.revision = request.revision;
+  wanted.first_start_ms = wanted.last_start_ms = request.started_ms;
+  std::vector<Group>& groups = waiting_[request.ended_ms / 1000];
+  const auto found =
+      std::ranges::find_if(groups, [&](const Group& group) { return group.same_table(wanted); });
+  if (found != groups.end()) return &*found;
+  if (groups.size() == kGroupsMax) {
+    error = {
+        ErrorCode::kLimit, Origin::kLocal, Retry::kNever, "more than 64 weights within a second"};
+    return nullptr;
+  }
+  return &groups.emplace_back(std::move(wanted));
+}
+
+// ---- A second is complete
+
+void Replay::judge_second(std::int64_t second, std::vector<Group>& groups) {
+  if (!began_ms_) began_ms_ = second * 1000;
+  judged_until_ = second + 1;
+  for (Track& track : tracks_) pass_gap(track, second);
+  std::ranges::sort(groups, {}, [](const Group& group) {
+    return std::tuple(group.first_start_ms, group.revision, group.weight);
+  });
+  for (Group& group : groups) {
+    waiting_failures_ -= group.failures.size();
+    const bool in_force =
+        table_ && group.weight == table_->weight && group.revision == table_->revision;
+    if (!in_force && table_ && group.last_start_ms <= table_->began_ms + kTableSlackMs) {
+      late_requests_ += group.stable.n + group.canary.n;
+      continue;
+    }
+    if (!in_force) put_in_force(second, group);
+    take(second, group);
+  }
+  for (Track& track : tracks_) tick(track, second + 1);
+  decide((second + 1) * 1000);
+}
+
+void Replay::put_in_force(std::int64_t second, const Group& group) {
+  ++epoch_;
+  const bool first = !table_;
+  const bool another_run = first || table_->revision != group.revision;
+  table_ = Table{group.weight, group.revision, group.first_start_ms};
+  if (another_run) {
+    begin_run(second, group.weight.has_value());
+    if (!first) note(EventKind::kRevision, tracks_.front(), second * 1000, {});
+  }
+  if (!group.weight) return;
+  Track& track = tracks_.front();
+  const auto block = track.builder.change(second, epoch_, 0);
+  if (block) track.analyzer.absorb(*block);
+  if (*group.weight > BasisPoints(0) && *group.weight != track.weight) {
+    begin_step(track, second, *group.weight);
+  }
+  track.builder.set_latency_rules(analysis::latency_rules(settings_, track.next_weight));
+}
+
+void Replay::take(std::int64_t second, Group& group) {
+  for (Track& track : tracks_) {
+    track.builder.add(Cohort::kStable, group.stable, group.stable_latency);
+    track.builder.add(Cohort::kCanary, group.canary, group.canary_latency);
+    track.canary_requests += group.canary.n;
+  }
+  // Not in the order of the lines, which may be any within a second.
+  std::ranges::sort(group.failures);
+  const std::int64_t window =
+      std::chrono::duration_cast<std::chrono::seconds>(settings_.dedupe_window).count();
+  for (const Failure& failure : group.failures) {
+    if (!dedupe_.is_duplicate(RolloutId(1), failure.client, second, window)) continue;
+    for (Track& track : tracks_) track.builder.add_duplicates(failure.cohort, 1);
+  }
+  stable_requests_ += group.stable.n;
+  canary_requests_ += group.canary.n;
+}
+
+Outcome Replay::finish() {
+  for (auto& [second, groups] : waiting_) judge_second(second, groups);
+  waiting_.clear();
+  Outcome outcome;
+  if (rollback_) {
+    outcome = *rollback_;
+  } else if (!tracks_.empty()) {
+    const Track& track = track_at_end();
+    outcome = track.accepted ? *track.accepted : held(track);
+    // Of a recording without weights, only now it is known which step it was.
+    if (track.accepted && !table_->weight) {
+      note(EventKind::kAccept, track, *outcome.at_ms, outcome.summary);
+    }
+  } else {
+    outcome.reason = analysis::to_string(outcome.verdict.reason);
+    outcome.summary = "no request to judge by";
+  }
+  outcome.began_ms = began_ms_;
+  outcome.timeline = std::move(timeline_);
+  outcome.events_left_out = events_left_out_;
+  outcome.late_requests = late_requests_;
+  outcome.canary_share = canary_share();
+  return outcome;
+}
+
+}  // namespace canaryd::replay

@@ -1,0 +1,233 @@
+// What a line is, and what is wrong with one that is none.
+#include "canaryd/replay/line_reader.hpp"
+
+#include "canaryd/telemetry/access_log.hpp"
+// DEVIATION: the private header of another room, as its output is this one's input.
+#include "telemetry/access_format.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace canaryd::replay {
+namespace {
+
+using namespace std::chrono_literals;
+
+LineReader reader() {
+  LineReader made("shop", analysis::ErrorClasses{});
+  made.begin_file();
+  return made;
+}
+
+// The outcome of the last line.
+Result<std::optional<RecordedRequest>> read(const std::vector<std::string>& lines) {
+  LineReader made = reader();
+  for (std::size_t i = 0; i + 1 < lines.size(); ++i) {
+    const auto before = made.read(lines[i]);
+    EXPECT_TRUE(before) << lines[i] << ": " << (before ? "" : before.error().context);
+  }
+  return made.read(lines.back());
+}
+
+RecordedRequest request_of(const std::vector<std::string>& lines) {
+  const auto found = read(lines);
+  EXPECT_TRUE(found) << lines.back() << ": " << (found ? "" : found.error().context);
+  EXPECT_TRUE(found && *found) << lines.back();
+  return found && *found ? **found : RecordedRequest{};
+}
+
+std::string error_of(const std::vector<std::string>& lines) {
+  const auto found = read(lines);
+  return found ? "read without an error" : found.error().context;
+}
+
+constexpr const char* kHeader = "timestamp_ms,cohort,status,latency_ms";
+constexpr const char* kWholeHeader = "timestamp_ms,cohort,status,latency_ms,client,weight";
+
+TEST(LineReader, ReadsCsv) {
+  const RecordedRequest good = request_of({kHeader, "1767607320123,stable,200,12.5"});
+  EXPECT_EQ(good.ended_ms, 1767607320123);
+  EXPECT_EQ(good.started_ms, 1767607320111);
+  EXPECT_EQ(good.cohort, Cohort::kStable);
+  EXPECT_FALSE(good.bad);
+  EXPECT_EQ(good.client, 0U);
+  EXPECT_FALSE(good.weight);
+
+  const RecordedRequest bad = request_of({kWholeHeader, "5,canary,503,1,user-7,2.5"});
+  EXPECT_TRUE(bad.bad);
+  EXPECT_EQ(bad.cohort, Cohort::kCanary);
+  EXPECT_EQ(bad.weight, BasisPoints(250));
+  EXPECT_NE(bad.client, 0U);
+  EXPECT_EQ(bad.client, request_of({kWholeHeader, "9,stable,200,1,user-7,5"}).client);
+  EXPECT_NE(bad.client, request_of({kWholeHeader, "9,stable,200,1,user-8,5"}).client);
+  EXPECT_EQ(request_of({kWholeHeader, "9,stable,200,1,,5"}).client, 0U);
+}
+
+TEST(LineReader, TakesColumnsInAnyOrderQuotesAndForeignLineEnds) {
+  const RecordedRequest request =
+      request_of({"\xEF\xBB\xBF\"weight\",status,cohort,latency_ms,timestamp_ms\r",
+                  "",
+                  "\"5\",200,\"canary\",3,7000\r"});
+  EXPECT_EQ(request.ended_ms, 7000);
+  EXPECT_EQ(request.weight, BasisPoints(500));
+  EXPECT_EQ(request_of({kWholeHeader, "1,canary,200,1,\"a,\"\"b\",5"}).client,
+            request_of({kWholeHeader, "1,canary,200,1,\"a,\"\"b\",5"}).client);
+}
+
+TEST(LineReader, SaysWhatIsWrongWithCsv) {
+  EXPECT_NE(error_of({"1767607320123,stable,200,12.5"}).find("neither JSON nor a header"),
+            std::string::npos);
+  EXPECT_EQ(error_of({"timestamp_ms,cohort,status"}), "column latency_ms is missing");
+  EXPECT_EQ(error_of({"timestamp_ms,cohort,status,latency_ms,colour"}),
+            "unknown column \"colour\"");
+  EXPECT_EQ(error_of({"timestamp_ms,cohort,status,latency_ms,status"}),
+            "column status is there twice");
+  EXPECT_EQ(error_of({kHeader, "1,stable,200"}), "3 fields where the header has 4");
+  EXPECT_EQ(error_of({kHeader, "1,stable,200,1,1"}), "5 fields where the header has 4");
+  for (const char* time : {"x", "", "-1", "nan", "inf", "1e300", "9214646400000", "0x10", " 1"}) {
+    EXPECT_EQ(error_of({kHeader, std::string(time) + ",stable,200,1"}),
+              "timestamp_ms \"" + std::string(time) + "\" is not a Unix time in milliseconds");
+  }
+  EXPECT_EQ(error_of({kHeader, "1,Stable,200,1"}), "cohort \"Stable\" is not stable or canary");
+  for (const char* status : {"", "99", "600", "200.5", "-200", "two"}) {
+    EXPECT_EQ(error_of({kHeader, "1,stable," + std::string(status) + ",1"}),
+              "status \"" + std::string(status) + "\" is not a status from 100 to 599");
+  }
+  for (const char* latency : {"", "-1", "nan", "1e20", "1ms"}) {
+    EXPECT_EQ(error_of({kHeader, "1,stable,200," + std::string(latency)}),
+              "latency_ms \"" + std::string(latency) + "\" is not a number of milliseconds");
+  }
+  for (const char* weight : {"", "101", "-1", "5.123"}) {
+    EXPECT_EQ(error_of({kWholeHeader, "1,stable,200,1,a," + std::string(weight)}),
+              "weight \"" + std::string(weight) + "\" is not a percentage from 0 to 100");
+  }
+  EXPECT_EQ(error_of({kHeader, "\"1,stable,200,1"}), "a quote is not closed");
+  EXPECT_EQ(error_of({kHeader, "\"1\"x,stable,200,1"}), "text after a closing quote");
+  EXPECT_EQ(error_of({kHeader, std::string(100, ',')}), "more than 64 fields");
+  EXPECT_EQ(error_of({kHeader, std::string(kLineBytesMax + 1, 'a')}),
+            "the line is longer than 65536 bytes");
+  // Nothing that moves a terminal's cursor, and not all of it.
+  const std::string hostile = error_of({kHeader, "1,\x1b[2J" + std::string(500, 'a') + ",200,1"});
+  EXPECT_EQ(hostile.find('\x1b'), std::string::npos);
+  EXPECT_LT(hostile.size(), 120U);
+}
+
+// As the daemon writes it.
+std::string access_line(const telemetry::AccessRecord& record) {
+  std::vector<char> room(2 * telemetry::AccessLog::kLineBytesMax);
+  telemetry::LineTimes times;
+  times.started = "2026-01-05T10:02:00.089Z";
+  times.ended_at_us = 1'767'607'320'123'456;
+  char* const end = telemetry::write_json_line(room.data(), record, times);
+  return std::string(room.data(), end - 1);
+}
+
+telemetry::AccessRecord canary_request() {
+  telemetry::AccessRecord record;
+  record.rollout = "shop";
+  record.cohort = Cohort::kCanary;
+  record.rule = "weight";
+  record.key_hash = 0x1234;
+  record.weight = BasisPoints(1250);
+  record.revision = "2.4.0";
+  record.status = record.upstream_status = 200;
+  record.path = "/a \"quoted\" path";
+  record.started_at = Monotonic(10s);
+  record.ended_at = Monotonic(10s + 34567us);
+  return record;
+}
+
+TEST(LineReader, ReadsOurAccessLog) {
+  const RecordedRequest request = request_of({access_line(canary_request())});
+  EXPECT_EQ(request.ended_ms, 1'767'607'320'123);
+  EXPECT_EQ(request.started_ms, 1'767'607'320'123 - 34);
+  EXPECT_EQ(request.cohort, Cohort::kCanary);
+  EXPECT_FALSE(request.bad);
+  EXPECT_EQ(request.client, 0x1234U);
+  EXPECT_EQ(request.weight, BasisPoints(1250));
+  EXPECT_NE(request.revision, 0U);
+}
+
+TEST(LineReader, ChargesFailuresAsTheDaemonDoes) {
+  const auto outcome = [](const char* error, std::uint16_t upstream_status) {
+    telemetry::AccessRecord record = canary_request();
+    record.error = error;
+    record.upstream_status = upstream_status;
+    const auto found = read({access_line(record)});
+    EXPECT_TRUE(found);
+    if (!found || !*found) return 'x';
+    return (*found)->bad ? 'b' : 'g';
+  };
+  EXPECT_EQ(outcome("", 200), 'g');
+  EXPECT_EQ(outcome("", 404), 'g');
+  EXPECT_EQ(outcome("", 500), 'b');
+  for (const char* broken : {"timeout",
+                             "connect_failed",
+                             "upstream_reset",
+                             "upstream_protocol",
+                             "no_healthy_endpoint"}) {
+    EXPECT_EQ(outcome(broken, 0), 'b') << broken;
+  }
+  for (const char* nobodys : {"client_gone", "overloaded", "draining", "bad_request"}) {
+    EXPECT_EQ(outcome(nobodys, 200), 'x') << nobodys;
+  }
+}
+
+TEST(LineReader, LeavesOutWhatIsNoEvidence) {
+  const auto is_left_out = [](auto change) {
+    telemetry::AccessRecord record = canary_request();
+    change(record);
+    const auto found = read({access_line(record)});
+    return found && !*found;
+  };
+  EXPECT_TRUE(is_left_out([](auto& record) { record.rollout = "other"; }));
+  EXPECT_TRUE(is_left_out([](auto& record) { record.rollout = ""; }));
+  for (const char* rule : {"force", "follow", "no_key", "safety", "idle"}) {
+    EXPECT_TRUE(is_left_out([rule](auto& record) { record.rule = rule; })) << rule;
+  }
+  EXPECT_TRUE(is_left_out([](auto& record) { record.forced = true; }));
+  EXPECT_FALSE(is_left_out([](auto&) {}));
+}
+
+TEST(LineReader, SaysWhatIsWrongWithAnAccessLog) {
+  const std::string good = access_line(canary_request());
+  EXPECT_EQ(error_of({"{"}).rfind("not JSON: ", 0), 0U);
+  EXPECT_EQ(error_of({good, "[1]"}), "not a JSON object");
+  EXPECT_EQ(error_of({good, good + good}).rfind("not JSON: ", 0), 0U);
+  EXPECT_EQ(error_of({good, good.substr(0, 100)}).rfind("not JSON: ", 0), 0U);
+  const auto ours = [](const std::string& rest) {
+    return R"({"rollout":"shop","rule":"weight","cohort":"canary","t_end":1,"weight":5)" + rest +
+           "}";
+  };
+  EXPECT_TRUE(read({ours("")}));
+  EXPECT_EQ(error_of({R"({"rollout":"shop","rule":"weight","cohort":"canary","weight":5})"}),
+            "t_end is missing");
+  EXPECT_EQ(error_of({R"({"rollout":"shop","rule":"weight","cohort":"canary","t_end":1})"}),
+            "weight is missing");
+  EXPECT_EQ(error_of({R"({"rollout":"shop","rule":"weight","cohort":"both","t_end":1})"}),
+            "cohort \"both\" is not stable or canary");
+  EXPECT_EQ(error_of({R"({"rollout":7})"}), "rollout is not a text");
+  EXPECT_EQ(error_of({ours(R"(,"t_total":-1)")}), "t_total is not a number in range");
+  EXPECT_EQ(error_of({ours(R"(,"t_total":1e300)")}), "t_total is not a number in range");
+  EXPECT_EQ(error_of({ours(R"(,"upstream_status":"200")")}),
+            "upstream_status is not a number in range");
+  EXPECT_EQ(error_of({ours(R"(,"key_hash":"xyz")")}), "key_hash \"xyz\" is not hexadecimal");
+  EXPECT_FALSE(read({ours(R"(,"a":)" + std::string(5000, '['))}));
+}
+
+TEST(LineReader, EachFileTellsItsOwnFormat) {
+  LineReader made = reader();
+  ASSERT_TRUE(made.read(access_line(canary_request())));
+  EXPECT_TRUE(made.is_access_log());
+  made.begin_file();
+  ASSERT_TRUE(made.read(kHeader));
+  EXPECT_FALSE(made.is_access_log());
+  EXPECT_TRUE(made.read("1,stable,200,1"));
+}
+
+}  // namespace
+}  // namespace canaryd::replay
