@@ -3,6 +3,7 @@
 #include "canaryd/base/text.hpp"
 #include "canaryd/cli/status_screen.hpp"
 #include "cli/daemon.hpp"
+#include "cli/explain_rollout.hpp"
 #include "cli/explain_route.hpp"
 #include "cli/figures.hpp"
 #include "cli/follow.hpp"
@@ -37,6 +38,7 @@ class Command {
     if (options_.command == "history") return history();
     if (options_.command == "top") return run_top(daemon_, wants_json(), screen(), environment_);
     if (options_.command == "tap") return run_tap(daemon_, options_, screen(), environment_);
+    if (options_.command == "explain") return explain();
     if (options_.command == "explain-route") return explain_route();
     if (options_.command == "config") return config();
     if (options_.command == "reload" || options_.command == "drain") return daemon_wide("");
@@ -185,6 +187,15 @@ class Command {
     ScreenOptions options = screen();
     options.columns = 100000;  // A log is not cut.
     return line.finish(options);
+  }
+
+  int explain() {
+    const std::string target = std::string(kRollouts) + "/" + options_.rollout;
+    const auto rollout = daemon_.get(target);
+    if (!rollout) return report(rollout.error());
+    if (wants_json()) return print(pretty(rollout->body));
+    const auto past = daemon_.get(target + "/history?limit=1");
+    return print(or_failure(render_reasons(rollout->body, past ? past->body : std::string())));
   }
 
   int explain_route() {

@@ -95,6 +95,7 @@ class CommandLine {
     history->add_option("ROLLOUT", options_.rollout, "Its name")->check(check_name);
     history->add_option("--limit", options_.limit, "Newest lines per rollout")
         ->check(CLI::Range(1, 1000));
+    with_rollout("explain", "The figures behind its verdict, and how much is missing");
     CLI::App* const explain = app_.add_subcommand(
         "explain-route", "Which route, cohort and upstream a request gets, and why");
     explain->add_option("METHOD", options_.method, "Such as GET")->required();

@@ -5,8 +5,8 @@
 #include "daemon/app.hpp"
 #include "daemon/config_file.hpp"
 #include "daemon/options.hpp"
-#include "daemon/simulate_command.hpp"
 #include "daemon/replay_command.hpp"
+#include "daemon/simulate_command.hpp"
 
 #include <cerrno>
 #include <cstdlib>

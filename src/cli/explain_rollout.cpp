@@ -1,0 +1,110 @@
+#include "cli/explain_rollout.hpp"
+
+#include "canaryd/base/text.hpp"
+#include "cli/figures.hpp"
+#include "cli/json_view.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+namespace canaryd::cli {
+namespace {
+
+constexpr std::size_t kMetricsMax = 50;
+
+void add_line(std::string& out, std::string_view line) {
+  append_printable(out, line);
+  out += '\n';
+}
+
+// "61 %", of the way to a decision.
+std::string share_text(std::optional<double> share) {
+  return format_count(std::round(100 * std::clamp(share.value_or(0), 0.0, 1.0))) + " %";
+}
+
+std::string state_sentence(JsonView rollout) {
+  std::string text = rollout["name"].text() + ": " + state_text(rollout["state"].text());
+  if (const std::string reason = rollout["reason"].text(); !reason.empty()) text += ", " + reason;
+  text += "; weight " + format_share(rollout["weight"]["target"].number()) + " %";
+  const auto index = rollout["step"]["index"].number();
+  if (index) {
+    text += ", step " + format_count(*index + 1) + " of " +
+            format_count(rollout["step"]["count"].number()) + ", judged by " +
+            format_count(rollout["step"]["requests"].number()) + " canary requests";
+  }
+  if (const std::string time = rollout["for"].text(); !time.empty()) text += ", for " + time;
+  return text;
+}
+
+std::string traffic_sentence(JsonView rollout) {
+  const JsonView weight = rollout["weight"];
+  const auto fits = weight["sample_ratio_ok"].flag();
+  if (weight["actual"].is_null() || !fits) return {};
+  std::string text = "  the canary gets " + format_share(weight["actual"].number()) +
+                     " % of the requests where the weight is " +
+                     format_share(weight["target"].number()) + " %";
+  if (!*fits) text += ": that is no chance; look at the routing before you believe the figures";
+  return text;
+}
+
+std::string rates_sentence(JsonView metric) {
+  const auto canary = metric["canary"].number();
+  const auto stable = metric["stable"].number();
+  const std::string name = metric["metric"].text();
+  if (!canary || !stable) return "  " + name + ": nothing to compare yet";
+  std::string text =
+      "  " + name + ": canary " + format_ratio(canary) + ", stable " + format_ratio(stable);
+  if (const auto tolerated = metric["tolerated"].number()) {
+    text += "; up to " + format_ratio(tolerated) + " is tolerated";
+    text += *canary > *tolerated ? ", and the canary is above it" : ", and the canary is within it";
+  }
+  return text;
+}
+
+void add_metric(std::string& out, JsonView metric) {
+  add_line(out, rates_sentence(metric));
+  const auto rollback = metric["evidence"]["rollback"].number();
+  const auto accept = metric["evidence"]["accept"].number();
+  if (!rollback && !accept) return;
+  const std::string verdict = metric["verdict"].text();
+  if (verdict == "fail") {
+    add_line(out, "    bad: the evidence that a rollback needs is there");
+    return;
+  }
+  add_line(out,
+           "    against it: " + share_text(rollback) + " of the evidence that a rollback needs");
+  if (verdict == "pass") {
+    add_line(out, "    for it: all of the evidence that the next step needs");
+    return;
+  }
+  const std::string needs = metric["needs_about"].text();
+  add_line(out,
+           "    for it: " + share_text(accept) + " of the evidence that the next step needs; " +
+               (needs.empty() ? "it does not move that way now" : "about " + needs + " more"));
+}
+
+}  // namespace
+
+Result<std::string> render_reasons(std::string_view rollout, std::string_view history) {
+  CANARYD_TRY_ASSIGN(const boost::json::value document, parse_json(rollout));
+  const JsonView view(document);
+  if (!view.is_object()) return fail(ErrorCode::kMalformed, "the answer is not a rollout");
+  std::string out;
+  add_line(out, state_sentence(view));
+  if (const std::string traffic = traffic_sentence(view); !traffic.empty()) add_line(out, traffic);
+  const JsonView metrics = view["analysis"];
+  for (std::size_t i = 0; i < std::min(metrics.size(), kMetricsMax); ++i) {
+    add_metric(out, metrics[i]);
+  }
+  if (const std::string next = view["next"].text(); !next.empty()) add_line(out, "  next: " + next);
+  const auto past = history.empty() ? boost::json::value() : parse_json(history).value_or(nullptr);
+  const JsonView rows = JsonView(past)["items"];
+  if (rows.size() > 0) {
+    const JsonView last = rows[rows.size() - 1];
+    add_line(out, "  last: " + last["time"].text() + "  " + last["message"].text());
+  }
+  return out;
+}
+
+}  // namespace canaryd::cli

@@ -1,0 +1,62 @@
+#include "cli/explain_rollout.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace canaryd::cli {
+namespace {
+
+constexpr const char* kRollout = R"({"name": "checkout", "state": "progressing", "reason": null,
+ "for": "3m10s", "step": {"index": 1, "count": 5, "weight": 5, "requests": 812},
+ "weight": {"target": 5, "actual": 4.93, "sample_ratio_ok": true},
+ "analysis": [
+  {"metric": "errors", "verdict": "open", "stable": 0.0021, "canary": 0.0025, "tolerated": 0.0033,
+   "evidence": {"rollback": 0.04, "accept": 0.61}, "needs_about": "6m"},
+  {"metric": "latency_p50", "verdict": "pass", "stable": 0.5, "canary": 0.4, "tolerated": 0.53,
+   "evidence": {"rollback": 0, "accept": 1}, "needs_about": "0s"},
+  {"metric": "latency_p90", "verdict": "fail", "stable": 0.1, "canary": 0.4, "tolerated": 0.11,
+   "evidence": {"rollback": 1, "accept": 0}, "needs_about": null},
+  {"metric": "latency_p99", "verdict": "open", "stable": null, "canary": null, "tolerated": null,
+   "evidence": {"rollback": 0, "accept": 0}, "needs_about": null}],
+ "next": "weight 10 in about 9m, when errors are accepted"})";
+
+constexpr const char* kHistory = R"({"items": [{"message": "started"},
+ {"time": "2026-01-05T10:02:00Z", "message": "step 1 passed\u001b[2J"}]})";
+
+TEST(ExplainRollout, SaysWhatIsKnownAndHowMuchIsMissing) {
+  EXPECT_EQ('\n' + render_reasons(kRollout, kHistory).value(),
+            R"(
+checkout: Progressing; weight 5 %, step 2 of 5, judged by 812 canary requests, for 3m10s
+  the canary gets 4.93 % of the requests where the weight is 5 %
+  errors: canary 0.25 %, stable 0.21 %; up to 0.33 % is tolerated, and the canary is within it
+    against it: 4 % of the evidence that a rollback needs
+    for it: 61 % of the evidence that the next step needs; about 6m more
+  latency_p50: canary 40.0 %, stable 50.0 %; up to 53.0 % is tolerated, and the canary is within it
+    against it: 0 % of the evidence that a rollback needs
+    for it: all of the evidence that the next step needs
+  latency_p90: canary 40.0 %, stable 10.0 %; up to 11.0 % is tolerated, and the canary is above it
+    bad: the evidence that a rollback needs is there
+  latency_p99: nothing to compare yet
+    against it: 0 % of the evidence that a rollback needs
+    for it: 0 % of the evidence that the next step needs; it does not move that way now
+  next: weight 10 in about 9m, when errors are accepted
+  last: 2026-01-05T10:02:00Z  step 1 passed)"
+            "\xEF\xBF\xBD[2J\n");
+}
+
+TEST(ExplainRollout, TellsOfAShareThatIsNoChance) {
+  const auto text = render_reasons(
+      R"({"name": "a", "weight": {"target": 5, "actual": 9, "sample_ratio_ok": false}})", "");
+  ASSERT_TRUE(text);
+  EXPECT_NE(text->find("that is no chance"), std::string::npos);
+}
+
+TEST(ExplainRollout, TakesAnyAnswer) {
+  EXPECT_TRUE(render_reasons("{}", "nonsense"));
+  EXPECT_FALSE(render_reasons("[]", ""));
+  EXPECT_FALSE(render_reasons("nonsense", ""));
+}
+
+}  // namespace
+}  // namespace canaryd::cli
