@@ -123,7 +123,7 @@ void Exchange::clear_request() noexcept {
   route_ = nullptr;
   counters_ = nullptr;
   client_told_ = covered_ = set_aside_ = fell_back_ = false;
-  probe_ = slow_counted_ = trace_begun_ = false;
+  charged_ = probe_ = slow_counted_ = trace_begun_ = false;
   slow_after_ = Duration::zero();
   retries_made_ = 0;
   clear_try();

@@ -132,6 +132,8 @@ class Exchange {
   void guard() noexcept;
   void hasten() noexcept;
   void charge_circuit() noexcept;
+  void charge() noexcept;
+  void charge_status() noexcept;
   void protect(const ExchangeRecord& entry) noexcept;
   void note_silence(FlowState up) noexcept;
   [[nodiscard]] bool wants_keep_alive() const noexcept;
@@ -182,6 +184,7 @@ class Exchange {
   bool set_aside_ = false;            // It has: by the status in status_.
   bool fell_back_ = false;
   CanaryFailure canary_failure_;
+  bool charged_ = false;       // The gate knows of its failure.
   bool probe_ = false;         // Of a canary that is suspended.
   bool slow_counted_ = false;  // The circuit has counted its silence; how it ends is no news.
   Duration slow_after_{};      // Silence that the circuit counts; 0: none, or counted already.

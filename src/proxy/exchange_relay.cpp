@@ -276,6 +276,7 @@ FlowState Exchange::begin_response() {
   if (out.overflowed()) return FlowState::kMalformed;
 
   status_ = response_.status;
+  if (pick_.cohort == Cohort::kCanary) charge_status();
   if (response_.fields.has(http::FieldId::kGrpcStatus)) grpc_status_ = grpc_status(response_);
   client_keep_alive_ = forwarding.plan.keep_alive;
   until_close_ = forwarding.plan.framing.kind == http::BodyKind::kUntilClose;

@@ -58,7 +58,7 @@ void Exchange::charge_circuit() noexcept {
 // The end of a request to the canary. What fell back was charged when it did, and no user saw it;
 // if stable failed as well, it was not the canary alone. Who forced the canary wanted to see it.
 void Exchange::protect(const ExchangeRecord& entry) noexcept {
-  if (fell_back_ || pick_.forced || is_blameless(entry.error)) return;
+  if (charged_ || fell_back_ || pick_.forced || is_blameless(entry.error)) return;
   const routing::Rollout& rollout = *route_->rollout;
   if (!is_charged(*entry.policy, entry.error, entry.upstream_status)) {
     if (probe_) {
@@ -68,8 +68,21 @@ void Exchange::protect(const ExchangeRecord& entry) noexcept {
     }
     return;
   }
+  charge();
+}
+
+void Exchange::charge() noexcept {
+  const routing::Rollout& rollout = *route_->rollout;
   charge_circuit();
-  rollout.gate->exposed(rollout.generation, entry.policy->protection.exposure_max);
+  rollout.gate->exposed(rollout.generation, failure_policy()->protection.exposure_max);
+  charged_ = true;
+}
+
+// A status that is a failure goes to the client: charged before it does, because whoever reads it
+// may ask again at once, and over another worker.
+void Exchange::charge_status() noexcept {
+  if (fell_back_ || pick_.forced || !failure_policy()->is_failure(status_)) return;
+  charge();
 }
 
 // The canary has all of the request and says nothing for longer than nearly all answers of stable

@@ -84,6 +84,24 @@ TEST_F(ExposureTest, AResponseThatIsCutCounts) {
   EXPECT_EQ(used(), 1U);
 }
 
+// Whoever has seen the failure may ask again at once, over another worker.
+TEST_F(ExposureTest, AFailureCountsWithItsHead) {
+  world.start();
+  SimServer canary(world.net, kCanary);
+  SimPeer* answering = nullptr;
+  canary.on_data([&](SimPeer& peer) {
+    answering = &peer;
+    peer.send("HTTP/1.1 500 Oh\r\nContent-Length: 10\r\n\r\nhalf");
+  });
+  Client client(world);
+  client.send(request("POST", 1));
+  ASSERT_TRUE(world.net.run_until([&] { return client.peer.received().ends_with("half"); }));
+  EXPECT_EQ(used(), 1U);
+  answering->close();
+  EXPECT_FALSE(client.read().whole);
+  EXPECT_EQ(used(), 1U) << "once";
+}
+
 TEST_F(ExposureTest, SoDoResetsAndTimeouts) {
   world.start();
   {

@@ -230,7 +230,7 @@ class AccessTest(IntegrationCase):
         for _ in range(5):
             self.assertEqual(self.get("/").status, 200)
         wait_until(lambda: self.daemon.metric("canaryd_log_dropped_total") == 5, "5 dropped lines")
-        self.assertEqual(len(self.daemon.events("write_failed")), 1)
+        self.assertEqual(len(self.daemon.await_events("write_failed")), 1)
 
     def test_what_is_left_is_written_at_the_end(self):
         self.start_logging()

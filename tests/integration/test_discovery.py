@@ -56,7 +56,7 @@ class DiscoveryTest(IntegrationCase):
         self.wait_for(one.address, two.address)
         wait_until(lambda: {self.get().body for _ in range(20)} == {b"one\n", b"two\n"}, "both endpoints")
         self.assertEqual(self.changes(), 2)
-        self.assertEqual(len(self.daemon.events("endpoints_changed")), 2)
+        self.assertEqual(len(self.daemon.await_events("endpoints_changed", 2)), 2)
 
     def test_a_request_under_way_ends_where_it_began(self):
         one, two = self.upstream("one"), self.upstream("two")
@@ -82,7 +82,7 @@ class DiscoveryTest(IntegrationCase):
         self.file.unlink()
         wait_until(lambda: "No such file" in (self.app()["source_error"] or ""), "the other error")
         self.assertEqual(self.changes("failed"), 2)
-        self.assertEqual(len(self.daemon.events("discovery_failed")), 2)
+        self.assertEqual(len(self.daemon.await_events("discovery_failed", 2)), 2)
         self.assertEqual(self.addresses(), [one.address])
         self.assertEqual(self.get().body, b"one\n")
         self.write(one.address)

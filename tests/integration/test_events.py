@@ -28,7 +28,7 @@ class EventsTest(IntegrationCase):
         self.assertEqual((last["rollout"], last["from"], last["actor"]), ("shop", "progressing", "local"))
         self.assertEqual(last["generation"], self.daemon.rollout()["generation"])
         self.assertTrue(last["durable"])
-        self.assertEqual(last["message"], self.daemon.events("transition")[-1]["msg"])
+        self.assertEqual(last["message"], self.daemon.transition_to("paused")["msg"])
         sample = stream.until(lambda kind, _: kind == "sample")[-1][1]
         self.assertEqual((sample["name"], sample["state"]), ("shop", "paused"))
         self.daemon.post("/api/v1/reload")

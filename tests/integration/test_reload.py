@@ -37,7 +37,7 @@ class ReloadTest(IntegrationCase):
         self.reload(config)
         self.assertEqual(self.get("/").body, b"app\n")
         self.assertEqual(self.daemon.metric("canaryd_config_last_reload_successful"), 0)
-        self.assertTrue(self.daemon.events("reload_failed"))
+        self.daemon.await_events("reload_failed")
         self.assertRegex(self.daemon.log_text(), r"canaryd\.yaml:\d+:\d+")
 
     def test_a_rollout_keeps_its_state(self):

@@ -56,6 +56,7 @@ class StableDownTest(IntegrationCase):
         self.assertEqual(self.daemon.rollout()["weight"]["target"], 25)
         self.assertEqual(self.version_of(self.of_stable), "v1")
         self.assertEqual(self.version_of(self.of_canary), "v2")
+        self.daemon.transition_to("progressing")
         reasons = [record["reason"] for record in self.daemon.events("transition")]
         self.assertEqual(reasons[-2:], ["stable_down", "environment_recovered"])
 

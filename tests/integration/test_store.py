@@ -135,7 +135,7 @@ class StoreFailsTest(IntegrationCase):
             self.assertIn("journal cannot be written", answer["detail"])
             view = self.daemon.rollout()
             self.assertEqual((view["state"], view["weight"]["target"]), ("paused", 50))
-        self.assertEqual(len(self.daemon.events("store_failed")), 1)
+        self.assertEqual(len(self.daemon.await_events("store_failed")), 1)
 
     def test_an_abort_acts_at_once(self):
         self.assertGreater(self.on_canary(), 0)
@@ -164,7 +164,7 @@ class StoreFailsTest(IntegrationCase):
 
         wait_until(refused, "enough evidence for the step", 20, pause=0.1)
         self.assertTrue(stays(lambda: refused() or True, 2.5, pause=0.1))
-        self.assertEqual(len(self.daemon.events("store_failed")), 1)
+        self.assertEqual(len(self.daemon.await_events("store_failed")), 1)
         self.limit(resource.RLIM_INFINITY)
         wait_until(lambda: self.daemon.rollout()["weight"]["target"] == 100, "the step, once it can be written", 20)
 

@@ -137,6 +137,19 @@ class Daemon:
     def events(self, name):
         return [record for record in self.log() if record.get("event") == name]
 
+    def await_events(self, name, count=1):
+        """As events(), once there are so many: the log comes after what it tells of."""
+        wait_until(lambda: len(self.events(name)) >= count, f"{count} of {name} in the log")
+        return self.events(name)
+
+    def transition_to(self, state):
+        """The log record of the last transition, which goes there. The API knows of it before the log does."""
+        def last():
+            records = self.events("transition")
+            return records and records[-1]["to"] == state and records[-1]
+
+        return wait_until(last, f"the log of the transition to {state}")
+
     # What it answers.
 
     def admin_url(self, path):
