@@ -1,9 +1,9 @@
 """How late others are answered while attackers hold thousands of connections, and what those cost in memory.
 
 The attackers are those of the integration tests, here in numbers, on the peer's core and with less right to it. Others
-are measured while they come and while they stay, by a load that is another process than the upstream: an upstream that
-sends what the attackers asked for answers late, which must not look as if its answers had been read late. Each run has a
-control run beside it, the same load to the same upstream without the proxy: what that one sees is no proxy's doing.
+are measured while they come and while they stay, by a load that is another process than their upstream, and that one
+another than the attackers' upstream: one that sends what attackers asked for answers others late, which is no proxy's
+doing. Each run has a control run beside it, the same load to the same upstream without the proxy.
 """
 
 import os
@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/integration"
 from harness.crowd import Crowd
 
 CONNECTIONS = 64
+NICENESS = 10  # Of attackers, and of what serves them.
 # Of a paced run while they come; short, so that one in which many came is seen.
 COMING_SECONDS = 0.5
 HEAD = b" HTTP/1.1\r\nHost: bench.test\r\n"
@@ -38,7 +39,7 @@ ATTACKS = {
     "silent": Attack(),
     "slow heads": Attack(first=b"GET /a" + HEAD + b"X-", drip=b"a"),
     "slow bodies": Attack(share=0.25, first=b"POST /f" + HEAD + b"Content-Length: 65536\r\n\r\n", drip=b"b"),
-    "slow readers": Attack(share=0.125, first=b"GET /d" + HEAD + b"\r\n", receive_buffer=4096, burst=10),
+    "slow readers": Attack(share=0.0625, first=b"GET /d" + HEAD + b"\r\n", receive_buffer=4096, burst=10),
     "5,000 fields": Attack(share=0.0125, first=b"GET /a" + HEAD + b"a:\r\n" * 5000 + b"\r\n", again=True),
 }
 
@@ -77,7 +78,7 @@ class Attackers:
     def _run(self):
         # Of this thread alone.
         os.sched_setaffinity(0, {self._core})
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         try:
             self._come()
             self.arrived.set()
@@ -97,15 +98,16 @@ class Attackers:
 def attack(proxies, peer, _cases, options):
     figures = {name: {} for name in ATTACKS}
     for proxy in proxies:
-        proxy.start()
-        try:
-            with peer.another() as load:
+        with peer.another() as load, peer.another(NICENESS) as attacked:
+            proxy.attacked_port = attacked.port
+            proxy.start()
+            try:
                 _pace(load, proxy.port, 0.3, options, seed=1)
                 for name, how in ATTACKS.items():
                     figures[name][proxy.name] = _suffer(proxy, peer.port, load, how, options)
                     print(f"attack {proxy.name:13} {name:13} {figures[name][proxy.name]}", file=sys.stderr, flush=True)
-        finally:
-            proxy.stop()
+            finally:
+                proxy.stop()
     return figures
 
 

@@ -40,12 +40,12 @@ def accepts(port):
 class Peer:
     """bench_peer: one process for all runs."""
 
-    def __init__(self, program, core):
-        self._program, self._core = program, core
+    def __init__(self, program, core, niceness=0):
+        self._program, self._core, self._niceness = program, core, niceness
 
     def __enter__(self):
         self._process = subprocess.Popen(
-            ["taskset", "-c", str(self._core), self._program],
+            ["nice", "-n", str(self._niceness), "taskset", "-c", str(self._core), self._program],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.port = int(self._process.stdout.readline().split()[1])
         return self
@@ -54,9 +54,9 @@ class Peer:
         self._process.stdin.close()
         self._process.wait(10)
 
-    def another(self):
-        """A second process on the same core: a load of its own, whose upstream is this one."""
-        return Peer(self._program, self._core)
+    def another(self, niceness=0):
+        """A second process on the same core: a load of its own, or an upstream."""
+        return Peer(self._program, self._core, niceness)
 
     def _ask(self, command):
         self._process.stdin.write(command + "\n")
@@ -239,6 +239,7 @@ class Relay(Proxy):
 
 class Canaryd(Proxy):
     kind = "canaryd"
+    attacked_port = None  # Of an upstream for what attackers ask for.
 
     def _command(self):
         self._admin = free_port()
@@ -260,6 +261,11 @@ class Canaryd(Proxy):
                 print(f"{self.name}: this build cannot: {value.strip()}", file=sys.stderr)
 
     def _config(self, options):
+        attacked = routes = ""
+        if self.attacked_port is not None:
+            attacked = f'\n  attacked: {{endpoints: ["127.0.0.1:{self.attacked_port}"]}}'
+            routes = "".join(f"\n  - {{name: attacked-{letter}, match: {{path_exact: /{letter}}}, upstream: attacked}}"
+                             for letter in "df")
         return f"""
 version: 1
 workers: {self._workers}
@@ -267,7 +273,7 @@ listeners: [{{name: bench, address: "127.0.0.1:{self.port}"}}]
 admin: {{address: "127.0.0.1:{self._admin}"}}
 upstreams:
   one: {{endpoints: ["127.0.0.1:{self._upstream_port}"]}}
-  two: {{endpoints: ["127.0.0.1:{self._upstream_port}"]}}
+  two: {{endpoints: ["127.0.0.1:{self._upstream_port}"]}}{attacked}
 rollouts:
   bench:
     stable: one
@@ -275,7 +281,8 @@ rollouts:
     cohort: {{keys: [{{header: X-User-Id}}, {{client_ip: true}}]}}
     steps: [{{weight: 10}}, {{weight: 100}}]
     analysis: {{mode: observe}}{options["rollout"]}
-routes: [{{name: all, match: {{path_prefix: /}}, rollout: bench}}]
+routes:
+  - {{name: all, match: {{path_prefix: /}}, rollout: bench}}{routes}
 log: {options["log"]}
 state: {{dir: {self.folder}/state}}
 """

@@ -15,7 +15,9 @@ bool Runtime::run_batch() {
 }
 
 bool Runtime::run_reactions() {
+  constexpr std::size_t kBulkTurns = 8;
   ready_.run_once();
+  bulk_.run_once(kBulkTurns);
   batch_end_.run_once();
   // Swapped, so that what these functions defer waits for the next batch, and the memory is used
   // again.

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 namespace canaryd::net {
 
@@ -67,10 +68,16 @@ Result<Descriptor> open_socket(const IpAddress& ip) {
   return socket;
 }
 
-Result<void> set_flag(int fd, int level, int option) {
-  const int on = 1;
-  if (::setsockopt(fd, level, option, &on, sizeof on) != 0) return fail_errno("setsockopt", errno);
+Result<void> set_option(int fd, int level, int option, int value) {
+  if (::setsockopt(fd, level, option, &value, sizeof value) != 0) {
+    return fail_errno("setsockopt", errno);
+  }
   return {};
+}
+
+Result<void> set_stream_options(int fd) {
+  CANARYD_TRY(set_option(fd, IPPROTO_TCP, TCP_NODELAY));
+  return set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, kUnsentMax);
 }
 
 }  // namespace canaryd::net

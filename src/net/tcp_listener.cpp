@@ -18,11 +18,11 @@ namespace {
 Result<Descriptor> open_listening(const ListenOptions& options) {
   CANARYD_TRY_ASSIGN(Descriptor socket, open_socket(options.address.ip));
   const int fd = socket.get();
-  CANARYD_TRY(set_flag(fd, SOL_SOCKET, SO_REUSEADDR));  // Past TIME_WAIT of an earlier run.
+  CANARYD_TRY(set_option(fd, SOL_SOCKET, SO_REUSEADDR));  // Past TIME_WAIT of an earlier run.
   if (options.address.ip.is_v6()) {
-    CANARYD_TRY(set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY));  // v4 has listeners of its own.
+    CANARYD_TRY(set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY));  // v4 has listeners of its own.
   }
-  if (options.share) CANARYD_TRY(set_flag(fd, SOL_SOCKET, SO_REUSEPORT));
+  if (options.share) CANARYD_TRY(set_option(fd, SOL_SOCKET, SO_REUSEPORT));
   const NativeAddress at = to_native(options.address);
   if (::bind(fd, at.get(), at.size) != 0) {
     // For a bind this one means that the address is not ours, not that ports have run out.
@@ -31,9 +31,9 @@ Result<Descriptor> open_listening(const ListenOptions& options) {
     }
     return fail_errno("bind", errno);
   }
-  if (!options.share) CANARYD_TRY(set_flag(fd, SOL_SOCKET, SO_REUSEPORT));
-  // Accepted sockets inherit it on Linux, which saves a call for each.
-  CANARYD_TRY(set_flag(fd, IPPROTO_TCP, TCP_NODELAY));
+  if (!options.share) CANARYD_TRY(set_option(fd, SOL_SOCKET, SO_REUSEPORT));
+  // For the accepted sockets, which inherit it; that saves calls for each.
+  CANARYD_TRY(set_stream_options(fd));
   if (::listen(fd, options.backlog) != 0) return fail_errno("listen", errno);
   return socket;
 }

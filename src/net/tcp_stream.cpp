@@ -81,7 +81,7 @@ Result<std::unique_ptr<Stream>> TcpStream::connect(Reactor& reactor, const Addre
 Result<std::unique_ptr<TcpStream>> TcpStream::open_connecting(Reactor& reactor,
                                                               const Address& peer) {
   CANARYD_TRY_ASSIGN(Descriptor socket, open_socket(peer.ip));
-  CANARYD_TRY(set_flag(socket.get(), IPPROTO_TCP, TCP_NODELAY));
+  CANARYD_TRY(set_stream_options(socket.get()));
   const NativeAddress to = to_native(peer);
   Events initial = kWritable;
   if (::connect(socket.get(), to.get(), to.size) != 0) {

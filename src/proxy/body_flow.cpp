@@ -7,8 +7,9 @@
 namespace canaryd::proxy {
 namespace {
 
-// Reads of one pump before others get a turn; with large blocks that is up to 4 MiB.
+// What one pump moves before others get a turn.
 constexpr int kReadsPerTurn = 16;
+constexpr std::uint64_t kBytesPerTurn = std::uint64_t{128} * 1024;
 // Space that a read of the last bytes leaves, to see that nothing follows them.
 constexpr std::size_t kBehindTheEnd = 16;
 // A block is at most so many times what has come of its body.
@@ -56,6 +57,7 @@ void BodyFlow::reset() noexcept {
 
 FlowState BodyFlow::pump(net::Stream& from, net::Stream& to) {
   int reads = 0;
+  const std::uint64_t read_before = bytes_read_;
   for (;;) {
     // Digest first, so that the head and the first run of the body share one system call.
     if (forward_.empty() && !input_.empty() && !tracker_.complete()) {
@@ -68,7 +70,9 @@ FlowState BodyFlow::pump(net::Stream& from, net::Stream& to) {
     if (tracker_.complete()) return FlowState::kDone;
     if (!input_.empty()) continue;
     if (!from.readable_flag()) return FlowState::kNeedRead;
-    if (++reads > kReadsPerTurn) return FlowState::kYield;
+    if (++reads > kReadsPerTurn || bytes_read_ - read_before >= kBytesPerTurn) {
+      return FlowState::kYield;
+    }
     if (const auto stopped = read(from)) return *stopped;
   }
 }

@@ -11,6 +11,7 @@
 
 #include "canaryd/base/error.hpp"
 
+#include <cstddef>
 #include <cstdint>
 
 namespace canaryd::net {
@@ -39,6 +40,8 @@ class Reaction {
   virtual ~Reaction() { unschedule(); }
 
   inline void schedule() noexcept;
+  // In another queue than its own, this time.
+  inline void schedule_in(ReadyQueue& queue) noexcept;
   inline void unschedule() noexcept;
   [[nodiscard]] bool scheduled() const noexcept { return next_ != nullptr; }
 
@@ -66,9 +69,9 @@ class ReadyQueue {
   ~ReadyQueue();
 
   [[nodiscard]] bool empty() const noexcept { return head_.next_ == &head_; }
-  // Runs what is queued now; what these reactions schedule waits for the next call. Returns whether
-  // anything ran.
-  bool run_once();
+  // Runs what is queued now, or so many of it; what these reactions schedule waits for the next
+  // call. Returns whether anything ran.
+  bool run_once(std::size_t most = SIZE_MAX);
 
  private:
   friend class Reaction;
@@ -89,7 +92,11 @@ class ReadyQueue {
 };
 
 inline void Reaction::schedule() noexcept {
-  if (next_ == nullptr) queue_->append(*this);
+  schedule_in(*queue_);
+}
+
+inline void Reaction::schedule_in(ReadyQueue& queue) noexcept {
+  if (next_ == nullptr) queue.append(*this);
 }
 
 inline void Reaction::unschedule() noexcept {

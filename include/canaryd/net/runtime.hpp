@@ -35,6 +35,9 @@ class Runtime {
   [[nodiscard]] BufferPools& buffers() noexcept { return buffers_; }
   [[nodiscard]] Random& random() noexcept { return random_; }
   [[nodiscard]] ReadyQueue& ready() noexcept { return ready_; }
+  // Sessions that have had a turn and go on moving bytes: a few of them each batch, in turn, so
+  // that what others wait for does not grow with their number.
+  [[nodiscard]] ReadyQueue& bulk() noexcept { return bulk_; }
   // Reactions that run at the end of the batch.
   [[nodiscard]] ReadyQueue& batch_end() noexcept { return batch_end_; }
 
@@ -66,7 +69,7 @@ class Runtime {
   // more is queued, so that the caller must not sleep.
   bool run_batch();
   [[nodiscard]] bool pending() const noexcept {
-    return !ready_.empty() || !batch_end_.empty() || !deferred_.empty();
+    return !ready_.empty() || !bulk_.empty() || !batch_end_.empty() || !deferred_.empty();
   }
   // Runs what is left, without timers, until nothing is; for shutting down. False if it does not
   // come to an end.
@@ -80,6 +83,7 @@ class Runtime {
   BufferPools buffers_;
   Random random_;
   ReadyQueue ready_;
+  ReadyQueue bulk_;
   ReadyQueue batch_end_;
   std::vector<std::function<void()>> deferred_;
   std::vector<std::function<void()>> running_;

@@ -56,7 +56,7 @@ class Waiter final : private Reaction, private TimerNode, private CancelHook {
     return arm(deadline);
   }
   // Lets everybody else have a turn: for a session that moves a lot of bytes without ever having to
-  // wait. kReady or kCancelled.
+  // wait (Runtime::bulk). kReady or kCancelled.
   [[nodiscard]] Awaiter yield() noexcept;
 
   // Ends the pending wait and all later ones with kCancelled. Safe to call from anywhere on the
@@ -114,7 +114,7 @@ inline void Waiter::suspend(std::coroutine_handle<> session) noexcept {
     if (interest.source != nullptr) interest.source->watch(*this, interest.events);
   }
   set_deadline(wait_deadline_);
-  if (yielding_) schedule();
+  if (yielding_) schedule_in(runtime_->bulk());
 }
 
 }  // namespace canaryd::net

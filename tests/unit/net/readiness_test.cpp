@@ -47,6 +47,35 @@ TEST(ReadyQueueTest, WhatIsScheduledMeanwhileWaitsForTheNextRun) {
   EXPECT_EQ(runs, 2);
 }
 
+TEST(ReadyQueueTest, RunsSoManyAndKeepsTheOthersInOrder) {
+  ReadyQueue queue;
+  std::string order;
+  Callback a(queue, [&] { order += 'a'; });
+  Callback b(queue, [&] { order += 'b'; });
+  Callback c(queue, [&] { order += 'c'; });
+  for (Callback* each : {&a, &b, &c}) each->schedule();
+  EXPECT_TRUE(queue.run_once(2));
+  EXPECT_EQ(order, "ab");
+  a.schedule();
+  queue.run_once(2);
+  EXPECT_EQ(order, "abca");
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(ReadyQueueTest, AReactionMayBeInAnotherQueueThisTime) {
+  ReadyQueue own;
+  ReadyQueue other;
+  int runs = 0;
+  Callback a(own, [&] { ++runs; });
+  a.schedule_in(other);
+  a.schedule();
+  EXPECT_FALSE(own.run_once());
+  EXPECT_TRUE(other.run_once());
+  EXPECT_EQ(runs, 1);
+  a.schedule();
+  EXPECT_TRUE(own.run_once());
+}
+
 TEST(ReadyQueueTest, AReactionMayDestroyItselfAndOthers) {
   ReadyQueue queue;
   std::string order;

@@ -111,6 +111,20 @@ TEST_F(TcpTest, CloseAcceptsWhatTheKernelHasQueued) {
   EXPECT_TRUE(runtime_.run_until([&] { return accepted_[0]->readable_flag(); }));
 }
 
+// Else the kernel takes megabytes for each of them.
+TEST_F(TcpTest, WhoDoesNotReadHoldsLittle) {
+  const auto listener = listen({.address = loopback_v4(0)});
+  const auto client = std::move(*runtime_.connect(listener->address()));
+  ASSERT_TRUE(runtime_.run_until([&] { return accepted_.size() == 1 && client->writable_flag(); }));
+  const std::string block(16 * 1024, 'x');
+  for (Stream* stream : {client.get(), accepted_[0].get()}) {
+    std::size_t taken = 0;
+    while (stream->writable_flag()) taken += stream->send(block).bytes;
+    EXPECT_GT(taken, 64U * 1024);
+    EXPECT_LT(taken, 1024U * 1024);
+  }
+}
+
 TEST_F(TcpTest, SpeaksIpv6WhereThereIsOne) {
   const auto listener = listen({.address = loopback_v6(0)});
   if (!listener) GTEST_SKIP() << "this host has no ::1";

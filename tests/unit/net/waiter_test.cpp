@@ -4,9 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace canaryd::net {
@@ -179,6 +182,45 @@ TEST_F(WaiterTest, YieldGivesOthersATurn) {
   group_.spawn(body(other, 2, order));
   net_.run_ready();
   EXPECT_EQ(order, (std::vector{1, 2, 1, 2, 1, 2}));
+  EXPECT_TRUE(group_.empty());
+}
+
+class Ticker final : public Reaction {
+ public:
+  Ticker(ReadyQueue& queue, std::function<bool()> tick) : Reaction(queue), tick_(std::move(tick)) {
+    schedule();
+  }
+
+ private:
+  void react() override {
+    if (tick_()) schedule();
+  }
+  std::function<bool()> tick_;
+};
+
+// Who waits for an event is not behind all who move bytes.
+TEST_F(WaiterTest, FewOfThoseWhoYieldRunInABatch) {
+  constexpr int kSessions = 100;
+  std::deque<Waiter> waiters;
+  int turns = 0;
+  const auto body = [](Waiter& waiter, int& count) -> Task<void> {
+    for (int i = 0; i < 3; ++i) {
+      const Wake wake = co_await waiter.yield();
+      if (wake == Wake::kCancelled) co_return;
+      ++count;
+    }
+  };
+  for (int i = 0; i < kSessions; ++i) group_.spawn(body(waiters.emplace_back(runtime_), turns));
+  int seen = 0;
+  int most = 0;
+  const Ticker ticker(runtime_.ready(), [&] {
+    most = std::max(most, turns - std::exchange(seen, turns));
+    return turns < 3 * kSessions;
+  });
+  net_.run_ready();
+  EXPECT_EQ(turns, 3 * kSessions);
+  EXPECT_LE(most, 8);
+  EXPECT_GT(most, 1);
   EXPECT_TRUE(group_.empty());
 }
 
