@@ -16,6 +16,7 @@ namespace json = boost::json;
 using control::Action;
 
 constexpr std::size_t kTextBytesMax = 256;
+constexpr std::size_t kIdBytesMax = 1024;
 constexpr std::size_t kUrlBytesMax = std::size_t{64} * 1024;
 
 Result<json::object> parse_object(std::string_view body) {
@@ -64,6 +65,16 @@ Result<BasisPoints> read_weight(const json::object& object) {
   const double hundredths = std::round(percent * 100);
   if (std::fabs(percent * 100 - hundredths) > 1e-6) return wrong();
   return BasisPoints(static_cast<unsigned>(hundredths));
+}
+
+Result<unsigned> read_score(const json::object& object) {
+  const json::value* const value = object.if_contains("score");
+  const bool whole = value != nullptr && value->is_int64();
+  const std::int64_t score = whole ? value->get_int64() : 0;
+  if (score < control::kScoreMin || score > control::kScoreMax) {
+    return fail(ErrorCode::kInvalidArgument, "score must be a whole number from 1 to 5");
+  }
+  return static_cast<unsigned>(score);
 }
 
 Result<bool> read_flag(const json::object& object, std::string_view key) {
@@ -141,6 +152,22 @@ Result<void> read_action_body(std::string_view body, control::ActionRequest& req
   CANARYD_TRY(read_for_action(object, request));
   CANARYD_TRY_ASSIGN(request.reason, read_text(object, "reason", kReasonBytesMax));
   return {};
+}
+
+Result<control::FeedbackRequest> read_feedback_body(std::string_view body) {
+  CANARYD_TRY_ASSIGN(const json::object object, parse_object(body));
+  CANARYD_TRY(check_members(object, {"cohort", "score", "id", "comment", "reason"}));
+  control::FeedbackRequest request;
+  CANARYD_TRY_ASSIGN(const std::string cohort, read_text(object, "cohort", kTextBytesMax));
+  if (cohort != to_string(Cohort::kStable) && cohort != to_string(Cohort::kCanary)) {
+    return fail(ErrorCode::kInvalidArgument, "cohort must be stable or canary");
+  }
+  request.cohort = cohort == to_string(Cohort::kCanary) ? Cohort::kCanary : Cohort::kStable;
+  CANARYD_TRY_ASSIGN(request.score, read_score(object));
+  CANARYD_TRY_ASSIGN(request.id, read_text(object, "id", kIdBytesMax));
+  CANARYD_TRY_ASSIGN(request.comment, read_text(object, "comment", control::kCommentBytesMax));
+  CANARYD_TRY(read_text(object, "reason", kReasonBytesMax));
+  return request;
 }
 
 Result<std::string> read_log_level_body(std::string_view body) {

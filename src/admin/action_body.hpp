@@ -14,6 +14,8 @@ inline constexpr std::size_t kReasonBytesMax = 1024;
 // Reads {"reason"} and what the action takes besides into request. An empty body is {}.
 [[nodiscard]] Result<void> read_action_body(std::string_view body, control::ActionRequest& request);
 // {"level": "debug", "reason"?}.
+// {"cohort": "canary", "score": 4}, and perhaps id, comment and reason.
+[[nodiscard]] Result<control::FeedbackRequest> read_feedback_body(std::string_view body);
 [[nodiscard]] Result<std::string> read_log_level_body(std::string_view body);
 // {"method", "url", "headers"?: {NAME: VALUE or [VALUE, ...]}, "listener"?, "client"?}.
 [[nodiscard]] Result<control::ExplainRequest> read_explain_body(std::string_view body);

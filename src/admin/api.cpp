@@ -115,11 +115,6 @@ struct Api::Route {
   void (Api::*run)(const Request&, const Match&, const Done&);
 };
 
-struct Api::Match {
-  const Route* route = nullptr;
-  std::string_view rollout;
-};
-
 const Api::Route Api::kRoutes[] = {
     {"/livez", false, false, &Api::livez},
     {"/readyz", false, false, &Api::readyz},
@@ -138,6 +133,8 @@ const Api::Route Api::kRoutes[] = {
     {"/api/v1/log-level", false, true, &Api::log_level},
     {"", true, false, &Api::rollout},
     {"history", true, false, &Api::history},
+    {"comments", true, false, &Api::comments},
+    {"feedback", true, true, &Api::feedback},
     {"start", true, true, &Api::act},
     {"retry", true, true, &Api::act},
     {"promote", true, true, &Api::act},

@@ -32,7 +32,10 @@ class Api {
 
  private:
   struct Route;
-  struct Match;
+  struct Match {
+    const Route* route = nullptr;
+    std::string_view rollout;
+  };
   static const Route kRoutes[];
   [[nodiscard]] static Match find(std::string_view path);
 
@@ -46,6 +49,8 @@ class Api {
   void rollouts(const Request& request, const Match& match, const Done& done);
   void rollout(const Request& request, const Match& match, const Done& done);
   void history(const Request& request, const Match& match, const Done& done);
+  void feedback(const Request& request, const Match& match, const Done& done);
+  void comments(const Request& request, const Match& match, const Done& done);
   void listeners(const Request& request, const Match& match, const Done& done);
   void upstreams(const Request& request, const Match& match, const Done& done);
   void routes(const Request& request, const Match& match, const Done& done);

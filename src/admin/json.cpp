@@ -209,6 +209,15 @@ json::value to_json(const control::HistoryRow& row) {
           {"evidence", evidence_to_json(row.evidence_json)}};
 }
 
+json::value to_json(const control::CommentView& view) {
+  return {{"time", format_time(view.time)},
+          {"rollout", view.rollout},
+          {"cohort", view.cohort},
+          {"score", view.score},
+          {"actor", view.actor},
+          {"comment", view.text}};
+}
+
 json::value to_json(const control::TransitionView& view) {
   json::value value = to_json(view.row);
   json::object& object = value.as_object();

@@ -16,6 +16,7 @@ namespace canaryd::admin {
 
 [[nodiscard]] boost::json::value to_json(const control::RolloutView& view);
 [[nodiscard]] boost::json::value to_json(const control::HistoryRow& row);
+[[nodiscard]] boost::json::value to_json(const control::CommentView& view);
 [[nodiscard]] boost::json::value to_json(const control::TransitionView& view);
 [[nodiscard]] boost::json::value to_json(const control::VerdictView& view);
 [[nodiscard]] boost::json::value to_json(const control::ReloadView& view);

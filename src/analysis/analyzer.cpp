@@ -76,8 +76,8 @@ void Analyzer::absorb(const stats::Block& block) {
     return;
   }
   data_ = Reason::kNeedsEvidence;
-  const auto taken =
-      all_.absorb(metrics_, {block.seconds, block.stable, block.canary, block.latency});
+  const auto taken = all_.absorb(
+      metrics_, {block.seconds, block.stable, block.canary, block.latency, block.feedback});
   for (std::size_t i = 0; i < accept_.size(); ++i) accept_[i].absorb(taken[i]);
   for (const stats::RouteComparison& each : block.routes) {
     if (each.route < routes_.size()) routes_[each.route].absorb(metrics_, each.counts);

@@ -58,7 +58,8 @@ std::vector<Bet> bets_of(const Settings& settings,
   const stats::LatencyRules rules = latency_rules(settings, next_weight);
   std::vector<Bet> bets;
   for (const Metric& metric : make_metrics(settings)) {
-    if (!metric.required) continue;
+    // How many will vote nobody knows.
+    if (!metric.required || metric.feedback) continue;
     Bet bet{metric.tolerance, traffic.error_rate, traffic.error_rate};
     if (metric.quantile) {
       const double rank = stats::kQuantileRanks[static_cast<std::size_t>(*metric.quantile)];
@@ -165,8 +166,9 @@ std::optional<Need> need_to_detect(const Settings& settings,
     best = std::max(best, RollbackAccount::increment(ratio, *counts, settings.tolerance.errors));
   }
   best = std::min(best, settings.burst_guard);
+  const double weight_of_errors = make_metrics(settings).front().weight;
   const double start =
-      std::log(static_cast<double>(RollbackAccount::kBets) / kCapitalAtStart / kErrorsWeight);
+      std::log(static_cast<double>(RollbackAccount::kBets) / kCapitalAtStart / weight_of_errors);
   if (best <= 0) return std::nullopt;
   return need((start - std::log(settings.false_rollback)) / best, counts->canary_n);
 }

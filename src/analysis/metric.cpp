@@ -20,8 +20,9 @@ constexpr LatencyQuantile kNotRequired = LatencyQuantile::kP999;
 }  // namespace
 
 std::vector<Metric> make_metrics(const Settings& settings) {
+  const auto& feedback = settings.tolerance.feedback;
   std::vector<Metric> metrics = {Metric{.name = "errors",
-                                        .weight = kErrorsWeight,
+                                        .weight = kErrorsWeight - (feedback ? kFeedbackWeight : 0),
                                         .tolerance = settings.tolerance.errors,
                                         .required = true,
                                         .quantile = std::nullopt}};
@@ -32,6 +33,14 @@ std::vector<Metric> make_metrics(const Settings& settings) {
          .tolerance = settings.tolerance.latency.share(),
          .required = quantile != kNotRequired,
          .quantile = quantile});
+  }
+  if (feedback) {
+    metrics.push_back({.name = "feedback",
+                       .weight = kFeedbackWeight,
+                       .tolerance = feedback->share(),
+                       .required = feedback->required,
+                       .quantile = std::nullopt,
+                       .feedback = true});
   }
   return metrics;
 }
@@ -48,8 +57,22 @@ stats::LatencyRules latency_rules(const Settings& settings, BasisPoints next_wei
   return rules;
 }
 
+std::uint32_t seconds_of(const Metric& metric, const stats::Comparison& comparison) noexcept {
+  return metric.feedback ? comparison.feedback.seconds : comparison.seconds;
+}
+
 MetricCounts take(const Metric& metric, const stats::Comparison& comparison) noexcept {
   MetricCounts counts;
+  if (metric.feedback) {
+    constexpr double kQuarter = 0.25;
+    const stats::FeedbackCounts& votes = comparison.feedback;
+    counts.stable_n = static_cast<double>(votes.stable.n);
+    counts.canary_n = static_cast<double>(votes.canary.n);
+    counts.stable_bad = kQuarter * static_cast<double>(votes.stable.quarters);
+    counts.canary_bad = kQuarter * static_cast<double>(votes.canary.quarters);
+    counts.canary_bad_next = counts.canary_bad;
+    return counts;
+  }
   if (!metric.quantile) {
     counts.stable_n = static_cast<double>(comparison.stable.n);
     counts.canary_n = static_cast<double>(comparison.canary.n);

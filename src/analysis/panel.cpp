@@ -51,9 +51,10 @@ std::vector<MetricCounts> Panel::absorb(std::span<const Metric> metrics,
     taken.push_back(counts);
     if (counts.silent()) continue;
     Entry& entry = entries_[i];
-    entry.rollback.absorb(counts, comparison.seconds);
+    const std::uint32_t seconds = seconds_of(metrics[i], comparison);
+    entry.rollback.absorb(counts, seconds);
     add(entry.step, counts);
-    entry.step_seconds += comparison.seconds;
+    entry.step_seconds += seconds;
     if (const auto& quantile = metrics[i].quantile) {
       const stats::SlowCounts& slow = comparison.latency.slow[static_cast<std::size_t>(*quantile)];
       entry.last = {
@@ -92,6 +93,7 @@ MetricReport Panel::report(std::span<const Metric> metrics,
   report.name = metric.name;
   report.required = metric.required;
   report.quantile = metric.quantile;
+  report.feedback = metric.feedback;
   report.stable_n = entry.step.stable_n;
   report.canary_n = entry.step.canary_n;
   report.stable_bad = entry.step.stable_bad;

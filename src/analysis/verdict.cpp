@@ -43,12 +43,22 @@ double rounded(double value) {
   return std::round(value / unit) * unit;
 }
 
+// What is counted, and what of it one metric says.
+std::string_view unit_of(const MetricReport& report) {
+  return report.feedback ? "votes" : "requests";
+}
+
+std::string rate_text(const MetricReport& report, double rate) {
+  return report.feedback ? fixed(mean_score(rate), 2) + " of 5" : format_rate(rate);
+}
+
 std::string need_text(const MetricReport& report) {
   if (!report.needs_requests || !report.needs_time) {
     return "the evidence does not move towards acceptance";
   }
   return "needs about " + fixed(rounded(static_cast<double>(*report.needs_requests)), 0) +
-         " more canary requests (" + elapsed_text(*report.needs_time) + ")";
+         " more canary " + std::string(unit_of(report)) + " (" + elapsed_text(*report.needs_time) +
+         ")";
 }
 
 // "2.4 s", "97 ms", "0.81 ms".
@@ -64,6 +74,7 @@ std::string over_text(const std::optional<Duration>& limit) {
 
 // Responses are there, but none that latency could be judged by.
 std::string not_judged_text(const MetricReport& metric) {
+  if (metric.feedback) return "feedback: users of both versions have not voted yet";
   return title(metric) + ": not judged yet; the canary warms up, or stable's latency is not known";
 }
 
@@ -138,6 +149,10 @@ std::string_view to_string(MetricState state) noexcept {
   return "open";
 }
 
+double mean_score(double rate) noexcept {
+  return 5 - 4 * std::clamp(rate, 0.0, 1.0);
+}
+
 std::string format_rate(double rate) {
   return two_digits(rate * 100) + " %";
 }
@@ -153,9 +168,10 @@ std::string describe_rates(const MetricReport& report) {
   if (!report.canary_rate || !report.stable_rate || !report.tolerated_rate) {
     return text + ": nothing to compare yet";
   }
-  text += " canary " + format_rate(*report.canary_rate) + over_text(report.canary_slow_after);
-  text += " vs stable " + format_rate(*report.stable_rate) + over_text(report.stable_slow_after);
-  text += ", tolerated " + format_rate(*report.tolerated_rate);
+  text += " canary " + rate_text(report, *report.canary_rate) + over_text(report.canary_slow_after);
+  text +=
+      " vs stable " + rate_text(report, *report.stable_rate) + over_text(report.stable_slow_after);
+  text += ", tolerated " + rate_text(report, *report.tolerated_rate);
   return text;
 }
 
@@ -168,7 +184,8 @@ std::string describe_rates(const Verdict& verdict) {
 std::string describe(const MetricReport& report, Duration elapsed) {
   std::string text = describe_rates(report);
   if (!report.canary_rate || !report.stable_rate || !report.tolerated_rate) return text;
-  text += ", after " + count(report.canary_n) + " canary requests (" + elapsed_text(elapsed) + ")";
+  text += ", after " + count(report.canary_n) + " canary " + std::string(unit_of(report)) + " (" +
+          elapsed_text(elapsed) + ")";
   return text;
 }
 

@@ -43,6 +43,7 @@ class Command {
     if (options_.command == "config") return config();
     if (options_.command == "reload" || options_.command == "drain") return daemon_wide("");
     if (options_.command == "log-level") return daemon_wide(options_.level);
+    if (options_.command == "feedback") return feedback();
     return act();
   }
 
@@ -149,16 +150,9 @@ class Command {
     if (!rollouts) return report(rollouts.error());
     boost::json::array rows;
     for (const std::string& name : *rollouts) {
-      const auto response = daemon_.get(std::string(kRollouts) + "/" + name +
-                                        "/history?limit=" + std::to_string(options_.limit));
-      if (!response) return report(response.error());
-      auto document = parse_json(response->body);
-      boost::json::object* const body = document ? document->if_object() : nullptr;
-      boost::json::value* const items = body != nullptr ? body->if_contains("items") : nullptr;
-      if (items == nullptr || !items->is_array()) {
-        return report({kExitFailed, "the answer is not a history"});
+      for (const std::string_view part : {"history", "comments"}) {
+        if (const auto added = add_rows(name, part, rows); !added) return report(added.error());
       }
-      for (boost::json::value& row : items->get_array()) rows.push_back(std::move(row));
     }
     std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
       return JsonView(a)["time"].text() < JsonView(b)["time"].text();
@@ -173,7 +167,37 @@ class Command {
     return print(text);
   }
 
+  Outcome<void> add_rows(const std::string& rollout,
+                         std::string_view part,
+                         boost::json::array& rows) {
+    const auto response =
+        daemon_.get(std::string(kRollouts) + "/" + rollout + "/" + std::string(part) +
+                    "?limit=" + std::to_string(options_.limit));
+    if (!response) return tl::unexpected(response.error());
+    auto document = parse_json(response->body);
+    boost::json::object* const body = document ? document->if_object() : nullptr;
+    boost::json::value* const items = body != nullptr ? body->if_contains("items") : nullptr;
+    if (items == nullptr || !items->is_array()) {
+      return tl::unexpected(Failure{kExitFailed, "the answer is not a history"});
+    }
+    for (boost::json::value& row : items->get_array()) rows.push_back(std::move(row));
+    return {};
+  }
+
+  std::string comment_line(JsonView row) {
+    Line line;
+    line.add(row["time"].text(), Style::kDim).add("  ");
+    line.add(row["rollout"].text(), Style::kBold).add("  ");
+    line.add("feedback " + format_count(row["score"].number()) + " of 5 (" + row["cohort"].text() +
+             "): " + row["comment"].text());
+    if (const std::string actor = row["actor"].text(); !actor.empty()) line.add("  by " + actor);
+    ScreenOptions options = screen();
+    options.columns = 100000;
+    return line.finish(options);
+  }
+
   std::string history_line(JsonView row) {
+    if (!row["comment"].is_null()) return comment_line(row);
     const StateWord to = describe_state(row["to"].text());
     std::string message = row["message"].text();
     if (message.empty()) message = row["from"].text() + " -> " + row["to"].text();
@@ -242,6 +266,27 @@ class Command {
     if (options_.full) out += ", \"full\": true";
     if (!options_.percent.empty()) out += ", \"weight\": " + options_.percent;
     return out + "}";
+  }
+
+  int feedback() {
+    std::string vote = "{\"cohort\": \"" + options_.cohort + "\", \"score\": " + options_.score;
+    for (const auto& [name, value] : {std::pair("comment", &options_.comment),
+                                      std::pair("id", &options_.id),
+                                      std::pair("reason", &options_.reason)}) {
+      if (value->empty()) continue;
+      vote += ", \"" + std::string(name) + "\": ";
+      append_json_string(vote, *value);
+    }
+    const auto response =
+        daemon_.post(std::string(kRollouts) + "/" + options_.rollout + "/feedback", vote + "}");
+    if (!response) return report(response.error());
+    if (wants_json()) return print(pretty(response->body));
+    const auto document = parse_json(response->body);
+    const JsonView answer = document ? JsonView(*document) : JsonView();
+    if (answer["counted"].flag().value_or(false)) return print(std::string("counted\n"));
+    const bool repeated = answer["reason"].text() == "duplicate";
+    return print(std::string(repeated ? "not counted: this id has voted already\n"
+                                      : "not counted: there is nothing to compare it with now\n"));
   }
 
   // False when it may not be done.

@@ -53,11 +53,18 @@ std::string rates_sentence(JsonView metric) {
   const auto stable = metric["stable"].number();
   const std::string name = metric["metric"].text();
   if (!canary || !stable) return "  " + name + ": nothing to compare yet";
-  std::string text =
-      "  " + name + ": canary " + format_ratio(canary) + ", stable " + format_ratio(stable);
+  const bool is_score = name == "feedback";
+  const auto value = [&](std::optional<double> of) {
+    if (is_score) return format_score(of);
+    return name.starts_with("latency_") ? format_latency(of) : format_ratio(of);
+  };
+  std::string text = "  " + name + ": canary " + value(canary) + ", stable " + value(stable);
   if (const auto tolerated = metric["tolerated"].number()) {
-    text += "; up to " + format_ratio(tolerated) + " is tolerated";
-    text += *canary > *tolerated ? ", and the canary is above it" : ", and the canary is within it";
+    const bool worse = is_score ? *canary < *tolerated : *canary > *tolerated;
+    text += (is_score ? "; down to " : "; up to ") + value(tolerated) + " is tolerated";
+    text += !worse     ? ", and the canary is within it"
+            : is_score ? ", and the canary is below it"
+                       : ", and the canary is above it";
   }
   return text;
 }

@@ -48,6 +48,10 @@ std::string format_rate(std::optional<double> per_second) {
   return per_second ? significant(*per_second) : "-";
 }
 
+std::string format_score(std::optional<double> score) {
+  return score ? significant(*score) + " of 5" : "-";
+}
+
 std::string format_ratio(std::optional<double> ratio) {
   return ratio ? significant(*ratio * 100) + " %" : "-";
 }

@@ -11,6 +11,8 @@ namespace canaryd::cli {
 
 // "-" for what is not known; never longer than 9 columns for values that occur.
 [[nodiscard]] std::string format_rate(std::optional<double> per_second);  // 51.2
+// The mean of votes from 1 to 5.
+[[nodiscard]] std::string format_score(std::optional<double> score);
 [[nodiscard]] std::string format_ratio(std::optional<double> ratio);      // 0.0021 -> 0.21 %
 [[nodiscard]] std::string format_share(std::optional<double> percent);    // 4.93 -> 4.93
 [[nodiscard]] std::string format_latency(std::optional<double> seconds);  // 0.041 -> 41.0 ms

@@ -128,6 +128,15 @@ class CommandLine {
         ->add_option("PERCENT", options_.percent, "0 to 100, at most two decimals")
         ->required()
         ->check(check_percent);
+    CLI::App* const feedback = with_rollout("feedback", "Enter what a user thinks of a version");
+    feedback->add_option("--cohort", options_.cohort, "stable or canary")
+        ->required()
+        ->check(CLI::IsMember({"stable", "canary"}));
+    feedback->add_option("--score", options_.score, "1 (bad) to 5 (good)")
+        ->required()
+        ->check(CLI::IsMember({"1", "2", "3", "4", "5"}));
+    feedback->add_option("--comment", options_.comment, "In the user's words, at most 500 bytes");
+    feedback->add_option("--id", options_.id, "Who it is, such as the sticky key: one vote each");
     CLI::App* const approve = with_rollout("approve", "Open a gate");
     approve->add_option("GATE", options_.gate, "Its name")->required()->check(check_name);
     approve->add_option("--expires", options_.expires, "Close it again after, for example, 2h")

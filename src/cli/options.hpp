@@ -30,6 +30,10 @@ struct Options {
   std::string expires;
   std::string level;
   std::uint32_t limit = 20;
+  // feedback; also `cohort`.
+  std::string score;
+  std::string comment;
+  std::string id;
   // explain-route.
   std::string method;
   std::string url;

@@ -226,6 +226,15 @@ Row error_row(JsonView rollout) {
           metric};
 }
 
+Row feedback_row(JsonView metric) {
+  const auto tolerated = metric["tolerated"].number();
+  return {"feedback",
+          format_score(metric["stable"].number()),
+          format_score(metric["canary"].number()),
+          tolerated ? format_score(tolerated) : "",
+          metric};
+}
+
 Row latency_row(JsonView rollout, const std::string& quantile) {
   const JsonView metric = find_metric(rollout, "latency_" + quantile);
   const JsonView cohorts = rollout["cohorts"];
@@ -281,6 +290,9 @@ std::string table(JsonView rollout, const ScreenOptions& options) {
   // Most of the time too far out to say anything.
   if (find_metric(rollout, "latency_p99.9")["verdict"].text() == "fail") {
     out += row_text(latency_row(rollout, "p99.9"), options);
+  }
+  if (const JsonView feedback = find_metric(rollout, "feedback"); feedback.is_object()) {
+    out += row_text(feedback_row(feedback), options);
   }
   return out;
 }

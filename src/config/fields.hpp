@@ -16,6 +16,8 @@ namespace canaryd::config {
 [[nodiscard]] const Section<Route>& route_section();
 [[nodiscard]] const Section<Mirror>& mirror_section();
 [[nodiscard]] const Section<analysis::Settings>& analysis_section();
+// fields_exclude.cpp
+[[nodiscard]] Codec<std::vector<analysis::Exclusion>> exclusions();
 [[nodiscard]] const Section<Fallback>& fallback_section();
 [[nodiscard]] const Section<Circuit>& circuit_section();
 [[nodiscard]] const Section<Exposure>& exposure_section();
@@ -27,6 +29,7 @@ namespace canaryd::config {
 // Text rules that several sections use.
 [[nodiscard]] TextRule header_name_rule();
 [[nodiscard]] TextRule cookie_name_rule();
+[[nodiscard]] TextRule path_rule();
 
 // A section whose shape in the file differs from the struct: read into Raw, then converted. `to`
 // reports what does not fit and returns false.

@@ -55,6 +55,28 @@ const Section<analysis::LatencyTolerance>& latency_tolerance_section() {
   return made;
 }
 
+const Section<analysis::FeedbackTolerance>& feedback_tolerance_section() {
+  static const auto made = [] {
+    using analysis::FeedbackTolerance;
+    Section<FeedbackTolerance> s("Feedback tolerance");
+    s.add("relative",
+          &FeedbackTolerance::relative,
+          percent(0, 1000),
+          "A vote is bad by 0 (score 5) to 100 % (score 1); the canary's mean may be worse than "
+          "stable's by this percentage of it.");
+    s.add("absolute",
+          &FeedbackTolerance::absolute,
+          percent(0, 100),
+          "And by so many percentage points, on top of it.");
+    s.add("required",
+          &FeedbackTolerance::required,
+          boolean(),
+          "A step waits until the votes are good enough; else they can only roll back.");
+    return s;
+  }();
+  return made;
+}
+
 const Section<analysis::Tolerances>& tolerances_section() {
   static const auto made = [] {
     Section<analysis::Tolerances> s("Tolerances");
@@ -66,7 +88,10 @@ const Section<analysis::Tolerances>& tolerances_section() {
           &analysis::Tolerances::latency,
           section(latency_tolerance_section()),
           "How much slower the canary may be.");
-    s.unsupported({"feedback"});
+    s.add("feedback",
+          &analysis::Tolerances::feedback,
+          optional(section(feedback_tolerance_section())),
+          "How much worse the votes of users may be; not set: they are counted, and not judged.");
     return s;
   }();
   return made;
@@ -218,7 +243,12 @@ const Section<analysis::Settings>& analysis_section() {
           &Settings::errors,
           section(errors_section()),
           "What counts as a failure of the version.");
-    s.unsupported({"exclude", "queries", "limits"});
+    s.add("exclude",
+          &Settings::exclude,
+          exclusions(),
+          "Requests that are traffic, but no evidence, such as health checks and bots: those that "
+          "any of the rules fits.");
+    s.unsupported({"queries", "limits"});
     return s;
   }();
   return made;

@@ -256,6 +256,10 @@ const Section<Listener>& listener_section() {
           &Listener::expose_cohort,
           boolean(),
           "Tell clients their cohort in the header X-Canaryd-Cohort.");
+    s.add("feedback",
+          &Listener::feedback,
+          boolean(),
+          "Take the votes of users: POST `/.canaryd/feedback` is answered here.");
     s.add("limits",
           &Listener::limits,
           section(limits_section()),
@@ -264,7 +268,7 @@ const Section<Listener>& listener_section() {
           &Listener::timeouts,
           section(listener_timeouts_section()),
           "How long clients are waited for.");
-    s.unsupported({"tls", "proxy_protocol", "feedback"});
+    s.unsupported({"tls", "proxy_protocol"});
     return s;
   }();
   return made;

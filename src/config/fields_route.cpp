@@ -107,11 +107,7 @@ struct RawMatch {
 
 const Section<RawMatch>& match_section() {
   static const auto made = [] {
-    const TextRule path{
-        "a path that begins with /, without query, //, dot segments or needless escapes",
-        "/[^?# ]*",
-        is_path,
-        2048};
+    const TextRule path = path_rule();
     Section<RawMatch> s("Match");
     s.add("host",
           &RawMatch::host,
@@ -188,6 +184,13 @@ const Section<RouteTimeouts>& route_timeouts_section() {
 
 TextRule header_name_rule() {
   return {"a header name", "[A-Za-z0-9!#$%&'*+.^_`|~-]+", is_token, 128};
+}
+
+TextRule path_rule() {
+  return {"a path that begins with /, without query, //, dot segments or needless escapes",
+          "/[^?# ]*",
+          is_path,
+          2048};
 }
 
 TextRule cookie_name_rule() {

@@ -71,7 +71,8 @@ Controller::State::State(Parts parts_in, config::Config config_in, Recovered rec
                   publish(nullptr);
                 }),
       taps(*parts.data_plane),
-      events(parts.clock->wall_now()) {
+      events(parts.clock->wall_now()),
+      feedback(*parts.collector) {
   host->publish = [this](std::function<void()> done) { publish(std::move(done)); };
   host->now = [this] { return parts.clock->now(); };
   host->wall_now = [this] { return parts.clock->wall_now(); };
@@ -119,6 +120,8 @@ Runner* Controller::State::find(std::string_view name) const noexcept {
 }
 
 void Controller::State::publish(std::function<void()> done) {
+  // Of the table that was in force so far.
+  receive_votes();
   ++table_epoch;
   const std::vector<InForce> all = in_force();
   auto snapshot = make_snapshot(config, all, table_epoch);
@@ -157,7 +160,7 @@ void Controller::State::tick_runner(Runner& runner) {
   tick.no_control = verdict.reason == analysis::Reason::kNoControl;
   double judged = 0;
   for (const analysis::MetricReport& metric : verdict.metrics) {
-    judged = std::max(judged, metric.canary_n);
+    if (!metric.feedback) judged = std::max(judged, metric.canary_n);
   }
   tick.requests = static_cast<std::uint64_t>(judged);
   // Without a stable cohort no block is comparable, but the requests are there.
@@ -277,6 +280,7 @@ void Controller::State::open_next(const std::shared_ptr<Opening>& opening) {
 void Controller::tick() {
   State& state = *state_;
   ++state.ticks;
+  state.receive_votes();
   state.parts.collector->tick(state.second());
   state.absorb_blocks();
   state.tell_ejections();
@@ -293,6 +297,7 @@ void Controller::tick() {
 
 void Controller::save() {
   for (const auto& runner : state_->runners) runner->save_evidence();
+  state_->save_comments();
 }
 
 void Controller::set_draining() noexcept {

@@ -4,6 +4,7 @@
 #include "canaryd/control/controller.hpp"
 #include "control/discovery.hpp"
 #include "control/event_log.hpp"
+#include "control/feedback.hpp"
 #include "control/health_check.hpp"
 #include "control/runner.hpp"
 #include "control/taps.hpp"
@@ -35,6 +36,9 @@ struct Controller::State {
   void watch(Runner& runner) const;
   // sample_ratio.cpp
   void tell_sample_ratio(Runner& runner) const;
+  // feedback_intake.cpp
+  void receive_votes();
+  void save_comments();
   // ejections.cpp: writes into the log who was ejected, and who is back.
   void tell_ejections();
   // streams.cpp: to those who follow. The verdicts before the tick that acts on them.
@@ -71,6 +75,7 @@ struct Controller::State {
   Discovery discovery;
   Taps taps;
   EventLog events;
+  Feedback feedback;
   std::uint64_t table_epoch = 0;
   std::shared_ptr<const proxy::Snapshot> published;  // The newest.
   std::uint64_t ticks = 0;

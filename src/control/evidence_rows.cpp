@@ -63,6 +63,10 @@ constexpr std::int64_t kLastBucket = stats::kLatencyBuckets - 1;
 constexpr std::size_t kNameBytesMax = 63;
 constexpr std::size_t kBytesAValue = 7;
 
+// What came later than routes follows in parts, each with its number; a part that says nothing is
+// left out. Numbers are never used again; 1 is for limits.
+enum class Part : std::int64_t { kFeedback = 2 };
+
 // ---- Settings
 
 void put_name(std::vector<std::int64_t>& values, const std::string& name) {
@@ -106,7 +110,35 @@ bool sound(const Settings& settings) noexcept {
   return probability(settings.false_rollback) && probability(settings.false_accept) &&
          factor(settings.tolerance.errors.relative) && share(settings.tolerance.errors.absolute) &&
          factor(latency.stretch) && factor(latency.relative) && share(latency.absolute) &&
-         settings.burst_guard > 0 && factor(settings.burst_guard);
+         settings.burst_guard > 0 && factor(settings.burst_guard) &&
+         (!settings.tolerance.feedback || (factor(settings.tolerance.feedback->relative) &&
+                                           share(settings.tolerance.feedback->absolute)));
+}
+
+void put_feedback_settings(std::vector<std::int64_t>& values,
+                           const analysis::FeedbackTolerance& feedback) {
+  values.insert(values.end(),
+                {static_cast<std::int64_t>(Part::kFeedback),
+                 bits(feedback.relative),
+                 bits(feedback.absolute),
+                 feedback.required ? 1 : 0});
+}
+
+void take_feedback_settings(Values& values, Settings& settings) {
+  analysis::FeedbackTolerance& feedback = settings.tolerance.feedback.emplace();
+  feedback.relative = values.next_double();
+  feedback.absolute = values.next_double();
+  feedback.required = values.next_up_to(1) == 1;
+}
+
+// A run that began without a part does not judge it.
+void take_settings_parts(Values& values, Settings& settings) {
+  settings.tolerance.feedback.reset();
+  while (values.good() && !values.empty()) {
+    const bool known = values.next() == static_cast<std::int64_t>(Part::kFeedback);
+    values.fail_unless(known);
+    if (known) take_feedback_settings(values, settings);
+  }
 }
 
 // What came with latency; a run that began earlier judges errors alone.
@@ -207,6 +239,40 @@ void take_routes(Values& values, stats::Block& block) {
   }
 }
 
+void put_votes(std::vector<std::int64_t>& values, const stats::VoteCounts& votes) {
+  values.insert(values.end(), {whole(votes.n), whole(votes.quarters)});
+}
+
+stats::VoteCounts take_votes(Values& values) {
+  stats::VoteCounts votes;
+  votes.n = values.next_count();
+  votes.quarters = values.next_count();
+  values.fail_unless((votes.quarters + 3) / 4 <= votes.n);
+  return votes;
+}
+
+void put_feedback(std::vector<std::int64_t>& values, const stats::FeedbackCounts& feedback) {
+  values.insert(values.end(), {static_cast<std::int64_t>(Part::kFeedback), feedback.seconds});
+  put_votes(values, feedback.stable);
+  put_votes(values, feedback.canary);
+}
+
+stats::FeedbackCounts take_feedback(Values& values) {
+  stats::FeedbackCounts feedback;
+  feedback.seconds = values.next_small<std::uint32_t>(UINT32_MAX);
+  feedback.stable = take_votes(values);
+  feedback.canary = take_votes(values);
+  return feedback;
+}
+
+void take_block_parts(Values& values, stats::Block& block) {
+  while (values.good() && !values.empty()) {
+    const bool known = values.next() == static_cast<std::int64_t>(Part::kFeedback);
+    values.fail_unless(known);
+    if (known) block.feedback = take_feedback(values);
+  }
+}
+
 }  // namespace
 
 std::vector<std::int64_t> settings_values(const Settings& settings) {
@@ -228,6 +294,7 @@ std::vector<std::int64_t> settings_values(const Settings& settings) {
                                       quantiles,
                                       whole(settings.routes.size())};
   for (const std::string& route : settings.routes) put_name(values, route);
+  if (settings.tolerance.feedback) put_feedback_settings(values, *settings.tolerance.feedback);
   return values;
 }
 
@@ -239,6 +306,7 @@ Result<Settings> read_settings(std::span<const std::int64_t> row, Settings setti
   settings.tolerance.errors.absolute = values.next_double();
   settings.burst_guard = values.next_double();
   take_latency_settings(values, settings);
+  take_settings_parts(values, settings);
   if (!values.good() || !values.empty() || !sound(settings)) {
     return fail(ErrorCode::kMalformed, "settings row is too short or out of range");
   }
@@ -250,9 +318,11 @@ std::vector<std::int64_t> block_values(const stats::Block& block) {
       block.start_second, block.seconds, whole(block.epoch), block.step};
   put_counts(values, block.stable);
   put_counts(values, block.canary);
-  if (!block.latency.judged() && block.routes.empty()) return values;
+  const bool voted = block.feedback.comparable();
+  if (!block.latency.judged() && block.routes.empty() && !voted) return values;
   put_latency(values, block.latency);
   put_routes(values, block);
+  if (voted) put_feedback(values, block.feedback);
   return values;
 }
 
@@ -268,6 +338,7 @@ Result<stats::Block> read_block(std::span<const std::int64_t> row) {
   if (!values.empty()) {
     block.latency = take_latency(values);
     take_routes(values, block);
+    take_block_parts(values, block);
   }
   if (!values.good() || !values.empty()) {
     return fail(ErrorCode::kMalformed, "block row is too short or out of range");

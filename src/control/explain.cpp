@@ -113,27 +113,34 @@ std::string why_of(const routing::Rollout& rollout,
       return "nobody is sent to the canary now, forced or not";
     case routing::PickRule::kIdle:
       return "rollout " + rollout.name + " has not begun";
+    case routing::PickRule::kExcluded:
+      break;
   }
   return {};
 }
 
 void explain_pick(Explanation& answer,
                   const routing::Rollout& rollout,
-                  const routing::PickInput& input) {
-  const routing::Pick pick = routing::pick_cohort(rollout, input);
+                  const routing::PickInput& input,
+                  std::string_view path) {
+  routing::Pick pick = routing::pick_cohort(rollout, input);
   answer.rollout = rollout.name;
   answer.cohort = to_string(pick.cohort);
-  answer.rule = routing::to_string(pick.rule);
   answer.key_source = routing::to_string(pick.key_source);
   answer.weight = pick.weight;
   answer.forced = pick.forced;
-  answer.counts = pick.counts_for_analysis;
   if (pick.key_source != routing::KeySource::kNone) {
     answer.key_name = name_of_key(rollout, input);
     answer.key_is_fresh = pick.issue_cookie || pick.key_source == routing::KeySource::kPerRequest;
     if (!answer.key_is_fresh) answer.bucket = pick.bucket;
   }
   answer.why = why_of(rollout, pick, answer);
+  if (routing::is_excluded(rollout.exclude, input.fields, path)) {
+    routing::exclude(pick);
+    answer.why += "; analysis.exclude leaves it out of the evidence";
+  }
+  answer.rule = routing::to_string(pick.rule);
+  answer.counts = pick.counts_for_analysis;
 }
 
 }  // namespace
@@ -183,7 +190,7 @@ Result<Explanation> explain_request(const ExplainRequest& question,
   if (route->rollout != nullptr) {
     Random random(entropy_seed());
     const routing::PickInput input{head.fields, target.query, client, answer.peer_trusted, random};
-    explain_pick(answer, *route->rollout, input);
+    explain_pick(answer, *route->rollout, input, target.path);
     if (answer.cohort == to_string(Cohort::kCanary)) upstream = route->rollout->canary;
   }
   answer.upstream = snapshot.upstreams[upstream.index()].name;

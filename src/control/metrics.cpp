@@ -134,6 +134,14 @@ telemetry::RolloutMetrics rollout_metrics(const Controller::State& state, const 
     one.tolerated = report.tolerated_rate;
     metrics.analysis.push_back(std::move(one));
   }
+  const Feedback::Totals votes = state.feedback.totals(name);
+  metrics.votes_stable = votes.stable;
+  metrics.votes_canary = votes.canary;
+  for (const VoteOutcome outcome :
+       {VoteOutcome::kDuplicate, VoteOutcome::kNoEvidence, VoteOutcome::kRateLimited}) {
+    metrics.votes_ignored.push_back(
+        {std::string(to_string(outcome)), votes.outcomes[static_cast<std::size_t>(outcome)]});
+  }
   metrics.samples_stable = state.parts.collector->evidence_requests(name, Cohort::kStable);
   metrics.samples_canary = state.parts.collector->evidence_requests(name, Cohort::kCanary);
   return metrics;

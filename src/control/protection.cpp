@@ -41,6 +41,7 @@ bool Controller::State::is_up(std::string_view upstream) const noexcept {
 void Controller::look() {
   state_->discovery.look(state_->config);
   state_->taps.drain(state_->parts.clock->now());
+  state_->receive_votes();
   // A transition may complete at once and publish; the list stays.
   for (const auto& runner : State::Runners(state_->runners)) runner->look();
 }

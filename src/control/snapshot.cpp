@@ -89,6 +89,9 @@ routing::RolloutSpec make_rollout(const config::Rollout& rollout, const InForce&
     spec.force.trusted_only = rollout.cohort.force->trusted_only;
   }
   spec.follow = rollout.cohort.follow;
+  for (const analysis::Exclusion& rule : rollout.analysis.exclude) {
+    spec.exclude.push_back({rule.path_prefix, rule.header, rule.matches});
+  }
   spec.generation = in_force.run;
   spec.epoch = in_force.epoch;
   spec.gate = in_force.gate;
@@ -237,6 +240,7 @@ std::shared_ptr<const proxy::ListenerSpec> make_listener(const config::Listener&
   spec->address = listener.address;
   spec->trusted_proxies = listener.trusted_proxies;
   spec->expose_cohort = listener.expose_cohort;
+  spec->feedback = listener.feedback;
   spec->connections_max = listener.limits.connections;
   CANARYD_ASSERT(listener.limits.header_bytes <= net::BufferPools::kLargeBytes);
   spec->head.head_bytes = static_cast<std::uint32_t>(listener.limits.header_bytes);

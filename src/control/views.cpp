@@ -78,6 +78,13 @@ void show_latency(MetricView& view,
   view.canary = recent_quantile(traffic->canary, quantile);
 }
 
+// Shown as mean scores, as people vote.
+void show_feedback(MetricView& view) {
+  for (std::optional<double>* rate : {&view.stable, &view.canary, &view.tolerated}) {
+    if (*rate) *rate = analysis::mean_score(**rate);
+  }
+}
+
 MetricView metric_view(const analysis::MetricReport& report,
                        const std::optional<telemetry::RolloutTraffic>& traffic) {
   MetricView view;
@@ -90,6 +97,7 @@ MetricView metric_view(const analysis::MetricReport& report,
   view.accept_evidence = report.accept_evidence;
   view.needs_about = report.needs_time;
   if (report.quantile) show_latency(view, *report.quantile, report, traffic);
+  if (report.feedback) show_feedback(view);
   return view;
 }
 
@@ -121,7 +129,7 @@ std::string needs_text(const Runner& runner, std::uint64_t requests, WallTime no
   if (verdict.decision != analysis::Decision::kAccept &&
       verdict.deciding < verdict.metrics.size()) {
     const analysis::MetricReport& metric = verdict.metrics[verdict.deciding];
-    what = analysis::title(metric) + (metric.quantile ? " is accepted" : " are accepted");
+    what = analysis::title(metric) + (metric.name == "errors" ? " are accepted" : " is accepted");
     if (!metric.needs_time) return "when " + what;
     wait = std::max(wait, *metric.needs_time);
   } else if (needs.requests > 0) {

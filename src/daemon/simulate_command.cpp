@@ -305,6 +305,9 @@ Result<simulate::Scenario> make_scenario(const config::Rollout& rollout,
   scenario.settings = rollout.analysis;
   // The routes' own accounts are silent here. Two keep as much of the capital as many do.
   if (scenario.settings.routes.size() > 2) scenario.settings.routes.resize(2);
+  // Nobody votes here, so nothing may wait for it.
+  auto& feedback = scenario.settings.tolerance.feedback;
+  if (feedback) feedback->required = false;
   scenario.protection = {.consecutive_failures = rollout.circuit.consecutive_failures,
                          .open_for = rollout.circuit.open_for,
                          .probes_failed = rollout.circuit.probes_failed,

@@ -32,6 +32,7 @@ Result<std::unique_ptr<WorkerPlane>> WorkerPlane::start(boost::asio::io_context&
     if (access != nullptr) options.access = access->sink(i);
     options.clock = &clock;
     options.failures = collector.open_queue();
+    options.votes = collector.open_vote_queue();
     options.tap = worker.tap = std::make_shared<telemetry::TapSink>(i, clock);
     worker.thread->start();
     worker.thread->post([slot = &worker, options] {

@@ -16,6 +16,7 @@ constexpr std::array<Row, static_cast<std::size_t>(ProxyError::kCount)> kRows{{
     {"body_too_large", 413},
     {"target_too_long", 414},
     {"expectation_failed", 417},
+    {"rate_limited", 429},
     {"headers_too_large", 431},
     {"internal", 500},
     {"not_implemented", 501},

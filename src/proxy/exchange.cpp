@@ -92,8 +92,13 @@ net::Task<Next> Exchange::run() {
     if (error == ProxyError::kNone) co_return Next::kNothing;
     if (error == ProxyError::kClientGone) co_return Next::kClose;
   }
-  const bool ends = error == ProxyError::kNone && http::ends_here(request_);
+  bool ends = error == ProxyError::kNone && http::ends_here(request_);
   if (error == ProxyError::kNone && !ends) error = decide();
+  if (vote_) {
+    const ProxyError voted = co_await take_vote();
+    error = voted;
+    ends = true;
+  }
   bool trying = error == ProxyError::kNone && !ends;
   if (trying) first_try();
   while (trying) {
@@ -123,7 +128,8 @@ void Exchange::clear_request() noexcept {
   route_ = nullptr;
   counters_ = nullptr;
   client_told_ = covered_ = set_aside_ = fell_back_ = false;
-  charged_ = probe_ = slow_counted_ = trace_begun_ = false;
+  charged_ = probe_ = slow_counted_ = trace_begun_ = vote_ = false;
+  body_taken_ = 0;
   slow_after_ = Duration::zero();
   retries_made_ = 0;
   clear_try();
@@ -233,6 +239,10 @@ ProxyError Exchange::decide() {
   target_good_ = true;
   table_ = state_.table;
   if (!table_) return ProxyError::kNoRoute;
+  if (connection_->spec().feedback && is_vote()) [[unlikely]] {
+    vote_ = true;
+    return ProxyError::kNone;
+  }
   const Snapshot& snapshot = *table_->snapshot.shared;
   route_ = snapshot.table->match(request_, target_);
   if (route_ == nullptr) return ProxyError::kNoRoute;
@@ -248,6 +258,11 @@ ProxyError Exchange::decide() {
                                    connection_->peer_trusted(),
                                    state_.runtime.random()};
     pick_ = routing::pick_cohort(*route_->rollout, input);
+    const auto& exclusions = route_->rollout->exclude;
+    if (!exclusions.empty() && routing::is_excluded(exclusions, request_.fields, target_.path))
+        [[unlikely]] {
+      routing::exclude(pick_);
+    }
     if (pick_.cohort == Cohort::kCanary || pick_.may_probe) guard();
   }
   use_upstream(pick_.upstream);
@@ -305,7 +320,7 @@ bool Exchange::wants_keep_alive() const noexcept {
 // An error, or the end of an OPTIONS request: the whole answer is ours.
 net::Task<Next> Exchange::answer(ProxyError error) {
   record(error);
-  const bool body_unread = !request_.framing.empty() && !upload_.complete();
+  const bool body_unread = !request_.framing.empty() && !upload_.complete() && body_taken_ == 0;
   leave_upstream();
   if (error == ProxyError::kClientGone) co_return Next::kClose;
   const bool understood = request_.size > 0 && !ends_connection(error);
@@ -314,6 +329,7 @@ net::Task<Next> Exchange::answer(ProxyError error) {
   http::HeadBuffer out(state_.head_scratch());
   LocalReply reply;
   reply.error = error;
+  reply.accepted = vote_ && error == ProxyError::kNone;
   reply.head_only = request_.method == http::Method::kHead;
   reply.keep_alive = keep;
   if (route_ != nullptr) reply.request_id = http::request_id(request_, fresh_request_id_.text());
@@ -331,7 +347,7 @@ net::Task<Next> Exchange::answer(ProxyError error) {
   client_keep_alive_ = keep;
   if (!keep) co_return Next::kLinger;
   if (!upload_.started()) {
-    begin_ += request_.size;
+    begin_ += request_.size + body_taken_;
     co_return begin_ < end_ ? Next::kPipelined : Next::kIdle;
   }
   co_return after_response();
@@ -383,6 +399,7 @@ void Exchange::record(ProxyError error) {
 }
 
 std::uint16_t Exchange::told(ProxyError error) const noexcept {
+  if (vote_ && error == ProxyError::kNone) return 202;
   return client_told_ && status_ != 0 ? status_ : status_of(error);
 }
 

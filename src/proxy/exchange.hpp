@@ -108,6 +108,13 @@ class Exchange {
   [[nodiscard]] ExchangeRecord entry(ProxyError error) const noexcept;
   void leave_upstream() noexcept;
   void clear_request() noexcept;
+  // exchange_feedback.cpp
+  [[nodiscard]] bool is_vote() const noexcept;
+  [[nodiscard]] net::Task<ProxyError> take_vote();
+  [[nodiscard]] ProxyError check_vote_head() const noexcept;
+  [[nodiscard]] ProxyError make_room_behind_head(std::size_t bytes);
+  [[nodiscard]] ProxyError cast_vote(std::string_view body);
+  [[nodiscard]] const routing::RouteMatch* route_of_page(std::string_view page);
   // exchange_mirror.cpp
   void choose_copy();
   void begin_copy(http::RequestForwarding forwarding);
@@ -184,10 +191,12 @@ class Exchange {
   bool set_aside_ = false;            // It has: by the status in status_.
   bool fell_back_ = false;
   CanaryFailure canary_failure_;
-  bool charged_ = false;       // The gate knows of its failure.
-  bool probe_ = false;         // Of a canary that is suspended.
-  bool slow_counted_ = false;  // The circuit has counted its silence; how it ends is no news.
-  Duration slow_after_{};      // Silence that the circuit counts; 0: none, or counted already.
+  bool vote_ = false;           // Feedback of a user: it goes nowhere, and the answer is ours.
+  std::size_t body_taken_ = 0;  // Of a vote, received behind the head and used up.
+  bool charged_ = false;        // The gate knows of its failure.
+  bool probe_ = false;          // Of a canary that is suspended.
+  bool slow_counted_ = false;   // The circuit has counted its silence; how it ends is no news.
+  Duration slow_after_{};       // Silence that the circuit counts; 0: none, or counted already.
 
   std::unique_ptr<RequestCopy> copy_;  // For the route's mirror; null: none, or it has gone.
 

@@ -66,7 +66,7 @@ bool Exchange::falls_back(ProxyError error) const noexcept {
 void Exchange::fall_back(ProxyError error) {
   const routing::Rollout& rollout = *route_->rollout;
   // Not with the record: stable may take its time.
-  if (is_charged(*failure_policy(), error, status_)) charge_circuit();
+  if (!pick_.spares_gate() && is_charged(*failure_policy(), error, status_)) charge_circuit();
   canary_failure_ = {error, status_, lease_ ? &lease_.endpoint()->state() : nullptr};
   fell_back_ = true;
   slow_after_ = Duration::zero();

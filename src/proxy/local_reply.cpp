@@ -9,6 +9,8 @@ std::string_view reason_of(std::uint16_t status) noexcept {
   switch (status) {
     case 200:
       return "OK";
+    case 202:
+      return "Accepted";
     case 400:
       return "Bad Request";
     case 404:
@@ -21,6 +23,8 @@ std::string_view reason_of(std::uint16_t status) noexcept {
       return "URI Too Long";
     case 417:
       return "Expectation Failed";
+    case 429:
+      return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
     case 501:
@@ -57,6 +61,8 @@ std::string_view sentence_of(ProxyError error) noexcept {
       return "the request target is longer than this listener allows";
     case ProxyError::kExpectationFailed:
       return "the only supported expectation is 100-continue";
+    case ProxyError::kRateLimited:
+      return "too many votes, from here or in all";
     case ProxyError::kHeadersTooLarge:
       return "the header fields are larger than this listener allows";
     case ProxyError::kInternal:
@@ -84,7 +90,7 @@ std::string_view sentence_of(ProxyError error) noexcept {
 }  // namespace
 
 void write_local_reply(http::HeadBuffer& out, const LocalReply& reply) noexcept {
-  const std::uint16_t status = status_of(reply.error);
+  const std::uint16_t status = reply.accepted ? 202 : status_of(reply.error);
   const std::string_view word = to_string(reply.error);
   const std::string_view sentence = sentence_of(reply.error);
   out.append("HTTP/1.1 ");
@@ -102,6 +108,7 @@ void write_local_reply(http::HeadBuffer& out, const LocalReply& reply) noexcept 
   if (reply.error != ProxyError::kNone) out.append_field("X-Canaryd-Error", word);
   if (!reply.request_id.empty()) out.append_field("X-Request-Id", reply.request_id);
   if (status == 503) out.append_field("Retry-After", "1");
+  if (status == 429) out.append_field("Retry-After", "10");
   out.append_field("Connection", reply.keep_alive ? "keep-alive" : "close");
   out.append("\r\n");
   if (body == 0 || reply.head_only) return;

@@ -18,6 +18,7 @@ struct LocalReply {
   bool keep_alive = false;
   std::string_view request_id;  // Empty: there was no request to have one.
   std::string_view date;
+  bool accepted = false;  // An empty 202 in place of the 200.
 };
 
 // The whole message. At most 512 bytes and the request id.

@@ -58,7 +58,7 @@ void Exchange::charge_circuit() noexcept {
 // The end of a request to the canary. What fell back was charged when it did, and no user saw it;
 // if stable failed as well, it was not the canary alone. Who forced the canary wanted to see it.
 void Exchange::protect(const ExchangeRecord& entry) noexcept {
-  if (charged_ || fell_back_ || pick_.forced || is_blameless(entry.error)) return;
+  if (charged_ || fell_back_ || pick_.spares_gate() || is_blameless(entry.error)) return;
   const routing::Rollout& rollout = *route_->rollout;
   if (!is_charged(*entry.policy, entry.error, entry.upstream_status)) {
     if (probe_) {
@@ -81,7 +81,7 @@ void Exchange::charge() noexcept {
 // A status that is a failure goes to the client: charged before it does, because whoever reads it
 // may ask again at once, and over another worker.
 void Exchange::charge_status() noexcept {
-  if (fell_back_ || pick_.forced || !failure_policy()->is_failure(status_)) return;
+  if (fell_back_ || pick_.spares_gate() || !failure_policy()->is_failure(status_)) return;
   charge();
 }
 
@@ -90,7 +90,7 @@ void Exchange::charge_status() noexcept {
 void Exchange::note_silence(FlowState up) noexcept {
   if (slow_after_ == Duration::zero() || !upstream_must_speak(up)) return;
   if (std::max(upload_moved_at_, download_moved_at_) + slow_after_ > now()) return;
-  if (!pick_.forced) charge_circuit();
+  if (!pick_.spares_gate()) charge_circuit();
   slow_counted_ = true;
   slow_after_ = Duration::zero();
 }

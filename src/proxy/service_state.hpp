@@ -9,6 +9,7 @@
 #include "canaryd/stats/dedupe.hpp"
 #include "proxy/local_reply.hpp"
 #include "proxy/mirror.hpp"
+#include "proxy/vote_limiter.hpp"
 #include "proxy/worker_table.hpp"
 
 #include <boost/smart_ptr/local_shared_ptr.hpp>
@@ -73,6 +74,7 @@ struct ServiceState {
   Connection* connections = nullptr;  // All of them, linked.
   Tunnel* tunnels = nullptr;          // The same.
   stats::DedupeTable dedupe;
+  VoteLimiter vote_limiter;
   DateText date_text;
   std::string_view date_value;  // Of date_text, until date_until.
   Monotonic date_until = Monotonic::min();

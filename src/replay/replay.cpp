@@ -21,6 +21,8 @@ constexpr std::int64_t kTableSlackMs = 1000;
 Replay::Replay(const rollout::Plan& plan, const analysis::Settings& settings)
     : plan_(plan), settings_(settings) {
   settings_.routes.clear();
+  // No recording has votes: nothing may wait for them.
+  if (settings_.tolerance.feedback) settings_.tolerance.feedback->required = false;
 }
 
 Result<void> Replay::add(const RecordedRequest& request) {

@@ -73,8 +73,18 @@ std::string_view to_string(PickRule rule) noexcept {
       return "safety";
     case PickRule::kIdle:
       return "idle";
+    case PickRule::kExcluded:
+      return "excluded";
   }
   return "weight";
+}
+
+void exclude(Pick& pick) noexcept {
+  pick.counts_for_analysis = false;
+  pick.may_probe = false;
+  const bool by_rule = pick.rule == PickRule::kWeight || pick.rule == PickRule::kNoKey ||
+                       pick.rule == PickRule::kFollow;
+  if (by_rule) pick.rule = PickRule::kExcluded;
 }
 
 Pick pick_cohort(const Rollout& rollout, const PickInput& input) noexcept {

@@ -40,6 +40,9 @@ std::vector<std::string> fields_read_by(const TableSpec& spec) {
       if (source.kind == KeySource::kHeader) names.push_back(source.name);
     }
     if (!rollout.force.header.empty()) names.push_back(rollout.force.header);
+    for (const Exclusion& rule : rollout.exclude) {
+      if (!rule.header.empty()) names.push_back(rule.header);
+    }
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());

@@ -40,6 +40,14 @@ Result<void> check_rollout(const RolloutSpec& rollout, std::size_t upstreams) {
   if (!rollout.force.header.empty() && !http::is_token(rollout.force.header)) {
     return bad("its force header is not a header name");
   }
+  if (rollout.exclude.size() > kExclusionsMax) return bad("has too many exclusions");
+  for (const Exclusion& rule : rollout.exclude) {
+    if (rule.path_prefix.empty() == rule.header.empty()) {
+      return bad("an exclusion is by path or by header");
+    }
+    if (rule.matches.size() > kPatternBytesMax)
+      return bad("the pattern of an exclusion is too long");
+  }
   if (!rollout.force.cookie.empty() && !http::is_cookie_name(rollout.force.cookie)) {
     return bad("its force cookie is not a cookie name");
   }

@@ -56,7 +56,7 @@ Comparison ComparisonBuilder::take(std::int64_t now_second) {
 // ---- Blocks
 
 BlockBuilder::BlockBuilder(std::int64_t now_second, std::uint64_t epoch, std::uint32_t step)
-    : epoch_(epoch), step_(step), all_(now_second) {}
+    : epoch_(epoch), step_(step), all_(now_second), votes_second_(now_second) {}
 
 void BlockBuilder::set_latency_rules(const LatencyRules& rules) noexcept {
   rules_ = rules;
@@ -90,6 +90,11 @@ void BlockBuilder::add_route_duplicates(std::size_t route,
   if (route < routes_.size()) routes_[route].add_duplicates(cohort, count);
 }
 
+void BlockBuilder::add_vote(Cohort cohort, unsigned score) noexcept {
+  if (!is_version(cohort)) return;
+  (cohort == Cohort::kCanary ? votes_.canary : votes_.stable).add(score);
+}
+
 std::optional<Block> BlockBuilder::tick(std::int64_t now_second) {
   settle(now_second);
   if (now_second <= all_.start_second() || !is_complete(all_, now_second)) return std::nullopt;
@@ -106,6 +111,9 @@ std::optional<Block> BlockBuilder::change(std::int64_t now_second,
   // They belong to requests of the old table, which are no longer evidence.
   all_.forget_duplicates();
   for (ComparisonBuilder& route : routes_) route.forget_duplicates();
+  // Who votes from here on does so under another weight.
+  votes_ = {};
+  votes_second_ = now_second;
   if (!closed.comparable()) return std::nullopt;
   return closed;
 }
@@ -136,7 +144,21 @@ Block BlockBuilder::take(std::int64_t now_second, bool with_open_routes) {
     if (!counts.comparable()) continue;
     closed.routes.push_back({static_cast<std::uint32_t>(i), counts});
   }
+  take_votes(closed, now_second);
   return closed;
+}
+
+// Only with a block that is evidence: others are not kept.
+void BlockBuilder::take_votes(Block& closed, std::int64_t now_second) noexcept {
+  const std::int64_t open = std::max<std::int64_t>(0, now_second - votes_second_);
+  if (closed.comparable() && votes_.comparable()) {
+    closed.feedback = votes_;
+    closed.feedback.seconds = static_cast<std::uint32_t>(std::min<std::int64_t>(open, UINT32_MAX));
+  } else if (open < kMaxVotesOpenSeconds) {
+    return;
+  }
+  votes_ = {};
+  votes_second_ = now_second;
 }
 
 }  // namespace canaryd::stats

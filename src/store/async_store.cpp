@@ -12,7 +12,8 @@ namespace canaryd::store {
 namespace {
 
 std::size_t rows_of(const Batch& batch) {
-  return batch.entries.size() + batch.evidence.size() + batch.exposure.size();
+  return batch.entries.size() + batch.evidence.size() + batch.exposure.size() +
+         batch.comments.size();
 }
 
 }  // namespace
@@ -191,6 +192,13 @@ void AsyncStore::exposure_used(std::string rollout, std::uint64_t run, Done<std:
   Impl* impl = impl_.get();
   impl->enqueue<std::uint64_t>(std::move(done), [impl, rollout = std::move(rollout), run] {
     return impl->store().exposure_used(rollout, run);
+  });
+}
+
+void AsyncStore::comments(std::string rollout, std::size_t limit, Done<std::vector<Comment>> done) {
+  Impl* impl = impl_.get();
+  impl->enqueue<std::vector<Comment>>(std::move(done), [impl, rollout = std::move(rollout), limit] {
+    return impl->store().comments(rollout, limit);
   });
 }
 

@@ -76,6 +76,13 @@ Result<void> check_limits(const Batch& batch) {
       }
     }
   }
+  for (const Comment& comment : batch.comments) {
+    for (const std::string* text : {&comment.rollout, &comment.actor, &comment.text}) {
+      if (text->size() > kMaxTextBytes) {
+        return fail(ErrorCode::kLimit, "a comment on " + comment.rollout + " is too long");
+      }
+    }
+  }
   for (const EvidenceRow& row : batch.evidence) {
     if (row.values.size() > kMaxValues || row.rollout.size() > kMaxTextBytes) {
       return fail(ErrorCode::kLimit, "an evidence row of " + row.rollout + " is too long");

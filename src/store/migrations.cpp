@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint64_t kApplicationId = 0x636e7279;
 
 // Entry i brings version i to version i + 1. Never change one that was released: add one.
-constexpr std::array<const char*, 1> kMigrations{R"sql(
+constexpr std::array<const char*, 2> kMigrations{R"sql(
   CREATE TABLE journal (
     id INTEGER PRIMARY KEY,
     rollout TEXT NOT NULL,
@@ -54,6 +54,18 @@ constexpr std::array<const char*, 1> kMigrations{R"sql(
     run INTEGER NOT NULL,
     used INTEGER NOT NULL,
     PRIMARY KEY (rollout, run)
+  ) STRICT, WITHOUT ROWID;
+)sql",
+                                                 R"sql(
+  CREATE TABLE comments (
+    rollout TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    cohort TEXT NOT NULL,
+    score INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (rollout, at_ms, place)
   ) STRICT, WITHOUT ROWID;
 )sql"};
 

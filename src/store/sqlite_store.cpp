@@ -1,6 +1,7 @@
 #include "canaryd/store/sqlite_store.hpp"
 
 #include "store/chain.hpp"
+#include "store/comment_rows.hpp"
 #include "store/database.hpp"
 #include "store/journal_rows.hpp"
 #include "store/migrations.hpp"
@@ -32,6 +33,10 @@ class SqliteStore final : public Store {
   [[nodiscard]] Result<std::vector<EvidenceRow>> evidence(const EvidenceQuery& query) override;
   [[nodiscard]] Result<std::uint64_t> exposure_used(const std::string& rollout,
                                                     std::uint64_t run) override;
+  [[nodiscard]] Result<std::vector<Comment>> comments(const std::string& rollout,
+                                                      std::size_t limit) override {
+    return read_comments(*database_, rollout, limit);
+  }
   [[nodiscard]] Result<Verification> verify() override;
   [[nodiscard]] Result<void> drop_evidence(const std::string& rollout,
                                            std::uint64_t before_run) override;
@@ -141,6 +146,7 @@ Result<void> SqliteStore::write(const Batch& batch) {
   CANARYD_TRY(append(batch.entries));
   CANARYD_TRY(add_evidence(batch.evidence));
   CANARYD_TRY(raise_exposure(batch.exposure));
+  CANARYD_TRY(add_comments(*database_, batch.comments));
   return transaction.commit();
 }
 

@@ -60,6 +60,7 @@ struct Collector::State {
   std::vector<LiveSet> sets;
   std::vector<std::shared_ptr<stats::FailureQueue>> queues;
   std::uint64_t dropped_by_left_queues = 0;
+  std::vector<std::shared_ptr<stats::VoteQueue>> vote_queues;
   stats::DedupeTable dedupe;
   std::vector<ClosedBlock> blocks;
   std::uint32_t next_id = 0;
@@ -231,6 +232,40 @@ std::shared_ptr<stats::CounterSet> Collector::open_set() {
 std::shared_ptr<stats::FailureQueue> Collector::open_queue() {
   return state_->queues.emplace_back(
       std::make_shared<stats::FailureQueue>(stats::kFailureQueueCapacity));
+}
+
+std::shared_ptr<stats::VoteQueue> Collector::open_vote_queue() {
+  return state_->vote_queues.emplace_back(
+      std::make_shared<stats::VoteQueue>(stats::kVoteQueueCapacity));
+}
+
+std::vector<ReceivedVote> Collector::take_votes() {
+  std::vector<ReceivedVote> votes;
+  for (auto& queue : state_->vote_queues) {
+    const bool left = is_left(queue);
+    for (std::size_t n = 0; n < queue->capacity(); ++n) {
+      const auto vote = queue->pop();
+      if (!vote) break;
+      const auto entry = state_->layouts.find(vote->epoch);
+      if (entry == state_->layouts.end()) continue;
+      const std::vector<RolloutLabel>& labels = entry->second->table.rollouts;
+      if (vote->rollout.index() >= labels.size()) continue;
+      const RolloutLabel& label = labels[vote->rollout.index()];
+      votes.push_back({label.name, label.run, label.epoch, *vote});
+    }
+    if (left) queue = nullptr;
+  }
+  std::erase(state_->vote_queues, nullptr);
+  return votes;
+}
+
+bool Collector::add_vote(std::string_view rollout,
+                         std::uint64_t run,
+                         std::uint64_t epoch,
+                         Cohort cohort,
+                         unsigned score) {
+  const auto found = state_->rollouts.find(rollout);
+  return found != state_->rollouts.end() && found->second->add_vote(run, epoch, cohort, score);
 }
 
 void Collector::tick(std::int64_t now_second) {

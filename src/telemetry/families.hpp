@@ -54,4 +54,7 @@ class Families {
   std::deque<prometheus::MetricFamily> families_;  // Stays in place while writers refer to it.
 };
 
+// feedback_metrics.cpp
+void write_feedback(const MetricsSnapshot& from, Families& to);
+
 }  // namespace canaryd::telemetry

@@ -359,6 +359,7 @@ class SnapshotCollectable final : public prometheus::Collectable {
     write_rollout_weights(snapshot_, families);
     write_protection(snapshot_, families);
     write_analysis(snapshot_, families);
+    write_feedback(snapshot_, families);
     write_process(snapshot_, families);
     return std::move(families).take();
   }

@@ -112,6 +112,15 @@ void RolloutMeter::add_duplicate(const RolloutLabel& recorded,
   }
 }
 
+bool RolloutMeter::add_vote(std::uint64_t run,
+                            std::uint64_t epoch,
+                            Cohort cohort,
+                            unsigned score) noexcept {
+  if (!is_version(cohort) || run != label_.run || epoch != label_.epoch) return false;
+  builder_.add_vote(cohort, score);
+  return true;
+}
+
 void RolloutMeter::set_active(Cohort cohort, std::int64_t active) {
   if (is_version(cohort)) meter(cohort).run.active = active;
 }

@@ -35,6 +35,11 @@ class RolloutMeter {
   void add_duplicate(const RolloutLabel& recorded,
                      std::optional<std::uint32_t> route,
                      Cohort cohort);
+  // False: it was given in another run or under another weight than those in force.
+  [[nodiscard]] bool add_vote(std::uint64_t run,
+                              std::uint64_t epoch,
+                              Cohort cohort,
+                              unsigned score) noexcept;
   void set_active(Cohort cohort, std::int64_t active);
 
   [[nodiscard]] std::optional<stats::Block> tick(std::int64_t now_second);

@@ -22,6 +22,7 @@ ProxyWorld::ProxyWorld(std::uint64_t seed,
       listener_counters(std::make_shared<proxy::ListenerCounters>()),
       listener_gauge(std::make_shared<proxy::ListenerGauge>()),
       failure_queue(std::make_shared<stats::FailureQueue>(64)),
+      vote_queue(std::make_shared<stats::VoteQueue>(stats::kVoteQueueCapacity)),
       access(std::move(access_in)) {
   listener.name = "public";
   listener.address = kFront;
@@ -34,6 +35,7 @@ ProxyWorld::ProxyWorld(std::uint64_t seed,
   proxy::ServiceOptions options;
   options.clock = &clock;
   options.failures = failure_queue;
+  options.votes = vote_queue;
   options.access = access;
   options.tap = tap = std::make_shared<telemetry::TapSink>(0, clock);
   service = std::make_unique<proxy::Service>(worker, std::move(options));

@@ -79,6 +79,7 @@ class ProxyWorld {
   std::shared_ptr<proxy::ListenerCounters> listener_counters;
   std::shared_ptr<proxy::ListenerGauge> listener_gauge;
   std::shared_ptr<stats::FailureQueue> failure_queue;
+  std::shared_ptr<stats::VoteQueue> vote_queue;
   // Null unless given at the start; then access_policy goes out with the table.
   std::shared_ptr<telemetry::AccessSink> access;
   std::shared_ptr<const telemetry::AccessPolicy> access_policy;

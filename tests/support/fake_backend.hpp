@@ -67,6 +67,10 @@ class FakeBackend final : public control::Backend {
   std::vector<std::function<void()>> owed;
   std::vector<control::HistoryRow> rows;
   control::HistoryQuery last_query;
+  std::vector<control::FeedbackRequest> votes;
+  control::FeedbackStatus feedback_status = control::FeedbackStatus::kCounted;
+  std::vector<control::CommentView> comment_list;
+  std::size_t comments_asked = 0;
   control::Readiness state{true, {{"listeners", true, ""}, {"configuration", true, ""}}};
   std::vector<control::UpstreamView> upstream_list{
       {"shop-v1", {{"127.0.0.1:9001", true, false, 2}, {"127.0.0.1:9002", false, true, 0}}}};
@@ -107,6 +111,16 @@ class FakeBackend final : public control::Backend {
     last_query = query;
     if (!known.contains(query.rollout)) return done(fail(ErrorCode::kNotFound));
     done(rows);
+  }
+  control::FeedbackStatus feedback(control::FeedbackRequest request) override {
+    if (!known.contains(request.rollout)) return control::FeedbackStatus::kNotFound;
+    votes.push_back(std::move(request));
+    return feedback_status;
+  }
+  void comments(control::CommentQuery query, CommentsDone done) override {
+    comments_asked = query.limit;
+    if (!known.contains(query.rollout)) return done(fail(ErrorCode::kNotFound));
+    done(comment_list);
   }
   std::vector<control::ListenerView> listeners() const override {
     return {{"public", "0.0.0.0:8080", 7}};

@@ -111,6 +111,7 @@ class Disk {
       std::uint64_t& used = exposure_[{use.rollout, use.run}];
       used = std::max(used, use.used);
     }
+    comments_.insert(comments_.end(), batch.comments.begin(), batch.comments.end());
     return {};
   }
   std::vector<store::JournalRow> latest() const {
@@ -125,6 +126,14 @@ class Disk {
     const std::lock_guard lock(mutex_);
     const auto found = exposure_.find({rollout, run});
     return found == exposure_.end() ? 0 : found->second;
+  }
+  std::vector<store::Comment> comments(const std::string& rollout) const {
+    const std::lock_guard lock(mutex_);
+    std::vector<store::Comment> found;
+    for (const store::Comment& comment : comments_) {
+      if (comment.rollout == rollout) found.push_back(comment);
+    }
+    return found;
   }
   void drop(const std::string& rollout, std::uint64_t before_run) {
     const std::lock_guard lock(mutex_);
@@ -160,6 +169,7 @@ class Disk {
   std::map<std::pair<std::string, std::uint64_t>, std::map<std::uint64_t, store::EvidenceRow>>
       evidence_;
   std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> exposure_;
+  std::vector<store::Comment> comments_;
 };
 
 class MemoryStore final : public store::Store {
@@ -186,6 +196,10 @@ class MemoryStore final : public store::Store {
   }
   Result<std::uint64_t> exposure_used(const std::string& rollout, std::uint64_t run) override {
     return disk_.exposure_used(rollout, run);
+  }
+  Result<std::vector<store::Comment>> comments(const std::string& rollout,
+                                               std::size_t /*limit*/) override {
+    return disk_.comments(rollout);
   }
   Result<store::Verification> verify() override { return store::Verification{}; }
   Result<void> drop_evidence(const std::string& rollout, std::uint64_t before_run) override {

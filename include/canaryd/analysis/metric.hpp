@@ -1,5 +1,6 @@
 // A metric: something of which a response is good or bad, judged by comparing the cohorts: errors,
-// and latency quantiles (bad: slower than a threshold, see stats/latency.hpp). Pure; plain values.
+// latency quantiles (bad: slower than a threshold, see stats/latency.hpp), and feedback (votes, bad
+// by quarters, see stats/feedback.hpp). Pure; plain values.
 #pragma once
 
 #include "canaryd/analysis/settings.hpp"
@@ -31,28 +32,36 @@ struct MetricCounts {
 };
 
 struct Metric {
-  std::string_view name;  // Static text: "errors", "latency_p50", "latency_p99.9".
+  std::string_view name;  // Static text: "errors", "latency_p50", "latency_p99.9",
+                          // "feedback".
   // Share of the capital that bets on this metric. The weights sum to at most 1; what no metric
   // holds stays as it is.
   double weight = 0;
   Tolerance tolerance;
   // A step is accepted only when every required metric accepts; the others can only roll back.
   bool required = true;
-  // Of the responses' latency; none: the metric is errors.
+  // Of the responses' latency; none: the metric is errors, or feedback.
   std::optional<stats::LatencyQuantile> quantile;
+  bool feedback = false;
   friend bool operator==(const Metric&, const Metric&) = default;
 };
 
-// Half of the capital is for errors; the latency quantiles share the other half equally.
+// Half of the capital is for errors; the latency quantiles share the other half equally. Feedback,
+// where it is judged, takes its part from errors.
 inline constexpr double kErrorsWeight = 0.5;
 inline constexpr double kLatencyWeight = 0.5;
+inline constexpr double kFeedbackWeight = 0.1;
 
-// Errors first, then the quantiles in their order.
+// Errors first, then the quantiles in their order, then feedback.
 [[nodiscard]] std::vector<Metric> make_metrics(const Settings& settings);
 
 // How the block builder cuts blocks for these settings (BlockBuilder::set_latency_rules), in the
 // step whose acceptance leads to `next_weight`, above 0.
 [[nodiscard]] stats::LatencyRules latency_rules(const Settings& settings, BasisPoints next_weight);
+
+// For how long the metric's counts came together.
+[[nodiscard]] std::uint32_t seconds_of(const Metric& metric,
+                                       const stats::Comparison& comparison) noexcept;
 
 // A quantile that is not judged in the block (not known yet, or warming up) is silent.
 [[nodiscard]] MetricCounts take(const Metric& metric, const stats::Comparison& comparison) noexcept;

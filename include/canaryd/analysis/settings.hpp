@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,10 +61,31 @@ struct LatencyTolerance {
   friend bool operator==(const LatencyTolerance&, const LatencyTolerance&) = default;
 };
 
+// By how much the users' votes of the canary may be worse: a vote of 1 to 5 is bad by (5 - score) /
+// 4, and compared is the mean.
+struct FeedbackTolerance {
+  double relative = 0.10;
+  double absolute = 0.01;
+  bool required = false;  // A step waits for it; else it can only roll back.
+  [[nodiscard]] Tolerance share() const noexcept { return {relative, absolute}; }
+  friend bool operator==(const FeedbackTolerance&, const FeedbackTolerance&) = default;
+};
+
 struct Tolerances {
   Tolerance errors;
   LatencyTolerance latency;
+  std::optional<FeedbackTolerance> feedback;  // Not set: feedback is not judged.
   friend bool operator==(const Tolerances&, const Tolerances&) = default;
+};
+
+// Requests that are traffic, but no evidence: either those whose path begins with `path_prefix`, or
+// those that have the header, and, if `matches` is set, a value of it that fits
+// (routing/exclusion.hpp).
+struct Exclusion {
+  std::string path_prefix;
+  std::string header;
+  std::string matches;
+  friend bool operator==(const Exclusion&, const Exclusion&) = default;
 };
 
 struct Settings {
@@ -87,6 +109,7 @@ struct Settings {
   // first.
   Duration warm_up = std::chrono::seconds(30);
   ErrorClasses errors;
+  std::vector<Exclusion> exclude;
   // Names of the routes that are judged on their own as well, so that one broken endpoint is found
   // and named; at most kMaxRoutes. With fewer than two the sum says it all, and it stays empty.
   std::vector<std::string> routes;

@@ -42,7 +42,8 @@ struct MetricReport {
   std::string_view name;
   MetricState state = MetricState::kOpen;
   bool required = true;
-  std::optional<stats::LatencyQuantile> quantile;  // None: errors.
+  std::optional<stats::LatencyQuantile> quantile;  // None: errors, or feedback.
+  bool feedback = false;  // Then "requests" are votes, and a rate is the mean of how bad they are.
   double stable_n = 0;
   double canary_n = 0;
   double stable_bad = 0;
@@ -92,12 +93,16 @@ struct Verdict {
   friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 
+// The mean of votes from 1 to 5 that are so bad, 0 to 1.
+[[nodiscard]] double mean_score(double rate) noexcept;
+
 // "4.1 %": two digits that matter, no trailing zeros; "100 %".
 [[nodiscard]] std::string format_rate(double rate);
 // "latency p99": a metric's name for people.
 [[nodiscard]] std::string title(const MetricReport& report);
 // "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %", or that there is nothing to compare yet;
-// "latency p99 canary 4.1 % over 97 ms vs stable 1 % over 88 ms, tolerated 1.2 %".
+// "latency p99 canary 4.1 % over 97 ms vs stable 1 % over 88 ms, tolerated 1.2 %"; "feedback canary
+// 2.1 of 5 vs stable 4.3 of 5, tolerated 4.2 of 5".
 [[nodiscard]] std::string describe_rates(const MetricReport& report);
 // Of what decides, the route named if one is to blame: "route pay: errors canary 52 % vs ...".
 [[nodiscard]] std::string describe_rates(const Verdict& verdict);

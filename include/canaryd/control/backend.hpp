@@ -16,6 +16,7 @@
 #include "canaryd/base/error.hpp"
 #include "canaryd/base/strong.hpp"
 #include "canaryd/control/events.hpp"
+#include "canaryd/stats/feedback.hpp"
 #include "canaryd/telemetry/tap.hpp"
 
 #include <array>
@@ -72,7 +73,7 @@ struct MetricView {
   std::string metric;  // "errors", "latency_p99".
   std::string verdict = "open";
   // Of errors: rates, 0..1. Of latency: seconds; `tolerated` is what a canary response may take
-  // before it is slow.
+  // before it is slow. Of feedback: mean scores, 1 to 5.
   std::optional<double> stable;
   std::optional<double> canary;
   std::optional<double> tolerated;
@@ -205,6 +206,45 @@ struct HistoryRow {
   std::string actor;
   std::string message;        // A sentence for people.
   std::string evidence_json;  // A JSON value, or empty.
+};
+
+// ---- Feedback
+// ------------------------------------------------------------------------------------------------------
+
+inline constexpr unsigned kScoreMin = stats::kScoreMin;
+inline constexpr unsigned kScoreMax = stats::kScoreMax;
+inline constexpr std::size_t kCommentBytesMax = stats::kCommentBytesMax;
+
+// A vote that somebody gives for a user.
+struct FeedbackRequest {
+  std::string rollout;
+  Cohort cohort = Cohort::kCanary;  // kStable or kCanary.
+  unsigned score = 0;               // 1 to 5.
+  std::string id;       // Whose; one vote for each. Empty: nobody that could be told again.
+  std::string comment;  // Untrusted text, at most kCommentBytesMax of valid UTF-8.
+  std::string actor;    // As in ActionRequest.
+};
+
+enum class FeedbackStatus : std::uint8_t {
+  kCounted,      // It is evidence.
+  kDuplicate,    // This id has voted already.
+  kNoEvidence,   // Heard, but the rollout has nothing to compare now.
+  kRateLimited,  // Too many votes of this rollout.
+  kNotFound,     // No such rollout.
+};
+
+struct CommentQuery {
+  std::string rollout;
+  std::size_t limit = 100;  // 1 to 1000, the newest.
+};
+
+struct CommentView {
+  WallTime time{};
+  std::string rollout;
+  std::string cohort;
+  unsigned score = 0;
+  std::string actor;
+  std::string text;  // Untrusted.
 };
 
 // ---- What else there is
@@ -350,6 +390,7 @@ class Backend {
 
   using ActionDone = std::function<void(ActionResult)>;
   using HistoryDone = std::function<void(Result<std::vector<HistoryRow>>)>;
+  using CommentsDone = std::function<void(Result<std::vector<CommentView>>)>;
   using ReloadDone = std::function<void(ReloadResult)>;
 
   [[nodiscard]] virtual std::vector<RolloutView> rollouts() const = 0;
@@ -358,6 +399,10 @@ class Backend {
 
   // Oldest first. kNotFound when there is no such rollout.
   virtual void history(HistoryQuery query, HistoryDone done) = 0;
+
+  [[nodiscard]] virtual FeedbackStatus feedback(FeedbackRequest request) = 0;
+  // What users said, oldest first. kNotFound when there is no such rollout.
+  virtual void comments(CommentQuery query, CommentsDone done) = 0;
 
   [[nodiscard]] virtual std::vector<ListenerView> listeners() const = 0;
   [[nodiscard]] virtual std::vector<UpstreamView> upstreams() const = 0;

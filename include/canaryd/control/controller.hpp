@@ -94,6 +94,8 @@ class Controller final : public Backend {
   [[nodiscard]] std::optional<RolloutView> rollout(std::string_view name) const override;
   void act(ActionRequest request, ActionDone done) override;
   void history(HistoryQuery query, HistoryDone done) override;
+  [[nodiscard]] FeedbackStatus feedback(FeedbackRequest request) override;
+  void comments(CommentQuery query, CommentsDone done) override;
   [[nodiscard]] std::vector<ListenerView> listeners() const override;
   [[nodiscard]] std::vector<UpstreamView> upstreams() const override;
   [[nodiscard]] std::vector<RouteView> routes() const override;

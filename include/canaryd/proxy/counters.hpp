@@ -21,6 +21,7 @@ enum class ProxyError : std::uint8_t {
   kBodyTooLarge,
   kTargetTooLong,
   kExpectationFailed,
+  kRateLimited,
   kHeadersTooLarge,
   kInternal,
   kNotImplemented,

@@ -17,6 +17,7 @@
 #include "canaryd/net/runtime.hpp"
 #include "canaryd/proxy/snapshot.hpp"
 #include "canaryd/stats/failure_queue.hpp"
+#include "canaryd/stats/feedback.hpp"
 #include "canaryd/telemetry/access_log.hpp"
 #include "canaryd/telemetry/tap.hpp"
 
@@ -33,6 +34,7 @@ struct ServiceState;
 struct ServiceOptions {
   const Clock* clock = nullptr;                   // For the Date field; outlives the service.
   std::shared_ptr<stats::FailureQueue> failures;  // This worker's; may be null in tests.
+  std::shared_ptr<stats::VoteQueue> votes;        // The same.
   std::shared_ptr<telemetry::AccessSink> access;  // This worker's; null: no access log.
   std::shared_ptr<telemetry::TapSink> tap;        // This worker's; null: no taps.
 };

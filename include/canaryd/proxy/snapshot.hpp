@@ -32,6 +32,7 @@ struct ListenerSpec {
   net::Address address;
   std::vector<Cidr> trusted_proxies;
   bool expose_cohort = false;
+  bool feedback = false;                  // Takes votes: POST /.canaryd/feedback.
   std::uint32_t connections_max = 10000;  // All workers together.
   http::HeadLimits head;                  // Head bytes at most BufferPools::kLargeBytes.
   std::optional<std::uint64_t> body_bytes_max;

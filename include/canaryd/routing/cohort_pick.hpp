@@ -40,8 +40,9 @@ enum class PickRule : std::uint8_t {
   kNoKey,  // By weight too, but nobody drew the cohort by lot.
   kForce,
   kFollow,
-  kSafety,  // Weight 0 while splitting, or stable only; forced or not.
-  kIdle,    // Stable: the rollout has not begun.
+  kSafety,    // Weight 0 while splitting, or stable only; forced or not.
+  kIdle,      // Stable: the rollout has not begun.
+  kExcluded,  // By weight, key or not, or follow; but an exclusion leaves it out of the analysis.
 };
 
 // Lower-case word for logs: "weight", "no_key".
@@ -60,6 +61,9 @@ struct Pick {
   UpstreamId upstream;
   std::uint64_t key_hash = 0;  // Of key and salt; what the analysis dedupes by. 0: no key.
   FreshId fresh_id;            // Meaningful only if `issue_cookie`.
+
+  // Its failure is no reason to protect users: it was asked for, or no user sees it.
+  [[nodiscard]] bool spares_gate() const noexcept { return forced || rule == PickRule::kExcluded; }
 };
 
 struct PickInput {
@@ -71,6 +75,10 @@ struct PickInput {
 };
 
 [[nodiscard]] Pick pick_cohort(const Rollout& rollout, const PickInput& input) noexcept;
+
+// An exclusion of the rollout fits the request (exclusion.hpp): its cohort stays, but it is no
+// evidence, no probe, and its failure means nothing to the gate.
+void exclude(Pick& pick) noexcept;
 
 [[nodiscard]] constexpr std::uint16_t bucket_of(std::uint64_t key_hash) noexcept {
   __extension__ using Wide = unsigned __int128;

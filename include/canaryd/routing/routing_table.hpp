@@ -27,6 +27,7 @@
 #include "canaryd/http/message.hpp"
 #include "canaryd/http/uri.hpp"
 #include "canaryd/routing/cohort_gate.hpp"
+#include "canaryd/routing/exclusion.hpp"
 #include "canaryd/routing/sticky_key.hpp"
 
 #include <cstdint>
@@ -88,6 +89,7 @@ struct RolloutSpec {
   StickySpec sticky;
   std::string salt;  // Equal salt, equal users. Empty: the name.
   ForceSpec force;
+  std::vector<Exclusion> exclude;  // Requests that are no evidence; at most kExclusionsMax.
   std::string follow;  // Name of the rollout further up whose cohorts are followed. Empty: none.
   std::uint64_t generation = 0;      // Of the rollout: what lower() on the gate is called with.
   std::uint64_t epoch = 0;           // Weight epoch of the evidence.
@@ -136,7 +138,8 @@ class RoutingTable {
   [[nodiscard]] const std::vector<RouteMatch>& routes() const noexcept { return matches_; }
   [[nodiscard]] const std::vector<Rollout>& rollouts() const noexcept { return rollouts_; }
   [[nodiscard]] const std::vector<std::string>& upstreams() const noexcept { return upstreams_; }
-  // Names of the header fields that conditions, sticky keys and forcing look at, in any case.
+  // Names of the header fields that conditions, sticky keys, forcing and exclusions look at, in any
+  // case.
   [[nodiscard]] const std::vector<std::string>& fields_read() const noexcept {
     return fields_read_;
   }

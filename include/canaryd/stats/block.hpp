@@ -9,6 +9,7 @@
 #pragma once
 
 #include "canaryd/base/strong.hpp"
+#include "canaryd/stats/feedback.hpp"
 #include "canaryd/stats/histogram.hpp"
 #include "canaryd/stats/latency.hpp"
 
@@ -31,6 +32,7 @@ struct Comparison {
   CohortCounts stable;
   CohortCounts canary;
   LatencyCounts latency{};
+  FeedbackCounts feedback{};
   // Both cohorts had traffic.
   [[nodiscard]] bool comparable() const noexcept { return stable.n > 0 && canary.n > 0; }
   friend bool operator==(const Comparison&, const Comparison&) = default;
@@ -44,7 +46,7 @@ struct RouteComparison {
   friend bool operator==(const RouteComparison&, const RouteComparison&) = default;
 };
 
-// A row without latency or routes (of an older version) reads as silent there.
+// A row without latency, routes or feedback (of an older version) reads as silent there.
 struct Block {
   std::int64_t start_second = 0;
   std::uint32_t seconds = 0;  // 0: closed by a change of weight within its first second.
@@ -54,6 +56,8 @@ struct Block {
   CohortCounts canary;
   LatencyCounts latency{};
   std::vector<RouteComparison> routes{};  // Those that are comparable, by index.
+  // Votes are rare: they wait for both cohorts, as those of a quiet route do.
+  FeedbackCounts feedback{};
 
   // Both cohorts had traffic. A block that is not comparable moves no account; it only says what
   // was missing.
@@ -92,6 +96,8 @@ class BlockBuilder {
  public:
   // A block that lacks one cohort is kept open this long, then given up.
   static constexpr std::int64_t kMaxOpenSeconds = 60;
+  // The same for votes.
+  static constexpr std::int64_t kMaxVotesOpenSeconds = 3600;
 
   BlockBuilder(std::int64_t now_second, std::uint64_t epoch, std::uint32_t step);
 
@@ -125,6 +131,10 @@ class BlockBuilder {
   }
   void add_route_duplicates(std::size_t route, Cohort cohort, std::uint64_t count) noexcept;
 
+  // A vote, under this builder's epoch. It comes with the first comparable block by which both
+  // cohorts have voted.
+  void add_vote(Cohort cohort, unsigned score) noexcept;
+
   // Call once a second, after add(). Gives a block to absorb when one is complete: comparable, or,
   // after kMaxOpenSeconds, one that is not.
   [[nodiscard]] std::optional<Block> tick(std::int64_t now_second);
@@ -135,18 +145,21 @@ class BlockBuilder {
                                             std::uint64_t epoch,
                                             std::uint32_t step);
 
-  // The open block as it stands, for reports; without latency and routes.
+  // The open block as it stands, for reports; without latency, routes and feedback.
   [[nodiscard]] Block open() const;
 
  private:
   void settle(std::int64_t now_second) noexcept;
   Block take(std::int64_t now_second, bool with_open_routes);
+  void take_votes(Block& closed, std::int64_t now_second) noexcept;
 
   std::uint64_t epoch_;
   std::uint32_t step_;
   LatencyRules rules_;
   ComparisonBuilder all_;
   std::vector<ComparisonBuilder> routes_;
+  FeedbackCounts votes_;
+  std::int64_t votes_second_;
 };
 
 }  // namespace canaryd::stats

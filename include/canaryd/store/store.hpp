@@ -28,6 +28,7 @@ inline constexpr std::size_t kMaxTextBytes = 64 * 1024;
 inline constexpr std::size_t kMaxValues = 4096;
 inline constexpr std::size_t kMaxHistoryRows = 1000;
 inline constexpr std::size_t kMaxEvidenceRows = 100'000;
+inline constexpr std::size_t kMaxComments = 1000;  // Of a rollout; older ones go.
 
 struct JournalEntry {
   std::string rollout;
@@ -78,13 +79,26 @@ struct ExposureUse {
   friend bool operator==(const ExposureUse&, const ExposureUse&) = default;
 };
 
+// What a user says beside a vote. No part of the journal: it may go, and nothing rests on it.
+struct Comment {
+  std::string rollout;
+  WallTime at{};
+  std::uint64_t place = 0;  // Tells those of one millisecond apart; rising.
+  std::string cohort;
+  unsigned score = 0;  // 1 to 5.
+  std::string actor;
+  std::string text;
+  friend bool operator==(const Comment&, const Comment&) = default;
+};
+
 // All or nothing.
 struct Batch {
   std::vector<JournalEntry> entries;
   std::vector<EvidenceRow> evidence;
   std::vector<ExposureUse> exposure;
+  std::vector<Comment> comments;
   [[nodiscard]] bool empty() const noexcept {
-    return entries.empty() && evidence.empty() && exposure.empty();
+    return entries.empty() && evidence.empty() && exposure.empty() && comments.empty();
   }
 };
 
@@ -131,6 +145,9 @@ class Store {
   // 0 if none was written.
   [[nodiscard]] virtual Result<std::uint64_t> exposure_used(const std::string& rollout,
                                                             std::uint64_t run) = 0;
+  // The newest of the rollout, oldest first; at most kMaxComments.
+  [[nodiscard]] virtual Result<std::vector<Comment>> comments(const std::string& rollout,
+                                                              std::size_t limit) = 0;
   // Recomputes every hash.
   [[nodiscard]] virtual Result<Verification> verify() = 0;
 

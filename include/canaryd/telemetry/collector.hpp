@@ -25,6 +25,7 @@
 #include "canaryd/stats/cohort_sample.hpp"
 #include "canaryd/stats/counter_set.hpp"
 #include "canaryd/stats/failure_queue.hpp"
+#include "canaryd/stats/feedback.hpp"
 #include "canaryd/stats/latency.hpp"
 
 #include <array>
@@ -67,6 +68,14 @@ struct ClosedBlock {
   stats::Block block;
 };
 
+// A vote that a worker sent, and what its rollout had in force then.
+struct ReceivedVote {
+  std::string rollout;
+  std::uint64_t run = 0;
+  std::uint64_t epoch = 0;
+  stats::Vote vote;
+};
+
 // One cohort of a rollout as status and dashboard show it.
 struct CohortTraffic {
   stats::CohortSample run;              // Since the run began; its rate is the mean since then.
@@ -98,8 +107,20 @@ class Collector {
   // For one worker, once. Read until the worker lets go of it.
   [[nodiscard]] std::shared_ptr<stats::FailureQueue> open_queue();
 
+  [[nodiscard]] std::shared_ptr<stats::VoteQueue> open_vote_queue();
+
   // Once a second.
   void tick(std::int64_t now_second);
+  // The votes that came since the last call. Call it before a new table begins: those of a table
+  // that nobody has any more are lost.
+  [[nodiscard]] std::vector<ReceivedVote> take_votes();
+  // A vote is evidence of the rollout's open block. False, and nothing has happened: it was given
+  // in another run or under another weight than those in force, or there is no such rollout.
+  [[nodiscard]] bool add_vote(std::string_view rollout,
+                              std::uint64_t run,
+                              std::uint64_t epoch,
+                              Cohort cohort,
+                              unsigned score);
   // The blocks closed since the last call, in order.
   [[nodiscard]] std::vector<ClosedBlock> take_blocks();
 

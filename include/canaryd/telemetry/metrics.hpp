@@ -8,6 +8,7 @@
 
 #include "canaryd/base/strong.hpp"
 #include "canaryd/stats/counter_block.hpp"
+#include "canaryd/stats/feedback.hpp"
 #include "canaryd/stats/histogram.hpp"
 
 #include <array>
@@ -120,6 +121,9 @@ struct RolloutMetrics {
   std::vector<AnalysisMetrics> analysis{};
   std::uint64_t samples_stable = 0;
   std::uint64_t samples_canary = 0;
+  stats::VoteCounts votes_stable;  // That are evidence.
+  stats::VoteCounts votes_canary;
+  std::vector<LabelledCount> votes_ignored{};  // By reason.
 };
 
 struct ProcessMetrics {

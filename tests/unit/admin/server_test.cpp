@@ -283,5 +283,54 @@ TEST_F(ServerTest, ReloadsDrainsAndSetsTheLogLevel) {
   expect_problem(post("/api/v1/log-level"), 400, "bad-request");
 }
 
+TEST_F(ServerTest, TakesVotes) {
+  const std::string target = "/api/v1/rollouts/checkout/feedback";
+  const Response taken =
+      post(target, R"({"cohort": "canary", "score": 4, "id": "u1", "comment": "fine"})");
+  EXPECT_EQ(taken.status, 202);
+  EXPECT_EQ(taken.body, "{\"counted\": true}\n");
+  ASSERT_EQ(backend_.votes.size(), 1U);
+  EXPECT_EQ(backend_.votes[0].rollout, "checkout");
+  EXPECT_EQ(backend_.votes[0].score, 4U);
+  EXPECT_EQ(backend_.votes[0].id, "u1");
+  EXPECT_FALSE(backend_.votes[0].actor.empty());
+  backend_.feedback_status = control::FeedbackStatus::kDuplicate;
+  EXPECT_EQ(post(target, R"({"cohort": "stable", "score": 1})").body,
+            "{\"counted\": false, \"reason\": \"duplicate\"}\n");
+  backend_.feedback_status = control::FeedbackStatus::kRateLimited;
+  const Response limited = post(target, R"({"cohort": "stable", "score": 1})");
+  expect_problem(limited, 429, "rate-limited");
+  EXPECT_EQ(limited.header("Retry-After"), "1");
+  const std::string long_comment(control::kCommentBytesMax + 1, 'x');
+  for (const std::string& body :
+       {std::string("{}"),
+        std::string(R"({"cohort": "canary"})"),
+        std::string(R"({"cohort": "shadow", "score": 1})"),
+        std::string(R"({"cohort": "canary", "score": 0})"),
+        std::string(R"({"cohort": "canary", "score": 6})"),
+        std::string(R"({"cohort": "canary", "score": 1.5})"),
+        std::string(R"({"cohort": "canary", "score": "1"})"),
+        std::string(R"({"cohort": "canary", "score": 1, "x": 1})"),
+        R"({"cohort": "canary", "score": 1, "comment": ")" + long_comment + "\"}"}) {
+    expect_problem(post(target, body), 400, "bad-request");
+  }
+  expect_problem(post("/api/v1/rollouts/nobody/feedback", R"({"cohort": "canary", "score": 1})"),
+                 404,
+                 "not-found");
+  expect_problem(get(target), 405, "method-not-allowed");
+}
+
+TEST_F(ServerTest, TellsWhatUsersSaid) {
+  backend_.comment_list = {
+      {WallTime(std::chrono::seconds(1767607200)), "checkout", "canary", 2, "browser", "\"slow\""}};
+  EXPECT_EQ(get("/api/v1/rollouts/checkout/comments?limit=5").body,
+            R"({"items": [{"time": "2026-01-05T10:00:00Z", "rollout": "checkout", )"
+            R"("cohort": "canary", "score": 2, "actor": "browser", "comment": "\"slow\""}]})"
+            "\n");
+  EXPECT_EQ(backend_.comments_asked, 5U);
+  expect_problem(get("/api/v1/rollouts/checkout/comments?limit=0"), 400, "bad-request");
+  expect_problem(get("/api/v1/rollouts/nobody/comments"), 404, "not-found");
+}
+
 }  // namespace
 }  // namespace canaryd::admin

@@ -251,5 +251,59 @@ TEST_F(CommandsTest, MapsOtherAnswers) {
   EXPECT_EQ(err().find('\x1b'), std::string::npos);
 }
 
+TEST_F(CommandsTest, EntersFeedback) {
+  auto& backend = admin_.backend;
+  EXPECT_EQ(run({"feedback",
+                 "checkout",
+                 "--cohort",
+                 "canary",
+                 "--score",
+                 "2",
+                 "--comment",
+                 "said \"slow\"",
+                 "--id",
+                 "u1"}),
+            kExitDone)
+      << err();
+  EXPECT_EQ(out(), "counted\n");
+  ASSERT_EQ(backend.votes.size(), 1U);
+  EXPECT_EQ(backend.votes[0].cohort, Cohort::kCanary);
+  EXPECT_EQ(backend.votes[0].score, 2U);
+  EXPECT_EQ(backend.votes[0].comment, "said \"slow\"");
+  EXPECT_EQ(backend.votes[0].id, "u1");
+  backend.feedback_status = control::FeedbackStatus::kDuplicate;
+  EXPECT_EQ(run({"feedback", "checkout", "--cohort", "stable", "--score", "5"}), kExitDone);
+  EXPECT_NE(out().find("voted already"), std::string::npos);
+  backend.feedback_status = control::FeedbackStatus::kNoEvidence;
+  EXPECT_EQ(run({"feedback", "checkout", "--cohort", "stable", "--score", "5"}), kExitDone);
+  EXPECT_NE(out().find("nothing to compare"), std::string::npos);
+  backend.feedback_status = control::FeedbackStatus::kRateLimited;
+  EXPECT_EQ(run({"feedback", "checkout", "--cohort", "stable", "--score", "5"}), kExitFailed);
+  for (const char* score : {"0", "6", "4.5", "x"}) {
+    EXPECT_EQ(run({"feedback", "checkout", "--cohort", "stable", "--score", score}), kExitUsage);
+  }
+  EXPECT_EQ(run({"feedback", "checkout", "--cohort", "none", "--score", "1"}), kExitUsage);
+  EXPECT_EQ(run({"feedback", "nobody", "--cohort", "stable", "--score", "1"}), kExitFailed);
+}
+
+TEST_F(CommandsTest, PutsWhatUsersSaidIntoTheHistory) {
+  using std::chrono::seconds;
+  control::HistoryRow row;
+  row.time = WallTime(seconds(1767607200));
+  row.rollout = "checkout";
+  row.message = "started";
+  admin_.backend.rows = {row};
+  admin_.backend.comment_list = {
+      {WallTime(seconds(1767607100)), "checkout", "stable", 5, "anna", "before it"},
+      {WallTime(seconds(1767607300)), "checkout", "canary", 1, "browser", "bad\x1b[2J"}};
+  EXPECT_EQ(run({"history", "checkout", "--limit", "7"}), kExitDone) << err();
+  EXPECT_EQ(admin_.backend.comments_asked, 7U);
+  EXPECT_EQ(out(),
+            "2026-01-05T09:58:20Z  checkout  feedback 5 of 5 (stable): before it  by anna\n"
+            "2026-01-05T10:00:00Z  checkout  started\n"
+            "2026-01-05T10:01:40Z  checkout  feedback 1 of 5 (canary): bad\xEF\xBF\xBD[2J  by "
+            "browser\n");
+}
+
 }  // namespace
 }  // namespace canaryd::cli

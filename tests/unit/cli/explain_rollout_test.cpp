@@ -32,10 +32,10 @@ checkout: Progressing; weight 5 %, step 2 of 5, judged by 812 canary requests, f
   errors: canary 0.25 %, stable 0.21 %; up to 0.33 % is tolerated, and the canary is within it
     against it: 4 % of the evidence that a rollback needs
     for it: 61 % of the evidence that the next step needs; about 6m more
-  latency_p50: canary 40.0 %, stable 50.0 %; up to 53.0 % is tolerated, and the canary is within it
+  latency_p50: canary 400 ms, stable 500 ms; up to 530 ms is tolerated, and the canary is within it
     against it: 0 % of the evidence that a rollback needs
     for it: all of the evidence that the next step needs
-  latency_p90: canary 40.0 %, stable 10.0 %; up to 11.0 % is tolerated, and the canary is above it
+  latency_p90: canary 400 ms, stable 100 ms; up to 110 ms is tolerated, and the canary is above it
     bad: the evidence that a rollback needs is there
   latency_p99: nothing to compare yet
     against it: 0 % of the evidence that a rollback needs
@@ -56,6 +56,22 @@ TEST(ExplainRollout, TakesAnyAnswer) {
   EXPECT_TRUE(render_reasons("{}", "nonsense"));
   EXPECT_FALSE(render_reasons("[]", ""));
   EXPECT_FALSE(render_reasons("nonsense", ""));
+}
+
+TEST(ExplainRollout, LowScoresAreTheWorseOnes) {
+  const auto reasons = [](const std::string& canary) {
+    return render_reasons(R"({"name": "a", "analysis": [{"metric": "feedback", "stable": 4.5,)"
+                          R"( "tolerated": 4.4, "canary": )" +
+                              canary + "}]}",
+                          "")
+        .value();
+  };
+  EXPECT_NE(
+      reasons("2.1").find("feedback: canary 2.10 of 5, stable 4.50 of 5; down to 4.40 of 5 is "
+                          "tolerated, and the canary is below it"),
+      std::string::npos)
+      << reasons("2.1");
+  EXPECT_NE(reasons("4.41").find("and the canary is within it"), std::string::npos);
 }
 
 }  // namespace

@@ -235,5 +235,19 @@ TEST(StatusLine, IsOneLineForLogs) {
             "checkout: Progressing, step 2/5, weight 5 %\n");
 }
 
+TEST(StatusScreen, ShowsScoresOnlyWhereTheyAreJudged) {
+  const auto screen = [](const std::string& metric) {
+    return render_rollout(R"({"name": "shop", "state": "progressing", "analysis": [{"metric": ")" +
+                              metric + R"(", "stable": 4.3, "canary": 2, "tolerated": 4.19}]})",
+                          "",
+                          {.columns = 120, .color = false, .utf8 = false})
+        .value();
+  };
+  EXPECT_NE(screen("feedback").find("  feedback     4.30 of 5  2.00 of 5    4.19 of 5"),
+            std::string::npos)
+      << screen("feedback");
+  EXPECT_EQ(screen("errors").find("feedback"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace canaryd::cli

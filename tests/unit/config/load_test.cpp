@@ -265,6 +265,36 @@ TEST(Problems, RenderAsJson) {
             R"({"file":"x","valid":true,"errors":0,"problems":[],"feasibility":[]})");
 }
 
+TEST(Load, ReadsFeedbackAndExclusions) {
+  const auto with = [](const std::string& analysis) {
+    std::string text = kSmall;
+    text.replace(text.find("canary: new}"), 12, "canary: new, analysis: {" + analysis + "}}");
+    return load_text(text);
+  };
+  EXPECT_FALSE(config_of(load_text(kSmall)).rollouts[0].analysis.tolerance.feedback);
+  const Config config = config_of(
+      with("tolerance: {feedback: {absolute: 2}}, exclude: [{path_prefix: /healthz}, {header: "
+           "User-Agent, matches: '*bot*'}, {header: X-Synthetic}]"));
+  const analysis::Settings& settings = config.rollouts[0].analysis;
+  ASSERT_TRUE(settings.tolerance.feedback);
+  EXPECT_DOUBLE_EQ(settings.tolerance.feedback->relative, 0.1);
+  EXPECT_DOUBLE_EQ(settings.tolerance.feedback->absolute, 0.02);
+  EXPECT_FALSE(settings.tolerance.feedback->required);
+  ASSERT_EQ(settings.exclude.size(), 3U);
+  EXPECT_EQ(settings.exclude[0], (analysis::Exclusion{"/healthz", "", ""}));
+  EXPECT_EQ(settings.exclude[1], (analysis::Exclusion{"", "User-Agent", "*bot*"}));
+  for (const char* rule : {"{}",
+                           "{path_prefix: /a, header: X}",
+                           "{path_prefix: /a, matches: b}",
+                           "{matches: b}",
+                           "{path_prefix: a}",
+                           "{header: 'a b'}",
+                           "{header: X, matches: '**'}",
+                           "{header: X, matches: ''}"}) {
+    EXPECT_FALSE(with("exclude: [" + std::string(rule) + "]").config) << rule;
+  }
+}
+
 Result<std::string> quick(const std::string& stable,
                           const std::string& canary,
                           std::vector<std::string> steps = {}) {

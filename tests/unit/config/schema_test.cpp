@@ -49,7 +49,12 @@ TEST(Shipped, ReferenceFileShowsTheDefaults) {
   EXPECT_EQ(full.upstreams[0].retries, small.upstreams[0].retries);
   EXPECT_EQ(full.upstreams[0].health_check, HealthCheck{});
   EXPECT_EQ(full.upstreams[0].outlier_detection, OutlierDetection{});
-  EXPECT_EQ(full.rollouts.at(0).analysis, small.rollouts.at(0).analysis);
+  // Set in the one, and by default not at all.
+  analysis::Settings& settings = full.rollouts.at(0).analysis;
+  EXPECT_EQ(settings.tolerance.feedback, analysis::FeedbackTolerance{});
+  settings.tolerance.feedback.reset();
+  settings.exclude.clear();
+  EXPECT_EQ(settings, small.rollouts.at(0).analysis);
   EXPECT_EQ(full.rollouts[0].plan.bake, small.rollouts[0].plan.bake);
   EXPECT_EQ(full.admin, small.admin);
   EXPECT_EQ(full.log, small.log);

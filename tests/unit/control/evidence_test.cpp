@@ -52,6 +52,13 @@ stats::Block full_block(Random& random, std::int64_t second) {
     one.route = route;
     one.counts = {1, {10, random.below(10)}, {5, random.below(5)}, random_latency(random)};
   }
+  if (random.chance(0.3)) {
+    const std::uint64_t stable = 1 + random.below(20);
+    const std::uint64_t canary = 1 + random.below(20);
+    block.feedback = {static_cast<std::uint32_t>(random.below(3600)),
+                      {stable, random.below(4 * stable + 1)},
+                      {canary, random.below(4 * canary + 1)}};
+  }
   return block;
 }
 
@@ -72,6 +79,10 @@ TEST(Evidence, ItsRowsMakeTheSameAnalyzer) {
     settings.burst_guard = 0.1 + random.uniform();
     settings.tolerance.latency = {random.uniform(), Duration(seed), random.uniform(), 0.01};
     settings.warm_up = std::chrono::seconds(seed);
+    if (random.chance(0.5)) {
+      settings.tolerance.feedback =
+          analysis::FeedbackTolerance{random.uniform(), random.uniform(), random.chance(0.5)};
+    }
     if (random.chance(0.5)) settings.latency_quantiles.pop_back();
     settings.routes = {
         "shop", "a-route-with-a-name-of-63-characters-as-long-as-names-may-ever-be-", "pay"};
@@ -224,6 +235,38 @@ TEST(Evidence, BlocksThatCannotBeComparedLeaveNoRow) {
   evidence.absorb(block);
   EXPECT_TRUE(evidence.take_pending().empty());
   EXPECT_EQ(evidence.verdict().reason, analysis::Reason::kNoCanaryTraffic);
+}
+
+TEST(Evidence, DamagedFeedbackIsRefused) {
+  Random random(3);
+  stats::Block block = random_block(random, 1);
+  block.feedback = {7, {3, 12}, {2, 0}};
+  const std::vector<std::int64_t> good = block_values(block);
+  ASSERT_EQ(good.size(), 8U + 2 + 6);
+  ASSERT_EQ(read_block(good).value(), block);
+  const auto refused = [&](std::size_t index, std::int64_t value) {
+    std::vector<std::int64_t> row = good;
+    row[index] = value;
+    EXPECT_FALSE(read_block(row).has_value()) << index << " " << value;
+  };
+  refused(10, 0);
+  refused(10, 3);
+  refused(13, 13);
+  refused(15, 9);
+  for (std::size_t i = 10; i < good.size(); ++i) refused(i, -1);
+  for (std::size_t length = 11; length < good.size(); ++length) {
+    EXPECT_FALSE(read_block(std::span(good).first(length)).has_value()) << length;
+  }
+}
+
+// What a version before feedback wrote: its run goes on without.
+TEST(Evidence, ARunThatBeganWithoutFeedbackGoesOnWithout) {
+  const std::vector<store::EvidenceRow> rows = some_rows();
+  analysis::Settings settings;
+  settings.tolerance.feedback.emplace();
+  const auto replayed = Evidence::replay("shop", 3, settings, rows);
+  ASSERT_TRUE(replayed.has_value()) << describe(replayed.error());
+  EXPECT_FALSE(replayed->analyzer().settings().tolerance.feedback);
 }
 
 }  // namespace

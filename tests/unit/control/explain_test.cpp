@@ -155,5 +155,15 @@ TEST_F(ExplainTest, AQuestionThatMakesNoRequestIsAnError) {
   EXPECT_FALSE(explain_request({"GET", "/", {}, "", "nobody"}, *snapshot, listener_));
 }
 
+TEST_F(ExplainTest, SaysThatAnExclusionFits) {
+  rollout_.exclude = {{.path_prefix = "/healthz"}};
+  const Explanation left_out = get("/healthz", {{"X-User", "tom"}});
+  EXPECT_EQ(left_out.rule, "excluded");
+  EXPECT_FALSE(left_out.counts);
+  EXPECT_NE(left_out.why.find("bucket"), std::string::npos) << left_out.why;
+  EXPECT_NE(left_out.why.find("analysis.exclude"), std::string::npos) << left_out.why;
+  EXPECT_TRUE(get("/", {{"X-User", "tom"}}).counts);
+}
+
 }  // namespace
 }  // namespace canaryd::control

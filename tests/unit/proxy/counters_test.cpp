@@ -32,6 +32,7 @@ TEST(ProxyErrors, AreThoseOfTheContract) {
       {ProxyError::kBodyTooLarge, 413, "body_too_large"},
       {ProxyError::kTargetTooLong, 414, "target_too_long"},
       {ProxyError::kExpectationFailed, 417, "expectation_failed"},
+      {ProxyError::kRateLimited, 429, "rate_limited"},
       {ProxyError::kHeadersTooLarge, 431, "headers_too_large"},
       {ProxyError::kInternal, 500, "internal"},
       {ProxyError::kNotImplemented, 501, "not_implemented"},

@@ -86,6 +86,9 @@ class FakeStore final : public Store {
     return std::vector<EvidenceRow>{};
   }
   Result<std::uint64_t> exposure_used(const std::string&, std::uint64_t) override { return 0; }
+  Result<std::vector<Comment>> comments(const std::string&, std::size_t) override {
+    return std::vector<Comment>{};
+  }
   Result<Verification> verify() override { return Verification{}; }
   Result<void> drop_evidence(const std::string&, std::uint64_t) override { return {}; }
 

@@ -203,5 +203,47 @@ TEST_F(SqliteStoreTest, AFullDiskIsReportedAndTheStoreGoesOnWhenThereIsSpace) {
   EXPECT_TRUE(store->verify().value().ok());
 }
 
+Comment comment(std::uint64_t place, std::string text, std::string rollout = "checkout") {
+  return {std::move(rollout),
+          WallTime(std::chrono::seconds(1)),
+          place,
+          "canary",
+          2,
+          "browser",
+          std::move(text)};
+}
+
+TEST_F(SqliteStoreTest, TheNewestCommentsAreKept) {
+  Batch batch;
+  for (std::uint64_t i = 0; i < kMaxComments + 5; ++i) batch.comments.push_back(comment(i, "x"));
+  batch.comments.push_back(comment(7, "of another", "pay"));
+  {
+    auto store = open().value();
+    ASSERT_TRUE(store->write(batch).has_value());
+    ASSERT_TRUE(store->write(batch).has_value()) << "the same again changes nothing";
+  }
+  auto store = open().value();
+  const auto kept = store->comments("checkout", 100'000).value();
+  ASSERT_EQ(kept.size(), kMaxComments);
+  EXPECT_EQ(kept.front(), comment(5, "x"));
+  EXPECT_EQ(kept.back(), comment(kMaxComments + 4, "x"));
+  EXPECT_EQ(store->comments("checkout", 2).value().size(), 2U);
+  EXPECT_EQ(store->comments("checkout", 2).value().back(), kept.back());
+  EXPECT_EQ(store->comments("pay", 10).value(), std::vector{comment(7, "of another", "pay")});
+  EXPECT_TRUE(store->comments("nobody", 10).value().empty());
+}
+
+TEST_F(SqliteStoreTest, AStateOfTheFirstSchemaIsBroughtUpToDate) {
+  Journalist journalist;
+  ASSERT_TRUE(open().value()->write(batch_of(journalist.next())).has_value());
+  tamper("DROP TABLE comments; PRAGMA user_version = 1");
+  auto store = open().value();
+  Batch batch = batch_of(journalist.next());
+  batch.comments = {comment(1, "hello")};
+  ASSERT_TRUE(store->write(batch).has_value());
+  EXPECT_EQ(store->history({}).value().size(), 2U);
+  EXPECT_EQ(store->comments("checkout", 10).value().size(), 1U);
+}
+
 }  // namespace
 }  // namespace canaryd::store

@@ -432,5 +432,37 @@ TEST(Collector, CountsEachRequestOnceWhileWorkersRun) {
             std::uint64_t{kTables} * kRequests);
 }
 
+TEST_F(CollectorTest, VotesOfAWorkerNameWhatWasInForce) {
+  collector.begin_table(layout(1, 7), now);
+  const auto set = collector.open_set();
+  const auto queue = collector.open_vote_queue();
+  stats::Vote vote;
+  vote.rollout = kCheckout;
+  vote.epoch = 1;
+  vote.cohort = Cohort::kCanary;
+  vote.score = 2;
+  ASSERT_TRUE(queue->push(vote));
+  vote.epoch = 99;  // Of no table.
+  ASSERT_TRUE(queue->push(vote));
+  const auto votes = collector.take_votes();
+  ASSERT_EQ(votes.size(), 1U);
+  EXPECT_EQ(votes[0].rollout, "checkout");
+  EXPECT_EQ(votes[0].run, 1U);
+  EXPECT_EQ(votes[0].epoch, 7U);
+  EXPECT_EQ(votes[0].vote.score, 2);
+  EXPECT_TRUE(collector.take_votes().empty());
+
+  EXPECT_TRUE(collector.add_vote("checkout", 1, 7, Cohort::kCanary, 2));
+  EXPECT_TRUE(collector.add_vote("checkout", 1, 7, Cohort::kStable, 5));
+  EXPECT_FALSE(collector.add_vote("checkout", 1, 6, Cohort::kStable, 1));
+  EXPECT_FALSE(collector.add_vote("checkout", 2, 7, Cohort::kStable, 1));
+  EXPECT_FALSE(collector.add_vote("nobody", 1, 7, Cohort::kStable, 1));
+  finish(set->at(kShop, Cohort::kStable), 10);
+  finish(set->at(kShop, Cohort::kCanary), 1);
+  const auto blocks = tick();
+  ASSERT_EQ(blocks.size(), 1U);
+  EXPECT_EQ(blocks[0].block.feedback, (stats::FeedbackCounts{1, {1, 0}, {1, 3}}));
+}
+
 }  // namespace
 }  // namespace canaryd::telemetry

@@ -47,6 +47,9 @@ RolloutMetrics example_rollout() {
                       {.metric = "latency_p99", .verdict = -1}};
   rollout.samples_stable = 15433;
   rollout.samples_canary = 812;
+  rollout.votes_stable = {340, 200};
+  rollout.votes_canary = {20, 50};
+  rollout.votes_ignored = {{"duplicate", 3}};
   return rollout;
 }
 
