@@ -9,8 +9,6 @@ namespace {
 
 // A request to the canary that is silent for so much longer than nearly all answers of stable take.
 constexpr int kSlowFactor = 3;
-// The collector's rates and failure shares are of so many.
-constexpr double kWindowSeconds = 10;
 constexpr Duration kSlowAtLeast = std::chrono::seconds(1);
 
 }  // namespace
@@ -18,10 +16,12 @@ constexpr Duration kSlowAtLeast = std::chrono::seconds(1);
 void Controller::State::watch(Runner& runner) const {
   Runner::Surroundings surroundings;
   if (const auto traffic = parts.collector->traffic(runner.config().name)) {
-    surroundings.stable_failures = traffic->stable.failure_share.value_or(0);
-    surroundings.canary_failures = traffic->canary.failure_share;
-    surroundings.stable_requests = traffic->stable.requests_per_second * kWindowSeconds;
-    surroundings.canary_requests = traffic->canary.requests_per_second * kWindowSeconds;
+    // The collector's rates and failure shares are of as many.
+    constexpr auto kSeconds = static_cast<double>(rollout::kShareSeconds);
+    surroundings.failures.stable = traffic->stable.failure_share.value_or(0);
+    surroundings.failures.canary = traffic->canary.failure_share;
+    surroundings.stable_requests = traffic->stable.requests_per_second * kSeconds;
+    surroundings.canary_requests = traffic->canary.requests_per_second * kSeconds;
     if (const auto p999 = traffic->stable.recent.p999) {
       surroundings.slow_after = std::max(kSlowAtLeast, *p999 * kSlowFactor);
     }

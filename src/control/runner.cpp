@@ -280,7 +280,8 @@ void Runner::commit(Job& job) {
     const BasisPoints ceiling = std::min(gate_->ceiling(), served);
     gate_generation_ = state_.generation + 1;
     gate_->begin(gate_generation_, ceiling);
-    exposure_settled_ = exposure_seen_ = exposure_stored_ = 0;
+    exposure_.begin(0);
+    exposure_stored_ = 0;
   }
   served_ = served;
   admission_ = admission;

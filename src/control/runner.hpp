@@ -15,6 +15,7 @@
 #include "canaryd/base/log.hpp"
 #include "canaryd/config/config.hpp"
 #include "canaryd/rollout/machine.hpp"
+#include "canaryd/rollout/protection.hpp"
 #include "canaryd/store/async_store.hpp"
 #include "control/evidence.hpp"
 #include "control/snapshot.hpp"
@@ -45,9 +46,6 @@ struct RunnerHost {
   bool closed = false;
 };
 
-// Good probes in a row that close the circuit.
-inline constexpr std::uint32_t kProbesToClose = 5;
-
 class Runner : public std::enable_shared_from_this<Runner> {
  public:
   struct Answer {
@@ -59,10 +57,9 @@ class Runner : public std::enable_shared_from_this<Runner> {
   };
   using Done = std::function<void(const Answer&)>;
 
-  // Of the last 10 seconds: which share of their requests each version failed.
+  // Of the last rollout::kShareSeconds.
   struct Surroundings {
-    double stable_failures = 0;
-    std::optional<double> canary_failures;  // Not set: it had no request.
+    rollout::FailureShares failures;
     double stable_requests = 0;
     double canary_requests = 0;
     std::optional<Duration> slow_after;  // See CohortGate::slow_after(); not set: as before.
@@ -156,8 +153,10 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void brake() noexcept;
   void release_brake() noexcept;
   void happened(rollout::Event::What what, std::string evidence);
+  void follow(const rollout::GateDecision& decision, routing::GateState seen, std::string evidence);
+  [[nodiscard]] rollout::GateLevel gate_level(routing::GateState seen) const noexcept;
+  [[nodiscard]] std::string why(const rollout::GateDecision& decision) const;
   [[nodiscard]] std::string exposure_text() const;
-  [[nodiscard]] bool stable_fails_too() const noexcept;
   void settle_exposure() noexcept;
   void judge_exposure();
   void save_exposure();
@@ -199,13 +198,9 @@ class Runner : public std::enable_shared_from_this<Runner> {
   Surroundings surroundings_;
   analysis::Environment environment_;
   bool sample_ratio_ok_ = true;
-  // Exposure: settled is what is the canary's for good, seen what it was a second ago, stored what
-  // the store knows or is being told.
-  std::uint64_t exposure_settled_ = 0;
-  std::uint64_t exposure_seen_ = 0;
-  std::uint64_t exposure_stored_ = 0;
+  rollout::ExposureSettling exposure_;
+  std::uint64_t exposure_stored_ = 0;  // What the store knows or is being told.
   bool saving_exposure_ = false;
-  int spent_seconds_ = 0;  // For how long control has known.
   Counts counts_;
 };
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 namespace canaryd::control {
 namespace {
@@ -31,73 +32,83 @@ void Runner::happened(rollout::Event::What what, std::string evidence) {
   handle(std::move(event), nullptr);
 }
 
+void Runner::follow(const rollout::GateDecision& decision,
+                    routing::GateState seen,
+                    std::string evidence) {
+  const Monotonic probe_from = host_->now() + config_.circuit.open_for;
+  switch (decision.order) {
+    case rollout::GateDecision::Order::kOpen:
+      gate_->open(gate_generation_, probe_from);
+      break;
+    case rollout::GateDecision::Order::kForgetProbes:
+      gate_->forget_probes(gate_generation_);
+      break;
+    case rollout::GateDecision::Order::kReprieve:
+      gate_->reprieve(seen, probe_from);
+      break;
+    case rollout::GateDecision::Order::kNone:
+      break;
+  }
+  happened(decision.what, std::move(evidence));
+}
+
+rollout::GateLevel Runner::gate_level(routing::GateState seen) const noexcept {
+  const routing::ProbeCount count = probes();
+  return {seen.open, seen.spent, count.good, count.bad};
+}
+
+// The figures behind a decision about the circuit, before it is followed.
+std::string Runner::why(const rollout::GateDecision& decision) const {
+  if (const auto* opened = std::get_if<rollout::CircuitOpened>(&decision.what)) {
+    return opened->why == rollout::Trip::kExposure
+               ? exposure_text()
+               : in_a_row(config_.circuit.consecutive_failures, "failed canary request");
+  }
+  std::string text = in_a_row(probes().bad, "failed probe");
+  const auto* failed = std::get_if<rollout::ProtectionFailed>(&decision.what);
+  if (failed == nullptr || !failed->stable_failing) return text;
+  return text + ", stable fails " + share(surroundings_.failures.stable);
+}
+
 void Runner::look() {
   if (!store_failing_) save_exposure();
   // One thing at a time; the gate waits.
   if (busy_) return;
   const routing::GateState seen = gate_->state();
-  if (!seen.open && !seen.spent) return;
-  if (state_.phase != rollout::Phase::kSuspended) {
-    if (served_ == BasisPoints(0)) return forget_circuit();
-    if (!seen.spent) {
-      return happened(rollout::CircuitOpened{rollout::Trip::kCircuit},
-                      in_a_row(config_.circuit.consecutive_failures, "failed canary request"));
-    }
-    // Open as well, so that nothing but judge_exposure() ends this suspension.
-    gate_->open(gate_generation_, host_->now() + config_.circuit.open_for);
-    return happened(rollout::CircuitOpened{rollout::Trip::kExposure}, exposure_text());
+  const bool suspended = state_.phase == rollout::Phase::kSuspended;
+  if ((seen.open || seen.spent) && !suspended && served_ == BasisPoints(0)) {
+    return forget_circuit();
   }
-  if (seen.spent) return;  // watch() decides.
-  const std::uint32_t bad = probes().bad;
-  if (bad < config_.circuit.probes_failed) return;
-  // All of the probes failed: stable fails as well if it does so half of the time.
-  const bool stable_failing = surroundings_.stable_failures >= 0.5;
-  if (stable_failing) gate_->forget_probes(gate_generation_);
-  happened(rollout::ProtectionFailed{rollout::Trip::kCircuit, stable_failing},
-           in_a_row(bad, "failed probe") +
-               (stable_failing ? ", stable fails " + share(surroundings_.stable_failures) : ""));
+  const auto decision = rollout::look_at_gate(
+      state_.phase, gate_level(seen), config_.circuit.probes_failed, surroundings_.failures);
+  if (decision) follow(*decision, seen, why(*decision));
 }
 
 void Runner::watch(const Surroundings& surroundings) {
   surroundings_ = surroundings;
   environment_.observe({surroundings.stable_requests,
-                        surroundings.stable_failures,
+                        surroundings.failures.stable,
                         surroundings.canary_requests,
-                        surroundings.canary_failures.value_or(0)});
+                        surroundings.failures.canary.value_or(0)});
   if (surroundings.slow_after) gate_->set_slow_after(*surroundings.slow_after);
   settle_exposure();
   save_exposure();
   if (!busy_) judge_exposure();
-  if (busy_ || state_.phase != rollout::Phase::kSuspended || !gate_->state().open) return;
+  if (busy_ || state_.phase != rollout::Phase::kSuspended) return;
+  const routing::GateState seen = gate_->state();
   // With no weight to come back to there are no probes either.
-  const bool idle = state_.weight == BasisPoints(0);
-  const std::uint32_t good = probes().good;
-  if (good >= kProbesToClose) {
-    happened(rollout::CircuitClosed{}, in_a_row(good, "good probe"));
-  } else if (idle) {
+  if (rollout::closes_circuit(state_.phase, gate_level(seen))) {
+    happened(rollout::CircuitClosed{}, in_a_row(probes().good, "good probe"));
+  } else if (seen.open && state_.weight == BasisPoints(0)) {
     happened(rollout::CircuitClosed{}, {});
   }
 }
 
 // ---- Exposure
 
-// Of the same seconds, so that what hits both alike is not charged to the canary.
-bool Runner::stable_fails_too() const noexcept {
-  return surroundings_.stable_failures > 0 &&
-         2 * surroundings_.stable_failures >= surroundings_.canary_failures.value_or(1);
-}
-
-// The shares are of whole seconds, so what is newer than the last look cannot be judged by them
-// yet.
 void Runner::settle_exposure() noexcept {
-  const std::uint64_t used = exposure_used();
-  if (stable_fails_too()) {
-    if (used > exposure_settled_) gate_->give_back(gate_generation_, used - exposure_settled_);
-    exposure_seen_ = exposure_settled_;
-    return;
-  }
-  exposure_settled_ = std::max(exposure_settled_, exposure_seen_);
-  exposure_seen_ = used;
+  const std::uint64_t back = exposure_.settle(exposure_used(), surroundings_.failures);
+  if (back > 0) gate_->give_back(gate_generation_, back);
 }
 
 std::string Runner::exposure_text() const {
@@ -105,22 +116,17 @@ std::string Runner::exposure_text() const {
          std::to_string(config_.exposure.max_failed_requests.value_or(0)) + " allowed";
 }
 
-// The gate is shut, so there is time until the second in which it happened is over, and the shares
-// say whether stable failed as well.
+// The gate is shut, so there is time to see whether stable failed as well.
 void Runner::judge_exposure() {
   const routing::GateState seen = gate_->state();
-  if (!seen.spent) {
-    spent_seconds_ = 0;
-    return;
-  }
-  if (++spent_seconds_ < 2) return;
-  spent_seconds_ = 0;
-  const bool forgiven = stable_fails_too();
-  std::string figures = forgiven ? "canary " + share(surroundings_.canary_failures.value_or(1)) +
-                                       ", stable " + share(surroundings_.stable_failures)
-                                 : exposure_text();
-  if (forgiven) gate_->reprieve(seen, host_->now() + config_.circuit.open_for);
-  happened(rollout::ProtectionFailed{rollout::Trip::kExposure, forgiven}, std::move(figures));
+  const auto decision = exposure_.judge(seen.spent, surroundings_.failures);
+  if (!decision) return;
+  const bool forgiven = decision->order == rollout::GateDecision::Order::kReprieve;
+  follow(*decision,
+         seen,
+         forgiven ? "canary " + share(surroundings_.failures.canary.value_or(1)) + ", stable " +
+                        share(surroundings_.failures.stable)
+                  : exposure_text());
 }
 
 // Ahead of what is used, because a crash takes what is not written: so the next start knows too
@@ -149,7 +155,8 @@ void Runner::save_exposure() {
 
 void Runner::recall_exposure(std::uint64_t used) noexcept {
   gate_->recall(gate_generation_, used, config_.exposure.max_failed_requests);
-  exposure_settled_ = exposure_seen_ = exposure_stored_ = used;
+  exposure_.begin(used);
+  exposure_stored_ = used;
 }
 
 // ---- The gate

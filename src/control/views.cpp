@@ -172,9 +172,9 @@ std::optional<std::string> next_sentence(const Runner& runner,
       }
       const auto wanted = std::to_string(runner.config().circuit.probes_failed);
       return "suspended, everybody is on stable: probes answered " +
-             std::to_string(runner.probes().good) + " of " + std::to_string(kProbesToClose) +
-             " to resume, failed " + std::to_string(runner.probes().bad) + " of " + wanted +
-             " to roll back";
+             std::to_string(runner.probes().good) + " of " +
+             std::to_string(rollout::kProbesToClose) + " to resume, failed " +
+             std::to_string(runner.probes().bad) + " of " + wanted + " to roll back";
     }
     case Phase::kBaking: {
       const Duration baked = now - state.timer_since;

@@ -7,18 +7,14 @@ namespace {
 
 constexpr std::uint64_t kGeneration = 1;
 constexpr BasisPoints kOpen{BasisPoints::kMax};
-// As control has them: kProbesToClose, and the window of the failure shares.
-constexpr std::uint32_t kProbesToClose = 5;
-constexpr std::int64_t kShareSeconds = 10;
-constexpr double kStableFailing = 0.5;
 constexpr int kLearnedSeconds = 1800;
 
 Monotonic time_of(std::int64_t second) noexcept {
   return Monotonic(std::chrono::seconds(second));
 }
 
-double share_of(const stats::TrafficWindow::Sum& sum) noexcept {
-  if (sum.requests == 0) return 0;
+std::optional<double> share_of(const stats::TrafficWindow::Sum& sum) noexcept {
+  if (sum.requests == 0) return std::nullopt;
   return static_cast<double>(sum.failures) / static_cast<double>(sum.requests);
 }
 
@@ -31,7 +27,7 @@ Gatekeeper::Gatekeeper(const Protection& protection, Random& random)
 
 void Gatekeeper::learn(double requests_per_second, double error_rate) noexcept {
   analysis::Environment::Window usual;
-  usual.stable_requests = requests_per_second * static_cast<double>(kShareSeconds);
+  usual.stable_requests = requests_per_second * static_cast<double>(rollout::kShareSeconds);
   usual.stable_failures = error_rate;
   for (int second = 0; second < kLearnedSeconds; ++second) environment_.observe(usual);
 }
@@ -90,61 +86,57 @@ Sent Gatekeeper::probe(double error_rate, std::int64_t second) {
 void Gatekeeper::note(std::int64_t second, const Second& sent) {
   stable_.add(second, sent.stable.requests, sent.stable.failures);
   canary_.add(second, sent.canary.requests, sent.canary.failures);
+  const stats::TrafficWindow::Sum stable = stable_.last(rollout::kShareSeconds, second + 1);
+  const stats::TrafficWindow::Sum canary = canary_.last(rollout::kShareSeconds, second + 1);
+  shares_ = {share_of(stable).value_or(0), share_of(canary)};
+  window_ = {static_cast<double>(stable.requests),
+             shares_.stable,
+             static_cast<double>(canary.requests),
+             shares_.canary.value_or(0)};
 }
 
-bool Gatekeeper::stable_fails_too(std::int64_t second) const noexcept {
-  const double stable = stable_.failure_share(kShareSeconds, second + 1).value_or(0);
-  const double canary = canary_.failure_share(kShareSeconds, second + 1).value_or(1);
-  return stable > 0 && 2 * stable >= canary;
+rollout::GateLevel Gatekeeper::level() const noexcept {
+  const routing::GateState seen = gate_.state();
+  if (!seen.open && !seen.spent) return {};
+  const routing::ProbeCount probes = gate_.probes(kGeneration);
+  return {seen.open, seen.spent, probes.good, probes.bad};
 }
 
-void Gatekeeper::settle_exposure(std::int64_t second) noexcept {
-  const std::uint64_t used = gate_.exposure_used(kGeneration);
-  if (used != exposure_settled_ && stable_fails_too(second)) {
-    gate_.give_back(kGeneration, used - exposure_settled_);
-    exposure_seen_ = exposure_settled_;
-    return;
+rollout::Event::What Gatekeeper::act(const rollout::GateDecision& decision, std::int64_t second) {
+  const Monotonic probe_from = time_of(second) + protection_.open_for;
+  switch (decision.order) {
+    case rollout::GateDecision::Order::kOpen:
+      gate_.open(kGeneration, probe_from);
+      break;
+    case rollout::GateDecision::Order::kForgetProbes:
+      gate_.forget_probes(kGeneration);
+      break;
+    case rollout::GateDecision::Order::kReprieve:
+      gate_.reprieve(gate_.state(), probe_from);
+      break;
+    case rollout::GateDecision::Order::kNone:
+      break;
   }
-  exposure_settled_ = std::max(exposure_settled_, exposure_seen_);
-  exposure_seen_ = used;
+  return decision.what;
 }
 
 std::optional<rollout::Event::What> Gatekeeper::look(const rollout::State& state,
                                                      std::int64_t second) {
-  const routing::GateState seen = gate_.state();
-  if (!seen.open && !seen.spent) return std::nullopt;
-  if (state.phase != rollout::Phase::kSuspended) {
-    if (!seen.spent) return rollout::CircuitOpened{rollout::Trip::kCircuit};
-    gate_.open(kGeneration, time_of(second) + protection_.open_for);
-    return rollout::CircuitOpened{rollout::Trip::kExposure};
-  }
-  if (seen.spent || gate_.probes(kGeneration).bad < protection_.probes_failed) return std::nullopt;
-  const bool stable_failing =
-      stable_.failure_share(kShareSeconds, second + 1).value_or(0) >= kStableFailing;
-  if (stable_failing) gate_.forget_probes(kGeneration);
-  return rollout::ProtectionFailed{rollout::Trip::kCircuit, stable_failing};
+  const auto decision =
+      rollout::look_at_gate(state.phase, level(), protection_.probes_failed, shares_);
+  if (!decision) return std::nullopt;
+  return act(*decision, second);
 }
 
 std::optional<rollout::Event::What> Gatekeeper::watch(const rollout::State& state,
                                                       std::int64_t second) {
-  const stats::TrafficWindow::Sum stable = stable_.last(kShareSeconds, second + 1);
-  const stats::TrafficWindow::Sum canary = canary_.last(kShareSeconds, second + 1);
-  environment_.observe({static_cast<double>(stable.requests),
-                        share_of(stable),
-                        static_cast<double>(canary.requests),
-                        share_of(canary)});
-  settle_exposure(second);
-  const routing::GateState seen = gate_.state();
-  if (seen.spent) {
-    // The second in which it happened must be over, so that the shares tell of it.
-    if (++spent_seconds_ < 2) return std::nullopt;
-    spent_seconds_ = 0;
-    const bool forgiven = stable_fails_too(second);
-    if (forgiven) gate_.reprieve(seen, time_of(second) + protection_.open_for);
-    return rollout::ProtectionFailed{rollout::Trip::kExposure, forgiven};
+  environment_.observe(window_);
+  const std::uint64_t back = exposure_.settle(gate_.exposure_used(kGeneration), shares_);
+  if (back > 0) gate_.give_back(kGeneration, back);
+  if (const auto decision = exposure_.judge(gate_.state().spent, shares_)) {
+    return act(*decision, second);
   }
-  if (state.phase != rollout::Phase::kSuspended || !seen.open) return std::nullopt;
-  if (gate_.probes(kGeneration).good < kProbesToClose) return std::nullopt;
+  if (!rollout::closes_circuit(state.phase, level())) return std::nullopt;
   return rollout::CircuitClosed{};
 }
 

@@ -1,6 +1,6 @@
 // What surrounds the evidence of a simulated rollout: the live gate, fed with the canary's requests
 // of a second one after the other, what control does about it once a second
-// (control/runner_gate.cpp), and whether stable fails as well.
+// (rollout/protection.hpp), and whether stable fails as well.
 //
 // Thread rule: that of the run.
 #pragma once
@@ -8,6 +8,7 @@
 #include "canaryd/analysis/environment.hpp"
 #include "canaryd/base/random.hpp"
 #include "canaryd/rollout/event.hpp"
+#include "canaryd/rollout/protection.hpp"
 #include "canaryd/routing/cohort_gate.hpp"
 #include "canaryd/simulate/run.hpp"
 #include "canaryd/stats/window.hpp"
@@ -51,8 +52,9 @@ class Gatekeeper {
 
  private:
   void count_failure(Monotonic now, Sent& sent);
-  void settle_exposure(std::int64_t second) noexcept;
-  [[nodiscard]] bool stable_fails_too(std::int64_t second) const noexcept;
+  [[nodiscard]] rollout::GateLevel level() const noexcept;
+  [[nodiscard]] rollout::Event::What act(const rollout::GateDecision& decision,
+                                         std::int64_t second);
 
   const Protection& protection_;
   Random& random_;
@@ -60,9 +62,10 @@ class Gatekeeper {
   stats::TrafficWindow stable_;
   stats::TrafficWindow canary_;
   analysis::Environment environment_;
-  std::uint64_t exposure_settled_ = 0;
-  std::uint64_t exposure_seen_ = 0;
-  int spent_seconds_ = 0;
+  // Of the last seconds, as of the last note().
+  rollout::FailureShares shares_;
+  analysis::Environment::Window window_;
+  rollout::ExposureSettling exposure_;
 };
 
 }  // namespace canaryd::simulate

@@ -23,8 +23,7 @@ class RunnerGateTest : public RunnerRig {
   }
   void watch(double stable_failures = 0, double canary_failures = 1) {
     Runner::Surroundings surroundings;
-    surroundings.stable_failures = stable_failures;
-    surroundings.canary_failures = canary_failures;
+    surroundings.failures = {stable_failures, canary_failures};
     runner_->watch(surroundings);
     settle();
   }
