@@ -23,22 +23,62 @@ double bet_by(double seconds) noexcept {
   return kBetOverTime * (1 - kHalfTimeSeconds / (kHalfTimeSeconds + seconds));
 }
 
+// exp(-40) is less than a double of 1 can hold besides.
+constexpr double kNegligible = 40;
+
 double log_sum(std::span<const double> values) noexcept {
   const double largest = *std::max_element(values.begin(), values.end());
   double sum = 0;
-  for (const double value : values) sum += std::exp(value - largest);
+  for (const double value : values) {
+    if (largest - value < kNegligible) sum += std::exp(value - largest);
+  }
   return largest + std::log(sum);
+}
+
+// What of an increment depends on the bet alone; it is asked for with every block.
+template <std::size_t Count, class Function>
+std::array<double, Count> table(const std::array<double, Count>& values, const Function& function) {
+  std::array<double, Count> result{};
+  std::transform(values.begin(), values.end(), result.begin(), function);
+  return result;
+}
+
+const auto kLnRatios =
+    table(RollbackAccount::kRatios, [](double ratio) { return std::log(ratio); });
+const auto kLnRests =
+    table(AcceptAccount::kShares, [](double share) { return std::log1p(-share); });
+
+// If both cohorts fail alike but for the relative tolerance, the odds that a bad response is the
+// canary's.
+double canary_odds(const MetricCounts& counts, Tolerance tolerance) noexcept {
+  return (1 + tolerance.relative) * counts.canary_n / counts.stable_n;
+}
+
+double ln_norm_of(double ratio, double odds) noexcept {
+  return std::log1p(odds / (1 + odds) * (ratio - 1));
+}
+
+double stake_of(double ratio, double odds) noexcept {
+  const double share = odds / (1 + odds);
+  return (ratio - 1) * (1 - share) / (1 + share * (ratio - 1));
 }
 
 }  // namespace
 
 double log_sum(double a, double b) noexcept {
-  return std::max(a, b) + std::log1p(std::exp(-std::abs(a - b)));
+  const double apart = std::abs(a - b);
+  if (apart >= kNegligible) return std::max(a, b);
+  return std::max(a, b) + std::log1p(std::exp(-apart));
 }
 
 RollbackAccount::RollbackAccount(Tolerance tolerance, double burst_guard) noexcept
     : tolerance_(tolerance), burst_guard_(burst_guard), reserve_(kReserveAtStart) {
   ln_bets_.fill(std::log((1 - kReserveAtStart) / static_cast<double>(kBets)));
+  sum_up();
+}
+
+void RollbackAccount::sum_up() noexcept {
+  ln_evidence_ = log_sum(log_sum(ln_bets_), std::log(std::max(reserve_, kNothing)));
 }
 
 void RollbackAccount::bet_from_reserve(double amount) noexcept {
@@ -51,57 +91,76 @@ void RollbackAccount::bet_from_reserve(double amount) noexcept {
 
 void RollbackAccount::weight_increased() noexcept {
   bet_from_reserve(kBetPerRaise);
+  sum_up();
 }
 
 double RollbackAccount::increment(double ratio,
                                   const MetricCounts& counts,
                                   Tolerance tolerance) noexcept {
-  // If both cohorts fail alike but for the relative tolerance, a bad response is the canary's with
-  // odds `odds`.
-  const double odds = (1 + tolerance.relative) * counts.canary_n / counts.stable_n;
-  const double share = odds / (1 + odds);
-  const double ln_norm = std::log1p(share * (ratio - 1));
-  const double stake = (ratio - 1) * (1 - share) / (1 + share * (ratio - 1));
+  const double odds = canary_odds(counts, tolerance);
+  const double ln_norm = ln_norm_of(ratio, odds);
   return counts.canary_bad * (std::log(ratio) - ln_norm) - counts.stable_bad * ln_norm -
-         tolerance.absolute * stake * counts.canary_n;
+         tolerance.absolute * stake_of(ratio, odds) * counts.canary_n;
 }
 
-void RollbackAccount::absorb(const MetricCounts& counts, std::uint32_t seconds) noexcept {
+void RollbackAccount::Terms::be_of(double block_odds) noexcept {
+  if (odds == block_odds) return;
+  odds = block_odds;
+  for (std::size_t k = 0; k < kBets; ++k) {
+    ln_norm[k] = ln_norm_of(kRatios[k], odds);
+    stake[k] = stake_of(kRatios[k], odds);
+  }
+}
+
+void RollbackAccount::absorb(const MetricCounts& counts,
+                             std::uint32_t seconds,
+                             Terms& terms) noexcept {
   if (counts.silent()) return;
   const double before = seconds_;
   seconds_ += seconds;
   bet_from_reserve(bet_by(seconds_) - bet_by(before));
   const double guard = burst_guard_ * std::clamp(seconds / kGuardSeconds, 1.0, 2.0);
+  terms.be_of(canary_odds(counts, tolerance_));
+  const double bad = counts.canary_bad + counts.stable_bad;
+  const double rent = tolerance_.absolute * counts.canary_n;
   for (std::size_t k = 0; k < kBets; ++k) {
-    ln_bets_[k] += std::min(increment(kRatios[k], counts, tolerance_), guard);
+    const double moved =
+        counts.canary_bad * kLnRatios[k] - bad * terms.ln_norm[k] - rent * terms.stake[k];
+    ln_bets_[k] += std::min(moved, guard);
   }
-}
-
-double RollbackAccount::ln_evidence() const noexcept {
-  return log_sum(log_sum(ln_bets_), std::log(std::max(reserve_, kNothing)));
+  sum_up();
 }
 
 AcceptAccount::AcceptAccount(Tolerance tolerance, double next_weight) noexcept
     : scaled_{tolerance.relative / next_weight, tolerance.absolute / next_weight} {
   ln_bets_.fill(-std::log(static_cast<double>(kBets)));
+  ln_evidence_ = log_sum(ln_bets_);
 }
 
 double AcceptAccount::increment(double share,
                                 const MetricCounts& counts,
                                 Tolerance scaled) noexcept {
-  const double rho = (1 + scaled.relative) * counts.canary_n / counts.stable_n;
-  return counts.canary_bad_next * std::log1p(-share) + counts.stable_bad * std::log1p(share * rho) +
+  return counts.canary_bad_next * std::log1p(-share) +
+         counts.stable_bad * std::log1p(share * canary_odds(counts, scaled)) +
          scaled.absolute * share * counts.canary_n;
 }
 
-void AcceptAccount::absorb(const MetricCounts& counts) noexcept {
-  if (counts.silent()) return;
-  canary_n_ += counts.canary_n;
-  for (std::size_t j = 0; j < kBets; ++j) ln_bets_[j] += increment(kShares[j], counts, scaled_);
+void AcceptAccount::Terms::be_of(double block_odds) noexcept {
+  if (odds == block_odds) return;
+  odds = block_odds;
+  for (std::size_t j = 0; j < kBets; ++j) ln_gain[j] = std::log1p(kShares[j] * odds);
 }
 
-double AcceptAccount::ln_evidence() const noexcept {
-  return log_sum(ln_bets_);
+void AcceptAccount::absorb(const MetricCounts& counts, Terms& terms) noexcept {
+  if (counts.silent()) return;
+  canary_n_ += counts.canary_n;
+  terms.be_of(canary_odds(counts, scaled_));
+  const double rent = scaled_.absolute * counts.canary_n;
+  for (std::size_t j = 0; j < kBets; ++j) {
+    ln_bets_[j] += counts.canary_bad_next * kLnRests[j] + counts.stable_bad * terms.ln_gain[j] +
+                   rent * kShares[j];
+  }
+  ln_evidence_ = log_sum(ln_bets_);
 }
 
 double AcceptAccount::limit(double stable_rate) const noexcept {

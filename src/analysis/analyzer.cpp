@@ -78,7 +78,8 @@ void Analyzer::absorb(const stats::Block& block) {
   data_ = Reason::kNeedsEvidence;
   const auto taken = all_.absorb(
       metrics_, {block.seconds, block.stable, block.canary, block.latency, block.feedback});
-  for (std::size_t i = 0; i < accept_.size(); ++i) accept_[i].absorb(taken[i]);
+  AcceptAccount::Terms terms;
+  for (std::size_t i = 0; i < accept_.size(); ++i) accept_[i].absorb(taken[i], terms);
   for (const stats::RouteComparison& each : block.routes) {
     if (each.route < routes_.size()) routes_[each.route].absorb(metrics_, each.counts);
   }
@@ -150,15 +151,24 @@ Reason Analyzer::hold_reason() const noexcept {
   return begun_ ? data_ : Reason::kNoTraffic;
 }
 
+Decision Analyzer::decision() const noexcept {
+  if (failed_) return Decision::kRollback;
+  if (!begun_ || !target_.has_control || data_ != Reason::kNeedsEvidence) return Decision::kHold;
+  const double boundary = accept_boundary();
+  for (std::size_t i = 0; i < metrics_.size(); ++i) {
+    if (metrics_[i].required && ln_accept(i) < boundary) return Decision::kHold;
+  }
+  return Decision::kAccept;
+}
+
 Verdict Analyzer::evaluate() const {
   Verdict verdict;
-  bool accepted = begun_ && target_.has_control && data_ == Reason::kNeedsEvidence;
+  verdict.metrics.reserve(metrics_.size());
   double furthest = 2;
   for (std::size_t i = 0; i < metrics_.size(); ++i) {
     verdict.metrics.push_back(report(i));
     const MetricReport& last = verdict.metrics.back();
     if (!last.required) continue;
-    accepted = accepted && last.state == MetricState::kPass;
     if (last.accept_evidence < furthest) {
       furthest = last.accept_evidence;
       verdict.deciding = i;
@@ -181,8 +191,8 @@ Verdict Analyzer::evaluate() const {
     }
     return verdict;
   }
-  verdict.decision = accepted ? Decision::kAccept : Decision::kHold;
-  verdict.reason = accepted ? Reason::kWithinLimit : hold_reason();
+  verdict.decision = decision();
+  verdict.reason = verdict.decision == Decision::kAccept ? Reason::kWithinLimit : hold_reason();
   return verdict;
 }
 

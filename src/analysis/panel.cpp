@@ -46,13 +46,14 @@ std::vector<MetricCounts> Panel::absorb(std::span<const Metric> metrics,
                                         const stats::Comparison& comparison) {
   std::vector<MetricCounts> taken;
   taken.reserve(entries_.size());
+  RollbackAccount::Terms terms;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const MetricCounts counts = take(metrics[i], comparison);
     taken.push_back(counts);
     if (counts.silent()) continue;
     Entry& entry = entries_[i];
     const std::uint32_t seconds = seconds_of(metrics[i], comparison);
-    entry.rollback.absorb(counts, seconds);
+    entry.rollback.absorb(counts, seconds, terms);
     add(entry.step, counts);
     entry.step_seconds += seconds;
     if (const auto& quantile = metrics[i].quantile) {

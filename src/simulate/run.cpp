@@ -64,7 +64,7 @@ class Simulation {
     const std::int64_t during = second_;
     traffic(during);
     ++second_;
-    if (const auto block = builder_.tick(second_)) absorb(*block);
+    if (const auto block = builder_.tick(second_)) analyzer_.absorb(*block);
     if (const auto tripped = gatekeeper_.look(state_, during)) happen(*tripped);
     if (const auto decided = gatekeeper_.watch(state_, during)) happen(*decided);
     if (!over_) happen(tick());
@@ -122,18 +122,16 @@ class Simulation {
     }
   }
 
-  void absorb(const stats::Block& block) {
-    analyzer_.absorb(block);
-    verdict_ = analyzer_.evaluate();
-  }
-
   [[nodiscard]] rollout::Tick tick() const {
     rollout::Tick tick;
-    tick.judgement = judgement_of(verdict_.decision);
+    const analysis::Decision decision = analyzer_.decision();
+    const bool holds = decision == analysis::Decision::kHold;
+    const analysis::Reason reason = analyzer_.hold_reason();
+    tick.judgement = judgement_of(decision);
     tick.requests = step_requests_;
-    tick.no_data = analysis::is_no_data(verdict_.reason);
+    tick.no_data = holds && analysis::is_no_data(reason);
     tick.both_failing = gatekeeper_.both_failing();
-    tick.no_control = verdict_.reason == analysis::Reason::kNoControl;
+    tick.no_control = holds && reason == analysis::Reason::kNoControl;
     return tick;
   }
 
@@ -169,7 +167,6 @@ class Simulation {
     target.has_control = begun.weight.value() < BasisPoints::kMax;
     builder_.set_latency_rules(analysis::latency_rules(scenario_.settings, target.next_weight));
     analyzer_.begin_step(target);
-    verdict_ = analyzer_.evaluate();
     step_requests_ = 0;
   }
 
@@ -199,16 +196,17 @@ class Simulation {
   }
 
   void trace() const {
+    const analysis::Verdict verdict = analyzer_.evaluate();
     double accept = 0;
-    if (verdict_.deciding < verdict_.metrics.size()) {
+    if (verdict.deciding < verdict.metrics.size()) {
       accept = 1;
-      for (const analysis::MetricReport& metric : verdict_.metrics) {
+      for (const analysis::MetricReport& metric : verdict.metrics) {
         if (metric.required) accept = std::min(accept, metric.accept_evidence);
       }
     }
     trace_->push_back({.second = second_,
                        .weight = rollout::served_weight(state_).ratio(),
-                       .rollback_evidence = verdict_.rollback_evidence,
+                       .rollback_evidence = verdict.rollback_evidence,
                        .accept_evidence = accept,
                        .user_failures = run_.user_failures});
   }
@@ -223,7 +221,6 @@ class Simulation {
   World world_;
   Gatekeeper gatekeeper_;
   analysis::Analyzer analyzer_;
-  analysis::Verdict verdict_;
   stats::BlockBuilder builder_{0, 0, 0};
   rollout::State state_;
   std::optional<BasisPoints> begun_weight_;

@@ -29,6 +29,10 @@ std::uint64_t Histogram::above(std::size_t bucket) const noexcept {
 std::optional<std::size_t> Histogram::quantile_bucket(double q) const {
   const std::uint64_t all = total();
   if (all == 0) return std::nullopt;
+  return quantile_bucket(q, all);
+}
+
+std::size_t Histogram::quantile_bucket(double q, std::uint64_t all) const noexcept {
   const double rank = std::ceil(std::clamp(q, 0.0, 1.0) * static_cast<double>(all));
   const std::uint64_t wanted = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(rank));
   std::uint64_t seen = 0;

@@ -58,7 +58,7 @@ void LatencyThresholds::learn(const Histogram& stable, std::int64_t now_second) 
   const std::uint64_t total = seen_.total();
   for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
     if (total < samples_needed(kQuantileRanks[q])) continue;
-    buckets_[q] = seen_.quantile_bucket(kQuantileRanks[q]);
+    buckets_[q] = seen_.quantile_bucket(kQuantileRanks[q], total);
   }
 }
 

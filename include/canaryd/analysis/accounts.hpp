@@ -32,15 +32,28 @@ class RollbackAccount {
   static constexpr std::array<double, 11> kRatios = {1.25, 1.5, 2, 3, 5, 8, 15, 30, 80, 250, 1000};
   static constexpr std::size_t kBets = kRatios.size();
 
+  // What a block means to each bet, by the odds of its requests; costly, and the same for
+  // metrics that count the same requests. Of one block at a time.
+  struct Terms {
+    double odds = -1;
+    std::array<double, kBets> ln_norm{};
+    std::array<double, kBets> stake{};
+    void be_of(double block_odds) noexcept;
+  };
+
   RollbackAccount(Tolerance tolerance, double burst_guard) noexcept;
 
   // A raised weight is a new chance to go wrong: part of the reserve is bet from here on.
   void weight_increased() noexcept;
   // A block of `seconds` with these counts; a silent one changes nothing.
-  void absorb(const MetricCounts& counts, std::uint32_t seconds) noexcept;
+  void absorb(const MetricCounts& counts, std::uint32_t seconds, Terms& terms) noexcept;
+  void absorb(const MetricCounts& counts, std::uint32_t seconds) noexcept {
+    Terms terms;
+    absorb(counts, seconds, terms);
+  }
 
   // Logarithm of the whole capital, reserve included.
-  [[nodiscard]] double ln_evidence() const noexcept;
+  [[nodiscard]] double ln_evidence() const noexcept { return ln_evidence_; }
   [[nodiscard]] double reserve() const noexcept { return reserve_; }
 
   // By how much a block moves a bet, before the burst guard.
@@ -52,12 +65,14 @@ class RollbackAccount {
 
  private:
   void bet_from_reserve(double amount) noexcept;
+  void sum_up() noexcept;
 
   Tolerance tolerance_;
   double burst_guard_;
   std::array<double, kBets> ln_bets_;
   double reserve_;
   double seconds_ = 0;
+  double ln_evidence_ = 0;
 };
 
 // Account A bets against "the canary is worse than the next step may bear". A new one for each
@@ -68,13 +83,24 @@ class AcceptAccount {
   static constexpr std::array<double, 10> kShares = {.02, .05, .1, .2, .35, .5, .7, .85, .95, .99};
   static constexpr std::size_t kBets = kShares.size();
 
+  // As RollbackAccount::Terms.
+  struct Terms {
+    double odds = -1;
+    std::array<double, kBets> ln_gain{};
+    void be_of(double block_odds) noexcept;
+  };
+
   // next_weight in (0, 1]: at a small weight a worse canary harms few, so the limit is the
   // tolerance divided by it.
   AcceptAccount(Tolerance tolerance, double next_weight) noexcept;
 
-  void absorb(const MetricCounts& counts) noexcept;
+  void absorb(const MetricCounts& counts, Terms& terms) noexcept;
+  void absorb(const MetricCounts& counts) noexcept {
+    Terms terms;
+    absorb(counts, terms);
+  }
 
-  [[nodiscard]] double ln_evidence() const noexcept;
+  [[nodiscard]] double ln_evidence() const noexcept { return ln_evidence_; }
   // The rate that stable's rate makes the limit.
   [[nodiscard]] double limit(double stable_rate) const noexcept;
   // Canary requests until ln_evidence() reaches `boundary`, if the best bet goes on as it did so
@@ -91,6 +117,7 @@ class AcceptAccount {
   Tolerance scaled_;
   std::array<double, kBets> ln_bets_;
   double canary_n_ = 0;
+  double ln_evidence_ = 0;
 };
 
 }  // namespace canaryd::analysis

@@ -56,6 +56,9 @@ class Analyzer {
 
   // Rollback is looked at first, and stays once reached. Accept is what the accounts say now.
   [[nodiscard]] Verdict evaluate() const;
+  // evaluate().decision alone, without the figures; and its reason, if that is to hold.
+  [[nodiscard]] Decision decision() const noexcept;
+  [[nodiscard]] Reason hold_reason() const noexcept;
 
   [[nodiscard]] std::span<const Metric> metrics() const noexcept { return metrics_; }
   [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
@@ -79,7 +82,6 @@ class Analyzer {
   };
 
   [[nodiscard]] MetricReport report(std::size_t metric) const;
-  [[nodiscard]] Reason hold_reason() const noexcept;
   [[nodiscard]] Failure worst() const noexcept;
 
   Settings settings_;

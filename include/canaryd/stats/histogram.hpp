@@ -96,6 +96,8 @@ class Histogram {
 
   // q in (0, 1]; nothing when the histogram is empty.
   [[nodiscard]] std::optional<std::size_t> quantile_bucket(double q) const;
+  // The same with total() known, which is above 0.
+  [[nodiscard]] std::size_t quantile_bucket(double q, std::uint64_t all) const noexcept;
   [[nodiscard]] std::optional<Duration> quantile(double q) const;
 
   // How many took at most this long, for Prometheus' cumulative buckets with bounds of the user's
