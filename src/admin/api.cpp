@@ -135,6 +135,7 @@ const Api::Route Api::kRoutes[] = {
     {"history", true, false, &Api::history},
     {"comments", true, false, &Api::comments},
     {"feedback", true, true, &Api::feedback},
+    {"verification", true, false, &Api::verification},
     {"start", true, true, &Api::act},
     {"retry", true, true, &Api::act},
     {"promote", true, true, &Api::act},
@@ -293,6 +294,28 @@ void Api::history(const Request& request, const Match& match, const Done& done) 
       return done(to_response({404, "not-found", "there is no such rollout"}, path));
     }
     done(to_response({503, "store-failed", describe(rows.error())}, path));
+  });
+}
+
+void Api::verification(const Request& request, const Match& match, const Done& done) {
+  const auto parsed = Query::parse(request.query(), {"at"});
+  if (!parsed) return done(invalid(request, parsed.error()));
+  const auto at = parsed->number("at", 1, UINT64_MAX);
+  if (!at) return done(invalid(request, at.error()));
+  const std::string path(request.path());
+  control::VerifyQuery query;
+  query.rollout = match.rollout;
+  query.at = *at;
+  backend_.verify(std::move(query), [done, path](const Result<control::VerificationView>& view) {
+    if (view) return done(json_response(to_json(*view)));
+    switch (view.error().code) {
+      case ErrorCode::kNotFound:
+        return done(to_response({404, "not-found", view.error().context}, path));
+      case ErrorCode::kLimit:
+        return done(to_response({503, "busy", view.error().context}, path));
+      default:
+        return done(to_response({503, "store-failed", describe(view.error())}, path));
+    }
   });
 }
 

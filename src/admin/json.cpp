@@ -124,6 +124,7 @@ json::value metric_to_json(const control::MetricView& metric) {
   object["needs_about"] = metric.needs_about
                               ? json::value(format_duration_brief(*metric.needs_about))
                               : json::value(nullptr);
+  object["needs_requests"] = or_null(metric.needs_requests);
   return object;
 }
 
@@ -297,6 +298,27 @@ json::value to_json(const control::ConfigProblem& problem) {
           {"severity", problem.severity},
           {"message", problem.message},
           {"hint", problem.hint}};
+}
+
+json::value to_json(const control::VerificationView& view) {
+  json::array figures;
+  for (const control::VerifiedFigure& figure : view.figures) {
+    figures.push_back({{"name", figure.name},
+                       {"value", figure.value},
+                       {"recorded", figure.recorded},
+                       {"recomputed", figure.recomputed}});
+  }
+  json::object object;
+  object["id"] = view.id;
+  object["time"] = format_time(view.time);
+  object["message"] = view.message;
+  object["result"] = control::to_string(view.result);
+  object["why"] = view.why;
+  object["decision"] = view.decision;
+  object["run"] = view.run;
+  object["rows"] = view.rows;
+  object["figures"] = std::move(figures);
+  return object;
 }
 
 json::value to_json(const control::BuildView& view) {

@@ -213,8 +213,19 @@ class Command {
     return line.finish(options);
   }
 
+  int verify(const std::string& target) {
+    const std::string at = options_.at ? "?at=" + std::to_string(*options_.at) : "";
+    const auto response = daemon_.get(target + "/verification" + at);
+    if (!response) return report(response.error());
+    const int printed = print(wants_json() ? pretty(response->body)
+                                           : or_failure(render_verification(response->body)));
+    if (printed != kExitDone) return printed;
+    return is_same_verdict(response->body) ? kExitDone : kExitFailed;
+  }
+
   int explain() {
     const std::string target = std::string(kRollouts) + "/" + options_.rollout;
+    if (options_.verify) return verify(target);
     const auto rollout = daemon_.get(target);
     if (!rollout) return report(rollout.error());
     if (wants_json()) return print(pretty(rollout->body));

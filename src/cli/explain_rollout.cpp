@@ -12,6 +12,7 @@ namespace canaryd::cli {
 namespace {
 
 constexpr std::size_t kMetricsMax = 50;
+constexpr std::size_t kFiguresMax = 1000;
 
 void add_line(std::string& out, std::string_view line) {
   append_printable(out, line);
@@ -69,6 +70,16 @@ std::string rates_sentence(JsonView metric) {
   return text;
 }
 
+// Requests, because they count; the time is what they take at the rate of this step.
+std::string needs_text(JsonView metric) {
+  const std::string time = metric["needs_about"].text();
+  if (time.empty()) return "it does not move that way now";
+  std::string text = "about " + time + " more";
+  const auto requests = metric["needs_requests"].number();
+  if (!requests || *requests <= 0) return text;
+  return text + " at the present rate, or " + format_count(*requests) + " canary requests";
+}
+
 void add_metric(std::string& out, JsonView metric) {
   add_line(out, rates_sentence(metric));
   const auto rollback = metric["evidence"]["rollback"].number();
@@ -85,10 +96,17 @@ void add_metric(std::string& out, JsonView metric) {
     add_line(out, "    for it: all of the evidence that the next step needs");
     return;
   }
-  const std::string needs = metric["needs_about"].text();
   add_line(out,
            "    for it: " + share_text(accept) + " of the evidence that the next step needs; " +
-               (needs.empty() ? "it does not move that way now" : "about " + needs + " more"));
+               needs_text(metric));
+}
+
+std::string figure_line(JsonView figure) {
+  const std::string recorded = figure["recorded"].text();
+  const std::string recomputed = figure["recomputed"].text();
+  std::string text = "    " + figure["name"].text() + " ";
+  if (recorded != recomputed) return text + "recorded " + recorded + ", now " + recomputed;
+  return text + format_rate(figure["value"].number());
 }
 
 }  // namespace
@@ -112,6 +130,33 @@ Result<std::string> render_reasons(std::string_view rollout, std::string_view hi
     add_line(out, "  last: " + last["time"].text() + "  " + last["message"].text());
   }
   return out;
+}
+
+Result<std::string> render_verification(std::string_view verification) {
+  CANARYD_TRY_ASSIGN(const boost::json::value document, parse_json(verification));
+  const JsonView view(document);
+  if (!view.is_object()) return fail(ErrorCode::kMalformed, "the answer is not a verification");
+  std::string out;
+  add_line(out,
+           format_count(view["id"].number()) + "  " + view["time"].text() + "  " +
+               view["message"].text());
+  std::string result = view["result"].text();
+  std::replace(result.begin(), result.end(), '_', ' ');
+  add_line(out, "  " + result + ": " + view["why"].text());
+  const JsonView figures = view["figures"];
+  if (figures.size() == 0) return out;
+  add_line(out,
+           "  verdict " + view["decision"].text() + ", of " + format_count(view["rows"].number()) +
+               " rows of evidence of run " + format_count(view["run"].number()) + ":");
+  for (std::size_t i = 0; i < std::min(figures.size(), kFiguresMax); ++i) {
+    add_line(out, figure_line(figures[i]));
+  }
+  return out;
+}
+
+bool is_same_verdict(std::string_view verification) {
+  const auto document = parse_json(verification);
+  return document && JsonView(*document)["result"].text() == "same";
 }
 
 }  // namespace canaryd::cli

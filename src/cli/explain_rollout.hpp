@@ -14,4 +14,9 @@ namespace canaryd::cli {
 [[nodiscard]] Result<std::string> render_reasons(std::string_view rollout,
                                                  std::string_view history);
 
+// From the answer of .../verification; the same.
+[[nodiscard]] Result<std::string> render_verification(std::string_view verification);
+// Whether it says that the verdict is the recorded one.
+[[nodiscard]] bool is_same_verdict(std::string_view verification);
+
 }  // namespace canaryd::cli

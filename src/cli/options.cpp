@@ -95,15 +95,13 @@ class CommandLine {
     history->add_option("ROLLOUT", options_.rollout, "Its name")->check(check_name);
     history->add_option("--limit", options_.limit, "Newest lines per rollout")
         ->check(CLI::Range(1, 1000));
-    with_rollout("explain", "The figures behind its verdict, and how much is missing");
-    CLI::App* const explain = app_.add_subcommand(
-        "explain-route", "Which route, cohort and upstream a request gets, and why");
-    explain->add_option("METHOD", options_.method, "Such as GET")->required();
-    explain->add_option("URL", options_.url, "/path?query, or http://host/path")->required();
-    explain->add_option("-H,--header", options_.headers, "'Name: value'; may be repeated")
-        ->allow_extra_args(false);
-    explain->add_option("--listener", options_.listener, "Where it comes in; else the first one");
-    explain->add_option("--client", options_.client, "Its address; else 127.0.0.1");
+    CLI::App* const explain =
+        with_rollout("explain", "The figures behind its verdict, and how much is missing");
+    CLI::Option* const verify = explain->add_flag(
+        "--verify", options_.verify, "Compute a recorded verdict again; 1 unless it is the same");
+    explain->add_option("--at", options_.at, "Which: an id of its history; else the last one")
+        ->needs(verify);
+    add_explain_route();
     app_.add_subcommand("top", "Requests of each route and cohort, live");
     CLI::App* const tap = app_.add_subcommand("tap", "Requests as they finish, a sample of them");
     tap->add_option("--cohort", options_.cohort, "Only stable, canary or none (no rollout)")
@@ -113,6 +111,17 @@ class CommandLine {
     tap->add_flag_callback(
         "--json", [this] { options_.output = "json"; }, "One JSON object a line, as -o json");
     app_.add_subcommand("config", "The running configuration, secrets masked");
+  }
+
+  void add_explain_route() {
+    CLI::App* const explain = app_.add_subcommand(
+        "explain-route", "Which route, cohort and upstream a request gets, and why");
+    explain->add_option("METHOD", options_.method, "Such as GET")->required();
+    explain->add_option("URL", options_.url, "/path?query, or http://host/path")->required();
+    explain->add_option("-H,--header", options_.headers, "'Name: value'; may be repeated")
+        ->allow_extra_args(false);
+    explain->add_option("--listener", options_.listener, "Where it comes in; else the first one");
+    explain->add_option("--client", options_.client, "Its address; else 127.0.0.1");
   }
 
   void add_actions() {

@@ -34,6 +34,9 @@ struct Options {
   std::string score;
   std::string comment;
   std::string id;
+  // explain.
+  bool verify = false;
+  std::optional<std::uint64_t> at;
   // explain-route.
   std::string method;
   std::string url;

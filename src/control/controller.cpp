@@ -3,6 +3,7 @@
 #include "canaryd/config/schema.hpp"
 #include "control/controller_state.hpp"
 #include "control/snapshot.hpp"
+#include "control/verdict_record.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -373,6 +374,7 @@ void Controller::history(HistoryQuery query, HistoryDone done) {
           line.weight = row.entry.weight_after;
           line.actor = std::move(row.entry.actor);
           line.message = std::move(row.entry.sentence);
+          line.evidence_json = text_of_record(row.entry.evidence);
           out.push_back(std::move(line));
         }
         done(std::move(out));

@@ -82,6 +82,7 @@ struct Controller::State {
   bool listening = false;
   bool draining = false;
   bool reloading = false;
+  bool verifying = false;
   ReloadCounts reloads;
   // Completions may come after the controller is gone; they look at this first.
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);

@@ -39,10 +39,16 @@ Result<Evidence> Evidence::replay(std::string rollout,
   CANARYD_TRY_ASSIGN(const analysis::Settings began, read_settings(begin->values, settings));
   Evidence evidence(std::move(rollout), run, began);
   evidence.pending_.clear();
-  for (auto row = begin.base(); row != rows.end(); ++row) CANARYD_TRY(evidence.replay_row(*row));
-  evidence.next_index_ = rows.back().index + 1;
-  evidence.verdict_ = evidence.analyzer_.evaluate();
+  evidence.next_index_ = std::prev(begin.base())->index + 1;
+  CANARYD_TRY(evidence.replay_more(std::span(begin.base(), rows.end())));
   return evidence;
+}
+
+Result<void> Evidence::replay_more(std::span<const store::EvidenceRow> rows) {
+  for (const store::EvidenceRow& row : rows) CANARYD_TRY(replay_row(row));
+  if (!rows.empty()) next_index_ = rows.back().index + 1;
+  verdict_ = analyzer_.evaluate();
+  return {};
 }
 
 Result<void> Evidence::replay_row(const store::EvidenceRow& row) {
@@ -56,17 +62,15 @@ Result<void> Evidence::replay_row(const store::EvidenceRow& row) {
   switch (row.kind) {
     case store::EvidenceKind::kStep: {
       if (v.size() < 3 || v[0] > BasisPoints::kMax || v[1] < 1 || v[1] > BasisPoints::kMax) break;
-      begin_step(BasisPoints(static_cast<unsigned>(v[0])),
-                 BasisPoints(static_cast<unsigned>(v[1])),
-                 v[2] != 0);
-      pending_.clear();
+      take_step(BasisPoints(static_cast<unsigned>(v[0])),
+                BasisPoints(static_cast<unsigned>(v[1])),
+                v[2] != 0);
       return {};
     }
     case store::EvidenceKind::kBlock: {
       const auto block = read_block(v);
       if (!block) break;
-      absorb(*block);
-      pending_.clear();
+      analyzer_.absorb(*block);
       return {};
     }
     case store::EvidenceKind::kSettings:
@@ -75,20 +79,22 @@ Result<void> Evidence::replay_row(const store::EvidenceRow& row) {
   return fail(ErrorCode::kMalformed, "evidence row " + std::to_string(row.index) + " is damaged");
 }
 
-void Evidence::begin_step(BasisPoints weight, BasisPoints next_weight, bool has_control) {
+void Evidence::take_step(BasisPoints weight, BasisPoints next_weight, bool has_control) {
   // The first step of a run is no raise.
   if (begun_ && weight > weight_) analyzer_.weight_increased();
-  const BasisPoints next =
-      next_weight > BasisPoints(0) ? next_weight : BasisPoints(BasisPoints::kMax);
   begun_ = true;
   weight_ = weight;
-  next_weight_ = next;
+  next_weight_ = next_weight > BasisPoints(0) ? next_weight : BasisPoints(BasisPoints::kMax);
   analysis::StepTarget target;
-  target.next_weight = next;
+  target.next_weight = next_weight_;
   target.has_control = has_control;
   analyzer_.begin_step(target);
+}
+
+void Evidence::begin_step(BasisPoints weight, BasisPoints next_weight, bool has_control) {
+  take_step(weight, next_weight, has_control);
   verdict_ = analyzer_.evaluate();
-  add_row(store::EvidenceKind::kStep, {weight.value(), next.value(), has_control ? 1 : 0});
+  add_row(store::EvidenceKind::kStep, {weight.value(), next_weight_.value(), has_control ? 1 : 0});
 }
 
 void Evidence::absorb(const stats::Block& block) {

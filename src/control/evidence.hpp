@@ -12,6 +12,7 @@
 #include "canaryd/store/store.hpp"
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,8 @@ class Evidence {
                                                std::uint64_t run,
                                                const analysis::Settings& settings,
                                                const std::vector<store::EvidenceRow>& rows);
+  // The next of these rows, which go on where next_index() is; verdict() is what they lead to.
+  [[nodiscard]] Result<void> replay_more(std::span<const store::EvidenceRow> rows);
 
   // `has_control`: somebody stays on stable, so that there is something to compare with.
   void begin_step(BasisPoints weight, BasisPoints next_weight, bool has_control);
@@ -39,6 +42,8 @@ class Evidence {
   [[nodiscard]] const analysis::Verdict& verdict() const noexcept { return verdict_; }
   [[nodiscard]] const analysis::Analyzer& analyzer() const noexcept { return analyzer_; }
   [[nodiscard]] std::uint64_t run() const noexcept { return run_; }
+  // Of the row that comes next: those before it are what the verdict is made of.
+  [[nodiscard]] std::uint64_t next_index() const noexcept { return next_index_; }
   // Of the step that was begun last.
   [[nodiscard]] BasisPoints weight() const noexcept { return weight_; }
   [[nodiscard]] BasisPoints next_weight() const noexcept { return next_weight_; }
@@ -50,6 +55,7 @@ class Evidence {
 
  private:
   void add_row(store::EvidenceKind kind, std::vector<std::int64_t> values);
+  void take_step(BasisPoints weight, BasisPoints next_weight, bool has_control);
   [[nodiscard]] Result<void> replay_row(const store::EvidenceRow& row);
 
   std::string rollout_;

@@ -1,5 +1,7 @@
 #include "control/runner.hpp"
 
+#include "control/verdict_record.hpp"
+
 #include <algorithm>
 #include <utility>
 #include <variant>
@@ -297,9 +299,17 @@ void Runner::update_evidence(const Job& job) {
   }
 }
 
+// With the figures in force before the transition. The evidence may not have begun with the run
+// yet.
+std::string Runner::recorded(const std::string& evidence) const {
+  const bool begun = state_.run > 0 && evidence_.run() == state_.run;
+  return serialise(begun ? record_of(evidence, evidence_) : record_of(evidence));
+}
+
 store::Batch Runner::batch_of(Job& job) {
   store::Batch batch;
   batch.entries.push_back(store::entry_of(job.transition));
+  batch.entries.back().evidence = recorded(batch.entries.back().evidence);
   job.evidence = evidence_.take_pending();
   batch.evidence = job.evidence;
   return batch;

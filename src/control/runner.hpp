@@ -150,6 +150,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   [[nodiscard]] bool is_void(const Pending& pending) const;
   void answer_unchanged(Pending& pending, const rollout::Transition& transition);
   [[nodiscard]] std::string evidence_text() const;
+  [[nodiscard]] std::string recorded(const std::string& evidence) const;
   void brake() noexcept;
   void release_brake() noexcept;
   void happened(rollout::Event::What what, std::string evidence);

@@ -96,6 +96,7 @@ MetricView metric_view(const analysis::MetricReport& report,
   view.rollback_evidence = report.rollback_evidence;
   view.accept_evidence = report.accept_evidence;
   view.needs_about = report.needs_time;
+  view.needs_requests = report.needs_requests;
   if (report.quantile) show_latency(view, *report.quantile, report, traffic);
   if (report.feedback) show_feedback(view);
   return view;

@@ -71,6 +71,8 @@ class FakeBackend final : public control::Backend {
   control::FeedbackStatus feedback_status = control::FeedbackStatus::kCounted;
   std::vector<control::CommentView> comment_list;
   std::size_t comments_asked = 0;
+  control::VerifyQuery last_verify;
+  Result<control::VerificationView> verification{control::VerificationView{}};
   control::Readiness state{true, {{"listeners", true, ""}, {"configuration", true, ""}}};
   std::vector<control::UpstreamView> upstream_list{
       {"shop-v1", {{"127.0.0.1:9001", true, false, 2}, {"127.0.0.1:9002", false, true, 0}}}};
@@ -121,6 +123,11 @@ class FakeBackend final : public control::Backend {
     comments_asked = query.limit;
     if (!known.contains(query.rollout)) return done(fail(ErrorCode::kNotFound));
     done(comment_list);
+  }
+  void verify(control::VerifyQuery query, control::VerifyDone done) override {
+    last_verify = query;
+    if (!known.contains(query.rollout)) return done(fail(ErrorCode::kNotFound, "no such rollout"));
+    done(verification);
   }
   std::vector<control::ListenerView> listeners() const override {
     return {{"public", "0.0.0.0:8080", 7}};

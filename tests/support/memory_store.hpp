@@ -78,6 +78,18 @@ class Disk {
     const std::lock_guard lock(mutex_);
     evidence_[{rollout, run}].at(index).values = {-1};
   }
+  void change_evidence(const std::string& rollout,
+                       std::uint64_t run,
+                       std::uint64_t index,
+                       std::size_t value,
+                       std::int64_t to) {
+    const std::lock_guard lock(mutex_);
+    evidence_[{rollout, run}].at(index).values.at(value) = to;
+  }
+  void change_recorded(std::uint64_t id, const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    journal_.at(id - 1).entry.evidence = text;
+  }
   void lose_evidence(const std::string& rollout, std::uint64_t run, std::uint64_t index) {
     const std::lock_guard lock(mutex_);
     evidence_[{rollout, run}].erase(index);
@@ -190,6 +202,7 @@ class MemoryStore final : public store::Store {
   Result<std::vector<store::EvidenceRow>> evidence(const store::EvidenceQuery& query) override {
     std::vector<store::EvidenceRow> rows;
     for (store::EvidenceRow& row : disk_.evidence(query.rollout, query.run)) {
+      if (rows.size() == query.limit) break;
       if (row.index >= query.from_index) rows.push_back(std::move(row));
     }
     return rows;

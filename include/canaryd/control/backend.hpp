@@ -16,6 +16,7 @@
 #include "canaryd/base/error.hpp"
 #include "canaryd/base/strong.hpp"
 #include "canaryd/control/events.hpp"
+#include "canaryd/control/verification.hpp"
 #include "canaryd/stats/feedback.hpp"
 #include "canaryd/telemetry/tap.hpp"
 
@@ -89,6 +90,7 @@ struct MetricView {
   std::optional<double> rollback_evidence;
   std::optional<double> accept_evidence;
   std::optional<Duration> needs_about;
+  std::optional<std::uint64_t> needs_requests;  // Of the canary; about as many.
 };
 
 struct ExposureView {
@@ -399,6 +401,8 @@ class Backend {
 
   // Oldest first. kNotFound when there is no such rollout.
   virtual void history(HistoryQuery query, HistoryDone done) = 0;
+  // kNotFound when there is no such rollout or transition; kLimit while another one is under way.
+  virtual void verify(VerifyQuery query, VerifyDone done) = 0;
 
   [[nodiscard]] virtual FeedbackStatus feedback(FeedbackRequest request) = 0;
   // What users said, oldest first. kNotFound when there is no such rollout.

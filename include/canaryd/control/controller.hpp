@@ -96,6 +96,7 @@ class Controller final : public Backend {
   void history(HistoryQuery query, HistoryDone done) override;
   [[nodiscard]] FeedbackStatus feedback(FeedbackRequest request) override;
   void comments(CommentQuery query, CommentsDone done) override;
+  void verify(VerifyQuery query, VerifyDone done) override;
   [[nodiscard]] std::vector<ListenerView> listeners() const override;
   [[nodiscard]] std::vector<UpstreamView> upstreams() const override;
   [[nodiscard]] std::vector<RouteView> routes() const override;

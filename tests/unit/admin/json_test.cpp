@@ -24,7 +24,8 @@ TEST(Json, IsTheExampleOfTheContract) {
             R"("error_rate": 0.0025, "p50": 0.012, "p90": 0.043, "p99": 0.09}}, )"
             R"("analysis": [{"metric": "errors", "verdict": "open", "stable": 0.0021, )"
             R"("canary": 0.0025, "tolerated": 0.0033, )"
-            R"("evidence": {"rollback": 0.04, "accept": 0.61}, "needs_about": "6m"}], )"
+            R"("evidence": {"rollback": 0.04, "accept": 0.61}, "needs_about": "6m", )"
+            R"("needs_requests": null}], )"
             R"("exposure": {"failed": 1, "saved": 3, "max": 20}, )"
             R"("next": "weight 10 in about 9m, when latency p99 is accepted", "durable": true})"
             "\n");

@@ -135,6 +135,31 @@ TEST_F(ServerTest, PagesThroughHistory) {
   expect_problem(get("/api/v1/rollouts/checkout/history?before=1"), 400, "bad-request");
 }
 
+TEST_F(ServerTest, MakesAVerdictAgain) {
+  control::VerificationView view;
+  view.id = 41;
+  view.result = control::VerifyResult::kSame;
+  view.decision = "rollback";
+  view.rows = 212;
+  view.figures = {{"all", "0x1.2ep+2", "0x1.2ep+2", 4.71875}};
+  backend_.verification = view;
+  const json::value body = parse(get("/api/v1/rollouts/checkout/verification?at=41"));
+  EXPECT_EQ(backend_.last_verify.rollout, "checkout");
+  EXPECT_EQ(backend_.last_verify.at, 41U);
+  EXPECT_EQ(body.at("result").as_string(), "same");
+  EXPECT_EQ(body.at("rows").as_int64(), 212);
+  EXPECT_EQ(body.at("figures").at(0).at("recorded").as_string(), "0x1.2ep+2");
+  EXPECT_EQ(body.at("figures").at(0).at("value").as_double(), 4.71875);
+  EXPECT_EQ(get("/api/v1/rollouts/checkout/verification").status, 200);
+  EXPECT_EQ(backend_.last_verify.at, std::nullopt);
+  expect_problem(get("/api/v1/rollouts/nobody/verification"), 404, "not-found");
+  expect_problem(get("/api/v1/rollouts/checkout/verification?at=x"), 400, "bad-request");
+  backend_.verification = fail(ErrorCode::kLimit, "one is under way");
+  expect_problem(get("/api/v1/rollouts/checkout/verification"), 503, "busy");
+  backend_.verification = fail(ErrorCode::kIo, "disk is gone");
+  expect_problem(get("/api/v1/rollouts/checkout/verification"), 503, "store-failed");
+}
+
 TEST_F(ServerTest, PassesEveryActionOn) {
   const std::vector<std::pair<std::string, std::string>> bodies{{"start", R"({"revision": "3"})"},
                                                                 {"retry", ""},

@@ -73,6 +73,27 @@ TEST_F(CommandsTest, ExplainsARoute) {
   EXPECT_EQ(run({"explain-route", "GET"}), kExitUsage);
 }
 
+TEST_F(CommandsTest, VerifiesAVerdict) {
+  control::VerificationView view;
+  view.result = control::VerifyResult::kSame;
+  admin_.backend.verification = view;
+  EXPECT_EQ(run({"explain", "checkout", "--verify", "--at", "41"}), kExitDone) << err();
+  EXPECT_EQ(admin_.backend.last_verify.at, 41U);
+  EXPECT_NE(out().find("same: "), std::string::npos) << out();
+  EXPECT_EQ(run({"explain", "checkout", "--verify", "-o", "json"}), kExitDone) << err();
+  EXPECT_NE(out().find("\"result\": \"same\""), std::string::npos) << out();
+  for (const auto other : {control::VerifyResult::kDifferent,
+                           control::VerifyResult::kDamaged,
+                           control::VerifyResult::kNotVerifiable}) {
+    view.result = other;
+    admin_.backend.verification = view;
+    EXPECT_EQ(run({"explain", "checkout", "--verify"}), kExitFailed) << out();
+  }
+  EXPECT_EQ(run({"explain", "nobody", "--verify"}), kExitFailed);
+  EXPECT_EQ(run({"explain", "checkout", "--at", "41"}), kExitUsage);
+  EXPECT_EQ(run({"explain", "checkout", "--verify", "--at", "x"}), kExitUsage);
+}
+
 TEST_F(CommandsTest, SendsEveryAction) {
   const std::vector<std::pair<std::vector<std::string>, Action>> commands{
       {{"start", "checkout", "--revision", "2.5"}, Action::kStart},

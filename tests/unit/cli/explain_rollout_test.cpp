@@ -12,7 +12,7 @@ constexpr const char* kRollout = R"({"name": "checkout", "state": "progressing",
  "weight": {"target": 5, "actual": 4.93, "sample_ratio_ok": true},
  "analysis": [
   {"metric": "errors", "verdict": "open", "stable": 0.0021, "canary": 0.0025, "tolerated": 0.0033,
-   "evidence": {"rollback": 0.04, "accept": 0.61}, "needs_about": "6m"},
+   "evidence": {"rollback": 0.04, "accept": 0.61}, "needs_about": "6m", "needs_requests": 1540},
   {"metric": "latency_p50", "verdict": "pass", "stable": 0.5, "canary": 0.4, "tolerated": 0.53,
    "evidence": {"rollback": 0, "accept": 1}, "needs_about": "0s"},
   {"metric": "latency_p90", "verdict": "fail", "stable": 0.1, "canary": 0.4, "tolerated": 0.11,
@@ -31,7 +31,7 @@ checkout: Progressing; weight 5 %, step 2 of 5, judged by 812 canary requests, f
   the canary gets 4.93 % of the requests where the weight is 5 %
   errors: canary 0.25 %, stable 0.21 %; up to 0.33 % is tolerated, and the canary is within it
     against it: 4 % of the evidence that a rollback needs
-    for it: 61 % of the evidence that the next step needs; about 6m more
+    for it: 61 % of the evidence that the next step needs; about 6m more at the present rate, or 1540 canary requests
   latency_p50: canary 400 ms, stable 500 ms; up to 530 ms is tolerated, and the canary is within it
     against it: 0 % of the evidence that a rollback needs
     for it: all of the evidence that the next step needs
@@ -50,6 +50,26 @@ TEST(ExplainRollout, TellsOfAShareThatIsNoChance) {
       R"({"name": "a", "weight": {"target": 5, "actual": 9, "sample_ratio_ok": false}})", "");
   ASSERT_TRUE(text);
   EXPECT_NE(text->find("that is no chance"), std::string::npos);
+}
+
+TEST(ExplainRollout, TellsHowAVerificationEnded) {
+  const std::string same = R"({"id": 7, "time": "2026-01-05T10:02:00Z", "message": "rolled back",
+    "result": "same", "why": "bit for bit", "decision": "rollback", "run": 1, "rows": 212,
+    "figures": [{"name": "all", "value": 4.71875, "recorded": "0x1.2ep+2", "recomputed": "0x1.2ep+2"},
+                {"name": "errors/canary_n", "value": 40, "recorded": "0x1.4p+5", "recomputed": "0x1.48p+5"}]})";
+  EXPECT_EQ('\n' + render_verification(same).value(), R"(
+7  2026-01-05T10:02:00Z  rolled back
+  same: bit for bit
+  verdict rollback, of 212 rows of evidence of run 1:
+    all 4.72
+    errors/canary_n recorded 0x1.4p+5, now 0x1.48p+5
+)");
+  EXPECT_TRUE(is_same_verdict(same));
+  EXPECT_FALSE(is_same_verdict(R"({"result": "not_verifiable"})"));
+  EXPECT_EQ(render_verification(R"({"id": 7, "result": "not_verifiable", "why": "old"})").value(),
+            "7    \n  not verifiable: old\n");
+  EXPECT_FALSE(is_same_verdict("nonsense"));
+  EXPECT_FALSE(render_verification("nonsense"));
 }
 
 TEST(ExplainRollout, TakesAnyAnswer) {
