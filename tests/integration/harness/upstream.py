@@ -9,7 +9,7 @@ The path says what happens:
   /hints        103, then 200                   /no-length  a body that ends with the connection
   /last         an answer with Connection: close
 Everything else: 200 and the upstream's name. `failing` = True turns every answer but /healthz into 500, `sick` = True
-that of /healthz into 503. `delay` is waited, in seconds, before each answer.
+that of /healthz into 503. `delay` is waited, in seconds, before each answer; a function is asked each time.
 """
 
 import collections
@@ -133,8 +133,9 @@ class ScriptedUpstream:
 
     def _answer(self, connection, method, path, first, headers, body):
         verb, _, argument = path.strip("/").partition("/")
-        if self.delay:
-            self._release.wait(self.delay)
+        delay = self.delay() if callable(self.delay) else self.delay
+        if delay:
+            self._release.wait(delay)
         if self.failing and verb != "healthz":
             return _send(connection, method, 500, b"failing\n")
         if self.sick and verb == "healthz":

@@ -132,7 +132,7 @@ TEST_F(VerificationTest, AChangedRecordIsFound) {
   disk_.change_recorded(last.id, text);
   EXPECT_EQ(verified().result, VerifyResult::kDifferent);
   EXPECT_THAT(verified().why, HasSubstr("the decision"));
-  disk_.change_recorded(last.id, R"({"version":1,"run":1})");
+  disk_.change_recorded(last.id, R"({"version":1,"engine":1,"run":1})");
   EXPECT_EQ(verified(last.id).result, VerifyResult::kDamaged);
 }
 
