@@ -13,6 +13,7 @@ constexpr double kNothing = 1e-300;
 // load, from hiding behind a long good past, in which the first bets have lost nearly everything.
 constexpr double kReserveAtStart = 0.5;
 constexpr double kBetPerRaise = 0.075;
+constexpr unsigned kBetRaises = 4;
 constexpr double kBetOverTime = 0.2;
 constexpr double kHalfTimeSeconds = 60;
 // The burst guard is for one second; a block of several may count for more, up to twice as much at
@@ -90,6 +91,8 @@ void RollbackAccount::bet_from_reserve(double amount) noexcept {
 }
 
 void RollbackAccount::weight_increased() noexcept {
+  if (raises_ == kBetRaises) return;
+  ++raises_;
   bet_from_reserve(kBetPerRaise);
   sum_up();
 }

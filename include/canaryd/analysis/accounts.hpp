@@ -43,7 +43,9 @@ class RollbackAccount {
 
   RollbackAccount(Tolerance tolerance, double burst_guard) noexcept;
 
-  // A raised weight is a new chance to go wrong: part of the reserve is bet from here on.
+  // A raised weight is a new chance to go wrong: part of the reserve is bet from here on. Of the
+  // first four; the rest of the reserve is for time, or a long plan would have none left when a
+  // canary turns bad late.
   void weight_increased() noexcept;
   // A block of `seconds` with these counts; a silent one changes nothing.
   void absorb(const MetricCounts& counts, std::uint32_t seconds, Terms& terms) noexcept;
@@ -72,6 +74,7 @@ class RollbackAccount {
   std::array<double, kBets> ln_bets_;
   double reserve_;
   double seconds_ = 0;
+  unsigned raises_ = 0;
   double ln_evidence_ = 0;
 };
 
