@@ -156,17 +156,18 @@ Codec<std::uint64_t> size(std::uint64_t minimum, std::uint64_t maximum) {
   return codec;
 }
 
-Codec<BasisPoints> weight() {
+Codec<BasisPoints> weight(BasisPoints least) {
   Codec<BasisPoints> codec;
+  const std::string range = format_percent(least) + " to 100";
+  const std::string what = "a percentage from " + range + " with at most two decimals";
   codec.shape.kind = Shape::Kind::kNumber;
-  codec.shape.type = "percent, 0.01 to 100, at most two decimals";
-  codec.shape.minimum = 0.01;
+  codec.shape.type = "percent, " + range + ", at most two decimals";
+  codec.shape.minimum = least.percent();
   codec.shape.maximum = 100;
-  codec.read = [](Reader& in, const Node& node, BasisPoints& out) {
-    const std::string what = "a percentage from 0.01 to 100 with at most two decimals";
+  codec.read = [least, what](Reader& in, const Node& node, BasisPoints& out) {
     if (!is_literal(in, node, what)) return false;
     const auto value = parse_percent(node.text);
-    if (!value || value->value() == 0) {
+    if (!value || *value < least) {
       const bool sign = node.text.ends_with('%');
       return in.expected(node, what, sign ? "leave the % sign out" : "");
     }

@@ -41,7 +41,7 @@ struct Codec {
 [[nodiscard]] Codec<std::uint64_t> size(std::uint64_t minimum, std::uint64_t maximum);
 // Percent in the file, BasisPoints or a ratio in the Config. A ratio keeps six decimals of the
 // percentage.
-[[nodiscard]] Codec<BasisPoints> weight();
+[[nodiscard]] Codec<BasisPoints> weight(BasisPoints least = BasisPoints(1));
 [[nodiscard]] Codec<double> percent(double minimum, double maximum);
 
 // Text that `check` has no complaint about ("expected WHAT" when it returns false). Never empty.

@@ -203,7 +203,11 @@ const Section<rollout::Bake>& bake_section() {
           &rollout::Bake::duration,
           duration(0s, 1000 * kDay),
           "After the last step: stable is kept warm and rollback armed for this long.");
-    s.unsupported({"holdback"});
+    s.add("holdback",
+          &rollout::Bake::holdback,
+          weight(BasisPoints(0)),
+          "So much of the users stays on stable from the last step to the end of the bake, as what "
+          "the canary is compared with; then they follow.");
     return s;
   }();
   return made;

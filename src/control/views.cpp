@@ -215,9 +215,9 @@ RolloutView view_of(const Runner& runner,
   view.canary = plan.canary;
   view.revision = state.revision;
   view.mode = rollout::to_string(plan.mode);
-  for (const rollout::Step& step : plan.steps) {
-    PlannedStepView planned{step.weight, std::nullopt};
-    if (!step.gate.empty()) planned.gate = step.gate;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    PlannedStepView planned{rollout::step_weight(plan, i), std::nullopt};
+    if (!plan.steps[i].gate.empty()) planned.gate = plan.steps[i].gate;
     view.steps.push_back(std::move(planned));
   }
   view.bake = plan.bake.duration;

@@ -146,7 +146,7 @@ Transition handle(Draft& draft, const Promote& promote) {
   if (const auto why = cannot_rise(state)) return draft.refuse(*why);
   if (promote.full) return promote_fully(draft);
   if (state.phase == Phase::kBaking) {
-    draft.enter(Phase::kPromoted);
+    draft.promote();
   } else {
     draft.advance();
   }

@@ -91,6 +91,12 @@ void Draft::bake_from_here() {
   enter(Phase::kBaking);
 }
 
+void Draft::promote() {
+  constexpr BasisPoints kEverybody{BasisPoints::kMax};
+  if (state.weight < kEverybody) begin_step(kEverybody);
+  enter(Phase::kPromoted);
+}
+
 void Draft::end(Phase phase) {
   state.weight = BasisPoints();
   state.next_weight = BasisPoints();

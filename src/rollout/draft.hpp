@@ -34,6 +34,8 @@ struct Draft {
   // One step up, or from the last one into the bake.
   void advance();
   void bake_from_here();
+  // Everybody, for good.
+  void promote();
   // Weight 0, for good.
   void end(Phase phase);
   // The step goes on to be judged for another next weight.

@@ -158,7 +158,8 @@ std::optional<std::size_t> step_above(const Plan& plan, BasisPoints weight) noex
 
 BasisPoints weight_above(const Plan& plan, BasisPoints weight) noexcept {
   if (const auto next = step_above(plan, weight)) return step_weight(plan, *next);
-  return std::max(weight, full_weight(plan));
+  // The end: full_weight() first, and everybody after the bake.
+  return weight < full_weight(plan) ? full_weight(plan) : BasisPoints(BasisPoints::kMax);
 }
 
 }  // namespace canaryd::rollout

@@ -179,11 +179,21 @@ Transition recover(Draft& draft, const Tick& tick) {
   return draft.unchanged();
 }
 
+// Whoever was held back follows at the end of the bake: a rise by itself like any other.
+bool may_take_the_rest(const Draft& draft, const Tick& tick) {
+  if (draft.state.weight.value() == BasisPoints::kMax) return true;
+  if (draft.plan.mode != Mode::kEnforce || is_degraded(tick) || tick.requests == 0) return false;
+  const bool at_operators_risk =
+      draft.plan.on_inconclusive == OnInconclusive::kPromote && !tick.no_data;
+  return tick.judgement == Judgement::kAccept || at_operators_risk;
+}
+
 Transition bake(Draft& draft, const Tick& tick) {
   const bool bad =
       tick.judgement == Judgement::kRollback || draft.state.observed == Judgement::kRollback;
   if (bad || draft.on_timer() < draft.plan.bake.duration) return draft.unchanged();
-  draft.enter(Phase::kPromoted);
+  if (!may_take_the_rest(draft, tick)) return draft.unchanged();
+  draft.promote();
   return draft.commit(Cause::kBaked);
 }
 

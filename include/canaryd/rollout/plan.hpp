@@ -52,7 +52,8 @@ struct Step {
 };
 
 // After the last step: stable is kept warm and rollback stays armed. holdback is the share that
-// stays on stable from the last step on, so that there is something to compare with.
+// stays on stable from the last step on, so that there is something to compare with; they are kept
+// back, never taken back, and follow when the bake is over.
 struct Bake {
   Duration duration = std::chrono::hours(24);
   BasisPoints holdback;

@@ -77,6 +77,7 @@ TEST(PlanTest, HoldbackBoundsTheWeightAndMustLeaveEachStepReachable) {
   EXPECT_EQ(step_weight(plan, 2), BasisPoints(9500));
   EXPECT_EQ(full_weight(plan), BasisPoints(9500));
   EXPECT_EQ(weight_above(plan, BasisPoints(9000)), BasisPoints(9500));
+  EXPECT_EQ(weight_above(plan, BasisPoints(9500)), BasisPoints(10000)) << "after the bake";
 }
 
 TEST(PlanTest, WeightsBetweenTheStepsBelongToTheStepBelow) {

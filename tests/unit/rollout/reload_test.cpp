@@ -52,6 +52,29 @@ TEST(ReloadTest, StepsThatDoNotTouchTheNextOneKeepTheEvidence) {
   EXPECT_EQ(driver.state.step_since, since);
 }
 
+TEST(ReloadTest, AnotherHoldbackMovesNobody) {
+  Plan plan = plan_with({10, 100});
+  plan.bake.holdback = BasisPoints(500);
+  Driver driver(plan);
+  driver.send(Start{});
+  driver.after(1min).send(tick(Judgement::kAccept));
+  ASSERT_EQ(driver.percent(), 95);
+  plan.bake.holdback = BasisPoints(0);
+  driver.reload(plan);
+  EXPECT_EQ(driver.percent(), 95);
+  driver.after(1min).send(tick(Judgement::kAccept));
+  EXPECT_EQ(driver.percent(), 100) << "the step that is above it now";
+  plan.bake.holdback = BasisPoints(2000);
+  driver.reload(plan);
+  EXPECT_EQ(driver.percent(), 100) << "kept back, never taken back";
+  driver.send(Restart{});
+  EXPECT_EQ(driver.percent(), 100);
+  driver.after(1min).send(Promote{});
+  driver.send(Promote{});
+  EXPECT_EQ(driver.state.phase, Phase::kPromoted);
+  EXPECT_EQ(driver.percent(), 100);
+}
+
 TEST(ReloadTest, AGateThatIsGoneNoLongerWaits) {
   Driver driver = in_phase(Phase::kWaiting);
   driver.reload(plan_with({1, 5, 10, 25, 100}));

@@ -86,6 +86,65 @@ TEST(TickTest, StepsThatEndBelowFullWeightBakeAtFullWeight) {
   EXPECT_EQ(transition.change.direction, Direction::kUp);
 }
 
+Driver baking_with_holdback() {
+  Plan plan = plan_with({10, 100});
+  plan.bake.holdback = BasisPoints(500);
+  plan.bake.duration = 1h;
+  Driver driver(plan);
+  driver.send(Start{});
+  driver.after(1min).send(tick(Judgement::kAccept));
+  driver.after(1min).send(tick(Judgement::kAccept));
+  return driver;
+}
+
+TEST(TickTest, WhoIsHeldBackFollowsAtTheEndOfTheBake) {
+  Driver driver = baking_with_holdback();
+  ASSERT_EQ(driver.state.phase, Phase::kBaking);
+  EXPECT_EQ(driver.percent(), 95);
+  EXPECT_EQ(driver.state.next_weight, BasisPoints(10000));
+  driver.after(59min).send(tick(Judgement::kAccept));
+  EXPECT_EQ(driver.percent(), 95);
+  const Transition transition = driver.after(1min).send(tick(Judgement::kAccept));
+  EXPECT_EQ(driver.state.phase, Phase::kPromoted);
+  EXPECT_EQ(driver.percent(), 100);
+  EXPECT_EQ(transition.change.direction, Direction::kUp);
+  EXPECT_EQ(transition.change.cause, Cause::kBaked);
+  EXPECT_LT(position_of<Persist>(transition), position_of<Publish>(transition));
+  EXPECT_TRUE(has_effect<BeginStep>(transition));
+}
+
+TEST(TickTest, WithoutEvidenceNobodyWhoIsHeldBackFollows) {
+  Tick no_traffic = tick(Judgement::kAccept, 0);
+  Tick stable_down = tick(Judgement::kAccept);
+  stable_down.stable_up = false;
+  Tick both_failing = tick(Judgement::kAccept);
+  both_failing.both_failing = true;
+  for (const Tick& not_yet : {tick(Judgement::kHold), no_traffic, stable_down, both_failing}) {
+    Driver driver = baking_with_holdback();
+    driver.after(2h).send(not_yet);
+    EXPECT_EQ(driver.state.phase, Phase::kBaking);
+    EXPECT_EQ(driver.percent(), 95);
+    driver.after(1s).send(tick(Judgement::kAccept));
+    EXPECT_EQ(driver.percent(), 100);
+  }
+  Driver observed = baking_with_holdback();
+  observed.plan.mode = Mode::kObserve;
+  observed.after(2h).send(tick(Judgement::kAccept));
+  observed.after(1s).send(tick(Judgement::kAccept));
+  EXPECT_EQ(observed.percent(), 95);
+  observed.send(Promote{});
+  EXPECT_EQ(observed.state.phase, Phase::kPromoted);
+  EXPECT_EQ(observed.percent(), 100);
+  Driver risk = baking_with_holdback();
+  risk.plan.on_inconclusive = OnInconclusive::kPromote;
+  Tick no_data = tick(Judgement::kHold);
+  no_data.no_data = true;
+  risk.after(2h).send(no_data);
+  EXPECT_EQ(risk.percent(), 95);
+  risk.after(1s).send(tick(Judgement::kHold));
+  EXPECT_EQ(risk.percent(), 100);
+}
+
 TEST(TickTest, ABadVerdictRollsBackFromEveryPhaseThatHasACanary) {
   for (const Phase phase : kPhases) {
     Driver driver = in_phase(phase);
