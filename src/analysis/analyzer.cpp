@@ -67,6 +67,12 @@ void Analyzer::weight_increased() {
 }
 
 void Analyzer::absorb(const stats::Block& block) {
+  all_.absorb_limits(metrics_, block.limits);
+  if (!block.limits_only()) compare(block);
+  if (!failed_ && ln_all() >= rollback_boundary()) failed_ = worst();
+}
+
+void Analyzer::compare(const stats::Block& block) {
   if (!block.comparable()) {
     if (block.stable.n > 0) {
       data_ = Reason::kNoCanaryTraffic;
@@ -83,7 +89,6 @@ void Analyzer::absorb(const stats::Block& block) {
   for (const stats::RouteComparison& each : block.routes) {
     if (each.route < routes_.size()) routes_[each.route].absorb(metrics_, each.counts);
   }
-  if (!failed_ && ln_all() >= rollback_boundary()) failed_ = worst();
 }
 
 double Analyzer::ln_rollback(std::size_t metric) const noexcept {
@@ -181,7 +186,7 @@ Verdict Analyzer::evaluate() const {
 
   if (failed_) {
     verdict.decision = Decision::kRollback;
-    verdict.reason = Reason::kWorse;
+    verdict.reason = metrics_[failed_->metric].limit ? Reason::kBeyondLimit : Reason::kWorse;
     verdict.deciding = failed_->metric;
     if (const auto route = failed_->route) {
       verdict.route =

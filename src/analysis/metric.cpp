@@ -14,8 +14,75 @@ using stats::LatencyQuantile;
 constexpr std::array<std::string_view, stats::kLatencyQuantiles> kLatencyNames = {
     "latency_p50", "latency_p90", "latency_p99", "latency_p99.9"};
 
+constexpr std::array<std::string_view, stats::kLatencyQuantiles> kLatencyLimitNames = {
+    "limit_latency_p50", "limit_latency_p90", "limit_latency_p99", "limit_latency_p99.9"};
+
 // Too few responses are beyond it for a step to wait for them.
 constexpr LatencyQuantile kNotRequired = LatencyQuantile::kP999;
+
+Metric limit_metric(std::string_view name, double share) {
+  Metric metric;
+  metric.name = name;
+  metric.tolerance = {.relative = 0, .absolute = 0};
+  metric.required = false;
+  metric.limit = share;
+  return metric;
+}
+
+std::vector<Metric> limit_metrics(const Limits& limits) {
+  std::vector<Metric> metrics;
+  if (limits.errors) metrics.push_back(limit_metric("limit_errors", *limits.errors));
+  for (std::size_t q = 0; q < limits.latency.size(); ++q) {
+    if (!limits.latency[q]) continue;
+    metrics.push_back(limit_metric(kLatencyLimitNames[q], 1 - stats::kQuantileRanks[q]));
+    metrics.back().quantile = static_cast<LatencyQuantile>(q);
+    metrics.back().slow_after = *limits.latency[q];
+  }
+  return metrics;
+}
+
+// Without limits every weight stays as it is.
+void add_limits(std::vector<Metric>& metrics, const Limits& limits) {
+  std::vector<Metric> added = limit_metrics(limits);
+  if (added.empty()) return;
+  for (Metric& metric : metrics) metric.weight *= 1 - kLimitsWeight;
+  for (Metric& metric : added) metric.weight = kLimitsWeight / static_cast<double>(added.size());
+  metrics.insert(metrics.end(), added.begin(), added.end());
+}
+
+MetricCounts counts_of(const stats::CohortCounts& stable,
+                       const stats::CohortCounts& canary,
+                       std::uint64_t canary_bad_next) noexcept {
+  return {.stable_n = static_cast<double>(stable.n),
+          .canary_n = static_cast<double>(canary.n),
+          .stable_bad = static_cast<double>(stable.bad),
+          .canary_bad = static_cast<double>(canary.bad),
+          .canary_bad_next = static_cast<double>(canary_bad_next)};
+}
+
+// Quarters of a bad response.
+MetricCounts counts_of(const stats::FeedbackCounts& votes) noexcept {
+  constexpr double kQuarter = 0.25;
+  const double canary_bad = kQuarter * static_cast<double>(votes.canary.quarters);
+  return {.stable_n = static_cast<double>(votes.stable.n),
+          .canary_n = static_cast<double>(votes.canary.n),
+          .stable_bad = kQuarter * static_cast<double>(votes.stable.quarters),
+          .canary_bad = canary_bad,
+          .canary_bad_next = canary_bad};
+}
+
+MetricCounts counts_of(const Metric& metric, const stats::Comparison& comparison) noexcept {
+  if (metric.feedback) return counts_of(comparison.feedback);
+  if (!metric.quantile) {
+    return counts_of(comparison.stable, comparison.canary, comparison.canary.bad);
+  }
+  const stats::LatencyCounts& latency = comparison.latency;
+  const stats::SlowCounts& slow = latency.slow[static_cast<std::size_t>(*metric.quantile)];
+  if (!slow.judged()) return {};
+  return counts_of({latency.stable_n, slow.stable_slow},
+                   {latency.canary_n, slow.canary_slow},
+                   slow.canary_slow_next);
+}
 
 }  // namespace
 
@@ -42,6 +109,7 @@ std::vector<Metric> make_metrics(const Settings& settings) {
                        .quantile = std::nullopt,
                        .feedback = true});
   }
+  add_limits(metrics, settings.limits);
   return metrics;
 }
 
@@ -54,6 +122,11 @@ stats::LatencyRules latency_rules(const Settings& settings, BasisPoints next_wei
   rules.floor = settings.tolerance.latency.floor;
   rules.warm_up_seconds = std::chrono::ceil<std::chrono::seconds>(settings.warm_up).count();
   rules.next_weight = std::max(next_weight, BasisPoints(1)).ratio();
+  rules.limited = settings.limits.any();
+  for (std::size_t q = 0; q < rules.limits.size(); ++q) {
+    const auto& limit = settings.limits.latency[q];
+    if (limit) rules.limits[q] = static_cast<std::uint16_t>(stats::latency_bucket(*limit));
+  }
   return rules;
 }
 
@@ -62,34 +135,21 @@ std::uint32_t seconds_of(const Metric& metric, const stats::Comparison& comparis
 }
 
 MetricCounts take(const Metric& metric, const stats::Comparison& comparison) noexcept {
-  MetricCounts counts;
-  if (metric.feedback) {
-    constexpr double kQuarter = 0.25;
-    const stats::FeedbackCounts& votes = comparison.feedback;
-    counts.stable_n = static_cast<double>(votes.stable.n);
-    counts.canary_n = static_cast<double>(votes.canary.n);
-    counts.stable_bad = kQuarter * static_cast<double>(votes.stable.quarters);
-    counts.canary_bad = kQuarter * static_cast<double>(votes.canary.quarters);
-    counts.canary_bad_next = counts.canary_bad;
-    return counts;
-  }
-  if (!metric.quantile) {
-    counts.stable_n = static_cast<double>(comparison.stable.n);
-    counts.canary_n = static_cast<double>(comparison.canary.n);
-    counts.stable_bad = static_cast<double>(comparison.stable.bad);
-    counts.canary_bad = static_cast<double>(comparison.canary.bad);
-    counts.canary_bad_next = counts.canary_bad;
-    return counts;
-  }
-  const stats::SlowCounts& slow =
-      comparison.latency.slow[static_cast<std::size_t>(*metric.quantile)];
-  if (!slow.judged()) return counts;
-  counts.stable_n = static_cast<double>(comparison.latency.stable_n);
-  counts.canary_n = static_cast<double>(comparison.latency.canary_n);
-  counts.stable_bad = static_cast<double>(slow.stable_slow);
-  counts.canary_bad = static_cast<double>(slow.canary_slow);
-  counts.canary_bad_next = static_cast<double>(slow.canary_slow_next);
-  return counts;
+  return metric.limit ? MetricCounts{} : counts_of(metric, comparison);
+}
+
+MetricCounts take_by_limit(const Metric& metric, const stats::Comparison& second) noexcept {
+  if (!metric.limit) return {};
+  const MetricCounts counts = counts_of(metric, second);
+  return counts.stable_bad > *metric.limit * counts.stable_n ? MetricCounts{} : counts;
+}
+
+MetricCounts against_limit(const MetricCounts& counts, double limit) noexcept {
+  return {.stable_n = 1 - limit,
+          .canary_n = limit,
+          .stable_bad = counts.canary_n - counts.canary_bad,
+          .canary_bad = counts.canary_bad,
+          .canary_bad_next = counts.canary_bad};
 }
 
 }  // namespace canaryd::analysis

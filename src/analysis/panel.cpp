@@ -42,6 +42,11 @@ void Panel::weight_increased() noexcept {
   for (Entry& entry : entries_) entry.rollback.weight_increased();
 }
 
+void Panel::add_to_step(Entry& entry, const MetricCounts& counts, std::uint32_t seconds) noexcept {
+  add(entry.step, counts);
+  entry.step_seconds += seconds;
+}
+
 std::vector<MetricCounts> Panel::absorb(std::span<const Metric> metrics,
                                         const stats::Comparison& comparison) {
   std::vector<MetricCounts> taken;
@@ -54,8 +59,7 @@ std::vector<MetricCounts> Panel::absorb(std::span<const Metric> metrics,
     Entry& entry = entries_[i];
     const std::uint32_t seconds = seconds_of(metrics[i], comparison);
     entry.rollback.absorb(counts, seconds, terms);
-    add(entry.step, counts);
-    entry.step_seconds += seconds;
+    add_to_step(entry, counts, seconds);
     if (const auto& quantile = metrics[i].quantile) {
       const stats::SlowCounts& slow = comparison.latency.slow[static_cast<std::size_t>(*quantile)];
       entry.last = {
@@ -63,6 +67,15 @@ std::vector<MetricCounts> Panel::absorb(std::span<const Metric> metrics,
     }
   }
   return taken;
+}
+
+void Panel::absorb_limits(std::span<const Metric> metrics, const stats::Comparison& second) {
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    const MetricCounts counts = take_by_limit(metrics[i], second);
+    if (counts.canary_n <= 0) continue;
+    entries_[i].rollback.absorb(against_limit(counts, *metrics[i].limit), second.seconds);
+    add_to_step(entries_[i], counts, second.seconds);
+  }
 }
 
 double Panel::ln_total(std::span<const Metric> metrics) const noexcept {
@@ -102,7 +115,11 @@ MetricReport Panel::report(std::span<const Metric> metrics,
   report.seconds = entry.step_seconds;
   report.stable_rate = rate(report.stable_bad, report.stable_n);
   report.canary_rate = rate(report.canary_bad, report.canary_n);
-  if (report.stable_rate) {
+  report.by_limit = metric.limit.has_value();
+  if (metric.limit) {
+    report.tolerated_rate = metric.limit;
+    if (metric.quantile) report.stable_slow_after = report.canary_slow_after = metric.slow_after;
+  } else if (report.stable_rate) {
     report.tolerated_rate =
         (1 + metric.tolerance.relative) * *report.stable_rate + metric.tolerance.absolute;
   }

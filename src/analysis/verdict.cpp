@@ -78,6 +78,26 @@ std::string not_judged_text(const MetricReport& metric) {
   return title(metric) + ": not judged yet; the canary warms up, or stable's latency is not known";
 }
 
+// With only the canary's figures.
+std::string limit_text(const MetricReport& report) {
+  std::string text = title(report);
+  if (!report.canary_rate) return text + ": no traffic yet";
+  text += " canary " + format_rate(*report.canary_rate) + over_text(report.canary_slow_after);
+  return text + ", allowed " + format_rate(report.tolerated_rate.value_or(0));
+}
+
+bool is_known(const MetricReport& report) noexcept {
+  return report.canary_rate && report.tolerated_rate && (report.by_limit || report.stable_rate);
+}
+
+std::string no_control_text(const Verdict& verdict) {
+  const bool limited = std::any_of(verdict.metrics.begin(),
+                                   verdict.metrics.end(),
+                                   [](const MetricReport& metric) { return metric.by_limit; });
+  return std::string("no control: nobody is on stable, so nothing to compare the canary with") +
+         (limited ? "; it is judged by its limits alone" : "");
+}
+
 std::string hold_text(const Verdict& verdict) {
   switch (verdict.reason) {
     case Reason::kNoTraffic:
@@ -87,8 +107,9 @@ std::string hold_text(const Verdict& verdict) {
     case Reason::kNoStableTraffic:
       return "no stable traffic to compare the canary with";
     case Reason::kNoControl:
-      return "no control: nobody is on stable, so nothing to compare the canary with";
+      return no_control_text(verdict);
     case Reason::kWorse:
+    case Reason::kBeyondLimit:
     case Reason::kWithinLimit:
     case Reason::kNeedsEvidence:
       break;
@@ -121,6 +142,8 @@ std::string_view to_string(Reason reason) noexcept {
   switch (reason) {
     case Reason::kWorse:
       return "worse";
+    case Reason::kBeyondLimit:
+      return "beyond_limit";
     case Reason::kWithinLimit:
       return "within_limit";
     case Reason::kNeedsEvidence:
@@ -164,10 +187,9 @@ std::string title(const MetricReport& report) {
 }
 
 std::string describe_rates(const MetricReport& report) {
+  if (report.by_limit) return limit_text(report);
   std::string text = title(report);
-  if (!report.canary_rate || !report.stable_rate || !report.tolerated_rate) {
-    return text + ": nothing to compare yet";
-  }
+  if (!is_known(report)) return text + ": nothing to compare yet";
   text += " canary " + rate_text(report, *report.canary_rate) + over_text(report.canary_slow_after);
   text +=
       " vs stable " + rate_text(report, *report.stable_rate) + over_text(report.stable_slow_after);
@@ -183,7 +205,7 @@ std::string describe_rates(const Verdict& verdict) {
 
 std::string describe(const MetricReport& report, Duration elapsed) {
   std::string text = describe_rates(report);
-  if (!report.canary_rate || !report.stable_rate || !report.tolerated_rate) return text;
+  if (!is_known(report)) return text;
   text += ", after " + count(report.canary_n) + " canary " + std::string(unit_of(report)) + " (" +
           elapsed_text(elapsed) + ")";
   return text;

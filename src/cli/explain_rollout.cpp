@@ -49,7 +49,24 @@ std::string traffic_sentence(JsonView rollout) {
   return text;
 }
 
+// An absolute bound: stable is no part of it, and neither is the next step.
+bool is_limit(JsonView metric) {
+  return metric["metric"].text().starts_with("limit_");
+}
+
+std::string limit_sentence(JsonView metric) {
+  const std::string name = metric["metric"].text();
+  const bool latency = name.starts_with("limit_latency");
+  const JsonView slow = metric["slow"];
+  const auto canary = latency ? slow["canary"].number() : metric["canary"].number();
+  const auto allowed = latency ? slow["tolerated"].number() : metric["tolerated"].number();
+  if (!canary || !allowed) return "  " + name + ": no traffic yet";
+  return "  " + name + ": canary " + format_ratio(canary) + ", at most " + format_ratio(allowed) +
+         (latency ? " may be slower than the limit" : " may fail");
+}
+
 std::string rates_sentence(JsonView metric) {
+  if (is_limit(metric)) return limit_sentence(metric);
   const auto canary = metric["canary"].number();
   const auto stable = metric["stable"].number();
   const std::string name = metric["metric"].text();
@@ -92,6 +109,7 @@ void add_metric(std::string& out, JsonView metric) {
   }
   add_line(out,
            "    against it: " + share_text(rollback) + " of the evidence that a rollback needs");
+  if (is_limit(metric)) return;
   if (verdict == "pass") {
     add_line(out, "    for it: all of the evidence that the next step needs");
     return;

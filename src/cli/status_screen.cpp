@@ -249,6 +249,32 @@ Row latency_row(JsonView rollout, const std::string& quantile) {
           metric};
 }
 
+// Of "limit_errors" or "limit_latency_p99": stable is no part of it.
+Row limit_row(JsonView metric) {
+  constexpr std::string_view kLatency = "limit_latency_";
+  const std::string name = metric["metric"].text();
+  const bool latency = name.starts_with(kLatency);
+  const auto value = [&](const char* key) {
+    const auto number = metric[key].number();
+    return latency ? format_latency(number) : format_ratio(number);
+  };
+  return {"limit " + (latency ? name.substr(kLatency.size()) : std::string("errors")),
+          "",
+          value("canary"),
+          value("tolerated"),
+          metric};
+}
+
+std::string limit_rows(JsonView rollout, const ScreenOptions& options) {
+  const JsonView analysis = rollout["analysis"];
+  std::string out;
+  for (std::size_t i = 0; i < std::min(analysis.size(), kMetricsMax); ++i) {
+    const bool limit = analysis[i]["metric"].text().starts_with("limit_");
+    if (limit) out += row_text(limit_row(analysis[i]), options);
+  }
+  return out;
+}
+
 std::string traffic_row(JsonView rollout, const ScreenOptions& options) {
   const JsonView cohorts = rollout["cohorts"];
   const JsonView weight = rollout["weight"];
@@ -294,7 +320,7 @@ std::string table(JsonView rollout, const ScreenOptions& options) {
   if (const JsonView feedback = find_metric(rollout, "feedback"); feedback.is_object()) {
     out += row_text(feedback_row(feedback), options);
   }
-  return out;
+  return out + limit_rows(rollout, options);
 }
 
 // ---- Foot

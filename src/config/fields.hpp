@@ -18,6 +18,7 @@ namespace canaryd::config {
 [[nodiscard]] const Section<analysis::Settings>& analysis_section();
 // fields_exclude.cpp
 [[nodiscard]] Codec<std::vector<analysis::Exclusion>> exclusions();
+[[nodiscard]] const Section<analysis::Limits>& analysis_limits_section();
 [[nodiscard]] const Section<Fallback>& fallback_section();
 [[nodiscard]] const Section<Circuit>& circuit_section();
 [[nodiscard]] const Section<Exposure>& exposure_section();

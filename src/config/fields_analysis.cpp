@@ -248,7 +248,11 @@ const Section<analysis::Settings>& analysis_section() {
           exclusions(),
           "Requests that are traffic, but no evidence, such as health checks and bots: those that "
           "any of the rules fits.");
-    s.unsupported({"queries", "limits"});
+    s.add("limits",
+          &Settings::limits,
+          section(analysis_limits_section()),
+          "Absolute bounds on the canary, whatever stable does: they judge at 100 % as well.");
+    s.unsupported({"queries"});
     return s;
   }();
   return made;

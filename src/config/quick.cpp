@@ -56,7 +56,10 @@ Result<std::string> quick_yaml(const QuickOptions& options) {
   yaml +=
       "    # Percent of the users on the canary; each step is left when the evidence is good "
       "enough.\n";
-  yaml += "    steps:\n" + steps + "\n";
+  yaml += "    steps:\n" + steps;
+  yaml +=
+      "    # Rolled back with more failures than this, at 100 % too.\n"
+      "    analysis:\n      limits: {errors: 5}  # Percent.\n\n";
   yaml += "routes:\n  - name: all\n    match: {path_prefix: /}\n    rollout: quick\n\n";
   yaml += "log:\n  format: text\n\n";
   yaml += "state:\n  dir: ${CANARYD_STATE_DIR:-./canaryd-state}  # What survives a restart.\n";

@@ -67,6 +67,7 @@ class Reader {
   // Could something at this path or below it not be read? An unknown key is bad at the map that it
   // stands in.
   [[nodiscard]] bool is_bad(std::string_view path) const;
+  [[nodiscard]] bool all_good() const noexcept { return bad_.empty(); }
 
   // How often error_at and error_at_value were called.
   [[nodiscard]] std::size_t rule_errors() const noexcept { return rule_errors_; }

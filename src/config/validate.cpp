@@ -374,7 +374,10 @@ void validate(const Config& config, Reader& reader) {
   const bool all_read =
       !reader.is_bad("routes") && !reader.is_bad("rollouts") && !reader.is_bad("upstreams");
   if (all_read) warn_unused(config, reader);
-  if (all_read && reader.rule_errors() == 0) check_feasibility(config, reader);
+  if (!all_read || reader.rule_errors() > 0) return;
+  // Advice for a file that loads.
+  if (reader.all_good()) check_limits(config, reader);
+  check_feasibility(config, reader);
 }
 
 }  // namespace canaryd::config

@@ -100,8 +100,8 @@ void Evidence::begin_step(BasisPoints weight, BasisPoints next_weight, bool has_
 void Evidence::absorb(const stats::Block& block) {
   analyzer_.absorb(block);
   verdict_ = analyzer_.evaluate();
-  // A block that is not comparable moves no account; the journal does without.
-  if (!block.comparable()) return;
+  // What moves no account the journal does without.
+  if (!block.comparable() && block.limits.canary.n == 0) return;
   add_row(store::EvidenceKind::kBlock, block_values(block));
 }
 

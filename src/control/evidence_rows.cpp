@@ -64,8 +64,8 @@ constexpr std::size_t kNameBytesMax = 63;
 constexpr std::size_t kBytesAValue = 7;
 
 // What came later than routes follows in parts, each with its number; a part that says nothing is
-// left out. Numbers are never used again; 1 is for limits.
-enum class Part : std::int64_t { kFeedback = 2 };
+// left out. Numbers are never used again.
+enum class Part : std::int64_t { kLimits = 1, kFeedback = 2 };
 
 // ---- Settings
 
@@ -105,12 +105,20 @@ bool factor(double value) noexcept {
   return value >= 0 && value < 1e9;
 }
 
+bool sound(const analysis::Limits& limits) noexcept {
+  const bool durations =
+      std::all_of(limits.latency.begin(), limits.latency.end(), [](const auto& limit) {
+        return !limit || stats::latency_bucket(*limit) > 0;
+      });
+  return durations && (!limits.errors || (*limits.errors > 0 && *limits.errors < 1));
+}
+
 bool sound(const Settings& settings) noexcept {
   const analysis::LatencyTolerance& latency = settings.tolerance.latency;
   return probability(settings.false_rollback) && probability(settings.false_accept) &&
          factor(settings.tolerance.errors.relative) && share(settings.tolerance.errors.absolute) &&
          factor(latency.stretch) && factor(latency.relative) && share(latency.absolute) &&
-         settings.burst_guard > 0 && factor(settings.burst_guard) &&
+         settings.burst_guard > 0 && factor(settings.burst_guard) && sound(settings.limits) &&
          (!settings.tolerance.feedback || (factor(settings.tolerance.feedback->relative) &&
                                            share(settings.tolerance.feedback->absolute)));
 }
@@ -131,13 +139,19 @@ void take_feedback_settings(Values& values, Settings& settings) {
   feedback.required = values.next_up_to(1) == 1;
 }
 
-// A run that began without a part does not judge it.
-void take_settings_parts(Values& values, Settings& settings) {
-  settings.tolerance.feedback.reset();
-  while (values.good() && !values.empty()) {
-    const bool known = values.next() == static_cast<std::int64_t>(Part::kFeedback);
-    values.fail_unless(known);
-    if (known) take_feedback_settings(values, settings);
+// A limit of 0 is none.
+void put_limits(std::vector<std::int64_t>& values, const analysis::Limits& limits) {
+  if (!limits.any()) return;
+  values.insert(values.end(),
+                {static_cast<std::int64_t>(Part::kLimits), bits(limits.errors.value_or(0))});
+  for (const auto& limit : limits.latency) values.push_back(limit.value_or(Duration{}).count());
+}
+
+void take_limits(Values& values, analysis::Limits& limits) {
+  if (const double errors = values.next_double(); errors != 0) limits.errors = errors;
+  for (auto& limit : limits.latency) {
+    if (const std::uint64_t length = values.next_count(); length > 0)
+      limit = Duration(whole(length));
   }
 }
 
@@ -158,6 +172,24 @@ void take_latency_settings(Values& values, Settings& settings) {
   }
   const std::uint64_t routes = values.next_up_to(Settings::kMaxRoutes);
   for (std::uint64_t i = 0; i < routes; ++i) settings.routes.push_back(take_name(values));
+}
+
+// A run that began without a part does not judge it.
+void take_settings_parts(Values& values, Settings& settings) {
+  settings.limits = {};
+  settings.tolerance.feedback.reset();
+  while (values.good() && !values.empty()) {
+    switch (static_cast<Part>(values.next())) {
+      case Part::kLimits:
+        take_limits(values, settings.limits);
+        break;
+      case Part::kFeedback:
+        take_feedback_settings(values, settings);
+        break;
+      default:
+        values.fail_unless(false);
+    }
+  }
 }
 
 // ---- Blocks
@@ -217,13 +249,27 @@ stats::CohortCounts take_counts(Values& values) {
   return counts;
 }
 
+void put_comparison(std::vector<std::int64_t>& values, const stats::Comparison& comparison) {
+  values.push_back(comparison.seconds);
+  put_counts(values, comparison.stable);
+  put_counts(values, comparison.canary);
+  put_latency(values, comparison.latency);
+}
+
+stats::Comparison take_comparison(Values& values) {
+  stats::Comparison comparison;
+  comparison.seconds = values.next_small<std::uint32_t>(UINT32_MAX);
+  comparison.stable = take_counts(values);
+  comparison.canary = take_counts(values);
+  comparison.latency = take_latency(values);
+  return comparison;
+}
+
 void put_routes(std::vector<std::int64_t>& values, const stats::Block& block) {
   values.push_back(whole(block.routes.size()));
   for (const stats::RouteComparison& route : block.routes) {
-    values.insert(values.end(), {route.route, route.counts.seconds});
-    put_counts(values, route.counts.stable);
-    put_counts(values, route.counts.canary);
-    put_latency(values, route.counts.latency);
+    values.push_back(route.route);
+    put_comparison(values, route.counts);
   }
 }
 
@@ -232,11 +278,14 @@ void take_routes(Values& values, stats::Block& block) {
   for (std::uint64_t i = 0; i < routes && values.good(); ++i) {
     stats::RouteComparison& route = block.routes.emplace_back();
     route.route = values.next_small<std::uint32_t>(Settings::kMaxRoutes - 1);
-    route.counts.seconds = values.next_small<std::uint32_t>(UINT32_MAX);
-    route.counts.stable = take_counts(values);
-    route.counts.canary = take_counts(values);
-    route.counts.latency = take_latency(values);
+    route.counts = take_comparison(values);
   }
+}
+
+void put_limits(std::vector<std::int64_t>& values, const stats::Block& block) {
+  if (block.limits.canary.n == 0) return;
+  values.push_back(static_cast<std::int64_t>(Part::kLimits));
+  put_comparison(values, block.limits);
 }
 
 void put_votes(std::vector<std::int64_t>& values, const stats::VoteCounts& votes) {
@@ -265,11 +314,19 @@ stats::FeedbackCounts take_feedback(Values& values) {
   return feedback;
 }
 
+// To the end of the row.
 void take_block_parts(Values& values, stats::Block& block) {
   while (values.good() && !values.empty()) {
-    const bool known = values.next() == static_cast<std::int64_t>(Part::kFeedback);
-    values.fail_unless(known);
-    if (known) block.feedback = take_feedback(values);
+    switch (static_cast<Part>(values.next())) {
+      case Part::kLimits:
+        block.limits = take_comparison(values);
+        break;
+      case Part::kFeedback:
+        block.feedback = take_feedback(values);
+        break;
+      default:
+        values.fail_unless(false);
+    }
   }
 }
 
@@ -294,6 +351,7 @@ std::vector<std::int64_t> settings_values(const Settings& settings) {
                                       quantiles,
                                       whole(settings.routes.size())};
   for (const std::string& route : settings.routes) put_name(values, route);
+  put_limits(values, settings.limits);
   if (settings.tolerance.feedback) put_feedback_settings(values, *settings.tolerance.feedback);
   return values;
 }
@@ -319,9 +377,12 @@ std::vector<std::int64_t> block_values(const stats::Block& block) {
   put_counts(values, block.stable);
   put_counts(values, block.canary);
   const bool voted = block.feedback.comparable();
-  if (!block.latency.judged() && block.routes.empty() && !voted) return values;
+  const bool errors_only =
+      !block.latency.judged() && block.routes.empty() && block.limits.canary.n == 0 && !voted;
+  if (errors_only) return values;
   put_latency(values, block.latency);
   put_routes(values, block);
+  put_limits(values, block);
   if (voted) put_feedback(values, block.feedback);
   return values;
 }

@@ -117,8 +117,20 @@ std::string Runner::evidence_text() const {
   // What has not begun has no figures of its own; those that are there belong to the run before.
   if (state_.phase == rollout::Phase::kIdle || verdict.deciding >= verdict.metrics.size())
     return {};
-  if (verdict.reason == analysis::Reason::kNoControl) return "no stable traffic to compare with";
+  if (verdict.reason == analysis::Reason::kNoControl) {
+    const bool limited = evidence_.analyzer().settings().limits.any();
+    return limited ? "no stable traffic to compare with, judged by limits alone"
+                   : "no stable traffic to compare with";
+  }
   return analysis::describe_rates(verdict);
+}
+
+void Runner::absorb(stats::Block block) {
+  const bool over =
+      state_.phase == rollout::Phase::kPromoted || state_.phase == rollout::Phase::kRetiring;
+  if (over && block.limits_only()) return;
+  if (over) block.limits = {};
+  evidence_.absorb(block);
 }
 
 void Runner::prepare(const rollout::Plan& next) noexcept {

@@ -97,7 +97,8 @@ class Runner : public std::enable_shared_from_this<Runner> {
   // A reload that keeps this rollout: a NewPlan event under the new configuration.
   void replan(config::Rollout config, bool stable_up);
 
-  void absorb(const stats::Block& block) { evidence_.absorb(block); }
+  // After the bake limits are looked at no more.
+  void absorb(stats::Block block);
   // Writes the evidence rows that wait; call every few seconds.
   void save_evidence();
 

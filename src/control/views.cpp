@@ -143,6 +143,23 @@ std::string needs_text(const Runner& runner, std::uint64_t requests, WallTime no
   return "in about " + format_duration_brief(wait) + ", when " + what;
 }
 
+std::string end_of_bake_text(const Runner& runner, WallTime now) {
+  const rollout::State& state = runner.state();
+  const rollout::Plan& plan = runner.config().plan;
+  const Duration left = plan.bake.duration - (now - state.timer_since);
+  const bool everybody = state.weight.value() == BasisPoints::kMax;
+  if (!everybody && plan.mode == rollout::Mode::kObserve) {
+    return "mode observe: `canaryctl promote` takes the rest of the users";
+  }
+  std::string text = "promoted in about " + format_duration_brief(std::max(Duration::zero(), left));
+  if (!everybody) {
+    if (left <= Duration::zero()) text = "promoted";
+    return text + ", when the rest of the users may follow by the evidence";
+  }
+  if (runner.evidence().analyzer().settings().limits.any()) return text;
+  return text + "; no control: nothing to compare with, and no limits";
+}
+
 std::optional<std::string> next_sentence(const Runner& runner,
                                          std::uint64_t requests,
                                          WallTime now) {
@@ -177,11 +194,8 @@ std::optional<std::string> next_sentence(const Runner& runner,
              std::to_string(rollout::kProbesToClose) + " to resume, failed " +
              std::to_string(runner.probes().bad) + " of " + wanted + " to roll back";
     }
-    case Phase::kBaking: {
-      const Duration baked = now - state.timer_since;
-      const Duration left = std::max(Duration::zero(), plan.bake.duration - baked);
-      return "promoted in about " + format_duration_brief(left);
-    }
+    case Phase::kBaking:
+      return end_of_bake_text(runner, now);
     case Phase::kRolledBack:
     case Phase::kAborted:
       return "`canaryctl retry` begins again";

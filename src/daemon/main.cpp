@@ -42,8 +42,10 @@ int config_dump(const CommandLine& line) {
 
 int replay(const CommandLine& line) {
   const config::LoadResult loaded = load_file(line);
-  std::cerr << config::render_problems_text(loaded.problems, line.config_file);
-  if (!loaded.config) return kExitConfig;
+  if (!loaded.config) {
+    std::cerr << config::render_problems_text(loaded.problems, line.config_file);
+    return kExitConfig;
+  }
   return replay_files(line, *loaded.config);
 }
 

@@ -96,7 +96,7 @@ class Simulation {
   // The daemon has seen stable for a while when a rollout begins.
   void learn() {
     gatekeeper_.learn(scenario_.traffic.requests_per_second, scenario_.traffic.stable_error_rate);
-    if (scenario_.settings.latency_quantiles.empty()) return;
+    if (!scenario_.settings.judges_latency()) return;
     stats::Histogram past;
     world_.add_latencies(Cohort::kStable, 0, kLearned, past);
     builder_.add_past(past);
@@ -110,7 +110,7 @@ class Simulation {
 
   void add_evidence(Cohort cohort, std::int64_t during, const CohortSecond& counts) {
     const stats::CohortCounts judged{.n = counts.requests, .bad = counts.failures};
-    if (scenario_.settings.latency_quantiles.empty()) {
+    if (!scenario_.settings.judges_latency()) {
       builder_.add(cohort, judged);
     } else {
       stats::Histogram latency;

@@ -44,10 +44,18 @@ void ComparisonBuilder::settle(std::int64_t now_second) noexcept {
 }
 
 Comparison ComparisonBuilder::take(std::int64_t now_second) {
+  return close(latency_.close(start_second_, now_second), now_second);
+}
+
+Comparison ComparisonBuilder::take_by_limits(std::int64_t now_second) {
+  return close(latency_.close_by_limits(start_second_), now_second);
+}
+
+Comparison ComparisonBuilder::close(LatencyCounts latency, std::int64_t now_second) {
   Comparison closed = open_;
   const std::int64_t length = std::max<std::int64_t>(0, now_second - start_second_);
   closed.seconds = static_cast<std::uint32_t>(std::min<std::int64_t>(length, UINT32_MAX));
-  closed.latency = latency_.close(start_second_, now_second);
+  closed.latency = latency;
   open_ = {};
   start_second_ = std::max(now_second, start_second_);
   return closed;
@@ -61,11 +69,25 @@ BlockBuilder::BlockBuilder(std::int64_t now_second, std::uint64_t epoch, std::ui
 void BlockBuilder::set_latency_rules(const LatencyRules& rules) noexcept {
   rules_ = rules;
   all_.latency().set_rules(rules);
+  if (!rules.limited) limits_.reset();
+  if (rules.limited && !limits_) limits_.emplace(all_.start_second());
+  if (limits_) limits_->latency().set_rules(rules);
   for (ComparisonBuilder& route : routes_) route.latency().set_rules(rules);
+}
+
+void BlockBuilder::add(Cohort cohort, CohortCounts counts, const Histogram* latency) noexcept {
+  all_.add(cohort, counts, latency);
+  if (limits_) limits_->add(cohort, counts, latency);
+}
+
+void BlockBuilder::add_duplicates(Cohort cohort, std::uint64_t count) noexcept {
+  all_.add_duplicates(cohort, count);
+  if (limits_) limits_->add_duplicates(cohort, count);
 }
 
 void BlockBuilder::begin_run(std::size_t routes) {
   all_.latency().begin_run();
+  if (limits_) limits_->latency().begin_run();
   if (routes != routes_.size()) {
     routes_.assign(routes, ComparisonBuilder(all_.start_second()));
     for (ComparisonBuilder& route : routes_) route.latency().set_rules(rules_);
@@ -97,8 +119,22 @@ void BlockBuilder::add_vote(Cohort cohort, unsigned score) noexcept {
 
 std::optional<Block> BlockBuilder::tick(std::int64_t now_second) {
   settle(now_second);
-  if (now_second <= all_.start_second() || !is_complete(all_, now_second)) return std::nullopt;
-  return take(now_second, false);
+  std::optional<Block> closed;
+  if (now_second > all_.start_second() && is_complete(all_, now_second)) {
+    closed = take(now_second, false);
+  }
+  if (!limits_ || now_second <= limits_->start_second()) return closed;
+  const std::int64_t began = limits_->start_second();
+  const Comparison limits = limits_->take_by_limits(now_second);
+  if (limits.canary.n == 0) return closed;
+  if (!closed) {
+    closed.emplace();
+    closed->start_second = began;
+    closed->epoch = epoch_;
+    closed->step = step_;
+  }
+  closed->limits = limits;
+  return closed;
 }
 
 std::optional<Block> BlockBuilder::change(std::int64_t now_second,
@@ -114,7 +150,15 @@ std::optional<Block> BlockBuilder::change(std::int64_t now_second,
   // Who votes from here on does so under another weight.
   votes_ = {};
   votes_second_ = now_second;
-  if (!closed.comparable()) return std::nullopt;
+  if (limits_) {
+    closed.limits = limits_->take_by_limits(now_second);
+    limits_->forget_duplicates();
+  }
+  if (closed.comparable()) return closed;
+  if (closed.limits.canary.n == 0) return std::nullopt;
+  closed.stable = closed.canary = {};
+  closed.latency = {};
+  closed.routes.clear();
   return closed;
 }
 
@@ -130,6 +174,7 @@ Block BlockBuilder::open() const {
 
 void BlockBuilder::settle(std::int64_t now_second) noexcept {
   all_.settle(now_second);
+  if (limits_) limits_->settle(now_second);
   for (ComparisonBuilder& route : routes_) route.settle(now_second);
 }
 

@@ -62,25 +62,46 @@ void LatencyThresholds::learn(const Histogram& stable, std::int64_t now_second) 
   }
 }
 
+bool LatencyCutter::is_warm(std::int64_t start_second) const noexcept {
+  return rules_.warm_up_seconds == 0 || (warm_second_ && start_second >= *warm_second_);
+}
+
+void LatencyCutter::count_slow(SlowCounts& slow) const noexcept {
+  slow.stable_slow = stable_.above(slow.threshold);
+  slow.canary_slow = canary_.above(slow.limit);
+  slow.canary_slow_next = canary_.above(slow.limit_next);
+}
+
 LatencyCounts LatencyCutter::close(std::int64_t start_second, std::int64_t now_second) {
   LatencyCounts counts;
-  const bool warm = rules_.warm_up_seconds == 0 || (warm_second_ && start_second >= *warm_second_);
-  if (warm) {
+  if (is_warm(start_second)) {
     counts.stable_n = stable_.total();
     counts.canary_n = canary_.total();
     for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
       const auto threshold = thresholds_.bucket(static_cast<LatencyQuantile>(q));
       if (!rules_.judged[q] || !threshold) continue;
-      SlowCounts& slow = counts.slow[q];
-      slow = latency_limits(*threshold, rules_);
-      slow.stable_slow = stable_.above(slow.threshold);
-      slow.canary_slow = canary_.above(slow.limit);
-      slow.canary_slow_next = canary_.above(slow.limit_next);
+      counts.slow[q] = latency_limits(*threshold, rules_);
+      count_slow(counts.slow[q]);
     }
   }
   past_ += stable_;
   thresholds_.learn(past_, now_second);
   stable_ = canary_ = past_ = {};
+  return counts;
+}
+
+LatencyCounts LatencyCutter::close_by_limits(std::int64_t start_second) {
+  LatencyCounts counts;
+  if (is_warm(start_second)) {
+    counts.stable_n = stable_.total();
+    counts.canary_n = canary_.total();
+    for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+      SlowCounts& slow = counts.slow[q];
+      slow.threshold = slow.limit = slow.limit_next = rules_.limits[q];
+      if (slow.judged()) count_slow(slow);
+    }
+  }
+  stable_ = canary_ = {};
   return counts;
 }
 

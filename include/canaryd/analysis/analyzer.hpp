@@ -35,8 +35,8 @@ struct StepTarget {
   // Above 0. In the last step: 100 %, the plain tolerance.
   BasisPoints next_weight{BasisPoints::kMax};
   // False at 100 % without holdback: nothing to compare with, so the step is never accepted by
-  // evidence. Traffic of both cohorts that shows up all the same (requests in flight) can still
-  // roll back.
+  // evidence. Limits can still roll back, and traffic of both cohorts that shows up all the same
+  // (requests in flight).
   bool has_control = true;
   friend bool operator==(const StepTarget&, const StepTarget&) = default;
 };
@@ -50,8 +50,8 @@ class Analyzer {
   void begin_step(StepTarget target);
   // Once for every raise of the weight after the first.
   void weight_increased();
-  // A block from BlockBuilder, in order. One that is not comparable moves no account, only the
-  // reason of a hold; so the journal may leave such rows out.
+  // A block from BlockBuilder, in order. One that is not comparable and has nothing for limits
+  // moves no account, only the reason of a hold; so the journal may leave such rows out.
   void absorb(const stats::Block& block);
 
   // Rollback is looked at first, and stays once reached. Accept is what the accounts say now.
@@ -81,6 +81,7 @@ class Analyzer {
     friend bool operator==(const Failure&, const Failure&) = default;
   };
 
+  void compare(const stats::Block& block);
   [[nodiscard]] MetricReport report(std::size_t metric) const;
   [[nodiscard]] Failure worst() const noexcept;
 

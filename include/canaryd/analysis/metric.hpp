@@ -1,6 +1,7 @@
 // A metric: something of which a response is good or bad, judged by comparing the cohorts: errors,
 // latency quantiles (bad: slower than a threshold, see stats/latency.hpp), and feedback (votes, bad
-// by quarters, see stats/feedback.hpp). Pure; plain values.
+// by quarters, see stats/feedback.hpp); or, of the canary alone, by an absolute limit (limits.hpp).
+// Pure; plain values.
 #pragma once
 
 #include "canaryd/analysis/settings.hpp"
@@ -32,8 +33,7 @@ struct MetricCounts {
 };
 
 struct Metric {
-  std::string_view name;  // Static text: "errors", "latency_p50", "latency_p99.9",
-                          // "feedback".
+  std::string_view name;  // Static text: "errors", "latency_p99.9", "feedback", "limit_errors".
   // Share of the capital that bets on this metric. The weights sum to at most 1; what no metric
   // holds stays as it is.
   double weight = 0;
@@ -43,6 +43,10 @@ struct Metric {
   // Of the responses' latency; none: the metric is errors, or feedback.
   std::optional<stats::LatencyQuantile> quantile;
   bool feedback = false;
+  // So much of the canary's responses may be bad, whatever stable does: such a metric is no
+  // comparison, and can only roll back. In (0, 1).
+  std::optional<double> limit{};
+  Duration slow_after{};  // Limits on latency: longer is bad.
   friend bool operator==(const Metric&, const Metric&) = default;
 };
 
@@ -51,8 +55,10 @@ struct Metric {
 inline constexpr double kErrorsWeight = 0.5;
 inline constexpr double kLatencyWeight = 0.5;
 inline constexpr double kFeedbackWeight = 0.1;
+// With limits these share so much equally, and everything else has so much less in proportion.
+inline constexpr double kLimitsWeight = 0.2;
 
-// Errors first, then the quantiles in their order, then feedback.
+// Errors first, then the quantiles in their order, then feedback, then the limits.
 [[nodiscard]] std::vector<Metric> make_metrics(const Settings& settings);
 
 // How the block builder cuts blocks for these settings (BlockBuilder::set_latency_rules), in the
@@ -63,7 +69,15 @@ inline constexpr double kFeedbackWeight = 0.1;
 [[nodiscard]] std::uint32_t seconds_of(const Metric& metric,
                                        const stats::Comparison& comparison) noexcept;
 
-// A quantile that is not judged in the block (not known yet, or warming up) is silent.
+// A quantile that is not judged in the block (not known yet, or warming up) is silent, and so are
+// limits.
 [[nodiscard]] MetricCounts take(const Metric& metric, const stats::Comparison& comparison) noexcept;
+// The same of a metric with a limit, from Block::limits. Nothing of a second in which stable breaks
+// the limit as well: then the canary is not to blame. (What stable did says nothing of a canary
+// that keeps within the limit whatever happens, so the odds of limits.hpp stand.)
+[[nodiscard]] MetricCounts take_by_limit(const Metric& metric,
+                                         const stats::Comparison& second) noexcept;
+// As account R takes them, with no tolerance: the canary's good responses in the place of stable.
+[[nodiscard]] MetricCounts against_limit(const MetricCounts& counts, double limit) noexcept;
 
 }  // namespace canaryd::analysis

@@ -23,6 +23,8 @@ class Panel {
   // Returns what each metric took, by index; silent ones move nothing.
   std::vector<MetricCounts> absorb(std::span<const Metric> metrics,
                                    const stats::Comparison& comparison);
+  // Block::limits, for the metrics that have one.
+  void absorb_limits(std::span<const Metric> metrics, const stats::Comparison& second);
 
   [[nodiscard]] double ln_rollback(std::size_t metric) const noexcept {
     return entries_[metric].rollback.ln_evidence();
@@ -50,6 +52,8 @@ class Panel {
     stats::SlowCounts last;  // Latency: where the last block was cut.
     friend bool operator==(const Entry&, const Entry&) = default;
   };
+  static void add_to_step(Entry& entry, const MetricCounts& counts, std::uint32_t seconds) noexcept;
+
   std::vector<Entry> entries_;  // By metric.
 };
 

@@ -5,6 +5,7 @@
 // Shares, rates and odds are fractions: the file says 0.1 (percentage points), this says 0.001.
 #pragma once
 
+#include "canaryd/analysis/limits.hpp"
 #include "canaryd/base/clock.hpp"
 #include "canaryd/stats/latency.hpp"
 
@@ -110,10 +111,15 @@ struct Settings {
   Duration warm_up = std::chrono::seconds(30);
   ErrorClasses errors;
   std::vector<Exclusion> exclude;
+  Limits limits;
   // Names of the routes that are judged on their own as well, so that one broken endpoint is found
   // and named; at most kMaxRoutes. With fewer than two the sum says it all, and it stays empty.
   std::vector<std::string> routes;
   static constexpr std::size_t kMaxRoutes = 64;
+  // Whether responses' latencies are looked at.
+  [[nodiscard]] bool judges_latency() const noexcept {
+    return !latency_quantiles.empty() || limits.of_latency();
+  }
   friend bool operator==(const Settings&, const Settings&) = default;
 };
 

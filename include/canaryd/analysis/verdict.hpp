@@ -17,6 +17,7 @@ enum class Decision : std::uint8_t { kHold, kAccept, kRollback };
 
 enum class Reason : std::uint8_t {
   kWorse,          // Rollback: a metric is beyond its tolerance.
+  kBeyondLimit,    // Rollback: the canary breaks an absolute limit.
   kWithinLimit,    // Accept: every required metric is within what the next step may bear.
   kNeedsEvidence,  // Hold: the traffic so far says neither.
   kNoTraffic,  // Hold: no block with both cohorts yet, or none of late; nothing is known of either.
@@ -37,11 +38,12 @@ enum class MetricState : std::uint8_t { kOpen, kPass, kFail };
 [[nodiscard]] std::string_view to_string(MetricState state) noexcept;
 
 // Requests, failures and time of the current step, as this metric counts them; blocks with both
-// cohorts only.
+// cohorts only, but for limits.
 struct MetricReport {
   std::string_view name;
   MetricState state = MetricState::kOpen;
   bool required = true;
+  bool by_limit = false;  // Judged by an absolute limit, which is tolerated_rate; no comparison.
   std::optional<stats::LatencyQuantile> quantile;  // None: errors, or feedback.
   bool feedback = false;  // Then "requests" are votes, and a rate is the mean of how bad they are.
   double stable_n = 0;
@@ -102,7 +104,7 @@ struct Verdict {
 [[nodiscard]] std::string title(const MetricReport& report);
 // "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %", or that there is nothing to compare yet;
 // "latency p99 canary 4.1 % over 97 ms vs stable 1 % over 88 ms, tolerated 1.2 %"; "feedback canary
-// 2.1 of 5 vs stable 4.3 of 5, tolerated 4.2 of 5".
+// 2.1 of 5 vs stable 4.3 of 5, tolerated 4.2 of 5"; "limit errors canary 8.1 %, allowed 5 %".
 [[nodiscard]] std::string describe_rates(const MetricReport& report);
 // Of what decides, the route named if one is to blame: "route pay: errors canary 52 % vs ...".
 [[nodiscard]] std::string describe_rates(const Verdict& verdict);

@@ -58,7 +58,14 @@ struct Block {
   std::vector<RouteComparison> routes{};  // Those that are comparable, by index.
   // Votes are rare: they wait for both cohorts, as those of a quiet route do.
   FeedbackCounts feedback{};
+  // For absolute limits (LatencyRules::limited): the second that ended with the block, of both
+  // versions, with canary requests in it. It waits for no request of stable.
+  Comparison limits{};
 
+  // Such a second while the comparison goes on: the rest of the block is empty.
+  [[nodiscard]] bool limits_only() const noexcept {
+    return limits.canary.n > 0 && stable.n == 0 && canary.n == 0;
+  }
   // Both cohorts had traffic. A block that is not comparable moves no account; it only says what
   // was missing.
   [[nodiscard]] bool comparable() const noexcept { return stable.n > 0 && canary.n > 0; }
@@ -83,8 +90,12 @@ class ComparisonBuilder {
   [[nodiscard]] std::int64_t start_second() const noexcept { return start_second_; }
   // Closes it and begins the next.
   [[nodiscard]] Comparison take(std::int64_t now_second);
+  // The same, its latency cut by the absolute limits.
+  [[nodiscard]] Comparison take_by_limits(std::int64_t now_second);
 
  private:
+  [[nodiscard]] Comparison close(LatencyCounts latency, std::int64_t now_second);
+
   std::int64_t start_second_;
   Comparison open_;
   LatencyCutter latency_;
@@ -110,9 +121,9 @@ class BlockBuilder {
 
   // What came since the last reading, of this builder's epoch only; `latency` of those among the
   // judged requests that did not fail.
-  void add(Cohort cohort, CohortCounts counts) noexcept { all_.add(cohort, counts, nullptr); }
+  void add(Cohort cohort, CohortCounts counts) noexcept { add(cohort, counts, nullptr); }
   void add(Cohort cohort, CohortCounts counts, const Histogram& latency) noexcept {
-    all_.add(cohort, counts, &latency);
+    add(cohort, counts, &latency);
   }
   // The same once more for the route that they came by; an unknown route is ignored.
   void add_route(std::size_t route,
@@ -126,9 +137,7 @@ class BlockBuilder {
   // Failures that the collector found to be duplicates: each takes one request and one failure out
   // of the evidence. What is not in the open block yet (or was in the last one) is taken from the
   // next failures.
-  void add_duplicates(Cohort cohort, std::uint64_t count) noexcept {
-    all_.add_duplicates(cohort, count);
-  }
+  void add_duplicates(Cohort cohort, std::uint64_t count) noexcept;
   void add_route_duplicates(std::size_t route, Cohort cohort, std::uint64_t count) noexcept;
 
   // A vote, under this builder's epoch. It comes with the first comparable block by which both
@@ -136,7 +145,8 @@ class BlockBuilder {
   void add_vote(Cohort cohort, unsigned score) noexcept;
 
   // Call once a second, after add(). Gives a block to absorb when one is complete: comparable, or,
-  // after kMaxOpenSeconds, one that is not.
+  // after kMaxOpenSeconds, one that is not; and where there are limits, for each second in which
+  // the canary had requests.
   [[nodiscard]] std::optional<Block> tick(std::int64_t now_second);
 
   // A change of weight (a new table) closes the block; what is not comparable is given up. The next
@@ -149,6 +159,7 @@ class BlockBuilder {
   [[nodiscard]] Block open() const;
 
  private:
+  void add(Cohort cohort, CohortCounts counts, const Histogram* latency) noexcept;
   void settle(std::int64_t now_second) noexcept;
   Block take(std::int64_t now_second, bool with_open_routes);
   void take_votes(Block& closed, std::int64_t now_second) noexcept;
@@ -157,6 +168,7 @@ class BlockBuilder {
   std::uint32_t step_;
   LatencyRules rules_;
   ComparisonBuilder all_;
+  std::optional<ComparisonBuilder> limits_;  // Where there are any.
   std::vector<ComparisonBuilder> routes_;
   FeedbackCounts votes_;
   std::int64_t votes_second_;

@@ -58,6 +58,10 @@ struct LatencyRules {
   // The weight that accepting the step leads to, in (0, 1]: at a small one a slower canary harms
   // few, so the limit for acceptance is up to four times as far away.
   double next_weight = 1;
+  // There are absolute limits: the canary is also looked at by itself, each second (Block::limits).
+  bool limited = false;
+  // For them a response above this bucket is slow, of either version; 0: no limit on the quantile.
+  std::array<std::uint16_t, kLatencyQuantiles> limits{};
   friend bool operator==(const LatencyRules&, const LatencyRules&) = default;
 };
 
@@ -111,8 +115,13 @@ class LatencyCutter {
 
   // Cuts the block that began at `start_second`, learns from it, and begins the next.
   [[nodiscard]] LatencyCounts close(std::int64_t start_second, std::int64_t now_second);
+  // The same by the absolute limits, which nothing is learned for.
+  [[nodiscard]] LatencyCounts close_by_limits(std::int64_t start_second);
 
  private:
+  [[nodiscard]] bool is_warm(std::int64_t start_second) const noexcept;
+  void count_slow(SlowCounts& slow) const noexcept;
+
   LatencyThresholds thresholds_;
   LatencyRules rules_;
   Histogram stable_;

@@ -63,6 +63,7 @@ TEST(Describe, EveryReasonHasWords) {
                               Reason::kNoCanaryTraffic,
                               Reason::kNoStableTraffic,
                               Reason::kNoControl,
+                              Reason::kBeyondLimit,
                               Reason::kNeedsEvidence}) {
     Verdict verdict = analyzer.evaluate();
     verdict.reason = reason;

@@ -45,6 +45,25 @@ checkout: Progressing; weight 5 %, step 2 of 5, judged by 812 canary requests, f
             "\xEF\xBF\xBD[2J\n");
 }
 
+TEST(ExplainRollout, ALimitIsNoComparison) {
+  EXPECT_EQ(render_reasons(R"({"name": "a", "state": "baking", "weight": {"target": 100},
+ "analysis": [
+  {"metric": "limit_errors", "verdict": "open", "stable": null, "canary": 0.012, "tolerated": 0.05,
+   "evidence": {"rollback": 0.02, "accept": 0}},
+  {"metric": "limit_latency_p99", "verdict": "fail", "stable": null, "canary": 2.4, "tolerated": 2,
+   "slow": {"stable": null, "canary": 0.03, "tolerated": 0.01},
+   "evidence": {"rollback": 1, "accept": 0}},
+  {"metric": "limit_latency_p50", "verdict": "open", "slow": {}, "evidence": {}}]})",
+                           "")
+                .value(),
+            "a: Baking; weight 100 %\n"
+            "  limit_errors: canary 1.20 %, at most 5.00 % may fail\n"
+            "    against it: 2 % of the evidence that a rollback needs\n"
+            "  limit_latency_p99: canary 3.00 %, at most 1.00 % may be slower than the limit\n"
+            "    bad: the evidence that a rollback needs is there\n"
+            "  limit_latency_p50: no traffic yet\n");
+}
+
 TEST(ExplainRollout, TellsOfAShareThatIsNoChance) {
   const auto text = render_reasons(
       R"({"name": "a", "weight": {"target": 5, "actual": 9, "sample_ratio_ok": false}})", "");

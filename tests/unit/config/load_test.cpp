@@ -189,6 +189,7 @@ TEST(Load, WarningsAreErrorsWhenStrict) {
   LoadInput input;
   input.file_name = "canaryd.yaml";
   input.text = std::string(kSmall) + "";
+  input.overrides = {{"rollouts.shop.bake.holdback", "1"}};
   input.text.replace(input.text.find("rollouts:"), 0, "  spare: {endpoints: [127.0.0.1:9003]}\n");
   const LoadResult lax = load(input);
   EXPECT_TRUE(lax.config.has_value());

@@ -74,6 +74,94 @@ TEST_F(JudgingTest, ARestartKeepsTheEvidenceOfLatency) {
   }
 }
 
+std::string baking(const std::string& analysis, const std::string& bake) {
+  return file_with(
+      kListener,
+      "rollouts:\n  shop:\n    stable: old\n    canary: new\n"
+      "    analysis: {latency_quantiles: []" +
+          analysis +
+          "}\n"
+          "    steps: [{weight: 50, min_duration: 2s}, {weight: 100, min_duration: 2s}]\n"
+          "    bake: {" +
+          bake + "}\n");
+}
+
+TEST_F(JudgingTest, ACanaryThatTurnsBadAtFullWeightBreaksItsLimit) {
+  file_ = baking(", limits: {errors: 5}", "duration: 1h");
+  boot();
+  for (int i = 0; view().state != "baking" && i < 100; ++i) second();
+  ASSERT_EQ(view().state, "baking");
+  ASSERT_EQ(effective(), 100);
+  for (int i = 0; i < 30; ++i) second(0, 60);
+  EXPECT_EQ(view().state, "baking") << "3 % are allowed";
+  EXPECT_NEAR(metric("limit_errors").canary.value(), 0.03, 0.01);
+  EXPECT_NEAR(metric("limit_errors").tolerated.value(), 0.05, 1e-9);
+  EXPECT_EQ(view().next->find("no control"), std::string::npos);
+  // A restart takes nothing of it away.
+  controller_->save();
+  settle();
+  const auto before = metric("limit_errors").rollback_evidence;
+  power_off();
+  boot();
+  ASSERT_EQ(view().state, "baking");
+  EXPECT_EQ(metric("limit_errors").rollback_evidence, before);
+  int seconds = 0;
+  for (; view().state != "rolled_back" && seconds < 60; ++seconds) second(0, 200);
+  EXPECT_LE(seconds, 30);
+  EXPECT_EQ(effective(), 0);
+  EXPECT_THAT(disk_.journal().back().entry.sentence,
+              ::testing::AllOf(HasSubstr("rolled back shop at 100 %"),
+                               HasSubstr("limit errors canary"),
+                               HasSubstr("allowed 5 %")));
+}
+
+TEST_F(JudgingTest, AfterTheBakeLimitsAreOver) {
+  file_ = baking(", limits: {errors: 5}", "duration: 2s");
+  boot();
+  for (int i = 0; view().state != "promoted" && i < 100; ++i) second();
+  ASSERT_EQ(view().state, "promoted");
+  controller_->save();
+  settle();
+  const std::size_t rows = disk_.evidence("shop", 1).size();
+  ASSERT_GT(rows, 0U);
+  for (int i = 0; i < 60; ++i) second(0, 2000);
+  EXPECT_EQ(view().state, "promoted");
+  controller_->save();
+  settle();
+  EXPECT_EQ(disk_.evidence("shop", 1).size(), rows) << "and the journal does not grow";
+}
+
+TEST_F(JudgingTest, WithoutLimitsOrHoldbackItSaysThatNothingJudges) {
+  file_ = baking("", "duration: 1h");
+  boot();
+  for (int i = 0; view().state != "baking" && i < 100; ++i) second();
+  ASSERT_EQ(view().state, "baking");
+  for (int i = 0; i < 60; ++i) second(0, 2000);
+  EXPECT_EQ(view().state, "baking");
+  EXPECT_THAT(view().next.value(), HasSubstr("no control"));
+}
+
+TEST_F(JudgingTest, AHoldbackIsComparedWithToTheEnd) {
+  file_ = baking("", "duration: 5s, holdback: 5");
+  boot();
+  for (int i = 0; view().state != "baking" && i < 200; ++i) second();
+  ASSERT_EQ(view().state, "baking");
+  EXPECT_EQ(effective(), 95);
+  EXPECT_EQ(view().steps.back().weight, BasisPoints(9500));
+  for (int i = 0; view().state != "promoted" && i < 200; ++i) second();
+  EXPECT_EQ(view().state, "promoted");
+  EXPECT_EQ(effective(), 100);
+}
+
+TEST_F(JudgingTest, ACanaryThatTurnsBadInTheBakeIsComparedWithTheHoldback) {
+  file_ = baking("", "duration: 1h, holdback: 5");
+  boot();
+  for (int i = 0; view().state != "baking" && i < 200; ++i) second();
+  for (int i = 0; view().state != "rolled_back" && i < 100; ++i) second(0, 400);
+  EXPECT_EQ(view().state, "rolled_back");
+  EXPECT_THAT(disk_.journal().back().entry.sentence, HasSubstr("errors canary"));
+}
+
 // A dependency of both fails a tenth of all requests: nobody is blamed, and nothing rises.
 TEST_F(JudgingTest, BothFailingMoreThanUsualHolds) {
   file_ = file_with(kListener,

@@ -59,6 +59,13 @@ stats::Block full_block(Random& random, std::int64_t second) {
                       {stable, random.below(4 * stable + 1)},
                       {canary, random.below(4 * canary + 1)}};
   }
+  if (random.chance(0.5)) block.limits = {1, block.stable, block.canary, random_latency(random)};
+  // Of the canary alone.
+  if (block.limits.canary.n > 0 && random.chance(0.3)) {
+    block.stable = block.canary = {};
+    block.latency = {};
+    block.routes.clear();
+  }
   return block;
 }
 
@@ -87,6 +94,8 @@ TEST(Evidence, ItsRowsMakeTheSameAnalyzer) {
     settings.routes = {
         "shop", "a-route-with-a-name-of-63-characters-as-long-as-names-may-ever-be-", "pay"};
     settings.routes[1].resize(63);
+    if (random.chance(0.5)) settings.limits.errors = 0.01 + random.uniform() / 2;
+    if (random.chance(0.5)) settings.limits.latency[seed % 4] = std::chrono::seconds(seed);
     Evidence evidence("shop", 7, settings);
     std::vector<store::EvidenceRow> written;
     const auto write = [&] {
@@ -175,6 +184,39 @@ TEST(Evidence, DamagedLatencyAndRoutesAreRefused) {
   std::vector<std::int64_t> longer = good;
   longer.push_back(0);
   EXPECT_FALSE(read_block(longer).has_value());
+}
+
+TEST(Evidence, DamagedLimitsAreRefused) {
+  Random random(3);
+  stats::Block block = random_block(random, 1);
+  block.limits = {1, {10, 1}, {5, 1}, random_latency(random)};
+  const std::vector<std::int64_t> good = block_values(block);
+  ASSERT_EQ(read_block(good).value(), block);
+  // Behind the eight values of every block: no latency, no routes, then the part and its number.
+  for (std::size_t length = 0; length < good.size(); ++length) {
+    const bool whole = length == 8 || length == 10;
+    EXPECT_EQ(read_block(std::span(good).first(length)).has_value(), whole) << length;
+  }
+  std::vector<std::int64_t> unknown = good;
+  ASSERT_EQ(unknown[10], 1);
+  unknown[10] = 2;
+  EXPECT_FALSE(read_block(unknown).has_value());
+
+  analysis::Settings settings;
+  settings.limits.errors = 0.05;
+  settings.limits.latency[3] = std::chrono::seconds(2);
+  const std::vector<std::int64_t> row = settings_values(settings);
+  ASSERT_EQ(read_settings(row, {}).value(), settings);
+  const auto refused = [&](std::size_t from_end, std::int64_t value) {
+    std::vector<std::int64_t> damaged = row;
+    damaged[damaged.size() - from_end] = value;
+    EXPECT_FALSE(read_settings(damaged, {}).has_value()) << from_end << ' ' << value;
+  };
+  refused(6, 2);
+  refused(5, 0x3ff0000000000000);  // 100 %.
+  refused(5, 0x7ff8000000000000);  // Not a number.
+  refused(1, 1);                   // A nanosecond.
+  refused(1, -1);
 }
 
 // What version 0.1 wrote: settings of five values, blocks of eight.

@@ -236,6 +236,21 @@ TEST(Replay, TheLastStepWithoutControlPassesByTime) {
   EXPECT_EQ(outcome.reason, "no_control");
 }
 
+TEST(Replay, LimitsJudgeTheLastStep) {
+  Recording recording;
+  append(recording, 0, 60, {.canary = 100, .canary_bad = 4}, 100);
+  append(recording, 60, 30, {.canary = 100, .canary_bad = 40}, 100);
+  analysis::Settings settings = errors_only();
+  settings.limits.errors = 0.05;
+  const Outcome outcome = outcome_of(recording, plan(), settings);
+  EXPECT_EQ(outcome.decision, Decision::kRollback);
+  EXPECT_EQ(outcome.reason, "beyond_limit");
+  EXPECT_TRUE(outcome.summary.starts_with("limit errors canary")) << outcome.summary;
+  EXPECT_GT(outcome.at_ms, kStartMs + 60'000);
+  EXPECT_EQ(kinds(outcome),
+            (std::vector{EventKind::kStep, EventKind::kAccept, EventKind::kRollback}));
+}
+
 TEST(Replay, NothingToCompareWithHoldsWithTheReason) {
   EXPECT_EQ(outcome_of({}).decision, Decision::kHold);
   EXPECT_EQ(outcome_of({}).reason, "no_traffic");

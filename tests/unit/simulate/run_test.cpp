@@ -43,6 +43,27 @@ TEST(Run, ASlowerCanaryIsRolledBack) {
   EXPECT_EQ(run_rollout(scenario, 2).outcome, Outcome::kPromoted);
 }
 
+// Both fail alike and more than the limit: nobody's fault while there is stable to see it by.
+TEST(Run, LimitsJudgeWhereNobodyIsOnStable) {
+  Scenario scenario = steady(0.03, 0.03);
+  EXPECT_EQ(run_rollout(scenario, 1).outcome, Outcome::kPromoted);
+  scenario.settings.limits.errors = 0.01;
+  const RunResult run = run_rollout(scenario, 1);
+  EXPECT_EQ(run.outcome, Outcome::kRolledBack);
+  EXPECT_EQ(run.cause, rollout::Cause::kVerdict);
+  EXPECT_TRUE(run.steps[3].passed);
+  EXPECT_FALSE(run.steps[4].passed);
+}
+
+TEST(Run, LimitsOnLatencyAloneDrawLatencies) {
+  Scenario scenario = steady(0.001, 0.001);
+  scenario.settings.latency_quantiles = {};
+  scenario.settings.limits.latency[0] = 75ms;
+  EXPECT_EQ(run_rollout(scenario, 2).outcome, Outcome::kPromoted);
+  scenario.traffic.canary_latency = scenario.traffic.stable_latency.stretched(2);
+  EXPECT_EQ(run_rollout(scenario, 2).outcome, Outcome::kRolledBack);
+}
+
 TEST(Run, AColdStartIsForgiven) {
   Scenario scenario = steady(0.001, 0.001);
   scenario.traffic.cold_start = {.seconds = 30, .stretch = 4};

@@ -99,6 +99,75 @@ TEST(BlockBuilder, RequestsWithoutARolloutAreNotEvidence) {
   EXPECT_EQ(builder.open(), (Block{0, 0, 1, 0, {}, {}}));
 }
 
+LatencyRules limited() {
+  LatencyRules rules;
+  rules.limited = true;
+  rules.warm_up_seconds = 0;
+  rules.limits[0] = static_cast<std::uint16_t>(latency_bucket(std::chrono::milliseconds(100)));
+  return rules;
+}
+
+TEST(BlockBuilder, LimitsWaitForNobody) {
+  BlockBuilder builder(0, 1, 2);
+  builder.set_latency_rules(limited());
+  for (std::int64_t second = 1; second <= 59; ++second) {
+    builder.add(Cohort::kCanary, {10, 1});
+    const auto block = builder.tick(second);
+    ASSERT_TRUE(block) << second;
+    EXPECT_TRUE(block->limits_only());
+    EXPECT_FALSE(block->comparable());
+    EXPECT_EQ(block->start_second, second - 1);
+    EXPECT_EQ(block->epoch, 1U);
+    EXPECT_EQ(block->step, 2U);
+    EXPECT_EQ(block->limits.seconds, 1U);
+    EXPECT_EQ(block->limits.stable, CohortCounts{});
+    EXPECT_EQ(block->limits.canary, (CohortCounts{10, 1}));
+  }
+  // The comparison has gone on meanwhile, and ends with its first request of stable.
+  builder.add(Cohort::kStable, {5, 2});
+  const auto both = builder.tick(60);
+  ASSERT_TRUE(both);
+  EXPECT_TRUE(both->comparable());
+  EXPECT_EQ(both->canary, (CohortCounts{590, 59}));
+  EXPECT_EQ(both->limits.canary.n, 0U) << "no request of the canary in this second";
+}
+
+TEST(BlockBuilder, ASecondOfBothIsOneBlock) {
+  BlockBuilder builder(0, 1, 0);
+  builder.set_latency_rules(limited());
+  Histogram slow;
+  slow.add(std::chrono::milliseconds(99), 3);
+  slow.add(std::chrono::milliseconds(106), 2);
+  builder.add(Cohort::kStable, {20, 3});
+  builder.add(Cohort::kCanary, {6, 1}, slow);
+  builder.add_duplicates(Cohort::kStable, 2);
+  const auto block = builder.tick(1);
+  ASSERT_TRUE(block);
+  EXPECT_EQ(block->canary, (CohortCounts{6, 1}));
+  EXPECT_EQ(block->limits.stable, (CohortCounts{18, 1}));
+  EXPECT_EQ(block->limits.canary, (CohortCounts{6, 1}));
+  EXPECT_EQ(block->limits.latency.canary_n, 5U);
+  EXPECT_EQ(block->limits.latency.slow[0].canary_slow, 2U);
+  EXPECT_FALSE(block->limits.latency.slow[1].judged());
+  EXPECT_FALSE(builder.tick(2)) << "a second without a request is nothing";
+}
+
+TEST(BlockBuilder, AChangeOfWeightClosesLimitsAsWell) {
+  BlockBuilder builder(0, 1, 0);
+  builder.set_latency_rules(limited());
+  builder.add(Cohort::kCanary, {10, 1});
+  const auto block = builder.change(0, 2, 1);
+  ASSERT_TRUE(block);
+  EXPECT_TRUE(block->limits_only());
+  EXPECT_EQ(block->epoch, 1U);
+  EXPECT_EQ(block->limits.canary, (CohortCounts{10, 1}));
+  EXPECT_FALSE(builder.tick(1));
+  // Without limits there is nothing of the kind.
+  builder.set_latency_rules({});
+  builder.add(Cohort::kCanary, {10, 1});
+  EXPECT_FALSE(builder.tick(2));
+}
+
 TEST(BlockBuilder, TimeThatStandsOrStepsBackClosesNothing) {
   BlockBuilder builder(100, 1, 0);
   builder.add(Cohort::kStable, {10, 0});
