@@ -4,6 +4,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
 
 #include <algorithm>
@@ -107,6 +108,7 @@ Result<BeastRequest> compose(const Request& request, const Address& address) {
     if (has_space(header.name) || !is_one_line(header.value)) {
       return fail(ErrorCode::kInvalidArgument, "a header is malformed");
     }
+    if (beast::iequals(header.name, "Host")) message.erase(http::field::host);  // Not ours.
     message.insert(header.name, header.value);
   }
   message.keep_alive(false);

@@ -11,6 +11,7 @@
 #include "canaryd/telemetry/collector.hpp"
 #include "daemon/descriptors.hpp"
 #include "daemon/health_io.hpp"
+#include "daemon/http_asker.hpp"
 #include "daemon/options.hpp"
 #include "daemon/resolver.hpp"
 #include "daemon/version.hpp"
@@ -33,6 +34,8 @@ namespace {
 
 constexpr auto kTick = std::chrono::seconds(1);
 constexpr auto kLook = std::chrono::milliseconds(100);
+// What the share of descriptors leaves for it (descriptors.cpp).
+constexpr std::size_t kHttpQuestionsMax = 32;
 constexpr auto kDrainPoll = std::chrono::milliseconds(20);
 
 LogLevel log_level_of(config::LogLevel level) noexcept {
@@ -194,6 +197,7 @@ class App {
     parts.access_log = access_log_.get();
     parts.load_config = options_.load_config;
     parts.health_io = &health_io_;
+    parts.http_io = &http_asker_;
     parts.read_file = options_.read_file;
     parts.resolve = [this](const std::string& host, std::uint16_t port, Resolver::Done done) {
       resolver_.resolve(host, port, std::move(done));
@@ -333,6 +337,7 @@ class App {
   std::unique_ptr<WorkerPlane> plane_;
   HttpHealthIo health_io_{io_};
   Resolver resolver_{io_};
+  HttpAsker http_asker_{io_, &resolver_, kHttpQuestionsMax};
   std::unique_ptr<control::Controller> controller_;
   std::unique_ptr<admin::Server> admin_;
   std::string admin_address_;

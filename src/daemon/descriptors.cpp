@@ -6,9 +6,9 @@
 namespace canaryd::daemon {
 namespace {
 
-// Admin connections (at most 64), health checks (at most 32), the journal and its temporary files,
-// logs.
-constexpr std::size_t kReserve = 128;
+// Admin connections (at most 64), health checks (at most 32), what is asked of others (at most 32),
+// the journal and its temporary files, logs.
+constexpr std::size_t kReserve = 160;
 // An epoll set, an event, and a socket a listener.
 constexpr std::size_t kPerWorker = 2;
 

@@ -1,24 +1,17 @@
 #include "daemon/health_io.hpp"
 
 #include "canaryd/base/error.hpp"
-#include "canaryd/client/async_client.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace canaryd::daemon {
 namespace {
 
 using Kind = control::HealthAnswer::Kind;
-
-client::Address address_of(const SocketAddress& endpoint) {
-  client::Address address;
-  address.host = to_string(endpoint.ip);
-  address.port = endpoint.port;
-  return address;
-}
 
 control::HealthAnswer answer_of(const Result<client::Response>& response) {
   if (!response) {
@@ -34,33 +27,16 @@ control::HealthAnswer answer_of(const Result<client::Response>& response) {
 
 void HttpHealthIo::ask(control::HealthQuestion question,
                        std::function<void(control::HealthAnswer)> done) {
-  Waiting waiting{std::move(question), std::move(done)};
-  if (open_ >= kQuestionsMax) {
-    waiting_.push_back(std::move(waiting));
-    return;
-  }
-  send(std::move(waiting));
-}
-
-void HttpHealthIo::send(Waiting waiting) {
-  ++open_;
-  client::Limits limits;
-  limits.total = waiting.question.timeout;
-  limits.head_only = true;
-  client::Request request;
-  request.target = waiting.question.path;
-  request.headers = {{"User-Agent", "canaryd-health-check"}};
-  auto take = [this, done = std::move(waiting.done)](const Result<client::Response>& response) {
-    --open_;
-    if (!waiting_.empty()) {
-      Waiting next = std::move(waiting_.front());
-      waiting_.pop_front();
-      send(std::move(next));
-    }
+  control::HttpQuestion asked;
+  asked.url.host = to_string(question.endpoint.ip);
+  asked.url.port = question.endpoint.port;
+  asked.url.target = std::move(question.path);
+  asked.headers = {{"User-Agent", "canaryd-health-check"}};
+  asked.timeout = question.timeout;
+  asked.head_only = true;
+  asker_.ask(std::move(asked), [done = std::move(done)](const Result<client::Response>& response) {
     done(answer_of(response));
-  };
-  client::fetch_later(
-      io_, address_of(waiting.question.endpoint), limits, std::move(request), std::move(take));
+  });
 }
 
 void HttpHealthIo::call_after(Duration wait, std::function<void()> done) {

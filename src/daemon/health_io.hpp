@@ -6,13 +6,12 @@
 #pragma once
 
 #include "canaryd/control/health_io.hpp"
+#include "daemon/http_asker.hpp"
 
 #include <boost/asio/io_context.hpp>
 
 #include <cstddef>
-#include <deque>
 #include <functional>
-#include <utility>
 
 namespace canaryd::daemon {
 
@@ -21,23 +20,16 @@ class HttpHealthIo final : public control::HealthIo {
   // What the share of descriptors leaves for it (descriptors.cpp).
   static constexpr std::size_t kQuestionsMax = 32;
 
-  explicit HttpHealthIo(boost::asio::io_context& io) : io_(io) {}
+  explicit HttpHealthIo(boost::asio::io_context& io)
+      : io_(io), asker_(io, nullptr, kQuestionsMax) {}
 
   void ask(control::HealthQuestion question,
            std::function<void(control::HealthAnswer)> done) override;
   void call_after(Duration wait, std::function<void()> done) override;
 
  private:
-  struct Waiting {
-    control::HealthQuestion question;
-    std::function<void(control::HealthAnswer)> done;
-  };
-
-  void send(Waiting waiting);
-
   boost::asio::io_context& io_;
-  std::size_t open_ = 0;
-  std::deque<Waiting> waiting_;
+  HttpAsker asker_;
 };
 
 }  // namespace canaryd::daemon

@@ -8,6 +8,7 @@
 
 #include "canaryd/base/clock.hpp"
 #include "canaryd/base/error.hpp"
+#include "canaryd/base/url.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -29,9 +30,9 @@ struct Address {
 };
 
 // "http://host:port", "host:port", "[v6]:port" or "unix:PATH". A URL may end in "/" and no more;
-// its port defaults to
-// 80. https is kUnsupported.
+// its port defaults to 80. https is kUnsupported.
 [[nodiscard]] Result<Address> parse_address(std::string_view text);
+[[nodiscard]] Address address_of(const HttpUrl& url);
 
 struct Header {
   std::string name;
@@ -41,7 +42,7 @@ struct Header {
 struct Request {
   std::string method = "GET";
   std::string target = "/";
-  std::vector<Header> headers;  // Host, Content-Length and Connection are added.
+  std::vector<Header> headers;  // Content-Length and Connection are added, Host if it is not there.
   std::string body;
 };
 

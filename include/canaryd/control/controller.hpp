@@ -16,6 +16,7 @@
 #include "canaryd/control/backend.hpp"
 #include "canaryd/control/data_plane.hpp"
 #include "canaryd/control/health_io.hpp"
+#include "canaryd/control/http_io.hpp"
 #include "canaryd/store/async_store.hpp"
 #include "canaryd/store/store.hpp"
 #include "canaryd/telemetry/access_log.hpp"
@@ -63,6 +64,7 @@ struct Parts {
   // Asks the daemon to drain and stop.
   std::function<void()> drain;
   HealthIo* health_io = nullptr;  // Null: endpoints are not checked.
+  HttpIo* http_io = nullptr;      // Null: nobody is asked, so nobody answers.
   BuildView build;
 };
 
