@@ -64,8 +64,16 @@ struct Draft {
 // bytes.
 [[nodiscard]] std::string tidy_text(const std::string& text, std::size_t limit);
 
+// Stable is no measure now, and nobody should change anything: no step is taken, nobody is blamed.
+[[nodiscard]] bool is_degraded(const Tick& tick) noexcept;
+
 // spill.cpp: what stable's being down leads to, if the plan says `spill`. Nothing: go on as ever.
 [[nodiscard]] std::optional<Transition> spill(Draft& draft, const Tick& tick);
+
+// readings.cpp: what the queries ask for beside keeping the step. Nothing: go on as ever.
+[[nodiscard]] std::optional<Transition> heed_readings(Draft& draft, const Tick& tick);
+// The same, in phase kHeld: goes on, if it was held by them and they are good.
+[[nodiscard]] std::optional<Transition> recover_by_readings(Draft& draft, const Tick& tick);
 
 // ---- The handlers, one per event
 [[nodiscard]] Transition handle(Draft& draft, const Start& start);

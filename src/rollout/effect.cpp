@@ -32,6 +32,10 @@ std::string held(const Change& change) {
         return "stepped " + from_to(change) + " and held it";
       }
       return "held " + change.rollout + at;
+    // The evidence names the query.
+    case HoldReason::kNoReading:
+    case HoldReason::kBadReading:
+      return "held " + change.rollout + at;
     case HoldReason::kInconclusive:
     case HoldReason::kNone:
       break;
@@ -71,6 +75,9 @@ std::string progressing(const Change& change) {
     case Cause::kDataReturned:
       return "resumed " + change.rollout + " at " + percent(change.weight_after) +
              ": there is traffic to judge by";
+    case Cause::kGoodReading:
+      return "resumed " + change.rollout + " at " + percent(change.weight_after) +
+             ": all queries are good";
     default:
       break;
   }
@@ -234,6 +241,12 @@ std::string_view to_string(Cause cause) noexcept {
       return "spill_ended";
     case Cause::kObserved:
       return "observed";
+    case Cause::kNoReading:
+      return "no_reading";
+    case Cause::kBadReading:
+      return "bad_reading";
+    case Cause::kGoodReading:
+      return "good_reading";
   }
   return "operator";
 }

@@ -44,6 +44,10 @@ std::string_view to_string(HoldReason reason) noexcept {
       return "environment_degraded";
     case HoldReason::kVerdict:
       return "verdict";
+    case HoldReason::kNoReading:
+      return "no_reading";
+    case HoldReason::kBadReading:
+      return "bad_reading";
   }
   return "none";
 }

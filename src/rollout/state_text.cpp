@@ -24,7 +24,9 @@ constexpr std::array kHoldReasons{HoldReason::kNone,
                                   HoldReason::kInconclusive,
                                   HoldReason::kNoData,
                                   HoldReason::kEnvironmentDegraded,
-                                  HoldReason::kVerdict};
+                                  HoldReason::kVerdict,
+                                  HoldReason::kNoReading,
+                                  HoldReason::kBadReading};
 constexpr std::array kJudgements{Judgement::kHold, Judgement::kAccept, Judgement::kRollback};
 
 std::int64_t to_milliseconds(WallTime time) noexcept {

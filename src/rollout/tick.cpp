@@ -78,13 +78,21 @@ Transition act_on_bad_verdict(Draft& draft) {
   return draft.commit(Cause::kVerdict);
 }
 
+// Mode observe: what enforce would have gone by.
+Judgement judgement_with_readings(const Tick& tick) noexcept {
+  if (tick.readings == Readings::kRollback) return Judgement::kRollback;
+  const bool accepted = tick.judgement == Judgement::kAccept;
+  return accepted && tick.readings != Readings::kGood ? Judgement::kHold : tick.judgement;
+}
+
 // Mode observe: says once what enforce would have done.
 bool is_news(const Draft& draft, const Tick& tick) {
-  if (tick.judgement == draft.state.observed) return false;
-  if (tick.judgement == Judgement::kAccept) {
+  const Judgement judgement = judgement_with_readings(tick);
+  if (judgement == draft.state.observed) return false;
+  if (judgement == Judgement::kAccept) {
     return draft.state.phase == Phase::kProgressing && draft.state.observed != Judgement::kRollback;
   }
-  return tick.judgement == Judgement::kRollback;
+  return judgement == Judgement::kRollback;
 }
 
 Transition start_by_itself(Draft& draft, const Tick& tick) {
@@ -119,6 +127,8 @@ Transition out_of_time(Draft& draft, const Tick& tick) {
     draft.hold(HoldReason::kNoData);
     return draft.commit(Cause::kNoData);
   }
+  // The queries will be good soon, or hold it.
+  if (tick.readings != Readings::kGood) return draft.unchanged();
   switch (draft.plan.on_inconclusive) {
     case OnInconclusive::kPromote:
       return pass_step(draft, Cause::kInconclusive);
@@ -132,11 +142,6 @@ Transition out_of_time(Draft& draft, const Tick& tick) {
   return draft.commit(Cause::kInconclusive);
 }
 
-// Stable is no measure now, and nobody should change anything: no step is taken, nobody is blamed.
-bool is_degraded(const Tick& tick) noexcept {
-  return !tick.stable_up || tick.both_failing;
-}
-
 Transition degrade(Draft& draft) {
   draft.hold(HoldReason::kEnvironmentDegraded);
   return draft.commit(Cause::kEnvironmentDegraded);
@@ -147,7 +152,8 @@ Transition progress(Draft& draft, const Tick& tick) {
   const Step& step = draft.current_step();
   // Without stable to compare with, acceptance cannot come; only the last step may go without it.
   const bool uncontrolled = tick.no_control && !step_above(draft.plan, draft.state.weight);
-  const bool accepted = tick.judgement == Judgement::kAccept || uncontrolled;
+  const bool good = tick.readings == Readings::kGood;
+  const bool accepted = good && (tick.judgement == Judgement::kAccept || uncontrolled);
   if (accepted && draft.in_step() >= step.min_duration && tick.requests >= requests_needed(step)) {
     return pass_step(draft, Cause::kAccepted);
   }
@@ -159,6 +165,7 @@ Transition wait(Draft& draft, const Tick& tick) {
   if (is_degraded(tick)) return degrade(draft);
   const std::string& gate = draft.current_step().gate;
   if (!gate.empty() && !draft.approved(gate)) return draft.unchanged();
+  if (tick.readings != Readings::kGood) return draft.unchanged();
   draft.gate = gate;
   draft.advance();
   return draft.commit(Cause::kGate);
@@ -176,6 +183,7 @@ Transition recover(Draft& draft, const Tick& tick) {
     draft.state.timer_since = draft.now;
     return draft.commit(Cause::kDataReturned);
   }
+  if (auto recovered = recover_by_readings(draft, tick)) return *recovered;
   return draft.unchanged();
 }
 
@@ -191,7 +199,8 @@ bool may_take_the_rest(const Draft& draft, const Tick& tick) {
 Transition bake(Draft& draft, const Tick& tick) {
   const bool bad =
       tick.judgement == Judgement::kRollback || draft.state.observed == Judgement::kRollback;
-  if (bad || draft.on_timer() < draft.plan.bake.duration) return draft.unchanged();
+  if (bad || tick.readings != Readings::kGood) return draft.unchanged();
+  if (draft.on_timer() < draft.plan.bake.duration) return draft.unchanged();
   if (!may_take_the_rest(draft, tick)) return draft.unchanged();
   draft.promote();
   return draft.commit(Cause::kBaked);
@@ -199,12 +208,22 @@ Transition bake(Draft& draft, const Tick& tick) {
 
 }  // namespace
 
+bool is_degraded(const Tick& tick) noexcept {
+  return !tick.stable_up || tick.both_failing;
+}
+
 Transition handle(Draft& draft, const Tick& tick) {
   const bool enforce = draft.plan.mode == Mode::kEnforce;
   if (is_armed(draft.state.phase)) {
-    if (enforce && tick.judgement == Judgement::kRollback) return act_on_bad_verdict(draft);
+    const bool bad = enforce && tick.judgement == Judgement::kRollback;
+    // A bad verdict comes first, but where it only holds, a query may ask for more.
+    const bool rolls_back = draft.plan.on_failure == OnFailure::kRollback;
+    if (!bad || (tick.readings == Readings::kRollback && !rolls_back)) {
+      if (const auto heeded = heed_readings(draft, tick)) return *heeded;
+    }
+    if (bad) return act_on_bad_verdict(draft);
     if (!enforce && is_news(draft, tick)) {
-      draft.state.observed = tick.judgement;
+      draft.state.observed = judgement_with_readings(tick);
       return draft.commit(Cause::kObserved);
     }
   }

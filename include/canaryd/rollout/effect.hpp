@@ -46,6 +46,9 @@ enum class Cause : std::uint8_t {
   kStableDown,  // on_stable_down: spill.
   kSpillEnded,
   kObserved,  // Mode observe: a verdict that would have acted.
+  kNoReading,
+  kBadReading,
+  kGoodReading,  // Each query has one again.
 };
 [[nodiscard]] std::string_view to_string(Cause cause) noexcept;
 

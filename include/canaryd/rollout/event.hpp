@@ -40,6 +40,15 @@ struct Approve {
 
 // ---- The world
 
+// What the queries of a rollout say: the worst of them, and later ones are worse.
+enum class Readings : std::uint8_t {
+  kGood,      // Each has a fresh reading, which is good; or there is no query.
+  kOpen,      // Not all have: no step passes, and nothing else happens yet.
+  kNone,      // One has had no reading for too long: the weight is held.
+  kBad,       // One says no, and wants that held.
+  kRollback,  // One says no, and wants the canary rolled back.
+};
+
 // Sent once a second or so, and with each new verdict. Everything in it is the level now, not a
 // change, so that a lost one does no harm.
 struct Tick {
@@ -50,6 +59,7 @@ struct Tick {
   bool stable_up = true;       // Has healthy endpoints.
   bool canary_up = true;
   bool both_failing = false;  // Both versions fail much more than stable used to.
+  Readings readings = Readings::kGood;
 };
 
 // From the data plane's gate, which has lowered itself already (docs/statistics.md).

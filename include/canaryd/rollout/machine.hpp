@@ -8,8 +8,8 @@
 //     baking.
 //   - What users see of the canary grows only in a transition whose direction is kUp.
 //   - A rise by itself needs an accepting verdict (at 100 % without holdback: time and requests; at
-//     the end of a bake with holdback as well), and never happens under mode: observe after the
-//     start.
+//     the end of a bake with holdback as well) and good readings of all queries, and never happens
+//     under mode: observe after the start.
 // Pure: values in, values out; any thread. `now` may go backwards: time then stands still.
 #pragma once
 

@@ -55,6 +55,8 @@ enum class HoldReason : std::uint8_t {
   kNoData,               // max_duration passed without enough traffic; goes on when there is some.
   kEnvironmentDegraded,  // Stable fails too; goes on when it is well again.
   kVerdict,              // A bad verdict with on_failure hold or step_down; needs `retry`.
+  kNoReading,            // A query has none; goes on when each has a good one.
+  kBadReading,           // A query says no; the same.
 };
 
 // What the machine takes from the analysis.

@@ -48,7 +48,28 @@ std::vector<Event::What> all_events(WallTime now) {
                                  (bits & 2) != 0,
                                  (bits & 4) != 0,
                                  (bits & 8) != 0,
-                                 bits >= 16});
+                                 bits >= 16,
+                                 Readings::kGood});
+      }
+    }
+  }
+  return events;
+}
+
+// Ticks with every reading but good ones: both versions well, without control, stable down, both
+// failing.
+std::vector<Event::What> reading_events() {
+  std::vector<Event::What> events;
+  for (const Readings readings :
+       {Readings::kOpen, Readings::kNone, Readings::kBad, Readings::kRollback}) {
+    for (const Judgement judgement : {Judgement::kHold, Judgement::kAccept, Judgement::kRollback}) {
+      for (const unsigned bits : {0U, 1U, 2U, 3U}) {
+        Tick what = tick(judgement, 100'000);
+        what.no_control = bits == 1;
+        what.stable_up = bits != 2;
+        what.both_failing = bits == 3;
+        what.readings = readings;
+        events.emplace_back(what);
       }
     }
   }
@@ -146,6 +167,7 @@ void check_rise(const Plan& plan, const State& before, const Event& event, const
     return;
   }
   EXPECT_TRUE(tick->stable_up && !tick->both_failing);
+  EXPECT_EQ(tick->readings, Readings::kGood);
   if (before.phase == Phase::kWaiting) return;
   EXPECT_GT(tick->requests, 0U);
   EXPECT_TRUE(tick->judgement == Judgement::kAccept || tick->no_control ||
@@ -204,7 +226,9 @@ TEST(MachinePropertyTest, EveryPhaseMeetsEveryEventAtEveryTime) {
       const WallTime now = state.since;
       for (const Duration later : {Duration(-1h), Duration(0), Duration(10s), Duration(30h)}) {
         const WallTime at = now + std::chrono::duration_cast<std::chrono::milliseconds>(later);
-        for (const Event::What& what : all_events(at)) {
+        std::vector<Event::What> events = all_events(at);
+        for (const Event::What& what : reading_events()) events.push_back(what);
+        for (const Event::What& what : events) {
           const Event event{what, "anna", "because", "figures"};
           SCOPED_TRACE(std::string(to_string(phase)) + " meets " + std::string(name_of(event)));
           check(plan, state, event, step(plan, state, event, at));
