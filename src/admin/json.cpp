@@ -115,6 +115,12 @@ json::value metric_to_json(const control::MetricView& metric) {
                       {"canary", or_null(metric.slow->canary)},
                       {"tolerated", or_null(metric.slow->tolerated)}};
   }
+  if (metric.reading) {
+    object["reading"] = {{"value", or_null(metric.reading->value)},
+                         {"min", or_null(metric.reading->min)},
+                         {"max", or_null(metric.reading->max)},
+                         {"said", metric.reading->said}};
+  }
   if (metric.rollback_evidence || metric.accept_evidence) {
     object["evidence"] = {{"rollback", or_null(metric.rollback_evidence)},
                           {"accept", or_null(metric.accept_evidence)}};

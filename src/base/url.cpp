@@ -66,6 +66,9 @@ Result<HttpUrl> parse_http_url(std::string_view text) {
   constexpr std::string_view kScheme = "http://";
   if (!text.starts_with(kScheme) || text.size() > kUrlBytesMax) return no_url();
   text.remove_prefix(kScheme.size());
+  if (text.substr(0, text.find('/')).find('@') != std::string_view::npos) {
+    return fail(ErrorCode::kInvalidArgument, "a URL must not name a user");
+  }
   CANARYD_TRY_ASSIGN(Authority authority, take_authority(text));
   const bool visible =
       std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f && c != '#'; });

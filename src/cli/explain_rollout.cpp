@@ -3,6 +3,7 @@
 #include "canaryd/base/text.hpp"
 #include "cli/figures.hpp"
 #include "cli/json_view.hpp"
+#include "cli/query_text.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -98,6 +99,10 @@ std::string needs_text(JsonView metric) {
 }
 
 void add_metric(std::string& out, JsonView metric) {
+  if (const std::string query = query_text(metric); !query.empty()) {
+    add_line(out, "  " + query);
+    return;
+  }
   add_line(out, rates_sentence(metric));
   const auto rollback = metric["evidence"]["rollback"].number();
   const auto accept = metric["evidence"]["accept"].number();

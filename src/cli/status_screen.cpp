@@ -3,6 +3,7 @@
 #include "cli/figures.hpp"
 #include "cli/json_view.hpp"
 #include "cli/line.hpp"
+#include "cli/query_text.hpp"
 
 #include <boost/json.hpp>
 
@@ -337,6 +338,27 @@ std::string exposure(JsonView rollout, const ScreenOptions& options) {
   return text(words).finish(options);
 }
 
+// Behind its mark: good, bad, or not known.
+std::string query_lines(JsonView rollout, const ScreenOptions& options) {
+  const JsonView analysis = rollout["analysis"];
+  std::string out;
+  for (std::size_t i = 0; i < std::min(analysis.size(), kMetricsMax); ++i) {
+    const std::string words = query_text(analysis[i]);
+    if (words.empty()) continue;
+    const std::string verdict = analysis[i]["verdict"].text();
+    Line line = text("  ");
+    if (verdict == "pass") {
+      line.add(options.utf8 ? "✔ " : "good: ", Style::kGood);
+    } else if (verdict == "fail") {
+      line.add(options.utf8 ? "✖ " : "bad: ", Style::kBad);
+    } else {
+      line.add(options.utf8 ? "? " : "open: ", Style::kWarn);
+    }
+    out += line.add(words).finish(options);
+  }
+  return out;
+}
+
 std::string history_line(JsonView row, const ScreenOptions& options) {
   const std::string time = row["time"].text();
   const StateWord to = describe_state(row["to"].text());
@@ -359,6 +381,7 @@ Result<std::string> render_rollout(std::string_view rollout,
   std::string out = head(view, options);
   out += step_bar(view, options);
   out += table(view, options);
+  out += query_lines(view, options);
   out += exposure(view, options);
   if (const std::string next = view["next"].text(); !next.empty()) {
     out += text("  next: " + next).finish(options);

@@ -8,6 +8,7 @@
 #include "canaryd/base/clock.hpp"
 #include "canaryd/base/ip.hpp"
 #include "canaryd/base/strong.hpp"
+#include "canaryd/base/url.hpp"
 #include "config/field.hpp"
 #include "config/reader.hpp"
 #include "config/words.hpp"
@@ -59,6 +60,7 @@ extern const std::string_view kNameHelp;
 
 [[nodiscard]] Codec<SocketAddress> address();
 [[nodiscard]] Codec<Cidr> network();
+[[nodiscard]] Codec<HttpUrl> http_url();  // codec_url.cpp
 
 // The index of a name in `table`; `noun` is "upstream" or "rollout".
 [[nodiscard]] bool read_reference(Reader& in,

@@ -19,6 +19,8 @@ namespace canaryd::config {
 // fields_exclude.cpp
 [[nodiscard]] Codec<std::vector<analysis::Exclusion>> exclusions();
 [[nodiscard]] const Section<analysis::Limits>& analysis_limits_section();
+// With the queries, which are no part of the Settings.
+[[nodiscard]] const Section<Rollout>& judging_section();
 [[nodiscard]] const Section<Fallback>& fallback_section();
 [[nodiscard]] const Section<Circuit>& circuit_section();
 [[nodiscard]] const Section<Exposure>& exposure_section();

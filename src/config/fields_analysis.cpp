@@ -252,7 +252,6 @@ const Section<analysis::Settings>& analysis_section() {
           &Settings::limits,
           section(analysis_limits_section()),
           "Absolute bounds on the canary, whatever stable does: they judge at 100 % as well.");
-    s.unsupported({"queries"});
     return s;
   }();
   return made;

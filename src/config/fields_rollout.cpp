@@ -240,10 +240,7 @@ const Section<Rollout>& rollout_section() {
           plan(&Plan::steps),
           list_of(section(step_section()), 1, rollout::kMaxSteps),
           "The way to the last weight; weights rise.");
-    s.add("analysis",
-          &Rollout::analysis,
-          section(analysis_section()),
-          "When the canary is good or bad.");
+    s.add("analysis", Whole{}, section(judging_section()), "When the canary is good or bad.");
     s.add("fallback",
           &Rollout::fallback,
           section(fallback_section()),

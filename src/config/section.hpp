@@ -47,6 +47,21 @@ class Section {
     field.required = true;
     field.default_value.reset();
   }
+  // All keys of another section, for a part of T.
+  template <class Part, class Member>
+  void include(Member part, const Section<Part>& inner) {
+    for (std::size_t i = 0; i < inner.read_.size(); ++i) {
+      info_.fields.push_back(inner.info_.fields[i]);
+      read_.push_back([part, read = inner.read_[i]](Reader& in, const Node& node, T& out) {
+        return read(in, node, std::invoke(part, out));
+      });
+      write_.push_back([part, write = inner.write_[i]](const T& value, const Names& names) {
+        return write(std::invoke(part, value), names);
+      });
+    }
+    const auto& later = inner.info_.unsupported;
+    info_.unsupported.insert(info_.unsupported.end(), later.begin(), later.end());
+  }
   // Keys of the contract that are not built yet.
   void unsupported(std::vector<std::string_view> keys) { info_.unsupported = std::move(keys); }
 
@@ -81,6 +96,9 @@ class Section {
   }
 
  private:
+  template <class Other>
+  friend class Section;
+
   SectionInfo info_;
   std::vector<std::function<bool(Reader&, const Node&, T&)>> read_;
   std::vector<std::function<std::optional<Node>(const T&, const Names&)>> write_;

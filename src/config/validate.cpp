@@ -369,6 +369,7 @@ void validate(const Config& config, Reader& reader) {
   check_timeouts(config, reader);
   check_health(config, reader);
   check_mirrors(config, reader);
+  check_queries(config, reader);
   check_metrics(config, reader);
   // References that could not be read would make this guess.
   const bool all_read =

@@ -19,6 +19,7 @@ void check_health(const Config& config, Reader& in);
 void check_mirrors(const Config& config, Reader& in);
 // Rollouts must be valid.
 void check_limits(const Config& config, Reader& in);
+void check_queries(const Config& config, Reader& in);
 // feasibility.cpp; rollouts must be valid.
 void check_feasibility(const Config& config, Reader& in);
 // Each once, and somewhere that can be connected to. `list` is their path in the file.

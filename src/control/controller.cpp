@@ -81,6 +81,8 @@ Controller::State::State(Parts parts_in, config::Config config_in, Recovered rec
     events.add(view_of(change, durable));
   };
   host->store = parts.store;
+  host->http_io = parts.http_io;
+  host->read_file = parts.read_file;
   host->log = parts.log;
   reloads.last_success = parts.clock->wall_now();
 }
@@ -175,6 +177,7 @@ void Controller::State::tick_runner(Runner& runner) {
   tick.stable_up = is_up(runner.config().plan.stable) && (!idle || stable.known);
   tick.both_failing = runner.both_failing();
   tick.canary_up = is_up(runner.config().plan.canary) && (!idle || canary.known);
+  tick.readings = runner.queries().readings;
   runner.follow_health(canary.up(), canary.proven > 0);
   runner.tick(tick);
 }
@@ -289,6 +292,7 @@ void Controller::tick() {
   for (const auto& runner : std::vector(state.runners)) {
     state.watch(*runner);
     state.tell_sample_ratio(*runner);
+    runner->ask_queries();
     state.tell_verdicts(*runner);
     state.tick_runner(*runner);
   }

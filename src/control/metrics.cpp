@@ -142,6 +142,13 @@ telemetry::RolloutMetrics rollout_metrics(const Controller::State& state, const 
     metrics.votes_ignored.push_back(
         {std::string(to_string(outcome)), votes.outcomes[static_cast<std::size_t>(outcome)]});
   }
+  for (const QueryReport& query : runner.queries().reports) {
+    telemetry::AnalysisMetrics one;
+    one.metric = query_metric(query);
+    one.verdict = verdict_number(query.state);
+    one.reading = query.value;
+    metrics.analysis.push_back(std::move(one));
+  }
   metrics.samples_stable = state.parts.collector->evidence_requests(name, Cohort::kStable);
   metrics.samples_canary = state.parts.collector->evidence_requests(name, Cohort::kCanary);
   return metrics;

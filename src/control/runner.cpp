@@ -23,8 +23,11 @@ bool ends_canary(const rollout::Event& event) noexcept {
 }
 
 bool ends_canary(const rollout::Plan& plan, const rollout::Tick& tick) noexcept {
-  return tick.judgement == rollout::Judgement::kRollback && plan.mode == rollout::Mode::kEnforce &&
-         plan.on_failure == rollout::OnFailure::kRollback;
+  if (plan.mode != rollout::Mode::kEnforce) return false;
+  const bool by_verdict = tick.judgement == rollout::Judgement::kRollback &&
+                          plan.on_failure == rollout::OnFailure::kRollback;
+  const bool degraded = !tick.stable_up || tick.both_failing;
+  return by_verdict || (tick.readings == rollout::Readings::kRollback && !degraded);
 }
 
 // Everybody on the canary leaves nobody to compare it with.
@@ -42,6 +45,7 @@ Runner::Runner(std::shared_ptr<RunnerHost> host,
       config_(std::move(config)),
       state_(std::move(state)),
       evidence_(std::move(evidence)),
+      queries_(host_->http_io, host_->read_file, host_->log),
       gate_(std::make_shared<routing::CohortGate>()),
       // Generation 0 is a gate that nobody opened, hence the one more.
       gate_generation_(state_.generation + 1),
@@ -90,7 +94,7 @@ void Runner::tick(const rollout::Tick& tick) {
   }
   rollout::Event event;
   event.what = tick;
-  event.evidence = evidence_text();
+  event.evidence = evidence_text(tick);
   enqueue({std::move(event), nullptr, nullptr, std::nullopt, state_.run});
 }
 
@@ -112,7 +116,12 @@ void Runner::follow_health(bool up, bool proven) {
 }
 
 // The figures behind what the machine may do next; how many requests and how long, it adds itself.
-std::string Runner::evidence_text() const {
+std::string Runner::evidence_text(const rollout::Tick& tick) const {
+  // The same order as in the machine.
+  const bool by_verdict = tick.judgement == rollout::Judgement::kRollback &&
+                          (tick.readings != rollout::Readings::kRollback ||
+                           config_.plan.on_failure == rollout::OnFailure::kRollback);
+  if (tick.readings > rollout::Readings::kOpen && !by_verdict) return queries().why;
   const analysis::Verdict& verdict = evidence_.verdict();
   // What has not begun has no figures of its own; those that are there belong to the run before.
   if (state_.phase == rollout::Phase::kIdle || verdict.deciding >= verdict.metrics.size())

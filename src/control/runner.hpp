@@ -18,6 +18,7 @@
 #include "canaryd/rollout/protection.hpp"
 #include "canaryd/store/async_store.hpp"
 #include "control/evidence.hpp"
+#include "control/queries.hpp"
 #include "control/snapshot.hpp"
 
 #include <cstdint>
@@ -41,6 +42,8 @@ struct RunnerHost {
   // After each transition; may be empty.
   std::function<void(const rollout::Change& change, bool durable)> announced;
   store::AsyncStore* store = nullptr;
+  HttpIo* http_io = nullptr;    // See Parts.
+  Queries::ReadFile read_file;  // The same.
   Log* log = nullptr;
   // Set by the owner when it goes: completions that come later do nothing.
   bool closed = false;
@@ -81,6 +84,8 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void handle(rollout::Event event,
               Done done,
               std::optional<std::uint64_t> if_match = std::nullopt);
+  // Once a second, before tick(): asks the queries, and looks at what they have said.
+  void ask_queries() { queries_.round(config_, state_, host_->now()); }
   // Once a second: one Tick to the machine, unless it is busy.
   void tick(const rollout::Tick& tick);
   // runner_gate.cpp: what only control can know of the gate's surroundings, once a second before
@@ -105,6 +110,8 @@ class Runner : public std::enable_shared_from_this<Runner> {
   [[nodiscard]] const config::Rollout& config() const noexcept { return config_; }
   [[nodiscard]] const rollout::State& state() const noexcept { return state_; }
   [[nodiscard]] const Evidence& evidence() const noexcept { return evidence_; }
+  // As of the last ask_queries().
+  [[nodiscard]] const QuerySummary& queries() const noexcept { return queries_.summary(); }
   [[nodiscard]] InForce in_force() const;
   // Canary failures that users saw in this run, those left out that stable had as well.
   [[nodiscard]] std::uint64_t exposure_used() const noexcept {
@@ -150,7 +157,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void run_queue();
   [[nodiscard]] bool is_void(const Pending& pending) const;
   void answer_unchanged(Pending& pending, const rollout::Transition& transition);
-  [[nodiscard]] std::string evidence_text() const;
+  [[nodiscard]] std::string evidence_text(const rollout::Tick& tick) const;
   [[nodiscard]] std::string recorded(const std::string& evidence) const;
   void brake() noexcept;
   void release_brake() noexcept;
@@ -183,6 +190,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   config::Rollout config_;
   rollout::State state_;
   Evidence evidence_;
+  Queries queries_;
   std::shared_ptr<routing::CohortGate> gate_;
   std::uint64_t gate_generation_;  // Another one for each run, always a later one.
   BasisPoints served_;             // What the next table says; follows state_ except in a rise.

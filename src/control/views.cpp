@@ -102,6 +102,14 @@ MetricView metric_view(const analysis::MetricReport& report,
   return view;
 }
 
+MetricView query_view(const QueryReport& report) {
+  MetricView view;
+  view.metric = query_metric(report);
+  view.verdict = analysis::to_string(report.state);
+  view.reading = MetricView::Reading{report.value, report.min, report.max, report.said};
+  return view;
+}
+
 std::optional<std::string> reason_of(const rollout::State& state) {
   if (state.spilling) return std::string(rollout::to_string(rollout::Cause::kStableDown));
   if (state.hold != rollout::HoldReason::kNone &&
@@ -133,6 +141,8 @@ std::string needs_text(const Runner& runner, std::uint64_t requests, WallTime no
     what = analysis::title(metric) + (metric.name == "errors" ? " are accepted" : " is accepted");
     if (!metric.needs_time) return "when " + what;
     wait = std::max(wait, *metric.needs_time);
+  } else if (runner.queries().readings != rollout::Readings::kGood) {
+    return "when all queries are good: " + runner.queries().why;
   } else if (needs.requests > 0) {
     what = std::to_string(needs.requests) + " more canary requests came";
   } else if (!needs.gate.empty()) {
@@ -151,6 +161,9 @@ std::string end_of_bake_text(const Runner& runner, WallTime now) {
   if (!everybody && plan.mode == rollout::Mode::kObserve) {
     return "mode observe: `canaryctl promote` takes the rest of the users";
   }
+  if (left <= Duration::zero() && runner.queries().readings != rollout::Readings::kGood) {
+    return "promoted when all queries are good: " + runner.queries().why;
+  }
   std::string text = "promoted in about " + format_duration_brief(std::max(Duration::zero(), left));
   if (!everybody) {
     if (left <= Duration::zero()) text = "promoted";
@@ -158,6 +171,14 @@ std::string end_of_bake_text(const Runner& runner, WallTime now) {
   }
   if (runner.evidence().analyzer().settings().limits.any()) return text;
   return text + "; no control: nothing to compare with, and no limits";
+}
+
+std::optional<std::string> held_by_query(const Runner& runner) {
+  const rollout::HoldReason hold = runner.state().hold;
+  const bool by_query =
+      hold == rollout::HoldReason::kNoReading || hold == rollout::HoldReason::kBadReading;
+  if (!by_query || runner.queries().why.empty()) return std::nullopt;
+  return "held until all queries are good: " + runner.queries().why;
 }
 
 std::optional<std::string> next_sentence(const Runner& runner,
@@ -182,6 +203,7 @@ std::optional<std::string> next_sentence(const Runner& runner,
     case Phase::kPaused:
       return "paused; `canaryctl resume` goes on; rollback stays armed";
     case Phase::kHeld:
+      if (const auto text = held_by_query(runner)) return text;
       return state.condemned ? "held after a bad verdict; `canaryctl retry` or `abort`"
                              : "held; goes on with evidence, or by `canaryctl promote`";
     case Phase::kSuspended: {
@@ -261,6 +283,9 @@ RolloutView view_of(const Runner& runner,
   }
   for (const analysis::MetricReport& metric : runner.evidence().verdict().metrics) {
     view.analysis.push_back(metric_view(metric, traffic));
+  }
+  for (const QueryReport& query : runner.queries().reports) {
+    view.analysis.push_back(query_view(query));
   }
   view.next = next_sentence(runner, requests, now);
   return view;

@@ -50,6 +50,23 @@ void read_endpoints(config::LoadResult& loaded, const std::string& config_file) 
   if (config::count_errors(loaded.problems) > 0) loaded.config.reset();
 }
 
+// They are read again with each question; here only so that a wrong name is found before that.
+void look_at_secrets(config::LoadResult& loaded, const std::string& config_file) {
+  if (!loaded.config) return;
+  for (const config::Rollout& rollout : loaded.config->rollouts) {
+    for (const config::Query& query : rollout.queries) {
+      if (!query.authorization_file) continue;
+      const auto text = read_regular_file(beside(config_file, *query.authorization_file));
+      if (text) continue;
+      loaded.problems.push_back(problem_of(*query.authorization_file,
+                                           "cannot be read, for query " + query.name +
+                                               " of rollouts." + rollout.name + ": " +
+                                               text.error().context));
+    }
+  }
+  if (config::count_errors(loaded.problems) > 0) loaded.config.reset();
+}
+
 }  // namespace
 
 Result<std::string> read_file(const std::string& path) {
@@ -93,6 +110,7 @@ config::LoadResult load_text(const CommandLine& line, const std::string& name, s
   input.strict = line.strict;
   config::LoadResult loaded = config::load(input);
   read_endpoints(loaded, name);
+  look_at_secrets(loaded, name);
   return loaded;
 }
 

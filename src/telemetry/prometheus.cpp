@@ -321,6 +321,12 @@ void write_analysis(const MetricsSnapshot& from, Families& to) {
     if (!metric.tolerated) return;
     tolerated.add({{"rollout", rollout.name}, {"metric", metric.metric}}, *metric.tolerated);
   });
+  auto reading =
+      to.gauge("canaryd_analysis_reading", "Last reading of a query, in the query's own unit.");
+  for_each_metric(from, [&](const auto& rollout, const auto& metric) {
+    if (!metric.reading) return;
+    reading.add({{"rollout", rollout.name}, {"metric", metric.metric}}, *metric.reading);
+  });
   auto samples = to.counter("canaryd_analysis_samples_total", "Requests taken as evidence.");
   for (const RolloutMetrics& rollout : from.rollouts) {
     samples.add({{"rollout", rollout.name}, {"cohort", "stable"}}, rollout.samples_stable);

@@ -5,7 +5,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from harness import CANARYD, IntegrationCase, ctl, wait_until
+from harness import CANARYD, IntegrationCase, Provider, ctl, sample, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,14 +40,18 @@ class DocumentsTest(IntegrationCase):
         (Path(self.folder) / "v2.yaml").write_text(f"endpoints: [{scripted['v2'].address}]\n", encoding="utf-8")
         upstreams["v2"]["endpoints"] = {"file": "v2.yaml"}
         upstreams["copies"] = {"endpoints": [self.upstream("copies").address]}
+        provider = Provider(sample(1))
+        self.addCleanup(provider.stop)
         config = self.rollout_config(
-            start="auto", rollout={"exposure": {"max_failed_requests": 20}}, upstreams=upstreams)
+            start="auto", rollout={"exposure": {"max_failed_requests": 20}}, upstreams=upstreams,
+            analysis={"queries": [{"name": "one", "prometheus": provider.url, "query": "one", "min": 1}]})
         config["routes"][0]["mirror"] = {"to": "copies"}
         self.start(scripted, **config)
         wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the start of the rollout")
         self.version_of("someone")
         wait_until(lambda: self.daemon.metric("canaryd_requests_total", cohort="stable") is not None, "the first request counted")
         wait_until(lambda: self.daemon.metric("canaryd_mirror_requests_total"), "its copy counted")
+        wait_until(lambda: self.daemon.metric("canaryd_analysis_reading") == 1, "the reading of the query")
         shown = set(re.findall(r"^# TYPE (\S+)", self.daemon.metrics(), re.MULTILINE))
         section = (ROOT / "docs/interfaces.md").read_text(encoding="utf-8").split("## 4. Metrics")[1].split("\n## ")[0]
         shown.add("canaryd_rollout_observed_ratio")  # Comes with enough traffic.

@@ -13,6 +13,7 @@
 #include "canaryd/base/clock.hpp"
 #include "canaryd/base/ip.hpp"
 #include "canaryd/base/strong.hpp"
+#include "canaryd/config/query.hpp"
 #include "canaryd/rollout/plan.hpp"
 #include "canaryd/routing/sticky_key.hpp"
 
@@ -227,6 +228,7 @@ struct Rollout {
   // mode repeat what stands beside it.
   rollout::Plan plan;
   analysis::Settings analysis;
+  std::vector<Query> queries;  // In the file under analysis.
   // What is known of the traffic before it comes: of both versions together, and of stable.
   std::optional<double> expected_rps;
   std::optional<double> expected_error_rate;  // A fraction.

@@ -85,6 +85,14 @@ struct MetricView {
     std::optional<double> tolerated;
   };
   std::optional<Slow> slow;
+  // Of a query, "query:refunds": its last reading, in its own unit. Nothing above but the verdict.
+  struct Reading {
+    std::optional<double> value;
+    std::optional<double> min;
+    std::optional<double> max;
+    std::string said;  // "is 0.031, above 0.01 (2 in a row of 3)".
+  };
+  std::optional<Reading> reading;
   // Share of the way to each boundary, 0..1; empty for a metric that is shown but gathers no
   // evidence.
   std::optional<double> rollback_evidence;

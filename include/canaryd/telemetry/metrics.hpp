@@ -101,6 +101,7 @@ struct AnalysisMetrics {
   std::optional<double> stable{};  // Observed.
   std::optional<double> canary{};
   std::optional<double> tolerated{};
+  std::optional<double> reading{};  // Of a query, in its own unit.
 };
 
 struct RolloutMetrics {

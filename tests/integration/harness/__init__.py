@@ -3,11 +3,12 @@
 from .case import IntegrationCase
 from .daemon import CANARYCTL, CANARYD, Daemon, base_config, ctl, to_yaml
 from .events import EventStream
+from .provider import Provider, sample
 from .raw_client import RawClient
 from .upstream import ScriptedUpstream, pattern
 from .waiting import PATIENCE, stays, wait_until
 
 __all__ = [
-    "CANARYCTL", "CANARYD", "Daemon", "EventStream", "IntegrationCase", "PATIENCE", "RawClient", "ScriptedUpstream",
-    "base_config", "ctl", "pattern", "stays", "to_yaml", "wait_until",
+    "CANARYCTL", "CANARYD", "Daemon", "EventStream", "IntegrationCase", "PATIENCE", "Provider", "RawClient",
+    "ScriptedUpstream", "base_config", "ctl", "pattern", "sample", "stays", "to_yaml", "wait_until",
 ]

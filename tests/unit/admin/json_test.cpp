@@ -56,6 +56,20 @@ TEST(Json, TheSharesBehindALatencyAreApart) {
   EXPECT_TRUE(value.at("slow").at("tolerated").is_null());
 }
 
+TEST(Json, AQueryHasItsReading) {
+  control::RolloutView view;
+  control::MetricView& query = view.analysis.emplace_back();
+  query.metric = "query:refunds";
+  query.reading = {0.02, std::nullopt, 0.01, "is 0.02, above 0.01"};
+  const auto value = to_json(view).at("analysis").at(0);
+  EXPECT_EQ(value.at("metric").as_string(), "query:refunds");
+  EXPECT_EQ(value.at("reading").at("value").as_double(), 0.02);
+  EXPECT_TRUE(value.at("reading").at("min").is_null());
+  EXPECT_EQ(value.at("reading").at("max").as_double(), 0.01);
+  EXPECT_EQ(value.at("reading").at("said").as_string(), "is 0.02, above 0.01");
+  EXPECT_TRUE(value.at("canary").is_null());
+}
+
 TEST(Json, NeverWritesControlsOrInvalidText) {
   control::RolloutView view;
   view.reason = "\x1b[2J\xff\xc2\x9b";

@@ -64,6 +64,28 @@ TEST(ExplainRollout, ALimitIsNoComparison) {
             "  limit_latency_p50: no traffic yet\n");
 }
 
+TEST(ExplainRollout, AQuerySaysItself) {
+  const auto text = render_reasons(R"({"name": "a", "analysis": [
+    {"metric": "query:refunds", "verdict": "pass", "evidence": null,
+     "reading": {"value": 0.005, "min": null, "max": 0.01, "said": "is 0.005"}},
+    {"metric": "query:basket", "verdict": "open", "evidence": null,
+     "reading": {"value": null, "min": 0.95, "max": 1.5, "said": "has no reading yet"}},
+    {"metric": "query:orders", "verdict": "open", "evidence": null,
+     "reading": {"value": 3, "min": 2, "max": null, "said": "is 3"}},
+    {"metric": "query:smoke", "verdict": "pass", "evidence": null,
+     "reading": {"value": null, "min": null, "max": null, "said": "says yes"}},
+    {"metric": "query:odd", "verdict": 7, "reading": {"said": null, "max": "x"}}]})",
+                                   "");
+  ASSERT_TRUE(text);
+  EXPECT_NE(text->find("\n  query refunds is 0.005; good is up to 0.01\n"
+                       "  query basket has no reading yet; good is 0.95 to 1.5\n"
+                       "  query orders is 3; good is 2 and more\n"
+                       "  query smoke says yes\n"
+                       "  query odd \n"),
+            std::string::npos)
+      << *text;
+}
+
 TEST(ExplainRollout, TellsOfAShareThatIsNoChance) {
   const auto text = render_reasons(
       R"({"name": "a", "weight": {"target": 5, "actual": 9, "sample_ratio_ok": false}})", "");

@@ -94,6 +94,28 @@ TEST(StatusScreen, ShowsTheEvidenceOfLatency) {
 )");
 }
 
+TEST(StatusScreen, ShowsWhatQueriesSay) {
+  constexpr const char* kQueries = R"({"name": "a", "state": "held", "analysis": [
+    {"metric": "query:refunds", "verdict": "fail",
+     "reading": {"value": 0.02, "min": null, "max": 0.01, "said": "is 0.02, above 0.01"}},
+    {"metric": "query:orders", "verdict": "open", "reading": {"said": "has no reading yet"}},
+    {"metric": "query:smoke", "verdict": "pass", "reading": {"said": "says yes"}}]})";
+  ScreenOptions options{.columns = 100, .color = false, .utf8 = true};
+  EXPECT_NE(render_rollout(kQueries, "", options)
+                .value()
+                .find("\n  ✖ query refunds is 0.02, above 0.01; good is up to 0.01\n"
+                      "  ? query orders has no reading yet\n"
+                      "  ✔ query smoke says yes\n"),
+            std::string::npos);
+  options.utf8 = false;
+  EXPECT_NE(render_rollout(kQueries, "", options)
+                .value()
+                .find("\n  bad: query refunds is 0.02, above 0.01; good is up to 0.01\n"
+                      "  open: query orders has no reading yet\n"
+                      "  good: query smoke says yes\n"),
+            std::string::npos);
+}
+
 TEST(StatusScreen, UsesWordsWithoutUtf8) {
   EXPECT_EQ(render({.columns = 100, .color = false, .utf8 = false}), R"(
 checkout   Progressing   step 2/5   weight 5 %   for 3m10s   revision 2.4.0

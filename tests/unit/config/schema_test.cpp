@@ -27,6 +27,7 @@ std::string read(const std::string& name) {
 const char* const kShipped[] = {"config/canaryd.yaml",
                                 "config/examples/sidecar.yaml",
                                 "config/examples/edge.yaml",
+                                "config/examples/queries.yaml",
                                 "config/examples/strangler.yaml"};
 
 TEST(Shipped, FilesLoadWithoutAProblem) {
