@@ -10,6 +10,7 @@ find_package(prometheus-cpp REQUIRED COMPONENTS core)
 find_package(SQLite3 REQUIRED)
 find_package(tl-expected REQUIRED)
 find_package(CLI11 REQUIRED)
+find_package(date REQUIRED)
 
 # Asio and Beast are compiled once, in src/net/asio_impl.cpp; every other file sees declarations only.
 add_library(canaryd_asio INTERFACE)

@@ -18,7 +18,7 @@ TEXT
 build_packages=(
   cmake ninja-build g++ ccache python3 ca-certificates
   libboost1.81-dev libboost-json1.81-dev libexpected-dev prometheus-cpp-dev libcli11-dev
-  libspdlog-dev libyaml-cpp-dev libsqlite3-dev libssl-dev
+  libspdlog-dev libyaml-cpp-dev libsqlite3-dev libssl-dev libhowardhinnant-date-dev
 )
 test_packages=(
   libgtest-dev libgmock-dev clang-19 clang-format clang-tidy curl jq procps

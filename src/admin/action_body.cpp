@@ -17,6 +17,7 @@ using control::Action;
 
 constexpr std::size_t kTextBytesMax = 256;
 constexpr std::size_t kIdBytesMax = 1024;
+constexpr std::size_t kNameBytesMax = 63;
 constexpr std::size_t kUrlBytesMax = std::size_t{64} * 1024;
 
 Result<json::object> parse_object(std::string_view body) {
@@ -86,10 +87,22 @@ Result<bool> read_flag(const json::object& object, std::string_view key) {
   return value->get_bool();
 }
 
+// A claim must not look like what canaryd itself knows of its peers, "uid:1000".
+Result<void> check_person(const std::string& name) {
+  const bool good = std::all_of(name.begin(), name.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte > 0x20 && byte < 0x7f && c != ':' && c != ',' && c != '"' && c != '\\';
+  });
+  if (good) return {};
+  return fail(ErrorCode::kInvalidArgument, "as must be a name such as anna or anna@example.com");
+}
+
 Result<void> read_approval(const json::object& object, control::ActionRequest& request) {
-  CANARYD_TRY(check_members(object, {"gate", "expires", "reason"}));
+  CANARYD_TRY(check_members(object, {"gate", "expires", "as", "reason"}));
   CANARYD_TRY_ASSIGN(request.gate, read_text(object, "gate", kTextBytesMax));
   if (request.gate.empty()) return fail(ErrorCode::kInvalidArgument, "gate is missing");
+  CANARYD_TRY_ASSIGN(request.approver, read_text(object, "as", kNameBytesMax));
+  CANARYD_TRY(check_person(request.approver));
   CANARYD_TRY_ASSIGN(const std::string expires, read_text(object, "expires", kTextBytesMax));
   if (expires.empty()) return {};
   CANARYD_TRY_ASSIGN(request.expires, parse_duration(expires));

@@ -76,6 +76,21 @@ json::value or_null(const std::optional<T>& value) {
   return value ? json::value(*value) : json::value(nullptr);
 }
 
+json::value time_or_null(const std::optional<WallTime>& time) {
+  return time ? json::value(format_time(*time)) : json::value(nullptr);
+}
+
+json::value approvals_to_json(const control::StepView& step) {
+  if (!step.gate) return nullptr;
+  json::array given;
+  for (const control::StepView::ApprovalView& each : step.approvals) {
+    given.push_back({{"by", each.by}, {"until", time_or_null(each.until)}});
+  }
+  json::value of = nullptr;
+  if (!step.approvers.empty()) of = json::array(step.approvers.begin(), step.approvers.end());
+  return {{"needed", step.approvals_needed}, {"of", std::move(of)}, {"given", std::move(given)}};
+}
+
 json::value step_to_json(const control::StepView& step) {
   return {{"index", step.index},
           {"count", step.count},
@@ -83,7 +98,8 @@ json::value step_to_json(const control::StepView& step) {
           {"elapsed", format_duration_brief(step.elapsed)},
           {"min_duration", format_duration(step.min_duration)},
           {"requests", step.requests},
-          {"gate", or_null(step.gate)}};
+          {"gate", or_null(step.gate)},
+          {"approvals", approvals_to_json(step)}};
 }
 
 json::value steps_to_json(const std::vector<control::PlannedStepView>& steps) {
@@ -197,6 +213,7 @@ json::value to_json(const control::RolloutView& view) {
     analysis.push_back(metric_to_json(metric));
   object["analysis"] = std::move(analysis);
   object["exposure"] = exposure_to_json(view.exposure);
+  object["frozen_until"] = time_or_null(view.frozen_until);
   object["next"] = or_null(view.next);
   object["durable"] = view.durable;
   return object;

@@ -273,6 +273,7 @@ class Command {
     add("revision", options_.revision);
     add("gate", options_.gate);
     add("expires", options_.expires);
+    add("as", options_.approver);
     add("level", options_.level);
     if (options_.full) out += ", \"full\": true";
     if (!options_.percent.empty()) out += ", \"weight\": " + options_.percent;

@@ -150,6 +150,8 @@ class CommandLine {
     approve->add_option("GATE", options_.gate, "Its name")->required()->check(check_name);
     approve->add_option("--expires", options_.expires, "Close it again after, for example, 2h")
         ->check(check_duration);
+    approve->add_option(
+        "--as", options_.approver, "Your name, for a gate that several people open");
   }
 
   void add_daemon() {

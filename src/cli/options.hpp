@@ -27,6 +27,7 @@ struct Options {
   std::string revision;
   std::string percent;
   std::string gate;
+  std::string approver;
   std::string expires;
   std::string level;
   std::uint32_t limit = 20;

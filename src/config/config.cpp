@@ -2,6 +2,8 @@
 
 #include "config/words.hpp"
 
+#include <algorithm>
+
 namespace canaryd::config {
 
 std::optional<UpstreamId> Config::find_upstream(std::string_view name) const noexcept {
@@ -18,8 +20,15 @@ std::optional<RolloutId> Config::find_rollout(std::string_view name) const noexc
   return std::nullopt;
 }
 
+bool Hook::has(HookOn event) const noexcept {
+  return std::find(on.begin(), on.end(), event) != on.end();
+}
+
 std::string_view to_string(LoadBalancer value) noexcept {
   return word_of(kLoadBalancers, value);
+}
+std::string_view to_string(HookOn value) noexcept {
+  return word_of(kHookEvents, value);
 }
 std::string_view to_string(LogLevel value) noexcept {
   return word_of(kLogLevels, value);

@@ -29,6 +29,14 @@ namespace canaryd::config {
 [[nodiscard]] Codec<std::vector<Endpoint>> endpoint_list();
 [[nodiscard]] Codec<Upstream> upstream_endpoints();
 
+// fields_calendar.cpp: keys of a rollout that say when it begins, and what a step waits for beside
+// the evidence.
+void add_start(Section<Rollout>& s);
+void add_waits(Section<Rollout>& s);
+[[nodiscard]] Codec<rollout::Step> step_gate();
+
+[[nodiscard]] Codec<std::vector<Hook>> hook_list();
+
 // Text rules that several sections use.
 [[nodiscard]] TextRule header_name_rule();
 [[nodiscard]] TextRule cookie_name_rule();

@@ -1,4 +1,4 @@
-// Rollouts: cohort, steps.
+// Rollouts: cohort, steps; their gates and freezes are in fields_calendar.cpp.
 #include "config/fields.hpp"
 
 #include <algorithm>
@@ -188,8 +188,8 @@ const Section<rollout::Step>& step_section() {
           duration(1s, 1000 * kDay),
           "Without a verdict for this long, `on_inconclusive` happens.");
     s.add("gate",
-          &Step::gate,
-          name(),
+          Whole{},
+          step_gate(),
           "Wait for `canaryctl approve ROLLOUT GATE` before leaving the step.");
     return s;
   }();
@@ -231,10 +231,7 @@ const Section<Rollout>& rollout_section() {
           plan(&Plan::revision),
           text({"printable text", "", is_printable, 128}),
           "What is being rolled out; a new value starts a new rollout with fresh evidence.");
-    s.add("start",
-          plan(&Plan::start),
-          choice(kStarts, {"after"}),
-          "`auto`: as soon as it is loaded; `manual`: by `canaryctl start`.");
+    add_start(s);
     s.add("cohort", &Rollout::cohort, section(cohort_section()), "Who is in the canary.");
     s.add("steps",
           plan(&Plan::steps),
@@ -275,7 +272,8 @@ const Section<Rollout>& rollout_section() {
           &Rollout::expected_error_rate,
           optional(percent(0, 100)),
           "The percentage of stable's requests that fail on an ordinary day, for the same.");
-    s.unsupported({"after", "group", "pace", "retire", "freeze", "hooks"});
+    add_waits(s);
+    s.unsupported({"retire"});
     return s;
   }();
   return made;

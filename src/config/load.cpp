@@ -4,6 +4,7 @@
 #include "config/tree_edit.hpp"
 #include "config/validate.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace canaryd::config {
@@ -21,6 +22,7 @@ std::vector<std::string> keys_of(const Node& root, std::string_view section) {
 // Values that follow from others.
 void complete(Config& config) {
   for (Rollout& rollout : config.rollouts) {
+    add_paced_steps(rollout);
     if (rollout.cohort.salt.empty()) rollout.cohort.salt = rollout.name;
     rollout.plan.name = rollout.name;
     rollout.plan.salt = rollout.cohort.salt;
@@ -29,6 +31,14 @@ void complete(Config& config) {
     const auto name_of = [&config](UpstreamId id) {
       return id.index() < config.upstreams.size() ? config.upstreams[id.index()].name : "";
     };
+    if (rollout.after && rollout.after->index() < config.rollouts.size()) {
+      rollout.plan.after = config.rollouts[rollout.after->index()].name;
+    }
+    rollout.plan.asks_before_step =
+        std::any_of(rollout.hooks.begin(),
+                    rollout.hooks.end(),
+                    [](const Hook& hook) { return hook.has(HookOn::kBeforeStep); }) ||
+        !rollout.plan.group.empty();
     rollout.plan.stable = name_of(rollout.stable);
     rollout.plan.canary = name_of(rollout.canary);
   }

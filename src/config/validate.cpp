@@ -365,6 +365,7 @@ void validate(const Config& config, Reader& reader) {
     // path.
     if (is_name(rollout.name)) check_rollout(config, rollout, reader);
   }
+  check_rollouts_together(config, reader);
   check_routes(config, reader);
   check_timeouts(config, reader);
   check_health(config, reader);

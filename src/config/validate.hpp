@@ -13,6 +13,9 @@ namespace canaryd::config {
 // judged again.
 void validate(const Config& config, Reader& reader);
 
+// pace.cpp: before it, when everything has been read.
+void add_paced_steps(Rollout& rollout);
+
 // Parts of validate().
 void check_timeouts(const Config& config, Reader& in);
 void check_health(const Config& config, Reader& in);
@@ -20,6 +23,8 @@ void check_mirrors(const Config& config, Reader& in);
 // Rollouts must be valid.
 void check_limits(const Config& config, Reader& in);
 void check_queries(const Config& config, Reader& in);
+// validate_rollouts.cpp: what one rollout says of another, and its gates.
+void check_rollouts_together(const Config& config, Reader& in);
 // feasibility.cpp; rollouts must be valid.
 void check_feasibility(const Config& config, Reader& in);
 // Each once, and somewhere that can be connected to. `list` is their path in the file.

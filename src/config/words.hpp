@@ -23,7 +23,8 @@ inline constexpr std::array kLoadBalancers{Word{"round_robin", LoadBalancer::kRo
 inline constexpr std::array kOnRollbacks{Word{"finish", OnRollback::kFinish},
                                          Word{"close", OnRollback::kClose}};
 inline constexpr std::array kStarts{Word{"auto", rollout::StartMode::kAuto},
-                                    Word{"manual", rollout::StartMode::kManual}};
+                                    Word{"manual", rollout::StartMode::kManual},
+                                    Word{"after", rollout::StartMode::kAfter}};
 inline constexpr std::array kOnFailures{Word{"rollback", rollout::OnFailure::kRollback},
                                         Word{"hold", rollout::OnFailure::kHold},
                                         Word{"step_down", rollout::OnFailure::kStepDown}};
@@ -32,6 +33,20 @@ inline constexpr std::array kOnInconclusives{Word{"hold", rollout::OnInconclusiv
                                              Word{"promote", rollout::OnInconclusive::kPromote}};
 inline constexpr std::array kOnStableDowns{Word{"hold", rollout::OnStableDown::kHold},
                                            Word{"spill", rollout::OnStableDown::kSpill}};
+inline constexpr std::array kPaces{Word{"evidence", Pace::kEvidence},
+                                   Word{"linear", Pace::kLinear},
+                                   Word{"exponential", Pace::kExponential}};
+inline constexpr std::array kHookEvents{Word{"before_step", HookOn::kBeforeStep},
+                                        Word{"progressing", HookOn::kProgressing},
+                                        Word{"waiting", HookOn::kWaiting},
+                                        Word{"held", HookOn::kHeld},
+                                        Word{"inconclusive", HookOn::kInconclusive},
+                                        Word{"suspended", HookOn::kSuspended},
+                                        Word{"paused", HookOn::kPaused},
+                                        Word{"baking", HookOn::kBaking},
+                                        Word{"promoted", HookOn::kPromoted},
+                                        Word{"rolled_back", HookOn::kRolledBack},
+                                        Word{"aborted", HookOn::kAborted}};
 inline constexpr std::array kAnalysisModes{Word{"enforce", analysis::Mode::kEnforce},
                                            Word{"observe", analysis::Mode::kObserve}};
 inline constexpr std::array kSameSites{

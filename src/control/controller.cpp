@@ -44,7 +44,7 @@ rollout::Event::What command_of(const ActionRequest& request, WallTime now, bool
     case Action::kSetWeight:
       return rollout::SetWeight{request.weight.value_or(BasisPoints(0))};
     case Action::kApprove: {
-      rollout::Approve approve{request.gate, std::nullopt};
+      rollout::Approve approve{request.gate, std::nullopt, request.approver};
       if (request.expires) {
         approve.expires =
             now + std::chrono::duration_cast<std::chrono::milliseconds>(*request.expires);
@@ -73,12 +73,16 @@ Controller::State::State(Parts parts_in, config::Config config_in, Recovered rec
                 }),
       taps(*parts.data_plane),
       events(parts.clock->wall_now()),
-      feedback(*parts.collector) {
+      feedback(*parts.collector),
+      hook_caller(parts.http_io, parts.exec_io, parts.read_file, *parts.log),
+      messenger(hook_caller, *parts.store, *parts.log, hook_tally) {
   host->publish = [this](std::function<void()> done) { publish(std::move(done)); };
   host->now = [this] { return parts.clock->now(); };
   host->wall_now = [this] { return parts.clock->wall_now(); };
   host->announced = [this](const rollout::Change& change, bool durable) {
     events.add(view_of(change, durable));
+    messenger.look_again();
+    follow_group(change);
   };
   host->store = parts.store;
   host->http_io = parts.http_io;
@@ -176,10 +180,22 @@ void Controller::State::tick_runner(Runner& runner) {
   const bool idle = runner.state().phase == rollout::Phase::kIdle;
   tick.stable_up = is_up(runner.config().plan.stable) && (!idle || stable.known);
   tick.both_failing = runner.both_failing();
+  tick.after_promoted = is_promoted(runner.config().plan.after);
   tick.canary_up = is_up(runner.config().plan.canary) && (!idle || canary.known);
   tick.readings = runner.queries().readings;
   runner.follow_health(canary.up(), canary.proven > 0);
-  runner.tick(tick);
+  tick.group_failed = group_failed(runner);
+  tick.consent = consent_for(runner, tick);
+  const bool refused = tick.consent == rollout::Consent::kRefused;
+  runner.tick(tick, refused ? objection_to(runner) : std::string());
+}
+
+bool Controller::State::is_promoted(std::string_view rollout) const noexcept {
+  const Runner* const runner = find(rollout);
+  if (runner == nullptr) return false;
+  const rollout::Phase phase = runner->state().phase;
+  return phase == rollout::Phase::kPromoted || phase == rollout::Phase::kRetiring ||
+         phase == rollout::Phase::kRetired;
 }
 
 // Not with the next tick: users are on their way to a version that is down.
@@ -209,6 +225,7 @@ Result<std::unique_ptr<Controller>> Controller::create(Parts parts,
 
 void Controller::start(std::function<void(Result<void>)> done) {
   State* const state = state_.get();
+  state->messenger.follow(state->config.rollouts);
   state->discovery.prepare(
       state->config, [state, done = std::move(done)](const std::vector<std::string>& unresolved) {
         for (const std::string& each : unresolved) {
@@ -229,6 +246,7 @@ void Controller::State::begin_serving(std::function<void(Result<void>)> done) {
     state->open_listeners(std::move(specs), [state, done](const Result<void>& opened) {
       if (opened) {
         state->listening = true;
+        state->recall_groups();
         for (const auto& runner : State::Runners(state->runners)) {
           announce_restart(*runner, "daemon started");
         }
@@ -296,6 +314,7 @@ void Controller::tick() {
     state.tell_verdicts(*runner);
     state.tick_runner(*runner);
   }
+  state.messenger.tick(state.parts.clock->now(), state.parts.clock->wall_now());
   state.tell_samples();
   if (state.ticks % kSaveEveryTicks == 0) save();
 }
@@ -327,6 +346,8 @@ void Controller::act(ActionRequest request, ActionDone done) {
   const bool stable_up = state->upstreams.health(runner->config().plan.stable).up();
   event.what = command_of(request, state->parts.clock->wall_now(), stable_up);
   event.actor = request.actor;
+  // A name that nobody has checked yet is a claim, and the journal says whose.
+  if (!request.approver.empty()) event.actor += " as " + request.approver;
   event.reason = request.reason;
   const auto still = state->alive;
   runner->handle(

@@ -6,13 +6,18 @@
 #include "control/event_log.hpp"
 #include "control/feedback.hpp"
 #include "control/health_check.hpp"
+#include "control/hook_call.hpp"
+#include "control/messenger.hpp"
 #include "control/runner.hpp"
+#include "control/step_consent.hpp"
 #include "control/taps.hpp"
 #include "control/upstream_registry.hpp"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +37,17 @@ struct Controller::State {
   void publish(std::function<void()> done);
   void absorb_blocks();
   void tick_runner(Runner& runner);
+  // hooks.cpp: what the before_step hooks say, if `tick` leads to a step; and why they do not
+  // agree.
+  [[nodiscard]] rollout::Consent consent_for(const Runner& runner, rollout::Tick tick);
+  [[nodiscard]] std::string objection_to(const Runner& runner) const;
+  // groups.cpp: whether the others of its group may take the step as well, or have; and whether one
+  // of them has ended, which follow_group() learns from each change, recall_groups() from the
+  // journal.
+  [[nodiscard]] bool group_agrees(const Runner& runner) const;
+  [[nodiscard]] bool group_failed(const Runner& runner) const;
+  void follow_group(const rollout::Change& change);
+  void recall_groups();
   // protection.cpp: before it.
   void watch(Runner& runner) const;
   // sample_ratio.cpp
@@ -48,6 +64,8 @@ struct Controller::State {
   void health_changed();
   // Whether any endpoint of this upstream may be used.
   [[nodiscard]] bool is_up(std::string_view upstream) const noexcept;
+  // Whether a rollout with this name has come to its end.
+  [[nodiscard]] bool is_promoted(std::string_view rollout) const noexcept;
   [[nodiscard]] std::vector<InForce> in_force() const;
   [[nodiscard]] Runner* find(std::string_view name) const noexcept;
   [[nodiscard]] std::int64_t second() const noexcept;
@@ -76,6 +94,13 @@ struct Controller::State {
   Taps taps;
   EventLog events;
   Feedback feedback;
+  HookTally hook_tally;
+  HookCaller hook_caller;
+  std::map<std::string, std::shared_ptr<StepConsent>> consents;  // By rollout.
+  // Generation of the rollouts that would take a step, as of their last tick.
+  std::map<std::string, std::uint64_t> ready;
+  std::set<std::string, std::less<>> doomed;  // Rollouts of whose group another one has ended.
+  Messenger messenger;
   std::uint64_t table_epoch = 0;
   std::shared_ptr<const proxy::Snapshot> published;  // The newest.
   std::uint64_t ticks = 0;

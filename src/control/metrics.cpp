@@ -109,6 +109,17 @@ telemetry::RolloutMetrics rollout_metrics(const Controller::State& state, const 
   metrics.since_seconds = unix_seconds(at.since);
   metrics.weight = rollout::served_weight(at);
   metrics.circuit_open = runner.circuit_open();
+  const std::vector<rollout::FreezeWindow>& freeze = runner.config().plan.freeze;
+  if (!freeze.empty()) {
+    metrics.frozen = rollout::frozen_until(freeze, state.parts.clock->wall_now()).has_value();
+  }
+  if (!runner.config().hooks.empty()) {
+    const auto calls = state.hook_tally.find(name);
+    metrics.hook_calls.emplace();
+    if (calls != state.hook_tally.end()) {
+      metrics.hook_calls = {calls->second.ok, calls->second.failed};
+    }
+  }
   if (const auto max = runner.config().exposure.max_failed_requests) {
     metrics.exposure_remaining = *max - std::min(*max, runner.exposure_used());
   }

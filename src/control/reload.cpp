@@ -214,6 +214,7 @@ void Controller::State::apply(config::Config next, const Runners& joining) {
   if (next.log.level != config.log.level) use_log_level(*parts.log, next.log.level);
   config = std::move(next);
   discovery.follow(config);
+  messenger.follow(config.rollouts);
   // All of them before the first table is made.
   for (std::size_t i = 0; i < runners.size(); ++i) runners[i]->prepare(config.rollouts[i].plan);
   const Runners now = runners;

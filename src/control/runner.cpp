@@ -84,7 +84,7 @@ void Runner::handle(rollout::Event event, Done done, std::optional<std::uint64_t
   enqueue({std::move(event), nullptr, std::move(done), if_match, std::nullopt});
 }
 
-void Runner::tick(const rollout::Tick& tick) {
+void Runner::tick(const rollout::Tick& tick, std::string reason) {
   if (!durable_) retry_store();
   if (postponed_ != nullptr && !busy_) replan(std::move(*postponed_), tick.stable_up);
   if (busy_) {
@@ -94,6 +94,7 @@ void Runner::tick(const rollout::Tick& tick) {
   }
   rollout::Event event;
   event.what = tick;
+  event.reason = std::move(reason);
   event.evidence = evidence_text(tick);
   enqueue({std::move(event), nullptr, nullptr, std::nullopt, state_.run});
 }

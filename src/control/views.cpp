@@ -49,6 +49,25 @@ ExposureView exposure_view(const telemetry::CohortTraffic& canary, const Runner&
   return view;
 }
 
+void show_gate(StepView& view,
+               const rollout::Step& step,
+               const rollout::State& state,
+               WallTime now) {
+  if (step.gate.empty()) return;
+  view.gate = step.gate;
+  view.approvals_needed = step.approvals.needed;
+  view.approvers = step.approvals.of;
+  const auto given = state.approvals.find(step.gate);
+  if (given == state.approvals.end()) return;
+  for (const auto& [who, until] : given->second) {
+    const auto& of = step.approvals.of;
+    if (!of.empty() && std::find(of.begin(), of.end(), who) == of.end()) continue;
+    if (until <= now) continue;
+    view.approvals.push_back({who, std::nullopt});
+    if (until < rollout::kForever) view.approvals.back().until = until;
+  }
+}
+
 std::optional<double> recent_quantile(const telemetry::CohortTraffic& traffic,
                                       stats::LatencyQuantile quantile) {
   const stats::CohortSample& recent = traffic.recent;
@@ -116,6 +135,10 @@ std::optional<std::string> reason_of(const rollout::State& state) {
       (state.phase == Phase::kHeld || state.phase == Phase::kSuspended)) {
     return std::string(rollout::to_string(state.hold));
   }
+  if (state.phase == Phase::kWaiting) {
+    const bool thaws = state.hold == rollout::HoldReason::kFreeze;
+    return std::string(rollout::to_string(thaws ? rollout::Cause::kFreeze : rollout::Cause::kGate));
+  }
   if (!state.reason.empty()) return state.reason;
   return std::nullopt;
 }
@@ -147,6 +170,12 @@ std::string needs_text(const Runner& runner, std::uint64_t requests, WallTime no
     what = std::to_string(needs.requests) + " more canary requests came";
   } else if (!needs.gate.empty()) {
     return "when gate " + needs.gate + " is approved";
+  } else if (needs.frozen_until) {
+    return "when the freeze ends, at " + format_time(*needs.frozen_until);
+  } else if (wait <= Duration::zero() && runner.config().plan.asks_before_step) {
+    return runner.config().plan.group.empty()
+               ? std::string("when every before_step hook agrees")
+               : "when all of group " + runner.config().plan.group + " may take it";
   } else {
     what = "the step's minimum time is over";
   }
@@ -181,6 +210,35 @@ std::optional<std::string> held_by_query(const Runner& runner) {
   return "held until all queries are good: " + runner.queries().why;
 }
 
+std::string waiting_sentence(const Runner& runner, WallTime now) {
+  const rollout::Plan& plan = runner.config().plan;
+  const rollout::State& state = runner.state();
+  const auto frozen = rollout::frozen_until(plan.freeze, now);
+  if (state.hold == rollout::HoldReason::kFreeze) {
+    return "waits for the end of the freeze" +
+           (frozen ? " at " + format_time(*frozen) : std::string());
+  }
+  const rollout::Step& step = plan.steps[std::min(state.step, plan.steps.size() - 1)];
+  std::string text = "waits for gate " + step.gate;
+  if (step.approvals.needed > 1) {
+    text += " (" + std::to_string(rollout::approvals_given(step, state, now)) + " of " +
+            std::to_string(step.approvals.needed) + " approvals)";
+  }
+  if (frozen) text += "; the freeze ends at " + format_time(*frozen);
+  return text;
+}
+
+std::string idle_sentence(const rollout::Plan& plan, WallTime now) {
+  if (plan.start == rollout::StartMode::kManual) return "waits for `canaryctl start`";
+  if (const auto frozen = rollout::frozen_until(plan.freeze, now)) {
+    return "starts by itself when the freeze ends, at " + format_time(*frozen);
+  }
+  if (plan.start == rollout::StartMode::kAfter) {
+    return "starts by itself when " + plan.after + " is promoted";
+  }
+  return "starts by itself";
+}
+
 std::optional<std::string> next_sentence(const Runner& runner,
                                          std::uint64_t requests,
                                          WallTime now) {
@@ -189,8 +247,7 @@ std::optional<std::string> next_sentence(const Runner& runner,
   if (state.spilling) return "everybody is on the canary until stable is healthy again";
   switch (state.phase) {
     case Phase::kIdle:
-      if (plan.start == rollout::StartMode::kManual) return "waits for `canaryctl start`";
-      return "starts by itself";
+      return idle_sentence(plan, now);
     case Phase::kProgressing: {
       if (plan.mode == rollout::Mode::kObserve) return "mode observe: the operator decides";
       const auto above = rollout::step_above(plan, state.weight);
@@ -199,11 +256,15 @@ std::optional<std::string> next_sentence(const Runner& runner,
       return goal + " " + needs_text(runner, requests, now);
     }
     case Phase::kWaiting:
-      return "waits for gate " + plan.steps[std::min(state.step, plan.steps.size() - 1)].gate;
+      return waiting_sentence(runner, now);
     case Phase::kPaused:
       return "paused; `canaryctl resume` goes on; rollback stays armed";
     case Phase::kHeld:
       if (const auto text = held_by_query(runner)) return text;
+      if (state.hold == rollout::HoldReason::kHook) {
+        return "held until every before_step hook agrees; they are asked again and again; "
+               "`canaryctl promote` goes on without them";
+      }
       return state.condemned ? "held after a bad verdict; `canaryctl retry` or `abort`"
                              : "held; goes on with evidence, or by `canaryctl promote`";
     case Phase::kSuspended: {
@@ -278,7 +339,7 @@ RolloutView view_of(const Runner& runner,
     step.elapsed = std::max(Duration::zero(), Duration(now - state.step_since));
     step.min_duration = plan.steps[index].min_duration;
     step.requests = requests;
-    if (!plan.steps[index].gate.empty()) step.gate = plan.steps[index].gate;
+    show_gate(step, plan.steps[index], state, now);
     view.step = std::move(step);
   }
   for (const analysis::MetricReport& metric : runner.evidence().verdict().metrics) {
@@ -287,6 +348,7 @@ RolloutView view_of(const Runner& runner,
   for (const QueryReport& query : runner.queries().reports) {
     view.analysis.push_back(query_view(query));
   }
+  view.frozen_until = rollout::frozen_until(plan.freeze, now);
   view.next = next_sentence(runner, requests, now);
   return view;
 }

@@ -10,6 +10,7 @@
 #include "canaryd/telemetry/access_log.hpp"
 #include "canaryd/telemetry/collector.hpp"
 #include "daemon/descriptors.hpp"
+#include "daemon/exec_runner.hpp"
 #include "daemon/health_io.hpp"
 #include "daemon/http_asker.hpp"
 #include "daemon/options.hpp"
@@ -198,6 +199,7 @@ class App {
     parts.load_config = options_.load_config;
     parts.health_io = &health_io_;
     parts.http_io = &http_asker_;
+    parts.exec_io = &exec_runner_;
     parts.read_file = options_.read_file;
     parts.resolve = [this](const std::string& host, std::uint16_t port, Resolver::Done done) {
       resolver_.resolve(host, port, std::move(done));
@@ -338,6 +340,7 @@ class App {
   HttpHealthIo health_io_{io_};
   Resolver resolver_{io_};
   HttpAsker http_asker_{io_, &resolver_, kHttpQuestionsMax};
+  ExecRunner exec_runner_{io_, options_.folder};
   std::unique_ptr<control::Controller> controller_;
   std::unique_ptr<admin::Server> admin_;
   std::string admin_address_;

@@ -17,6 +17,7 @@ struct AppOptions {
   std::function<config::LoadResult()> load_config;
   // Reads a file that the configuration names.
   std::function<Result<std::string>(const std::string& name)> read_file;
+  std::string folder;  // That such names, and the programs of hooks, are relative to.
 };
 
 // Runs until SIGTERM, SIGINT or a drain through the API; the exit code.

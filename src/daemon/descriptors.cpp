@@ -7,8 +7,8 @@ namespace canaryd::daemon {
 namespace {
 
 // Admin connections (at most 64), health checks (at most 32), what is asked of others (at most 32),
-// the journal and its temporary files, logs.
-constexpr std::size_t kReserve = 160;
+// programs of hooks (two each, at most 8), the journal and its temporary files, logs.
+constexpr std::size_t kReserve = 176;
 // An epoll set, an event, and a socket a listener.
 constexpr std::size_t kPerWorker = 2;
 

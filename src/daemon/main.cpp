@@ -60,6 +60,7 @@ int run_loaded(config::LoadResult loaded,
   options.config = std::move(*loaded.config);
   options.warnings = std::move(loaded.problems);
   options.load_config = std::move(again);
+  options.folder = beside(name, "");
   options.read_file = [name](const std::string& file) {
     return read_regular_file(beside(name, file));
   };

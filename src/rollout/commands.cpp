@@ -4,8 +4,10 @@
 #include "rollout/draft.hpp"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace canaryd::rollout {
 namespace {
@@ -83,13 +85,36 @@ Transition promote_fully(Draft& draft) {
   return draft.commit(Cause::kOperator);
 }
 
-// Whether the gate is at the end of the present step or of a later one.
-bool is_ahead(const Plan& plan, const State& state, const std::string& gate) {
+// The step with this gate at its end: the present one or a later one.
+const Step* step_ahead(const Plan& plan, const State& state, const std::string& gate) {
   const std::size_t present = step_at(plan, state.weight);
   for (std::size_t i = present; i < plan.steps.size(); ++i) {
-    if (plan.steps[i].gate == gate) return true;
+    if (plan.steps[i].gate == gate) return &plan.steps[i];
   }
-  return false;
+  return nullptr;
+}
+
+// The state is one row of the journal and has to stay one that fits.
+bool is_full(const State& state) {
+  constexpr std::size_t kMaxOfAllGates = 200;
+  std::size_t count = 0;
+  for (const auto& [gate, people] : state.approvals) count += people.size();
+  return count >= kMaxOfAllGates;
+}
+
+std::string list_people(const std::vector<std::string>& people) {
+  std::string result;
+  for (const std::string& name : people) result += (result.empty() ? "" : ", ") + name;
+  return result;
+}
+
+// Until when an approval that is given now counts.
+WallTime approval_end(const Approvals& rule, const Approve& approve, WallTime now) {
+  WallTime until = std::min(approve.expires.value_or(kForever), kForever);
+  if (rule.expires > Duration::zero()) {
+    until = std::min(until, now + std::chrono::ceil<std::chrono::milliseconds>(rule.expires));
+  }
+  return until;
 }
 
 std::string list_gates(const Plan& plan) {
@@ -100,6 +125,26 @@ std::string list_gates(const Plan& plan) {
     result += step.gate;
   }
   return result.empty() ? "it has none" : "it has " + result;
+}
+
+// One more approval of the gate at the end of `step` is in the state.
+Transition approved(Draft& draft, const Step& step) {
+  const std::size_t given = approvals_given(step, draft.state, draft.now);
+  draft.gate = step.gate;
+  if (step.approvals.needed > 1) {
+    draft.approvals = std::to_string(given) + " of " + std::to_string(step.approvals.needed);
+  }
+  const bool waits = draft.state.phase == Phase::kWaiting &&
+                     draft.state.hold != HoldReason::kFreeze && &draft.current_step() == &step;
+  // Who has to be asked is asked with the next tick.
+  if (!waits || !draft.gate_open() || draft.must_ask()) return draft.commit(Cause::kOperator);
+  // Everything else was fulfilled when the wait began.
+  if (draft.must_thaw()) {
+    draft.wait_for_thaw();
+    return draft.commit(Cause::kFreeze);
+  }
+  draft.advance();
+  return draft.commit(Cause::kGate);
 }
 
 }  // namespace
@@ -178,6 +223,7 @@ Transition handle(Draft& draft, const Resume&) {
   if (runs) return draft.unchanged();
   if (const auto why = cannot_rise(state)) return draft.refuse(*why);
   if (state.phase == Phase::kWaiting) {
+    if (state.hold == HoldReason::kFreeze) return draft.refuse("waits for the end of the freeze");
     return draft.refuse("waits for approval: `approve` gate " + draft.current_step().gate);
   }
   if (state.weight.value() == 0) {
@@ -235,22 +281,25 @@ Transition handle(Draft& draft, const Approve& approve) {
     return draft.refuse("has no gate of this name; " + list_gates(draft.plan));
   }
   const bool over = state.phase == Phase::kBaking || state.phase == Phase::kPromoted;
-  if (over || !is_ahead(draft.plan, state, approve.gate)) {
-    return draft.refuse("has passed gate " + approve.gate + " already");
+  const Step* const step = over ? nullptr : step_ahead(draft.plan, state, approve.gate);
+  if (step == nullptr) return draft.refuse("has passed gate " + approve.gate + " already");
+  const Approvals& rule = step->approvals;
+  const std::string who = tidy_text(approve.by.empty() ? draft.event.actor : approve.by, kMaxText);
+  if (!rule.of.empty() && std::find(rule.of.begin(), rule.of.end(), who) == rule.of.end()) {
+    return draft.refuse("takes approvals of gate " + approve.gate + " from " +
+                        list_people(rule.of) + ", not from " + who);
   }
-  const WallTime until = std::min(approve.expires.value_or(kForever), kForever);
+  const WallTime until = approval_end(rule, approve, draft.now);
   if (until <= draft.now) return draft.refuse("cannot take an approval that has expired already");
 
-  draft.gate = approve.gate;
-  if (state.phase == Phase::kWaiting && draft.current_step().gate == approve.gate) {
-    // Everything else was fulfilled when the wait began.
-    draft.advance();
-    return draft.commit(Cause::kGate);
+  std::map<std::string, WallTime>& given = state.approvals[approve.gate];
+  std::erase_if(given, [&](const auto& each) { return each.second <= draft.now; });
+  if (!given.contains(who) && (given.size() >= kMaxApprovals || is_full(state))) {
+    return draft.refuse("has as many approvals of gate " + approve.gate + " as are kept");
   }
-  const auto known = state.approvals.find(approve.gate);
-  if (known != state.approvals.end() && known->second == until) return draft.unchanged();
-  state.approvals[approve.gate] = until;
-  return draft.commit(Cause::kOperator);
+  const auto [known, fresh] = given.emplace(who, until);
+  if (!fresh && std::exchange(known->second, until) == until) return draft.unchanged();
+  return approved(draft, *step);
 }
 
 }  // namespace canaryd::rollout

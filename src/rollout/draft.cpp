@@ -97,6 +97,11 @@ void Draft::promote() {
   enter(Phase::kPromoted);
 }
 
+void Draft::wait_for_thaw() {
+  enter(Phase::kWaiting);
+  state.hold = HoldReason::kFreeze;
+}
+
 void Draft::end(Phase phase) {
   state.weight = BasisPoints();
   state.next_weight = BasisPoints();
@@ -119,9 +124,21 @@ Duration Draft::on_timer() const {
   return now - state.timer_since;
 }
 
-bool Draft::approved(const std::string& gate_name) const {
-  const auto found = state.approvals.find(gate_name);
-  return found != state.approvals.end() && found->second > now;
+bool Draft::gate_open() const {
+  const Step& step = current_step();
+  return step.gate.empty() || approvals_given(step, state, now) >= step.approvals.needed;
+}
+
+std::optional<WallTime> Draft::frozen_until() const {
+  return rollout::frozen_until(plan.freeze, now);
+}
+
+bool Draft::must_thaw() const {
+  return state.weight < full_weight(plan) && frozen_until().has_value();
+}
+
+bool Draft::must_ask() const {
+  return plan.asks_before_step && state.weight < full_weight(plan);
 }
 
 Transition Draft::commit(Cause cause) {
@@ -181,6 +198,10 @@ Change Draft::change(Cause cause) const {
   result.weight_before = served_weight(before);
   result.weight_after = served_weight(state);
   result.gate = gate;
+  result.approvals = approvals;
+  if (state.phase == Phase::kWaiting && state.hold == HoldReason::kFreeze) {
+    result.until = frozen_until();
+  }
   if (const Tick* tick = std::get_if<Tick>(&event.what)) {
     result.requests = tick->requests;
     result.judgement = tick->judgement;

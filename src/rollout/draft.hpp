@@ -20,7 +20,8 @@ struct Draft {
   const Event& event;
   WallTime now;  // Never before the last change of the state.
   State state;
-  std::string gate;  // For the journal: the gate it is about.
+  std::string gate;       // For the journal: the gate it is about,
+  std::string approvals;  // and how far it is.
 
   // ---- Verbs on `state`
   // The step's clocks stand still while paused, suspended or held.
@@ -36,6 +37,8 @@ struct Draft {
   void bake_from_here();
   // Everybody, for good.
   void promote();
+  // Everything is fulfilled but for the freeze.
+  void wait_for_thaw();
   // Weight 0, for good.
   void end(Phase phase);
   // The step goes on to be judged for another next weight.
@@ -45,7 +48,13 @@ struct Draft {
   [[nodiscard]] const Step& current_step() const;
   [[nodiscard]] Duration in_step() const;
   [[nodiscard]] Duration on_timer() const;
-  [[nodiscard]] bool approved(const std::string& gate_name) const;
+  // The gate of the present step is open, or there is none.
+  [[nodiscard]] bool gate_open() const;
+  // The end of the freeze, if there is one now; and whether the next step has to wait for it.
+  [[nodiscard]] std::optional<WallTime> frozen_until() const;
+  [[nodiscard]] bool must_thaw() const;
+  // Whether somebody else has to agree to the next step.
+  [[nodiscard]] bool must_ask() const;
 
   // ---- Endings
   [[nodiscard]] Transition commit(Cause cause);

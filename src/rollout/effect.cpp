@@ -27,6 +27,8 @@ std::string held(const Change& change) {
       return "held " + change.rollout + at + ": not enough traffic to judge within max_duration";
     case HoldReason::kEnvironmentDegraded:
       return "held " + change.rollout + at + ": stable is down or failing";
+    case HoldReason::kHook:
+      return "held " + change.rollout + at + ": a hook does not agree to the next step";
     case HoldReason::kVerdict:
       if (change.weight_after < change.weight_before) {
         return "stepped " + from_to(change) + " and held it";
@@ -37,6 +39,7 @@ std::string held(const Change& change) {
     case HoldReason::kBadReading:
       return "held " + change.rollout + at;
     case HoldReason::kInconclusive:
+    case HoldReason::kFreeze:
     case HoldReason::kNone:
       break;
   }
@@ -100,13 +103,26 @@ std::string paused(const Change& change) {
   return "paused " + change.rollout + " at " + percent(change.weight_after);
 }
 
+std::string approved(const Change& change) {
+  std::string result = "approved gate " + change.gate + " of " + change.rollout;
+  if (!change.approvals.empty()) result += " (" + change.approvals + ")";
+  if (change.until) result += "; the freeze ends at " + format_time(*change.until);
+  return result;
+}
+
+std::string waits(const Change& change) {
+  const std::string at = change.rollout + " waits at " + percent(change.weight_after);
+  if (change.until) return at + " for the end of the freeze at " + format_time(*change.until);
+  return at + " for approval of gate " + change.gate;
+}
+
 std::string same_phase(const Change& change) {
   if (change.cause == Cause::kObserved) {
     const bool bad = change.judgement == Judgement::kRollback;
     return "observed " + change.rollout + " at " + percent(change.weight_after) + ": would " +
            (bad ? "have acted on a bad verdict" : "have accepted the step");
   }
-  if (change.event == "approve") return "approved gate " + change.gate + " of " + change.rollout;
+  if (change.event == "approve") return approved(change);
   return "changed the plan of " + change.rollout + "; the weight stays at " +
          percent(change.weight_after);
 }
@@ -127,6 +143,8 @@ std::string ended(const Change& change, std::string_view verb) {
       return result + ": more failures reached users than exposure allows";
     case Cause::kInconclusive:
       return result + ": no verdict within max_duration";
+    case Cause::kGroup:
+      return result + ": another rollout of its group has ended";
     default:
       return result;
   }
@@ -135,8 +153,9 @@ std::string ended(const Change& change, std::string_view verb) {
 // The main clause.
 std::string what_happened(const Change& change) {
   const bool restarted = change.cause == Cause::kRestarted;
+  const bool waits_anew = change.to == Phase::kWaiting && change.event == "tick";
   const bool moved = change.from != change.to || change.direction != Direction::kSame ||
-                     change.event == "start" || change.event == "retry" || restarted;
+                     change.event == "start" || change.event == "retry" || restarted || waits_anew;
   if (change.cause == Cause::kStableDown) {
     return "sends everybody of " + change.rollout + " to the canary: stable is down";
   }
@@ -164,8 +183,7 @@ std::string what_happened(const Change& change) {
     case Phase::kPaused:
       return paused(change);
     case Phase::kWaiting:
-      return change.rollout + " waits at " + percent(change.weight_after) +
-             " for approval of gate " + change.gate;
+      return waits(change);
     case Phase::kHeld:
       return held(change);
     case Phase::kBaking:
@@ -247,6 +265,16 @@ std::string_view to_string(Cause cause) noexcept {
       return "bad_reading";
     case Cause::kGoodReading:
       return "good_reading";
+    case Cause::kFreeze:
+      return "freeze";
+    case Cause::kFreezeEnded:
+      return "freeze_ended";
+    case Cause::kHook:
+      return "hook";
+    case Cause::kHookAgreed:
+      return "hook_agreed";
+    case Cause::kGroup:
+      return "group";
   }
   return "operator";
 }

@@ -1,6 +1,7 @@
 #include "canaryd/rollout/machine.hpp"
 
 #include "canaryd/base/error.hpp"
+#include "canaryd/base/units.hpp"
 #include "rollout/draft.hpp"
 
 #include <algorithm>
@@ -11,7 +12,27 @@ namespace canaryd::rollout {
 Transition step(const Plan& plan, const State& state, const Event& event, WallTime now) {
   CANARYD_ASSERT(!plan.steps.empty());
   Draft draft(plan, state, event, now);
-  return std::visit([&draft](const auto& what) { return handle(draft, what); }, event.what);
+  Transition result =
+      std::visit([&draft](const auto& what) { return handle(draft, what); }, event.what);
+  if (result.outcome == Outcome::kChanged && result.state.weight > state.weight) {
+    if (const auto until = draft.frozen_until()) {
+      return draft.refuse("is frozen until " + format_time(*until) +
+                          ": no weight rises before that; `abort` and `rollback` work as ever");
+    }
+  }
+  return result;
+}
+
+std::size_t approvals_given(const Step& step, const State& state, WallTime now) {
+  const auto found = state.approvals.find(step.gate);
+  if (found == state.approvals.end()) return 0;
+  const std::vector<std::string>& of = step.approvals.of;
+  const auto counts = [&](const auto& approval) {
+    const bool may = of.empty() || std::find(of.begin(), of.end(), approval.first) != of.end();
+    return may && approval.second > now;
+  };
+  return static_cast<std::size_t>(
+      std::count_if(found->second.begin(), found->second.end(), counts));
 }
 
 StepNeeds step_needs(const Plan& plan, const State& state, std::uint64_t requests, WallTime now) {
@@ -22,9 +43,10 @@ StepNeeds step_needs(const Plan& plan, const State& state, std::uint64_t request
   StepNeeds needs;
   needs.time = std::max(Duration::zero(), step.min_duration - std::max(Duration::zero(), elapsed));
   needs.requests = requests < wanted ? wanted - requests : 0;
-  const auto approval = state.approvals.find(step.gate);
-  const bool open = approval != state.approvals.end() && approval->second > now;
-  if (!open) needs.gate = step.gate;
+  if (approvals_given(step, state, now) < step.approvals.needed) needs.gate = step.gate;
+  if (state.weight < full_weight(plan)) {
+    needs.frozen_until = frozen_until(plan.freeze, now);
+  }
   return needs;
 }
 

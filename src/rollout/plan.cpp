@@ -44,6 +44,23 @@ class Problems {
   std::vector<PlanProblem> found_;
 };
 
+void check_approvals(const Step& step, const std::string& path, Problems& out) {
+  const Approvals& rule = step.approvals;
+  if (step.gate.empty() && rule != Approvals{}) {
+    out.add(path + "gate", "approvals need a gate with a name");
+  }
+  if (rule.needed == 0 || rule.needed > kMaxApprovals) {
+    out.add(path + "gate", "needs 1 to " + std::to_string(kMaxApprovals) + " approvals");
+  }
+  if (!rule.of.empty() && rule.of.size() < rule.needed) {
+    out.add(path + "gate",
+            "needs " + std::to_string(rule.needed) + " approvals, and only " +
+                std::to_string(rule.of.size()) + " people may give one");
+  }
+  for (const std::string& name : rule.of) out.check_text(path + "gate", name);
+  out.check_duration(path + "gate", rule.expires, true);
+}
+
 void check_step(const Plan& plan, std::size_t index, Problems& out) {
   const Step& step = plan.steps[index];
   const std::string path = "steps[" + std::to_string(index) + "].";
@@ -67,12 +84,49 @@ void check_step(const Plan& plan, std::size_t index, Problems& out) {
             "is below min_duration (" + format_duration(step.min_duration) + ")");
   }
   if (!step.gate.empty()) out.check_name(path + "gate", step.gate);
+  check_approvals(step, path, out);
+}
+
+void check_freeze(const Plan& plan, Problems& out) {
+  constexpr std::chrono::minutes kDay = std::chrono::hours(24);
+  for (std::size_t i = 0; i < plan.freeze.size(); ++i) {
+    const FreezeWindow& window = plan.freeze[i];
+    const std::string path = "freeze[" + std::to_string(i) + "]";
+    if ((window.days & kEveryDay) == 0) out.add(path + ".days", "needs at least one day");
+    const bool in_day = window.from >= window.from.zero() && window.from < kDay &&
+                        window.to > window.to.zero() && window.to <= kDay;
+    if (!in_day) out.add(path, "from is 00:00 to 23:59, to is 00:01 to 24:00");
+    if (window.from == window.to) out.add(path, "is empty: it ends when it begins");
+  }
+  if (plan.freeze.size() > kMaxFreezeWindows) {
+    out.add("freeze", "at most " + std::to_string(kMaxFreezeWindows) + " windows");
+  } else if (is_always_frozen(plan.freeze)) {
+    out.add("freeze", "leaves no time at which a weight may rise");
+  }
+}
+
+void check_start(const Plan& plan, Problems& out) {
+  if (plan.start != StartMode::kAfter) {
+    if (!plan.after.empty()) out.add("after", "goes with start: after");
+    return;
+  }
+  if (plan.after.empty()) return out.add("start", "needs after: NAME, another rollout");
+  out.check_name("after", plan.after);
+  if (plan.after == plan.name) out.add("after", "is this rollout itself");
 }
 
 }  // namespace
 
 std::string_view to_string(StartMode value) noexcept {
-  return value == StartMode::kAuto ? "auto" : "manual";
+  switch (value) {
+    case StartMode::kAuto:
+      return "auto";
+    case StartMode::kManual:
+      return "manual";
+    case StartMode::kAfter:
+      return "after";
+  }
+  return "auto";
 }
 
 std::string_view to_string(OnFailure value) noexcept {
@@ -128,6 +182,8 @@ std::vector<PlanProblem> problems(const Plan& plan) {
     return std::move(out).take();
   }
   for (std::size_t i = 0; i < plan.steps.size(); ++i) check_step(plan, i, out);
+  check_start(plan, out);
+  check_freeze(plan, out);
   out.check_duration("bake.duration", plan.bake.duration, true);
   if (plan.bake.holdback.value() == BasisPoints::kMax) {
     out.add("bake.holdback", "must be below 100");

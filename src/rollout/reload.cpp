@@ -47,7 +47,8 @@ void fit_to_steps(Draft& draft) {
   state.step = step_at(draft.plan, state.weight);
   const bool rejudged = weight_above(draft.plan, state.weight) != state.next_weight;
   if (rejudged) draft.begin_step(state.weight);
-  const bool gate_gone = draft.current_step().gate.empty();
+  const bool for_gate = state.hold != HoldReason::kFreeze;
+  const bool gate_gone = for_gate && draft.current_step().gate.empty();
   if (state.phase == Phase::kWaiting && (rejudged || gate_gone)) {
     draft.enter(Phase::kProgressing);
     state.timer_since = draft.now;

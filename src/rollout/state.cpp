@@ -48,6 +48,10 @@ std::string_view to_string(HoldReason reason) noexcept {
       return "no_reading";
     case HoldReason::kBadReading:
       return "bad_reading";
+    case HoldReason::kHook:
+      return "hook";
+    case HoldReason::kFreeze:
+      return "freeze";
   }
   return "none";
 }

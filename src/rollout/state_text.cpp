@@ -1,7 +1,8 @@
 // The text form of a state: one JSON object with every key, in a fixed order, and a version. The
 // reader takes exactly that: a missing, unknown or mistyped key means that the text is not ours,
 // and a rollout must not go on from a guess. One key is only there when it is true, `spilling`, so
-// that an older canaryd reads everything but that.
+// that an older canaryd reads everything but that. Version 2 is written where version 1 has no
+// words for the state: it names who has approved a gate, and knows freezes and hooks.
 #include "canaryd/rollout/state.hpp"
 
 #include <boost/json.hpp>
@@ -16,7 +17,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 constexpr std::size_t kMaxStateBytes = 64 * 1024;
 constexpr std::size_t kKeys = 22;
 
@@ -26,7 +27,9 @@ constexpr std::array kHoldReasons{HoldReason::kNone,
                                   HoldReason::kEnvironmentDegraded,
                                   HoldReason::kVerdict,
                                   HoldReason::kNoReading,
-                                  HoldReason::kBadReading};
+                                  HoldReason::kBadReading,
+                                  HoldReason::kHook,
+                                  HoldReason::kFreeze};
 constexpr std::array kJudgements{Judgement::kHold, Judgement::kAccept, Judgement::kRollback};
 
 std::int64_t to_milliseconds(WallTime time) noexcept {
@@ -77,8 +80,9 @@ class Reader {
   WallTime time(const char* key) {
     return WallTime(std::chrono::milliseconds(integer(key, 0, to_milliseconds(kForever))));
   }
-  std::map<std::string, WallTime> approvals(const char* key) {
-    std::map<std::string, WallTime> result;
+  std::map<std::string, std::map<std::string, WallTime>> approvals(const char* key,
+                                                                   bool anonymous) {
+    std::map<std::string, std::map<std::string, WallTime>> result;
     const json::value* value = find(key);
     if (value == nullptr) return result;
     const json::object* found = value->if_object();
@@ -90,9 +94,30 @@ class Reader {
     for (const auto& member : *found) {
       const std::string gate(member.key());
       if (gate.size() > kMaxText) note(key, "has a gate with an overlong name");
-      result[gate] = inner.time(gate.c_str());
+      if (anonymous) {
+        result[gate]["unknown"] = inner.time(gate.c_str());
+      } else {
+        result[gate] = inner.people(gate.c_str());
+      }
     }
     if (!inner.problem().empty()) note(key, "has a gate without a time");
+    return result;
+  }
+  std::map<std::string, WallTime> people(const char* key) {
+    std::map<std::string, WallTime> result;
+    const json::value* value = find(key);
+    const json::object* found = value == nullptr ? nullptr : value->if_object();
+    if (found == nullptr || found->size() > kMaxApprovals) {
+      note(key, "is not an object of at most " + std::to_string(kMaxApprovals) + " people");
+      return result;
+    }
+    Reader inner(*found);
+    for (const auto& member : *found) {
+      const std::string who(member.key());
+      if (who.size() > kMaxText) note(key, "has somebody with an overlong name");
+      result[who] = inner.time(who.c_str());
+    }
+    if (!inner.problem().empty()) note(key, "has somebody without a time");
     return result;
   }
   void note(std::string_view key, std::string_view what) {
@@ -127,6 +152,12 @@ void check_whole(const State& state, Reader& reader) {
   if (state.phase == Phase::kHeld && state.hold == HoldReason::kNone) {
     reader.note("hold", "is none in phase held");
   }
+  const auto froze = [](Phase phase, HoldReason hold) {
+    return hold == HoldReason::kFreeze && phase != Phase::kWaiting;
+  };
+  if (froze(state.phase, state.hold) || froze(state.suspended_from, state.suspended_hold)) {
+    reader.note("hold", "is freeze in a phase that does not wait");
+  }
   if (state.spilling && state.phase != Phase::kHeld && state.phase != Phase::kBaking) {
     reader.note("spilling", "is true in a phase that cannot spill");
   }
@@ -148,7 +179,7 @@ void check_whole(const State& state, Reader& reader) {
   }
 }
 
-State read_state(Reader& reader) {
+State read_state(Reader& reader, std::int64_t version) {
   constexpr std::int64_t kMaxCount = std::numeric_limits<std::int64_t>::max() - 1;
   const auto weight = [&](const char* key) {
     return BasisPoints(static_cast<unsigned>(reader.integer(key, 0, BasisPoints::kMax)));
@@ -173,19 +204,31 @@ State read_state(Reader& reader) {
   state.suspended_hold = reader.word("suspended_hold", kHoldReasons);
   state.condemned = reader.boolean("condemned");
   state.observed = reader.word("observed", kJudgements);
-  state.approvals = reader.approvals("approvals");
+  state.approvals = reader.approvals("approvals", version == 1);
   state.actor = reader.text("actor", 1024);
   state.reason = reader.text("reason", 1024);
   return state;
+}
+
+std::int64_t version_of(const State& state) noexcept {
+  const auto is_new = [](HoldReason hold) {
+    return hold == HoldReason::kFreeze || hold == HoldReason::kHook;
+  };
+  const bool holds_anew = is_new(state.hold) || is_new(state.suspended_hold);
+  return holds_anew || !state.approvals.empty() ? kVersion : 1;
 }
 
 }  // namespace
 
 std::string serialise(const State& state) {
   json::object approvals;
-  for (const auto& [gate, until] : state.approvals) approvals[gate] = to_milliseconds(until);
+  for (const auto& [gate, people] : state.approvals) {
+    json::object given;
+    for (const auto& [who, until] : people) given[who] = to_milliseconds(until);
+    approvals[gate] = std::move(given);
+  }
   json::object object;
-  object["version"] = kVersion;
+  object["version"] = version_of(state);
   object["phase"] = to_string(state.phase);
   object["step"] = static_cast<std::int64_t>(state.step);
   object["weight"] = static_cast<std::int64_t>(state.weight.value());
@@ -216,7 +259,7 @@ Result<State> parse_state(std::string_view text) {
   if (text.size() > kMaxStateBytes) return malformed("longer than any state");
   boost::system::error_code error;
   json::parse_options options;
-  options.max_depth = 4;
+  options.max_depth = 5;
   const json::value value =
       json::parse(json::string_view(text.data(), text.size()), error, {}, options);
   if (error) return malformed("not JSON: " + error.message());
@@ -232,7 +275,7 @@ Result<State> parse_state(std::string_view text) {
                 "rollout state: version " + std::to_string(version) +
                     " was written by a later canaryd; this one knows " + std::to_string(kVersion));
   }
-  State state = read_state(reader);
+  State state = read_state(reader, version);
   state.spilling = object->contains("spilling") && reader.boolean("spilling");
   if (object->size() != kKeys + 1 + (state.spilling ? 1 : 0))
     reader.note("object", "has keys this version does not know");

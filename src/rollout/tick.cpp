@@ -96,21 +96,41 @@ bool is_news(const Draft& draft, const Tick& tick) {
 }
 
 Transition start_by_itself(Draft& draft, const Tick& tick) {
+  const StartMode mode = draft.plan.start;
+  const bool due = mode == StartMode::kAuto || (mode == StartMode::kAfter && tick.after_promoted);
   const bool healthy = tick.stable_up && tick.canary_up;
-  if (draft.plan.start != StartMode::kAuto || !healthy) return draft.unchanged();
+  const bool agreed = !draft.plan.asks_before_step || tick.consent == Consent::kGiven;
+  if (!due || !healthy || !agreed || draft.frozen_until()) return draft.unchanged();
   draft.begin_run(draft.plan.revision);
   return draft.commit(Cause::kStarted);
 }
 
-Transition pass_step(Draft& draft, Cause cause) {
-  const std::string& gate = draft.current_step().gate;
-  if (!gate.empty() && !draft.approved(gate)) {
-    draft.gate = gate;
-    draft.enter(Phase::kWaiting);
-    return draft.commit(cause);
+Transition wait_for_gate(Draft& draft, Cause cause) {
+  draft.gate = draft.current_step().gate;
+  draft.enter(Phase::kWaiting);
+  return draft.commit(cause);
+}
+
+// Nothing is missing but the consent of those who are asked.
+Transition take_step(Draft& draft, const Tick& tick, Cause cause) {
+  if (tick.readings != Readings::kGood) return draft.unchanged();
+  if (draft.must_ask() && tick.consent != Consent::kGiven) {
+    const bool held = draft.state.hold == HoldReason::kHook;
+    if (tick.consent == Consent::kUnknown || held) return draft.unchanged();
+    draft.hold(HoldReason::kHook);
+    return draft.commit(Cause::kHook);
   }
   draft.advance();
   return draft.commit(cause);
+}
+
+Transition pass_step(Draft& draft, const Tick& tick, Cause cause) {
+  if (!draft.gate_open()) return wait_for_gate(draft, cause);
+  if (draft.must_thaw()) {
+    draft.wait_for_thaw();
+    return draft.commit(Cause::kFreeze);
+  }
+  return take_step(draft, tick, cause);
 }
 
 std::uint64_t requests_needed(const Step& step) {
@@ -131,7 +151,7 @@ Transition out_of_time(Draft& draft, const Tick& tick) {
   if (tick.readings != Readings::kGood) return draft.unchanged();
   switch (draft.plan.on_inconclusive) {
     case OnInconclusive::kPromote:
-      return pass_step(draft, Cause::kInconclusive);
+      return pass_step(draft, tick, Cause::kInconclusive);
     case OnInconclusive::kRollback:
       draft.end(Phase::kRolledBack);
       return draft.commit(Cause::kInconclusive);
@@ -155,7 +175,7 @@ Transition progress(Draft& draft, const Tick& tick) {
   const bool good = tick.readings == Readings::kGood;
   const bool accepted = good && (tick.judgement == Judgement::kAccept || uncontrolled);
   if (accepted && draft.in_step() >= step.min_duration && tick.requests >= requests_needed(step)) {
-    return pass_step(draft, Cause::kAccepted);
+    return pass_step(draft, tick, Cause::kAccepted);
   }
   if (draft.on_timer() >= step.max_duration) return out_of_time(draft, tick);
   return draft.unchanged();
@@ -163,17 +183,29 @@ Transition progress(Draft& draft, const Tick& tick) {
 
 Transition wait(Draft& draft, const Tick& tick) {
   if (is_degraded(tick)) return degrade(draft);
-  const std::string& gate = draft.current_step().gate;
-  if (!gate.empty() && !draft.approved(gate)) return draft.unchanged();
-  if (tick.readings != Readings::kGood) return draft.unchanged();
-  draft.gate = gate;
-  draft.advance();
-  return draft.commit(Cause::kGate);
+  const bool thaws = draft.state.hold == HoldReason::kFreeze;
+  draft.gate = draft.current_step().gate;
+  if (!draft.gate_open()) {
+    // Otherwise the approval has expired in the freeze.
+    return thaws ? wait_for_gate(draft, Cause::kGate) : draft.unchanged();
+  }
+  if (draft.must_thaw()) {
+    if (thaws) return draft.unchanged();
+    draft.wait_for_thaw();
+    return draft.commit(Cause::kFreeze);
+  }
+  return take_step(draft, tick, thaws ? Cause::kFreezeEnded : Cause::kGate);
 }
 
 Transition recover(Draft& draft, const Tick& tick) {
   const HoldReason reason = draft.state.hold;
   if (is_degraded(tick)) return draft.unchanged();
+  // Everything else was fulfilled when the hook was asked, but for what may have ended since.
+  if (reason == HoldReason::kHook) {
+    if (draft.plan.mode == Mode::kObserve) return draft.unchanged();
+    if (!draft.gate_open()) return wait_for_gate(draft, Cause::kGate);
+    return pass_step(draft, tick, Cause::kHookAgreed);
+  }
   if (reason == HoldReason::kEnvironmentDegraded) {
     draft.enter(Phase::kProgressing);
     return draft.commit(Cause::kEnvironmentRecovered);
@@ -190,6 +222,8 @@ Transition recover(Draft& draft, const Tick& tick) {
 // Whoever was held back follows at the end of the bake: a rise by itself like any other.
 bool may_take_the_rest(const Draft& draft, const Tick& tick) {
   if (draft.state.weight.value() == BasisPoints::kMax) return true;
+  if (draft.frozen_until()) return false;
+  if (draft.plan.asks_before_step && tick.consent != Consent::kGiven) return false;
   if (draft.plan.mode != Mode::kEnforce || is_degraded(tick) || tick.requests == 0) return false;
   const bool at_operators_risk =
       draft.plan.on_inconclusive == OnInconclusive::kPromote && !tick.no_data;
@@ -226,6 +260,10 @@ Transition handle(Draft& draft, const Tick& tick) {
       draft.state.observed = judgement_with_readings(tick);
       return draft.commit(Cause::kObserved);
     }
+  }
+  if (enforce && tick.group_failed && is_armed(draft.state.phase)) {
+    draft.end(Phase::kRolledBack);
+    return draft.commit(Cause::kGroup);
   }
   if (const auto spilt = spill(draft, tick)) return *spilt;
   switch (draft.state.phase) {

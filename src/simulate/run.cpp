@@ -45,6 +45,10 @@ class Simulation {
         analyzer_(scenario.settings),
         trace_(trace) {
     plan_.mode = rollout::Mode::kEnforce;
+    // There is no calendar here, and everybody agrees at once.
+    plan_.freeze.clear();
+    plan_.asks_before_step = false;
+    for (rollout::Step& step : plan_.steps) step.approvals = {};
     builder_.begin_run(0);
     learn();
     state_ = rollout::initial_state(plan_, wall_now());

@@ -13,7 +13,7 @@ namespace {
 
 std::size_t rows_of(const Batch& batch) {
   return batch.entries.size() + batch.evidence.size() + batch.exposure.size() +
-         batch.comments.size();
+         batch.comments.size() + batch.cursors.size();
 }
 
 }  // namespace
@@ -199,6 +199,13 @@ void AsyncStore::comments(std::string rollout, std::size_t limit, Done<std::vect
   Impl* impl = impl_.get();
   impl->enqueue<std::vector<Comment>>(std::move(done), [impl, rollout = std::move(rollout), limit] {
     return impl->store().comments(rollout, limit);
+  });
+}
+
+void AsyncStore::open_cursor(std::string reader, Done<std::uint64_t> done) {
+  Impl* impl = impl_.get();
+  impl->enqueue<std::uint64_t>(std::move(done), [impl, reader = std::move(reader)] {
+    return impl->store().open_cursor(reader);
   });
 }
 

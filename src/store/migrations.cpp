@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint64_t kApplicationId = 0x636e7279;
 
 // Entry i brings version i to version i + 1. Never change one that was released: add one.
-constexpr std::array<const char*, 2> kMigrations{R"sql(
+constexpr std::array<const char*, 3> kMigrations{R"sql(
   CREATE TABLE journal (
     id INTEGER PRIMARY KEY,
     rollout TEXT NOT NULL,
@@ -66,6 +66,12 @@ constexpr std::array<const char*, 2> kMigrations{R"sql(
     actor TEXT NOT NULL,
     text TEXT NOT NULL,
     PRIMARY KEY (rollout, at_ms, place)
+  ) STRICT, WITHOUT ROWID;
+)sql",
+                                                 R"sql(
+  CREATE TABLE reader (
+    name TEXT PRIMARY KEY,
+    id INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
 )sql"};
 

@@ -37,6 +37,7 @@ class SqliteStore final : public Store {
                                                       std::size_t limit) override {
     return read_comments(*database_, rollout, limit);
   }
+  [[nodiscard]] Result<std::uint64_t> open_cursor(const std::string& reader) override;
   [[nodiscard]] Result<Verification> verify() override;
   [[nodiscard]] Result<void> drop_evidence(const std::string& rollout,
                                            std::uint64_t before_run) override;
@@ -52,6 +53,7 @@ class SqliteStore final : public Store {
   [[nodiscard]] Result<void> append(const std::vector<JournalEntry>& entries);
   [[nodiscard]] Result<void> add_evidence(const std::vector<EvidenceRow>& rows);
   [[nodiscard]] Result<void> raise_exposure(const std::vector<ExposureUse>& uses);
+  [[nodiscard]] Result<void> move_cursors(const std::vector<Cursor>& cursors);
 
   // The lock goes last, after the database is closed.
   StateDir dir_;
@@ -147,6 +149,7 @@ Result<void> SqliteStore::write(const Batch& batch) {
   CANARYD_TRY(add_evidence(batch.evidence));
   CANARYD_TRY(raise_exposure(batch.exposure));
   CANARYD_TRY(add_comments(*database_, batch.comments));
+  CANARYD_TRY(move_cursors(batch.cursors));
   return transaction.commit();
 }
 
@@ -228,6 +231,31 @@ Result<void> SqliteStore::raise_exposure(const std::vector<ExposureUse>& uses) {
     upsert.reset();
   }
   return {};
+}
+
+Result<void> SqliteStore::move_cursors(const std::vector<Cursor>& cursors) {
+  if (cursors.empty()) return {};
+  CANARYD_TRY_ASSIGN(Statement upsert,
+                     database_->prepare("INSERT INTO reader (name, id) VALUES (?, ?)"
+                                        " ON CONFLICT DO UPDATE SET id = max(id, excluded.id)"));
+  for (const Cursor& cursor : cursors) {
+    upsert.bind_text(1, cursor.reader).bind(2, cursor.id);
+    CANARYD_TRY(upsert.run());
+    upsert.reset();
+  }
+  return {};
+}
+
+Result<std::uint64_t> SqliteStore::open_cursor(const std::string& reader) {
+  CANARYD_TRY_ASSIGN(Statement statement,
+                     database_->prepare("SELECT id FROM reader WHERE name = ?"));
+  CANARYD_TRY_ASSIGN(const bool known, statement.bind_text(1, reader).step());
+  if (known) return statement.integer(0);
+  CANARYD_TRY_ASSIGN(const Head newest, head());
+  Batch batch;
+  batch.cursors.push_back({reader, newest.id});
+  CANARYD_TRY(write(batch));
+  return newest.id;
 }
 
 Result<std::vector<JournalRow>> SqliteStore::latest() {

@@ -136,6 +136,16 @@ void write_protection(const MetricsSnapshot& from, Families& to) {
   for (const RolloutMetrics& rollout : from.rollouts) {
     circuit.add({{"rollout", rollout.name}}, rollout.circuit_open ? 1 : 0);
   }
+  auto frozen = to.gauge("canaryd_rollout_frozen", "1 while a freeze window is open.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    if (rollout.frozen) frozen.add({{"rollout", rollout.name}}, *rollout.frozen ? 1 : 0);
+  }
+  auto hooks = to.counter("canaryd_hook_calls_total", "Calls of hooks: failed is all but a 2xx.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    if (!rollout.hook_calls) continue;
+    hooks.add({{"rollout", rollout.name}, {"result", "ok"}}, rollout.hook_calls->ok);
+    hooks.add({{"rollout", rollout.name}, {"result", "failed"}}, rollout.hook_calls->failed);
+  }
   auto fallbacks = to.counter("canaryd_rollout_fallbacks_total",
                               "Failures of the canary that stable was asked to answer.");
   for (const RolloutMetrics& rollout : from.rollouts) {

@@ -3,11 +3,18 @@
 import re
 import subprocess
 import unittest
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from harness import CANARYD, IntegrationCase, Provider, ctl, sample, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def another_day():
+    """A freeze window that does not open while the test runs."""
+    in_three_days = datetime.now(timezone.utc) + timedelta(days=3)
+    return {"days": [in_three_days.strftime("%a").lower()]}
 
 
 class DocumentsTest(IntegrationCase):
@@ -43,7 +50,9 @@ class DocumentsTest(IntegrationCase):
         provider = Provider(sample(1))
         self.addCleanup(provider.stop)
         config = self.rollout_config(
-            start="auto", rollout={"exposure": {"max_failed_requests": 20}}, upstreams=upstreams,
+            start="auto", upstreams=upstreams,
+            rollout={"exposure": {"max_failed_requests": 20}, "freeze": [another_day()],
+                     "hooks": [{"on": ["promoted"], "http": {"url": f"http://{scripted['v1'].address}/told"}}]},
             analysis={"queries": [{"name": "one", "prometheus": provider.url, "query": "one", "min": 1}]})
         config["routes"][0]["mirror"] = {"to": "copies"}
         self.start(scripted, **config)

@@ -32,8 +32,13 @@ namespace canaryd::test {
   view.stable = "shop-v1";
   view.canary = "shop-v2";
   view.revision = "2.4.0";
-  view.step =
-      control::StepView{1, 5, BasisPoints(500), seconds(190), minutes(10), 812, std::nullopt};
+  view.step = control::StepView{};
+  view.step->index = 1;
+  view.step->count = 5;
+  view.step->weight = BasisPoints(500);
+  view.step->elapsed = seconds(190);
+  view.step->min_duration = minutes(10);
+  view.step->requests = 812;
   view.steps = {{BasisPoints(100), {}},
                 {BasisPoints(500), {}},
                 {BasisPoints(1000), {}},

@@ -124,6 +124,10 @@ class Disk {
       used = std::max(used, use.used);
     }
     comments_.insert(comments_.end(), batch.comments.begin(), batch.comments.end());
+    for (const store::Cursor& cursor : batch.cursors) {
+      std::uint64_t& id = cursors_[cursor.reader];
+      id = std::max(id, cursor.id);
+    }
     return {};
   }
   std::vector<store::JournalRow> latest() const {
@@ -146,6 +150,11 @@ class Disk {
       if (comment.rollout == rollout) found.push_back(comment);
     }
     return found;
+  }
+  Result<std::uint64_t> open_cursor(const std::string& reader) {
+    const std::lock_guard lock(mutex_);
+    if (failure_) return ::canaryd::fail(*failure_);
+    return cursors_.emplace(reader, journal_.size()).first->second;
   }
   void drop(const std::string& rollout, std::uint64_t before_run) {
     const std::lock_guard lock(mutex_);
@@ -182,6 +191,7 @@ class Disk {
       evidence_;
   std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> exposure_;
   std::vector<store::Comment> comments_;
+  std::map<std::string, std::uint64_t> cursors_;
 };
 
 class MemoryStore final : public store::Store {
@@ -213,6 +223,9 @@ class MemoryStore final : public store::Store {
   Result<std::vector<store::Comment>> comments(const std::string& rollout,
                                                std::size_t /*limit*/) override {
     return disk_.comments(rollout);
+  }
+  Result<std::uint64_t> open_cursor(const std::string& reader) override {
+    return disk_.open_cursor(reader);
   }
   Result<store::Verification> verify() override { return store::Verification{}; }
   Result<void> drop_evidence(const std::string& rollout, std::uint64_t before_run) override {

@@ -13,6 +13,7 @@
 #include "canaryd/base/clock.hpp"
 #include "canaryd/base/ip.hpp"
 #include "canaryd/base/strong.hpp"
+#include "canaryd/config/hook.hpp"
 #include "canaryd/config/query.hpp"
 #include "canaryd/rollout/plan.hpp"
 #include "canaryd/routing/sticky_key.hpp"
@@ -216,6 +217,9 @@ struct Exposure {
   friend bool operator==(const Exposure&, const Exposure&) = default;
 };
 
+// Which steps there are between those that are listed: none; as many as a line, or doubling, has.
+enum class Pace : std::uint8_t { kEvidence, kLinear, kExponential };
+
 struct Rollout {
   std::string name;
   UpstreamId stable;
@@ -224,8 +228,11 @@ struct Rollout {
   Fallback fallback;
   Circuit circuit;
   Exposure exposure;
-  // What the state machine follows; passes rollout::problems(). Its name, stable, canary, salt and
-  // mode repeat what stands beside it.
+  std::optional<RolloutId> after;  // Of start: after; there are no circles.
+  std::vector<Hook> hooks;
+  Pace pace = Pace::kEvidence;  // plan.steps has its steps.
+  // What the state machine follows; passes rollout::problems(). Its name, stable, canary, salt,
+  // mode, after and asks_before_step repeat what stands beside it.
   rollout::Plan plan;
   analysis::Settings analysis;
   std::vector<Query> queries;  // In the file under analysis.
@@ -354,6 +361,7 @@ struct Config {
 
 // The words of the file: "round_robin", "step_down".
 [[nodiscard]] std::string_view to_string(LoadBalancer value) noexcept;
+[[nodiscard]] std::string_view to_string(HookOn value) noexcept;
 [[nodiscard]] std::string_view to_string(LogLevel value) noexcept;
 [[nodiscard]] std::string_view to_string(LogFormat value) noexcept;
 

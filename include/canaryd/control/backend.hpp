@@ -51,7 +51,15 @@ struct StepView {
   Duration elapsed{};
   Duration min_duration{};
   std::uint64_t requests = 0;       // Canary requests in this step.
-  std::optional<std::string> gate;  // Closed gate at the end of this step.
+  std::optional<std::string> gate;  // Gate at the end of this step.
+  // Of it, those that count now; `of` empty: anybody may.
+  std::uint32_t approvals_needed = 1;
+  std::vector<std::string> approvers;
+  struct ApprovalView {
+    std::string by;
+    std::optional<WallTime> until;  // Not set: until it is used.
+  };
+  std::vector<ApprovalView> approvals;
 };
 
 struct WeightView {
@@ -126,7 +134,8 @@ struct RolloutView {
   CohortView canary_cohort;
   std::vector<MetricView> analysis;
   std::optional<ExposureView> exposure;
-  std::optional<std::string> next;  // A sentence.
+  std::optional<WallTime> frozen_until;  // A freeze window is open.
+  std::optional<std::string> next;       // A sentence.
   bool durable = true;  // False while the newest transition is in force but not yet stored.
 };
 
@@ -172,6 +181,7 @@ struct ActionRequest {
   std::optional<BasisPoints> weight;    // kSetWeight: always set.
   std::string gate;                     // kApprove: always set.
   std::optional<Duration> expires;      // kApprove.
+  std::string approver;                 // kApprove: who says to be asking; may be empty.
   std::optional<std::string> revision;  // kStart.
   bool full = false;                    // kPromote: straight to 100 %.
   std::string reason;  // May be empty. Untrusted text, at most 1 KiB of valid UTF-8.

@@ -15,6 +15,7 @@
 #include "canaryd/config/load.hpp"
 #include "canaryd/control/backend.hpp"
 #include "canaryd/control/data_plane.hpp"
+#include "canaryd/control/exec_io.hpp"
 #include "canaryd/control/health_io.hpp"
 #include "canaryd/control/http_io.hpp"
 #include "canaryd/store/async_store.hpp"
@@ -65,6 +66,7 @@ struct Parts {
   std::function<void()> drain;
   HealthIo* health_io = nullptr;  // Null: endpoints are not checked.
   HttpIo* http_io = nullptr;      // Null: nobody is asked, so nobody answers.
+  ExecIo* exec_io = nullptr;      // Null: no program is run.
   BuildView build;
 };
 

@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -49,6 +50,11 @@ enum class Cause : std::uint8_t {
   kNoReading,
   kBadReading,
   kGoodReading,  // Each query has one again.
+  kFreeze,
+  kFreezeEnded,
+  kHook,  // Somebody does not agree to the step.
+  kHookAgreed,
+  kGroup,  // Another rollout of the group was rolled back or aborted.
 };
 [[nodiscard]] std::string_view to_string(Cause cause) noexcept;
 
@@ -72,9 +78,11 @@ struct Change {
   std::size_t step_count = 0;
   BasisPoints weight_before;  // As served.
   BasisPoints weight_after;
-  std::string gate;            // kWaiting, approve: which.
-  std::uint64_t requests = 0;  // Of the canary in the step that was left; ticks only.
-  Duration elapsed{};          // In the step that was left.
+  std::string gate;               // kWaiting, approve: which.
+  std::string approvals;          // Of it: "1 of 2"; empty where one is enough.
+  std::optional<WallTime> until;  // Waiting for a freeze: its end.
+  std::uint64_t requests = 0;     // Of the canary in the step that was left; ticks only.
+  Duration elapsed{};             // In the step that was left.
   friend bool operator==(const Change&, const Change&) = default;
 };
 

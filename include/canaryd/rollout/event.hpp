@@ -36,6 +36,7 @@ struct SetWeight {
 struct Approve {
   std::string gate;
   std::optional<WallTime> expires;
+  std::string by{};  // Who approves; empty: the actor of the event.
 };
 
 // ---- The world
@@ -49,6 +50,10 @@ enum class Readings : std::uint8_t {
   kRollback,  // One says no, and wants the canary rolled back.
 };
 
+// Of Plan::asks_before_step: what those who are asked, hooks and the others of a group, say of the
+// step that is next.
+enum class Consent : std::uint8_t { kUnknown, kGiven, kRefused };
+
 // Sent once a second or so, and with each new verdict. Everything in it is the level now, not a
 // change, so that a lost one does no harm.
 struct Tick {
@@ -60,6 +65,9 @@ struct Tick {
   bool canary_up = true;
   bool both_failing = false;  // Both versions fail much more than stable used to.
   Readings readings = Readings::kGood;
+  bool after_promoted = false;  // Of StartMode::kAfter: the other rollout is.
+  Consent consent = Consent::kUnknown;
+  bool group_failed = false;  // Another rollout of the group has ended since this step began.
 };
 
 // From the data plane's gate, which has lowered itself already (docs/statistics.md).

@@ -10,6 +10,7 @@
 //   - A rise by itself needs an accepting verdict (at 100 % without holdback: time and requests; at
 //     the end of a bake with holdback as well) and good readings of all queries, and never happens
 //     under mode: observe after the start.
+//   - While a freeze window is open, `weight` does not rise, whoever asks.
 // Pure: values in, values out; any thread. `now` may go backwards: time then stands still.
 #pragma once
 
@@ -47,11 +48,15 @@ struct Transition {
 // Restart then begin anew, and until they have, the state's weight must not be served under it.
 [[nodiscard]] bool is_another_rollout(const Plan& plan, const State& state) noexcept;
 
+// How many of the people who may open the gate of this step have approved it, as of `now`.
+[[nodiscard]] std::size_t approvals_given(const Step& step, const State& state, WallTime now);
+
 // What has to happen before the next step is taken, for status screens.
 struct StepNeeds {
   Duration time{};             // Of min_duration.
   std::uint64_t requests = 0;  // Canary requests still missing.
   std::string gate;            // Closed gate at the end of the step, or empty.
+  std::optional<WallTime> frozen_until{};
   friend bool operator==(const StepNeeds&, const StepNeeds&) = default;
 };
 [[nodiscard]] StepNeeds step_needs(const Plan& plan,

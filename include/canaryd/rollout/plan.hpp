@@ -9,6 +9,7 @@
 
 #include "canaryd/base/clock.hpp"
 #include "canaryd/base/strong.hpp"
+#include "canaryd/rollout/freeze.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -21,9 +22,12 @@ namespace canaryd::rollout {
 
 inline constexpr std::size_t kMaxSteps = 100;
 inline constexpr std::size_t kMaxText = 253;
+// That are kept for one gate, and so the most that it may need.
+inline constexpr std::size_t kMaxApprovals = 16;
 
-// kAuto: begins by itself as soon as both versions are healthy. kManual: waits for `start`.
-enum class StartMode : std::uint8_t { kAuto, kManual };
+// kAuto: begins by itself as soon as both versions are healthy. kManual: waits for `start`. kAfter:
+// by itself too, but not before the rollout `after` is promoted.
+enum class StartMode : std::uint8_t { kAuto, kManual, kAfter };
 // What a bad verdict does. kStepDown: one step down, then held until `retry`.
 enum class OnFailure : std::uint8_t { kRollback, kHold, kStepDown };
 // What happens at max_duration without a verdict. Never applied when there was no data.
@@ -41,6 +45,14 @@ enum class Mode : std::uint8_t { kEnforce, kObserve };
 [[nodiscard]] std::string_view to_string(OnStableDown value) noexcept;
 [[nodiscard]] std::string_view to_string(Mode value) noexcept;
 
+// Whose word opens the gate of a step.
+struct Approvals {
+  std::uint32_t needed = 1;     // Of as many people.
+  std::vector<std::string> of;  // Only these count; empty: anybody.
+  Duration expires{};           // One counts for no longer; 0: until it is used.
+  friend bool operator==(const Approvals&, const Approvals&) = default;
+};
+
 // Everything named in a step is needed to leave it, and the verdict `accept` besides.
 struct Step {
   BasisPoints weight;
@@ -48,6 +60,7 @@ struct Step {
   std::uint64_t min_requests = 0;  // Of the canary, within the step.
   Duration max_duration = std::chrono::hours(1);
   std::string gate;  // Empty: none. Else the step is left only after `approve`.
+  Approvals approvals;
   friend bool operator==(const Step&, const Step&) = default;
 };
 
@@ -70,12 +83,16 @@ struct Plan {
   std::string revision;  // A new value starts a new rollout with fresh evidence.
   std::string salt;      // Not used by the machine: a new salt moves users, not the weight.
   StartMode start = StartMode::kAuto;
+  std::string after;  // Of kAfter: the name of another rollout.
   std::vector<Step> steps = default_steps();
   Mode mode = Mode::kEnforce;
   OnFailure on_failure = OnFailure::kRollback;
   OnInconclusive on_inconclusive = OnInconclusive::kHold;
   OnStableDown on_stable_down = OnStableDown::kHold;
   Bake bake;
+  std::vector<FreezeWindow> freeze;  // While one is open, no weight rises.
+  std::string group;                 // Of rollouts that go in lockstep; empty: none.
+  bool asks_before_step = false;     // Somebody else has to agree before it rises by itself.
   friend bool operator==(const Plan&, const Plan&) = default;
 };
 

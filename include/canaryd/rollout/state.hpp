@@ -27,7 +27,7 @@ enum class Phase : std::uint8_t {
   kProgressing,
   kSuspended,  // The circuit is open: everybody is on stable, `weight` waits.
   kPaused,     // By the operator.
-  kWaiting,    // For the gate of the step.
+  kWaiting,    // For the gate of the step, or for the end of a freeze; see HoldReason.
   kHeld,       // By the machine; see HoldReason.
   kBaking,
   kPromoted,
@@ -57,6 +57,8 @@ enum class HoldReason : std::uint8_t {
   kVerdict,              // A bad verdict with on_failure hold or step_down; needs `retry`.
   kNoReading,            // A query has none; goes on when each has a good one.
   kBadReading,           // A query says no; the same.
+  kHook,                 // A hook does not agree to the next step; goes on when it does.
+  kFreeze,               // Of kWaiting alone: a freeze window is open.
 };
 
 // What the machine takes from the analysis.
@@ -90,15 +92,16 @@ struct State {
   WallTime since{};                     // Of the phase.
   WallTime step_since{};                // min_duration counts from here; stands still while paused.
   WallTime timer_since{};               // max_duration, or the bake, counts from here.
-  HoldReason hold = HoldReason::kNone;  // In kHeld; in kSuspended, when stable fails too.
+  HoldReason hold = HoldReason::kNone;  // In kHeld, kWaiting; in kSuspended, when stable fails too.
   Phase paused_from = Phase::kProgressing;        // kProgressing or kBaking: where `resume` leads.
   Phase suspended_from = Phase::kProgressing;     // Where the end of the suspension leads.
   HoldReason suspended_hold = HoldReason::kNone;  // Of suspended_from.
   bool spilling = false;   // Stable is down and the plan sends everybody to the canary.
   bool condemned = false;  // A bad verdict stands: the weight does not rise again without `retry`.
-  Judgement observed = Judgement::kHold;      // The last one reported in mode observe.
-  std::map<std::string, WallTime> approvals;  // Gate to the end of its approval.
-  std::string actor;                          // Of the last change.
+  Judgement observed = Judgement::kHold;  // The last one reported in mode observe.
+  // Gate to who has approved it, and until when that counts.
+  std::map<std::string, std::map<std::string, WallTime>> approvals;
+  std::string actor;  // Of the last change.
   std::string reason;
   friend bool operator==(const State&, const State&) = default;
 };

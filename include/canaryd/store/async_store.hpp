@@ -54,6 +54,7 @@ class AsyncStore {
   void evidence(EvidenceQuery query, Done<std::vector<EvidenceRow>> done);
   void exposure_used(std::string rollout, std::uint64_t run, Done<std::uint64_t> done);
   void comments(std::string rollout, std::size_t limit, Done<std::vector<Comment>> done);
+  void open_cursor(std::string reader, Done<std::uint64_t> done);
   void verify(Done<Verification> done);
   void drop_evidence(std::string rollout, std::uint64_t before_run, Done<void> done);
 

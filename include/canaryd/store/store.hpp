@@ -91,14 +91,23 @@ struct Comment {
   friend bool operator==(const Comment&, const Comment&) = default;
 };
 
+// How far somebody has read the journal. Only ever rises.
+struct Cursor {
+  std::string reader;
+  std::uint64_t id = 0;  // Of the last row that was dealt with.
+  friend bool operator==(const Cursor&, const Cursor&) = default;
+};
+
 // All or nothing.
 struct Batch {
   std::vector<JournalEntry> entries;
   std::vector<EvidenceRow> evidence;
   std::vector<ExposureUse> exposure;
   std::vector<Comment> comments;
+  std::vector<Cursor> cursors;
   [[nodiscard]] bool empty() const noexcept {
-    return entries.empty() && evidence.empty() && exposure.empty() && comments.empty();
+    return entries.empty() && evidence.empty() && exposure.empty() && comments.empty() &&
+           cursors.empty();
   }
 };
 
@@ -148,6 +157,8 @@ class Store {
   // The newest of the rollout, oldest first; at most kMaxComments.
   [[nodiscard]] virtual Result<std::vector<Comment>> comments(const std::string& rollout,
                                                               std::size_t limit) = 0;
+  // The cursor of this reader; of a new one it is made, and stands at the newest row.
+  [[nodiscard]] virtual Result<std::uint64_t> open_cursor(const std::string& reader) = 0;
   // Recomputes every hash.
   [[nodiscard]] virtual Result<Verification> verify() = 0;
 

@@ -116,6 +116,12 @@ struct RolloutMetrics {
   BasisPoints weight;                      // Of the canary, in force.
   std::optional<double> observed_ratio{};  // Share of the canary.
   bool circuit_open = false;
+  std::optional<bool> frozen;  // Not set: no freeze windows.
+  struct HookCalls {
+    std::uint64_t ok = 0;
+    std::uint64_t failed = 0;
+  };
+  std::optional<HookCalls> hook_calls;                // Not set: no hooks.
   std::optional<std::uint64_t> exposure_remaining{};  // Not set: no limit.
   std::vector<TransitionCount> transitions{};
   std::vector<LabelledCount> rollbacks{};  // By reason.

@@ -32,6 +32,9 @@ TEST(ActionBody, ReadsWhatAnActionTakes) {
   const auto approval = read(Action::kApprove, R"({"gate": "owner", "expires": "2h"})").value();
   EXPECT_EQ(approval.gate, "owner");
   EXPECT_EQ(approval.expires, std::chrono::hours(2));
+  EXPECT_EQ(approval.approver, "");
+  EXPECT_EQ(read(Action::kApprove, R"({"gate": "g", "as": "a@b.example"})").value().approver,
+            "a@b.example");
 }
 
 TEST(ActionBody, RefusesEverythingElse) {
@@ -53,6 +56,11 @@ TEST(ActionBody, RefusesEverythingElse) {
   EXPECT_FALSE(read(Action::kPromote, R"({"full": 1})"));
   EXPECT_FALSE(read(Action::kApprove, "{}"));
   EXPECT_FALSE(read(Action::kApprove, R"({"gate": "g", "expires": "soon"})"));
+  // Nobody is to claim what canaryd itself says of its peers.
+  for (const char* name : {"uid:0", "a b", "a,b", "\\n", "\\\"", "\u00fc"}) {
+    EXPECT_FALSE(read(Action::kApprove, R"({"gate": "g", "as": ")" + std::string(name) + "\"}"));
+  }
+  EXPECT_FALSE(read(Action::kPause, R"({"as": "anna"})"));
   EXPECT_FALSE(read(Action::kPause, R"({"reason": ")" + std::string(1025, 'x') + R"("})"));
 }
 

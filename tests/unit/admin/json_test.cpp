@@ -14,7 +14,7 @@ TEST(Json, IsTheExampleOfTheContract) {
             R"("since": "2026-01-05T10:02:00Z", "for": "3m10s", "stable": "shop-v1", )"
             R"("canary": "shop-v2", "revision": "2.4.0", "mode": "enforce", )"
             R"("step": {"index": 1, "count": 5, "weight": 5, "elapsed": "3m10s", )"
-            R"("min_duration": "10m", "requests": 812, "gate": null}, )"
+            R"("min_duration": "10m", "requests": 812, "gate": null, "approvals": null}, )"
             R"("steps": [{"weight": 1, "gate": null}, {"weight": 5, "gate": null}, )"
             R"({"weight": 10, "gate": null}, {"weight": 25, "gate": "product-owner"}, )"
             R"({"weight": 100, "gate": null}], "bake": "1d", )"
@@ -27,6 +27,7 @@ TEST(Json, IsTheExampleOfTheContract) {
             R"("evidence": {"rollback": 0.04, "accept": 0.61}, "needs_about": "6m", )"
             R"("needs_requests": null}], )"
             R"("exposure": {"failed": 1, "saved": 3, "max": 20}, )"
+            R"("frozen_until": null, )"
             R"("next": "weight 10 in about 9m, when latency p99 is accepted", "durable": true})"
             "\n");
 }

@@ -103,7 +103,8 @@ TEST_F(CommandsTest, SendsEveryAction) {
       {{"resume", "checkout"}, Action::kResume},
       {{"rollback", "checkout"}, Action::kRollback},
       {{"set-weight", "checkout", "12.5"}, Action::kSetWeight},
-      {{"approve", "checkout", "product-owner", "--expires", "2h"}, Action::kApprove},
+      {{"approve", "checkout", "product-owner", "--expires", "2h", "--as", "anna"},
+       Action::kApprove},
       {{"abort", "checkout", "--reason", "bad \"release\""}, Action::kAbort}};
   for (const auto& [arguments, action] : commands) {
     EXPECT_EQ(run(arguments), kExitDone) << arguments[0] << err();
@@ -115,6 +116,7 @@ TEST_F(CommandsTest, SendsEveryAction) {
   EXPECT_EQ(actions[6].weight, BasisPoints(1250));
   EXPECT_EQ(actions[7].gate, "product-owner");
   EXPECT_EQ(actions[7].expires, std::chrono::hours(2));
+  EXPECT_EQ(actions[7].approver, "anna");
   EXPECT_EQ(actions[8].reason, "bad \"release\"");
   EXPECT_EQ(out(), "checkout: Aborted, step 2/5, weight 5 %\n");
 }

@@ -1,6 +1,8 @@
 #include "canaryd/config/load.hpp"
 
+#include "canaryd/base/units.hpp"
 #include "canaryd/config/quick.hpp"
+#include "canaryd/config/schema.hpp"
 #include "unit/config/load_support.hpp"
 
 #include <gtest/gtest.h>
@@ -254,6 +256,64 @@ metrics: {latency_buckets: [0.1, 1]}
   EXPECT_EQ(match.path_kind, Match::Path::kExact);
   EXPECT_EQ(match.headers.at(0).equals, "b");
   EXPECT_EQ(match.headers.at(1).equals, std::nullopt);
+}
+
+// kSmall, with more keys of its rollout, a line each.
+std::string with_keys(const std::string& more) {
+  std::string text(kSmall);
+  const std::string shop = "shop: {stable: old, canary: new}\n";
+  const std::size_t at = text.find(shop);
+  EXPECT_NE(at, std::string::npos) << text;
+  return text.replace(at, shop.size(), "shop:\n    stable: old\n    canary: new\n" + more);
+}
+
+std::string weights_of(const std::string& pace, const std::string& steps) {
+  const std::string listed = steps.empty() ? "" : "    steps: " + steps + "\n";
+  const Config config = config_of(load_text(with_keys("    pace: " + pace + "\n" + listed)));
+  std::string weights;
+  for (const rollout::Step& step : config.rollouts.at(0).plan.steps) {
+    weights += format_percent(step.weight) + (step.gate.empty() ? "" : " " + step.gate) + ", ";
+  }
+  // What config-dump prints means the same.
+  const Config again = config_of(load_text(render_dump(config)));
+  EXPECT_EQ(again.rollouts.at(0).plan.steps, config.rollouts.at(0).plan.steps);
+  return weights;
+}
+
+TEST(Pace, AddsTheStepsBetween) {
+  EXPECT_EQ(weights_of("evidence", "[{weight: 1}, {weight: 100}]"), "1, 100, ");
+  EXPECT_EQ(weights_of("linear", ""), "10, 20, 30, 40, 50, 60, 70, 80, 90, 100, ");
+  EXPECT_EQ(weights_of("exponential", ""), "1, 2, 4, 8, 16, 32, 64, 100, ");
+  EXPECT_EQ(weights_of("linear", "[{weight: 25, gate: qa}, {weight: 100}]"),
+            "25 qa, 50, 75, 100, ");
+  EXPECT_EQ(weights_of("exponential", "[{weight: 0.5}, {weight: 3, gate: qa}, {weight: 10}]"),
+            "0.5, 1, 2, 3 qa, 6, 10, ");
+}
+
+TEST(Load, ReadsFreezesGatesAndHooks) {
+  std::string text = with_keys(
+      R"(    freeze: [{days: [fri, sun], from: "22:30", to: "06:00", time_zone: Europe/Berlin}, {}]
+    steps: [{weight: 5, gate: {name: owner, approvals: 2, of: [anna, bob], expires: 2h}}, {weight: 100}]
+    hooks:
+      - {on: [before_step], http: {url: "http://gate:9100/ask", timeout: 1s}}
+      - {on: [held], exec: [./x]}
+)");
+  // The second one is every day, from end to end.
+  EXPECT_NE(report_of(load_text(text)), "");
+  text.replace(text.find(", {}]"), 5, "]");
+  const Config config = config_of(load_text(text));
+  const rollout::Plan& plan = config.rollouts.at(0).plan;
+  ASSERT_EQ(plan.freeze.size(), 1U);
+  EXPECT_EQ(plan.freeze[0].days, (1U << 5U) | 1U);
+  EXPECT_EQ(plan.freeze[0].from, 22h + 30min);
+  EXPECT_EQ(plan.freeze[0].zone.name(), "Europe/Berlin");
+  EXPECT_EQ(plan.steps.at(0).gate, "owner");
+  EXPECT_EQ(plan.steps[0].approvals, (rollout::Approvals{2, {"anna", "bob"}, 2h}));
+  EXPECT_TRUE(plan.asks_before_step);
+  ASSERT_EQ(config.rollouts[0].hooks.size(), 2U);
+  EXPECT_EQ(config.rollouts[0].hooks[0].url->to_string(), "http://gate:9100/ask");
+  EXPECT_EQ(config.rollouts[0].hooks[1].exec_timeout, 30s);
+  EXPECT_TRUE(config_of(load_text(render_dump(config))) == config);
 }
 
 TEST(Problems, RenderAsJson) {

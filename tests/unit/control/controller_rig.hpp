@@ -134,6 +134,7 @@ class ControllerRig : public ::testing::Test {
     parts.load_config = [this] { return load(file_); };
     parts.health_io = health_io_;
     parts.http_io = http_io_;
+    parts.exec_io = exec_io_;
     parts.read_file = read_file_;
     parts.resolve = resolve_;
     parts.drain = [this] { ++drains_; };
@@ -209,6 +210,7 @@ class ControllerRig : public ::testing::Test {
   std::unique_ptr<Controller> controller_;
   HealthIo* health_io_ = nullptr;
   HttpIo* http_io_ = nullptr;
+  ExecIo* exec_io_ = nullptr;
   std::string file_ = file_with(kListener, kRollout);
   ReadFile read_file_;  // Of create(); none unless a test sets them.
   Resolve resolve_;

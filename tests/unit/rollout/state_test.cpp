@@ -13,7 +13,7 @@ using ::testing::HasSubstr;
 
 State sample() {
   Driver driver = in_phase(Phase::kWaiting);
-  driver.state.approvals = {{"owner", kForever}, {"qa", kStart}};
+  driver.state.approvals = {{"owner", {{"anna", kForever}}}, {"qa", {{"bob", kStart}}}};
   driver.state.reason = "quote \" and ü";
   return driver.state;
 }
@@ -62,14 +62,33 @@ TEST(StateTextTest, WhatIsWrongIsSaid) {
               HasSubstr("condemned"));
   EXPECT_THAT(problem(replaced(good, "\"actor\"", "\"actors\"")), HasSubstr("actor is missing"));
   EXPECT_THAT(problem(replaced(good, "{", "{\"more\":1,")), HasSubstr("does not know"));
-  EXPECT_THAT(problem(replaced(good, "\"qa\":1767607200000", "\"qa\":null")),
+  EXPECT_THAT(problem(replaced(good, "{\"bob\":1767607200000}", "null")), HasSubstr("approvals"));
+  EXPECT_THAT(problem(replaced(good, "\"bob\":1767607200000", "\"bob\":null")),
               HasSubstr("approvals"));
 }
 
 TEST(StateTextTest, ALaterVersionIsUnsupportedNotMalformed) {
-  const auto result = parse_state(replaced(serialise(sample()), "\"version\":1", "\"version\":2"));
+  const auto result = parse_state(replaced(serialise(sample()), "\"version\":2", "\"version\":3"));
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().code, ErrorCode::kUnsupported);
+}
+
+TEST(StateTextTest, AFreezeBelongsToWaiting) {
+  State state = in_phase(Phase::kWaiting).state;
+  state.hold = HoldReason::kFreeze;
+  EXPECT_EQ(parse_state(serialise(state)).value(), state);
+  state.phase = Phase::kHeld;
+  EXPECT_THAT(parse_state(serialise(state)).error().context, HasSubstr("freeze"));
+}
+
+TEST(StateTextTest, WhatTheFirstVersionCouldSayIsWrittenAsItDid) {
+  const std::string text = serialise(in_phase(Phase::kProgressing).state);
+  EXPECT_NE(text.find("\"version\":1,"), std::string::npos) << text;
+  // It knew that a gate was approved, not by whom.
+  const auto old = parse_state(replaced(text, "\"approvals\":{}", "\"approvals\":{\"qa\":5000}"));
+  ASSERT_TRUE(old.has_value()) << old.error().context;
+  ASSERT_EQ(old->approvals.at("qa").size(), 1U);
+  EXPECT_EQ(old->approvals.at("qa").begin()->second.time_since_epoch(), 5s);
 }
 
 TEST(StateTextTest, DamagedTextNeverCrashesAndNeverReadsAsSomethingElse) {

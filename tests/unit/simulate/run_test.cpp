@@ -133,6 +133,9 @@ TEST(Run, RepetitionsOfABrokenUserCountOnce) {
 TEST(Run, GatesAreApproved) {
   Scenario scenario = steady(0.0001, 0.0001);
   scenario.plan.steps[1].gate = "board";
+  scenario.plan.steps[1].approvals = {2, {"anna", "bob"}, {}};
+  scenario.plan.asks_before_step = true;
+  scenario.plan.freeze = {{rollout::kEveryDay, {}, std::chrono::hours(23), {}}};
   EXPECT_EQ(run_rollout(scenario, 6).outcome, Outcome::kPromoted);
 }
 

@@ -89,6 +89,7 @@ class FakeStore final : public Store {
   Result<std::vector<Comment>> comments(const std::string&, std::size_t) override {
     return std::vector<Comment>{};
   }
+  Result<std::uint64_t> open_cursor(const std::string&) override { return 0; }
   Result<Verification> verify() override { return Verification{}; }
   Result<void> drop_evidence(const std::string&, std::uint64_t) override { return {}; }
 

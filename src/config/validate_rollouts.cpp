@@ -1,0 +1,96 @@
+// Rollouts that wait for each other, and rules of their gates and freezes.
+#include "config/codec.hpp"
+#include "config/validate.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+
+namespace canaryd::config {
+namespace {
+
+// From a rollout along `after` until it comes back to itself; each circle is told once, at its
+// first rollout in the file.
+void check_circles(const Config& config, Reader& in) {
+  std::set<std::size_t> told;
+  for (std::size_t begin = 0; begin < config.rollouts.size(); ++begin) {
+    const auto& first = config.rollouts[begin].after;
+    if (!first || first->index() == begin) continue;  // Itself: the plan's own rules say so.
+    std::set<std::size_t> seen;
+    std::string way = config.rollouts[begin].name;
+    std::size_t at = begin;
+    while (seen.insert(at).second && config.rollouts[at].after) {
+      at = config.rollouts[at].after->index();
+      way += " after " + config.rollouts[at].name;
+      if (at != begin) continue;
+      if (std::none_of(seen.begin(), seen.end(), [&](std::size_t i) { return told.contains(i); })) {
+        const std::string path = "rollouts." + config.rollouts[begin].name + ".after";
+        in.error_at_value(path, path + ": none of them would ever start: " + way);
+      }
+      told.insert(seen.begin(), seen.end());
+      break;
+    }
+  }
+}
+
+void check_people(const rollout::Step& step, const std::string& path, Reader& in) {
+  if (in.is_bad(path)) return;
+  const auto& of = step.approvals.of;
+  for (auto name = of.begin(); name != of.end(); ++name) {
+    if (std::find(of.begin(), name, *name) == name) continue;
+    in.error_at(path, path + ": " + quoted(*name) + " is listed already");
+  }
+}
+
+// They go step by step, so they need the same steps.
+void check_groups(const Config& config, Reader& in) {
+  std::map<std::string, const Rollout*> first;
+  std::map<std::string, std::size_t> sizes;
+  for (const Rollout& rollout : config.rollouts) {
+    const std::string& group = rollout.plan.group;
+    const std::string path = "rollouts." + rollout.name + ".group";
+    if (group.empty() || in.is_bad("rollouts." + rollout.name)) continue;
+    ++sizes[group];
+    const auto [known, fresh] = first.emplace(group, &rollout);
+    const auto& steps = rollout.plan.steps;
+    const auto& others = known->second->plan.steps;
+    const bool same = std::equal(
+        steps.begin(), steps.end(), others.begin(), others.end(), [](const auto& a, const auto& b) {
+          return a.weight == b.weight;
+        });
+    if (!same) {
+      in.error_at_value(path,
+                        path + ": the weights of the steps differ from those of " +
+                            quoted(known->second->name) + ", with which it is to go in lockstep");
+    }
+    if (rollout.plan.start == rollout::StartMode::kAfter && rollout.after &&
+        config.rollout(*rollout.after).plan.group == group) {
+      in.error_at_value(path,
+                        path + ": it would wait for the end of " +
+                            quoted(config.rollout(*rollout.after).name) +
+                            ", which waits for it at each step");
+    }
+  }
+  for (const auto& [group, size] : sizes) {
+    const std::string path = "rollouts." + first[group]->name + ".group";
+    if (size == 1) in.warn_at(path, path + ": nobody else is in the group " + quoted(group));
+  }
+}
+
+}  // namespace
+
+void check_rollouts_together(const Config& config, Reader& in) {
+  for (const Rollout& rollout : config.rollouts) {
+    if (!is_name(rollout.name)) continue;
+    const std::string path = "rollouts." + rollout.name;
+    for (std::size_t i = 0; i < rollout.plan.steps.size(); ++i) {
+      check_people(rollout.plan.steps[i], path + ".steps[" + std::to_string(i) + "].gate", in);
+    }
+  }
+  if (in.is_bad("rollouts")) return;
+  check_circles(config, in);
+  check_groups(config, in);
+}
+
+}  // namespace canaryd::config

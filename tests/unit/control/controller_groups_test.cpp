@@ -1,0 +1,159 @@
+// Rollouts in lockstep, and rollouts that wait for another one.
+#include "controller_rig.hpp"
+
+#include <map>
+
+namespace canaryd::control::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Three services, each with a rollout of its own in one group.
+const char* const kThree = R"(version: 1
+listeners:
+  - {name: public, address: 127.0.0.1:8080}
+upstreams:
+  old: {endpoints: [127.0.0.1:9001]}
+  new: {endpoints: [127.0.0.1:9002]}
+defaults:
+  rollout: {stable: old, canary: new, start: manual, group: shop, bake: {duration: 0s}, steps: [{weight: 10, min_duration: 2s}, {weight: 50, min_duration: 2s}, {weight: 100}]}
+rollouts:
+  cart: {}
+  pay: {}
+  stock: {}
+routes:
+  - {name: cart, match: {path_prefix: /cart/}, rollout: cart}
+  - {name: pay, match: {path_prefix: /pay/}, rollout: pay}
+  - {name: stock, match: {path_prefix: /stock/}, rollout: stock}
+)";
+
+class ControllerGroupsTest : public ControllerRig {
+ protected:
+  ControllerGroupsTest() { file_ = kThree; }
+
+  ActionResult act_on(const std::string& rollout, Action action) {
+    ActionRequest request;
+    request.rollout = rollout;
+    request.action = action;
+    request.actor = "anna";
+    std::optional<ActionResult> result;
+    controller_->act(request, [&](ActionResult answer) { result = std::move(answer); });
+    settle();
+    return result.value_or(ActionResult{});
+  }
+  void start_all() {
+    for (const char* name : {"cart", "pay", "stock"}) act_on(name, Action::kStart);
+  }
+  // A second in which these have traffic, and of these the canary fails.
+  void second_of(const std::map<std::string, bool>& services) {
+    clock_.advance(1s);
+    const auto& rollouts = plane_.held.at(0).shared->table->rollouts();
+    for (std::uint32_t i = 0; i < rollouts.size(); ++i) {
+      const auto found = services.find(rollouts[i].name);
+      if (found == services.end()) continue;
+      const double weight = rollouts[i].gate->effective(rollouts[i].weight).percent() / 100;
+      serve(RouteId(i), Cohort::kCanary, static_cast<int>(2000 * weight), found->second);
+      serve(RouteId(i), Cohort::kStable, static_cast<int>(2000 * (1 - weight)), false);
+    }
+    controller_->tick();
+    settle();
+  }
+  void serve(RouteId route, Cohort cohort, int count, bool bad) {
+    for (int i = 0; i < count; ++i) {
+      auto& counters = plane_.held[0].counters->at(route, cohort);
+      counters.begin();
+      stats::Outcome outcome;
+      outcome.code_class = bad ? 5 : 2;
+      outcome.judgement = bad ? stats::Judgement::kBad : stats::Judgement::kGood;
+      outcome.latency = 5ms;
+      counters.finish(outcome);
+    }
+  }
+  [[nodiscard]] double weight_of(const std::string& rollout) const {
+    return controller_->rollout(rollout)->weight.target.percent();
+  }
+  [[nodiscard]] std::string state_of(const std::string& rollout) const {
+    return controller_->rollout(rollout)->state;
+  }
+};
+
+TEST_F(ControllerGroupsTest, AStepIsTakenByAllOrByNobody) {
+  boot();
+  start_all();
+  for (int i = 0; i < 60; ++i) second_of({{"cart", false}, {"pay", false}});
+  for (const char* name : {"cart", "pay", "stock"}) EXPECT_EQ(weight_of(name), 10) << name;
+  EXPECT_EQ(controller_->rollout("cart")->next, "weight 50 when all of group shop may take it");
+  int seconds = 0;
+  for (; seconds < 120 && state_of("stock") != "promoted"; ++seconds) {
+    second_of({{"cart", false}, {"pay", false}, {"stock", false}});
+    double least = 100;
+    double most = 0;
+    for (const char* name : {"cart", "pay", "stock"}) {
+      least = std::min(least, weight_of(name));
+      most = std::max(most, weight_of(name));
+    }
+    EXPECT_TRUE(least == most || (least == 10 && most == 50) || (least == 50 && most == 100));
+  }
+  for (int i = 0; i < 5; ++i) second_of({});
+  for (const char* name : {"cart", "pay", "stock"}) EXPECT_EQ(weight_of(name), 100) << name;
+}
+
+TEST_F(ControllerGroupsTest, OneFailureEndsAll) {
+  boot();
+  start_all();
+  for (int i = 0; i < 60 && state_of("pay") != "rolled_back"; ++i) {
+    second_of({{"cart", false}, {"pay", true}, {"stock", false}});
+  }
+  second_of({});
+  for (const char* name : {"cart", "pay", "stock"}) {
+    EXPECT_EQ(state_of(name), "rolled_back") << name;
+    EXPECT_EQ(weight_of(name), 0) << name;
+  }
+  EXPECT_THAT(disk_.journal().back().entry.sentence, HasSubstr("another rollout of its group"));
+  // Another attempt does not die of the old one.
+  start_all();
+  for (const char* name : {"cart", "pay", "stock"}) act_on(name, Action::kRetry);
+  for (int i = 0; i < 3; ++i) second_of({});
+  for (const char* name : {"cart", "pay", "stock"})
+    EXPECT_EQ(state_of(name), "progressing") << name;
+}
+
+TEST_F(ControllerGroupsTest, ACrashBetweenTheRollbacksSavesNobody) {
+  boot();
+  start_all();
+  act_on("cart", Action::kAbort);  // The others have not heard of it.
+  EXPECT_EQ(state_of("pay"), "progressing");
+  power_off();
+  boot();
+  second_of({});
+  EXPECT_EQ(state_of("pay"), "rolled_back");
+  EXPECT_EQ(state_of("stock"), "rolled_back");
+  power_off();
+  boot();
+  act_on("pay", Action::kRetry);
+  for (int i = 0; i < 3; ++i) second_of({});
+  EXPECT_EQ(state_of("pay"), "progressing");
+}
+
+TEST_F(ControllerGroupsTest, OneAfterAnother) {
+  file_ = std::string(kThree);
+  file_.replace(file_.find("group: shop, "), 13, "");
+  file_.replace(file_.find("  stock: {}"), 11, "  stock: {start: after, after: cart}");
+  boot();
+  act_on("cart", Action::kStart);
+  EXPECT_EQ(controller_->rollout("stock")->next, "starts by itself when cart is promoted");
+  ActionRequest full;
+  full.rollout = "cart";
+  full.action = Action::kPromote;
+  full.full = true;
+  controller_->act(full, [](const ActionResult&) {});
+  settle();
+  EXPECT_EQ(state_of("stock"), "idle");
+  for (int i = 0; i < 3; ++i) second_of({});
+  EXPECT_EQ(state_of("cart"), "promoted");
+  EXPECT_EQ(state_of("stock"), "progressing");
+  EXPECT_EQ(state_of("pay"), "idle");
+}
+
+}  // namespace
+}  // namespace canaryd::control::test

@@ -1,0 +1,156 @@
+// Gates that several people open, for a while; and rollouts that wait for another one.
+#include "driver.hpp"
+
+#include <gmock/gmock.h>
+
+namespace canaryd::rollout {
+namespace {
+
+using namespace test;
+using ::testing::HasSubstr;
+
+// Waits at 5 % for two of three.
+Driver two_of_three(Duration expires = {}) {
+  Driver driver(plan_with({1, 5, 10, 100}));
+  driver.plan.steps[1].gate = "owner";
+  driver.plan.steps[1].approvals = {2, {"alice", "bob", "carol"}, expires};
+  driver.climb_to(5).after(1min).send(tick(Judgement::kAccept));
+  EXPECT_EQ(driver.state.phase, Phase::kWaiting);
+  return driver;
+}
+
+Approve by(std::string who, std::optional<WallTime> until = std::nullopt) {
+  return Approve{"owner", until, std::move(who)};
+}
+
+TEST(ApprovalTest, AsManyPeopleAsTheGateNeeds) {
+  Driver driver = two_of_three();
+  const Transition first = driver.send(by("alice"));
+  EXPECT_EQ(driver.state.phase, Phase::kWaiting);
+  EXPECT_THAT(sentence(first.change), HasSubstr("approved gate owner of checkout (1 of 2)"));
+  EXPECT_EQ(driver.send(by("alice")).outcome, Outcome::kUnchanged) << "the same person again";
+  EXPECT_EQ(driver.percent(), 5);
+  const Transition second = driver.send(by("carol"));
+  EXPECT_EQ(second.change.cause, Cause::kGate);
+  EXPECT_EQ(driver.percent(), 10);
+  EXPECT_TRUE(driver.state.approvals.empty()) << "used up by the passage";
+}
+
+TEST(ApprovalTest, OnlyThePeopleOfTheList) {
+  Driver driver = two_of_three();
+  EXPECT_THAT(driver.send(by("mallory")).refusal,
+              HasSubstr("from alice, bob, carol, not from mallory"));
+  EXPECT_THAT(driver.send(by("")).refusal, HasSubstr("not from anna")) << "the actor";
+  EXPECT_TRUE(driver.state.approvals.empty());
+}
+
+TEST(ApprovalTest, OneExpiresByTheRuleOfTheGate) {
+  Driver driver = two_of_three(2h);
+  driver.send(by("alice"));
+  driver.after(2h).send(by("bob"));
+  EXPECT_EQ(driver.percent(), 5) << "alice's has expired";
+  EXPECT_EQ(driver.state.approvals.at("owner").size(), 1U) << "and is not kept";
+  driver.after(1h).send(by("alice"));
+  EXPECT_EQ(driver.percent(), 10);
+}
+
+TEST(ApprovalTest, OneMayExpireSoonerNotLater) {
+  Driver driver = two_of_three(2h);
+  driver.send(by("alice", driver.now + 10h));
+  EXPECT_EQ(driver.state.approvals.at("owner").at("alice"), driver.now + 2h);
+  driver.send(by("alice", driver.now + 1min));
+  EXPECT_EQ(driver.state.approvals.at("owner").at("alice"), driver.now + 1min);
+  driver.after(2min).send(by("bob"));
+  EXPECT_EQ(driver.percent(), 5);
+}
+
+TEST(ApprovalTest, GivenAheadOfTimeAndKeptOverARestart) {
+  Driver driver(plan_with({1, 5, 10, 100}));
+  driver.plan.steps[1].gate = "owner";
+  driver.plan.steps[1].approvals.needed = 2;
+  driver.climb_to(5);
+  driver.send(by("alice"));
+  driver.send(by("bob"));
+  driver.state = parse_state(serialise(driver.state)).value();
+  driver.send(Restart{});
+  driver.after(1min).send(tick(Judgement::kAccept));
+  EXPECT_EQ(driver.percent(), 10);
+}
+
+TEST(ApprovalTest, WhoLeavesTheListHasNotApproved) {
+  Driver driver = two_of_three();
+  driver.send(by("alice"));
+  Plan next = driver.plan;
+  next.steps[1].approvals.of = {"bob", "carol"};
+  driver.reload(next);
+  driver.send(by("bob"));
+  EXPECT_EQ(driver.percent(), 5);
+  driver.send(by("carol"));
+  EXPECT_EQ(driver.percent(), 10);
+}
+
+TEST(ApprovalTest, MoreThanAreKeptAreRefused) {
+  Driver driver = two_of_three();
+  driver.plan.steps[1].approvals = {static_cast<std::uint32_t>(kMaxApprovals), {}, {}};
+  driver.send(Pause{});
+  for (std::size_t i = 0; i < kMaxApprovals; ++i) driver.send(by("user" + std::to_string(i)));
+  EXPECT_THAT(driver.send(by("late")).refusal, HasSubstr("as many approvals"));
+  driver.send(Resume{});
+  driver.after(1min).send(tick(Judgement::kAccept));
+  EXPECT_EQ(driver.percent(), 10);
+}
+
+TEST(ApprovalTest, RulesThatNobodyCanFulfilAreWrong) {
+  const auto problem = [](Approvals rule, const char* gate = "owner") {
+    Plan plan = plan_with({1, 100});
+    plan.steps[0].gate = gate;
+    plan.steps[0].approvals = std::move(rule);
+    const auto found = problems(plan);
+    return found.empty() ? std::string() : found.front().message;
+  };
+  EXPECT_EQ(problem({2, {"alice", "bob"}, 1h}), "");
+  EXPECT_EQ(problem({2, {}, {}}), "");
+  EXPECT_THAT(problem({2, {"alice"}, {}}), HasSubstr("only 1 people"));
+  EXPECT_THAT(problem({0, {}, {}}), HasSubstr("1 to 16"));
+  EXPECT_THAT(problem({17, {}, {}}), HasSubstr("1 to 16"));
+  EXPECT_THAT(problem({2, {}, {}}, ""), HasSubstr("gate with a name"));
+}
+
+// ---- start: after
+
+TEST(AfterTest, StartsWhenTheOtherIsPromoted) {
+  Driver driver;
+  driver.plan.start = StartMode::kAfter;
+  driver.plan.after = "other";
+  EXPECT_EQ(driver.send(tick(Judgement::kHold)).outcome, Outcome::kUnchanged);
+  Tick promoted = tick(Judgement::kHold);
+  promoted.after_promoted = true;
+  promoted.canary_up = false;
+  EXPECT_EQ(driver.send(promoted).outcome, Outcome::kUnchanged) << "not on what is down";
+  promoted.canary_up = true;
+  EXPECT_EQ(driver.send(promoted).change.cause, Cause::kStarted);
+  EXPECT_EQ(driver.percent(), 1);
+}
+
+TEST(AfterTest, TheOperatorNeedNotWait) {
+  Driver driver;
+  driver.plan.start = StartMode::kAfter;
+  driver.plan.after = "other";
+  driver.send(Start{});
+  EXPECT_EQ(driver.percent(), 1);
+}
+
+TEST(AfterTest, ItSaysWhomItWaitsFor) {
+  Plan plan = plan_with({1, 100});
+  plan.start = StartMode::kAfter;
+  EXPECT_EQ(problems(plan).at(0).path, "start");
+  plan.after = plan.name;
+  EXPECT_EQ(problems(plan).at(0).path, "after");
+  plan.after = "other";
+  EXPECT_TRUE(problems(plan).empty());
+  plan.start = StartMode::kAuto;
+  EXPECT_EQ(problems(plan).at(0).path, "after");
+}
+
+}  // namespace
+}  // namespace canaryd::rollout

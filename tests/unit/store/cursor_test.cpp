@@ -1,0 +1,49 @@
+// How far readers of the journal have come.
+#include "state_fixture.hpp"
+
+#include <gtest/gtest.h>
+
+namespace canaryd::store {
+namespace {
+
+using namespace test;
+using CursorTest = StateFixture;
+
+Result<void> move(Store& store, const std::string& reader, std::uint64_t id) {
+  Batch batch;
+  batch.cursors.push_back({reader, id});
+  return store.write(batch);
+}
+
+TEST_F(CursorTest, ANewReaderStandsAtTheNewestRow) {
+  auto store = open().value();
+  EXPECT_EQ(store->open_cursor("early").value(), 0U);
+  Journalist journalist;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(store->write(batch_of(journalist.next())).has_value());
+  }
+  EXPECT_EQ(store->open_cursor("late").value(), 3U);
+  EXPECT_EQ(store->open_cursor("early").value(), 0U);
+}
+
+TEST_F(CursorTest, ItRisesAndOutlivesTheProcess) {
+  {
+    auto store = open().value();
+    ASSERT_TRUE(store->open_cursor("hook").has_value());
+    ASSERT_TRUE(move(*store, "hook", 7).has_value());
+    ASSERT_TRUE(move(*store, "hook", 5).has_value());
+  }
+  EXPECT_EQ(open().value()->open_cursor("hook").value(), 7U);
+}
+
+TEST_F(CursorTest, AStateFileOfTheFirstSchemaGetsThem) {
+  Journalist journalist;
+  ASSERT_TRUE(open().value()->write(batch_of(journalist.next())).has_value());
+  tamper("DROP TABLE reader; PRAGMA user_version = 2");
+  auto store = open().value();
+  EXPECT_EQ(store->open_cursor("hook").value(), 1U);
+  EXPECT_EQ(store->latest().value().at(0).entry.rollout, "checkout");
+}
+
+}  // namespace
+}  // namespace canaryd::store
