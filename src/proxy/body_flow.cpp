@@ -107,7 +107,7 @@ std::optional<FlowState> BodyFlow::digest() {
   input_.remove_prefix(step.consumed);
   forward_ = step.forward;
   if (step.state == http::BodyState::kError) return FlowState::kMalformed;
-  if (tracker_.data_bytes() > data_max_) return FlowState::kTooLarge;
+  if (tracker_.exceeds(data_max_)) return FlowState::kTooLarge;
   if (copy_ != nullptr) copy_->append(forward_);
   return std::nullopt;
 }

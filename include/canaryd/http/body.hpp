@@ -63,6 +63,10 @@ class BodyTracker {
   [[nodiscard]] const char* error() const noexcept { return error_; }
   // Bytes of data seen so far, without any framing.
   [[nodiscard]] std::uint64_t data_bytes() const noexcept { return data_bytes_; }
+  // More than `max` bytes of data have come, or will by the size of the chunk that has begun.
+  [[nodiscard]] bool exceeds(std::uint64_t max) const noexcept {
+    return data_bytes_ > max || (phase_ == Phase::kData && left_ > max - data_bytes_);
+  }
 
  private:
   enum class Phase : std::uint8_t {

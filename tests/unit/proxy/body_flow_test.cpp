@@ -286,6 +286,15 @@ TEST_F(BodyFlowTest, SaysWhenTheBodyIsTooLarge) {
   EXPECT_EQ(pump(), FlowState::kDone);
 }
 
+// Nobody takes what has come so far, and the rest cannot come.
+TEST_F(BodyFlowTest, AChunkIsTooLargeByItsSize) {
+  to.allow(0);
+  start("head", kChunked, "3\r\nabc\r\n2\r\nd", 4);
+  EXPECT_EQ(pump(), FlowState::kTooLarge);
+  start("head", kChunked, "3\r\nabc\r\nffffffffffffffff\r\nd", 4);
+  EXPECT_EQ(pump(), FlowState::kTooLarge);
+}
+
 TEST_F(BodyFlowTest, SaysWhenTheBodyIsBroken) {
   start("", kChunked, "zz\r\n");
   EXPECT_EQ(pump(), FlowState::kMalformed);
