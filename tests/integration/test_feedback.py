@@ -48,7 +48,7 @@ class FeedbackTest(IntegrationCase):
             return self.daemon.rollout()["state"] == "rolled_back"
 
         wait_until(more_votes, "the rollback", pause=0.3)
-        line = self.daemon.events("transition")[-1]
+        line = self.daemon.transition_to("rolled_back")
         self.assertEqual(line["reason"], "verdict")
         self.assertIn("feedback canary 1 of 5 vs stable 5 of 5", line["msg"])
         self.assertIn("feedback", self.daemon.ctl("status", "shop").stdout)

@@ -41,7 +41,7 @@ class LimitsTest(IntegrationCase):
         wait_until(lambda: self.state() == "rolled_back", "the rollback", 60)
         self.assertEqual(self.daemon.rollout()["weight"]["target"], 0)
         self.assertEqual(self.version_of("anyone"), "v1")
-        last = self.daemon.events("transition")[-1]
+        last = self.daemon.transition_to("rolled_back")
         self.assertIn("rolled back shop at 100 %", last["msg"])
         self.assertIn("limit errors canary", last["msg"])
         self.assertIn("allowed 20 %", last["msg"])
@@ -53,13 +53,13 @@ class LimitsTest(IntegrationCase):
         load = self.bake({**QUICK, "warm_up": "1s", "limits": limits}, duration="1h")
         self.v2.delay = 0.3
         wait_until(lambda: self.state() == "rolled_back", "the rollback", 60)
-        self.assertIn("limit latency p50 canary", self.daemon.events("transition")[-1]["msg"])
+        self.assertIn("limit latency p50 canary", self.daemon.transition_to("rolled_back")["msg"])
         self.totals(load)
 
     def test_without_limits_and_holdback_nothing_judges_and_it_is_said(self):
         load = self.bake(QUICK, duration="1h")
         wait_until(lambda: "no control" in self.daemon.rollout()["next"], "the word for it")
-        problems = self.daemon.events("config_warning")
+        problems = self.daemon.await_events("config_warning")
         self.assertTrue(any("nothing judges the canary at 100 %" in each["msg"] for each in problems), problems)
         self.totals(load)
 
@@ -92,7 +92,7 @@ class LimitsTest(IntegrationCase):
         load = self.bake(QUICK, duration="1h", holdback=10)
         self.v2.failing = True
         wait_until(lambda: self.state() == "rolled_back", "the rollback", 60)
-        self.assertIn(": errors canary", self.daemon.events("transition")[-1]["msg"])
+        self.assertIn(": errors canary", self.daemon.transition_to("rolled_back")["msg"])
         self.totals(load)
 
 

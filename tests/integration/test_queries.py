@@ -56,11 +56,6 @@ class QueriesCase(IntegrationCase):
     def said(self):
         return self.metric_of("query:refunds")["reading"]["said"]
 
-    def logged(self, to):
-        """The newest transition, which is the one to this state; the log is a moment behind."""
-        wait_until(lambda: self.daemon.events("transition")[-1]["to"] == to, f"the transition to {to} in the log")
-        return self.daemon.events("transition")[-1]
-
     def until_held(self, reason, what):
         wait_until(lambda: self.state() == ("held", reason), what, 20)
 
@@ -97,7 +92,7 @@ class ScriptedTest(QueriesCase):
         self.until_verdict()
         self.assertEqual((self.state(), self.target()), (("held", "no_reading"), 20))
         self.assertIn("query refunds has had no reading", self.daemon.rollout()["next"])
-        last = self.logged("held")
+        last = self.daemon.transition_to("held")
         self.assertEqual(last["reason"], "no_reading")
         self.assertRegex(last["msg"], "query refunds has had no reading for .*: cannot connect to 127.0.0.1:")
         self.prometheus.open()
@@ -156,7 +151,7 @@ class ScriptedTest(QueriesCase):
         self.start_queries(self.refunds())
         self.until_held("bad_reading", "held")
         self.assertEqual(self.target(), 20)
-        self.assertIn("query refunds is 0.02, above 0.01 (3 in a row of 3)", self.logged("held")["msg"])
+        self.assertIn("query refunds is 0.02, above 0.01 (3 in a row of 3)", self.daemon.transition_to("held")["msg"])
         self.queries[0]["max"] = 0.03
         self.reload()
         self.assertEqual(self.target(), 20)
@@ -169,7 +164,7 @@ class ScriptedTest(QueriesCase):
         self.prometheus.body = sample("0.02")
         wait_until(lambda: self.state()[0] == "rolled_back", "the rollback", 20)
         self.assertEqual(self.target(), 0)
-        last = self.logged("rolled_back")
+        last = self.daemon.transition_to("rolled_back")
         self.assertEqual(last["reason"], "bad_reading")
         self.assertIn("rolled back shop at 20 %: query refunds is 0.02, above 0.01 (2 in a row of 2)", last["msg"])
 
