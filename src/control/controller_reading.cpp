@@ -1,0 +1,111 @@
+// What the controller answers to those who only look.
+#include "canaryd/config/schema.hpp"
+#include "control/controller_state.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+
+namespace canaryd::control {
+
+std::vector<RolloutView> Controller::rollouts() const {
+  std::vector<RolloutView> views;
+  for (const auto& runner : state_->runners) {
+    views.push_back(view_of(*runner, *state_->parts.collector, *state_->parts.clock));
+  }
+  return views;
+}
+
+std::optional<RolloutView> Controller::rollout(std::string_view name) const {
+  const Runner* const runner = state_->find(name);
+  if (runner == nullptr) return std::nullopt;
+  return view_of(*runner, *state_->parts.collector, *state_->parts.clock);
+}
+
+std::vector<ListenerView> Controller::listeners() const {
+  std::vector<ListenerView> views;
+  for (const ListenerStatus& status : state_->parts.data_plane->listeners()) {
+    const auto active = static_cast<std::uint64_t>(std::max<std::int64_t>(status.active, 0));
+    views.push_back({status.name, to_string(status.address), active});
+  }
+  return views;
+}
+
+std::vector<UpstreamView> Controller::upstreams() const {
+  std::vector<UpstreamView> views;
+  for (const config::Upstream& upstream : state_->config.upstreams) {
+    UpstreamView view;
+    view.name = upstream.name;
+    if (const Discovery::Status* const found = state_->discovery.status(upstream.name)) {
+      view.source = found->source;
+      view.source_error = found->error;
+    }
+    if (const UpstreamEntry* entry = state_->upstreams.find(upstream.name)) {
+      for (const EndpointEntry& each : entry->endpoints) {
+        EndpointView endpoint;
+        endpoint.address = to_string(each.state->address());
+        endpoint.healthy = each.state->healthy();
+        endpoint.ejected = each.state->ejected(state_->parts.clock->now());
+        endpoint.active_requests = each.active_requests();
+        view.endpoints.push_back(std::move(endpoint));
+      }
+    }
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+std::vector<RouteView> Controller::routes() const {
+  std::map<std::string, std::uint64_t, std::less<>> requests;
+  state_->parts.collector->visit_routes([&](std::string_view route,
+                                            std::string_view,
+                                            Cohort cohort,
+                                            const stats::CounterSnapshot& counts) {
+    // Of clients: a copy for the mirror is no request of its own.
+    if (cohort != Cohort::kShadow) requests[std::string(route)] += counts.requests();
+  });
+  std::vector<RouteView> views;
+  for (const config::Route& route : state_->config.routes) {
+    RouteView view;
+    view.name = route.name;
+    const bool exact = route.match.path_kind == config::Match::Path::kExact;
+    if (!route.match.host.empty()) view.match = "host " + route.match.host + " ";
+    view.match += (exact ? "path_exact " : "path_prefix ") + route.match.path;
+    for (const std::string& method : route.match.methods) view.match += " " + method;
+    for (const config::HeaderMatch& header : route.match.headers) {
+      view.match += " " + header.name + (header.equals ? "=" + *header.equals : "");
+    }
+    if (route.rollout) view.rollout = state_->config.rollout(*route.rollout).name;
+    if (route.upstream) view.upstream = state_->config.upstream(*route.upstream).name;
+    view.requests = requests[route.name];
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+Readiness Controller::readiness() const {
+  Readiness readiness;
+  readiness.checks.push_back({"configuration", true, "loaded"});
+  readiness.checks.push_back(
+      {"listeners", state_->listening, state_->listening ? "bound" : "not bound yet"});
+  readiness.checks.push_back(
+      {"not_draining", !state_->draining, state_->draining ? "draining" : "accepting"});
+  readiness.ready = state_->listening && !state_->draining;
+  return readiness;
+}
+
+BuildView Controller::build() const {
+  return state_->parts.build;
+}
+
+std::string Controller::metrics_text() {
+  return metrics_text_of(*state_);
+}
+
+std::string Controller::config_text() const {
+  return config::render_dump(state_->config);
+}
+
+}  // namespace canaryd::control
