@@ -22,11 +22,15 @@ function(canaryd_room)
   endif()
 endfunction()
 
-# canaryd_test(NAME unit_rollout SOURCES a_test.cpp ... DEPS rollout store LABEL fast)
+# canaryd_test(NAME unit_rollout SOURCES a_test.cpp ... DEPS rollout store LABEL fast [ONE_THREAD])
 #
-# One test program; each of its cases is a ctest case. LABEL is fast (default), slow or load.
+# One test program; each of its cases is a ctest case. LABEL is fast (default), slow or load. ONE_THREAD: it never has a
+# second one, so that ThreadSanitizer has nothing to see and does without it.
 function(canaryd_test)
-  cmake_parse_arguments(ARG "" "NAME;LABEL;TIMEOUT" "SOURCES;DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "ONE_THREAD" "NAME;LABEL;TIMEOUT" "SOURCES;DEPS;LIBS" ${ARGN})
+  if(ARG_ONE_THREAD AND CANARYD_SANITIZE STREQUAL "thread")
+    return()
+  endif()
   if(NOT ARG_LABEL)
     set(ARG_LABEL fast)
   endif()
@@ -39,10 +43,18 @@ function(canaryd_test)
                                             GTest::gtest_main)
   target_include_directories(${ARG_NAME} PRIVATE ${PROJECT_SOURCE_DIR}/tests
                                                  ${PROJECT_SOURCE_DIR}/src)
-  gtest_discover_tests(
-    ${ARG_NAME}
-    DISCOVERY_TIMEOUT 60
-    PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+  if(CANARYD_SANITIZE)
+    # A sanitized program is slow to start and its tests are slow to compile optimised: one start, and no optimising,
+    # for what is looked for is in the rooms.
+    target_compile_options(${ARG_NAME} PRIVATE -O0)
+    add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME} --gtest_brief=1)
+    set_tests_properties(${ARG_NAME} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 900)
+  else()
+    gtest_discover_tests(
+      ${ARG_NAME}
+      DISCOVERY_TIMEOUT 60
+      PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+  endif()
 endfunction()
 
 # For tests that read files of the tree. Of those sources alone: a compiler cache serves all others to

@@ -7,9 +7,9 @@ import subprocess
 import sys
 import unittest
 
-from harness import IntegrationCase, PATIENCE, wait_until
+from harness import IntegrationCase, PATIENCE, program, wait_until
 
-DEMO_LOAD = os.environ.get("DEMO_LOAD_BIN", "demo_load")
+DEMO_LOAD = program("DEMO_LOAD_BIN", "demo_load")
 HARNESS = os.path.dirname(os.path.abspath(__file__))
 CONNECTIONS = 8
 FAILURES = 5

@@ -1,9 +1,11 @@
 """The harness against itself: what it says of an upstream must be true before it says it of canaryd."""
 
 import json
+import os
 import unittest
+from unittest import mock
 
-from harness import RawClient, ScriptedUpstream, pattern, stays, wait_until
+from harness import RawClient, ScriptedUpstream, pattern, program, stays, wait_until
 
 
 class HarnessTest(unittest.TestCase):
@@ -57,6 +59,12 @@ class HarnessTest(unittest.TestCase):
             self.client()
         self.upstream.open()
         self.assertEqual(self.client().get("/").status, 200)
+
+    def test_a_relative_path_of_a_program_is_of_here(self):
+        with mock.patch.dict(os.environ, {"PROGRAM_BIN": "build/canaryd", "NAME_BIN": "canaryd"}):
+            self.assertEqual(program("PROGRAM_BIN", "x"), os.path.join(os.getcwd(), "build/canaryd"))
+            self.assertEqual(program("NAME_BIN", "x"), "canaryd")
+        self.assertEqual(program("CANARYD_NOT_SET_BIN", "x"), "x")
 
     def test_waiting(self):
         with self.assertRaises(AssertionError):

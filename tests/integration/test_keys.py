@@ -1,13 +1,12 @@
 """100,000 users: every process draws the same cohorts, in the right shares, and nobody goes back as the weight grows."""
 
 import math
-import os
 import subprocess
 import unittest
 
-from harness import IntegrationCase, PATIENCE
+from harness import IntegrationCase, PATIENCE, program
 
-PROGRAM = os.environ.get("COHORT_DECISIONS_BIN", "cohort_decisions")
+PROGRAM = program("COHORT_DECISIONS_BIN", "cohort_decisions")
 WEIGHTS = (0.1, 1, 5, 10, 25, 50, 75, 100)  # Percent; cohort_decisions.cpp has the same list.
 KEYS = 100_000
 

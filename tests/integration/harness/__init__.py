@@ -1,7 +1,7 @@
 """Drives the real binaries over loopback; standard library only."""
 
 from .case import IntegrationCase
-from .daemon import CANARYCTL, CANARYD, Daemon, base_config, ctl, to_yaml
+from .daemon import CANARYCTL, CANARYD, Daemon, base_config, ctl, program, to_yaml
 from .events import EventStream
 from .provider import Provider, sample
 from .raw_client import RawClient
@@ -10,5 +10,5 @@ from .waiting import PATIENCE, stays, wait_until
 
 __all__ = [
     "CANARYCTL", "CANARYD", "Daemon", "EventStream", "IntegrationCase", "PATIENCE", "Provider", "RawClient",
-    "ScriptedUpstream", "base_config", "ctl", "pattern", "sample", "stays", "to_yaml", "wait_until",
+    "ScriptedUpstream", "base_config", "ctl", "pattern", "program", "sample", "stays", "to_yaml", "wait_until",
 ]

@@ -1,17 +1,16 @@
 """What every integration test starts from: a folder, upstreams, a daemon, and nothing left behind."""
 
 import json
-import os
 import subprocess
 import tempfile
 import unittest
 
-from .daemon import Daemon, base_config
+from .daemon import Daemon, base_config, program
 from .raw_client import RawClient
 from .upstream import ScriptedUpstream
 from .waiting import PATIENCE, wait_until
 
-DEMO_LOAD = os.environ.get("DEMO_LOAD_BIN", "demo_load")
+DEMO_LOAD = program("DEMO_LOAD_BIN", "demo_load")
 
 
 class IntegrationCase(unittest.TestCase):

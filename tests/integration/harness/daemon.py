@@ -11,8 +11,16 @@ from pathlib import Path
 
 from .waiting import PATIENCE, wait_until
 
-CANARYD = os.environ.get("CANARYD_BIN", "canaryd")
-CANARYCTL = os.environ.get("CANARYCTL_BIN", "canaryctl")
+
+
+def program(variable, default):
+    """What the environment names, from wherever a test runs it: as an absolute path, or as a name to find in PATH."""
+    named = os.environ.get(variable, default)
+    return str(Path(named).absolute()) if os.sep in named else named
+
+
+CANARYD = program("CANARYD_BIN", "canaryd")
+CANARYCTL = program("CANARYCTL_BIN", "canaryctl")
 
 
 def to_yaml(config):
