@@ -133,10 +133,14 @@ Refused check_host(RequestHead& head) noexcept {
   if (count > 1) return bad("several Host fields");
   if (count == 0) return head.version_minor >= 1 ? bad("no Host field") : kAccepted;
   head.host = head.fields.value(FieldId::kHost);
-  Authority authority;
-  if (!parse_authority(head.host, authority)) return bad("Host is not a host");
-  head.host_name_size = static_cast<std::uint32_t>(authority.host.size());
-  head.host_lower_case = authority.lower_case;
+  if (!head.known_host.is(head.host)) {
+    Authority authority;
+    if (!parse_authority(head.host, authority)) return bad("Host is not a host");
+    const auto name_size = static_cast<std::uint32_t>(authority.host.size());
+    head.known_host.set(head.host, name_size, authority.lower_case);
+  }
+  head.host_name_size = head.known_host.name_size();
+  head.host_lower_case = head.known_host.lower_case();
   return kAccepted;
 }
 

@@ -37,10 +37,11 @@ const Field* FieldList::find(FieldId id) const noexcept {
 const Field* FieldList::find(std::string_view name) const noexcept {
   const FieldId id = field_id(name);
   if (id != FieldId::kOther) return find(id);
-  if (!has(FieldId::kOther)) return nullptr;
+  if (name.empty() || !has(FieldId::kOther)) return nullptr;
+  const char first = lower(name.front());
   for (const Field& field : *this) {
     if (field.id != FieldId::kOther || field.name.size() != name.size()) continue;
-    if (equals_ignore_case(field.name, name)) return &field;
+    if (lower(field.name.front()) == first && equals_ignore_case(field.name, name)) return &field;
   }
   return nullptr;
 }

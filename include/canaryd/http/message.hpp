@@ -7,8 +7,10 @@
 // was given.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -243,6 +245,33 @@ struct Refused {
   [[nodiscard]] explicit operator bool() const noexcept { return why != Refusal::kNone; }
 };
 
+// The Host that was last found sound. Requests of one connection name the same, so that most need
+// no second look at it: the same bytes mean the same.
+class KnownHost {
+ public:
+  // Longer ones are looked at each time.
+  static constexpr std::size_t kBytesMax = 48;
+
+  // Never true of an empty one, which is not sound.
+  [[nodiscard]] bool is(std::string_view host) const noexcept {
+    return size_ != 0 && host.size() == size_ && std::memcmp(host.data(), text_.data(), size_) == 0;
+  }
+  void set(std::string_view host, std::uint32_t name_size, bool lower_case) noexcept {
+    size_ = host.size() <= kBytesMax ? host.size() : 0;
+    if (size_ != 0) std::memcpy(text_.data(), host.data(), size_);
+    name_size_ = name_size;
+    lower_case_ = lower_case;
+  }
+  [[nodiscard]] std::uint32_t name_size() const noexcept { return name_size_; }
+  [[nodiscard]] bool lower_case() const noexcept { return lower_case_; }
+
+ private:
+  std::array<char, kBytesMax> text_{};
+  std::size_t size_ = 0;  // 0: none.
+  std::uint32_t name_size_ = 0;
+  bool lower_case_ = false;
+};
+
 struct RequestHead {
   std::string_view method_text;
   std::string_view target;  // As received; uri.hpp makes the canonical form of it.
@@ -260,6 +289,7 @@ struct RequestHead {
       false;               // The client waits for 100 (never true for HTTP/1.0 or without a body).
   bool upgrade = false;    // The client offers another protocol (Upgrade, nominated by Connection).
   bool nominates = false;  // Connection names a field that has to be removed.
+  KnownHost known_host;    // Of requests before; clear() keeps it.
 
   void clear() noexcept;
   void rebase(const char* from, const char* to) noexcept;

@@ -68,6 +68,37 @@ TEST(RequestFramingTest, Rfc9112Section3_2HostIsThereOnceAndIsAHost) {
   }
 }
 
+// A head is used again for the next request, and remembers the last good Host.
+TEST(RequestFramingTest, AHostIsJudgedAloneWhateverCameBefore) {
+  const std::string longest(255, 'a');
+  const std::vector<std::string> hosts = {"a.b",
+                                          "a.b",
+                                          "a.B",
+                                          "a b",
+                                          "a.b",
+                                          "a.b:80",
+                                          "a.b:",
+                                          "[::1]",
+                                          "",
+                                          longest,
+                                          longest + "a",
+                                          longest,
+                                          "A.b",
+                                          "..",
+                                          "A.b"};
+  RequestHead used;
+  for (const std::string& host : hosts) {
+    const std::string text = "GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n";
+    const auto fresh = parse_request(text);
+    used.clear();
+    RequestParser parser;
+    EXPECT_EQ(parser.parse(text, used), fresh->state) << host;
+    EXPECT_EQ(parser.refused().why, fresh->refused.why) << host;
+    EXPECT_EQ(used.host_name_size, fresh->head.host_name_size) << host;
+    EXPECT_EQ(used.host_lower_case, fresh->head.host_lower_case) << host;
+  }
+}
+
 TEST(RequestFramingTest, Rfc9110Section10_1_1Expectations) {
   const auto expects = [](const std::string& version, const std::string& fields) {
     const auto parsed = parse_request("POST / " + version + "\r\nHost: a\r\n" + fields + "\r\n");

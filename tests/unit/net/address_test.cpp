@@ -26,6 +26,18 @@ TEST(AddressTest, WritesWhatBaseReads) {
   }
 }
 
+TEST(AddressTest, WritesEveryOctetAtEveryPlace) {
+  for (unsigned octet = 0; octet < 256; ++octet) {
+    for (unsigned place = 0; place < 4; ++place) {
+      std::string literal;
+      for (unsigned i = 0; i < 4; ++i) {
+        literal += (i == 0 ? "" : ".") + std::to_string(i == place ? octet : 7);
+      }
+      EXPECT_EQ(written(literal.c_str()), literal);
+    }
+  }
+}
+
 TEST(AddressTest, Loopback) {
   EXPECT_EQ(to_string(loopback_v4(80)), "127.0.0.1:80");
   EXPECT_EQ(to_string(loopback_v6(80)), "[::1]:80");
