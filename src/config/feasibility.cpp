@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string_view>
 
 namespace canaryd::config {
 namespace {
@@ -43,6 +44,36 @@ Duration least_time(const rollout::Step& step, double canary_a_second) {
       std::chrono::ceil<std::chrono::seconds>(std::min(requests, kMost)) + Duration::zero());
 }
 
+// With so many users on stable the last step is passed in time; nothing if not even with half of
+// them. Fewer requests of the one version than of the other are what it takes long for.
+std::optional<unsigned> sufficient_holdback(const Rollout& rollout,
+                                            const analysis::Traffic& traffic,
+                                            std::size_t index) {
+  constexpr unsigned kHalf = 50;
+  const rollout::Step& step = rollout.plan.steps[index];
+  const auto suffices = [&](unsigned percent) {
+    const BasisPoints weight((100 - percent) * 100);
+    if (least_time(step, traffic.requests_per_second * weight.ratio()) > step.max_duration) {
+      return false;
+    }
+    const auto need =
+        analysis::need_to_accept(rollout.analysis, traffic, weight, BasisPoints(BasisPoints::kMax));
+    return need && need->time <= step.max_duration;
+  };
+  unsigned low = rollout.plan.bake.holdback.value() / 100U;
+  unsigned high = kHalf;
+  if (low >= high || !suffices(high)) return std::nullopt;
+  while (high - low > 1) {
+    const unsigned middle = (low + high) / 2;
+    (suffices(middle) ? high : low) = middle;
+  }
+  return high;
+}
+
+bool passes(const StepForecast& step) noexcept {
+  return step.time && *step.time <= step.max_duration;
+}
+
 StepForecast forecast_step(const Rollout& rollout,
                            const analysis::Traffic& traffic,
                            std::size_t index) {
@@ -65,6 +96,9 @@ StepForecast forecast_step(const Rollout& rollout,
   const Duration warm_up = warms_up ? rollout.analysis.warm_up : Duration::zero();
   if (need) result.time = std::max(least, warm_up + need->time);
   result.detects = least_detected(rollout.analysis, traffic, result);
+  const bool held_back =
+      index + 1 == rollout.plan.steps.size() && result.weight == rollout::full_weight(rollout.plan);
+  if (held_back && !passes(result)) result.holdback = sufficient_holdback(rollout, traffic, index);
   return result;
 }
 
@@ -101,18 +135,26 @@ std::string row(const std::string& weight, const std::string& time, const std::s
   return padded(weight) + padded(time) + "  " + detects + '\n';
 }
 
+std::string remedy(const StepForecast& step) {
+  constexpr std::string_view kTolerance = "or raise analysis.tolerance.errors.absolute";
+  if (!step.holdback) {
+    return "allow more time, begin with a larger weight, " + std::string(kTolerance);
+  }
+  return "a bake.holdback of " + std::to_string(*step.holdback) + " would do; " +
+         (step.time ? "or allow more time, " : "") + std::string(kTolerance);
+}
+
 void warn(const RolloutForecast& forecast, Reader& in) {
   for (std::size_t i = 0; i < forecast.steps.size(); ++i) {
     const StepForecast& step = forecast.steps[i];
-    if (step.time && *step.time <= step.max_duration) continue;
+    if (passes(step)) continue;
     const std::string path = "rollouts." + forecast.rollout + ".steps[" + std::to_string(i) + "]";
     const std::string needs =
         step.time ? "needs about " + format_duration_brief(*step.time) : "is never accepted";
     in.warn_at(path,
                path + ": at " + traffic_text(forecast) + " a canary as good as stable " + needs +
                    " in this step, whose max_duration is " + format_duration(step.max_duration),
-               "allow more time, begin with a larger weight, or raise "
-               "analysis.tolerance.errors.absolute");
+               remedy(step));
   }
 }
 

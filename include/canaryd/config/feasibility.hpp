@@ -29,6 +29,9 @@ struct StepForecast {
   // A canary with so many errors or more is likely to be found within max_duration; a fraction.
   // Nothing: no canary is, or there is nothing to compare it with.
   std::optional<double> detects;
+  // Of the last step under bake.holdback, if that leaves too few users on stable for it to be
+  // passed within max_duration: the least that does, in whole percent. Nothing: none would.
+  std::optional<unsigned> holdback;
 };
 
 struct RolloutForecast {

@@ -63,6 +63,35 @@ TEST(Feasibility, MoreTimeAndTrafficSeeLess) {
   EXPECT_FALSE(forecast(config)[0].steps[4].detects);
 }
 
+// One step, to everybody but one percent; judged by errors alone, which is quick to foretell.
+Config held_back(double requests_per_second) {
+  Config config = config_of(requests_per_second, 0.01);
+  Rollout& rollout = config.rollouts[0];
+  rollout.analysis.latency_quantiles.clear();
+  rollout.plan.steps.erase(rollout.plan.steps.begin(), rollout.plan.steps.end() - 1);
+  rollout.plan.bake.holdback = BasisPoints(100);
+  return config;
+}
+
+TEST(Feasibility, NamesTheHoldbackThatWouldDo) {
+  Config config = held_back(500);
+  rollout::Plan& plan = config.rollouts[0].plan;
+  const StepForecast last = forecast(config)[0].steps.back();
+  EXPECT_EQ(last.weight, BasisPoints(9900));
+  EXPECT_FALSE(last.time && *last.time <= last.max_duration);
+  ASSERT_TRUE(last.holdback);
+  plan.bake.holdback = BasisPoints(*last.holdback * 100);
+  const StepForecast enough = forecast(config)[0].steps.back();
+  EXPECT_LE(enough.time.value(), enough.max_duration);
+  EXPECT_FALSE(enough.holdback);
+  plan.bake.holdback = BasisPoints((*last.holdback - 1) * 100);
+  EXPECT_EQ(forecast(config)[0].steps.back().holdback, last.holdback) << "one percent less is not";
+}
+
+TEST(Feasibility, NoHoldbackHelpsWhereThereIsNoTraffic) {
+  EXPECT_FALSE(forecast(held_back(0.1))[0].steps.back().holdback);
+}
+
 TEST(Feasibility, WhatIsNeverAcceptedNeverArrives) {
   Config config = config_of(100, 0.01);
   config.rollouts[0].analysis.tolerance.errors = {.relative = 0, .absolute = 0};
