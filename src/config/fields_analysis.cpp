@@ -153,12 +153,15 @@ const Section<analysis::ErrorClasses>& errors_section() {
           &ErrorClasses::status,
           list_of(status_range(), 0, 100),
           "Response codes that are failures.");
+    s.add("grpc_status",
+          &ErrorClasses::grpc_status,
+          list_of(narrow<std::uint8_t>(integer(1, 16)), 0, 16),
+          "The same for gRPC responses, by the number of the status.");
     s.add("reset",
           &ErrorClasses::reset,
           boolean(),
           "A connection refused, reset or closed too early is one.");
     s.add("timeout", &ErrorClasses::timeout, boolean(), "Every timeout of the upstream is one.");
-    s.unsupported({"grpc_status"});
     return s;
   }();
   return made;

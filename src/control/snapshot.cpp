@@ -132,6 +132,7 @@ proxy::FailurePolicy make_policy(const config::Rollout& rollout) {
   for (std::size_t code = 0; code < policy.status.size(); ++code) {
     if (settings.errors.has_status(static_cast<unsigned>(code))) policy.status.set(code);
   }
+  for (const std::uint8_t code : settings.errors.grpc_status) policy.grpc.set(code);
   policy.reset = settings.errors.reset;
   policy.timeout = settings.errors.timeout;
   policy.dedupe_window_seconds =

@@ -106,6 +106,7 @@ void BodyTracker::start(const BodyFraming& framing, BodyOutput output) noexcept 
   output_ = output;
   left_ = framing.length;
   data_bytes_ = 0;
+  grpc_status_.clear();
   switch (framing.kind) {
     case BodyKind::kNone:
       phase_ = Phase::kComplete;
@@ -117,7 +118,7 @@ void BodyTracker::start(const BodyFraming& framing, BodyOutput output) noexcept 
       phase_ = Phase::kSizeFirst;
       left_ = 0;
       trailers_ = 0;
-      trailer_cut_ = false;
+      trailer_cut_ = in_grpc_status_ = false;
       extension_bytes_ = trailer_bytes_ = 0;
       break;
     case BodyKind::kUntilClose:
@@ -343,6 +344,8 @@ bool BodyTracker::step_trailer_name(Cursor& at) noexcept {
     const std::string_view name(small_.data(), name_size_);
     trailer_cut_ =
         data_only() || output_ == BodyOutput::kNoTrailers || is_cut_from_trailers(name, complete);
+    in_grpc_status_ = complete && equals_ignore_case(name, "grpc-status");
+    if (in_grpc_status_) grpc_status_.begin();
     if (!trailer_cut_ && at.has_run()) return false;
   }
   small_[name_size_++] = c;
@@ -359,7 +362,9 @@ bool BodyTracker::step_trailer_value(Cursor& at) noexcept {
   const auto size =
       static_cast<std::size_t>(find_value_end(at.begin(), at.position(), at.end()) - at.position());
   if (size > kTrailerBytesMax - trailer_bytes_) return fail("trailer section too long");
+  const std::string_view piece(at.position(), size);
   if (size != 0 && !at.take(size, trailer_cut_)) return false;
+  if (in_grpc_status_) grpc_status_.add(piece);
   trailer_bytes_ += static_cast<std::uint32_t>(size);
   return at.at_end() || expect(at, '\r', trailer_cut_, Phase::kTrailerLf);
 }

@@ -92,6 +92,10 @@ class BodyFlow {
   [[nodiscard]] std::uint64_t data_bytes() const noexcept {
     return started_ ? tracker_.data_bytes() : 0;
   }
+  // Of the trailers; see BodyTracker.
+  [[nodiscard]] std::optional<std::uint8_t> grpc_status() const noexcept {
+    return tracker_.grpc_status();
+  }
   // Bytes moved in or out, of any kind: rises with every progress.
   [[nodiscard]] std::uint64_t progress() const noexcept { return bytes_sent_ + bytes_read_; }
 

@@ -389,6 +389,8 @@ Next Exchange::after_response() noexcept {
 
 void Exchange::record(ProxyError error) {
   if (error != ProxyError::kNone) connection_->listener()->counters->count(error);
+  if (grpc_trailers_) [[unlikely]]
+    read_grpc_trailers();
   if (state_.wants_access()) log_access(error);
   if (copy_ != nullptr) drop_copy(copy_->failed().value_or(stats::Mirrored::kIncomplete));
   if (counters_ == nullptr) return;
@@ -408,6 +410,7 @@ ExchangeRecord Exchange::entry(ProxyError error) const noexcept {
   entry.error = error;
   entry.status = told(error);
   entry.upstream_status = status_;
+  entry.grpc_failed = grpc_failed_;
   entry.route = route_->id;
   entry.pick = &pick_;
   entry.bytes_in = upload_.data_bytes();
@@ -423,6 +426,7 @@ ExchangeRecord Exchange::entry(ProxyError error) const noexcept {
     entry.fallback = outcome_of_fallback(*entry.policy, error, status_);
     entry.error = canary_failure_.error;
     entry.upstream_status = canary_failure_.status;
+    entry.grpc_failed = false;  // Of stable's answer.
   }
   return entry;
 }

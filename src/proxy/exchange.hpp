@@ -128,6 +128,9 @@ class Exchange {
   void log_request(AccessEntry& entry) const noexcept;
   void log_decision(telemetry::AccessRecord& record) const noexcept;
   void log_outcome(telemetry::AccessRecord& record, ProxyError error) const noexcept;
+  // exchange_grpc.cpp
+  void read_grpc_head() noexcept;
+  void read_grpc_trailers() noexcept;
   void clear_try() noexcept;
   void clear_response() noexcept;
   // fallback.cpp
@@ -224,8 +227,9 @@ class Exchange {
   BodyFlow download_;
   std::uint16_t status_ = 0;
   std::uint8_t interims_ = 0;
-  std::optional<std::uint32_t>
-      grpc_status_;                   // From the head: a response without a body has it there.
+  bool grpc_failed_ = false;
+  bool grpc_trailers_ = false;  // gRPC, and what became of it is said behind the body.
+  std::optional<std::uint32_t> grpc_status_;
   bool response_keep_alive_ = false;  // The upstream connection may be used again.
   bool client_keep_alive_ = false;    // What the client was told.
   bool until_close_ = false;          // The client sees the end of the body only by our close.

@@ -8,7 +8,6 @@
 #include "proxy/exchange.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 
 namespace canaryd::proxy {
@@ -20,14 +19,6 @@ constexpr std::uint8_t kInterimsMax = 8;
 
 Monotonic after(Monotonic from, Duration timeout) noexcept {
   return timeout > Duration::zero() ? from + timeout : net::kNever;
-}
-
-std::optional<std::uint32_t> grpc_status(const http::ResponseHead& head) noexcept {
-  const std::string_view text = head.fields.value(http::FieldId::kGrpcStatus);
-  std::uint32_t status = 0;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), status);
-  if (read.ec != std::errc() || read.ptr != text.data() + text.size()) return std::nullopt;
-  return status;
 }
 
 }  // namespace
@@ -276,8 +267,11 @@ FlowState Exchange::begin_response() {
   if (out.overflowed()) return FlowState::kMalformed;
 
   status_ = response_.status;
+  const bool grpc = response_.fields.has(http::FieldId::kGrpcStatus) ||
+                    response_.framing.kind == http::BodyKind::kChunked;
+  if (grpc) [[unlikely]]
+    read_grpc_head();
   if (pick_.cohort == Cohort::kCanary) charge_status();
-  if (response_.fields.has(http::FieldId::kGrpcStatus)) grpc_status_ = grpc_status(response_);
   client_keep_alive_ = forwarding.plan.keep_alive;
   until_close_ = forwarding.plan.framing.kind == http::BodyKind::kUntilClose;
   response_keep_alive_ =

@@ -185,6 +185,7 @@ void Exchange::clear_response() noexcept {
   connect_took_.reset();
   first_byte_at_.reset();
   grpc_status_.reset();
+  grpc_failed_ = grpc_trailers_ = false;
   response_keep_alive_ = client_keep_alive_ = until_close_ = false;
 }
 

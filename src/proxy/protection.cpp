@@ -60,7 +60,7 @@ void Exchange::charge_circuit() noexcept {
 void Exchange::protect(const ExchangeRecord& entry) noexcept {
   if (charged_ || fell_back_ || pick_.spares_gate() || is_blameless(entry.error)) return;
   const routing::Rollout& rollout = *route_->rollout;
-  if (!is_charged(*entry.policy, entry.error, entry.upstream_status)) {
+  if (!is_charged(*entry.policy, entry.error, entry.upstream_status, entry.grpc_failed)) {
     if (probe_) {
       rollout.gate->probed(rollout.generation, true);
     } else if (!slow_counted_) {
@@ -81,8 +81,8 @@ void Exchange::charge() noexcept {
 // A status that is a failure goes to the client: charged before it does, because whoever reads it
 // may ask again at once, and over another worker.
 void Exchange::charge_status() noexcept {
-  if (fell_back_ || pick_.spares_gate() || !failure_policy()->is_failure(status_)) return;
-  charge();
+  if (fell_back_ || pick_.spares_gate()) return;
+  if (grpc_failed_ || failure_policy()->is_failure(status_)) charge();
 }
 
 // The canary has all of the request and says nothing for longer than nearly all answers of stable

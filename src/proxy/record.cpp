@@ -29,10 +29,11 @@ bool is_blameless(ProxyError error) noexcept {
 
 bool is_charged(const FailurePolicy& policy,
                 ProxyError error,
-                std::uint16_t upstream_status) noexcept {
+                std::uint16_t upstream_status,
+                bool grpc_failed) noexcept {
   switch (error) {
     case ProxyError::kNone:
-      return policy.is_failure(upstream_status);
+      return grpc_failed || policy.is_failure(upstream_status);
     case ProxyError::kTimeout:
       return policy.timeout;
     case ProxyError::kConnectFailed:
@@ -49,8 +50,9 @@ stats::Judgement judge(const ExchangeRecord& record) noexcept {
   if (record.policy == nullptr || !record.pick->counts_for_analysis || is_blameless(record.error)) {
     return stats::Judgement::kExcluded;
   }
-  return is_charged(*record.policy, record.error, record.upstream_status) ? stats::Judgement::kBad
-                                                                          : stats::Judgement::kGood;
+  const bool charged =
+      is_charged(*record.policy, record.error, record.upstream_status, record.grpc_failed);
+  return charged ? stats::Judgement::kBad : stats::Judgement::kGood;
 }
 
 void write_record(const ExchangeRecord& record,

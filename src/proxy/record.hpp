@@ -21,6 +21,7 @@ struct ExchangeRecord {
   // With a fallback, these are the canary's: it is charged, and stable's answer is not counted.
   ProxyError error = ProxyError::kNone;
   std::uint16_t upstream_status = 0;  // 0: no response head came.
+  bool grpc_failed = false;           // It is gRPC, with a status that is a failure.
   std::uint16_t status = 0;           // What the client was told.
   stats::Fallback fallback = stats::Fallback::kNone;
   RouteId route;
@@ -40,7 +41,8 @@ struct ExchangeRecord {
 // Whether what the version did counts as its failure, whoever was asking.
 [[nodiscard]] bool is_charged(const FailurePolicy& policy,
                               ProxyError error,
-                              std::uint16_t upstream_status) noexcept;
+                              std::uint16_t upstream_status,
+                              bool grpc_failed = false) noexcept;
 
 // Before the dedupe: good, bad or excluded.
 [[nodiscard]] stats::Judgement judge(const ExchangeRecord& record) noexcept;

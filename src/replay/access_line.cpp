@@ -54,8 +54,11 @@ Result<std::uint64_t> key_hash_of(const json::object& line) {
 // As the daemon charges it (proxy/record.cpp); nothing: it was nobody's fault.
 std::optional<bool> is_bad(const analysis::ErrorClasses& classes,
                            std::string_view error,
-                           unsigned upstream_status) {
-  if (error.empty()) return classes.has_status(upstream_status);
+                           unsigned upstream_status,
+                           unsigned grpc_status) {
+  if (error.empty()) {
+    return classes.has_status(upstream_status) || classes.has_grpc_status(grpc_status);
+  }
   if (error == "timeout") return classes.timeout;
   constexpr std::array<std::string_view, 4> kBroken = {
       "connect_failed", "upstream_reset", "upstream_protocol", "no_healthy_endpoint"};
@@ -104,6 +107,8 @@ Result<std::optional<RecordedRequest>> LineReader::read_access(std::string_view 
   CANARYD_TRY_ASSIGN(const double took, number_of(object, "t_total", 0, 86'400'000, 0));
   CANARYD_TRY_ASSIGN(const double weight, number_of(object, "weight", 0, 100));
   CANARYD_TRY_ASSIGN(const double status, number_of(object, "upstream_status", 0, 999, 0));
+  // What no status is named for is 0, which is none of the failures.
+  CANARYD_TRY_ASSIGN(const double grpc_status, number_of(object, "grpc_status", 0, UINT32_MAX, 0));
   CANARYD_TRY_ASSIGN(const std::string_view error, text_of(object, "error"));
   CANARYD_TRY_ASSIGN(const std::string_view revision, text_of(object, "revision"));
   CANARYD_TRY_ASSIGN(request.client, key_hash_of(object));
@@ -114,7 +119,8 @@ Result<std::optional<RecordedRequest>> LineReader::read_access(std::string_view 
   request.latency = std::chrono::microseconds(took_us);
   request.weight = BasisPoints(static_cast<unsigned>(std::lround(weight * 100)));
   if (!revision.empty()) request.revision = siphash(key_from_salt("revision"), revision);
-  const auto bad = is_bad(errors_, error, static_cast<unsigned>(status));
+  const auto bad =
+      is_bad(errors_, error, static_cast<unsigned>(status), static_cast<unsigned>(grpc_status));
   if (!drawn || !bad) return std::nullopt;
   request.bad = *bad;
   return request;

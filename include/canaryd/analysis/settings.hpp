@@ -9,6 +9,7 @@
 #include "canaryd/base/clock.hpp"
 #include "canaryd/stats/latency.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -39,6 +40,9 @@ struct StatusRange {
 // What counts as a failure. 4xx does not, unless it is listed.
 struct ErrorClasses {
   std::vector<StatusRange> status = {StatusRange{}};
+  // Of gRPC responses, 0 to 16: UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE and DATA_LOSS are
+  // what a server that is broken says; the others are answers.
+  std::vector<std::uint8_t> grpc_status = {2, 4, 13, 14, 15};
   bool reset = true;    // Connection refused, reset or closed before the response was complete.
   bool timeout = true;  // Any upstream deadline.
 
@@ -47,6 +51,9 @@ struct ErrorClasses {
       if (code >= range.first && code <= range.last) return true;
     }
     return false;
+  }
+  [[nodiscard]] bool has_grpc_status(unsigned code) const noexcept {
+    return std::find(grpc_status.begin(), grpc_status.end(), code) != grpc_status.end();
   }
   friend bool operator==(const ErrorClasses&, const ErrorClasses&) = default;
 };

@@ -9,11 +9,13 @@
 // owner. Pure.
 #pragma once
 
+#include "canaryd/http/grpc.hpp"
 #include "canaryd/http/message.hpp"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace canaryd::http {
@@ -63,6 +65,10 @@ class BodyTracker {
   [[nodiscard]] const char* error() const noexcept { return error_; }
   // Bytes of data seen so far, without any framing.
   [[nodiscard]] std::uint64_t data_bytes() const noexcept { return data_bytes_; }
+  // Of the trailers seen so far; only where the body is chunked.
+  [[nodiscard]] std::optional<std::uint8_t> grpc_status() const noexcept {
+    return grpc_status_.status();
+  }
   // More than `max` bytes of data have come, or will by the size of the chunk that has begun.
   [[nodiscard]] bool exceeds(std::uint64_t max) const noexcept {
     return data_bytes_ > max || (phase_ == Phase::kData && left_ > max - data_bytes_);
@@ -116,8 +122,10 @@ class BodyTracker {
   std::uint8_t digits_ = 0;
   std::uint8_t name_size_ = 0;
   std::uint8_t trailers_ = 0;
-  bool first_chunk_ = true;     // Of those we make.
-  bool trailer_cut_ = false;    // The trailer field being read does not go out.
+  bool first_chunk_ = true;      // Of those we make.
+  bool trailer_cut_ = false;     // The trailer field being read does not go out.
+  bool in_grpc_status_ = false;  // It is that field.
+  GrpcStatusReader grpc_status_;
   std::uint64_t left_ = 0;      // Of the length, the chunk, or the size being read.
   std::uint64_t promised_ = 0;  // Data bytes of the chunk whose size line we sent.
   std::uint64_t data_bytes_ = 0;

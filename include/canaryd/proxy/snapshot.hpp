@@ -7,6 +7,7 @@
 
 #include "canaryd/base/clock.hpp"
 #include "canaryd/base/ip.hpp"
+#include "canaryd/http/grpc.hpp"
 #include "canaryd/http/h1_parser.hpp"
 #include "canaryd/http/message.hpp"
 #include "canaryd/net/address.hpp"
@@ -77,6 +78,7 @@ struct Protection {
 // What of a rollout's traffic counts as a failure of the version that served it.
 struct FailurePolicy {
   std::bitset<600> status;  // Index: status code.
+  http::GrpcStatusSet grpc;
   bool reset = true;
   bool timeout = true;
   std::int64_t dedupe_window_seconds = 10;

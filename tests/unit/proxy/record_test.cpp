@@ -53,6 +53,14 @@ TEST_F(RecordTest, TheStatusDecides) {
   EXPECT_EQ(judged(ProxyError::kNone, 500), Judgement::kGood);
 }
 
+TEST_F(RecordTest, AGrpcFailureIsOneWhateverTheStatus) {
+  record_.grpc_failed = true;
+  EXPECT_EQ(judged(ProxyError::kNone, 200), Judgement::kBad);
+  EXPECT_EQ(judged(ProxyError::kClientGone, 200), Judgement::kExcluded);
+  policy_.reset = false;
+  EXPECT_EQ(judged(ProxyError::kUpstreamReset, 200), Judgement::kGood) << "cut before it could say";
+}
+
 // INTERFACES, section 3: those with a star, and only those.
 TEST_F(RecordTest, OnlyTheUpstreamsFailuresAreCharged) {
   for (unsigned i = 1; i < static_cast<unsigned>(ProxyError::kCount); ++i) {

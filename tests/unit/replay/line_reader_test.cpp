@@ -177,6 +177,15 @@ TEST(LineReader, ChargesFailuresAsTheDaemonDoes) {
   }
 }
 
+TEST(LineReader, AGrpcStatusIsAFailureToo) {
+  telemetry::AccessRecord record = canary_request();
+  record.upstream_status = 200;
+  record.grpc_status = 14;
+  EXPECT_TRUE(request_of({access_line(record)}).bad);
+  record.grpc_status = 5;
+  EXPECT_FALSE(request_of({access_line(record)}).bad);
+}
+
 TEST(LineReader, LeavesOutWhatIsNoEvidence) {
   const auto is_left_out = [](auto change) {
     telemetry::AccessRecord record = canary_request();
