@@ -313,6 +313,7 @@ void Controller::tick() {
     state.tell_verdicts(*runner);
     state.tick_runner(*runner);
   }
+  state.count_overdue();
   state.messenger.tick(state.parts.clock->now(), state.parts.clock->wall_now());
   state.tell_samples();
   if (state.ticks % kSaveEveryTicks == 0) save();

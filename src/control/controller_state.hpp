@@ -50,6 +50,8 @@ struct Controller::State {
   void recall_groups();
   // protection.cpp: before it.
   void watch(Runner& runner) const;
+  // After it: what is counted is read with the next tick.
+  void count_overdue() const;
   // sample_ratio.cpp
   void tell_sample_ratio(Runner& runner) const;
   // feedback_intake.cpp

@@ -101,7 +101,7 @@ void Evidence::absorb(const stats::Block& block) {
   analyzer_.absorb(block);
   verdict_ = analyzer_.evaluate();
   // What moves no account the journal does without.
-  if (!block.comparable() && block.limits.canary.n == 0) return;
+  if (!block.comparable() && !block.limits.has_canary()) return;
   add_row(store::EvidenceKind::kBlock, block_values(block));
 }
 

@@ -283,7 +283,7 @@ void take_routes(Values& values, stats::Block& block) {
 }
 
 void put_limits(std::vector<std::int64_t>& values, const stats::Block& block) {
-  if (block.limits.canary.n == 0) return;
+  if (!block.limits.has_canary()) return;
   values.push_back(static_cast<std::int64_t>(Part::kLimits));
   put_comparison(values, block.limits);
 }
@@ -377,8 +377,8 @@ std::vector<std::int64_t> block_values(const stats::Block& block) {
   put_counts(values, block.stable);
   put_counts(values, block.canary);
   const bool voted = block.feedback.comparable();
-  const bool errors_only =
-      !block.latency.judged() && block.routes.empty() && block.limits.canary.n == 0 && !voted;
+  const bool errors_only = !block.latency.judged() && block.routes.empty() &&
+                           !block.limits.has_canary() && !voted;
   if (errors_only) return values;
   put_latency(values, block.latency);
   put_routes(values, block);

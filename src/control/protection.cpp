@@ -26,7 +26,15 @@ void Controller::State::watch(Runner& runner) const {
       surroundings.slow_after = std::max(kSlowAtLeast, *p999 * kSlowFactor);
     }
   }
+  surroundings.overdue_after =
+      parts.collector->overdue_after(runner.config().name).value_or(Duration::zero());
   runner.watch(surroundings);
+}
+
+void Controller::State::count_overdue() const {
+  const bool any = std::any_of(
+      runners.begin(), runners.end(), [](const auto& runner) { return runner->counts_overdue(); });
+  if (any) parts.data_plane->count_overdue();
 }
 
 bool Controller::State::is_up(std::string_view upstream) const noexcept {

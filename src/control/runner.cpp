@@ -136,11 +136,13 @@ std::string Runner::evidence_text(const rollout::Tick& tick) const {
 }
 
 void Runner::absorb(stats::Block block) {
-  const bool over =
-      state_.phase == rollout::Phase::kPromoted || state_.phase == rollout::Phase::kRetiring;
-  if (over && block.limits_only()) return;
-  if (over) block.limits = {};
+  if (is_over() && block.limits_only()) return;
+  if (is_over()) block.limits = {};
   evidence_.absorb(block);
+}
+
+bool Runner::is_over() const noexcept {
+  return state_.phase == rollout::Phase::kPromoted || state_.phase == rollout::Phase::kRetiring;
 }
 
 void Runner::prepare(const rollout::Plan& next) noexcept {

@@ -66,6 +66,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
     double stable_requests = 0;
     double canary_requests = 0;
     std::optional<Duration> slow_after;  // See CohortGate::slow_after(); not set: as before.
+    Duration overdue_after{};            // See CohortGate::overdue_after().
   };
 
   // Counted since the daemon started, for metrics.
@@ -126,6 +127,10 @@ class Runner : public std::enable_shared_from_this<Runner> {
   }
   // As of the last watch().
   [[nodiscard]] bool both_failing() const noexcept { return environment_.both_failing(); }
+  // Requests under way may be counted as slow.
+  [[nodiscard]] bool counts_overdue() const noexcept {
+    return gate_->overdue_after() > Duration::zero();
+  }
   // Single probes may be on their way.
   [[nodiscard]] bool circuit_open() const noexcept {
     const routing::GateState seen = gate_->state();
@@ -160,6 +165,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void answer_unchanged(Pending& pending, const rollout::Transition& transition);
   [[nodiscard]] std::string evidence_text(const rollout::Tick& tick) const;
   [[nodiscard]] std::string recorded(const std::string& evidence) const;
+  [[nodiscard]] bool is_over() const noexcept;
   void brake() noexcept;
   void release_brake() noexcept;
   void happened(rollout::Event::What what, std::string evidence);

@@ -91,6 +91,8 @@ void Runner::watch(const Surroundings& surroundings) {
                         surroundings.canary_requests,
                         surroundings.failures.canary.value_or(0)});
   if (surroundings.slow_after) gate_->set_slow_after(*surroundings.slow_after);
+  const bool compared = state_.weight > BasisPoints(0) && !is_over();
+  gate_->set_overdue_after(compared ? surroundings.overdue_after : Duration::zero());
   settle_exposure();
   save_exposure();
   if (!busy_) judge_exposure();

@@ -181,6 +181,13 @@ std::vector<control::ListenerStatus> WorkerPlane::listeners() const {
   return all;
 }
 
+void WorkerPlane::count_overdue() {
+  if (stopped_) return;
+  for (Worker& worker : workers_) {
+    worker.thread->post([slot = &worker] { slot->service->count_overdue(); });
+  }
+}
+
 void WorkerPlane::tap(std::shared_ptr<const telemetry::TapList> taps) {
   if (stopped_) return;
   for (Worker& worker : workers_) {

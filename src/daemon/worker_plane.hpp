@@ -42,6 +42,7 @@ class WorkerPlane final : public control::DataPlane {
   void update(std::shared_ptr<const proxy::ListenerSpec> spec) override;
   void close(const std::string& name, const SocketAddress& configured) override;
   [[nodiscard]] std::vector<control::ListenerStatus> listeners() const override;
+  void count_overdue() override;
   void tap(std::shared_ptr<const telemetry::TapList> taps) override;
 
   // Stops accepting; exchanges under way go on, with Connection: close.

@@ -53,11 +53,19 @@ bool ends_connection(ProxyError error) noexcept {
 }  // namespace
 
 Exchange::Exchange(ServiceState& state)
-    : state_(state), upload_(state.runtime.buffers()), download_(state.runtime.buffers(), false) {}
+    : state_(state),
+      next_(state.exchanges),
+      upload_(state.runtime.buffers()),
+      download_(state.runtime.buffers(), false) {
+  if (next_ != nullptr) next_->previous_ = this;
+  state_.exchanges = this;
+}
 
 // A service that is destroyed takes its requests with it; they were begun, so they are finished.
 Exchange::~Exchange() {
   if (counters_ != nullptr) record(ProxyError::kClientGone);
+  (previous_ != nullptr ? previous_->next_ : state_.exchanges) = next_;
+  if (next_ != nullptr) next_->previous_ = previous_;
 }
 
 void Exchange::begin(Connection& connection) noexcept {
@@ -128,7 +136,7 @@ void Exchange::clear_request() noexcept {
   route_ = nullptr;
   counters_ = nullptr;
   client_told_ = covered_ = set_aside_ = fell_back_ = false;
-  charged_ = probe_ = slow_counted_ = trace_begun_ = vote_ = false;
+  charged_ = probe_ = slow_counted_ = overdue_ = trace_begun_ = vote_ = false;
   body_taken_ = 0;
   slow_after_ = Duration::zero();
   retries_made_ = 0;
@@ -400,6 +408,23 @@ void Exchange::record(ProxyError error) {
   counters_ = nullptr;
 }
 
+// Then nobody hangs but the client.
+bool Exchange::waits_for_client() const noexcept {
+  if (!upload_.started()) return false;
+  const bool uploads = up_ == FlowState::kNeedRead && !upstream_must_speak(up_);
+  return uploads || down_ == FlowState::kNeedWrite;
+}
+
+// What has fallen back is a failure of the canary's already.
+void Exchange::count_overdue() noexcept {
+  if (counters_ == nullptr || overdue_ || fell_back_) return;
+  if (route_->rollout == nullptr || !pick_.counts_for_analysis) return;
+  const Duration after = route_->rollout->gate->overdue_after();
+  if (after == Duration::zero() || now() - started_at_ < after || waits_for_client()) return;
+  counters_->count_overdue();
+  overdue_ = true;
+}
+
 std::uint16_t Exchange::told(ProxyError error) const noexcept {
   if (vote_ && error == ProxyError::kNone) return 202;
   return client_told_ && status_ != 0 ? status_ : status_of(error);
@@ -416,6 +441,7 @@ ExchangeRecord Exchange::entry(ProxyError error) const noexcept {
   entry.bytes_in = upload_.data_bytes();
   entry.bytes_out = download_.data_bytes();
   entry.latency = now() - started_at_;
+  entry.overdue = overdue_;
   entry.ended_at = now();
   if (route_->rollout != nullptr) {
     entry.rollout = route_->rollout->id;

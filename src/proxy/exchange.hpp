@@ -53,6 +53,11 @@ class Exchange {
 
   [[nodiscard]] net::Task<Next> run();
 
+  // Counts the request under way as slow, if it has become overdue and not by its client's doing;
+  // once. Any time.
+  void count_overdue() noexcept;
+  [[nodiscard]] Exchange* next() const noexcept { return next_; }
+
  private:
   enum class ResponseStage : std::uint8_t { kHead, kInterim, kBody };
 
@@ -104,6 +109,7 @@ class Exchange {
   [[nodiscard]] ProxyError expired(FlowState up, FlowState down) const noexcept;
   [[nodiscard]] Monotonic request_deadline() const noexcept;
   [[nodiscard]] bool upstream_must_speak(FlowState up) const noexcept;
+  [[nodiscard]] bool waits_for_client() const noexcept;
   void record(ProxyError error);
   [[nodiscard]] ExchangeRecord entry(ProxyError error) const noexcept;
   void leave_upstream() noexcept;
@@ -164,6 +170,8 @@ class Exchange {
   }
 
   ServiceState& state_;
+  Exchange* next_ = nullptr;
+  Exchange* previous_ = nullptr;
   Connection* connection_ = nullptr;
 
   // The request. What was received lies in [begin_, end_) of head_block_, the head first.
@@ -198,6 +206,7 @@ class Exchange {
   std::size_t body_taken_ = 0;  // Of a vote, received behind the head and used up.
   bool charged_ = false;        // The gate knows of its failure.
   bool probe_ = false;          // Of a canary that is suspended.
+  bool overdue_ = false;        // It has been counted as slow.
   bool slow_counted_ = false;   // The circuit has counted its silence; how it ends is no news.
   Duration slow_after_{};       // Silence that the circuit counts; 0: none, or counted already.
 

@@ -67,6 +67,7 @@ void write_record(const ExchangeRecord& record,
       gone ? std::uint8_t{0} : static_cast<std::uint8_t>(charged_status(record) / 100);
   outcome.judgement = judge(record);
   outcome.fallback = record.fallback;
+  outcome.overdue = record.overdue;
   outcome.latency = record.latency;
   outcome.bytes_in = record.bytes_in;
   outcome.bytes_out = record.bytes_out;

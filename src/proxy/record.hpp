@@ -31,6 +31,7 @@ struct ExchangeRecord {
   std::uint64_t epoch = 0;
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
+  bool overdue = false;  // It was counted as slow while it was under way.
   Duration latency{};
   Monotonic ended_at{};
 };

@@ -154,6 +154,10 @@ void Service::close(std::string_view name, const net::Address& address) {
   std::erase_if(listeners, [](const ListenerPointer& listener) { return listener->draining; });
 }
 
+void Service::count_overdue() noexcept {
+  for (Exchange* e = state_->exchanges; e != nullptr; e = e->next()) e->count_overdue();
+}
+
 void Service::drain() {
   if (state_->draining) return;
   state_->draining = true;

@@ -69,7 +69,8 @@ struct ServiceState {
   ServiceOptions options;
   TablePointer table;
   std::vector<ListenerPointer> listeners;
-  Mirrors mirrors;  // Before the exchanges, which may hold copies.
+  Mirrors mirrors;                // Before the exchanges, which may hold copies.
+  Exchange* exchanges = nullptr;  // All of them, the spare ones too, linked.
   std::vector<std::unique_ptr<Exchange>> spare_exchanges;
   Connection* connections = nullptr;  // All of them, linked.
   Tunnel* tunnels = nullptr;          // The same.

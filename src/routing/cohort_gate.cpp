@@ -230,4 +230,9 @@ void CohortGate::set_slow_after(Duration duration) noexcept {
   if (slow_after() != duration) slow_after_.store(duration.count(), std::memory_order_relaxed);
 }
 
+void CohortGate::set_overdue_after(Duration duration) noexcept {
+  if (overdue_after() == duration) return;
+  overdue_after_.store(duration.count(), std::memory_order_relaxed);
+}
+
 }  // namespace canaryd::routing

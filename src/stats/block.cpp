@@ -14,22 +14,24 @@ void take_out(CohortCounts& counts, std::uint64_t& owed) noexcept {
 }
 
 bool is_complete(const ComparisonBuilder& builder, std::int64_t now_second) noexcept {
-  return builder.open().comparable() ||
-         now_second - builder.start_second() >= BlockBuilder::kMaxOpenSeconds;
+  return builder.complete() || now_second - builder.start_second() >= BlockBuilder::kMaxOpenSeconds;
 }
 
 }  // namespace
 
 // ---- One comparison
 
-void ComparisonBuilder::add(Cohort cohort, CohortCounts counts, const Histogram* latency) noexcept {
+void ComparisonBuilder::add(Cohort cohort, CohortCounts counts) noexcept {
   if (!is_version(cohort)) return;
-  const bool canary = cohort == Cohort::kCanary;
-  CohortCounts& mine = canary ? open_.canary : open_.stable;
+  CohortCounts& mine = cohort == Cohort::kCanary ? open_.canary : open_.stable;
   mine.n += counts.n;
   mine.bad += counts.bad;
-  if (latency == nullptr) return;
-  canary ? latency_.add_canary(*latency) : latency_.add_stable(*latency);
+}
+
+void ComparisonBuilder::add(Cohort cohort, const Histogram& latency, Overdue overdue) noexcept {
+  if (!is_version(cohort)) return;
+  cohort == Cohort::kCanary ? latency_.add_canary(latency, overdue)
+                            : latency_.add_stable(latency, overdue);
 }
 
 void ComparisonBuilder::add_duplicates(Cohort cohort, std::uint64_t count) noexcept {
@@ -38,7 +40,7 @@ void ComparisonBuilder::add_duplicates(Cohort cohort, std::uint64_t count) noexc
 }
 
 void ComparisonBuilder::settle(std::int64_t now_second) noexcept {
-  if (open_.canary.n > 0) latency_.canary_came(now_second);
+  if (open_.canary.n > 0 || latency_.canary_hangs()) latency_.canary_came(now_second);
   take_out(open_.stable, stable_duplicates_);
   take_out(open_.canary, canary_duplicates_);
 }
@@ -75,9 +77,18 @@ void BlockBuilder::set_latency_rules(const LatencyRules& rules) noexcept {
   for (ComparisonBuilder& route : routes_) route.latency().set_rules(rules);
 }
 
-void BlockBuilder::add(Cohort cohort, CohortCounts counts, const Histogram* latency) noexcept {
-  all_.add(cohort, counts, latency);
-  if (limits_) limits_->add(cohort, counts, latency);
+void BlockBuilder::add(Cohort cohort, CohortCounts counts) noexcept {
+  all_.add(cohort, counts);
+  if (limits_) limits_->add(cohort, counts);
+}
+
+void BlockBuilder::add(Cohort cohort,
+                       CohortCounts counts,
+                       const Histogram& latency,
+                       Overdue overdue) noexcept {
+  add(cohort, counts);
+  all_.add(cohort, latency, overdue);
+  if (limits_) limits_->add(cohort, latency, overdue);
 }
 
 void BlockBuilder::add_duplicates(Cohort cohort, std::uint64_t count) noexcept {
@@ -98,8 +109,11 @@ void BlockBuilder::begin_run(std::size_t routes) {
 void BlockBuilder::add_route(std::size_t route,
                              Cohort cohort,
                              CohortCounts counts,
-                             const Histogram& latency) noexcept {
-  if (route < routes_.size()) routes_[route].add(cohort, counts, &latency);
+                             const Histogram& latency,
+                             Overdue overdue) noexcept {
+  if (route >= routes_.size()) return;
+  routes_[route].add(cohort, counts);
+  routes_[route].add(cohort, latency, overdue);
 }
 
 void BlockBuilder::add_route_past(std::size_t route, const Histogram& stable) noexcept {
@@ -110,6 +124,16 @@ void BlockBuilder::add_route_duplicates(std::size_t route,
                                         Cohort cohort,
                                         std::uint64_t count) noexcept {
   if (route < routes_.size()) routes_[route].add_duplicates(cohort, count);
+}
+
+std::optional<Duration> BlockBuilder::overdue_after() const {
+  std::optional<std::size_t> highest = all_.latency().highest_limit();
+  for (const ComparisonBuilder& route : routes_) {
+    highest = std::max(highest, route.latency().highest_limit());
+  }
+  // Nothing is above the last bucket.
+  if (!highest || *highest + 1 >= kLatencyBuckets) return std::nullopt;
+  return std::max(kOverdueAtLeast, slow_after(*highest));
 }
 
 void BlockBuilder::add_vote(Cohort cohort, unsigned score) noexcept {
@@ -126,7 +150,7 @@ std::optional<Block> BlockBuilder::tick(std::int64_t now_second) {
   if (!limits_ || now_second <= limits_->start_second()) return closed;
   const std::int64_t began = limits_->start_second();
   const Comparison limits = limits_->take_by_limits(now_second);
-  if (limits.canary.n == 0) return closed;
+  if (!limits.has_canary()) return closed;
   if (!closed) {
     closed.emplace();
     closed->start_second = began;
@@ -155,7 +179,7 @@ std::optional<Block> BlockBuilder::change(std::int64_t now_second,
     limits_->forget_duplicates();
   }
   if (closed.comparable()) return closed;
-  if (closed.limits.canary.n == 0) return std::nullopt;
+  if (!closed.limits.has_canary()) return std::nullopt;
   closed.stable = closed.canary = {};
   closed.latency = {};
   closed.routes.clear();

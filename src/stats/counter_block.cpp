@@ -8,6 +8,8 @@ namespace {
 // Every counter but the gauges, for the operations that treat all alike.
 constexpr std::array kCounters = {&CounterSnapshot::judged,
                                   &CounterSnapshot::bad,
+                                  &CounterSnapshot::overdue,
+                                  &CounterSnapshot::overdue_ended,
                                   &CounterSnapshot::deduped,
                                   &CounterSnapshot::excluded,
                                   &CounterSnapshot::saved,
@@ -92,6 +94,8 @@ CounterSnapshot CounterBlock::read() const noexcept {
     result.mirrored[i] = mirrored_[i].load(kRelaxed);
   result.judged = judged_.load(kRelaxed);
   result.bad = bad_.load(kRelaxed);
+  result.overdue = overdue_.load(kRelaxed);
+  result.overdue_ended = overdue_ended_.load(kRelaxed);
   result.deduped = deduped_.load(kRelaxed);
   result.excluded = excluded_.load(kRelaxed);
   result.saved = saved_.load(kRelaxed);

@@ -18,6 +18,11 @@ std::uint16_t clamped(std::size_t bucket) noexcept {
   return static_cast<std::uint16_t>(std::min(bucket, kLatencyBuckets - 1));
 }
 
+// What is slow in every respect comes in; what came in before goes out.
+std::uint64_t with_overdue(std::uint64_t finished, Overdue overdue) noexcept {
+  return finished - std::min(finished, overdue.ended) + overdue.counted;
+}
+
 Histogram halved(const Histogram& from) noexcept {
   Histogram result;
   for (std::size_t k = 0; k < kLatencyBuckets; ++k) result.add_bucket(k, from.bucket(k) / 2);
@@ -62,14 +67,41 @@ void LatencyThresholds::learn(const Histogram& stable, std::int64_t now_second) 
   }
 }
 
+void LatencyCutter::Responses::add(const Histogram& responses, Overdue more) noexcept {
+  finished += responses;
+  overdue += more;
+}
+
+std::uint64_t LatencyCutter::Responses::total() const noexcept {
+  return with_overdue(finished.total(), overdue);
+}
+
+std::uint64_t LatencyCutter::Responses::slow(std::size_t limit) const noexcept {
+  return with_overdue(finished.above(limit), overdue);
+}
+
+std::optional<std::size_t> LatencyCutter::highest_limit() const {
+  LatencyRules widest = rules_;
+  widest.next_weight = 1 / kWidestStretch;
+  std::size_t highest = 0;
+  for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+    highest = std::max<std::size_t>(highest, rules_.limits[q]);
+    const auto threshold = thresholds_.bucket(static_cast<LatencyQuantile>(q));
+    if (!rules_.judged[q] || !threshold) continue;
+    highest = std::max<std::size_t>(highest, latency_limits(*threshold, widest).limit_next);
+  }
+  if (highest == 0) return std::nullopt;
+  return highest;
+}
+
 bool LatencyCutter::is_warm(std::int64_t start_second) const noexcept {
   return rules_.warm_up_seconds == 0 || (warm_second_ && start_second >= *warm_second_);
 }
 
 void LatencyCutter::count_slow(SlowCounts& slow) const noexcept {
-  slow.stable_slow = stable_.above(slow.threshold);
-  slow.canary_slow = canary_.above(slow.limit);
-  slow.canary_slow_next = canary_.above(slow.limit_next);
+  slow.stable_slow = stable_.slow(slow.threshold);
+  slow.canary_slow = canary_.slow(slow.limit);
+  slow.canary_slow_next = canary_.slow(slow.limit_next);
 }
 
 LatencyCounts LatencyCutter::close(std::int64_t start_second, std::int64_t now_second) {
@@ -84,9 +116,10 @@ LatencyCounts LatencyCutter::close(std::int64_t start_second, std::int64_t now_s
       count_slow(counts.slow[q]);
     }
   }
-  past_ += stable_;
+  past_ += stable_.finished;
   thresholds_.learn(past_, now_second);
-  stable_ = canary_ = past_ = {};
+  stable_ = canary_ = {};
+  past_ = {};
   return counts;
 }
 

@@ -92,8 +92,9 @@ void RolloutMeter::add_evidence(std::optional<std::uint32_t> route,
                                 Cohort cohort,
                                 const stats::CounterSnapshot& delta) {
   const stats::CohortCounts counts{delta.judged, delta.bad};
-  builder_.add(cohort, counts, delta.latency);
-  if (route) builder_.add_route(*route, cohort, counts, delta.latency);
+  const stats::Overdue overdue{delta.overdue, delta.overdue_ended};
+  builder_.add(cohort, counts, delta.latency, overdue);
+  if (route) builder_.add_route(*route, cohort, counts, delta.latency, overdue);
   CohortMeter& mine = meter(cohort);
   mine.evidence_run += delta.judged;
   mine.evidence_step += delta.judged;

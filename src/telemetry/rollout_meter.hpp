@@ -44,6 +44,7 @@ class RolloutMeter {
 
   [[nodiscard]] std::optional<stats::Block> tick(std::int64_t now_second);
 
+  [[nodiscard]] std::optional<Duration> overdue_after() const { return builder_.overdue_after(); }
   [[nodiscard]] RolloutTraffic traffic() const;
   [[nodiscard]] std::uint64_t evidence_requests(Cohort cohort) const;
 

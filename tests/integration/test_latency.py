@@ -1,5 +1,6 @@
 """A canary that is slow, or broken in one place only, comes down by evidence. The circuit is off here."""
 
+import itertools
 import unittest
 
 from harness import IntegrationCase, RawClient, wait_until
@@ -32,6 +33,19 @@ class LatencyTest(IntegrationCase):
         self.assertGreater(median["canary"], median["tolerated"])
         self.assertEqual(self.metric("errors")["canary"], 0)
         self.assertEqual(self.totals(load)["failed"], 0)
+
+    def test_a_canary_that_hangs_is_found_while_it_hangs(self):
+        patient = {"name": "all", "match": {"path_prefix": "/"}, "rollout": "shop", "timeouts": {"first_byte": "1h"}}
+        self.start_rollout(analysis={"warm_up": "1s", "latency_quantiles": [90], "burst_guard": 5}, routes=[patient])
+        self.start_load(rate=150, connections=400)
+        wait_until(lambda: self.metric("latency_p90")["tolerated"], "a known p90", 60)
+        requests = itertools.count()
+        self.v2.delay = lambda: 3600 if next(requests) % 4 == 0 else 0
+        wait_until(lambda: self.state() == "rolled_back", "rollback", 60)
+        self.assertRegex(self.daemon.transition_to("rolled_back")["msg"], "latency p90 canary .* % over .* vs stable ")
+        # Nothing has timed out, and nothing that hung has ended.
+        self.assertEqual(self.metric("errors")["canary"], 0)
+        self.assertGreater(self.daemon.metric("canaryd_requests_active", rollout="shop", cohort="canary"), 0)
 
     def test_a_canary_as_fast_as_stable_is_not(self):
         self.start_rollout(analysis={"warm_up": "0s", "latency_quantiles": [50, 90], "tolerance": {

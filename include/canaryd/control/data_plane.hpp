@@ -49,6 +49,9 @@ class DataPlane {
   virtual void close(const std::string& name, const SocketAddress& configured) = 0;
   [[nodiscard]] virtual std::vector<ListenerStatus> listeners() const = 0;
 
+  // Every worker counts its overdue requests (proxy/service.hpp).
+  virtual void count_overdue() = 0;
+
   // The taps that are open from now on; each has a ring for every worker.
   virtual void tap(std::shared_ptr<const telemetry::TapList> taps) = 0;
 };

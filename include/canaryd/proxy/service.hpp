@@ -66,6 +66,10 @@ class Service {
   // moves is open twice for a moment.
   void close(std::string_view name, const net::Address& address);
 
+  // Counts the requests that have become overdue (stats/latency.hpp), of the rollouts whose gate
+  // says after how long they are. Looks at every request under way: once a second.
+  void count_overdue() noexcept;
+
   void drain();
   void cancel();
   [[nodiscard]] std::size_t connections() const noexcept;

@@ -108,6 +108,10 @@ class alignas(64) CohortGate {
   [[nodiscard]] Duration slow_after() const noexcept {
     return Duration(slow_after_.load(std::memory_order_relaxed));
   }
+  // Under way for longer than this a request counts as slow (stats/latency.hpp); 0: none does.
+  [[nodiscard]] Duration overdue_after() const noexcept {
+    return Duration(overdue_after_.load(std::memory_order_relaxed));
+  }
 
   // ---- Control
 
@@ -138,6 +142,7 @@ class alignas(64) CohortGate {
               std::uint64_t used,
               std::optional<std::uint64_t> max) noexcept;
   void set_slow_after(Duration duration) noexcept;
+  void set_overdue_after(Duration duration) noexcept;
 
  private:
   bool spend(std::uint64_t generation) noexcept;
@@ -149,6 +154,7 @@ class alignas(64) CohortGate {
   // together. The ceiling is 0 with either flag.
   std::atomic<std::uint64_t> word_{0};
   std::atomic<std::int64_t> slow_after_{0};
+  std::atomic<std::int64_t> overdue_after_{0};
   // Written with failures only; apart from what every request reads.
   alignas(64) GenerationCount failures_;
   GenerationCount used_;

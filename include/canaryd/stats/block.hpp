@@ -33,8 +33,13 @@ struct Comparison {
   CohortCounts canary;
   LatencyCounts latency{};
   FeedbackCounts feedback{};
-  // Both cohorts had traffic.
-  [[nodiscard]] bool comparable() const noexcept { return stable.n > 0 && canary.n > 0; }
+  // Both cohorts had traffic; if no request has ended, so many hang that they count as slow.
+  [[nodiscard]] bool comparable() const noexcept {
+    return (stable.n > 0 && canary.n > 0) || latency.comparable();
+  }
+  [[nodiscard]] bool has_canary() const noexcept {
+    return canary.n > 0 || (latency.judged() && latency.canary_n > 0);
+  }
   friend bool operator==(const Comparison&, const Comparison&) = default;
 };
 
@@ -64,11 +69,13 @@ struct Block {
 
   // Such a second while the comparison goes on: the rest of the block is empty.
   [[nodiscard]] bool limits_only() const noexcept {
-    return limits.canary.n > 0 && stable.n == 0 && canary.n == 0;
+    return limits.has_canary() && stable.n == 0 && canary.n == 0 && !latency.comparable();
   }
-  // Both cohorts had traffic. A block that is not comparable moves no account; it only says what
-  // was missing.
-  [[nodiscard]] bool comparable() const noexcept { return stable.n > 0 && canary.n > 0; }
+  // Both cohorts had traffic (see Comparison). A block that is not comparable moves no account; it
+  // only says what was missing.
+  [[nodiscard]] bool comparable() const noexcept {
+    return (stable.n > 0 && canary.n > 0) || latency.comparable();
+  }
   friend bool operator==(const Block&, const Block&) = default;
 };
 
@@ -78,13 +85,21 @@ class ComparisonBuilder {
   explicit ComparisonBuilder(std::int64_t now_second) noexcept
       : start_second_(now_second), latency_(now_second) {}
 
-  void add(Cohort cohort, CohortCounts counts, const Histogram* latency) noexcept;
+  void add(Cohort cohort, CohortCounts counts) noexcept;
+  void add(Cohort cohort, const Histogram& latency, Overdue overdue) noexcept;
   void add_duplicates(Cohort cohort, std::uint64_t count) noexcept;
   void forget_duplicates() noexcept { stable_duplicates_ = canary_duplicates_ = 0; }
   [[nodiscard]] LatencyCutter& latency() noexcept { return latency_; }
+  [[nodiscard]] const LatencyCutter& latency() const noexcept { return latency_; }
 
   // Takes out the duplicates that are here by now.
   void settle(std::int64_t now_second) noexcept;
+  // Both cohorts have requests, whether they have ended or hang. What only hangs can be compared
+  // where latency is judged.
+  [[nodiscard]] bool complete() const noexcept {
+    return (open_.stable.n > 0 || latency_.stable_hangs()) &&
+           (open_.canary.n > 0 || latency_.canary_hangs());
+  }
   // What has gathered; the latency is not cut yet.
   [[nodiscard]] const Comparison& open() const noexcept { return open_; }
   [[nodiscard]] std::int64_t start_second() const noexcept { return start_second_; }
@@ -120,16 +135,19 @@ class BlockBuilder {
   void begin_run(std::size_t routes);
 
   // What came since the last reading, of this builder's epoch only; `latency` of those among the
-  // judged requests that did not fail.
-  void add(Cohort cohort, CohortCounts counts) noexcept { add(cohort, counts, nullptr); }
-  void add(Cohort cohort, CohortCounts counts, const Histogram& latency) noexcept {
-    add(cohort, counts, &latency);
-  }
+  // judged requests that did not fail, and `overdue` those that have been under way for longer than
+  // overdue_after().
+  void add(Cohort cohort, CohortCounts counts) noexcept;
+  void add(Cohort cohort,
+           CohortCounts counts,
+           const Histogram& latency,
+           Overdue overdue = {}) noexcept;
   // The same once more for the route that they came by; an unknown route is ignored.
   void add_route(std::size_t route,
                  Cohort cohort,
                  CohortCounts counts,
-                 const Histogram& latency) noexcept;
+                 const Histogram& latency,
+                 Overdue overdue = {}) noexcept;
   // The stable's responses of other epochs, and before the rollout began: thresholds are learned
   // from them as well.
   void add_past(const Histogram& stable) noexcept { all_.latency().add_past(stable); }
@@ -139,6 +157,10 @@ class BlockBuilder {
   // next failures.
   void add_duplicates(Cohort cohort, std::uint64_t count) noexcept;
   void add_route_duplicates(std::size_t route, Cohort cohort, std::uint64_t count) noexcept;
+
+  // A request that is under way for so long is slow by everything that the open block, or a
+  // route's, is cut by. Nothing: latency is not judged, or not yet.
+  [[nodiscard]] std::optional<Duration> overdue_after() const;
 
   // A vote, under this builder's epoch. It comes with the first comparable block by which both
   // cohorts have voted.
@@ -159,7 +181,6 @@ class BlockBuilder {
   [[nodiscard]] Block open() const;
 
  private:
-  void add(Cohort cohort, CohortCounts counts, const Histogram* latency) noexcept;
   void settle(std::int64_t now_second) noexcept;
   Block take(std::int64_t now_second, bool with_open_routes);
   void take_votes(Block& closed, std::int64_t now_second) noexcept;

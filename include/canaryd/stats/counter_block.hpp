@@ -19,6 +19,11 @@
 // `latency_other` of all the rest. Their sum is what Prometheus shows, its bounds derived by
 // Histogram::at_most (2.5 % at the bounds).
 //
+// A request that is under way for longer than anything latency is judged by is slow, however it
+// will end: the worker counts it in `overdue` then, once, and when it ends without a failure in
+// `overdue_ended` as well, because it is in `latency` from there on. So the latency evidence is
+// latency + overdue - overdue_ended, in which every request is at most once (latency.hpp).
+//
 // Thread rule: one writer, which only loads and stores (no read-modify-write); any thread may read.
 // A reading is not a cut through time: a request that is being recorded may show in part, the rest
 // of it in the next reading. Size: 5.6 KB; make blocks for the routes of the table, never for
@@ -71,6 +76,7 @@ struct Outcome {
   std::uint8_t code_class = 0;  // 1 to 5; 0 when there was no status.
   Judgement judgement = Judgement::kGood;
   Fallback fallback = Fallback::kNone;
+  bool overdue = false;  // It was counted by count_overdue().
   Duration latency{};
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
@@ -82,6 +88,8 @@ struct CounterSnapshot {
   std::array<std::uint64_t, kMirroredCount> mirrored{};  // Index: Mirrored.
   std::uint64_t judged = 0;
   std::uint64_t bad = 0;
+  std::uint64_t overdue = 0;
+  std::uint64_t overdue_ended = 0;
   std::uint64_t deduped = 0;
   std::uint64_t excluded = 0;
   std::uint64_t saved = 0;            // Fallbacks that stable answered,
@@ -114,6 +122,8 @@ class alignas(64) CounterBlock {
   // Each begin() is followed by exactly one finish(), on the same block.
   void begin() noexcept { bump(active_, 1); }
   void finish(const Outcome& outcome) noexcept;
+  // A request that was begun here is under way for so long that it is slow whatever becomes of it.
+  void count_overdue() noexcept { bump(overdue_, 1); }
   void count(Mirrored result) noexcept { bump(mirrored_[static_cast<std::size_t>(result)], 1); }
   // A tunnel is open, and has ended.
   void begin_tunnel() noexcept { bump(tunnels_, 1); }
@@ -140,6 +150,8 @@ class alignas(64) CounterBlock {
   Counter bytes_in_{0};
   Counter bytes_out_{0};
   Counter bad_{0};
+  Counter overdue_{0};
+  Counter overdue_ended_{0};
   Counter deduped_{0};
   Counter excluded_{0};
   Counter saved_{0};
@@ -167,6 +179,8 @@ inline void CounterBlock::finish(const Outcome& outcome) noexcept {
   if (outcome.judgement == Judgement::kGood) [[likely]] {
     bump(judged_, 1);
     bump(latency_[bucket], 1);
+    if (outcome.overdue) [[unlikely]]
+      bump(overdue_ended_, 1);
     return;
   }
   bump(latency_other_[bucket], 1);

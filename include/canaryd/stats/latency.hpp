@@ -3,6 +3,23 @@
 // stable's own quantile over *earlier* blocks. So the thresholds of a block are fixed before it
 // begins, and what hits both cohorts alike cancels out as it does for errors.
 //
+// Requests under way: one that is older than every limit of its rollout is slow, whatever becomes
+// of it, and is counted when it gets there (Overdue::counted), so that a hang is evidence while it
+// lasts. It is counted once, and both cohorts alike:
+//   - the age is the same for both, so a canary that is stable's equal has such requests counted as
+//     early and as often as stable has;
+//   - it is above all that the block can be cut by, since limits move only when a block closes;
+//   - one that ends without a failure later is among the responses of that block, and is taken out
+//     of it (Overdue::ended). One that fails is slow here and a failure there, for two metrics; one
+//     whose client gave up had been slow before.
+// Only if a limit has risen above such a response meanwhile is another slow one of the same cohort
+// taken out in its place.
+// A request whose client is slow, in sending it or in taking the response, is left for its end:
+// nobody may hang in a version's name.
+// Workers look once a second, at what is under way then: requests that do not last cost nothing. A
+// ring of counters by second of the start was rejected: each request would pay twice for it, and
+// would still have to know at its end whether it was counted.
+//
 // Units: buckets of stats/histogram.hpp. Thread rule: plain values.
 #pragma once
 
@@ -43,6 +60,9 @@ struct LatencyCounts {
   std::array<SlowCounts, kLatencyQuantiles> slow{};
 
   [[nodiscard]] bool judged() const noexcept;
+  [[nodiscard]] bool comparable() const noexcept {
+    return judged() && stable_n > 0 && canary_n > 0;
+  }
   friend bool operator==(const LatencyCounts&, const LatencyCounts&) = default;
 };
 
@@ -64,6 +84,22 @@ struct LatencyRules {
   std::array<std::uint16_t, kLatencyQuantiles> limits{};
   friend bool operator==(const LatencyRules&, const LatencyRules&) = default;
 };
+
+// Of requests that are older than every limit: counted while they were under way; and, of those
+// counted before, the ones that have ended without a failure.
+struct Overdue {
+  std::uint64_t counted = 0;
+  std::uint64_t ended = 0;
+  Overdue& operator+=(const Overdue& other) noexcept {
+    counted += other.counted;
+    ended += other.ended;
+    return *this;
+  }
+  friend bool operator==(const Overdue&, const Overdue&) = default;
+};
+
+// No younger request is counted: workers look once a second.
+inline constexpr Duration kOverdueAtLeast = std::chrono::seconds(1);
 
 // The limits for a threshold; counts are 0.
 [[nodiscard]] SlowCounts latency_limits(std::size_t threshold, const LatencyRules& rules);
@@ -108,10 +144,21 @@ class LatencyCutter {
   }
 
   // Responses for the open block.
-  void add_stable(const Histogram& responses) noexcept { stable_ += responses; }
-  void add_canary(const Histogram& responses) noexcept { canary_ += responses; }
+  void add_stable(const Histogram& responses, Overdue overdue) noexcept {
+    stable_.add(responses, overdue);
+  }
+  void add_canary(const Histogram& responses, Overdue overdue) noexcept {
+    canary_.add(responses, overdue);
+  }
   // Responses of stable that belong to no block: they are only learned from.
   void add_past(const Histogram& responses) noexcept { past_ += responses; }
+
+  // Requests of the cohort hang, so many that they count.
+  [[nodiscard]] bool stable_hangs() const noexcept { return stable_.overdue.counted > 0; }
+  [[nodiscard]] bool canary_hangs() const noexcept { return canary_.overdue.counted > 0; }
+  // The highest bucket that a response may be in without being slow for anything, whatever the
+  // step; nothing while latency is not judged.
+  [[nodiscard]] std::optional<std::size_t> highest_limit() const;
 
   // Cuts the block that began at `start_second`, learns from it, and begins the next.
   [[nodiscard]] LatencyCounts close(std::int64_t start_second, std::int64_t now_second);
@@ -119,13 +166,23 @@ class LatencyCutter {
   [[nodiscard]] LatencyCounts close_by_limits(std::int64_t start_second);
 
  private:
+  // What the open block has of a cohort.
+  struct Responses {
+    Histogram finished;
+    Overdue overdue;
+
+    void add(const Histogram& responses, Overdue more) noexcept;
+    [[nodiscard]] std::uint64_t total() const noexcept;
+    [[nodiscard]] std::uint64_t slow(std::size_t limit) const noexcept;
+  };
+
   [[nodiscard]] bool is_warm(std::int64_t start_second) const noexcept;
   void count_slow(SlowCounts& slow) const noexcept;
 
   LatencyThresholds thresholds_;
   LatencyRules rules_;
-  Histogram stable_;
-  Histogram canary_;
+  Responses stable_;
+  Responses canary_;
   Histogram past_;
   std::optional<std::int64_t> warm_second_;  // Blocks that begin earlier are not judged.
 };

@@ -126,6 +126,9 @@ class Collector {
 
   // As of the last tick; nothing for a name that no table has.
   [[nodiscard]] std::optional<RolloutTraffic> traffic(std::string_view rollout) const;
+  // After how long a request of the rollout that is still under way is slow
+  // (stats::BlockBuilder).
+  [[nodiscard]] std::optional<Duration> overdue_after(std::string_view rollout) const;
   // Evidence gathered since the run began: judged requests of the cohort, duplicates left out as
   // far as known.
   [[nodiscard]] std::uint64_t evidence_requests(std::string_view rollout, Cohort cohort) const;

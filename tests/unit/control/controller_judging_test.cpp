@@ -45,6 +45,32 @@ TEST_F(JudgingTest, ASlowCanaryIsRolledBackAndShownInSeconds) {
   EXPECT_FALSE(metric("errors").slow);
 }
 
+// Workers are asked to look only while there is something to look for.
+TEST_F(JudgingTest, RequestsUnderWayAreLookedAtWhileACanaryIsJudged) {
+  boot();
+  const auto gate = [&] { return plane_.held[0].shared->table->rollouts()[0].gate; };
+  EXPECT_EQ(plane_.overdue_counts, 0) << "nothing is known of stable's latency yet";
+  for (int i = 0; i < 10; ++i) second();
+  EXPECT_EQ(gate()->overdue_after(), Duration(1s)) << "stable takes 5 ms, but at least this";
+  const int counted = plane_.overdue_counts;
+  EXPECT_GT(counted, 0);
+  second();
+  EXPECT_EQ(plane_.overdue_counts, counted + 1);
+  for (int i = 0; i < 60 && view().state != "rolled_back"; ++i) {
+    for (proxy::WorkerSnapshot& worker : plane_.held) {
+      for (int n = 0; n < 3; ++n) worker.counters->at(RouteId(0), Cohort::kCanary).count_overdue();
+    }
+    second();
+  }
+  EXPECT_EQ(view().state, "rolled_back");
+  EXPECT_THAT(disk_.journal().back().entry.sentence, HasSubstr("latency"));
+  second();
+  EXPECT_EQ(gate()->overdue_after(), Duration::zero());
+  const int last = plane_.overdue_counts;
+  second();
+  EXPECT_EQ(plane_.overdue_counts, last);
+}
+
 TEST_F(JudgingTest, LatencyIsSilentUntilTheCanaryIsWarm) {
   boot();
   for (int i = 0; i < 4; ++i) {

@@ -66,6 +66,7 @@ class FakePlane final : public DataPlane {
     });
   }
   [[nodiscard]] std::vector<ListenerStatus> listeners() const override { return open_; }
+  void count_overdue() override { ++overdue_counts; }
   void tap(std::shared_ptr<const telemetry::TapList> list) override { taps = std::move(list); }
 
   // Requests that both workers have finished, half of them each.
@@ -86,6 +87,7 @@ class FakePlane final : public DataPlane {
   std::map<std::string, std::vector<double>> served;  // Canary to the weights published for it.
   std::vector<proxy::WorkerSnapshot> held;
   std::shared_ptr<const telemetry::TapList> taps;
+  int overdue_counts = 0;
 
  private:
   ControlLoop& loop_;

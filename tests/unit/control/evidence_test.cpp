@@ -279,6 +279,28 @@ TEST(Evidence, BlocksThatCannotBeComparedLeaveNoRow) {
   EXPECT_EQ(evidence.verdict().reason, analysis::Reason::kNoCanaryTraffic);
 }
 
+// What only hangs moves accounts, so it is in the journal.
+TEST(Evidence, ABlockOfNothingButHangsComesBack) {
+  Evidence evidence("shop", 3, {});
+  evidence.begin_step(BasisPoints(100), BasisPoints(500), true);
+  stats::Block block;
+  block.seconds = 1;
+  block.stable.n = 100;
+  block.latency.stable_n = 100;
+  block.latency.canary_n = 4;
+  block.latency.slow[0] = {100, 102, 102, 50, 4, 4};
+  evidence.absorb(block);
+  block.limits = {1, {}, {}, block.latency};
+  evidence.absorb(block);
+  const std::vector<store::EvidenceRow> rows = evidence.take_pending();
+  ASSERT_EQ(rows.size(), 4U);
+  EXPECT_EQ(read_block(rows[3].values).value(), block);
+  const auto again = Evidence::replay("shop", 3, {}, rows);
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->analyzer(), evidence.analyzer());
+  EXPECT_GT(evidence.verdict().metrics[1].canary_bad, 0);
+}
+
 TEST(Evidence, DamagedFeedbackIsRefused) {
   Random random(3);
   stats::Block block = random_block(random, 1);
