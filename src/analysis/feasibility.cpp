@@ -58,7 +58,8 @@ std::vector<Bet> bets_of(const Settings& settings,
   const stats::LatencyRules rules = latency_rules(settings, next_weight);
   std::vector<Bet> bets;
   for (const Metric& metric : make_metrics(settings)) {
-    // How many will vote nobody knows.
+    // How many will vote nobody knows. How many 4xx there are neither; a bet on them takes about as
+    // long as the one on errors.
     if (!metric.required || metric.feedback) continue;
     Bet bet{metric.tolerance, traffic.error_rate, traffic.error_rate};
     if (metric.quantile) {

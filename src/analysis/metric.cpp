@@ -73,6 +73,11 @@ MetricCounts counts_of(const stats::FeedbackCounts& votes) noexcept {
 
 MetricCounts counts_of(const Metric& metric, const stats::Comparison& comparison) noexcept {
   if (metric.feedback) return counts_of(comparison.feedback);
+  if (metric.client_errors) {
+    return counts_of({comparison.stable.n, comparison.stable.client_errors},
+                     {comparison.canary.n, comparison.canary.client_errors},
+                     comparison.canary.client_errors);
+  }
   if (!metric.quantile) {
     return counts_of(comparison.stable, comparison.canary, comparison.canary.bad);
   }
@@ -100,6 +105,13 @@ std::vector<Metric> make_metrics(const Settings& settings) {
          .tolerance = settings.tolerance.latency.share(),
          .required = quantile != kNotRequired,
          .quantile = quantile});
+  }
+  if (const auto& client_errors = settings.tolerance.client_errors) {
+    Metric metric;
+    metric.name = "client_errors";
+    metric.tolerance = *client_errors;
+    metric.client_errors = true;
+    metrics.push_back(metric);
   }
   if (feedback) {
     metrics.push_back({.name = "feedback",

@@ -112,8 +112,11 @@ void add_metric(std::string& out, JsonView metric) {
     add_line(out, "    bad: the evidence that a rollback needs is there");
     return;
   }
-  add_line(out,
-           "    against it: " + share_text(rollback) + " of the evidence that a rollback needs");
+  add_line(
+      out,
+      metric["metric"].text() == "client_errors"
+          ? std::string("    against it: nothing; too many of these hold, and never roll back")
+          : "    against it: " + share_text(rollback) + " of the evidence that a rollback needs");
   if (is_limit(metric)) return;
   if (verdict == "pass") {
     add_line(out, "    for it: all of the evidence that the next step needs");

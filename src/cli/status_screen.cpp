@@ -227,13 +227,21 @@ Row error_row(JsonView rollout) {
           metric};
 }
 
-Row feedback_row(JsonView metric) {
+// Of a metric that is there only where it is judged.
+std::string optional_row(JsonView rollout,
+                         const char* name,
+                         const char* label,
+                         std::string (*format)(std::optional<double>),
+                         const ScreenOptions& options) {
+  const JsonView metric = find_metric(rollout, name);
+  if (!metric.is_object()) return {};
   const auto tolerated = metric["tolerated"].number();
-  return {"feedback",
-          format_score(metric["stable"].number()),
-          format_score(metric["canary"].number()),
-          tolerated ? format_score(tolerated) : "",
-          metric};
+  const Row row{label,
+                format(metric["stable"].number()),
+                format(metric["canary"].number()),
+                tolerated ? format(tolerated) : "",
+                metric};
+  return row_text(row, options);
 }
 
 Row latency_row(JsonView rollout, const std::string& quantile) {
@@ -311,6 +319,7 @@ std::string table(JsonView rollout, const ScreenOptions& options) {
   requests.canary = format_count(rollout["cohorts"]["canary"]["requests"].number());
   out += row_text(requests, options);
   out += row_text(error_row(rollout), options);
+  out += optional_row(rollout, "client_errors", "4xx", format_ratio, options);
   for (const char* quantile : {"p50", "p90", "p99"}) {
     out += row_text(latency_row(rollout, quantile), options);
   }
@@ -318,9 +327,7 @@ std::string table(JsonView rollout, const ScreenOptions& options) {
   if (find_metric(rollout, "latency_p99.9")["verdict"].text() == "fail") {
     out += row_text(latency_row(rollout, "p99.9"), options);
   }
-  if (const JsonView feedback = find_metric(rollout, "feedback"); feedback.is_object()) {
-    out += row_text(feedback_row(feedback), options);
-  }
+  out += optional_row(rollout, "feedback", "feedback", format_score, options);
   return out + limit_rows(rollout, options);
 }
 

@@ -92,6 +92,11 @@ const Section<analysis::Tolerances>& tolerances_section() {
           &analysis::Tolerances::feedback,
           optional(section(feedback_tolerance_section())),
           "How much worse the votes of users may be; not set: they are counted, and not judged.");
+    s.add("client_errors",
+          &analysis::Tolerances::client_errors,
+          optional(section(tolerance_section())),
+          "How many more of the canary's responses may be 4xx that are no failures: steps wait for "
+          "it, and it never rolls back; not set: they are not judged.");
     return s;
   }();
   return made;

@@ -102,7 +102,8 @@ void Evidence::absorb(const stats::Block& block) {
   verdict_ = analyzer_.evaluate();
   // What moves no account the journal does without.
   if (!block.comparable() && !block.limits.has_canary()) return;
-  add_row(store::EvidenceKind::kBlock, block_values(block));
+  const bool client_errors = analyzer_.settings().tolerance.client_errors.has_value();
+  add_row(store::EvidenceKind::kBlock, block_values(block, client_errors));
 }
 
 std::vector<store::EvidenceRow> Evidence::take_pending() noexcept {

@@ -65,7 +65,7 @@ constexpr std::size_t kBytesAValue = 7;
 
 // What came later than routes follows in parts, each with its number; a part that says nothing is
 // left out. Numbers are never used again.
-enum class Part : std::int64_t { kLimits = 1, kFeedback = 2 };
+enum class Part : std::int64_t { kLimits = 1, kFeedback = 2, kClientErrors = 3 };
 
 // ---- Settings
 
@@ -113,14 +113,17 @@ bool sound(const analysis::Limits& limits) noexcept {
   return durations && (!limits.errors || (*limits.errors > 0 && *limits.errors < 1));
 }
 
+bool sound(const analysis::Tolerance& tolerance) noexcept {
+  return factor(tolerance.relative) && share(tolerance.absolute);
+}
+
 bool sound(const Settings& settings) noexcept {
   const analysis::LatencyTolerance& latency = settings.tolerance.latency;
   return probability(settings.false_rollback) && probability(settings.false_accept) &&
-         factor(settings.tolerance.errors.relative) && share(settings.tolerance.errors.absolute) &&
-         factor(latency.stretch) && factor(latency.relative) && share(latency.absolute) &&
+         sound(settings.tolerance.errors) && factor(latency.stretch) && sound(latency.share()) &&
          settings.burst_guard > 0 && factor(settings.burst_guard) && sound(settings.limits) &&
-         (!settings.tolerance.feedback || (factor(settings.tolerance.feedback->relative) &&
-                                           share(settings.tolerance.feedback->absolute)));
+         (!settings.tolerance.feedback || sound(settings.tolerance.feedback->share())) &&
+         (!settings.tolerance.client_errors || sound(*settings.tolerance.client_errors));
 }
 
 void put_feedback_settings(std::vector<std::int64_t>& values,
@@ -137,6 +140,19 @@ void take_feedback_settings(Values& values, Settings& settings) {
   feedback.relative = values.next_double();
   feedback.absolute = values.next_double();
   feedback.required = values.next_up_to(1) == 1;
+}
+
+void put_client_errors(std::vector<std::int64_t>& values, const analysis::Tolerance& tolerance) {
+  values.insert(values.end(),
+                {static_cast<std::int64_t>(Part::kClientErrors),
+                 bits(tolerance.relative),
+                 bits(tolerance.absolute)});
+}
+
+void take_client_errors(Values& values, Settings& settings) {
+  analysis::Tolerance& tolerance = settings.tolerance.client_errors.emplace();
+  tolerance.relative = values.next_double();
+  tolerance.absolute = values.next_double();
 }
 
 // A limit of 0 is none.
@@ -178,6 +194,7 @@ void take_latency_settings(Values& values, Settings& settings) {
 void take_settings_parts(Values& values, Settings& settings) {
   settings.limits = {};
   settings.tolerance.feedback.reset();
+  settings.tolerance.client_errors.reset();
   while (values.good() && !values.empty()) {
     switch (static_cast<Part>(values.next())) {
       case Part::kLimits:
@@ -185,6 +202,9 @@ void take_settings_parts(Values& values, Settings& settings) {
         break;
       case Part::kFeedback:
         take_feedback_settings(values, settings);
+        break;
+      case Part::kClientErrors:
+        take_client_errors(values, settings);
         break;
       default:
         values.fail_unless(false);
@@ -314,6 +334,31 @@ stats::FeedbackCounts take_feedback(Values& values) {
   return feedback;
 }
 
+// Of all routes together, then of those that the row has, in its order.
+template <class Block, class Each>
+void for_client_errors(Block& block, const Each& each) {
+  each(block.stable);
+  each(block.canary);
+  for (auto& route : block.routes) {
+    each(route.counts.stable);
+    each(route.counts.canary);
+  }
+}
+
+void put_client_errors(std::vector<std::int64_t>& values, const stats::Block& block) {
+  values.push_back(static_cast<std::int64_t>(Part::kClientErrors));
+  for_client_errors(block, [&](const stats::CohortCounts& counts) {
+    values.push_back(whole(counts.client_errors));
+  });
+}
+
+void take_client_errors(Values& values, stats::Block& block) {
+  for_client_errors(block, [&](stats::CohortCounts& counts) {
+    counts.client_errors = values.next_count();
+    values.fail_unless(counts.client_errors <= counts.n - counts.bad);
+  });
+}
+
 // To the end of the row.
 void take_block_parts(Values& values, stats::Block& block) {
   while (values.good() && !values.empty()) {
@@ -323,6 +368,9 @@ void take_block_parts(Values& values, stats::Block& block) {
         break;
       case Part::kFeedback:
         block.feedback = take_feedback(values);
+        break;
+      case Part::kClientErrors:
+        take_client_errors(values, block);
         break;
       default:
         values.fail_unless(false);
@@ -353,6 +401,8 @@ std::vector<std::int64_t> settings_values(const Settings& settings) {
   for (const std::string& route : settings.routes) put_name(values, route);
   put_limits(values, settings.limits);
   if (settings.tolerance.feedback) put_feedback_settings(values, *settings.tolerance.feedback);
+  if (settings.tolerance.client_errors)
+    put_client_errors(values, *settings.tolerance.client_errors);
   return values;
 }
 
@@ -371,19 +421,20 @@ Result<Settings> read_settings(std::span<const std::int64_t> row, Settings setti
   return settings;
 }
 
-std::vector<std::int64_t> block_values(const stats::Block& block) {
+std::vector<std::int64_t> block_values(const stats::Block& block, bool client_errors) {
   std::vector<std::int64_t> values = {
       block.start_second, block.seconds, whole(block.epoch), block.step};
   put_counts(values, block.stable);
   put_counts(values, block.canary);
   const bool voted = block.feedback.comparable();
   const bool errors_only = !block.latency.judged() && block.routes.empty() &&
-                           !block.limits.has_canary() && !voted;
+                           !block.limits.has_canary() && !voted && !client_errors;
   if (errors_only) return values;
   put_latency(values, block.latency);
   put_routes(values, block);
   put_limits(values, block);
   if (voted) put_feedback(values, block.feedback);
+  if (client_errors) put_client_errors(values, block);
   return values;
 }
 

@@ -21,7 +21,9 @@ namespace canaryd::control {
 [[nodiscard]] Result<analysis::Settings> read_settings(std::span<const std::int64_t> values,
                                                        analysis::Settings others);
 
-[[nodiscard]] std::vector<std::int64_t> block_values(const stats::Block& block);
+// Client errors only where they are judged.
+[[nodiscard]] std::vector<std::int64_t> block_values(const stats::Block& block,
+                                                     bool client_errors = false);
 [[nodiscard]] Result<stats::Block> read_block(std::span<const std::int64_t> values);
 
 }  // namespace canaryd::control

@@ -123,6 +123,7 @@ Result<std::optional<RecordedRequest>> LineReader::read_access(std::string_view 
       is_bad(errors_, error, static_cast<unsigned>(status), static_cast<unsigned>(grpc_status));
   if (!drawn || !bad) return std::nullopt;
   request.bad = *bad;
+  request.client_error = !request.bad && status >= 400 && status < 500;
   return request;
 }
 

@@ -135,6 +135,7 @@ Result<RecordedRequest> LineReader::read_csv(std::string_view line) {
     return wrong("status", field(kStatus), "a status from 100 to 599");
   }
   request.bad = errors_.has_status(static_cast<unsigned>(*status));
+  request.client_error = !request.bad && *status >= 400 && *status < 500;
   const auto latency = decimal(field(kLatency));
   if (!latency || *latency < 0 || *latency > kLatencyMsMax) {
     return wrong("latency_ms", field(kLatency), "a number of milliseconds");

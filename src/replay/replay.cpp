@@ -43,6 +43,7 @@ Result<void> Replay::add(const RecordedRequest& request) {
   group->last_start_ms = std::max(group->last_start_ms, request.started_ms);
   stats::CohortCounts& counts = request.cohort == Cohort::kCanary ? group->canary : group->stable;
   ++counts.n;
+  if (request.client_error) ++counts.client_errors;
   if (request.bad) {
     ++counts.bad;
   } else {

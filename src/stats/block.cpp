@@ -26,6 +26,7 @@ void ComparisonBuilder::add(Cohort cohort, CohortCounts counts) noexcept {
   CohortCounts& mine = cohort == Cohort::kCanary ? open_.canary : open_.stable;
   mine.n += counts.n;
   mine.bad += counts.bad;
+  mine.client_errors += counts.client_errors;
 }
 
 void ComparisonBuilder::add(Cohort cohort, const Histogram& latency, Overdue overdue) noexcept {

@@ -8,6 +8,7 @@ namespace {
 // Every counter but the gauges, for the operations that treat all alike.
 constexpr std::array kCounters = {&CounterSnapshot::judged,
                                   &CounterSnapshot::bad,
+                                  &CounterSnapshot::client_errors,
                                   &CounterSnapshot::overdue,
                                   &CounterSnapshot::overdue_ended,
                                   &CounterSnapshot::deduped,
@@ -94,6 +95,7 @@ CounterSnapshot CounterBlock::read() const noexcept {
     result.mirrored[i] = mirrored_[i].load(kRelaxed);
   result.judged = judged_.load(kRelaxed);
   result.bad = bad_.load(kRelaxed);
+  result.client_errors = client_errors_.load(kRelaxed);
   result.overdue = overdue_.load(kRelaxed);
   result.overdue_ended = overdue_ended_.load(kRelaxed);
   result.deduped = deduped_.load(kRelaxed);

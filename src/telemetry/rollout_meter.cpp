@@ -91,7 +91,7 @@ void RolloutMeter::add(const RolloutLabel& recorded,
 void RolloutMeter::add_evidence(std::optional<std::uint32_t> route,
                                 Cohort cohort,
                                 const stats::CounterSnapshot& delta) {
-  const stats::CohortCounts counts{delta.judged, delta.bad};
+  const stats::CohortCounts counts{delta.judged, delta.bad, delta.client_errors};
   const stats::Overdue overdue{delta.overdue, delta.overdue_ended};
   builder_.add(cohort, counts, delta.latency, overdue);
   if (route) builder_.add_route(*route, cohort, counts, delta.latency, overdue);

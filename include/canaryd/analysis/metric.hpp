@@ -1,7 +1,7 @@
 // A metric: something of which a response is good or bad, judged by comparing the cohorts: errors,
-// latency quantiles (bad: slower than a threshold, see stats/latency.hpp), and feedback (votes, bad
-// by quarters, see stats/feedback.hpp); or, of the canary alone, by an absolute limit (limits.hpp).
-// Pure; plain values.
+// client errors (4xx), latency quantiles (bad: slower than a threshold, see stats/latency.hpp), and
+// feedback (votes, bad by quarters, see stats/feedback.hpp); or, of the canary alone, by an
+// absolute limit (limits.hpp). Pure; plain values.
 #pragma once
 
 #include "canaryd/analysis/settings.hpp"
@@ -34,15 +34,16 @@ struct MetricCounts {
 
 struct Metric {
   std::string_view name;  // Static text: "errors", "latency_p99.9", "feedback", "limit_errors".
-  // Share of the capital that bets on this metric. The weights sum to at most 1; what no metric
-  // holds stays as it is.
+  // Share of the capital that bets on this metric; 0: it can only hold. The weights sum to at most
+  // 1; what no metric holds stays as it is.
   double weight = 0;
   Tolerance tolerance;
   // A step is accepted only when every required metric accepts; the others can only roll back.
   bool required = true;
-  // Of the responses' latency; none: the metric is errors, or feedback.
+  // Of the responses' latency; none: the metric is errors, client errors or feedback.
   std::optional<stats::LatencyQuantile> quantile;
   bool feedback = false;
+  bool client_errors = false;
   // So much of the canary's responses may be bad, whatever stable does: such a metric is no
   // comparison, and can only roll back. In (0, 1).
   std::optional<double> limit{};
@@ -58,7 +59,7 @@ inline constexpr double kFeedbackWeight = 0.1;
 // With limits these share so much equally, and everything else has so much less in proportion.
 inline constexpr double kLimitsWeight = 0.2;
 
-// Errors first, then the quantiles in their order, then feedback, then the limits.
+// Errors first, then the quantiles in their order, then client errors, feedback and the limits.
 [[nodiscard]] std::vector<Metric> make_metrics(const Settings& settings);
 
 // How the block builder cuts blocks for these settings (BlockBuilder::set_latency_rules), in the

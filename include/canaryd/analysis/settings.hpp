@@ -83,6 +83,9 @@ struct Tolerances {
   Tolerance errors;
   LatencyTolerance latency;
   std::optional<FeedbackTolerance> feedback;  // Not set: feedback is not judged.
+  // Of the share of responses with 4xx that are no failures. Steps wait for it, and it never rolls
+  // back: such a response may be right. Not set: they are not judged.
+  std::optional<Tolerance> client_errors;
   friend bool operator==(const Tolerances&, const Tolerances&) = default;
 };
 

@@ -35,6 +35,7 @@ struct RecordedRequest {
   Duration latency{};
   Cohort cohort = Cohort::kStable;
   bool bad = false;
+  bool client_error = false;          // Not bad, but answered 4xx.
   std::uint64_t client = 0;           // A hash of the key; 0: unknown.
   std::optional<BasisPoints> weight;  // In force for this request; nothing: not recorded.
   std::uint64_t revision = 0;         // A hash of the canary's; 0: not recorded.

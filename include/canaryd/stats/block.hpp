@@ -21,8 +21,9 @@
 namespace canaryd::stats {
 
 struct CohortCounts {
-  std::uint64_t n = 0;    // Judged requests.
-  std::uint64_t bad = 0;  // Charged failures among them.
+  std::uint64_t n = 0;              // Judged requests.
+  std::uint64_t bad = 0;            // Charged failures among them.
+  std::uint64_t client_errors = 0;  // Others that were answered 4xx.
   friend bool operator==(const CohortCounts&, const CohortCounts&) = default;
 };
 

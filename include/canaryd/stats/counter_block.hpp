@@ -88,6 +88,7 @@ struct CounterSnapshot {
   std::array<std::uint64_t, kMirroredCount> mirrored{};  // Index: Mirrored.
   std::uint64_t judged = 0;
   std::uint64_t bad = 0;
+  std::uint64_t client_errors = 0;  // Judged, not bad, and answered 4xx.
   std::uint64_t overdue = 0;
   std::uint64_t overdue_ended = 0;
   std::uint64_t deduped = 0;
@@ -150,6 +151,7 @@ class alignas(64) CounterBlock {
   Counter bytes_in_{0};
   Counter bytes_out_{0};
   Counter bad_{0};
+  Counter client_errors_{0};
   Counter overdue_{0};
   Counter overdue_ended_{0};
   Counter deduped_{0};
@@ -179,6 +181,8 @@ inline void CounterBlock::finish(const Outcome& outcome) noexcept {
   if (outcome.judgement == Judgement::kGood) [[likely]] {
     bump(judged_, 1);
     bump(latency_[bucket], 1);
+    if (outcome.code_class == 4) [[unlikely]]
+      bump(client_errors_, 1);
     if (outcome.overdue) [[unlikely]]
       bump(overdue_ended_, 1);
     return;

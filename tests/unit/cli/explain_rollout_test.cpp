@@ -1,5 +1,6 @@
 #include "cli/explain_rollout.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -62,6 +63,20 @@ TEST(ExplainRollout, ALimitIsNoComparison) {
             "  limit_latency_p99: canary 3.00 %, at most 1.00 % may be slower than the limit\n"
             "    bad: the evidence that a rollback needs is there\n"
             "  limit_latency_p50: no traffic yet\n");
+}
+
+TEST(ExplainRollout, ClientErrorsHoldAndNeverRollBack) {
+  const auto text = render_reasons(R"({"name": "a", "analysis": [
+  {"metric": "client_errors", "verdict": "open", "stable": 0.02, "canary": 0.08,
+   "tolerated": 0.023, "evidence": {"rollback": 0, "accept": 0}}]})",
+                                   "")
+                        .value();
+  EXPECT_THAT(text,
+              ::testing::HasSubstr(
+                  "  client_errors: canary 8.00 %, stable 2.00 %; up to 2.30 % is tolerated, and "
+                  "the canary "
+                  "is above it\n"
+                  "    against it: nothing; too many of these hold, and never roll back\n"));
 }
 
 TEST(ExplainRollout, AQuerySaysItself) {

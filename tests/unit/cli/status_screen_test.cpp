@@ -94,6 +94,18 @@ TEST(StatusScreen, ShowsTheEvidenceOfLatency) {
 )");
 }
 
+TEST(StatusScreen, ClientErrorsHaveARowWhereTheyAreJudged) {
+  const std::string screen = render_rollout(R"({"name": "a", "state": "progressing", "analysis": [
+  {"metric": "client_errors", "verdict": "open", "stable": 0.02, "canary": 0.08,
+   "tolerated": 0.023, "evidence": {"rollback": 0, "accept": 0}, "needs_about": null}]})",
+                                            "",
+                                            {.columns = 100, .color = false, .utf8 = true})
+                                 .value();
+  EXPECT_NE(screen.find("  4xx             2.00 %     8.00 %       2.30 %     0 % |"),
+            std::string::npos)
+      << screen;
+}
+
 TEST(StatusScreen, ShowsWhatQueriesSay) {
   constexpr const char* kQueries = R"({"name": "a", "state": "held", "analysis": [
     {"metric": "query:refunds", "verdict": "fail",

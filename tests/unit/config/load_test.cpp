@@ -341,6 +341,9 @@ TEST(Load, ReadsFeedbackAndExclusions) {
   EXPECT_DOUBLE_EQ(settings.tolerance.feedback->relative, 0.1);
   EXPECT_DOUBLE_EQ(settings.tolerance.feedback->absolute, 0.02);
   EXPECT_FALSE(settings.tolerance.feedback->required);
+  EXPECT_FALSE(settings.tolerance.client_errors);
+  const Config other = config_of(with("tolerance: {client_errors: {absolute: 2}}"));
+  EXPECT_EQ(other.rollouts[0].analysis.tolerance.client_errors, (analysis::Tolerance{0.1, 0.02}));
   ASSERT_EQ(settings.exclude.size(), 3U);
   EXPECT_EQ(settings.exclude[0], (analysis::Exclusion{"/healthz", "", ""}));
   EXPECT_EQ(settings.exclude[1], (analysis::Exclusion{"", "User-Agent", "*bot*"}));

@@ -56,6 +56,8 @@ TEST(Shipped, ReferenceFileShowsTheDefaults) {
   analysis::Settings& settings = full.rollouts.at(0).analysis;
   EXPECT_EQ(settings.tolerance.feedback, analysis::FeedbackTolerance{});
   settings.tolerance.feedback.reset();
+  EXPECT_EQ(settings.tolerance.client_errors, analysis::Tolerance{});
+  settings.tolerance.client_errors.reset();
   settings.exclude.clear();
   EXPECT_EQ(settings, small.rollouts.at(0).analysis);
   EXPECT_EQ(full.rollouts[0].plan.bake, small.rollouts[0].plan.bake);

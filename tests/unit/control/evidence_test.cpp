@@ -279,6 +279,32 @@ TEST(Evidence, BlocksThatCannotBeComparedLeaveNoRow) {
   EXPECT_EQ(evidence.verdict().reason, analysis::Reason::kNoCanaryTraffic);
 }
 
+TEST(Evidence, ClientErrorsAreKeptWhereTheyAreJudged) {
+  Random random(4);
+  stats::Block block = random_block(random, 1);
+  block.stable.client_errors = 3;
+  block.routes.push_back({1, {1, {10, 1, 4}, {5, 1, 2}, random_latency(random)}});
+  EXPECT_EQ(read_block(block_values(block)).value().stable.client_errors, 0U);
+  const std::vector<std::int64_t> good = block_values(block, true);
+  ASSERT_EQ(read_block(good).value(), block);
+  for (std::size_t i = good.size() - 4; i < good.size(); ++i) {
+    std::vector<std::int64_t> row = good;
+    row[i] = i + 1 == good.size() ? 5 : 1'000'000;
+    EXPECT_FALSE(read_block(row).has_value()) << "more than there are requests that did not fail";
+    row[i] = -1;
+    EXPECT_FALSE(read_block(row).has_value());
+    EXPECT_FALSE(read_block(std::span(good).first(i)).has_value());
+  }
+
+  analysis::Settings settings;
+  settings.tolerance.client_errors = analysis::Tolerance{0.2, 0.03};
+  EXPECT_EQ(read_settings(settings_values(settings), {}).value(), settings);
+  EXPECT_EQ(read_settings(settings_values({}), settings).value(), analysis::Settings{})
+      << "a run that began without them does not judge them";
+  settings.tolerance.client_errors->absolute = 2;
+  EXPECT_FALSE(read_settings(settings_values(settings), {}).has_value());
+}
+
 // What only hangs moves accounts, so it is in the journal.
 TEST(Evidence, ABlockOfNothingButHangsComesBack) {
   Evidence evidence("shop", 3, {});

@@ -186,6 +186,17 @@ TEST(LineReader, AGrpcStatusIsAFailureToo) {
   EXPECT_FALSE(request_of({access_line(record)}).bad);
 }
 
+TEST(LineReader, TellsClientErrorsApart) {
+  telemetry::AccessRecord record = canary_request();
+  record.upstream_status = 404;
+  EXPECT_TRUE(request_of({access_line(record)}).client_error);
+  record.upstream_status = 500;
+  EXPECT_FALSE(request_of({access_line(record)}).client_error);
+  EXPECT_TRUE(request_of({kHeader, "1,stable,404,1"}).client_error);
+  EXPECT_FALSE(request_of({kHeader, "1,stable,503,1"}).client_error);
+  EXPECT_FALSE(request_of({kHeader, "1,stable,304,1"}).client_error);
+}
+
 TEST(LineReader, LeavesOutWhatIsNoEvidence) {
   const auto is_left_out = [](auto change) {
     telemetry::AccessRecord record = canary_request();

@@ -149,5 +149,23 @@ TEST(CohortSample, NothingIsNotZero) {
   EXPECT_DOUBLE_EQ(sample.requests_per_second, 0);
 }
 
+TEST(CounterBlock, ClientErrorsAreJudgedAnswersThatAreNoFailures) {
+  CounterBlock counters;
+  const auto finish = [&](std::uint8_t code_class, Judgement judgement) {
+    counters.begin();
+    Outcome outcome;
+    outcome.code_class = code_class;
+    outcome.judgement = judgement;
+    counters.finish(outcome);
+  };
+  finish(4, Judgement::kGood);
+  finish(2, Judgement::kGood);
+  finish(4, Judgement::kBad);
+  finish(4, Judgement::kExcluded);
+  finish(4, Judgement::kDuplicate);
+  EXPECT_EQ(counters.read().client_errors, 1U);
+  EXPECT_EQ(counters.read().judged, 3U);
+}
+
 }  // namespace
 }  // namespace canaryd::stats
