@@ -132,6 +132,11 @@ Result<void> read_for_action(const json::object& object, control::ActionRequest&
       CANARYD_TRY_ASSIGN(request.full, read_flag(object, "full"));
       return {};
     }
+    case Action::kRetire: {
+      CANARYD_TRY(check_members(object, {"skip_hook", "reason"}));
+      CANARYD_TRY_ASSIGN(request.skip_hook, read_flag(object, "skip_hook"));
+      return {};
+    }
     default:
       return check_members(object, {"reason"});
   }

@@ -145,6 +145,8 @@ const Api::Route Api::kRoutes[] = {
     {"rollback", true, true, &Api::act},
     {"weight", true, true, &Api::act},
     {"approve", true, true, &Api::act},
+    {"retire", true, true, &Api::act},
+    {"unretire", true, true, &Api::act},
 };
 
 Api::Match Api::find(std::string_view path) {

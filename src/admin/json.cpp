@@ -175,6 +175,29 @@ json::array endpoints_to_json(const std::vector<control::EndpointView>& views) {
   return endpoints;
 }
 
+json::value retire_to_json(const control::RetireView& retire) {
+  json::array stragglers;
+  for (const control::StragglerView& each : retire.stragglers) {
+    stragglers.push_back({{"route", each.route},
+                          {"rule", each.rule},
+                          {"client", each.client},
+                          {"user_agent", each.user_agent},
+                          {"requests", each.requests},
+                          {"last", format_time(each.last)}});
+  }
+  return {{"idle_for", format_duration(retire.idle_for)},
+          {"idle", retire.idle ? json::value(format_duration_brief(*retire.idle)) : nullptr},
+          {"open", retire.open},
+          {"blocked", retire.blocked},
+          {"kept", retire.kept},
+          {"undo_until", time_or_null(retire.undo_until)},
+          {"has_hook", retire.has_hook},
+          {"hook", retire.hook},
+          {"said", retire.said.empty() ? json::value(nullptr) : json::value(retire.said)},
+          {"needed_by", json::array(retire.needed_by.begin(), retire.needed_by.end())},
+          {"stragglers", std::move(stragglers)}};
+}
+
 json::value name_or_null(const std::string& name) {
   return name.empty() ? json::value(nullptr) : json::value(name);
 }
@@ -213,6 +236,7 @@ json::value to_json(const control::RolloutView& view) {
     analysis.push_back(metric_to_json(metric));
   object["analysis"] = std::move(analysis);
   object["exposure"] = exposure_to_json(view.exposure);
+  object["retire"] = view.retire ? retire_to_json(*view.retire) : json::value(nullptr);
   object["frozen_until"] = time_or_null(view.frozen_until);
   object["next"] = or_null(view.next);
   object["durable"] = view.durable;

@@ -10,6 +10,7 @@
 #include "cli/json_view.hpp"
 #include "cli/line.hpp"
 #include "cli/options.hpp"
+#include "cli/retire_text.hpp"
 #include "cli/tap.hpp"
 #include "cli/top.hpp"
 
@@ -44,6 +45,7 @@ class Command {
     if (options_.command == "reload" || options_.command == "drain") return daemon_wide("");
     if (options_.command == "log-level") return daemon_wide(options_.level);
     if (options_.command == "feedback") return feedback();
+    if (options_.dry_run) return dry_retirement();
     return act();
   }
 
@@ -233,6 +235,18 @@ class Command {
     return print(or_failure(render_reasons(rollout->body, past ? past->body : std::string())));
   }
 
+  int dry_retirement() {
+    const auto rollout = daemon_.get(std::string(kRollouts) + "/" + options_.rollout);
+    if (!rollout) return report(rollout.error());
+    const auto document = parse_json(rollout->body);
+    if (!document) return report({kExitFailed, "the answer is not a rollout"});
+    const RetireReport found = report_retirement(JsonView(*document));
+    const int printed =
+        print(wants_json() ? pretty(rollout->body) : Outcome<std::string>(found.text));
+    if (printed != kExitDone) return printed;
+    return found.blocked ? kExitRefused : kExitDone;
+  }
+
   int explain_route() {
     auto question = explain_body(options_);
     if (!question) return report({kExitUsage, question.error().context});
@@ -276,6 +290,7 @@ class Command {
     add("as", options_.approver);
     add("level", options_.level);
     if (options_.full) out += ", \"full\": true";
+    if (options_.skip_hook) out += ", \"skip_hook\": true";
     if (!options_.percent.empty()) out += ", \"weight\": " + options_.percent;
     return out + "}";
   }

@@ -58,7 +58,9 @@ enum class Phase { kGoingOn, kReached, kRolledBack, kAborted, kStopped };
 // promoted waits through it.
 Phase judge(JsonView rollout, const std::string& target) {
   const std::string state = rollout["state"].text();
-  if (state == "promoted" || state == "retiring" || state == "retired") return Phase::kReached;
+  if (state == "retired") return Phase::kReached;
+  const bool promoted = state == "promoted" || state == "retiring";
+  if (promoted) return target == "retired" ? Phase::kGoingOn : Phase::kReached;
   if (state == "rolled_back") return Phase::kRolledBack;
   if (state == "aborted") return Phase::kAborted;
   if (state == "held" && rollout["reason"].text() == "inconclusive") return Phase::kStopped;

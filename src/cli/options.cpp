@@ -85,9 +85,9 @@ class CommandLine {
 
     CLI::App* const wait = with_rollout(
         "wait", "Wait for an outcome: 0 reached, 10 rolled back, 11 aborted, 12 stopped");
-    wait->add_option("--for", options_.target, "promoted or stopped")
+    wait->add_option("--for", options_.target, "promoted, retired or stopped")
         ->required()
-        ->check(CLI::IsMember({"promoted", "stopped"}));
+        ->check(CLI::IsMember({"promoted", "retired", "stopped"}));
     wait->add_option("--timeout", timeout_, "Give up after, for example, 30m (exit code 8)")
         ->check(check_duration);
 
@@ -137,6 +137,11 @@ class CommandLine {
         ->add_option("PERCENT", options_.percent, "0 to 100, at most two decimals")
         ->required()
         ->check(check_percent);
+    CLI::App* const retire = with_rollout("retire", "Give up its old version, once it is idle");
+    retire->add_flag("--dry-run", options_.dry_run, "Only say what blocks it: 6 if something does");
+    retire->add_flag(
+        "--skip-hook", options_.skip_hook, "Take a hook that failed, or may have run, as done");
+    with_rollout("unretire", "Bring the old version back, inside the undo window");
     CLI::App* const feedback = with_rollout("feedback", "Enter what a user thinks of a version");
     feedback->add_option("--cohort", options_.cohort, "stable or canary")
         ->required()

@@ -22,7 +22,9 @@ struct Options {
   // Of one command.
   bool watch = false;
   bool full = false;
-  std::string target;  // wait: "promoted" or "stopped".
+  bool dry_run = false;
+  bool skip_hook = false;
+  std::string target;  // wait: "promoted", "retired" or "stopped".
   std::optional<Duration> timeout;
   std::string revision;
   std::string percent;

@@ -4,6 +4,7 @@
 #include "cli/json_view.hpp"
 #include "cli/line.hpp"
 #include "cli/query_text.hpp"
+#include "cli/retire_text.hpp"
 
 #include <boost/json.hpp>
 
@@ -17,6 +18,7 @@ namespace {
 constexpr std::size_t kStepsMax = 100;
 constexpr std::size_t kMetricsMax = 50;
 constexpr std::size_t kHistoryLines = 5;
+constexpr std::size_t kStragglersShown = 3;
 constexpr int kLabelWidth = 15;
 constexpr int kStableWidth = 9;
 constexpr int kCanaryWidth = 11;
@@ -393,6 +395,7 @@ Result<std::string> render_rollout(std::string_view rollout,
   if (const std::string next = view["next"].text(); !next.empty()) {
     out += text("  next: " + next).finish(options);
   }
+  out += straggler_lines(view, kStragglersShown);
   const auto past = history.empty() ? boost::json::value() : parse_json(history).value_or(nullptr);
   const JsonView rows = JsonView(past)["items"];
   const std::size_t first = rows.size() > kHistoryLines ? rows.size() - kHistoryLines : 0;

@@ -36,6 +36,7 @@ void add_waits(Section<Rollout>& s);
 [[nodiscard]] Codec<rollout::Step> step_gate();
 
 [[nodiscard]] Codec<std::vector<Hook>> hook_list();
+[[nodiscard]] const Section<Retire>& retire_section();
 
 // Text rules that several sections use.
 [[nodiscard]] TextRule header_name_rule();

@@ -43,29 +43,56 @@ Codec<Hook> http_hook() {
   return codec;
 }
 
+// How it is reached, after what it is told of.
+void add_target(Section<Hook>& s) {
+  s.add("http", Whole{}, http_hook(), "A URL that is called.");
+  s.add("exec",
+        &Hook::exec,
+        list_of(text({"an argument", "", nullptr, 4096}), 1, 100),
+        "Instead: a program, relative to this file or in PATH, and its arguments. It finds on its "
+        "standard input what a URL would be sent; exit code 0 is what a 2xx is.");
+  s.add("timeout",
+        &Hook::exec_timeout,
+        duration(1ms, 1h),
+        "With `exec`: it is killed then, with all that it has started.");
+}
+
+bool has_one_target(Reader& in, const Node& node, const Hook& hook) {
+  const bool http = hook.url || !hook.url_file.empty();
+  if (http != !hook.exec.empty()) return true;
+  return in.error(node, "either http or exec is needed, and not both");
+}
+
 const Section<Hook>& hook_section() {
   static const auto made = [] {
     Section<Hook> s("Hook");
     s.require("on",
               &Hook::on,
-              list_of(choice(kHookEvents, {"retired"}), 1, kHookEvents.size()),
+              list_of(choice(kHookEvents), 1, kHookEvents.size()),
               "`before_step`: it is asked before the weight rises, and has to answer with a 2xx. "
               "Otherwise what it is told of: the states that a rollout enters, and `inconclusive`, "
               "which is `held` for want of a verdict.");
-    s.add("http", Whole{}, http_hook(), "A URL that is called.");
-    s.add(
-        "exec",
-        &Hook::exec,
-        list_of(text({"an argument", "", nullptr, 4096}), 1, 100),
-        "Instead: a program, relative to this file or in PATH, and its arguments. It finds on its "
-        "standard input what a URL would be sent; exit code 0 is what a 2xx is.");
-    s.add("timeout",
-          &Hook::exec_timeout,
-          duration(1ms, 1h),
-          "With `exec`: it is killed then, with all that it has started.");
+    add_target(s);
     return s;
   }();
   return made;
+}
+
+const Section<Hook>& decommission_section() {
+  static const auto made = [] {
+    Section<Hook> s("Decommission hook");
+    add_target(s);
+    return s;
+  }();
+  return made;
+}
+
+Codec<Hook> decommission_hook() {
+  Codec<Hook> one = section(decommission_section());
+  one.read = [](Reader& in, const Node& node, Hook& out) {
+    return decommission_section().read(in, node, out) && has_one_target(in, node, out);
+  };
+  return one;
 }
 
 }  // namespace
@@ -73,13 +100,38 @@ const Section<Hook>& hook_section() {
 Codec<std::vector<Hook>> hook_list() {
   Codec<Hook> one = section(hook_section());
   one.read = [](Reader& in, const Node& node, Hook& out) {
-    if (!hook_section().read(in, node, out)) return false;
-    const bool http = out.url || !out.url_file.empty();
-    if (http == !out.exec.empty())
-      return in.error(node, "either http or exec is needed, and not both");
-    return true;
+    return hook_section().read(in, node, out) && has_one_target(in, node, out);
   };
   return list_of(std::move(one), 0, kMaxHooks);
+}
+
+const Section<Retire>& retire_section() {
+  static const auto made = [] {
+    constexpr Duration kDay = std::chrono::hours(24);
+    Section<Retire> s("Retirement");
+    s.add(
+        "idle_for",
+        &Retire::idle_for,
+        duration(1s, 1000 * kDay),
+        "After the bake: stable has had no request of this rollout for so long, and none is open.");
+    s.add("drain",
+          &Retire::drain,
+          duration(0s, kDay),
+          "Then nobody is sent there any more, and what is under way may take so long.");
+    s.add("undo",
+          &Retire::undo,
+          duration(0s, 1000 * kDay),
+          "For so long after that `canaryctl unretire` brings it back.");
+    s.add(
+         "hook",
+         &Retire::hook,
+         optional(decommission_hook()),
+         "Called once when that is over; `{upstream}` in the arguments of `exec` is stable's name. "
+         "Left out while another route, mirror or rollout needs that upstream.")
+        .default_note = "none";
+    return s;
+  }();
+  return made;
 }
 
 }  // namespace canaryd::config

@@ -273,7 +273,11 @@ const Section<Rollout>& rollout_section() {
           optional(percent(0, 100)),
           "The percentage of stable's requests that fail on an ordinary day, for the same.");
     add_waits(s);
-    s.unsupported({"retire"});
+    s.add("retire",
+          &Rollout::retire,
+          optional(section(retire_section())),
+          "When a promoted rollout gives up its stable version.")
+        .default_note = "never";
     return s;
   }();
   return made;

@@ -39,6 +39,10 @@ void complete(Config& config) {
                     rollout.hooks.end(),
                     [](const Hook& hook) { return hook.has(HookOn::kBeforeStep); }) ||
         !rollout.plan.group.empty();
+    if (const auto& retire = rollout.retire) {
+      rollout.plan.retire = rollout::RetirePlan{
+          retire->idle_for, retire->drain, retire->undo, retire->hook.has_value()};
+    }
     rollout.plan.stable = name_of(rollout.stable);
     rollout.plan.canary = name_of(rollout.canary);
   }

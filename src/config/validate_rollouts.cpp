@@ -1,4 +1,5 @@
 // Rollouts that wait for each other, and rules of their gates and freezes.
+#include "canaryd/config/needs.hpp"
 #include "config/codec.hpp"
 #include "config/validate.hpp"
 
@@ -78,6 +79,22 @@ void check_groups(const Config& config, Reader& in) {
   }
 }
 
+// The hook would end what others are still sent to.
+void check_retirements(const Config& config, Reader& in) {
+  for (std::size_t i = 0; i < config.rollouts.size(); ++i) {
+    const Rollout& rollout = config.rollouts[i];
+    if (!rollout.retire || !rollout.retire->hook) continue;
+    // Whoever retires the same version as well gives it up in the end.
+    const auto others = others_that_need_stable(
+        config, i, [](const Rollout& other) { return other.retire.has_value(); });
+    if (others.empty()) continue;
+    const std::string path = "rollouts." + rollout.name + ".retire.hook";
+    in.warn_at(path,
+               path + ": it is not called as long as " + others.front() + " needs " +
+                   quoted(rollout.plan.stable));
+  }
+}
+
 }  // namespace
 
 void check_rollouts_together(const Config& config, Reader& in) {
@@ -91,6 +108,7 @@ void check_rollouts_together(const Config& config, Reader& in) {
   if (in.is_bad("rollouts")) return;
   check_circles(config, in);
   check_groups(config, in);
+  if (!in.is_bad("routes")) check_retirements(config, in);
 }
 
 }  // namespace canaryd::config

@@ -45,6 +45,8 @@ inline constexpr std::array kHookEvents{Word{"before_step", HookOn::kBeforeStep}
                                         Word{"paused", HookOn::kPaused},
                                         Word{"baking", HookOn::kBaking},
                                         Word{"promoted", HookOn::kPromoted},
+                                        Word{"retiring", HookOn::kRetiring},
+                                        Word{"retired", HookOn::kRetired},
                                         Word{"rolled_back", HookOn::kRolledBack},
                                         Word{"aborted", HookOn::kAborted}};
 inline constexpr std::array kAnalysisModes{Word{"enforce", analysis::Mode::kEnforce},

@@ -24,7 +24,10 @@ rollout::Judgement judgement_of(analysis::Decision decision) noexcept {
   return rollout::Judgement::kHold;
 }
 
-rollout::Event::What command_of(const ActionRequest& request, WallTime now, bool stable_up) {
+rollout::Event::What command_of(const ActionRequest& request,
+                                WallTime now,
+                                bool stable_up,
+                                const rollout::StableUse& use) {
   switch (request.action) {
     case Action::kStart:
       return rollout::Start{request.revision, stable_up};
@@ -50,6 +53,10 @@ rollout::Event::What command_of(const ActionRequest& request, WallTime now, bool
       }
       return approve;
     }
+    case Action::kRetire:
+      return rollout::Retire{use, request.skip_hook};
+    case Action::kUnretire:
+      return rollout::Unretire{};
   }
   return rollout::Pause{};
 }
@@ -83,6 +90,7 @@ Controller::State::State(Parts parts_in, config::Config config_in, Recovered rec
     messenger.look_again();
     follow_group(change);
   };
+  host->decommission = [this](const std::string& rollout) { decommission(rollout); };
   host->store = parts.store;
   host->http_io = parts.http_io;
   host->read_file = parts.read_file;
@@ -146,6 +154,7 @@ void Controller::State::publish(std::function<void()> done) {
     for (const upstream::UpstreamSpec& spec : (*snapshot)->upstreams) {
       copy.upstreams.push_back(upstreams.share(spec, worker));
     }
+    fill_watches(all, worker, copy);
     copies.push_back(std::move(copy));
   }
   published = *snapshot;
@@ -184,6 +193,8 @@ void Controller::State::tick_runner(Runner& runner) {
   tick.readings = runner.queries().readings;
   runner.follow_health(canary.up(), canary.proven > 0);
   tick.group_failed = group_failed(runner);
+  look_at_stable(runner);
+  tick.stable_use = stable_use(runner);
   tick.consent = consent_for(runner, tick);
   const bool refused = tick.consent == rollout::Consent::kRefused;
   runner.tick(tick, refused ? objection_to(runner) : std::string());
@@ -344,15 +355,17 @@ void Controller::act(ActionRequest request, ActionDone done) {
   }
   rollout::Event event;
   const bool stable_up = state->upstreams.health(runner->config().plan.stable).up();
-  event.what = command_of(request, state->parts.clock->wall_now(), stable_up);
+  event.what =
+      command_of(request, state->parts.clock->wall_now(), stable_up, state->stable_use(*runner));
   event.actor = request.actor;
   // A name that nobody has checked yet is a claim, and the journal says whose.
   if (!request.approver.empty()) event.actor += " as " + request.approver;
   event.reason = request.reason;
   const auto still = state->alive;
+  const bool retires = request.action == Action::kRetire;
   runner->handle(
       std::move(event),
-      [this, still, name = request.rollout, done](const Runner::Answer& answer) {
+      [this, still, name = request.rollout, retires, done](const Runner::Answer& answer) {
         if (!*still) return;
         ActionResult result;
         result.detail = answer.refusal;
@@ -362,6 +375,8 @@ void Controller::act(ActionRequest request, ActionDone done) {
           result.detail = "the rollout is at another generation now";
         } else if (answer.failed || answer.outcome == rollout::Outcome::kRefused) {
           result.status = ActionStatus::kRefused;
+          const Runner* const refused = state_->find(name);
+          if (retires && refused != nullptr) result.detail += state_->stragglers_text(*refused);
         } else if (!answer.durable) {
           result.status = ActionStatus::kNotDurable;
         }

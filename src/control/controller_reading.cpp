@@ -13,7 +13,7 @@ namespace canaryd::control {
 std::vector<RolloutView> Controller::rollouts() const {
   std::vector<RolloutView> views;
   for (const auto& runner : state_->runners) {
-    views.push_back(view_of(*runner, *state_->parts.collector, *state_->parts.clock));
+    views.push_back(state_->view(*runner));
   }
   return views;
 }
@@ -21,7 +21,7 @@ std::vector<RolloutView> Controller::rollouts() const {
 std::optional<RolloutView> Controller::rollout(std::string_view name) const {
   const Runner* const runner = state_->find(name);
   if (runner == nullptr) return std::nullopt;
-  return view_of(*runner, *state_->parts.collector, *state_->parts.clock);
+  return state_->view(*runner);
 }
 
 std::vector<ListenerView> Controller::listeners() const {

@@ -8,6 +8,7 @@
 #include "control/health_check.hpp"
 #include "control/hook_call.hpp"
 #include "control/messenger.hpp"
+#include "control/retirement.hpp"
 #include "control/runner.hpp"
 #include "control/step_consent.hpp"
 #include "control/taps.hpp"
@@ -48,6 +49,21 @@ struct Controller::State {
   [[nodiscard]] bool group_failed(const Runner& runner) const;
   void follow_group(const rollout::Change& change);
   void recall_groups();
+  // retirement.cpp: who uses an old version that is to go, and the hook that ends it.
+  [[nodiscard]] std::vector<std::string> others_that_need_stable(const Runner& runner) const;
+  [[nodiscard]] StableWatch* watch_of(const Runner& runner) const noexcept;
+  void fill_watches(const std::vector<InForce>& all,
+                    std::size_t worker,
+                    proxy::WorkerSnapshot& copy);
+  [[nodiscard]] std::uint64_t open_at_stable(const Runner& runner, bool shared) const;
+  void look_at_stable(const Runner& runner);
+  [[nodiscard]] Duration known_idle(const std::string& rollout) const;
+  void save_idle(const Runner& runner);
+  [[nodiscard]] rollout::StableUse stable_use(const Runner& runner) const;
+  [[nodiscard]] std::string stragglers_text(const Runner& runner) const;
+  void decommission(const std::string& name);
+  [[nodiscard]] std::optional<RetireView> retire_view(const Runner& runner) const;
+  [[nodiscard]] RolloutView view(const Runner& runner) const;
   // protection.cpp: before it.
   void watch(Runner& runner) const;
   // After it: what is counted is read with the next tick.
@@ -102,6 +118,9 @@ struct Controller::State {
   // Generation of the rollouts that would take a step, as of their last tick.
   std::map<std::string, std::uint64_t> ready;
   std::set<std::string, std::less<>> doomed;  // Rollouts of whose group another one has ended.
+  // Of rollouts that are to be retired.
+  std::map<std::string, std::shared_ptr<StableWatch>, std::less<>> stable_watches;
+  std::map<std::string, std::uint64_t> decommissions;  // How often the hook was called.
   Messenger messenger;
   std::uint64_t table_epoch = 0;
   std::shared_ptr<const proxy::Snapshot> published;  // The newest.

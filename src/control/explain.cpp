@@ -106,6 +106,9 @@ std::string why_of(const routing::Rollout& rollout,
     case routing::PickRule::kNoKey:
       return "it has none of the rollout's keys, so it moves last, at 100 %";
     case routing::PickRule::kForce:
+      if (rollout.traffic == routing::Traffic::kCanaryOnly) {
+        return "everybody is on the canary, forced or not: the stable version is given up";
+      }
       return "it asks for its cohort by the force header or cookie";
     case routing::PickRule::kFollow:
       return "a trusted peer says that it is in this cohort of rollout " + rollout.follow;

@@ -97,6 +97,15 @@ int verdict_number(analysis::MetricState state) noexcept {
   return 0;
 }
 
+std::optional<telemetry::RolloutMetrics::HookCalls> hook_calls(const Controller::State& state,
+                                                               const config::Rollout& rollout) {
+  const bool calls = !rollout.hooks.empty() || (rollout.retire && rollout.retire->hook);
+  if (!calls) return std::nullopt;
+  const auto tally = state.hook_tally.find(rollout.name);
+  if (tally == state.hook_tally.end()) return telemetry::RolloutMetrics::HookCalls{};
+  return telemetry::RolloutMetrics::HookCalls{tally->second.ok, tally->second.failed};
+}
+
 telemetry::RolloutMetrics rollout_metrics(const Controller::State& state, const Runner& runner) {
   const rollout::State& at = runner.state();
   const std::string& name = runner.config().name;
@@ -113,12 +122,11 @@ telemetry::RolloutMetrics rollout_metrics(const Controller::State& state, const 
   if (!freeze.empty()) {
     metrics.frozen = rollout::frozen_until(freeze, state.parts.clock->wall_now()).has_value();
   }
-  if (!runner.config().hooks.empty()) {
-    const auto calls = state.hook_tally.find(name);
-    metrics.hook_calls.emplace();
-    if (calls != state.hook_tally.end()) {
-      metrics.hook_calls = {calls->second.ok, calls->second.failed};
-    }
+  metrics.hook_calls = hook_calls(state, runner.config());
+  if (runner.config().retire) {
+    const StableWatch* const watch = state.watch_of(runner);
+    const Duration idle = watch == nullptr ? Duration::zero() : watch->idle();
+    metrics.retire_idle_seconds = std::chrono::duration<double>(idle).count();
   }
   if (const auto max = runner.config().exposure.max_failed_requests) {
     metrics.exposure_remaining = *max - std::min(*max, runner.exposure_used());

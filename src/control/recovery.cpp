@@ -24,6 +24,8 @@ Result<Recovered> recover(store::Store& store) {
     }
     CANARYD_TRY_ASSIGN(recovered.exposure[row.entry.rollout],
                        store.exposure_used(row.entry.rollout, state->run));
+    CANARYD_TRY_ASSIGN(recovered.idle[row.entry.rollout],
+                       store.stable_idle(row.entry.rollout, state->run));
   }
   return recovered;
 }

@@ -1,5 +1,6 @@
 #include "control/runner.hpp"
 
+#include "canaryd/base/units.hpp"
 #include "control/verdict_record.hpp"
 
 #include <algorithm>
@@ -63,6 +64,8 @@ InForce Runner::in_force() const {
   now.weight = served_;
   now.waiting = state_.weight;
   now.admission = admission_;
+  now.watched = watches_stable();
+  now.stable_gone = rollout::stable_is_gone(state_);
   now.run = gate_generation_;
   now.epoch = epoch_;
   now.step = static_cast<std::uint32_t>(state_.step);
@@ -77,6 +80,12 @@ InForce Runner::in_force() const {
   return now;
 }
 
+bool Runner::watches_stable() const noexcept {
+  const bool late =
+      state_.phase == rollout::Phase::kPromoted || state_.phase == rollout::Phase::kRetiring;
+  return late && config_.plan.retire.has_value();
+}
+
 // ---- The queue
 
 void Runner::handle(rollout::Event event, Done done, std::optional<std::uint64_t> if_match) {
@@ -89,7 +98,8 @@ void Runner::tick(const rollout::Tick& tick, std::string reason) {
   if (postponed_ != nullptr && !busy_) replan(std::move(*postponed_), tick.stable_up);
   if (busy_) {
     // Levels come again with the next tick; only a bad verdict does not wait, and is queued once.
-    if (braked_ || !ends_canary(config_.plan, tick)) return;
+    const bool ends = ends_canary(config_.plan, tick) && !rollout::stable_is_gone(state_);
+    if (braked_ || !ends) return;
     brake();
   }
   rollout::Event event;
@@ -102,6 +112,8 @@ void Runner::tick(const rollout::Tick& tick, std::string reason) {
 void Runner::follow_health(bool up, bool proven) {
   rollout::Event event;
   if (!up) {
+    // There is nowhere to go back to.
+    if (rollout::stable_is_gone(state_)) return;
     // One that waits in the queue is enough: levels come again.
     if (busy_ ? braked_ : rollout::served_weight(state_) == BasisPoints(0)) return;
     if (busy_) brake();
@@ -123,6 +135,9 @@ std::string Runner::evidence_text(const rollout::Tick& tick) const {
                           (tick.readings != rollout::Readings::kRollback ||
                            config_.plan.on_failure == rollout::OnFailure::kRollback);
   if (tick.readings > rollout::Readings::kOpen && !by_verdict) return queries().why;
+  if (watches_stable() && tick.judgement != rollout::Judgement::kRollback) {
+    return idle_text(tick.stable_use);
+  }
   const analysis::Verdict& verdict = evidence_.verdict();
   // What has not begun has no figures of its own; those that are there belong to the run before.
   if (state_.phase == rollout::Phase::kIdle || verdict.deciding >= verdict.metrics.size())
@@ -135,6 +150,12 @@ std::string Runner::evidence_text(const rollout::Tick& tick) const {
   return analysis::describe_rates(verdict);
 }
 
+std::string Runner::idle_text(const rollout::StableUse& use) const {
+  if (use.active) return "requests or tunnels are open";
+  return "no request to " + state_.stable + " for " +
+         format_duration_brief(use.idle.value_or(Duration::zero()));
+}
+
 void Runner::absorb(stats::Block block) {
   if (is_over() && block.limits_only()) return;
   if (is_over()) block.limits = {};
@@ -142,11 +163,12 @@ void Runner::absorb(stats::Block block) {
 }
 
 bool Runner::is_over() const noexcept {
-  return state_.phase == rollout::Phase::kPromoted || state_.phase == rollout::Phase::kRetiring;
+  return state_.phase == rollout::Phase::kPromoted || state_.phase == rollout::Phase::kRetiring ||
+         state_.phase == rollout::Phase::kRetired;
 }
 
 void Runner::prepare(const rollout::Plan& next) noexcept {
-  if (rollout::is_another_rollout(next, state_)) brake();
+  if (rollout::is_another_rollout(next, state_) && !rollout::stable_is_gone(state_)) brake();
 }
 
 void Runner::replan(config::Rollout config, bool stable_up) {
@@ -230,7 +252,9 @@ void Runner::answer_unchanged(Pending& pending, const rollout::Transition& trans
 
 void Runner::perform(JobPointer job) {
   busy_ = true;
-  if (job->transition.change.direction == rollout::Direction::kUp) {
+  // Nobody is called before it is durable.
+  const bool calls = find_effect<rollout::Decommission>(job->transition) != nullptr;
+  if (calls || job->transition.change.direction == rollout::Direction::kUp) {
     rise(job);
   } else {
     fall_or_stay(job);
@@ -295,12 +319,17 @@ void Runner::fall_or_stay(const JobPointer& job) {
 void Runner::commit(Job& job) {
   const rollout::Transition& transition = job.transition;
   const bool run_changed = transition.state.run != state_.run;
+  const bool watched = watches_stable();
+  const bool gone = rollout::stable_is_gone(state_);
   if (job.config != nullptr) config_ = *job.config;
   state_ = transition.state;
   const BasisPoints served = rollout::served_weight(state_);
   const rollout::Admission admission = rollout::admission(state_);
   const bool step_begun = find_effect<rollout::BeginStep>(transition) != nullptr;
-  if (run_changed || step_begun || served != served_ || admission != admission_) ++epoch_;
+  const bool retires = watched != watches_stable() || gone != rollout::stable_is_gone(state_);
+  if (run_changed || step_begun || retires || served != served_ || admission != admission_) {
+    ++epoch_;
+  }
   // Nothing that was lowered for an older run may hold back this one, and nothing is raised here.
   if (run_changed) {
     const BasisPoints ceiling = std::min(gate_->ceiling(), served);
@@ -370,6 +399,8 @@ void Runner::finish(const JobPointer& job, bool durable) {
   answer.outcome = rollout::Outcome::kChanged;
   answer.durable = durable;
   if (job->done) job->done(answer);
+  const bool calls = find_effect<rollout::Decommission>(job->transition) != nullptr;
+  if (calls && host_->decommission) host_->decommission(config_.name);
   run_queue();
 }
 

@@ -41,6 +41,8 @@ struct RunnerHost {
   std::function<WallTime()> wall_now;
   // After each transition; may be empty.
   std::function<void(const rollout::Change& change, bool durable)> announced;
+  // Its old version is to be ended, and that is durable; may be empty.
+  std::function<void(const std::string& rollout)> decommission;
   store::AsyncStore* store = nullptr;
   HttpIo* http_io = nullptr;    // See Parts.
   Queries::ReadFile read_file;  // The same.
@@ -139,6 +141,8 @@ class Runner : public std::enable_shared_from_this<Runner> {
   [[nodiscard]] routing::ProbeCount probes() const noexcept {
     return gate_->probes(gate_generation_);
   }
+  // Who uses stable is to be noted: it is to be retired, or is being.
+  [[nodiscard]] bool watches_stable() const noexcept;
   [[nodiscard]] bool durable() const noexcept { return durable_; }
   [[nodiscard]] bool busy() const noexcept { return busy_; }
   [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
@@ -164,6 +168,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   [[nodiscard]] bool is_void(const Pending& pending) const;
   void answer_unchanged(Pending& pending, const rollout::Transition& transition);
   [[nodiscard]] std::string evidence_text(const rollout::Tick& tick) const;
+  [[nodiscard]] std::string idle_text(const rollout::StableUse& use) const;
   [[nodiscard]] std::string recorded(const std::string& evidence) const;
   [[nodiscard]] bool is_over() const noexcept;
   void brake() noexcept;
@@ -177,6 +182,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void judge_exposure();
   void save_exposure();
   void forget_circuit() noexcept;
+  void keep_open(routing::GateState seen) noexcept;
   void lift_gate(const rollout::Change& change, routing::GateState seen) noexcept;
   void perform(JobPointer job);
   void rise(const JobPointer& job);

@@ -76,6 +76,8 @@ void Runner::look() {
   if (busy_) return;
   const routing::GateState seen = gate_->state();
   const bool suspended = state_.phase == rollout::Phase::kSuspended;
+  // What it shut in its last moment with a stable version has nowhere to go back to.
+  if ((seen.open || seen.spent) && rollout::stable_is_gone(state_)) return keep_open(seen);
   if ((seen.open || seen.spent) && !suspended && served_ == BasisPoints(0)) {
     return forget_circuit();
   }
@@ -168,6 +170,14 @@ void Runner::forget_circuit() noexcept {
   if (served_ > BasisPoints(0) || state_.phase == rollout::Phase::kSuspended) return;
   const routing::GateState seen = gate_->state();
   if (seen.open) gate_->close(seen, BasisPoints(0));
+}
+
+void Runner::keep_open(routing::GateState seen) noexcept {
+  if (seen.spent) {
+    gate_->reprieve(seen, host_->now());
+  } else {
+    gate_->close(seen, served_);
+  }
 }
 
 // Every worker has the table by now.

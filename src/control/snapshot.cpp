@@ -19,6 +19,8 @@ routing::Traffic traffic_of(rollout::Admission admission) noexcept {
       return routing::Traffic::kForceOnly;
     case rollout::Admission::kSplit:
       return routing::Traffic::kSplit;
+    case rollout::Admission::kCanaryOnly:
+      return routing::Traffic::kCanaryOnly;
   }
   return routing::Traffic::kStableOnly;
 }
@@ -118,7 +120,7 @@ http::Method method_of(config::Method method) noexcept {
   return http::Method::kGet;
 }
 
-proxy::FailurePolicy make_policy(const config::Rollout& rollout) {
+proxy::FailurePolicy make_policy(const config::Rollout& rollout, const InForce& in_force) {
   const analysis::Settings& settings = rollout.analysis;
   proxy::FailurePolicy policy;
   for (const config::Method method : rollout.fallback.methods) {
@@ -133,6 +135,9 @@ proxy::FailurePolicy make_policy(const config::Rollout& rollout) {
     if (settings.errors.has_status(static_cast<unsigned>(code))) policy.status.set(code);
   }
   for (const std::uint8_t code : settings.errors.grpc_status) policy.grpc.set(code);
+  // What is given up answers for nobody, and once it is gone nobody is sent back to it.
+  if (in_force.admission == rollout::Admission::kCanaryOnly) policy.fallback = {};
+  if (in_force.stable_gone) policy.protection = {};
   policy.reset = settings.errors.reset;
   policy.timeout = settings.errors.timeout;
   policy.dedupe_window_seconds =
@@ -269,7 +274,7 @@ Result<std::shared_ptr<const proxy::Snapshot>> make_snapshot(const config::Confi
   }
   for (std::size_t i = 0; i < config.rollouts.size(); ++i) {
     spec.rollouts.push_back(make_rollout(config.rollouts[i], in_force[i]));
-    snapshot->failures.push_back(make_policy(config.rollouts[i]));
+    snapshot->failures.push_back(make_policy(config.rollouts[i], in_force[i]));
     const bool split = in_force[i].admission == rollout::Admission::kSplit;
     snapshot->tags.push_back({split ? in_force[i].step + 1 : 0, config.rollouts[i].plan.revision});
   }

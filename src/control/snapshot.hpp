@@ -21,6 +21,8 @@ struct InForce {
   BasisPoints weight;
   BasisPoints waiting;  // While suspended: whose users may probe.
   rollout::Admission admission = rollout::Admission::kForceOnly;
+  bool watched = false;      // Who uses stable is noted.
+  bool stable_gone = false;  // Nobody goes back there by the gate.
   std::uint64_t run = 0;
   std::uint64_t epoch = 0;  // Of weight and step: another one closes the open block of evidence.
   std::uint32_t step = 0;

@@ -31,7 +31,7 @@ void Controller::State::tell_verdicts(const Runner& runner) {
 void Controller::State::tell_samples() const {
   if (!events.followed()) return;
   for (const auto& runner : runners) {
-    events.show(view_of(*runner, *parts.collector, *parts.clock));
+    events.show(view(*runner));
   }
 }
 

@@ -308,6 +308,8 @@ void Exchange::use_upstream(UpstreamId id) noexcept {
     timeouts_ = &route_timeouts_;
   }
   if (probe_ && !fell_back_) hasten();
+  if (!table_->snapshot.stable_uses.empty()) [[unlikely]]
+    note_use(id);
 }
 
 // Requests of one user belong together, and those of one client where users are not told apart.

@@ -82,6 +82,8 @@ class Exchange {
   [[nodiscard]] TryFailure failure_of(ProxyError error) const noexcept;
   [[nodiscard]] Monotonic try_deadline() const noexcept;
   void use_upstream(UpstreamId id) noexcept;
+  // exchange_use.cpp
+  void note_use(UpstreamId id) noexcept;
   void begin_trace(BasisPoints sampled) noexcept;
   // fallback.cpp
   [[nodiscard]] bool falls_back(ProxyError error) const noexcept;

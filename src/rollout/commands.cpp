@@ -31,7 +31,9 @@ std::optional<std::string> not_running(const State& state) {
   if (state.phase == Phase::kIdle) return "has not been started; use `start`";
   if (is_ended(state.phase)) return "is " + words(state.phase) + "; `retry` begins again";
   if (is_retirement(state.phase)) {
-    return "is " + words(state.phase) + ": its old version is being given up";
+    const bool undoes = state.phase == Phase::kRetiring && state.retire_hook == RetireHook::kNone;
+    return "is " + words(state.phase) + ": its old version is given up" +
+           (undoes ? "; `unretire` takes that back" : "");
   }
   return std::nullopt;
 }

@@ -67,6 +67,7 @@ void Draft::begin_run(std::string revision) {
   state.plan_revision = plan.revision;
   state.revision = std::move(revision);
   state.condemned = false;
+  state.keeps_stable = false;
   state.observed = Judgement::kHold;
   state.approvals.clear();
   fresh_ = true;
@@ -102,7 +103,28 @@ void Draft::wait_for_thaw() {
   state.hold = HoldReason::kFreeze;
 }
 
+void Draft::retire() {
+  state.keeps_stable = false;
+  state.retire_said.clear();
+  enter(Phase::kRetiring);
+}
+
+void Draft::put_stable_back() {
+  state.retire_hook = RetireHook::kNone;
+  state.retire_said.clear();
+  enter(Phase::kPromoted);
+}
+
+void Draft::call_hook() {
+  state.retire_hook = RetireHook::kCalled;
+  state.retire_said.clear();
+  calls_hook_ = true;
+}
+
 void Draft::end(Phase phase) {
+  state.keeps_stable = false;
+  state.retire_hook = RetireHook::kNone;
+  state.retire_said.clear();
   state.weight = BasisPoints();
   state.next_weight = BasisPoints();
   state.step = 0;
@@ -137,6 +159,10 @@ bool Draft::must_thaw() const {
   return state.weight < full_weight(plan) && frozen_until().has_value();
 }
 
+bool Draft::is_idle(const StableUse& use) const {
+  return plan.retire && !use.active && use.idle && *use.idle >= plan.retire->idle_for;
+}
+
 bool Draft::must_ask() const {
   return plan.asks_before_step && state.weight < full_weight(plan);
 }
@@ -159,6 +185,7 @@ Transition Draft::commit(Cause cause) {
   if (fresh_) effects.emplace_back(FreshEvidence{state.run});
   if (step_begun_) effects.emplace_back(BeginStep{state.step, state.weight, state.next_weight});
   if (visible && !falls) effects.emplace_back(publish);
+  if (calls_hook_) effects.emplace_back(Decommission{});
   effects.emplace_back(Announce{sentence(result.change)});
   result.state = std::move(state);
   return result;
@@ -197,6 +224,10 @@ Change Draft::change(Cause cause) const {
   result.step_count = plan.steps.size();
   result.weight_before = served_weight(before);
   result.weight_after = served_weight(state);
+  result.stable = before.stable;
+  // An end forgets it, but not what it meant.
+  result.retire_hook =
+      state.retire_hook == RetireHook::kNone ? before.retire_hook : state.retire_hook;
   result.gate = gate;
   result.approvals = approvals;
   if (state.phase == Phase::kWaiting && state.hold == HoldReason::kFreeze) {

@@ -39,6 +39,11 @@ struct Draft {
   void promote();
   // Everything is fulfilled but for the freeze.
   void wait_for_thaw();
+  // Nobody is sent to stable any more, and that it is back.
+  void retire();
+  void put_stable_back();
+  // The hook is to be called once the change is durable.
+  void call_hook();
   // Weight 0, for good.
   void end(Phase phase);
   // The step goes on to be judged for another next weight.
@@ -53,6 +58,8 @@ struct Draft {
   // The end of the freeze, if there is one now; and whether the next step has to wait for it.
   [[nodiscard]] std::optional<WallTime> frozen_until() const;
   [[nodiscard]] bool must_thaw() const;
+  // Stable has been idle for as long as the plan says.
+  [[nodiscard]] bool is_idle(const StableUse& use) const;
   // Whether somebody else has to agree to the next step.
   [[nodiscard]] bool must_ask() const;
 
@@ -67,6 +74,7 @@ struct Draft {
 
   bool fresh_ = false;
   bool step_begun_ = false;
+  bool calls_hook_ = false;
 };
 
 // Untrusted text made fit for the journal: valid UTF-8, no control characters, at most `limit`
@@ -84,6 +92,10 @@ struct Draft {
 // The same, in phase kHeld: goes on, if it was held by them and they are good.
 [[nodiscard]] std::optional<Transition> recover_by_readings(Draft& draft, const Tick& tick);
 
+// retirement.cpp: what time and use lead to in kPromoted and kRetiring.
+[[nodiscard]] Transition retire_when_idle(Draft& draft, const Tick& tick);
+[[nodiscard]] Transition go_on_retiring(Draft& draft, const Tick& tick);
+
 // ---- The handlers, one per event
 [[nodiscard]] Transition handle(Draft& draft, const Start& start);
 [[nodiscard]] Transition handle(Draft& draft, const Retry&);
@@ -94,10 +106,13 @@ struct Draft {
 [[nodiscard]] Transition handle(Draft& draft, const RollBack&);
 [[nodiscard]] Transition handle(Draft& draft, const SetWeight& set);
 [[nodiscard]] Transition handle(Draft& draft, const Approve& approve);
+[[nodiscard]] Transition handle(Draft& draft, const Retire& retire);
+[[nodiscard]] Transition handle(Draft& draft, const Unretire&);
 [[nodiscard]] Transition handle(Draft& draft, const Tick& tick);
 [[nodiscard]] Transition handle(Draft& draft, const CircuitOpened& opened);
 [[nodiscard]] Transition handle(Draft& draft, const CircuitClosed&);
 [[nodiscard]] Transition handle(Draft& draft, const ProtectionFailed& failed);
+[[nodiscard]] Transition handle(Draft& draft, const HookEnded& ended);
 [[nodiscard]] Transition handle(Draft& draft, const NewPlan& reload);
 [[nodiscard]] Transition handle(Draft& draft, const Restart& restart);
 

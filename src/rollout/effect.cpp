@@ -132,6 +132,9 @@ std::string ended(const Change& change, std::string_view verb) {
   result += " " + change.rollout;
   if (change.from == Phase::kIdle) return result + " before its start";
   // What was in force then is no weight that anybody knows.
+  if (change.retire_hook != RetireHook::kNone) {
+    result += " after the decommission hook for " + change.stable + " was called,";
+  }
   result += change.from == Phase::kSuspended ? std::string(" while suspended")
                                              : " at " + percent(change.weight_before);
   switch (change.cause) {
@@ -148,6 +151,32 @@ std::string ended(const Change& change, std::string_view verb) {
     default:
       return result;
   }
+}
+
+std::string retiring(const Change& change) {
+  const std::string hook = "the decommission hook of " + change.rollout + " for " + change.stable;
+  switch (change.retire_hook) {
+    case RetireHook::kCalled:
+      return "calls " + hook;
+    case RetireHook::kFailed:
+      return hook + " failed; `retire` calls it again";
+    case RetireHook::kUnknown:
+      return hook + " may have run or not, canaryd ended meanwhile; `retire` calls it again";
+    default:
+      return "retires " + change.stable + " of " + change.rollout;
+  }
+}
+
+std::string retired(const Change& change) {
+  const std::string result = "retired " + change.stable + " of " + change.rollout;
+  if (change.retire_hook != RetireHook::kLeftOut) return result;
+  return result + " without its hook: somebody else still needs that upstream";
+}
+
+std::string keeps(const Change& change) {
+  const std::string stable = change.stable + " of " + change.rollout;
+  if (change.event == "unretire") return "keeps " + stable + " until `retire`";
+  return "will retire " + stable + " when it is idle";
 }
 
 // The main clause.
@@ -176,6 +205,13 @@ std::string what_happened(const Change& change) {
     default:
       break;
   }
+  if (change.to == Phase::kRetiring && change.event != "new_plan") return retiring(change);
+  if (change.to == Phase::kPromoted && change.from == Phase::kRetiring) {
+    return "put " + change.stable + " of " + change.rollout + " back" +
+           (change.cause == Cause::kStraggler ? ": it is still in use" : "");
+  }
+  const bool keeping = change.event == "retire" || change.event == "unretire";
+  if (keeping && !moved) return keeps(change);
   if (!moved) return same_phase(change);
   switch (change.to) {
     case Phase::kProgressing:
@@ -191,6 +227,8 @@ std::string what_happened(const Change& change) {
     case Phase::kPromoted:
       return "promoted " + change.rollout +
              (change.revision.empty() ? std::string() : " (revision " + change.revision + ")");
+    case Phase::kRetired:
+      return retired(change);
     default:
       return "changed " + change.rollout;
   }
@@ -198,7 +236,9 @@ std::string what_happened(const Change& change) {
 
 // "5m", "6.1s".
 std::string after_what(const Change& change) {
-  if (change.event != "tick" || change.requests == 0) return {};
+  const bool retires = change.to == Phase::kRetiring || change.to == Phase::kRetired ||
+                       change.from == Phase::kRetiring;
+  if (retires || change.event != "tick" || change.requests == 0) return {};
   return "after " + std::to_string(change.requests) + " canary requests (" +
          format_duration_brief(change.elapsed) + ")";
 }
@@ -273,6 +313,14 @@ std::string_view to_string(Cause cause) noexcept {
       return "hook";
     case Cause::kHookAgreed:
       return "hook_agreed";
+    case Cause::kIdle:
+      return "idle";
+    case Cause::kStraggler:
+      return "straggler";
+    case Cause::kUndoOver:
+      return "undo_over";
+    case Cause::kDecommission:
+      return "decommission";
     case Cause::kGroup:
       return "group";
   }

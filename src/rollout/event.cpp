@@ -15,13 +15,16 @@ constexpr std::array<std::string_view, std::variant_size_v<Event::What>> kNames{
                                                                                 "rollback",
                                                                                 "set_weight",
                                                                                 "approve",
+                                                                                "retire",
+                                                                                "unretire",
                                                                                 "tick",
                                                                                 "circuit_opened",
                                                                                 "circuit_closed",
                                                                                 "protection_failed",
+                                                                                "hook_ended",
                                                                                 "new_plan",
                                                                                 "restart"};
-constexpr std::size_t kCommands = 9;
+constexpr std::size_t kCommands = 11;
 static_assert(std::is_same_v<std::variant_alternative_t<kCommands, Event::What>, Tick>);
 
 }  // namespace

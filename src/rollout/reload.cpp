@@ -49,6 +49,8 @@ void fit_to_steps(Draft& draft) {
   if (rejudged) draft.begin_step(state.weight);
   const bool for_gate = state.hold != HoldReason::kFreeze;
   const bool gate_gone = for_gate && draft.current_step().gate.empty();
+  const bool retires = state.phase == Phase::kRetiring && state.retire_hook == RetireHook::kNone;
+  if (retires && !draft.plan.retire) draft.put_stable_back();
   if (state.phase == Phase::kWaiting && (rejudged || gate_gone)) {
     draft.enter(Phase::kProgressing);
     state.timer_since = draft.now;
@@ -80,6 +82,10 @@ Transition handle(Draft& draft, const Restart& restart) {
   fit_to_steps(draft);
   // Whether stable is down is not known yet.
   draft.state.spilling = false;
+  if (draft.state.retire_hook == RetireHook::kCalled) {
+    draft.state.retire_hook = RetireHook::kUnknown;
+    return draft.commit(Cause::kRestarted);
+  }
   if (draft.state.phase == Phase::kProgressing) {
     // Nobody was served while the daemon was down, so that time proves nothing.
     draft.state.step_since = draft.state.timer_since = draft.now;

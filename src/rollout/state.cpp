@@ -78,8 +78,28 @@ std::string_view to_string(Admission admission) noexcept {
       return "force_only";
     case Admission::kSplit:
       return "split";
+    case Admission::kCanaryOnly:
+      return "canary_only";
   }
   return "stable_only";
+}
+
+std::string_view to_string(RetireHook hook) noexcept {
+  switch (hook) {
+    case RetireHook::kNone:
+      return "none";
+    case RetireHook::kCalled:
+      return "called";
+    case RetireHook::kDone:
+      return "done";
+    case RetireHook::kFailed:
+      return "failed";
+    case RetireHook::kUnknown:
+      return "unknown";
+    case RetireHook::kLeftOut:
+      return "left_out";
+  }
+  return "none";
 }
 
 std::optional<Phase> parse_phase(std::string_view text) noexcept {
@@ -107,7 +127,15 @@ BasisPoints served_weight(const State& state) noexcept {
 Admission admission(const State& state) noexcept {
   if (state.phase == Phase::kIdle) return Admission::kForceOnly;
   if (state.phase == Phase::kSuspended && state.weight.value() > 0) return Admission::kProbeOnly;
+  if (state.phase == Phase::kRetiring || state.phase == Phase::kRetired) {
+    return Admission::kCanaryOnly;
+  }
   return served_weight(state).value() == 0 ? Admission::kStableOnly : Admission::kSplit;
+}
+
+bool stable_is_gone(const State& state) noexcept {
+  return state.phase == Phase::kRetired ||
+         (state.phase == Phase::kRetiring && state.retire_hook != RetireHook::kNone);
 }
 
 }  // namespace canaryd::rollout

@@ -2,7 +2,8 @@
 // reader takes exactly that: a missing, unknown or mistyped key means that the text is not ours,
 // and a rollout must not go on from a guess. One key is only there when it is true, `spilling`, so
 // that an older canaryd reads everything but that. Version 2 is written where version 1 has no
-// words for the state: it names who has approved a gate, and knows freezes and hooks.
+// words for the state: it names who has approved a gate, and knows freezes and hooks. Version 3 has
+// three keys more, and is written where something is known of a retirement.
 #include "canaryd/rollout/state.hpp"
 
 #include <boost/json.hpp>
@@ -17,9 +18,10 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::int64_t kVersion = 2;
+constexpr std::int64_t kVersion = 3;
 constexpr std::size_t kMaxStateBytes = 64 * 1024;
 constexpr std::size_t kKeys = 22;
+constexpr std::size_t kRetireKeys = 3;  // Since version 3.
 
 constexpr std::array kHoldReasons{HoldReason::kNone,
                                   HoldReason::kInconclusive,
@@ -30,6 +32,12 @@ constexpr std::array kHoldReasons{HoldReason::kNone,
                                   HoldReason::kBadReading,
                                   HoldReason::kHook,
                                   HoldReason::kFreeze};
+constexpr std::array kRetireHooks{RetireHook::kNone,
+                                  RetireHook::kCalled,
+                                  RetireHook::kDone,
+                                  RetireHook::kFailed,
+                                  RetireHook::kUnknown,
+                                  RetireHook::kLeftOut};
 constexpr std::array kJudgements{Judgement::kHold, Judgement::kAccept, Judgement::kRollback};
 
 std::int64_t to_milliseconds(WallTime time) noexcept {
@@ -161,6 +169,11 @@ void check_whole(const State& state, Reader& reader) {
   if (state.spilling && state.phase != Phase::kHeld && state.phase != Phase::kBaking) {
     reader.note("spilling", "is true in a phase that cannot spill");
   }
+  const bool retires = state.phase == Phase::kRetiring || state.phase == Phase::kRetired;
+  if (retires && state.weight.value() == 0) reader.note("weight", "is 0 without a stable version");
+  if (state.retire_hook != RetireHook::kNone && !retires) {
+    reader.note("retire_hook", "is not none in a phase that keeps stable");
+  }
   if (state.paused_from != Phase::kProgressing && state.paused_from != Phase::kBaking) {
     reader.note("paused_from", "is not progressing or baking");
   }
@@ -205,6 +218,11 @@ State read_state(Reader& reader, std::int64_t version) {
   state.condemned = reader.boolean("condemned");
   state.observed = reader.word("observed", kJudgements);
   state.approvals = reader.approvals("approvals", version == 1);
+  if (version >= 3) {
+    state.keeps_stable = reader.boolean("keeps_stable");
+    state.retire_hook = reader.word("retire_hook", kRetireHooks);
+    state.retire_said = reader.text("retire_said", kMaxText);
+  }
   state.actor = reader.text("actor", 1024);
   state.reason = reader.text("reason", 1024);
   return state;
@@ -214,8 +232,10 @@ std::int64_t version_of(const State& state) noexcept {
   const auto is_new = [](HoldReason hold) {
     return hold == HoldReason::kFreeze || hold == HoldReason::kHook;
   };
+  const bool retires = state.phase == Phase::kRetiring || state.phase == Phase::kRetired;
+  if (retires || state.keeps_stable) return kVersion;
   const bool holds_anew = is_new(state.hold) || is_new(state.suspended_hold);
-  return holds_anew || !state.approvals.empty() ? kVersion : 1;
+  return holds_anew || !state.approvals.empty() ? 2 : 1;
 }
 
 }  // namespace
@@ -252,6 +272,11 @@ std::string serialise(const State& state) {
   object["actor"] = state.actor;
   object["reason"] = state.reason;
   if (state.spilling) object["spilling"] = true;
+  if (version_of(state) >= 3) {
+    object["keeps_stable"] = state.keeps_stable;
+    object["retire_hook"] = to_string(state.retire_hook);
+    object["retire_said"] = state.retire_said;
+  }
   return json::serialize(object);
 }
 
@@ -277,8 +302,8 @@ Result<State> parse_state(std::string_view text) {
   }
   State state = read_state(reader, version);
   state.spilling = object->contains("spilling") && reader.boolean("spilling");
-  if (object->size() != kKeys + 1 + (state.spilling ? 1 : 0))
-    reader.note("object", "has keys this version does not know");
+  const std::size_t known = kKeys + 1 + (state.spilling ? 1 : 0) + (version >= 3 ? kRetireKeys : 0);
+  if (object->size() != known) reader.note("object", "has keys this version does not know");
   check_whole(state, reader);
   if (!reader.problem().empty()) return malformed(reader.problem());
   return state;

@@ -9,7 +9,7 @@ namespace {
 
 // Where a bad canary can still be taken back. With weight 0 by hand too: the verdict is on the
 // record.
-bool is_armed(Phase phase) noexcept {
+bool is_armed(const State& state) noexcept {
   constexpr std::array kArmed{Phase::kProgressing,
                               Phase::kSuspended,
                               Phase::kPaused,
@@ -18,12 +18,12 @@ bool is_armed(Phase phase) noexcept {
                               Phase::kBaking,
                               Phase::kPromoted,
                               Phase::kRetiring};
-  return std::find(kArmed.begin(), kArmed.end(), phase) != kArmed.end();
+  return !stable_is_gone(state) &&
+         std::find(kArmed.begin(), kArmed.end(), state.phase) != kArmed.end();
 }
 
 bool can_be_suspended(const State& state) noexcept {
-  const bool past = state.phase == Phase::kRetiring || state.phase == Phase::kRetired;
-  return !past && served_weight(state).value() > 0;
+  return !stable_is_gone(state) && served_weight(state).value() > 0;
 }
 
 Cause cause_of(Trip trip) noexcept {
@@ -39,7 +39,9 @@ Cause cause_of(Trip trip) noexcept {
 }
 
 void suspend(Draft& draft) {
-  draft.state.suspended_from = draft.state.phase;
+  // Users need stable again, so it is not given up.
+  const bool retires = draft.state.phase == Phase::kRetiring;
+  draft.state.suspended_from = retires ? Phase::kPromoted : draft.state.phase;
   draft.state.suspended_hold = draft.state.hold;
   draft.enter(Phase::kSuspended);
 }
@@ -248,7 +250,7 @@ bool is_degraded(const Tick& tick) noexcept {
 
 Transition handle(Draft& draft, const Tick& tick) {
   const bool enforce = draft.plan.mode == Mode::kEnforce;
-  if (is_armed(draft.state.phase)) {
+  if (is_armed(draft.state)) {
     const bool bad = enforce && tick.judgement == Judgement::kRollback;
     // A bad verdict comes first, but where it only holds, a query may ask for more.
     const bool rolls_back = draft.plan.on_failure == OnFailure::kRollback;
@@ -261,7 +263,7 @@ Transition handle(Draft& draft, const Tick& tick) {
       return draft.commit(Cause::kObserved);
     }
   }
-  if (enforce && tick.group_failed && is_armed(draft.state.phase)) {
+  if (enforce && tick.group_failed && is_armed(draft.state)) {
     draft.end(Phase::kRolledBack);
     return draft.commit(Cause::kGroup);
   }
@@ -277,10 +279,12 @@ Transition handle(Draft& draft, const Tick& tick) {
       return recover(draft, tick);
     case Phase::kBaking:
       return bake(draft, tick);
+    case Phase::kPromoted:
+      return enforce ? retire_when_idle(draft, tick) : draft.unchanged();
+    case Phase::kRetiring:
+      return go_on_retiring(draft, tick);
     case Phase::kSuspended:
     case Phase::kPaused:
-    case Phase::kPromoted:
-    case Phase::kRetiring:
     case Phase::kRetired:
     case Phase::kRolledBack:
     case Phase::kAborted:
@@ -305,7 +309,7 @@ Transition handle(Draft& draft, const CircuitClosed&) {
 }
 
 Transition handle(Draft& draft, const ProtectionFailed& failed) {
-  if (!is_armed(draft.state.phase)) return draft.unchanged();
+  if (!is_armed(draft.state)) return draft.unchanged();
   if (!failed.stable_failing) {
     draft.end(Phase::kRolledBack);
     return draft.commit(cause_of(failed.why));

@@ -38,7 +38,8 @@ std::optional<Cohort> followed_cohort(const Rollout& rollout, const PickInput& i
 }
 
 BasisPoints weight_in_force(const Rollout& rollout) noexcept {
-  if (rollout.traffic != Traffic::kSplit) return BasisPoints(0);
+  const bool splits = rollout.traffic == Traffic::kSplit || rollout.traffic == Traffic::kCanaryOnly;
+  if (!splits) return BasisPoints(0);
   return rollout.gate->effective(rollout.weight);
 }
 
@@ -103,6 +104,7 @@ Pick pick_cohort(const Rollout& rollout, const PickInput& input) noexcept {
     pick.may_probe = false;
     pick.rule = PickRule::kForce;
     pick.cohort = evicted ? Cohort::kStable : *forced;
+    if (!evicted && rollout.traffic == Traffic::kCanaryOnly) pick.cohort = Cohort::kCanary;
   } else if (const auto followed = followed_cohort(rollout, input)) {
     pick.rule = PickRule::kFollow;
     pick.may_probe = false;

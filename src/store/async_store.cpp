@@ -12,7 +12,7 @@ namespace canaryd::store {
 namespace {
 
 std::size_t rows_of(const Batch& batch) {
-  return batch.entries.size() + batch.evidence.size() + batch.exposure.size() +
+  return batch.entries.size() + batch.evidence.size() + batch.exposure.size() + batch.idle.size() +
          batch.comments.size() + batch.cursors.size();
 }
 

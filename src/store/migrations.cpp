@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint64_t kApplicationId = 0x636e7279;
 
 // Entry i brings version i to version i + 1. Never change one that was released: add one.
-constexpr std::array<const char*, 3> kMigrations{R"sql(
+constexpr std::array<const char*, 4> kMigrations{R"sql(
   CREATE TABLE journal (
     id INTEGER PRIMARY KEY,
     rollout TEXT NOT NULL,
@@ -72,6 +72,14 @@ constexpr std::array<const char*, 3> kMigrations{R"sql(
   CREATE TABLE reader (
     name TEXT PRIMARY KEY,
     id INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+)sql",
+                                                 R"sql(
+  CREATE TABLE stable_idle (
+    rollout TEXT NOT NULL,
+    run INTEGER NOT NULL,
+    milliseconds INTEGER NOT NULL,
+    PRIMARY KEY (rollout, run)
   ) STRICT, WITHOUT ROWID;
 )sql"};
 

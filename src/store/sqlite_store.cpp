@@ -33,6 +33,8 @@ class SqliteStore final : public Store {
   [[nodiscard]] Result<std::vector<EvidenceRow>> evidence(const EvidenceQuery& query) override;
   [[nodiscard]] Result<std::uint64_t> exposure_used(const std::string& rollout,
                                                     std::uint64_t run) override;
+  [[nodiscard]] Result<std::uint64_t> stable_idle(const std::string& rollout,
+                                                  std::uint64_t run) override;
   [[nodiscard]] Result<std::vector<Comment>> comments(const std::string& rollout,
                                                       std::size_t limit) override {
     return read_comments(*database_, rollout, limit);
@@ -53,6 +55,7 @@ class SqliteStore final : public Store {
   [[nodiscard]] Result<void> append(const std::vector<JournalEntry>& entries);
   [[nodiscard]] Result<void> add_evidence(const std::vector<EvidenceRow>& rows);
   [[nodiscard]] Result<void> raise_exposure(const std::vector<ExposureUse>& uses);
+  [[nodiscard]] Result<void> set_idle(const std::vector<StableIdle>& idle);
   [[nodiscard]] Result<void> move_cursors(const std::vector<Cursor>& cursors);
 
   // The lock goes last, after the database is closed.
@@ -148,6 +151,7 @@ Result<void> SqliteStore::write(const Batch& batch) {
   CANARYD_TRY(append(batch.entries));
   CANARYD_TRY(add_evidence(batch.evidence));
   CANARYD_TRY(raise_exposure(batch.exposure));
+  CANARYD_TRY(set_idle(batch.idle));
   CANARYD_TRY(add_comments(*database_, batch.comments));
   CANARYD_TRY(move_cursors(batch.cursors));
   return transaction.commit();
@@ -227,6 +231,20 @@ Result<void> SqliteStore::raise_exposure(const std::vector<ExposureUse>& uses) {
                          " ON CONFLICT DO UPDATE SET used = max(used, excluded.used)"));
   for (const ExposureUse& use : uses) {
     upsert.bind_text(1, use.rollout).bind(2, use.run).bind(3, use.used);
+    CANARYD_TRY(upsert.run());
+    upsert.reset();
+  }
+  return {};
+}
+
+Result<void> SqliteStore::set_idle(const std::vector<StableIdle>& idle) {
+  if (idle.empty()) return {};
+  CANARYD_TRY_ASSIGN(
+      Statement upsert,
+      database_->prepare("INSERT INTO stable_idle (rollout, run, milliseconds) VALUES (?, ?, ?)"
+                         " ON CONFLICT DO UPDATE SET milliseconds = excluded.milliseconds"));
+  for (const StableIdle& each : idle) {
+    upsert.bind_text(1, each.rollout).bind(2, each.run).bind(3, each.milliseconds);
     CANARYD_TRY(upsert.run());
     upsert.reset();
   }
@@ -325,6 +343,14 @@ Result<std::uint64_t> SqliteStore::exposure_used(const std::string& rollout, std
   return row ? statement.integer(0) : 0;
 }
 
+Result<std::uint64_t> SqliteStore::stable_idle(const std::string& rollout, std::uint64_t run) {
+  CANARYD_TRY_ASSIGN(
+      Statement statement,
+      database_->prepare("SELECT milliseconds FROM stable_idle WHERE rollout = ? AND run = ?"));
+  CANARYD_TRY_ASSIGN(const bool row, statement.bind_text(1, rollout).bind(2, run).step());
+  return row ? statement.integer(0) : 0;
+}
+
 Result<Verification> SqliteStore::verify() {
   CANARYD_TRY_ASSIGN(const Head end, head());
   CANARYD_TRY_ASSIGN(
@@ -361,7 +387,8 @@ Result<Verification> SqliteStore::verify() {
 Result<void> SqliteStore::drop_evidence(const std::string& rollout, std::uint64_t before_run) {
   CANARYD_TRY_ASSIGN(Transaction transaction, Transaction::begin(*database_));
   for (const char* sql : {"DELETE FROM evidence WHERE rollout = ? AND run < ?",
-                          "DELETE FROM exposure WHERE rollout = ? AND run < ?"}) {
+                          "DELETE FROM exposure WHERE rollout = ? AND run < ?",
+                          "DELETE FROM stable_idle WHERE rollout = ? AND run < ?"}) {
     CANARYD_TRY_ASSIGN(Statement statement, database_->prepare(sql));
     CANARYD_TRY(statement.bind_text(1, rollout).bind(2, before_run).run());
   }

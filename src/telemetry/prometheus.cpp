@@ -140,6 +140,12 @@ void write_protection(const MetricsSnapshot& from, Families& to) {
   for (const RolloutMetrics& rollout : from.rollouts) {
     if (rollout.frozen) frozen.add({{"rollout", rollout.name}}, *rollout.frozen ? 1 : 0);
   }
+  auto idle = to.gauge("canaryd_retire_idle_seconds",
+                       "How long stable, which is to be retired, has been without a request.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    if (!rollout.retire_idle_seconds) continue;
+    idle.add({{"rollout", rollout.name}}, *rollout.retire_idle_seconds);
+  }
   auto hooks = to.counter("canaryd_hook_calls_total", "Calls of hooks: failed is all but a 2xx.");
   for (const RolloutMetrics& rollout : from.rollouts) {
     if (!rollout.hook_calls) continue;

@@ -83,6 +83,7 @@ void ProxyWorld::publish() {
   shared->mirrors = mirrors;
   snapshot.counters = std::make_shared<stats::CounterSet>(table.epoch, table.routes.size());
   counter_sets_.push_back(snapshot.counters);
+  if (stable_use != nullptr) snapshot.stable_uses.assign(table.rollouts.size(), stable_use);
   snapshot.shared = std::move(shared);
   service->publish(std::move(snapshot));
 }

@@ -51,7 +51,7 @@ class DocumentsTest(IntegrationCase):
         self.addCleanup(provider.stop)
         config = self.rollout_config(
             start="auto", upstreams=upstreams,
-            rollout={"exposure": {"max_failed_requests": 20}, "freeze": [another_day()],
+            rollout={"exposure": {"max_failed_requests": 20}, "freeze": [another_day()], "retire": {},
                      "hooks": [{"on": ["promoted"], "http": {"url": f"http://{scripted['v1'].address}/told"}}]},
             analysis={"queries": [{"name": "one", "prometheus": provider.url, "query": "one", "min": 1}]})
         config["routes"][0]["mirror"] = {"to": "copies"}

@@ -123,6 +123,9 @@ class Disk {
       std::uint64_t& used = exposure_[{use.rollout, use.run}];
       used = std::max(used, use.used);
     }
+    for (const store::StableIdle& idle : batch.idle) {
+      idle_[{idle.rollout, idle.run}] = idle.milliseconds;
+    }
     comments_.insert(comments_.end(), batch.comments.begin(), batch.comments.end());
     for (const store::Cursor& cursor : batch.cursors) {
       std::uint64_t& id = cursors_[cursor.reader];
@@ -142,6 +145,11 @@ class Disk {
     const std::lock_guard lock(mutex_);
     const auto found = exposure_.find({rollout, run});
     return found == exposure_.end() ? 0 : found->second;
+  }
+  std::uint64_t stable_idle(const std::string& rollout, std::uint64_t run) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = idle_.find({rollout, run});
+    return found == idle_.end() ? 0 : found->second;
   }
   std::vector<store::Comment> comments(const std::string& rollout) const {
     const std::lock_guard lock(mutex_);
@@ -190,6 +198,7 @@ class Disk {
   std::map<std::pair<std::string, std::uint64_t>, std::map<std::uint64_t, store::EvidenceRow>>
       evidence_;
   std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> exposure_;
+  std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> idle_;
   std::vector<store::Comment> comments_;
   std::map<std::string, std::uint64_t> cursors_;
 };
@@ -219,6 +228,9 @@ class MemoryStore final : public store::Store {
   }
   Result<std::uint64_t> exposure_used(const std::string& rollout, std::uint64_t run) override {
     return disk_.exposure_used(rollout, run);
+  }
+  Result<std::uint64_t> stable_idle(const std::string& rollout, std::uint64_t run) override {
+    return disk_.stable_idle(rollout, run);
   }
   Result<std::vector<store::Comment>> comments(const std::string& rollout,
                                                std::size_t /*limit*/) override {

@@ -217,6 +217,15 @@ struct Exposure {
   friend bool operator==(const Exposure&, const Exposure&) = default;
 };
 
+// When stable is retired after the bake; rollout::RetirePlan says what the times mean.
+struct Retire {
+  Duration idle_for = rollout::RetirePlan{}.idle_for;
+  Duration drain = rollout::RetirePlan{}.drain;
+  Duration undo = rollout::RetirePlan{}.undo;
+  std::optional<Hook> hook;  // Its `on` is empty.
+  friend bool operator==(const Retire&, const Retire&) = default;
+};
+
 // Which steps there are between those that are listed: none; as many as a line, or doubling, has.
 enum class Pace : std::uint8_t { kEvidence, kLinear, kExponential };
 
@@ -230,9 +239,10 @@ struct Rollout {
   Exposure exposure;
   std::optional<RolloutId> after;  // Of start: after; there are no circles.
   std::vector<Hook> hooks;
+  std::optional<Retire> retire;
   Pace pace = Pace::kEvidence;  // plan.steps has its steps.
   // What the state machine follows; passes rollout::problems(). Its name, stable, canary, salt,
-  // mode, after and asks_before_step repeat what stands beside it.
+  // mode, after, retire and asks_before_step repeat what stands beside it.
   rollout::Plan plan;
   analysis::Settings analysis;
   std::vector<Query> queries;  // In the file under analysis.

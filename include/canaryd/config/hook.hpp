@@ -27,6 +27,8 @@ enum class HookOn : std::uint8_t {
   kPaused,
   kBaking,
   kPromoted,
+  kRetiring,
+  kRetired,
   kRolledBack,
   kAborted,
 };

@@ -115,6 +115,32 @@ struct ExposureView {
   std::optional<std::uint64_t> max;
 };
 
+// Somebody who still uses the version that is to be retired.
+struct StragglerView {
+  std::string route;
+  std::string rule;  // As in the access log, or "fallback".
+  std::string client;
+  std::string user_agent;  // Untrusted.
+  std::uint64_t requests = 0;
+  WallTime last{};
+};
+
+// How far the old version is from being retired.
+struct RetireView {
+  Duration idle_for{};
+  std::optional<Duration> idle;  // Empty: it is not watched now.
+  std::uint64_t open = 0;        // Requests and tunnels.
+  bool blocked = false;          // Promoted, and not idle for long enough.
+  bool kept = false;             // By `unretire`.
+  std::optional<WallTime> undo_until;
+  bool has_hook = false;
+  std::string hook;  // rollout::RetireHook: "none", "called", "done", "failed", "unknown".
+  std::string said;  // What the hook has ended with.
+  // Who else needs the upstream, so that the hook is left out: "route reports".
+  std::vector<std::string> needed_by;
+  std::vector<StragglerView> stragglers;  // Newest first.
+};
+
 struct RolloutView {
   std::string name;
   std::uint64_t generation = 0;  // Raised by every transition; the value of If-Match.
@@ -134,6 +160,7 @@ struct RolloutView {
   CohortView canary_cohort;
   std::vector<MetricView> analysis;
   std::optional<ExposureView> exposure;
+  std::optional<RetireView> retire;      // Empty: it has no `retire`.
   std::optional<WallTime> frozen_until;  // A freeze window is open.
   std::optional<std::string> next;       // A sentence.
   bool durable = true;  // False while the newest transition is in force but not yet stored.
@@ -149,6 +176,8 @@ enum class Action : std::uint8_t {
   kRollback,
   kSetWeight,
   kApprove,
+  kRetire,
+  kUnretire,
 };
 
 struct ActionWord {
@@ -156,7 +185,7 @@ struct ActionWord {
   std::string_view word;  // Last segment of the path and subcommand of canaryctl.
 };
 
-inline constexpr std::array<ActionWord, 9> kActionWords{{
+inline constexpr std::array<ActionWord, 11> kActionWords{{
     {Action::kStart, "start"},
     {Action::kRetry, "retry"},
     {Action::kPromote, "promote"},
@@ -166,6 +195,8 @@ inline constexpr std::array<ActionWord, 9> kActionWords{{
     {Action::kRollback, "rollback"},
     {Action::kSetWeight, "weight"},
     {Action::kApprove, "approve"},
+    {Action::kRetire, "retire"},
+    {Action::kUnretire, "unretire"},
 }};
 
 [[nodiscard]] constexpr std::string_view to_string(Action action) noexcept {
@@ -184,6 +215,7 @@ struct ActionRequest {
   std::string approver;                 // kApprove: who says to be asking; may be empty.
   std::optional<std::string> revision;  // kStart.
   bool full = false;                    // kPromote: straight to 100 %.
+  bool skip_hook = false;               // kRetire: what a hook did not do is taken as done.
   std::string reason;  // May be empty. Untrusted text, at most 1 KiB of valid UTF-8.
   std::string actor;   // Who asked: "local", "uid:1000".
   std::optional<std::uint64_t> if_match;  // Refuse as kStale unless this is the generation.

@@ -15,6 +15,7 @@
 #include "canaryd/routing/mirror_share.hpp"
 #include "canaryd/routing/routing_table.hpp"
 #include "canaryd/stats/counter_set.hpp"
+#include "canaryd/stats/stable_use.hpp"
 #include "canaryd/telemetry/access_log.hpp"
 #include "canaryd/upstream/share.hpp"
 #include "canaryd/upstream/spec.hpp"
@@ -129,6 +130,8 @@ struct WorkerSnapshot {
   std::shared_ptr<const Snapshot> shared;
   std::shared_ptr<stats::CounterSet> counters;
   std::vector<upstream::UpstreamShare> upstreams;  // Index: UpstreamId.
+  // Index: RolloutId; null where nobody watches. Empty when nobody watches any.
+  std::vector<std::shared_ptr<stats::StableUse>> stable_uses;
 };
 
 }  // namespace canaryd::proxy

@@ -54,7 +54,11 @@ enum class Cause : std::uint8_t {
   kFreezeEnded,
   kHook,  // Somebody does not agree to the step.
   kHookAgreed,
-  kGroup,  // Another rollout of the group was rolled back or aborted.
+  kIdle,          // Nobody uses the old version any more.
+  kStraggler,     // Somebody still does.
+  kUndoOver,      // The time in which `unretire` brings it back.
+  kDecommission,  // Its hook has ended, well or not.
+  kGroup,         // Another rollout of the group was rolled back or aborted.
 };
 [[nodiscard]] std::string_view to_string(Cause cause) noexcept;
 
@@ -78,8 +82,10 @@ struct Change {
   std::size_t step_count = 0;
   BasisPoints weight_before;  // As served.
   BasisPoints weight_after;
-  std::string gate;               // kWaiting, approve: which.
-  std::string approvals;          // Of it: "1 of 2"; empty where one is enough.
+  std::string gate;       // kWaiting, approve: which.
+  std::string approvals;  // Of it: "1 of 2"; empty where one is enough.
+  std::string stable;     // The old version, by name.
+  RetireHook retire_hook = RetireHook::kNone;
   std::optional<WallTime> until;  // Waiting for a freeze: its end.
   std::uint64_t requests = 0;     // Of the canary in the step that was left; ticks only.
   Duration elapsed{};             // In the step that was left.
@@ -121,6 +127,12 @@ struct Announce {
   friend bool operator==(const Announce&, const Announce&) = default;
 };
 
-using Effect = std::variant<Publish, Persist, FreshEvidence, BeginStep, Announce>;
+// Call the decommission hook. Only once the change is durable: a Persist that fails means that the
+// old state is kept and nobody is called. The answer comes back as HookEnded.
+struct Decommission {
+  friend bool operator==(const Decommission&, const Decommission&) = default;
+};
+
+using Effect = std::variant<Publish, Persist, FreshEvidence, BeginStep, Decommission, Announce>;
 
 }  // namespace canaryd::rollout

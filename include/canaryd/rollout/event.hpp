@@ -38,6 +38,20 @@ struct Approve {
   std::optional<WallTime> expires;
   std::string by{};  // Who approves; empty: the actor of the event.
 };
+// The old version out of use, as control knows it now.
+struct StableUse {
+  std::optional<Duration> idle{};  // So long without a request; not set: nobody has looked.
+  bool active = false;             // Requests or tunnels are open.
+  bool shared = false;             // Somebody else in the configuration needs it.
+  friend bool operator==(const StableUse&, const StableUse&) = default;
+};
+// Once it has been idle for long enough. What a hook did not do is tried again, or taken as done.
+struct Retire {
+  StableUse use;
+  bool skip_hook = false;
+};
+// The old version is back, and stays until the next Retire.
+struct Unretire {};
 
 // ---- The world
 
@@ -68,6 +82,7 @@ struct Tick {
   bool after_promoted = false;  // Of StartMode::kAfter: the other rollout is.
   Consent consent = Consent::kUnknown;
   bool group_failed = false;  // Another rollout of the group has ended since this step began.
+  StableUse stable_use{};
 };
 
 // From the data plane's gate, which has lowered itself already (docs/statistics.md).
@@ -83,6 +98,12 @@ struct CircuitClosed {};  // Enough probes succeeded.
 struct ProtectionFailed {
   Trip why = Trip::kCircuit;
   bool stable_failing = false;
+};
+
+// The call that Decommission asked for is over.
+struct HookEnded {
+  bool ok = false;
+  std::string said;  // "exit code 0"; untrusted text.
 };
 
 // A reload. The plan given to step() with it is the new one.
@@ -104,10 +125,13 @@ struct Event {
                             RollBack,
                             SetWeight,
                             Approve,
+                            Retire,
+                            Unretire,
                             Tick,
                             CircuitOpened,
                             CircuitClosed,
                             ProtectionFailed,
+                            HookEnded,
                             NewPlan,
                             Restart>;
   What what;

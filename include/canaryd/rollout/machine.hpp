@@ -5,7 +5,10 @@
 // Promises (tests/unit/rollout/machine_property_test.cpp):
 //   - `abort` gives weight 0 in one transition from every phase but kRetired; so does a bad verdict
 //     under enforce and on_failure: rollback. Rollback stays armed while paused, waiting, held,
-//     baking.
+//     baking, promoted, and retiring until Decommission: after that nothing goes back to stable by
+//     itself.
+//   - Stable is given up only when it has been idle for as long as the plan says, and Decommission
+//     is asked for once by itself, with the change that says so; again only by `retire`.
 //   - What users see of the canary grows only in a transition whose direction is kUp.
 //   - A rise by itself needs an accepting verdict (at 100 % without holdback: time and requests; at
 //     the end of a bake with holdback as well) and good readings of all queries, and never happens

@@ -73,6 +73,15 @@ struct Bake {
   friend bool operator==(const Bake&, const Bake&) = default;
 };
 
+// When a promoted rollout gives up its old version, which is stable's.
+struct RetirePlan {
+  Duration idle_for = std::chrono::hours(24 * 7);  // Without a request to it.
+  Duration drain = std::chrono::minutes(5);        // How long the last ones may take.
+  Duration undo = std::chrono::hours(24 * 3);      // `unretire` brings it back for so long.
+  bool hook = false;                               // Then somebody is called, once.
+  friend bool operator==(const RetirePlan&, const RetirePlan&) = default;
+};
+
 // 1, 5, 10, 25 and 100 %.
 [[nodiscard]] std::vector<Step> default_steps();
 
@@ -93,6 +102,7 @@ struct Plan {
   std::vector<FreezeWindow> freeze;  // While one is open, no weight rises.
   std::string group;                 // Of rollouts that go in lockstep; empty: none.
   bool asks_before_step = false;     // Somebody else has to agree before it rises by itself.
+  std::optional<RetirePlan> retire;  // Not set: stable is kept for ever.
   friend bool operator==(const Plan&, const Plan&) = default;
 };
 

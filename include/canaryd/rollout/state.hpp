@@ -20,8 +20,7 @@
 
 namespace canaryd::rollout {
 
-// docs/interfaces.md 2.4. kRetiring and kRetired are entered by retirement, which is not built yet;
-// the machine knows what every event means there.
+// docs/interfaces.md 2.4.
 enum class Phase : std::uint8_t {
   kIdle,
   kProgressing,
@@ -31,8 +30,8 @@ enum class Phase : std::uint8_t {
   kHeld,       // By the machine; see HoldReason.
   kBaking,
   kPromoted,
-  kRetiring,
-  kRetired,
+  kRetiring,  // Nobody is sent to stable any more; see RetireHook.
+  kRetired,   // Stable is gone.
   kRolledBack,
   kAborted,
 };
@@ -70,12 +69,24 @@ enum class Admission : std::uint8_t {
   kProbeOnly,   // Single requests, to see whether it answers again.
   kForceOnly,   // Only who asks for it by the force header.
   kSplit,       // By weight; force and segments are honoured.
+  kCanaryOnly,  // Everybody, forced or not: stable is given up.
+};
+
+// How far the call that ends the old version has come.
+enum class RetireHook : std::uint8_t {
+  kNone,     // Not called.
+  kCalled,   // It may have run, or run now.
+  kDone,     // It ended well.
+  kFailed,   // It did not, or could not be called.
+  kUnknown,  // canaryd ended while it ran: nobody knows whether it did.
+  kLeftOut,  // Not called, because somebody else still needs the old version.
 };
 
 [[nodiscard]] std::string_view to_string(Phase phase) noexcept;  // "rolled_back"
 [[nodiscard]] std::string_view to_string(HoldReason reason) noexcept;
 [[nodiscard]] std::string_view to_string(Judgement judgement) noexcept;
 [[nodiscard]] std::string_view to_string(Admission admission) noexcept;
+[[nodiscard]] std::string_view to_string(RetireHook hook) noexcept;
 [[nodiscard]] std::optional<Phase> parse_phase(std::string_view text) noexcept;
 
 struct State {
@@ -101,7 +112,10 @@ struct State {
   Judgement observed = Judgement::kHold;  // The last one reported in mode observe.
   // Gate to who has approved it, and until when that counts.
   std::map<std::string, std::map<std::string, WallTime>> approvals;
-  std::string actor;  // Of the last change.
+  bool keeps_stable = false;  // By `unretire`: it is not retired without `retire`.
+  RetireHook retire_hook = RetireHook::kNone;
+  std::string retire_said;  // What the hook has ended with.
+  std::string actor;        // Of the last change.
   std::string reason;
   friend bool operator==(const State&, const State&) = default;
 };
@@ -115,6 +129,8 @@ inline constexpr WallTime kForever{std::chrono::milliseconds(std::int64_t{8'000'
 // What the data plane is to serve: `weight`; 0 while suspended, everything while spilling.
 [[nodiscard]] BasisPoints served_weight(const State& state) noexcept;
 [[nodiscard]] Admission admission(const State& state) noexcept;
+// The end of the old version was begun or is over: nothing goes back to it by itself.
+[[nodiscard]] bool stable_is_gone(const State& state) noexcept;
 
 // One line, stable: equal states give equal texts.
 [[nodiscard]] std::string serialise(const State& state);

@@ -10,7 +10,7 @@
 //   1. Safety. Traffic::kStableOnly or kProbeOnly, or an effective weight of 0 while splitting:
 //   everybody to stable, forced or not.
 //   2. Force. "always" or "never" in the force header or cookie, if the peer may use it. Left out
-//   of the analysis.
+//   of the analysis. Under Traffic::kCanaryOnly "never" leads to the canary as well.
 //   3. Follow. The cohort that a canaryd further up has told the service before this one, if the
 //   peer is trusted and the rollout is the one to follow: who was canary there is canary here. Who
 //   was stable there stays stable until everybody is canary. Left out of the analysis.

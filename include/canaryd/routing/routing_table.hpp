@@ -72,6 +72,7 @@ enum class Traffic : std::uint8_t {
   kStableOnly,  // Rolled back, aborted, weight set to 0: everybody, forced or not.
   kProbeOnly,   // Suspended: as kStableOnly, but of those whom the weight would send to the canary
                 // single ones may, as probes, when the gate says so.
+  kCanaryOnly,  // Stable is given up: as kSplit, but nobody is kept from the canary by force.
 };
 
 struct ForceSpec {

@@ -79,6 +79,14 @@ struct ExposureUse {
   friend bool operator==(const ExposureUse&, const ExposureUse&) = default;
 };
 
+// How long stable had been watched without a request, when it was written last.
+struct StableIdle {
+  std::string rollout;
+  std::uint64_t run = 0;
+  std::uint64_t milliseconds = 0;
+  friend bool operator==(const StableIdle&, const StableIdle&) = default;
+};
+
 // What a user says beside a vote. No part of the journal: it may go, and nothing rests on it.
 struct Comment {
   std::string rollout;
@@ -103,11 +111,12 @@ struct Batch {
   std::vector<JournalEntry> entries;
   std::vector<EvidenceRow> evidence;
   std::vector<ExposureUse> exposure;
+  std::vector<StableIdle> idle;
   std::vector<Comment> comments;
   std::vector<Cursor> cursors;
   [[nodiscard]] bool empty() const noexcept {
-    return entries.empty() && evidence.empty() && exposure.empty() && comments.empty() &&
-           cursors.empty();
+    return entries.empty() && evidence.empty() && exposure.empty() && idle.empty() &&
+           comments.empty() && cursors.empty();
   }
 };
 
@@ -154,6 +163,9 @@ class Store {
   // 0 if none was written.
   [[nodiscard]] virtual Result<std::uint64_t> exposure_used(const std::string& rollout,
                                                             std::uint64_t run) = 0;
+  // 0 if none was written.
+  [[nodiscard]] virtual Result<std::uint64_t> stable_idle(const std::string& rollout,
+                                                          std::uint64_t run) = 0;
   // The newest of the rollout, oldest first; at most kMaxComments.
   [[nodiscard]] virtual Result<std::vector<Comment>> comments(const std::string& rollout,
                                                               std::size_t limit) = 0;
@@ -162,7 +174,7 @@ class Store {
   // Recomputes every hash.
   [[nodiscard]] virtual Result<Verification> verify() = 0;
 
-  // Forgets the evidence and exposure of all runs before `run`. The journal stays.
+  // Forgets the evidence, exposure and idle time of all runs before `run`. The journal stays.
   [[nodiscard]] virtual Result<void> drop_evidence(const std::string& rollout,
                                                    std::uint64_t before_run) = 0;
 };

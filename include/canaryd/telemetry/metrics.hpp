@@ -116,7 +116,8 @@ struct RolloutMetrics {
   BasisPoints weight;                      // Of the canary, in force.
   std::optional<double> observed_ratio{};  // Share of the canary.
   bool circuit_open = false;
-  std::optional<bool> frozen;  // Not set: no freeze windows.
+  std::optional<bool> frozen;                   // Not set: no freeze windows.
+  std::optional<double> retire_idle_seconds{};  // Not set: no retirement.
   struct HookCalls {
     std::uint64_t ok = 0;
     std::uint64_t failed = 0;

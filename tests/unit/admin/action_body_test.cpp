@@ -28,6 +28,8 @@ TEST(ActionBody, ReadsWhatAnActionTakes) {
   EXPECT_EQ(read(Action::kSetWeight, R"({"weight": 100.0})").value().weight, BasisPoints(10000));
   EXPECT_TRUE(read(Action::kPromote, R"({"full": true})").value().full);
   EXPECT_FALSE(read(Action::kPromote, "").value().full);
+  EXPECT_TRUE(read(Action::kRetire, R"({"skip_hook": true})").value().skip_hook);
+  EXPECT_FALSE(read(Action::kRetire, "").value().skip_hook);
   EXPECT_EQ(read(Action::kStart, R"({"revision": "2.5"})").value().revision, "2.5");
   const auto approval = read(Action::kApprove, R"({"gate": "owner", "expires": "2h"})").value();
   EXPECT_EQ(approval.gate, "owner");
@@ -54,6 +56,7 @@ TEST(ActionBody, RefusesEverythingElse) {
   }
   EXPECT_FALSE(read(Action::kPause, R"({"weight": 10})"));
   EXPECT_FALSE(read(Action::kPromote, R"({"full": 1})"));
+  EXPECT_FALSE(read(Action::kUnretire, R"({"skip_hook": true})"));
   EXPECT_FALSE(read(Action::kApprove, "{}"));
   EXPECT_FALSE(read(Action::kApprove, R"({"gate": "g", "expires": "soon"})"));
   // Nobody is to claim what canaryd itself says of its peers.

@@ -105,6 +105,8 @@ TEST_F(CommandsTest, SendsEveryAction) {
       {{"set-weight", "checkout", "12.5"}, Action::kSetWeight},
       {{"approve", "checkout", "product-owner", "--expires", "2h", "--as", "anna"},
        Action::kApprove},
+      {{"unretire", "checkout"}, Action::kUnretire},
+      {{"retire", "checkout", "--skip-hook"}, Action::kRetire},
       {{"abort", "checkout", "--reason", "bad \"release\""}, Action::kAbort}};
   for (const auto& [arguments, action] : commands) {
     EXPECT_EQ(run(arguments), kExitDone) << arguments[0] << err();
@@ -117,8 +119,42 @@ TEST_F(CommandsTest, SendsEveryAction) {
   EXPECT_EQ(actions[7].gate, "product-owner");
   EXPECT_EQ(actions[7].expires, std::chrono::hours(2));
   EXPECT_EQ(actions[7].approver, "anna");
-  EXPECT_EQ(actions[8].reason, "bad \"release\"");
+  EXPECT_FALSE(actions[8].skip_hook);
+  EXPECT_TRUE(actions[9].skip_hook);
+  EXPECT_EQ(actions[10].reason, "bad \"release\"");
   EXPECT_EQ(out(), "checkout: Aborted, step 2/5, weight 5 %\n");
+}
+
+TEST_F(CommandsTest, SaysWhatBlocksARetirement) {
+  control::RolloutView& view = admin_.backend.known.at("checkout");
+  EXPECT_EQ(run({"retire", "checkout", "--dry-run"}), kExitRefused);
+  EXPECT_NE(out().find("has no `retire`"), std::string::npos) << out();
+  view.state = "promoted";
+  view.retire.emplace();
+  view.retire->idle_for = std::chrono::hours(1);
+  view.retire->idle = std::chrono::minutes(3);
+  view.retire->open = 2;
+  view.retire->blocked = true;
+  view.retire->has_hook = true;
+  view.retire->needed_by = {"route rest"};
+  view.retire->stragglers = {{"shop", "force", "192.0.2.7", "report/1\x1b[2J", 3, WallTime()}};
+  EXPECT_EQ(run({"retire", "checkout", "--dry-run"}), kExitRefused);
+  EXPECT_NE(out().find("not retirable: shop-v1 has been idle for 3m of 1h, 2 requests or tunnels"),
+            std::string::npos)
+      << out();
+  EXPECT_NE(out().find("  still used by 192.0.2.7 (report/1"), std::string::npos) << out();
+  EXPECT_NE(out().find("on route shop, force, 3 times"), std::string::npos) << out();
+  EXPECT_NE(out().find("the hook will be left out: needed by route rest"), std::string::npos);
+  EXPECT_EQ(out().find('\x1b'), std::string::npos);
+  EXPECT_TRUE(admin_.backend.actions.empty()) << "nothing was asked for";
+  EXPECT_EQ(run({"status", "checkout"}), kExitDone);
+  EXPECT_NE(out().find("  still used by 192.0.2.7"), std::string::npos) << out();
+  view.retire->blocked = false;
+  EXPECT_EQ(run({"retire", "checkout", "--dry-run"}), kExitDone);
+  EXPECT_NE(out().find("retirable: shop-v1"), std::string::npos) << out();
+  view.state = "retiring";
+  EXPECT_EQ(run({"retire", "checkout", "--dry-run", "-o", "json"}), kExitDone);
+  EXPECT_NE(out().find("\"needed_by\": ["), std::string::npos) << out();
 }
 
 TEST_F(CommandsTest, AsksBeforeAFullPromotion) {

@@ -49,6 +49,9 @@ TEST_F(FollowTest, WaitSaysTheOutcomeByItsExitCode) {
   EXPECT_EQ(wait_for("promoted", "rolled_back"), kExitRolledBack);
   EXPECT_EQ(wait_for("promoted", "aborted"), kExitAborted);
   EXPECT_EQ(wait_for("promoted", "held", "inconclusive"), kExitStopped);
+  EXPECT_EQ(wait_for("retired", "retired"), kExitDone);
+  EXPECT_EQ(wait_for("retired", "promoted"), kExitFailed) << "goes on: interrupted";
+  EXPECT_EQ(wait_for("retired", "aborted"), kExitAborted);
   EXPECT_EQ(wait_for("stopped", "promoted"), kExitDone);
   EXPECT_EQ(wait_for("stopped", "rolled_back"), kExitRolledBack);
   EXPECT_EQ(wait_for("stopped", "paused"), kExitStopped);

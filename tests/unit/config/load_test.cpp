@@ -316,6 +316,19 @@ TEST(Load, ReadsFreezesGatesAndHooks) {
   EXPECT_TRUE(config_of(load_text(render_dump(config))) == config);
 }
 
+TEST(Load, ReadsARetirement) {
+  EXPECT_FALSE(config_of(load_text(kSmall)).rollouts[0].plan.retire);
+  const Config config = config_of(load_text(with_keys(
+      R"(    retire: {idle_for: 2d, hook: {exec: [./end.sh, "{upstream}"], timeout: 5m}}
+)")));
+  const Rollout& rollout = config.rollouts.at(0);
+  EXPECT_EQ(rollout.plan.retire, (rollout::RetirePlan{48h, 5min, 72h, true}));
+  ASSERT_TRUE(rollout.retire && rollout.retire->hook);
+  EXPECT_EQ(rollout.retire->hook->exec, (std::vector<std::string>{"./end.sh", "{upstream}"}));
+  EXPECT_EQ(rollout.retire->hook->exec_timeout, 5min);
+  EXPECT_TRUE(config_of(load_text(render_dump(config))) == config);
+}
+
 TEST(Problems, RenderAsJson) {
   const LoadResult result = load_text(std::string(kSmall) + "wokers: 3\n");
   EXPECT_EQ(render_problems_json(result.problems, "canaryd.yaml"),

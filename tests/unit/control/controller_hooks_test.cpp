@@ -2,6 +2,7 @@
 #include "control/hook_call.hpp"
 #include "control/messenger.hpp"
 #include "controller_rig.hpp"
+#include "held_exec.hpp"
 
 #include <cstddef>
 #include <utility>
@@ -38,16 +39,6 @@ class HeldHttp final : public HttpIo {
 
  private:
   std::vector<Done> waiting_;
-};
-
-class HeldExec final : public ExecIo {
- public:
-  void run(ExecCall call, Done done) override {
-    calls.push_back(std::move(call));
-    last = std::move(done);
-  }
-  std::vector<ExecCall> calls;
-  Done last;
 };
 
 class ControllerHooksTest : public ControllerRig {

@@ -121,6 +121,7 @@ inline Driver in_phase(Phase phase, Plan plan = plan_with({1, 5, 10, 25, 100})) 
     case Phase::kPromoted:
     case Phase::kRetiring:
     case Phase::kRetired:
+      if (phase != Phase::kPromoted) driver.plan.retire = RetirePlan{};
       driver.climb_to(5).send(Promote{true});
       driver.send(Promote{});
       driver.state.phase = phase;

@@ -23,7 +23,9 @@ TEST(ReloadTest, ChangedStepsKeepTheWeightInEveryPhase) {
     for (const auto& steps : {std::vector<unsigned>{2, 3}, {50, 100}, {100}, {1, 2, 5, 6, 100}}) {
       Driver driver = in_phase(phase);
       const double percent = driver.percent();
-      const Transition transition = driver.reload(plan_with(steps));
+      Plan next = plan_with(steps);
+      next.retire = driver.plan.retire;
+      const Transition transition = driver.reload(next);
       EXPECT_EQ(driver.percent(), percent) << to_string(phase);
       EXPECT_EQ(transition.change.direction, Direction::kSame);
       EXPECT_LT(driver.state.step, steps.size());

@@ -68,9 +68,25 @@ TEST(StateTextTest, WhatIsWrongIsSaid) {
 }
 
 TEST(StateTextTest, ALaterVersionIsUnsupportedNotMalformed) {
-  const auto result = parse_state(replaced(serialise(sample()), "\"version\":2", "\"version\":3"));
+  const auto result = parse_state(replaced(serialise(sample()), "\"version\":2", "\"version\":4"));
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().code, ErrorCode::kUnsupported);
+}
+
+TEST(StateTextTest, ARetirementIsWrittenInVersion3) {
+  State state = in_phase(Phase::kRetiring).state;
+  state.retire_hook = RetireHook::kFailed;
+  state.retire_said = "exit code 3";
+  const std::string text = serialise(state);
+  const auto problem = [](const std::string& bad) {
+    const auto result = parse_state(bad);
+    return result ? std::string() : result.error().context;
+  };
+  EXPECT_THAT(text, HasSubstr("\"version\":3"));
+  EXPECT_EQ(parse_state(text).value(), state);
+  EXPECT_THAT(problem(replaced(text, "\"failed\"", "\"maybe\"")), HasSubstr("retire_hook"));
+  EXPECT_THAT(problem(replaced(text, "\"retiring\"", "\"promoted\"")), HasSubstr("keeps stable"));
+  EXPECT_THAT(problem(replaced(text, "\"keeps_stable\":false,", "")), HasSubstr("is missing"));
 }
 
 TEST(StateTextTest, AFreezeBelongsToWaiting) {

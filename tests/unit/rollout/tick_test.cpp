@@ -301,7 +301,7 @@ TEST(TickTest, TheCircuitSuspendsAndResumesTheSameWeight) {
     EXPECT_EQ(driver.state.hold, hold);
     EXPECT_EQ(driver.percent(), percent);
   }
-  for (const Phase phase : {Phase::kIdle, Phase::kRetiring, Phase::kRetired, Phase::kAborted}) {
+  for (const Phase phase : {Phase::kIdle, Phase::kRetired, Phase::kAborted}) {
     Driver driver = in_phase(phase);
     EXPECT_EQ(driver.send(CircuitOpened{}).outcome, Outcome::kUnchanged);
     EXPECT_EQ(driver.send(CircuitClosed{}).outcome, Outcome::kUnchanged);

@@ -252,6 +252,19 @@ TEST(CohortPick, ASuspendedCanaryIsProbedByItsOwnUsers) {
   EXPECT_FALSE(pick(before, {{"X-User", "alice"}}).may_probe);
 }
 
+TEST(CohortPick, StableThatIsGivenUpGetsNobody) {
+  Rollout retiring = make_rollout(10000);
+  retiring.traffic = Traffic::kCanaryOnly;
+  EXPECT_EQ(pick(retiring, {{"X-User", "alice"}}).cohort, Cohort::kCanary);
+  EXPECT_EQ(pick(retiring, {}).cohort, Cohort::kCanary);
+  const Pick forced = pick(retiring, {{"X-Canary", "never"}}, true);
+  EXPECT_EQ(forced.cohort, Cohort::kCanary);
+  EXPECT_TRUE(forced.forced);
+  // The gate still brings everybody back.
+  retiring.gate->lower(1, BasisPoints(0));
+  EXPECT_EQ(pick(retiring, {{"X-User", "alice"}}).cohort, Cohort::kStable);
+}
+
 TEST(CohortPick, IdleHonoursForceOnly) {
   Rollout idle = make_rollout(10000);
   idle.traffic = Traffic::kForceOnly;

@@ -86,6 +86,7 @@ class FakeStore final : public Store {
     return std::vector<EvidenceRow>{};
   }
   Result<std::uint64_t> exposure_used(const std::string&, std::uint64_t) override { return 0; }
+  Result<std::uint64_t> stable_idle(const std::string&, std::uint64_t) override { return 0; }
   Result<std::vector<Comment>> comments(const std::string&, std::size_t) override {
     return std::vector<Comment>{};
   }

@@ -154,6 +154,20 @@ TEST_F(SqliteStoreTest, ExposureNeverFalls) {
   EXPECT_EQ(store->exposure_used("checkout", 1).value(), 9U);
 }
 
+TEST_F(SqliteStoreTest, IdleTimeIsWhatWasWrittenLast) {
+  auto store = open().value();
+  EXPECT_EQ(store->stable_idle("checkout", 1).value(), 0U);
+  for (const std::uint64_t idle : {60'000U, 120'000U, 0U, 60'000U}) {
+    Batch batch;
+    batch.idle = {{"checkout", 1, idle}, {"checkout", 2, 7}};
+    ASSERT_TRUE(store->write(batch).has_value());
+    EXPECT_EQ(store->stable_idle("checkout", 1).value(), idle);
+  }
+  ASSERT_TRUE(store->drop_evidence("checkout", 2).has_value());
+  EXPECT_EQ(store->stable_idle("checkout", 1).value(), 0U);
+  EXPECT_EQ(store->stable_idle("checkout", 2).value(), 7U);
+}
+
 TEST_F(SqliteStoreTest, WhatIsTooLongOrTooLargeIsRefused) {
   auto store = open().value();
   JournalEntry entry = Journalist().next();
@@ -236,7 +250,7 @@ TEST_F(SqliteStoreTest, TheNewestCommentsAreKept) {
 TEST_F(SqliteStoreTest, AStateOfTheFirstSchemaIsBroughtUpToDate) {
   Journalist journalist;
   ASSERT_TRUE(open().value()->write(batch_of(journalist.next())).has_value());
-  tamper("DROP TABLE reader; DROP TABLE comments; PRAGMA user_version = 1");
+  tamper("DROP TABLE stable_idle; DROP TABLE reader; DROP TABLE comments; PRAGMA user_version = 1");
   auto store = open().value();
   Batch batch = batch_of(journalist.next());
   batch.comments = {comment(1, "hello")};

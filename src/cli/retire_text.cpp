@@ -1,0 +1,79 @@
+#include "cli/retire_text.hpp"
+
+#include "canaryd/base/text.hpp"
+#include "cli/figures.hpp"
+
+#include <algorithm>
+
+namespace canaryd::cli {
+namespace {
+
+constexpr std::size_t kStragglersMax = 100;
+
+std::string printable(const std::string& text) {
+  std::string out;
+  append_printable(out, text);
+  return out;
+}
+
+std::string straggler_line(JsonView straggler) {
+  const std::string agent = straggler["user_agent"].text();
+  return "  still used by " + straggler["client"].text() + " (" +
+         (agent.empty() ? std::string("no User-Agent") : agent) + ") on route " +
+         straggler["route"].text() + ", " + straggler["rule"].text() + ", " +
+         format_count(straggler["requests"].number()) + " times, last at " +
+         straggler["last"].text();
+}
+
+std::string list_of(JsonView names) {
+  std::string out;
+  for (std::size_t i = 0; i < std::min(names.size(), kStragglersMax); ++i) {
+    out += (out.empty() ? "" : ", ") + names[i].text();
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string straggler_lines(JsonView rollout, std::size_t most) {
+  const JsonView stragglers = rollout["retire"]["stragglers"];
+  std::string out;
+  for (std::size_t i = 0; i < std::min(stragglers.size(), most); ++i) {
+    out += printable(straggler_line(stragglers[i])) + "\n";
+  }
+  return out;
+}
+
+RetireReport report_retirement(JsonView rollout) {
+  const JsonView retire = rollout["retire"];
+  const std::string name = rollout["name"].text();
+  const std::string stable = rollout["stable"].text();
+  if (!retire.is_object()) {
+    return {printable(name + " has no `retire` in its configuration") + "\n", true};
+  }
+  const std::string state = rollout["state"].text();
+  if (state == "retiring" || state == "retired") {
+    const std::string next = rollout["next"].text();
+    return {printable(stable + " is " + state + (next.empty() ? "" : ": " + next)) + "\n", false};
+  }
+  if (state != "promoted") {
+    return {printable("not retirable: " + name + " is " + state + ", not promoted") + "\n", true};
+  }
+  RetireReport report;
+  report.blocked = retire["blocked"].flag().value_or(true);
+  std::string head = report.blocked ? "not retirable: " : "retirable: ";
+  head +=
+      stable + " has been idle for " + retire["idle"].text() + " of " + retire["idle_for"].text();
+  if (const double open = retire["open"].number().value_or(0); open > 0) {
+    head += ", " + format_count(open) + " requests or tunnels are open";
+  }
+  if (retire["kept"].flag().value_or(false)) head += "; kept by `unretire`";
+  report.text = printable(head) + "\n" + straggler_lines(rollout, kStragglersMax);
+  if (const std::string others = list_of(retire["needed_by"]);
+      !others.empty() && retire["has_hook"].flag().value_or(false)) {
+    report.text += printable("  the hook will be left out: needed by " + others) + "\n";
+  }
+  return report;
+}
+
+}  // namespace canaryd::cli

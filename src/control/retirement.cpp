@@ -1,0 +1,318 @@
+#include "control/retirement.hpp"
+
+#include "canaryd/base/text.hpp"
+#include "canaryd/base/units.hpp"
+#include "canaryd/config/needs.hpp"
+#include "control/controller_state.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace canaryd::control {
+namespace {
+
+std::string printable(std::string_view text) {
+  std::string out;
+  append_printable(out, text);
+  return out;
+}
+
+bool is_same(const StragglerView& a, const StragglerView& b) {
+  return a.route == b.route && a.rule == b.rule && a.client == b.client &&
+         a.user_agent == b.user_agent;
+}
+
+std::uint64_t open_of(const UpstreamEntry* upstream) noexcept {
+  std::uint64_t open = 0;
+  if (upstream == nullptr) return open;
+  for (const EndpointEntry& each : upstream->endpoints) open += each.active_requests();
+  return open;
+}
+
+// What happens next to the old version.
+std::optional<std::string> retire_sentence(const rollout::State& state, const RetireView& view) {
+  using rollout::RetireHook;
+  if (state.phase == rollout::Phase::kPromoted) {
+    if (view.kept) return state.stable + " is kept until `canaryctl retire`";
+    return state.stable + " is retired after " + format_duration(view.idle_for) +
+           " without a request; idle for " +
+           format_duration_brief(view.idle.value_or(Duration::zero()));
+  }
+  if (view.undo_until) {
+    return "nobody is sent to " + state.stable + "; `canaryctl unretire` brings it back until " +
+           format_time(*view.undo_until);
+  }
+  switch (state.retire_hook) {
+    case RetireHook::kCalled:
+      return "the decommission hook runs";
+    case RetireHook::kFailed:
+      return "the decommission hook failed (" + state.retire_said +
+             "); `canaryctl retire` calls it again";
+    case RetireHook::kUnknown:
+      return "nobody knows whether the decommission hook ran; `canaryctl retire` calls it again, "
+             "`--skip-hook` takes it as done";
+    case RetireHook::kLeftOut:
+      return "the decommission hook was left out; `canaryctl retire` calls it once nobody else "
+             "needs " +
+             state.stable;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+StableWatch::StableWatch(std::size_t workers, Duration idle) : idle_(idle), stored_(idle) {
+  for (std::size_t i = 0; i < workers; ++i) {
+    shares_.push_back(std::make_shared<stats::StableUse>());
+  }
+}
+
+void StableWatch::look(Monotonic now, WallTime wall_now, std::uint64_t open) {
+  std::uint64_t uses = 0;
+  for (const auto& share : shares_) {
+    uses += share->count();
+    while (const auto user = share->next()) remember(*user, wall_now);
+  }
+  const bool used = uses != std::exchange(uses_, uses) || open > 0;
+  const Duration passed = looked_ ? now - looked_at_ : Duration::zero();
+  idle_ = used ? Duration::zero() : idle_ + passed;
+  open_ = open;
+  looked_ = true;
+  looked_at_ = now;
+}
+
+// At once when it is over: what is stored must never be more than what is true.
+std::optional<Duration> StableWatch::to_save() const noexcept {
+  if (saving_) return std::nullopt;
+  const bool due = !stored_ || idle_ < *stored_ || idle_ >= *stored_ + kSaveEvery;
+  return due ? std::optional(idle_) : std::nullopt;
+}
+
+void StableWatch::saving(Duration idle) noexcept {
+  saving_ = true;
+  stored_ = idle;
+}
+
+void StableWatch::saved(bool ok) noexcept {
+  saving_ = false;
+  if (!ok) stored_.reset();
+}
+
+void StableWatch::remember(const stats::StableUser& user, WallTime at) {
+  StragglerView straggler;
+  straggler.route = user.route.view();
+  straggler.rule = user.rule.view();
+  straggler.client = to_string(user.client);
+  straggler.user_agent = printable(user.user_agent.view());
+  const auto known =
+      std::find_if(stragglers_.begin(), stragglers_.end(), [&](const StragglerView& each) {
+        return is_same(each, straggler);
+      });
+  if (known != stragglers_.end()) {
+    straggler.requests = known->requests;
+    stragglers_.erase(known);
+  }
+  ++straggler.requests;
+  straggler.last = at;
+  stragglers_.insert(stragglers_.begin(), std::move(straggler));
+  if (stragglers_.size() > kStragglersMax) stragglers_.pop_back();
+}
+
+std::string describe(const StragglerView& straggler) {
+  std::string text =
+      "route " + straggler.route + " (" + straggler.rule + ") from " + straggler.client + ", ";
+  text += straggler.user_agent.empty() ? "no User-Agent" : straggler.user_agent;
+  text += ", " + std::to_string(straggler.requests);
+  text += straggler.requests == 1 ? " request" : " requests";
+  return text + ", last at " + format_time(straggler.last);
+}
+
+config::Hook decommission_hook(const config::Rollout& rollout) {
+  constexpr std::string_view kPlace = "{upstream}";
+  config::Hook hook = *rollout.retire->hook;
+  for (std::string& argument : hook.exec) {
+    for (std::size_t at = 0; (at = argument.find(kPlace, at)) != std::string::npos;) {
+      argument.replace(at, kPlace.size(), rollout.plan.stable);
+      at += rollout.plan.stable.size();
+    }
+  }
+  return hook;
+}
+
+std::string decommission_body(const config::Rollout& rollout, const std::string& revision) {
+  std::string out = "{\"event\": \"decommission\"";
+  const auto add = [&out](std::string_view key, std::string_view text) {
+    out.append(", \"").append(key).append("\": ");
+    append_json_string(out, text);
+  };
+  add("rollout", rollout.name);
+  add("revision", revision);
+  add("upstream", rollout.plan.stable);
+  add("canary", rollout.plan.canary);
+  return out + "}";
+}
+
+// ---- The controller
+
+std::vector<std::string> Controller::State::others_that_need_stable(const Runner& runner) const {
+  const auto index = config.find_rollout(runner.config().name);
+  if (!index) return {};
+  return config::others_that_need_stable(config, index->index(), [this](const auto& rollout) {
+    const Runner* const other = find(rollout.name);
+    return other != nullptr && other->state().phase == rollout::Phase::kRetired;
+  });
+}
+
+StableWatch* Controller::State::watch_of(const Runner& runner) const noexcept {
+  const auto found = stable_watches.find(runner.config().name);
+  return found == stable_watches.end() ? nullptr : found->second.get();
+}
+
+void Controller::State::fill_watches(const std::vector<InForce>& all,
+                                     std::size_t worker,
+                                     proxy::WorkerSnapshot& copy) {
+  const auto watched = [](const InForce& each) { return each.watched; };
+  if (std::none_of(all.begin(), all.end(), watched)) return stable_watches.clear();
+  copy.stable_uses.resize(all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::string& name = config.rollouts[i].name;
+    if (!all[i].watched) {
+      stable_watches.erase(name);
+      continue;
+    }
+    auto& watch = stable_watches[name];
+    if (watch == nullptr) {
+      watch = std::make_shared<StableWatch>(parts.data_plane->workers(), known_idle(name));
+    }
+    copy.stable_uses[i] = watch->share(worker);
+  }
+}
+
+// While others need the upstream too, what they have open there is theirs.
+std::uint64_t Controller::State::open_at_stable(const Runner& runner, bool shared) const {
+  if (!shared) return open_of(upstreams.find(runner.config().plan.stable));
+  std::int64_t open = 0;
+  parts.collector->visit_routes([&](std::string_view,
+                                    std::string_view rollout,
+                                    Cohort cohort,
+                                    const stats::CounterSnapshot& counts) {
+    if (cohort == Cohort::kStable && rollout == runner.config().name) {
+      open += counts.active + counts.tunnels;
+    }
+  });
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(open, 0));
+}
+
+void Controller::State::look_at_stable(const Runner& runner) {
+  StableWatch* const watch = watch_of(runner);
+  if (watch == nullptr) return;
+  const bool shared = !others_that_need_stable(runner).empty();
+  watch->look(parts.clock->now(), parts.clock->wall_now(), open_at_stable(runner, shared));
+  save_idle(runner);
+}
+
+// What the store knew when the daemon started, for the first table: a later watch begins anew.
+Duration Controller::State::known_idle(const std::string& rollout) const {
+  const Runner* const runner = find(rollout);
+  const auto known = recovered.idle.find(rollout);
+  const bool first = table_epoch == 1 && known != recovered.idle.end();
+  if (runner == nullptr || !first) return Duration::zero();
+  const Duration idle = std::chrono::milliseconds(known->second);
+  const Duration enough = runner->config().plan.retire->idle_for;
+  return std::min(idle, enough - std::min(enough, StableWatch::kWatchAnew));
+}
+
+void Controller::State::save_idle(const Runner& runner) {
+  const auto watch = stable_watches.find(runner.config().name);
+  const std::optional<Duration> idle = watch->second->to_save();
+  if (!idle) return;
+  watch->second->saving(*idle);
+  const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(*idle).count();
+  store::Batch batch;
+  batch.idle.push_back(
+      {runner.config().name, runner.state().run, static_cast<std::uint64_t>(whole)});
+  parts.store->write(
+      std::move(batch), store::Keep::kOnce, [saved = watch->second](const Result<void>& written) {
+        saved->saved(written.has_value());
+      });
+}
+
+rollout::StableUse Controller::State::stable_use(const Runner& runner) const {
+  rollout::StableUse use;
+  if (!runner.config().retire) return use;
+  use.shared = !others_that_need_stable(runner).empty();
+  const StableWatch* const watch = watch_of(runner);
+  if (watch == nullptr) return use;
+  use.idle = watch->idle();
+  use.active = watch->open() > 0;
+  return use;
+}
+
+std::string Controller::State::stragglers_text(const Runner& runner) const {
+  const StableWatch* const watch = watch_of(runner);
+  if (watch == nullptr) return {};
+  std::string text;
+  if (watch->open() > 0) text += "; " + std::to_string(watch->open()) + " open now";
+  if (!watch->stragglers().empty()) {
+    text += "; last used by " + describe(watch->stragglers().front());
+  }
+  return text;
+}
+
+void Controller::State::decommission(const std::string& name) {
+  Runner* const runner = find(name);
+  if (runner == nullptr || !runner->config().retire || !runner->config().retire->hook) return;
+  const config::Hook hook = decommission_hook(runner->config());
+  const std::string good = hook.exec.empty() ? "a 2xx" : "exit code 0";
+  const std::uint64_t call = ++decommissions[name];
+  hook_caller.call(hook,
+                   decommission_body(runner->config(), runner->state().revision),
+                   [this, still = alive, name, call, good](const Result<void>& ended) {
+                     if (!*still) return;
+                     HookCounts& counts = hook_tally[name];
+                     ++(ended ? counts.ok : counts.failed);
+                     Runner* const called = find(name);
+                     if (called == nullptr || decommissions[name] != call) return;
+                     rollout::Event event;
+                     rollout::HookEnded what{ended.has_value(), good};
+                     if (!ended) what.said = describe(ended.error());
+                     event.evidence = what.said;
+                     event.what = std::move(what);
+                     called->handle(std::move(event), nullptr);
+                   });
+}
+
+RolloutView Controller::State::view(const Runner& runner) const {
+  RolloutView made = view_of(runner, *parts.collector, *parts.clock);
+  made.retire = retire_view(runner);
+  if (made.retire && !made.next) made.next = retire_sentence(runner.state(), *made.retire);
+  return made;
+}
+
+std::optional<RetireView> Controller::State::retire_view(const Runner& runner) const {
+  const auto& retire = runner.config().retire;
+  if (!retire) return std::nullopt;
+  const rollout::State& state = runner.state();
+  RetireView view;
+  view.idle_for = retire->idle_for;
+  view.has_hook = retire->hook.has_value();
+  view.hook = rollout::to_string(state.retire_hook);
+  view.said = state.retire_said;
+  view.kept = state.keeps_stable;
+  view.needed_by = others_that_need_stable(runner);
+  if (state.phase == rollout::Phase::kRetiring && state.retire_hook == rollout::RetireHook::kNone) {
+    view.undo_until =
+        state.since + std::chrono::ceil<std::chrono::milliseconds>(retire->drain + retire->undo);
+  }
+  if (const StableWatch* const watch = watch_of(runner)) {
+    view.idle = watch->idle();
+    view.open = watch->open();
+    view.stragglers = watch->stragglers();
+    view.blocked = runner.state().phase == rollout::Phase::kPromoted &&
+                   (watch->open() > 0 || watch->idle() < retire->idle_for);
+  }
+  return view;
+}
+
+}  // namespace canaryd::control

@@ -1,0 +1,125 @@
+// How a promoted rollout gives up its old version: idle for long enough, out of use, gone.
+//
+// Until the hook is called nothing is lost, and whatever needs the old version brings it back. The
+// call is journalled before it is made and its end after, so it is made once; what became of one
+// that a crash cut off is for the operator to find out.
+#include "rollout/draft.hpp"
+
+namespace canaryd::rollout {
+namespace {
+
+// Whether the hook is to be called, now that the old version is given up.
+bool wants_hook(const Draft& draft, const StableUse& use) {
+  return draft.plan.retire && draft.plan.retire->hook && !use.shared;
+}
+
+void give_up(Draft& draft, const StableUse& use) {
+  if (wants_hook(draft, use)) return draft.call_hook();
+  const bool left_out = draft.plan.retire && draft.plan.retire->hook;
+  draft.state.retire_hook = left_out ? RetireHook::kLeftOut : RetireHook::kNone;
+  draft.enter(Phase::kRetired);
+}
+
+std::string not_idle(const Draft& draft, const Retire& retire) {
+  if (draft.plan.retire == std::nullopt) return "has no `retire` in its configuration";
+  const std::string is = "is not retirable: " + draft.state.stable + " ";
+  if (retire.use.active) return is + "has requests or tunnels open";
+  return is + "has not been without requests for long enough";
+}
+
+Transition begin(Draft& draft, const Retire& retire) {
+  if (draft.is_idle(retire.use)) {
+    draft.retire();
+    return draft.commit(Cause::kOperator);
+  }
+  if (!draft.plan.retire || !draft.state.keeps_stable) {
+    return draft.refuse(not_idle(draft, retire));
+  }
+  draft.state.keeps_stable = false;
+  return draft.commit(Cause::kOperator);
+}
+
+// What the hook has not done, or nobody knows.
+Transition try_again(Draft& draft, const Retire& retire) {
+  if (retire.skip_hook) {
+    draft.enter(Phase::kRetired);
+  } else {
+    if (draft.state.phase == Phase::kRetired) draft.enter(Phase::kRetiring);
+    give_up(draft, retire.use);
+  }
+  return draft.commit(Cause::kOperator);
+}
+
+}  // namespace
+
+Transition retire_when_idle(Draft& draft, const Tick& tick) {
+  const bool held_up = draft.state.keeps_stable || is_degraded(tick) || !tick.canary_up ||
+                       tick.readings != Readings::kGood || draft.frozen_until();
+  if (held_up || !draft.is_idle(tick.stable_use)) return draft.unchanged();
+  draft.retire();
+  return draft.commit(Cause::kIdle);
+}
+
+Transition go_on_retiring(Draft& draft, const Tick& tick) {
+  if (!draft.plan.retire || draft.state.retire_hook != RetireHook::kNone) {
+    return draft.unchanged();
+  }
+  const RetirePlan& plan = *draft.plan.retire;
+  const Duration so_far = draft.now - draft.state.since;
+  if (tick.stable_use.active && so_far >= plan.drain) {
+    draft.put_stable_back();
+    return draft.commit(Cause::kStraggler);
+  }
+  const bool over = !tick.stable_use.active && so_far >= plan.drain + plan.undo;
+  if (!over || !tick.canary_up || draft.frozen_until()) return draft.unchanged();
+  give_up(draft, tick.stable_use);
+  return draft.commit(Cause::kUndoOver);
+}
+
+Transition handle(Draft& draft, const Retire& retire) {
+  const State& state = draft.state;
+  const bool left_out = state.phase == Phase::kRetired && state.retire_hook == RetireHook::kLeftOut;
+  if (state.phase == Phase::kPromoted) return begin(draft, retire);
+  if (left_out && wants_hook(draft, retire.use) && !retire.skip_hook) {
+    return try_again(draft, retire);
+  }
+  if (state.phase == Phase::kRetired) return draft.unchanged();
+  if (state.phase != Phase::kRetiring) {
+    return draft.refuse("is not promoted: only then its old version is retired");
+  }
+  const bool stuck =
+      state.retire_hook == RetireHook::kFailed || state.retire_hook == RetireHook::kUnknown;
+  return stuck ? try_again(draft, retire) : draft.unchanged();
+}
+
+Transition handle(Draft& draft, const Unretire&) {
+  State& state = draft.state;
+  if (stable_is_gone(state)) {
+    return draft.refuse(state.phase == Phase::kRetired
+                            ? "is retired: its old version is gone"
+                            : "has called its decommission hook: the old version may be gone");
+  }
+  if (state.phase == Phase::kRetiring) {
+    draft.put_stable_back();
+  } else if (state.phase != Phase::kPromoted) {
+    return draft.refuse("is not being retired");
+  } else if (state.keeps_stable) {
+    return draft.unchanged();
+  }
+  state.keeps_stable = true;
+  return draft.commit(Cause::kOperator);
+}
+
+Transition handle(Draft& draft, const HookEnded& ended) {
+  State& state = draft.state;
+  const bool awaited =
+      state.phase == Phase::kRetiring &&
+      (state.retire_hook == RetireHook::kCalled || state.retire_hook == RetireHook::kUnknown);
+  if (!awaited) return draft.unchanged();
+  state.retire_hook = ended.ok ? RetireHook::kDone : RetireHook::kFailed;
+  state.retire_said = tidy_text(ended.said, kMaxText);
+  if (ended.ok) draft.enter(Phase::kRetired);
+  return draft.commit(Cause::kDecommission);
+}
+
+}  // namespace canaryd::rollout
