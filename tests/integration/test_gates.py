@@ -5,7 +5,7 @@ import unittest
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from harness import IntegrationCase, wait_until
+from harness import IntegrationCase, PATIENCE, run_side_by_side, wait_until
 from harness.daemon import base_config
 
 QUICK = {"tolerance": {"errors": {"relative": 50, "absolute": 5}}, "latency_quantiles": []}
@@ -50,7 +50,7 @@ class GatesTest(IntegrationCase):
     def test_nothing_rises_in_a_freeze(self):
         frozen = [{"days": [weekday(offset)], "time_zone": "UTC"} for offset in (-1, 0, 1)]
         # Long enough for the file to change before the step is over.
-        steps = [{"weight": 20, "min_duration": "10s"}, {"weight": 100}]
+        steps = [{"weight": 20, "min_duration": f"{2 * PATIENCE:.0f}s"}, {"weight": 100}]
         self.begin({"freeze": frozen}, start="manual", steps=steps)
         rollout = self.daemon.rollout()
         self.assertIsNotNone(rollout["frozen_until"])
@@ -141,4 +141,4 @@ class GatesTest(IntegrationCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run_side_by_side()

@@ -2,7 +2,11 @@
 
 import json
 import os
+import subprocess
+import sys
+import tempfile
 import unittest
+from pathlib import Path
 from unittest import mock
 
 from harness import RawClient, ScriptedUpstream, pattern, program, stays, wait_until
@@ -71,6 +75,39 @@ class HarnessTest(unittest.TestCase):
             wait_until(lambda: False, "never", 0.01)
         self.assertTrue(stays(lambda: True, 0.01))
         self.assertFalse(stays(lambda: False, 0.01))
+
+
+class SideBySideTest(unittest.TestCase):
+    """Of a file whose cases run side by side: all are run, told of in order, and one that fails fails the file."""
+
+    def run_file(self, body):
+        text = ("import sys, unittest\n"
+                f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+                "from harness import run_side_by_side\n"
+                f"{body}\n"
+                "if __name__ == '__main__':\n    run_side_by_side(2)\n")
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "test_some.py"
+            file.write_text(text, encoding="utf-8")
+            done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout
+
+    def test_all_cases_run(self):
+        cases = "".join(f"    def test_{name}(self):\n        print('ran {name}', flush=True)\n" for name in "abc")
+        code, said = self.run_file("class One(unittest.TestCase):\n" + cases)
+        self.assertEqual(code, 0, said)
+        self.assertEqual([line for line in said.splitlines() if line.startswith("ran")], ["ran a", "ran b", "ran c"])
+        self.assertIn("3 cases, 0 failed", said)
+
+    def test_one_that_fails_fails_the_file(self):
+        code, said = self.run_file("class One(unittest.TestCase):\n    def test_a(self):\n        self.fail('so it is')\n"
+                                   "    def test_b(self):\n        pass\n")
+        self.assertEqual(code, 1)
+        self.assertIn("so it is", said)
+        self.assertIn("2 cases, 1 failed: One.test_a", said)
+
+    def test_a_file_without_cases_fails(self):
+        self.assertEqual(self.run_file("")[0], 1)
 
 
 if __name__ == "__main__":

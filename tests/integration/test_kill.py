@@ -1,4 +1,4 @@
-"""kill -9 at 50 random moments of a running rollout: the journal is whole, and nothing acknowledged is lost.
+"""kill -9 at random moments of a running rollout: the journal is whole, and nothing acknowledged is lost.
 
 Operators issue commands while a light load runs; the kill comes after a random number of answers and a random fraction
 of a millisecond-scale commit. After each one the journal is read without the daemon, its hash chain recomputed here
@@ -19,7 +19,7 @@ import unittest
 
 from harness import IntegrationCase, RawClient, wait_until
 
-KILLS = 50
+KILLS = int(os.environ.get("CANARYD_TEST_KILLS") or 20)
 SEED = int(os.environ.get("CANARYD_TEST_SEED") or random.SystemRandom().randrange(2**32))
 TEXTS_BEFORE = ("actor", "event", "from_state", "to_state")
 TEXTS_AFTER = ("cause", "reason", "evidence", "sentence", "state")
@@ -132,7 +132,7 @@ class Load(threading.Thread):
 
 
 class KillTest(IntegrationCase):
-    def test_fifty_kills(self):
+    def test_kills(self):
         print(f"seed {SEED} (CANARYD_TEST_SEED repeats the commands and the moments)", flush=True)
         self.random = random.Random(SEED)
         steps = [{"weight": weight, "min_duration": "0s"} for weight in (1, 5, 25, 50, 100)]

@@ -11,10 +11,10 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from harness import IntegrationCase, Provider, base_config, sample, wait_until
+from harness import IntegrationCase, Provider, base_config, run_side_by_side, sample, wait_until
 
 PROMETHEUS = shutil.which("prometheus")
-QUICK = {"tolerance": {"errors": {"relative": 50, "absolute": 5}}, "latency_quantiles": []}
+QUICK = {"tolerance": {"errors": {"relative": 50, "absolute": 5}}, "latency_quantiles": [], "burst_guard": 5}
 STEPS = [{"weight": weight, "min_duration": "1s"} for weight in (20, 50)] + [{"weight": 100, "min_duration": "1h"}]
 ONE_STEP = [{"weight": 20, "min_duration": "1h"}, {"weight": 100}]
 
@@ -98,40 +98,46 @@ class ScriptedTest(QueriesCase):
         self.prometheus.open()
         wait_until(lambda: self.target() > 20, "the next step", 30)
 
-    def test_whatever_is_no_reading_holds(self):
-        self.prometheus = self.provider(sample("0.005"))
-        self.start_queries(self.refunds(), steps=ONE_STEP)
-        good = self.prometheus.body
-
-        def hang():
-            self.prometheus.hangs = True
-
-        def answer(body, status=200):
-            def say():
-                self.prometheus.body, self.prometheus.status = body, status
-            return say
-
-        two = json.loads(good)
-        two["data"]["result"] *= 2
-        ways = {
-            "NaN": (answer(sample("NaN")), "its value is NaN"),
-            "empty": (answer(json.dumps({"status": "success", "data": {"resultType": "vector", "result": []}})),
-                      "gives no sample"),
-            "two": (answer(json.dumps(two)), "gives 2 samples"),
-            "huge": (answer(good + " " * 70_000), "limit"),
-            "failing": (answer(good, 500), "status 500"),
-            "slow": (hang, "no answer from"),
-        }
-        for name, (break_it, why) in ways.items():
+    def hold_by(self, ways):
+        """ways: (what, how to break the provider, what is said of it), one after the other."""
+        for name, break_it, why in ways:
             with self.subTest(name):
                 wait_until(lambda: self.state() == ("progressing", None), "going on", 20)
                 break_it()
                 self.until_held("no_reading", name)
                 self.assertIn(why, self.said())
                 self.prometheus.hangs = False
-                answer(good)()
+                self.answer(sample("0.005"))()
         wait_until(lambda: self.state() == ("progressing", None), "going on", 20)
         self.assertEqual(self.target(), 20)
+
+    def answer(self, body, status=200):
+        def say():
+            self.prometheus.body, self.prometheus.status = body, status
+        return say
+
+    def start_good(self):
+        self.prometheus = self.provider(sample("0.005"))
+        self.start_queries(self.refunds(), steps=ONE_STEP)
+
+    def test_what_is_no_number_holds(self):
+        self.start_good()
+        good = json.loads(sample("0.005"))
+        good["data"]["result"] *= 2
+        none = {"status": "success", "data": {"resultType": "vector", "result": []}}
+        self.hold_by([("NaN", self.answer(sample("NaN")), "its value is NaN"),
+                      ("empty", self.answer(json.dumps(none)), "gives no sample"),
+                      ("two", self.answer(json.dumps(good)), "gives 2 samples")])
+
+    def test_what_is_no_answer_holds(self):
+        self.start_good()
+
+        def hang():
+            self.prometheus.hangs = True
+
+        self.hold_by([("huge", self.answer(sample("0.005") + " " * 70_000), "limit"),
+                      ("failing", self.answer(sample("0.005"), 500), "status 500"),
+                      ("slow", hang, "no answer from")])
 
     def test_abort_and_rollback_work_while_it_hangs(self):
         self.prometheus = self.provider(sample("0.005"))
@@ -246,6 +252,11 @@ class PrometheusTest(QueriesCase):
         self.exporter.body = self.exposition("NaN")
         self.until_held("no_reading", "held by NaN")
         self.assertIn("its value is NaN", self.said())
+
+    def test_what_a_real_prometheus_cannot_answer(self):
+        self.start_queries({"name": "refunds", "prometheus": f"http://{self.address}", "max": 0.01, "timeout": "1s",
+                            "query": "nothing_at_all"})
+        self.until_held("no_reading", "held")
         for query, why in (("other", "gives 2 samples"), ("nothing", "gives no sample"),
                            ("other[1m]", "gives a matrix"), ("sum(", "status 400: .*parse error")):
             with self.subTest(query):
@@ -256,9 +267,8 @@ class PrometheusTest(QueriesCase):
         self.queries[0]["query"] = "scalar(refund_ratio)"
         self.exporter.body = self.exposition(0.001)
         self.reload()
-        wait_until(lambda: self.state() == ("progressing", None), "going on", 20)
-        self.assertEqual(self.target(), 100)
+        wait_until(lambda: self.target() == 100, "going on to the last step", 30)
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run_side_by_side(6)  # Nearly all of it is waiting for readings.

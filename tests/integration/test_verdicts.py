@@ -8,7 +8,7 @@ import random
 import time
 import unittest
 
-from harness import IntegrationCase, RawClient, wait_until
+from harness import IntegrationCase, RawClient, run_side_by_side, wait_until
 
 PLAIN = {"circuit": {"consecutive_failures": 0}, "fallback": {"methods": []}}
 LOOSE_ERRORS = {"relative": 50, "absolute": 5}
@@ -65,7 +65,7 @@ class LatencyVerdictTest(VerdictCase):
         self.v1.delay = 0.02
         chance = random.Random(1)
         self.v2.delay = lambda: 0.3 if chance.random() < 0.05 else 0.02
-        self.start_load(rate=250, connections=24)
+        self.start_load(rate=400, connections=32)
         wait_until(lambda: (self.daemon.metric("canaryd_requests_total") or 0) > 2500, "stable's p99 to be known", 30)
         self.daemon.post("/api/v1/rollouts/shop/start")
         self.assertRegex(self.rolled_back(), "latency p99 canary .* vs stable ")
@@ -74,33 +74,33 @@ class LatencyVerdictTest(VerdictCase):
         self.assertGreater(slow["canary"], 2 * slow["tolerated"])
         self.tell(FALSE_ROLLBACK, slow["canary"], slow["tolerated"])
 
-    def cold_start(self, warm_up):
+    def cold_start(self, warm_up, cold=7):
         analysis = {"latency_quantiles": [50], "warm_up": warm_up,
                     "tolerance": {"latency": LOOSE_LATENCY, "errors": LOOSE_ERRORS}}
         self.begin(analysis, [(50, "1s"), (100, "1s")])
         self.v1.delay = 0.02
-        cold_until = time.monotonic() + 12
+        cold_until = time.monotonic() + cold
         self.v2.delay = lambda: 0.1 if time.monotonic() < cold_until else 0.02
         self.start_load(rate=150, connections=24)
 
     def test_a_cold_start_is_waited_for(self):
-        self.cold_start("14s")
+        self.cold_start("9s")
         self.passed()
         self.tell(FALSE_ACCEPT, 0.5, MEDIAN_LIMIT)
 
     def test_a_cold_start_that_is_not_waited_for_is_a_slow_canary(self):
-        self.cold_start("0s")
+        self.cold_start("0s", cold=12)
         self.assertIn("latency p50 canary", self.rolled_back())
         median = self.metric("latency_p50")["slow"]
         self.tell(FALSE_ROLLBACK, median["canary"], median["tolerated"])
 
     def test_what_slows_both_is_nobodys_fault(self):
-        """A database that both use is slow for ten seconds; the step goes on afterwards."""
+        """A database that both use is slow for seven seconds; the step goes on afterwards."""
         analysis = {"latency_quantiles": [50], "warm_up": "0s",
                     "tolerance": {"latency": LOOSE_LATENCY, "errors": LOOSE_ERRORS}}
-        self.begin(analysis, [(50, "14s"), (100, "1s")])
+        self.begin(analysis, [(50, "11s"), (100, "1s")])
         begin = time.monotonic()
-        self.v1.delay = self.v2.delay = lambda: 0.15 if 3 < time.monotonic() - begin < 13 else 0.02
+        self.v1.delay = self.v2.delay = lambda: 0.15 if 3 < time.monotonic() - begin < 10 else 0.02
         self.start_load(rate=150, connections=32)
         wait_until(lambda: (self.metric("latency_p50")["slow"]["stable"] or 0) > 0.6, "both to be slow", 30)
         self.passed()
@@ -112,7 +112,7 @@ class ClientVerdictTest(VerdictCase):
 
     def begin_judging_errors(self, dedupe_window):
         analysis = {"latency_quantiles": [], "dedupe_window": dedupe_window, "tolerance": {"errors": LOOSE_ERRORS}}
-        self.begin(analysis, [(50, "12s"), (100, "1s")])
+        self.begin(analysis, [(50, "8s"), (100, "1s")])
         self.load = self.start_load(rate=150)
         self.trouble = RawClient(self.daemon.public)
         self.addCleanup(self.trouble.close)
@@ -171,4 +171,4 @@ class ClientVerdictTest(VerdictCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run_side_by_side()
