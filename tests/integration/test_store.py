@@ -1,8 +1,11 @@
 """The state directory damaged, missing, taken or full: nothing is overwritten, nothing rises, and an abort still acts."""
 
+import contextlib
 import json
 import os
 import resource
+import shutil
+import sqlite3
 import subprocess
 import unittest
 from pathlib import Path
@@ -72,6 +75,28 @@ class StoreAtStartTest(IntegrationCase):
         file.write_bytes(whole)
         self.daemon.start()
         self.assertEqual(self.daemon.rollout()["weight"]["target"], 50)
+
+    def test_a_backup_of_a_running_daemon_is_restored(self):
+        """As docs/operations.md says."""
+        self.start_rollout(start="auto")
+        self.daemon.set_weight(25)
+        backup = Path(self.folder) / "backup.db"
+        with contextlib.closing(sqlite3.connect(self.state / "state.db")) as running, \
+                contextlib.closing(sqlite3.connect(backup)) as copy:
+            running.backup(copy)
+        self.daemon.set_weight(50)
+        self.daemon.stop()
+        self.assertEqual({file.name for file in self.state.glob("state.db*")}, {"state.db"}, "a clean stop leaves no log")
+        shutil.copy(backup, self.state / "state.db")
+        self.daemon.start()
+        self.assertEqual(self.daemon.rollout()["weight"]["target"], 25)
+
+    def test_moved_away_everybody_is_on_stable(self):
+        file = self.make_state()
+        file.rename(file.with_suffix(".damaged"))
+        self.daemon.write(self.daemon.file.read_text(encoding="utf-8").replace('"auto"', '"manual"'))
+        self.daemon.start()
+        self.assertEqual((self.daemon.rollout()["state"], self.daemon.rollout()["weight"]["target"]), ("idle", 0))
 
     def test_a_file_in_place_of_the_directory(self):
         self.daemon.write(base_config(self.folder, {"app": self.upstream("app")}))

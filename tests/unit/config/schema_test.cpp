@@ -28,6 +28,7 @@ const char* const kShipped[] = {"config/canaryd.yaml",
                                 "config/examples/sidecar.yaml",
                                 "config/examples/edge.yaml",
                                 "config/examples/queries.yaml",
+                                "config/examples/staged.yaml",
                                 "config/examples/strangler.yaml"};
 
 TEST(Shipped, FilesLoadWithoutAProblem) {

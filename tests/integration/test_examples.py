@@ -1,0 +1,78 @@
+"""Each of config/examples runs: with upstreams on this machine in place of its own, a request of every route that it
+has gets through. What else is in the file stays."""
+
+import re
+import unittest
+from pathlib import Path
+
+from harness import IntegrationCase, RawClient, run_side_by_side
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "config/examples"
+UPSTREAM = re.compile(r"^  ([a-z0-9-]+):\n    endpoints: \[[^\]]*\]", re.MULTILINE)
+
+
+class ExamplesTest(IntegrationCase):
+    def run_example(self, name):
+        """The file, with addresses that are there; returns what it says of each upstream."""
+        text = (EXAMPLES / name).read_text(encoding="utf-8")
+        self.names = UPSTREAM.findall(text)
+        self.assertTrue(self.names)
+
+        def here(found):
+            return f"  {found[1]}:\n    endpoints: [{self.upstream(found[1]).address}]"
+
+        text = UPSTREAM.sub(here, text)
+        text, listeners = re.subn(r"^    address: .*$", "    address: 127.0.0.1:0", text, flags=re.MULTILINE)
+        self.assertEqual(listeners, 1)
+        text = re.sub(r"^(state|drain):.*\n(  .*\n)*", "", text, flags=re.MULTILINE)
+        text += (f"admin: {{address: 127.0.0.1:0}}\nstate: {{dir: {self.folder}/state}}\n"
+                 "drain: {delay: 0s, timeout: 10s}\n")
+        self.daemon.start(text)
+
+    def asked(self, host="test", headers=()):
+        with RawClient(self.daemon.public) as client:
+            response = client.get("/", headers, host=host)
+        self.assertEqual(response.status, 200)
+        return response
+
+    def served_by(self, **more):
+        return self.asked(**more).body.decode().strip()
+
+    def test_sidecar(self):
+        self.run_example("sidecar.yaml")
+        self.assertIn(self.served_by(headers=[("X-User-Id", "anna")]), ("current", "next"))
+        self.assertEqual(self.daemon.rollout("service")["canary"], "next")
+
+    def test_edge(self):
+        self.run_example("edge.yaml")
+        self.assertEqual(self.served_by(host="api.example.com"), "api")
+        response = self.asked()
+        self.assertIn(response.body, (b"shop-v1\n", b"shop-v2\n"))
+        self.assertIn("canaryd_id=", response.get("set-cookie"))
+
+    def test_queries(self):
+        self.run_example("queries.yaml")
+        self.assertIn(self.served_by(headers=[("X-User-Id", "anna")]), ("shop-v1", "shop-v2"))
+        metrics = {each["metric"] for each in self.daemon.rollout()["analysis"]}
+        self.assertLessEqual({"query:refunds", "query:basket-value", "query:smoke"}, metrics)
+
+    def test_staged(self):
+        self.run_example("staged.yaml")
+        self.assertEqual(self.daemon.rollout()["state"], "idle")
+        self.assertEqual(self.served_by(headers=[("X-User-Id", "anna")]), "shop-v1")
+        self.assertEqual([each["gate"] for each in self.daemon.rollout()["steps"]], [None, "on-call", "owners", None])
+        # Whether it may start depends on the calendar; that it may be ended does not.
+        started = self.daemon.ctl("start", "shop", "--reason", "release")
+        frozen = self.daemon.metric("canaryd_rollout_frozen")
+        self.assertEqual(started.returncode, 6 if frozen else 0, started.stdout + started.stderr)
+        self.assertEqual(self.daemon.ctl("abort", "shop").returncode, 0)
+        self.assertEqual(self.served_by(headers=[("X-User-Id", "anna")]), "shop-v1")
+
+    def test_every_file_is_here(self):
+        here = {name.removeprefix("test_") for name in dir(self) if name.startswith("test_")}
+        # A file of the strangler's has a test of its own.
+        self.assertLessEqual({file.stem for file in EXAMPLES.glob("*.yaml")} - {"strangler"}, here)
+
+
+if __name__ == "__main__":
+    run_side_by_side()
