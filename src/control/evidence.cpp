@@ -118,6 +118,9 @@ void Evidence::put_back(std::vector<store::EvidenceRow> rows) {
 }
 
 void Evidence::add_row(store::EvidenceKind kind, std::vector<std::int64_t> values) {
+  // Nothing has begun, and nobody would read it: without a row in the journal the next start begins
+  // at index 0 again, maybe with other settings, which would contradict what is there.
+  if (run_ == 0) return;
   store::EvidenceRow row;
   row.rollout = rollout_;
   row.run = run_;

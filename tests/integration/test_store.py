@@ -91,6 +91,16 @@ class StoreAtStartTest(IntegrationCase):
         self.daemon.start()
         self.assertEqual(self.daemon.rollout()["weight"]["target"], 25)
 
+    def test_other_settings_before_the_start(self):
+        """A rollout that nobody has started leaves nothing behind that its next settings contradict."""
+        self.start_rollout()
+        self.daemon.stop()
+        wide = {"tolerance": {"errors": {"relative": 100, "absolute": 50}}, "latency_quantiles": []}
+        self.daemon.start(base_config(self.folder, {"v1": self.v1, "v2": self.v2}, **self.rollout_config(analysis=wide)))
+        started = self.daemon.ctl("start", "shop")
+        self.assertEqual(started.returncode, 0, started.stderr)
+        self.assertEqual(self.daemon.events("store_failed"), [])
+
     def test_moved_away_everybody_is_on_stable(self):
         file = self.make_state()
         file.rename(file.with_suffix(".damaged"))

@@ -112,6 +112,15 @@ TEST_F(RunnerRestartTest, AnotherRolloutBeginsWhenTheJournalCanBeWritten) {
   EXPECT_EQ(phase(), Phase::kIdle);
 }
 
+TEST_F(RunnerRestartTest, WhatHasNotBegunIsStartedUnderOtherSettings) {
+  save();
+  config_.analysis.latency_quantiles.clear();
+  crash();
+  save();
+  EXPECT_FALSE(send(rollout::Start{}).failed);
+  EXPECT_EQ(effective(), 10);
+}
+
 TEST_F(RunnerRestartTest, AnAbortBeforeTheStartIsOfItsRevision) {
   send(rollout::Abort{});
   config_.plan.revision = "2";
