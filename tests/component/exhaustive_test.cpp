@@ -12,7 +12,7 @@ namespace {
 std::string answer_to(const Message& request) {
   const std::string target = request.target();
   if (target == "/chunked") {
-    return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(pattern(900), 350);
+    return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(pattern(180), 70);
   }
   if (target == "/interim") return "HTTP/1.1 103 Hints\r\nLink: </x>\r\n\r\n" + ok("hints");
   if (target == "/none") return "HTTP/1.1 204 No Content\r\n\r\n";
@@ -22,7 +22,7 @@ std::string answer_to(const Message& request) {
 
 const std::string kChunkedPost =
     "POST /echo HTTP/1.1\r\nHost: a\r\nX-User: c\r\nTransfer-Encoding: chunked\r\n\r\n" +
-    chunked(pattern(700), 200);
+    chunked(pattern(140), 40);
 
 // One connection's requests, in the order in which they are sent, all at once.
 const std::vector<std::string> kRequests = {
@@ -282,13 +282,16 @@ void run_seed(std::uint64_t seed) {
       check_answers(sent[i], clients[i]->peer.received());
     }
   }
-  // Nothing is left of it: a new client is served.
+  // Nothing is left of it once they have left: a new client is served.
   world.net.fail_randomly(0, SimFault::kReset);
+  world.net.run_for(1s);
   {
     Backend stable(world, kStable, answer_to);
     Backend canary(world, kCanary, answer_to);
     Client client(world);
-    EXPECT_EQ(client.ask(get("/", "X-User: z\r\n")).body, "echo:");
+    const Message last = client.ask(get("/", "X-User: z\r\n"));
+    EXPECT_EQ(last.body, "echo:") << last.start << ' ' << last.field("X-Canaryd-Error")
+                                  << " refused " << world.listener_gauge->refused.load();
   }
   if (random.chance(0.3)) world.service->drain();
   world.finish();

@@ -112,7 +112,7 @@ TEST_F(ExposureTest, SoDoResetsAndTimeouts) {
   EXPECT_EQ(used(), 2U);
 }
 
-// ---- Whatever comes: 1,000 rollouts, each with a canary of its own kind and clients that all wait
+// ---- Whatever comes: 500 rollouts, each with a canary of its own kind and clients that all wait
 // for one answer at a time.
 
 class Crowd {
@@ -191,15 +191,16 @@ class Crowd {
 };
 
 TEST(ExposureCap, HoldsWhateverTheCanaryDoes) {
-  constexpr std::uint64_t kCap = 20;
+  constexpr std::uint64_t kCapMax = 20;
   int spent = 0;
-  for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    Crowd crowd(seed, kCap);
-    for (int i = 0; i < 50 && !crowd.spent() && !crowd.open(); ++i) crowd.run(1);
+    const std::uint64_t cap = seed % (kCapMax + 1);
+    Crowd crowd(seed, cap);
+    for (int i = 0; i < 25 && !crowd.spent() && !crowd.open(); ++i) crowd.run(1);
     if (crowd.spent()) ++spent;
     const std::uint64_t before = crowd.seen();
-    ASSERT_LE(before, kCap + crowd.in_flight_max());
+    ASSERT_LE(before, cap + crowd.in_flight_max());
     ASSERT_EQ(crowd.used(), before) << "all that users saw, and nothing else, is counted";
     if (crowd.spent() || crowd.open()) {
       crowd.run(4);
@@ -208,7 +209,7 @@ TEST(ExposureCap, HoldsWhateverTheCanaryDoes) {
     crowd.finish();
     if (testing::Test::HasFailure()) return;
   }
-  EXPECT_GT(spent, 300) << "the cap was reached often enough to mean something";
+  EXPECT_GT(spent, 200) << "the cap was reached often enough to mean something";
 }
 
 }  // namespace

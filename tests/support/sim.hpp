@@ -109,7 +109,7 @@ class SimNetwork {
   void set_short_of_sockets(bool value) noexcept { short_of_sockets_ = value; }
 
   // Everything that happened, one line each; equal for equal seeds and scripts.
-  [[nodiscard]] const std::vector<std::string>& trace() const noexcept { return trace_; }
+  [[nodiscard]] std::vector<std::string> trace() const;
 
   static constexpr std::size_t kStepsMax = 1'000'000;
   static constexpr std::size_t kTraceLinesMax = 200'000;
@@ -126,6 +126,13 @@ class SimNetwork {
     Monotonic at;
     std::uint64_t order = 0;
     std::function<void()> run;
+  };
+  // One line of the trace; made into text only if somebody asks.
+  struct Note {
+    Monotonic at;
+    std::uint64_t socket = 0;
+    const char* what = "";
+    std::uint64_t number = 0;
   };
   // Who accepts at an address: a listener of the code under test, or a scripted server.
   struct Acceptor {
@@ -181,7 +188,7 @@ class SimNetwork {
   SimFault random_fault_ = SimFault::kReset;
   bool out_of_descriptors_ = false;
   bool short_of_sockets_ = false;
-  std::vector<std::string> trace_;
+  std::vector<Note> trace_;
 };
 
 // A worker in the simulation.

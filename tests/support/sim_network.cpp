@@ -290,11 +290,18 @@ void SimNetwork::remove_acceptor(std::uint64_t id) {
 }
 
 void SimNetwork::note(const SimSocket& socket, const char* what, std::uint64_t number) {
-  if (trace_.size() >= kTraceLinesMax) return;
-  std::string line = std::to_string(now_.time_since_epoch().count());
-  line += " #" + std::to_string(socket.id) + " " + what;
-  if (number != 0) line += " " + std::to_string(number);
-  trace_.push_back(std::move(line));
+  if (trace_.size() < kTraceLinesMax) trace_.push_back({now_, socket.id, what, number});
+}
+
+std::vector<std::string> SimNetwork::trace() const {
+  std::vector<std::string> lines;
+  for (const Note& each : trace_) {
+    std::string line = std::to_string(each.at.time_since_epoch().count());
+    line += " #" + std::to_string(each.socket) + " " + each.what;
+    if (each.number != 0) line += " " + std::to_string(each.number);
+    lines.push_back(std::move(line));
+  }
+  return lines;
 }
 
 net::Address address(std::string_view text) {
