@@ -1,0 +1,224 @@
+// Every call by which the store changes a file fails once, and in another run from then on: nothing
+// acknowledged is lost, nothing is half there, and it works again as soon as the disk does.
+//
+// Between SQLite and the system stands a VFS of ours (sqlite.org/vfs.html) that passes everything
+// on but the n-th write, truncation or sync.
+#include "state_fixture.hpp"
+
+#include <cstring>
+#include <optional>
+
+namespace canaryd::store {
+namespace {
+
+using namespace test;
+
+enum class Fault : std::uint8_t { kFull, kIo, kShort, kSync };
+
+struct FaultPlan {
+  Fault fault = Fault::kFull;
+  std::uint64_t at = 0;  // The n-th; 0: none.
+  bool stays = false;    // And all after it.
+  std::uint64_t calls = 0;
+  std::uint64_t failed = 0;
+};
+FaultPlan plan;  // Of the VFS, which SQLite holds by its name.
+
+bool fails(bool sync) {
+  ++plan.calls;
+  const bool due = plan.at != 0 && (plan.stays ? plan.calls >= plan.at : plan.calls == plan.at);
+  if (!due || (plan.fault == Fault::kSync) != sync) return false;
+  ++plan.failed;
+  return true;
+}
+
+struct File {
+  sqlite3_file base;
+  sqlite3_file* real;
+};
+sqlite3_file* real(sqlite3_file* file) {
+  return reinterpret_cast<File*>(file)->real;
+}
+
+int write_or_fail(sqlite3_file* file, const void* data, int bytes, sqlite3_int64 offset) {
+  sqlite3_file* const below = real(file);
+  if (!fails(false)) return below->pMethods->xWrite(below, data, bytes, offset);
+  if (plan.fault == Fault::kShort) {
+    static_cast<void>(below->pMethods->xWrite(below, data, bytes / 2, offset));
+  }
+  return plan.fault == Fault::kIo ? SQLITE_IOERR_WRITE : SQLITE_FULL;
+}
+int truncate_or_fail(sqlite3_file* file, sqlite3_int64 size) {
+  if (fails(false)) return SQLITE_IOERR_TRUNCATE;
+  return real(file)->pMethods->xTruncate(real(file), size);
+}
+int sync_or_fail(sqlite3_file* file, int flags) {
+  if (fails(true)) return SQLITE_IOERR_FSYNC;
+  return real(file)->pMethods->xSync(real(file), flags);
+}
+
+int close_file(sqlite3_file* file) {
+  sqlite3_file* const below = real(file);
+  return below->pMethods->xClose(below);
+}
+
+// All others go through.
+const sqlite3_io_methods& methods() {
+  static const sqlite3_io_methods made = [] {
+    sqlite3_io_methods m{};
+    m.iVersion = 2;  // No memory mapping: every write is to be seen.
+    m.xClose = close_file;
+    m.xRead = [](sqlite3_file* f, void* to, int n, sqlite3_int64 at) {
+      return real(f)->pMethods->xRead(real(f), to, n, at);
+    };
+    m.xWrite = write_or_fail;
+    m.xTruncate = truncate_or_fail;
+    m.xSync = sync_or_fail;
+    m.xFileSize = [](sqlite3_file* f, sqlite3_int64* size) {
+      return real(f)->pMethods->xFileSize(real(f), size);
+    };
+    m.xLock = [](sqlite3_file* f, int lock) { return real(f)->pMethods->xLock(real(f), lock); };
+    m.xUnlock = [](sqlite3_file* f, int lock) { return real(f)->pMethods->xUnlock(real(f), lock); };
+    m.xCheckReservedLock = [](sqlite3_file* f, int* held) {
+      return real(f)->pMethods->xCheckReservedLock(real(f), held);
+    };
+    m.xFileControl = [](sqlite3_file* f, int op, void* argument) {
+      return real(f)->pMethods->xFileControl(real(f), op, argument);
+    };
+    m.xSectorSize = [](sqlite3_file* f) { return real(f)->pMethods->xSectorSize(real(f)); };
+    m.xDeviceCharacteristics = [](sqlite3_file* f) {
+      return real(f)->pMethods->xDeviceCharacteristics(real(f));
+    };
+    m.xShmMap = [](sqlite3_file* f, int page, int size, int extend, void volatile** to) {
+      return real(f)->pMethods->xShmMap(real(f), page, size, extend, to);
+    };
+    m.xShmLock = [](sqlite3_file* f, int offset, int n, int flags) {
+      return real(f)->pMethods->xShmLock(real(f), offset, n, flags);
+    };
+    m.xShmBarrier = [](sqlite3_file* f) { real(f)->pMethods->xShmBarrier(real(f)); };
+    m.xShmUnmap = [](sqlite3_file* f, int remove) {
+      return real(f)->pMethods->xShmUnmap(real(f), remove);
+    };
+    return m;
+  }();
+  return made;
+}
+
+// For as long as it lives it is what SQLite uses.
+class FaultyVfs {
+ public:
+  FaultyVfs() : below_(sqlite3_vfs_find(nullptr)), vfs_(*below_) {
+    vfs_.pNext = nullptr;
+    vfs_.zName = "faulty";
+    vfs_.pAppData = below_;
+    vfs_.szOsFile = static_cast<int>(sizeof(File)) + below_->szOsFile;
+    vfs_.xOpen = open;
+    EXPECT_EQ(sqlite3_vfs_register(&vfs_, 1), SQLITE_OK);
+  }
+  FaultyVfs(const FaultyVfs&) = delete;
+  FaultyVfs& operator=(const FaultyVfs&) = delete;
+  ~FaultyVfs() {
+    sqlite3_vfs_register(below_, 1);
+    sqlite3_vfs_unregister(&vfs_);
+  }
+
+ private:
+  static int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out) {
+    auto* const below = static_cast<sqlite3_vfs*>(vfs->pAppData);
+    auto* const made = reinterpret_cast<File*>(file);
+    made->real = reinterpret_cast<sqlite3_file*>(made + 1);
+    const int result = below->xOpen(below, name, made->real, flags, out);
+    made->base.pMethods = made->real->pMethods == nullptr ? nullptr : &methods();
+    return result;
+  }
+
+  sqlite3_vfs* below_;
+  sqlite3_vfs vfs_;
+};
+
+class DiskFaultsTest : public StateFixture {
+ protected:
+  DiskFaultsTest() { plan = {}; }
+  ~DiskFaultsTest() override { plan = {}; }
+
+  // Writes rows while the plan is at work; a row that is refused is written again once the disk
+  // works. Whether the fault has happened; nothing: there are fewer calls.
+  std::optional<bool> write_through_a_fault(const FaultPlan& next) {
+    std::filesystem::remove_all(dir());
+    auto store = open();
+    EXPECT_TRUE(store.has_value());
+    Journalist journalist;
+    EXPECT_TRUE((*store)->write(batch_of(journalist.next())).has_value());
+    plan = next;
+    std::size_t acknowledged = 1;
+    for (std::uint64_t i = 0; i < 2; ++i) {
+      Batch batch = batch_of(journalist.next());
+      batch.evidence.push_back(block(i));
+      const Result<void> written = (*store)->write(batch);
+      if (!written) {
+        EXPECT_EQ(written.error().retry, Retry::kSafe) << describe(written.error());
+        expect_rows(acknowledged, acknowledged + 1);
+        plan.at = 0;
+        const Result<void> again = (*store)->write(batch);
+        EXPECT_TRUE(again.has_value()) << describe(again.error());
+      }
+      ++acknowledged;
+    }
+    expect_rows(acknowledged, acknowledged);
+    const FaultPlan done = std::exchange(plan, FaultPlan{});
+    store->reset();
+    if (done.calls < next.at) return std::nullopt;
+    return done.failed > 0;
+  }
+  // What a crash now would leave: so many rows, whole and in their chain.
+  void expect_rows(std::size_t at_least, std::size_t at_most) {
+    const FaultPlan paused = std::exchange(plan, FaultPlan{});
+    const std::string copy = root_ + "/copy";
+    std::filesystem::remove_all(copy);
+    std::filesystem::create_directory(copy);
+    for (const char* name : {"/state.db", "/state.db-wal"}) {
+      if (std::filesystem::exists(dir() + name)) write_file(copy + name, read_file(dir() + name));
+    }
+    {
+      auto store = open_sqlite_store({copy, 0});
+      ASSERT_TRUE(store.has_value()) << describe(store.error());
+      const Verification verification = (*store)->verify().value();
+      EXPECT_TRUE(verification.ok()) << verification.problem;
+      EXPECT_GE(verification.rows, at_least);
+      EXPECT_LE(verification.rows, at_most);
+      const auto evidence = (*store)->evidence({"checkout", 1, 0, kMaxEvidenceRows}).value();
+      EXPECT_EQ(evidence.size() + 1, verification.rows) << "half a batch";
+    }
+    plan = paused;
+  }
+
+  FaultyVfs vfs_;
+};
+
+class EveryCall : public DiskFaultsTest, public ::testing::WithParamInterface<FaultPlan> {};
+
+TEST_P(EveryCall, MayFail) {
+  FaultPlan next = GetParam();
+  int turns = 0;
+  for (next.at = 1;; ++next.at) {
+    SCOPED_TRACE("call " + std::to_string(next.at));
+    const std::optional<bool> failed = write_through_a_fault(next);
+    if (HasFailure() || !failed) break;
+    // Else this call is not of the fault's kind.
+    if (*failed) ++turns;
+  }
+  EXPECT_GE(turns, 2);
+}
+
+// A full disk and one that cannot sync stay so until somebody does something; all others pass.
+INSTANTIATE_TEST_SUITE_P(Faults,
+                         EveryCall,
+                         ::testing::Values(FaultPlan{Fault::kFull, 0, false, 0, 0},
+                                           FaultPlan{Fault::kFull, 0, true, 0, 0},
+                                           FaultPlan{Fault::kIo, 0, false, 0, 0},
+                                           FaultPlan{Fault::kShort, 0, false, 0, 0},
+                                           FaultPlan{Fault::kSync, 0, false, 0, 0},
+                                           FaultPlan{Fault::kSync, 0, true, 0, 0}));
+
+}  // namespace
+}  // namespace canaryd::store
