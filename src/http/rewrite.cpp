@@ -1,0 +1,197 @@
+#include "canaryd/http/rewrite.hpp"
+
+#include "canaryd/http/chars.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace canaryd::http {
+namespace {
+
+std::string_view without_slash(std::string_view path) noexcept {
+  if (path.ends_with('/')) path.remove_suffix(1);
+  return path;
+}
+
+bool is_plain_text(std::string_view path) noexcept {
+  return std::all_of(
+      path.begin(), path.end(), [](char c) { return c > ' ' && c <= '~' && c != '\\'; });
+}
+
+// What a prefix leaves of a path: empty, or from a slash on; nothing if it does not fit.
+std::optional<std::string_view> behind(std::string_view path, std::string_view prefix) noexcept {
+  if (!path.starts_with(prefix)) return std::nullopt;
+  path.remove_prefix(prefix.size());
+  if (!path.empty() && path.front() != '/') return std::nullopt;
+  return path;
+}
+
+std::string joined(std::string_view prefix, std::string_view rest) {
+  std::string path(prefix);
+  path += rest;
+  if (path.empty()) path = "/";
+  return path;
+}
+
+struct Reference {
+  std::string_view origin;     // Scheme and authority, as written; may be empty.
+  std::string_view authority;  // Without the "//".
+  std::string_view port = "80";
+  std::string_view path;
+  std::string_view tail;  // Query and fragment, with their marks.
+};
+
+// Nothing for the references of other schemes.
+std::optional<Reference> split(std::string_view text) noexcept {
+  Reference parts;
+  std::string_view rest = text;
+  const std::size_t mark = std::min(rest.find_first_of(":/?#"), rest.size());
+  if (mark < rest.size() && rest[mark] == ':') {
+    const std::string_view scheme = rest.substr(0, mark);
+    const bool https = equals_ignore_case(scheme, "https");
+    if (!https && !equals_ignore_case(scheme, "http")) return std::nullopt;
+    if (https) parts.port = "443";
+    rest.remove_prefix(mark + 1);
+    if (!rest.starts_with("//")) return std::nullopt;
+  }
+  if (rest.starts_with("//")) {
+    rest.remove_prefix(2);
+    parts.authority = rest.substr(0, rest.find_first_of("/?#"));
+    rest.remove_prefix(parts.authority.size());
+    parts.origin = text.substr(0, text.size() - rest.size());
+  }
+  parts.path = rest.substr(0, rest.find_first_of("?#"));
+  parts.tail = rest.substr(parts.path.size());
+  if (!parts.origin.empty() && parts.path.empty()) parts.path = "/";
+  return parts;
+}
+
+bool names(const Authority& authority, std::string_view other, std::string_view port) noexcept {
+  Authority parsed;
+  return parse_authority(other, parsed) && same_authority(authority, parsed, port);
+}
+
+}  // namespace
+
+bool is_rewritten_path(std::string_view path) noexcept {
+  if (!path.starts_with('/') || path.find('?') != std::string_view::npos) return false;
+  RequestHead head;
+  head.method_text = "GET";
+  head.method = Method::kGet;
+  head.target = path;
+  head.version_minor = 0;
+  std::string scratch(target_scratch_bytes(head), '\0');
+  Target target;
+  return !parse_target(head, {}, scratch, target) && target.forwarded == path;
+}
+
+std::optional<std::string> resolve_path(std::string_view base, std::string_view path) {
+  if (path.empty() || !is_plain_text(path)) return std::nullopt;
+  std::string merged;
+  if (path.front() != '/') merged = base.substr(0, base.rfind('/') + 1);
+  merged += path;
+  std::string out = "/";
+  std::string_view rest = merged;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('/'), rest.size());
+    const std::string_view segment = rest.substr(0, end);
+    const bool last = end == rest.size();
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (segment.empty() || segment == ".") continue;
+    if (segment == "..") {
+      if (out.size() > 1) out.erase(out.rfind('/', out.size() - 2) + 1);
+      continue;
+    }
+    out += segment;
+    if (!last) out += '/';
+  }
+  return out;
+}
+
+PathMapping::PathMapping(Kind kind, std::string_view from, std::string_view to)
+    : kind_(kind),
+      from_(kind == Kind::kPrefix ? without_slash(from) : from),
+      to_(kind == Kind::kPrefix ? without_slash(to) : to) {}
+
+std::string_view PathMapping::to_upstream(const Target& target,
+                                          std::span<char> scratch) const noexcept {
+  if (target.path == "*") return target.forwarded;
+  std::string_view rest = target.forwarded;
+  rest.remove_prefix(kind_ == Kind::kExact ? target.path.size() : from_.size());
+  // "/catalog" without what follows it, where nothing stands in its place.
+  const bool bare = to_.empty() && !rest.starts_with('/');
+  char* end = std::copy(to_.begin(), to_.end(), scratch.data());
+  if (bare) *end++ = '/';
+  end = std::copy(rest.begin(), rest.end(), end);
+  return {scratch.data(), static_cast<std::size_t>(end - scratch.data())};
+}
+
+std::optional<std::string> PathMapping::path_to_client(std::string_view path) const {
+  if (kind_ == Kind::kExact) {
+    if (path == to_) return from_;
+    return std::nullopt;
+  }
+  const auto rest = behind(path, to_);
+  if (!rest) return std::nullopt;
+  return joined(from_, *rest);
+}
+
+std::optional<std::string> PathMapping::location_to_client(std::string_view location,
+                                                           const UpstreamPlace& place) const {
+  const auto parts = split(location);
+  if (!parts) return std::nullopt;
+  std::string out;
+  if (!parts->origin.empty()) {
+    Authority authority;
+    if (!parse_authority(parts->authority, authority)) return std::nullopt;
+    if (names(authority, place.authority, parts->port)) {
+      out = parts->origin;
+    } else if (!names(authority, place.endpoint, parts->port)) {
+      return std::nullopt;
+    }
+  }
+  const auto resolved = resolve_path(place.path, parts->path);
+  if (!resolved) return std::nullopt;
+  const auto path = path_to_client(*resolved);
+  if (!path) return std::nullopt;
+  out += *path;
+  out += parts->tail;
+  return out;
+}
+
+// A cookie for all of a prefix is one for the prefix itself as well.
+std::optional<std::string> PathMapping::cookie_path(std::string_view path) const {
+  if (!path.starts_with('/') || !is_plain_text(path)) return std::nullopt;
+  if (kind_ == Kind::kPrefix && to_.empty() && path == "/") return joined(from_, {});
+  return path_to_client(path);
+}
+
+std::optional<std::string> PathMapping::cookie_to_client(std::string_view cookie,
+                                                         bool path,
+                                                         std::string_view domain) const {
+  std::string out;
+  bool changed = false;
+  for (bool first = true;; first = false) {
+    const std::size_t end = std::min(cookie.find(';'), cookie.size());
+    const std::string_view part = cookie.substr(0, end);
+    const std::size_t equals = std::min(part.find('='), part.size());
+    const std::string_view name = trim(part.substr(0, equals));
+    const std::string_view value = trim(part.substr(std::min(equals + 1, part.size())));
+    std::optional<std::string> instead;
+    if (!first && path && equals_ignore_case(name, "Path")) instead = cookie_path(value);
+    if (!first && !domain.empty() && equals_ignore_case(name, "Domain")) instead = domain;
+    if (instead) {
+      out.append(part.substr(0, equals)).append("=").append(*instead);
+      changed = true;
+    } else {
+      out += part;
+    }
+    if (end == cookie.size()) break;
+    out += ';';
+    cookie.remove_prefix(end + 1);
+  }
+  if (!changed) return std::nullopt;
+  return out;
+}
+
+}  // namespace canaryd::http
