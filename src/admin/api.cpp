@@ -123,6 +123,7 @@ const Api::Route Api::kRoutes[] = {
     {"/api/v1/listeners", false, false, &Api::listeners},
     {"/api/v1/upstreams", false, false, &Api::upstreams},
     {"/api/v1/routes", false, false, &Api::routes},
+    {"/api/v1/migration", false, false, &Api::migration},
     {"/api/v1/explain", false, true, &Api::explain},
     {"/api/v1/events", false, false, &Api::events},
     {"/api/v1/tap", false, false, &Api::tap},
@@ -331,6 +332,10 @@ void Api::upstreams(const Request& /*request*/, const Match& /*match*/, const Do
 
 void Api::routes(const Request& /*request*/, const Match& /*match*/, const Done& done) {
   done(json_response({{"items", to_json(backend_.routes())}}));
+}
+
+void Api::migration(const Request& /*request*/, const Match& /*match*/, const Done& done) {
+  done(json_response(to_json(backend_.migration())));
 }
 
 void Api::config(const Request& /*request*/, const Match& /*match*/, const Done& done) {

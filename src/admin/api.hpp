@@ -55,6 +55,7 @@ class Api {
   void listeners(const Request& request, const Match& match, const Done& done);
   void upstreams(const Request& request, const Match& match, const Done& done);
   void routes(const Request& request, const Match& match, const Done& done);
+  void migration(const Request& request, const Match& match, const Done& done);
   void explain(const Request& request, const Match& match, const Done& done);
   void events(const Request& request, const Match& match, const Done& done);
   void tap(const Request& request, const Match& match, const Done& done);

@@ -325,6 +325,7 @@ json::value to_json(const control::Explanation& answer) {
     object["counts"] = answer.counts;
   }
   object["upstream"] = name_or_null(answer.upstream);
+  if (!answer.sent_as.empty()) object["sent_as"] = answer.sent_as;
   object["endpoints"] = endpoints_to_json(answer.endpoints);
   object["why"] = answer.why;
   return object;

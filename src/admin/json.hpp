@@ -24,6 +24,8 @@ namespace canaryd::admin {
 [[nodiscard]] boost::json::value to_json(const control::ListenerView& view);
 [[nodiscard]] boost::json::value to_json(const control::UpstreamView& view);
 [[nodiscard]] boost::json::value to_json(const control::RouteView& view);
+// json_migration.cpp
+[[nodiscard]] boost::json::value to_json(const control::MigrationView& view);
 [[nodiscard]] boost::json::value to_json(const control::Explanation& answer);
 [[nodiscard]] boost::json::value to_json(const control::ConfigProblem& problem);
 [[nodiscard]] boost::json::value to_json(const control::BuildView& view);

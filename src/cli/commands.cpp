@@ -9,6 +9,7 @@
 #include "cli/follow.hpp"
 #include "cli/json_view.hpp"
 #include "cli/line.hpp"
+#include "cli/migration_map.hpp"
 #include "cli/options.hpp"
 #include "cli/retire_text.hpp"
 #include "cli/tap.hpp"
@@ -41,6 +42,7 @@ class Command {
     if (options_.command == "tap") return run_tap(daemon_, options_, screen(), environment_);
     if (options_.command == "explain") return explain();
     if (options_.command == "explain-route") return explain_route();
+    if (options_.command == "migration") return migration();
     if (options_.command == "config") return config();
     if (options_.command == "reload" || options_.command == "drain") return daemon_wide("");
     if (options_.command == "log-level") return daemon_wide(options_.level);
@@ -254,6 +256,13 @@ class Command {
     if (!response) return report(response.error());
     return print(wants_json() ? pretty(response->body)
                               : or_failure(render_explanation(response->body)));
+  }
+
+  int migration() {
+    const auto response = daemon_.get("/api/v1/migration");
+    if (!response) return report(response.error());
+    return print(wants_json() ? pretty(response->body)
+                              : or_failure(render_migration(response->body, screen())));
   }
 
   int config() {

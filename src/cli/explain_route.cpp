@@ -97,6 +97,7 @@ Result<std::string> render_explanation(std::string_view body) {
   add_row(out, "key", key_text(answer));
   add_row(out, "cohort", cohort_text(answer));
   add_row(out, "upstream", upstream_text(answer));
+  add_row(out, "sent as", answer["sent_as"].text());
   add_row(out, "why", answer["why"].text());
   return out;
 }

@@ -110,6 +110,7 @@ class CommandLine {
     tap->add_flag("--errors", options_.errors, "Only errors: an error of the proxy, or a 5xx");
     tap->add_flag_callback(
         "--json", [this] { options_.output = "json"; }, "One JSON object a line, as -o json");
+    app_.add_subcommand("migration", "What has moved to new upstreams, route by route");
     app_.add_subcommand("config", "The running configuration, secrets masked");
   }
 

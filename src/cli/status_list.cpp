@@ -3,25 +3,14 @@
 #include "cli/figures.hpp"
 #include "cli/json_view.hpp"
 #include "cli/line.hpp"
+#include "cli/table.hpp"
 
 #include <boost/json.hpp>
 
-#include <algorithm>
 #include <vector>
 
 namespace canaryd::cli {
 namespace {
-
-struct Cell {
-  std::string text;
-  Style style = Style::kPlain;
-};
-
-using Cells = std::vector<Cell>;
-
-std::string or_dash(std::string text) {
-  return text.empty() ? "-" : text;
-}
 
 Cells header(bool wide) {
   Cells cells;
@@ -76,22 +65,7 @@ Result<std::string> render_list(std::string_view rollouts,
   if (items.size() == 0) return Line().add("no rollouts").finish(options);
   std::vector<Cells> table{header(wide)};
   for (std::size_t i = 0; i < items.size(); ++i) table.push_back(row_of(items[i], wide, options));
-
-  std::vector<int> widths(table.front().size(), 0);
-  for (const Cells& cells : table) {
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      widths[i] = std::max(widths[i], Line().add(cells[i].text).width());
-    }
-  }
-  std::string out;
-  for (const Cells& cells : table) {
-    Line line;
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      line.add_left(cells[i].text, widths[i] + 2, cells[i].style);
-    }
-    out += line.finish(options);
-  }
-  return out;
+  return render_table(table, options);
 }
 
 }  // namespace canaryd::cli

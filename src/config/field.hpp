@@ -33,7 +33,7 @@ struct Shape {
   std::optional<double> minimum;
   std::optional<double> maximum;
   std::size_t least_items = 0;
-  std::string pattern;  // Of a text, as a JSON Schema pattern.
+  std::string pattern;  // Of a text, or of the names of kNamed, as a JSON Schema pattern.
   std::vector<std::string_view> words;
   std::shared_ptr<const Shape> element;
   const SectionInfo* section = nullptr;

@@ -233,6 +233,11 @@ const Section<Config>& root_section() {
           &Config::tracing,
           optional(section(tracing_section())),
           "Begins a trace where a request brings none; `{}` for all defaults, left out: none.");
+    s.add(
+        "migration",
+        &Config::migration,
+        optional(section(migration_section())),
+        "What `canaryctl migration` looks at beside the routes; left out, paths are not watched.");
     s.add("state", &Config::state, section(state_section()), "What survives a restart.");
     s.add("drain", &Config::drain, section(drain_section()), "How the daemon stops.");
     s.unsupported({"fleet"});

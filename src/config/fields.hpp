@@ -15,6 +15,11 @@ namespace canaryd::config {
 [[nodiscard]] const Section<Rollout>& rollout_section();
 [[nodiscard]] const Section<Route>& route_section();
 [[nodiscard]] const Section<Mirror>& mirror_section();
+// fields_route_rules.cpp
+[[nodiscard]] const Section<Rewrite>& rewrite_section();
+[[nodiscard]] const Section<Respond>& respond_section();
+[[nodiscard]] const Section<Deprecation>& deprecation_section();
+[[nodiscard]] const Section<Migration>& migration_section();
 [[nodiscard]] const Section<analysis::Settings>& analysis_section();
 // fields_exclude.cpp
 [[nodiscard]] Codec<std::vector<analysis::Exclusion>> exclusions();
@@ -42,6 +47,7 @@ void add_waits(Section<Rollout>& s);
 [[nodiscard]] TextRule header_name_rule();
 [[nodiscard]] TextRule cookie_name_rule();
 [[nodiscard]] TextRule path_rule();
+[[nodiscard]] TextRule host_rule();
 
 // A section whose shape in the file differs from the struct: read into Raw, then converted. `to`
 // reports what does not fit and returns false.

@@ -109,10 +109,7 @@ const Section<RawMatch>& match_section() {
   static const auto made = [] {
     const TextRule path = path_rule();
     Section<RawMatch> s("Match");
-    s.add("host",
-          &RawMatch::host,
-          text({"a host in lower case, without port", "[a-z0-9._-]+", is_host, 253}),
-          "Host of the request; left out, any.");
+    s.add("host", &RawMatch::host, text(host_rule()), "Host of the request; left out, any.");
     s.add("path_exact", &RawMatch::path_exact, optional(text(path)), "The path, whole.");
     s.add("path_prefix",
           &RawMatch::path_prefix,
@@ -193,6 +190,10 @@ TextRule path_rule() {
           2048};
 }
 
+TextRule host_rule() {
+  return {"a host in lower case, without port", "[a-z0-9._-]+", is_host, 253};
+}
+
 TextRule cookie_name_rule() {
   return {"a cookie name", "[A-Za-z0-9!#$%&'*+.^_`|~-]+", is_token, 128};
 }
@@ -209,11 +210,24 @@ const Section<Route>& route_section() {
     s.add("rollout",
           &Route::rollout,
           optional(rollout_reference()),
-          "The rollout that splits its traffic. Either this or `upstream`.");
+          "The rollout that splits its traffic. Either this, `upstream` or `respond`.");
     s.add("upstream",
           &Route::upstream,
           optional(upstream_reference()),
           "The upstream that gets all of it.");
+    s.add("respond",
+          &Route::respond,
+          optional(section(respond_section())),
+          "An answer that canaryd gives itself, in place of both.");
+    s.add("rewrite",
+          &Route::rewrite,
+          optional(section(rewrite_section())),
+          "Other paths at the upstream than clients ask for; not set: the same.");
+    s.add("deprecation",
+          &Route::deprecation,
+          optional(section(deprecation_section())),
+          "What responses say of the route's end (RFC 9745, RFC 8594), unless their upstream says "
+          "so itself.");
     s.add("timeouts",
           &Route::timeouts,
           section(route_timeouts_section()),
@@ -223,7 +237,6 @@ const Section<Route>& route_section() {
           optional(section(mirror_section())),
           "Copies of some requests for another upstream, whose answers are thrown away; not set: "
           "none.");
-    s.unsupported({"rewrite", "respond"});
     return s;
   }();
   return made;

@@ -98,7 +98,8 @@ class SchemaWriter {
         break;
       case Shape::Kind::kNamed: {
         Node names = Node::map();
-        names.add("pattern", Node::string("^" + std::string(kNamePattern) + "$"));
+        const std::string pattern = of.pattern.empty() ? std::string(kNamePattern) : of.pattern;
+        names.add("pattern", Node::string("^" + pattern + "$"));
         node.add("type", Node::string("object"));
         if (of.least_items > 0)
           node.add("minProperties", number_node(static_cast<double>(of.least_items)));

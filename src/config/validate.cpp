@@ -285,7 +285,7 @@ void check_routes(const Config& config, Reader& in) {
     if (in.is_bad(path)) continue;
     if (route.rollout && route.upstream) {
       in.error_at(path, path + ": rollout and upstream exclude each other");
-    } else if (!route.rollout && !route.upstream) {
+    } else if (!route.rollout && !route.upstream && !route.respond) {
       in.error_at(path, path + ": the route goes nowhere", "add rollout: NAME or upstream: NAME");
     }
   }
@@ -370,6 +370,7 @@ void validate(const Config& config, Reader& reader) {
   check_timeouts(config, reader);
   check_health(config, reader);
   check_mirrors(config, reader);
+  check_route_rules(config, reader);
   check_queries(config, reader);
   check_metrics(config, reader);
   // References that could not be read would make this guess.

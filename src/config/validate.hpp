@@ -20,6 +20,7 @@ void add_paced_steps(Rollout& rollout);
 void check_timeouts(const Config& config, Reader& in);
 void check_health(const Config& config, Reader& in);
 void check_mirrors(const Config& config, Reader& in);
+void check_route_rules(const Config& config, Reader& in);
 // Rollouts must be valid.
 void check_limits(const Config& config, Reader& in);
 void check_queries(const Config& config, Reader& in);

@@ -1,6 +1,7 @@
 #include "canaryd/control/controller.hpp"
 
 #include "control/controller_state.hpp"
+#include "control/route_rules.hpp"
 #include "control/snapshot.hpp"
 #include "control/verdict_record.hpp"
 
@@ -146,11 +147,17 @@ void Controller::State::publish(std::function<void()> done) {
   absorb_blocks();
   upstreams.update((*snapshot)->upstreams);
   health.update(config.upstreams, upstreams);
+  if (watches_paths(config) && path_sketches.empty()) {
+    for (std::size_t worker = 0; worker < parts.data_plane->workers(); ++worker) {
+      path_sketches.push_back(std::make_shared<stats::PathSketch>());
+    }
+  }
   std::vector<proxy::WorkerSnapshot> copies;
   for (std::size_t worker = 0; worker < parts.data_plane->workers(); ++worker) {
     proxy::WorkerSnapshot copy;
     copy.shared = *snapshot;
     copy.counters = parts.collector->open_set();
+    if (watches_paths(config)) copy.paths = path_sketches[worker];
     for (const upstream::UpstreamSpec& spec : (*snapshot)->upstreams) {
       copy.upstreams.push_back(upstreams.share(spec, worker));
     }

@@ -124,6 +124,8 @@ struct Controller::State {
   Messenger messenger;
   std::uint64_t table_epoch = 0;
   std::shared_ptr<const proxy::Snapshot> published;  // The newest.
+  // Index: worker. Made when a configuration first asks for them, and kept.
+  std::vector<std::shared_ptr<stats::PathSketch>> path_sketches;
   std::uint64_t ticks = 0;
   bool listening = false;
   bool draining = false;

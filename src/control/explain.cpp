@@ -188,6 +188,12 @@ Result<Explanation> explain_request(const ExplainRequest& question,
         answer, proxy::to_string(kNone), proxy::status_of(kNone), "no route fits this request");
   }
   answer.route = route->name;
+  const auto& rules = snapshot.rules;
+  const proxy::RouteRules* const own = rules.empty() ? nullptr : rules[route->id.index()].get();
+  if (own != nullptr && own->respond) {
+    answer.why = "the route answers " + std::to_string(own->respond->status) + " itself";
+    return answer;
+  }
   UpstreamId upstream = route->upstream;
   answer.why = "the route has no rollout";
   if (route->rollout != nullptr) {
@@ -197,6 +203,10 @@ Result<Explanation> explain_request(const ExplainRequest& question,
     if (answer.cohort == to_string(Cohort::kCanary)) upstream = route->rollout->canary;
   }
   answer.upstream = snapshot.upstreams[upstream.index()].name;
+  if (own != nullptr && own->rewrite && own->rewrite->applies_to(upstream)) {
+    std::string rewritten(own->rewrite->path.scratch_bytes(target), '\0');
+    answer.sent_as = own->rewrite->path.to_upstream(target, rewritten);
+  }
   return answer;
 }
 

@@ -1,6 +1,7 @@
 #include "control/snapshot.hpp"
 
 #include "canaryd/net/buffer_pool.hpp"
+#include "control/route_rules.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -170,8 +171,10 @@ routing::RouteSpec make_route(const config::Route& route) {
   }
   if (route.rollout) {
     spec.target = *route.rollout;
-  } else {
+  } else if (route.upstream) {
     spec.target = *route.upstream;
+  } else {
+    spec.target = routing::AnsweredHere{};
   }
   return spec;
 }
@@ -286,6 +289,7 @@ Result<std::shared_ptr<const proxy::Snapshot>> make_snapshot(const config::Confi
   for (const config::Route& route : config.routes) spec.routes.push_back(make_route(route));
   snapshot->route_timeouts = make_route_timeouts(config);
   snapshot->mirrors = make_mirrors(config);
+  CANARYD_TRY_ASSIGN(snapshot->rules, make_route_rules(config));
   CANARYD_TRY_ASSIGN(snapshot->table, routing::RoutingTable::build(std::move(spec)));
   return snapshot;
 }

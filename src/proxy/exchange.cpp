@@ -107,6 +107,7 @@ net::Task<Next> Exchange::run() {
     error = voted;
     ends = true;
   }
+  ends = ends || respond_ != nullptr;
   bool trying = error == ProxyError::kNone && !ends;
   if (trying) first_try();
   while (trying) {
@@ -134,6 +135,8 @@ net::Task<Next> Exchange::run() {
 
 void Exchange::clear_request() noexcept {
   route_ = nullptr;
+  rules_ = nullptr;
+  respond_ = nullptr;
   counters_ = nullptr;
   client_told_ = covered_ = set_aside_ = fell_back_ = false;
   charged_ = probe_ = slow_counted_ = overdue_ = trace_begun_ = vote_ = false;
@@ -253,11 +256,19 @@ ProxyError Exchange::decide() {
   }
   const Snapshot& snapshot = *table_->snapshot.shared;
   route_ = snapshot.table->match(request_, target_);
-  if (route_ == nullptr) return ProxyError::kNoRoute;
+  if (route_ == nullptr) {
+    if (table_->snapshot.paths != nullptr) table_->snapshot.paths->count(target_.path, false);
+    return ProxyError::kNoRoute;
+  }
 
   pick_ = {};
   pick_.cohort = Cohort::kNone;
   pick_.upstream = route_->upstream;
+  if (!snapshot.rules.empty()) [[unlikely]] {
+    if (const ProxyError error = use_rules(); error != ProxyError::kNone || respond_ != nullptr) {
+      return error;
+    }
+  }
   if (route_->rollout != nullptr) {
     const IpAddress client_ip = connection_->client_address(request_);
     const routing::PickInput input{request_.fields,
@@ -344,7 +355,11 @@ net::Task<Next> Exchange::answer(ProxyError error) {
   reply.keep_alive = keep;
   if (route_ != nullptr) reply.request_id = http::request_id(request_, fresh_request_id_.text());
   reply.date = state_.date();
-  write_local_reply(out, reply);
+  if (respond_ != nullptr && error == ProxyError::kNone) {
+    write_own_answer(out, keep);
+  } else {
+    write_local_reply(out, reply);
+  }
   download_.start_head(out.view());
   for (;;) {
     const FlowState sent = download_.pump(client(), client());
@@ -429,6 +444,7 @@ void Exchange::count_overdue() noexcept {
 
 std::uint16_t Exchange::told(ProxyError error) const noexcept {
   if (vote_ && error == ProxyError::kNone) return 202;
+  if (respond_ != nullptr && error == ProxyError::kNone) return respond_->status;
   return client_told_ && status_ != 0 ? status_ : status_of(error);
 }
 

@@ -28,7 +28,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace canaryd::proxy {
 
@@ -128,6 +130,14 @@ class Exchange {
   void begin_copy(http::RequestForwarding forwarding);
   void send_copy();
   void drop_copy(stats::Mirrored why);
+  // exchange_rules.cpp
+  [[nodiscard]] std::string_view target_for(UpstreamId upstream, const http::Target& target);
+  [[nodiscard]] UpstreamId answering_upstream() const noexcept;
+  void edit_response();
+  void edit_references(const RewritePolicy& rewrite);
+  [[nodiscard]] ProxyError use_rules();
+  [[nodiscard]] ProxyError begin_own_answer();
+  void write_own_answer(http::HeadBuffer& out, bool keep_alive);
   // What the client was told.
   [[nodiscard]] std::uint16_t told(ProxyError error) const noexcept;
   // exchange_access.cpp
@@ -188,6 +198,8 @@ class Exchange {
   // The decision.
   TablePointer table_;
   const routing::RouteMatch* route_ = nullptr;
+  const RouteRules* rules_ = nullptr;       // Of the route; null: none.
+  const RespondPolicy* respond_ = nullptr;  // The answer is ours; among the rules.
   http::Target target_;  // In the worker's scratch: good until this exchange first waits.
   bool target_good_ = false;
   routing::Pick pick_;
@@ -236,6 +248,7 @@ class Exchange {
   std::size_t response_end_ = 0;
   ResponseStage stage_ = ResponseStage::kHead;
   BodyFlow download_;
+  std::vector<std::unique_ptr<std::string>> edited_;  // Values put into response_.
   std::uint16_t status_ = 0;
   std::uint8_t interims_ = 0;
   bool grpc_failed_ = false;

@@ -131,7 +131,7 @@ void Exchange::log_decision(AccessRecord& record) const noexcept {
   const upstream::EndpointState* endpoint = lease_ ? &lease_.endpoint()->state() : nullptr;
   if (fell_back_) endpoint = canary_failure_.endpoint;
   record.route = route_->name;
-  record.upstream = snapshot.upstreams[pick_.upstream.index()].name;
+  if (respond_ == nullptr) record.upstream = snapshot.upstreams[pick_.upstream.index()].name;
   if (endpoint != nullptr) record.endpoint = endpoint->text();
   if (route_->rollout == nullptr) return;
   const RolloutId rollout = route_->rollout->id;

@@ -135,7 +135,16 @@ bool Exchange::start_upload() {
     forwarding.cohort = to_string(answering_);
     forwarding.rollout = route_->rollout->name;
   }
-  if (copy_ != nullptr) begin_copy(forwarding);
+  if (rules_ != nullptr) [[unlikely]] {
+    if (copy_ != nullptr) {
+      const UpstreamId mirror = table_->snapshot.shared->mirrors[route_->id.index()].to;
+      forwarding.target = target_for(mirror, target_);
+      begin_copy(forwarding);
+    }
+    forwarding.target = target_for(answering_upstream(), target_);
+  } else if (copy_ != nullptr) {
+    begin_copy(forwarding);
+  }
   http::HeadBuffer out(state_.head_scratch());
   http::write_request_head(out, request_, forwarding);
   if (out.overflowed()) return false;
@@ -245,6 +254,8 @@ FlowState Exchange::begin_response() {
     status_ = response_.status;
     return FlowState::kSetAside;
   }
+  if (rules_ != nullptr) [[unlikely]]
+    edit_response();
   http::ResponseForwarding forwarding;
   // While the client still sends, where its next request begins is not known.
   const bool keep = wants_keep_alive() && upload_.complete();

@@ -1,6 +1,8 @@
 #include "proxy/local_reply.hpp"
 
-#include <cstdio>
+#include "canaryd/http/date.hpp"
+
+#include <chrono>
 
 namespace canaryd::proxy {
 namespace {
@@ -11,12 +13,28 @@ std::string_view reason_of(std::uint16_t status) noexcept {
       return "OK";
     case 202:
       return "Accepted";
+    case 204:
+      return "No Content";
+    case 301:
+      return "Moved Permanently";
+    case 302:
+      return "Found";
+    case 303:
+      return "See Other";
+    case 307:
+      return "Temporary Redirect";
+    case 308:
+      return "Permanent Redirect";
     case 400:
       return "Bad Request";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 408:
       return "Request Timeout";
+    case 410:
+      return "Gone";
     case 413:
       return "Content Too Large";
     case 414:
@@ -27,6 +45,8 @@ std::string_view reason_of(std::uint16_t status) noexcept {
       return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
     case 501:
       return "Not Implemented";
     case 502:
@@ -38,7 +58,7 @@ std::string_view reason_of(std::uint16_t status) noexcept {
     case 505:
       return "HTTP Version Not Supported";
     default:
-      return "Internal Server Error";
+      return "";
   }
 }
 
@@ -118,28 +138,34 @@ void write_local_reply(http::HeadBuffer& out, const LocalReply& reply) noexcept 
   out.append('\n');
 }
 
+void write_own_answer(http::HeadBuffer& out, const OwnAnswer& answer) noexcept {
+  const RespondPolicy& policy = *answer.policy;
+  out.append("HTTP/1.1 ");
+  out.append_decimal(policy.status);
+  out.append(' ');
+  out.append(reason_of(policy.status));
+  out.append("\r\n");
+  out.append_field("Date", answer.date);
+  if (!answer.location.empty()) out.append_field("Location", answer.location);
+  out.append(policy.fields);
+  if (!policy.body.empty()) out.append_field("Content-Type", policy.content_type);
+  // RFC 9110 section 8.6: not in a 204; in a 304 it would be that of another response.
+  if (policy.status != 204 && policy.status != 304) {
+    out.append("Content-Length: ");
+    out.append_decimal(policy.body.size());
+    out.append("\r\n");
+  }
+  out.append_field("X-Request-Id", answer.request_id);
+  out.append_field("Connection", answer.keep_alive ? "keep-alive" : "close");
+  out.append("\r\n");
+  if (!answer.head_only) out.append(policy.body);
+}
+
 std::string_view DateText::at(WallTime now) noexcept {
-  constexpr std::array<const char*, 7> kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  constexpr std::array<const char*, 12> kMonths{
-      "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  constexpr std::size_t kLength = 29;
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
-  if (seconds.time_since_epoch().count() == second_) return {text_.data(), kLength};
-  second_ = seconds.time_since_epoch().count();
-  const auto day = std::chrono::floor<std::chrono::days>(seconds);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(seconds - day);
-  std::snprintf(text_.data(),
-                text_.size(),
-                "%s, %02u %s %04d %02d:%02d:%02d GMT",
-                kDays[std::chrono::weekday(day).c_encoding()],
-                static_cast<unsigned>(date.day()) % 100,
-                kMonths[static_cast<unsigned>(date.month()) - 1],
-                static_cast<int>(date.year()) % 10000,
-                static_cast<int>(clock.hours().count()) % 100,
-                static_cast<int>(clock.minutes().count()) % 100,
-                static_cast<int>(clock.seconds().count()) % 100);
-  return {text_.data(), kLength};
+  const auto second = std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();
+  if (second != second_) http::write_date(now, text_);
+  second_ = second;
+  return {text_.data(), http::kDateBytes};
 }
 
 }  // namespace canaryd::proxy

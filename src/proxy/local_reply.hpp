@@ -3,8 +3,10 @@
 #pragma once
 
 #include "canaryd/base/clock.hpp"
+#include "canaryd/http/date.hpp"
 #include "canaryd/http/head_buffer.hpp"
 #include "canaryd/proxy/counters.hpp"
+#include "canaryd/proxy/route_rules.hpp"
 
 #include <array>
 #include <cstdint>
@@ -24,6 +26,19 @@ struct LocalReply {
 // The whole message. At most 512 bytes and the request id.
 void write_local_reply(http::HeadBuffer& out, const LocalReply& reply) noexcept;
 
+// What a route's `respond` says.
+struct OwnAnswer {
+  const RespondPolicy* policy = nullptr;
+  std::string_view location;  // Empty: none.
+  bool head_only = false;
+  bool keep_alive = false;
+  std::string_view request_id;
+  std::string_view date;
+};
+
+// The whole message. At most 512 bytes beside the texts that it is given.
+void write_own_answer(http::HeadBuffer& out, const OwnAnswer& answer) noexcept;
+
 // The Date field's value (RFC 9110 section 5.6.7), made once a second.
 class DateText {
  public:
@@ -31,7 +46,7 @@ class DateText {
 
  private:
   std::int64_t second_ = -1;
-  std::array<char, 32> text_{};
+  std::array<char, http::kDateBytes + 1> text_{};
 };
 
 }  // namespace canaryd::proxy

@@ -74,6 +74,11 @@ std::span<char> ServiceState::target_scratch(std::size_t bytes) {
   return targets;
 }
 
+std::span<char> ServiceState::rewrite_scratch(std::size_t bytes) {
+  if (rewritten.size() < bytes) rewritten.resize(bytes);
+  return rewritten;
+}
+
 // ---- Service
 
 Service::Service(net::Runtime& runtime, ServiceOptions options)

@@ -44,6 +44,8 @@ struct ServiceState {
   [[nodiscard]] std::span<char> head_scratch() noexcept;
   // Canonical targets; as short-lived.
   [[nodiscard]] std::span<char> target_scratch(std::size_t bytes);
+  // Targets that a route's rewrite made of them; as short-lived.
+  [[nodiscard]] std::span<char> rewrite_scratch(std::size_t bytes);
   // The wall clock is asked once a second: the time of the batch says when the text is out of date.
   [[nodiscard]] std::string_view date() noexcept {
     if (runtime.now() >= date_until) {
@@ -82,6 +84,7 @@ struct ServiceState {
   bool draining = false;
   std::vector<char> scratch;
   std::vector<char> targets;
+  std::vector<char> rewritten;
   net::TaskGroup group;  // Last: its tasks use all of the above.
 
  private:

@@ -72,8 +72,8 @@ RoutingTable::RoutingTable(TableSpec spec)
     if (const auto* rollout = std::get_if<RolloutId>(&route.target)) {
       match.rollout = &rollouts_[rollout->index()];
       match.upstream = match.rollout->stable;
-    } else {
-      match.upstream = std::get<UpstreamId>(route.target);
+    } else if (const auto* upstream = std::get_if<UpstreamId>(&route.target)) {
+      match.upstream = *upstream;
     }
     matches_.push_back(match);
   }

@@ -90,7 +90,9 @@ Result<void> check_route(const RouteSpec& route, const TableSpec& spec) {
     if (upstream->index() >= spec.upstreams.size()) {
       return wrong("route", route.name, "its upstream does not exist");
     }
-  } else if (std::get<RolloutId>(route.target).index() >= spec.rollouts.size()) {
+  }
+  const auto* rollout = std::get_if<RolloutId>(&route.target);
+  if (rollout != nullptr && rollout->index() >= spec.rollouts.size()) {
     return wrong("route", route.name, "its rollout does not exist");
   }
   return check_match(route);

@@ -81,6 +81,7 @@ void ProxyWorld::publish() {
   shared->failures.assign(table.rollouts.size(), failures);
   shared->route_timeouts = route_timeouts;
   shared->mirrors = mirrors;
+  shared->rules = rules;
   snapshot.counters = std::make_shared<stats::CounterSet>(table.epoch, table.routes.size());
   counter_sets_.push_back(snapshot.counters);
   if (stable_use != nullptr) snapshot.stable_uses.assign(table.rollouts.size(), stable_use);

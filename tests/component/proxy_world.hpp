@@ -51,6 +51,7 @@ class ProxyWorld {
   std::vector<proxy::RouteTimeouts> route_timeouts;
   std::vector<proxy::MirrorPolicy> mirrors;
   std::shared_ptr<stats::StableUse> stable_use;  // Null: nobody watches.
+  proxy::RouteRulesList rules;
   std::shared_ptr<routing::CohortGate> gate = std::make_shared<routing::CohortGate>();
 
   // Route "all" becomes a rollout "web" with this weight, keyed by X-User.

@@ -78,6 +78,7 @@ class FakeBackend final : public control::Backend {
   std::size_t comments_asked = 0;
   control::VerifyQuery last_verify;
   Result<control::VerificationView> verification{control::VerificationView{}};
+  control::MigrationView migration_map;
   control::Readiness state{true, {{"listeners", true, ""}, {"configuration", true, ""}}};
   std::vector<control::UpstreamView> upstream_list{
       {"shop-v1", {{"127.0.0.1:9001", true, false, 2}, {"127.0.0.1:9002", false, true, 0}}}};
@@ -141,6 +142,7 @@ class FakeBackend final : public control::Backend {
   std::vector<control::RouteView> routes() const override {
     return {{"shop", "path_prefix: /", "checkout", "", 16245}};
   }
+  control::MigrationView migration() const override { return migration_map; }
   control::Readiness readiness() const override { return state; }
   Result<control::Explanation> explain(const control::ExplainRequest& question) const override {
     questions.push_back(question);

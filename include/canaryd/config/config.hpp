@@ -15,6 +15,7 @@
 #include "canaryd/base/strong.hpp"
 #include "canaryd/config/hook.hpp"
 #include "canaryd/config/query.hpp"
+#include "canaryd/config/route_rules.hpp"
 #include "canaryd/rollout/plan.hpp"
 #include "canaryd/routing/sticky_key.hpp"
 
@@ -289,14 +290,17 @@ struct Mirror {
   friend bool operator==(const Mirror&, const Mirror&) = default;
 };
 
-// Goes to a rollout or straight to an upstream; exactly one of the two is set.
+// Goes to a rollout, straight to an upstream, or is answered here; exactly one of the three is set.
 struct Route {
   std::string name;
   Match match;
   std::optional<RolloutId> rollout;
   std::optional<UpstreamId> upstream;
+  std::optional<Respond> respond;
   RouteTimeouts timeouts;
   std::optional<Mirror> mirror;  // nullopt: none.
+  std::optional<Rewrite> rewrite;
+  std::optional<Deprecation> deprecation;
   friend bool operator==(const Route&, const Route&) = default;
 };
 
@@ -343,6 +347,13 @@ struct State {
   friend bool operator==(const State&, const State&) = default;
 };
 
+// What the map of the migration looks at beside the routes.
+struct Migration {
+  std::vector<UpstreamId> from;  // What is to be left; empty: what rollouts lead away from.
+  bool watch_paths = true;       // Finds out what requests that only a catch-all takes ask for.
+  friend bool operator==(const Migration&, const Migration&) = default;
+};
+
 struct Drain {
   Duration timeout = 30s;
   Duration delay = 5s;
@@ -358,7 +369,8 @@ struct Config {
   std::vector<Route> routes;        // Index: RouteId.
   Log log;
   Metrics metrics;
-  std::optional<Tracing> tracing;  // nullopt: no trace is begun.
+  std::optional<Tracing> tracing;      // nullopt: no trace is begun.
+  std::optional<Migration> migration;  // nullopt: paths are not watched.
   State state;
   Drain drain;
 

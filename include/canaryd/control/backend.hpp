@@ -16,6 +16,7 @@
 #include "canaryd/base/error.hpp"
 #include "canaryd/base/strong.hpp"
 #include "canaryd/control/events.hpp"
+#include "canaryd/control/migration_view.hpp"
 #include "canaryd/control/verification.hpp"
 #include "canaryd/stats/feedback.hpp"
 #include "canaryd/telemetry/tap.hpp"
@@ -363,6 +364,7 @@ struct Explanation {
   bool forced = false;
   bool counts = true;  // Part of the analysis.
   std::string upstream;
+  std::string sent_as;  // Path and query, where the route rewrites them.
   std::vector<EndpointView> endpoints;
   std::string why;  // A sentence.
 };
@@ -461,6 +463,7 @@ class Backend {
   [[nodiscard]] virtual std::vector<ListenerView> listeners() const = 0;
   [[nodiscard]] virtual std::vector<UpstreamView> upstreams() const = 0;
   [[nodiscard]] virtual std::vector<RouteView> routes() const = 0;
+  [[nodiscard]] virtual MigrationView migration() const = 0;
   [[nodiscard]] virtual Readiness readiness() const = 0;
   // kInvalidArgument: the question makes no request. One that is refused is an answer.
   [[nodiscard]] virtual Result<Explanation> explain(const ExplainRequest& question) const = 0;

@@ -105,6 +105,7 @@ class Controller final : public Backend {
   [[nodiscard]] std::vector<ListenerView> listeners() const override;
   [[nodiscard]] std::vector<UpstreamView> upstreams() const override;
   [[nodiscard]] std::vector<RouteView> routes() const override;
+  [[nodiscard]] MigrationView migration() const override;
   [[nodiscard]] Result<Explanation> explain(const ExplainRequest& question) const override;
   [[nodiscard]] Readiness readiness() const override;
   [[nodiscard]] BuildView build() const override;

@@ -119,6 +119,11 @@ class FieldList {
     note_odd_name();
     add(Field{name, value, 0, field_id(name)});
   }
+  // Its line is no longer what is written.
+  void set_value(std::size_t at, std::string_view value) noexcept {
+    fields_[at].value = value;
+    fields_[at].line_size = 0;
+  }
   // Some name may hold other characters than letters, digits and '-'; false is sure.
   [[nodiscard]] bool may_have_odd_names() const noexcept { return odd_names_; }
   void note_odd_name() noexcept { odd_names_ = true; }

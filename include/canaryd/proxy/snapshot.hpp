@@ -12,9 +12,11 @@
 #include "canaryd/http/message.hpp"
 #include "canaryd/net/address.hpp"
 #include "canaryd/proxy/counters.hpp"
+#include "canaryd/proxy/route_rules.hpp"
 #include "canaryd/routing/mirror_share.hpp"
 #include "canaryd/routing/routing_table.hpp"
 #include "canaryd/stats/counter_set.hpp"
+#include "canaryd/stats/path_sketch.hpp"
 #include "canaryd/stats/stable_use.hpp"
 #include "canaryd/telemetry/access_log.hpp"
 #include "canaryd/upstream/share.hpp"
@@ -120,6 +122,7 @@ struct Snapshot {
   std::vector<FailurePolicy> failures;            // Index: RolloutId.
   std::vector<RouteTimeouts> route_timeouts;      // Index: RouteId; empty when no route has any.
   std::vector<MirrorPolicy> mirrors;              // Index: RouteId; empty when no route has one.
+  RouteRulesList rules;                           // Index: RouteId; empty when no route has any.
   std::vector<RolloutTag> tags;                   // Index: RolloutId; may be shorter.
   // Where a request brings no trace, one is begun, and this share of those is marked as sampled.
   std::optional<BasisPoints> traces;
@@ -129,6 +132,7 @@ struct Snapshot {
 struct WorkerSnapshot {
   std::shared_ptr<const Snapshot> shared;
   std::shared_ptr<stats::CounterSet> counters;
+  std::shared_ptr<stats::PathSketch> paths;  // Of requests that no route names; null: not counted.
   std::vector<upstream::UpstreamShare> upstreams;  // Index: UpstreamId.
   // Index: RolloutId; null where nobody watches. Empty when nobody watches any.
   std::vector<std::shared_ptr<stats::StableUse>> stable_uses;

@@ -60,10 +60,13 @@ struct MatchSpec {
   std::vector<HeaderCondition> headers{};  // All of them.
 };
 
+struct AnsweredHere {};
+
 struct RouteSpec {
   std::string name;
   MatchSpec match;
-  std::variant<UpstreamId, RolloutId> target;  // Plain proxying, or a split.
+  // Plain proxying, a split, or no upstream at all.
+  std::variant<UpstreamId, RolloutId, AnsweredHere> target;
 };
 
 enum class Traffic : std::uint8_t {
@@ -114,7 +117,8 @@ struct RouteMatch {
   RouteId id;
   std::string_view name;
   const Rollout* rollout = nullptr;  // Null: everything goes to `upstream`.
-  UpstreamId upstream;               // Stable's, if there is a rollout.
+  UpstreamId upstream;               // Stable's, if there is a rollout. Means nothing, if the
+                                     // route is answered here.
 };
 
 class RouteIndex;

@@ -98,6 +98,39 @@ TEST_F(ServerTest, ListsWhatThereIs) {
   EXPECT_TRUE(route.at("upstream").is_null());
 }
 
+TEST_F(ServerTest, MapsTheMigration) {
+  control::MigrationRoute moving;
+  moving.name = "orders";
+  moving.match = "path_prefix /orders";
+  moving.rollout = "orders";
+  moving.from = "monolith";
+  moving.to = "orders";
+  moving.state = control::MigrationState::kMoving;
+  moving.weight = BasisPoints(1000);
+  moving.requests = {.left = 90, .moved = 10};
+  control::MigrationRoute gone;
+  gone.name = "gone";
+  gone.state = control::MigrationState::kAnswered;
+  gone.requests.answered = 7;
+  gone.sunset = WallTime(std::chrono::seconds(1767607320));
+  backend_.migration_map.from = {"monolith"};
+  backend_.migration_map.routes = {moving, gone};
+  backend_.migration_map.requests = {.left = 90, .moved = 10, .answered = 7};
+  json::value map = parse(get("/api/v1/migration"));
+  EXPECT_EQ(json::serialize(map.at("routes")),
+            R"({"total":2,"left":0,"moving":1,"moved":0,"answered":1})");
+  EXPECT_EQ(map.at("requests").at("share").as_double(), 0.1);
+  EXPECT_EQ(map.at("items").at(0).at("weight").to_number<double>(), 10);
+  EXPECT_EQ(map.at("items").at(1).at("sunset").as_string(), "2026-01-05T10:02:00Z");
+  EXPECT_TRUE(map.at("items").at(1).at("share").is_null());
+  EXPECT_TRUE(map.at("items").at(1).at("weight").is_null());
+  EXPECT_TRUE(map.at("paths").is_null());
+  backend_.migration_map.paths = {{"/x/{id}", false, 5, 1}};
+  map = parse(get("/api/v1/migration"));
+  EXPECT_EQ(json::serialize(map.at("paths").at(0)),
+            R"({"path":"/x/{id}","routed":false,"requests":5,"error":1})");
+}
+
 TEST_F(ServerTest, ShowsOneRolloutWithItsGeneration) {
   const Response response = get("/api/v1/rollouts/checkout");
   EXPECT_EQ(response.status, 200);
