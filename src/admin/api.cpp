@@ -1,8 +1,8 @@
 #include "admin/api.hpp"
 
 #include "admin/action_body.hpp"
-#include "admin/guard.hpp"
 #include "admin/json.hpp"
+#include "admin/openapi.hpp"
 #include "admin/problem.hpp"
 #include "admin/query.hpp"
 
@@ -48,28 +48,25 @@ Result<std::optional<std::uint64_t>> parse_if_match(std::string_view text) {
               R"(If-Match must be one generation in quotes, such as "17")");
 }
 
-bool is_json(const std::optional<std::string>& content_type) {
-  if (!content_type) return false;
-  std::string type = content_type->substr(0, content_type->find(';'));
-  type.erase(type.find_last_not_of(" \t") + 1);
-  std::transform(type.begin(), type.end(), type.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return type == "application/json";
-}
-
 std::string entity_tag(const control::RolloutView& view) {
   return '"' + std::to_string(view.generation) + '"';
 }
 
-Response answer_to_action(const ActionResult& result, const std::string& path) {
+// What it is now, so that the next try need not ask first.
+Response with_rollout(const Problem& problem, const ActionResult& result, const std::string& path) {
   json::object extra;
   if (result.view) extra["rollout"] = to_json(*result.view);
+  Response response = to_response(problem, path, std::move(extra));
+  if (result.view) response.headers.emplace_back("ETag", entity_tag(*result.view));
+  return response;
+}
+
+Response answer_to_action(const ActionResult& result, const std::string& path) {
   switch (result.status) {
     case ActionStatus::kRefused:
-      return to_response({409, "refused", result.detail}, path, std::move(extra));
+      return with_rollout({409, "refused", result.detail}, result, path);
     case ActionStatus::kStale:
-      return to_response({412, "stale", result.detail}, path, std::move(extra));
+      return with_rollout({412, "stale", result.detail}, result, path);
     case ActionStatus::kNotFound:
       return to_response({404, "not-found", result.detail}, path);
     case ActionStatus::kOk:
@@ -108,13 +105,6 @@ bool has_usable_endpoint(const control::UpstreamView& upstream) {
 // ---- Finding the way
 // -------------------------------------------------------------------------------------------------
 
-struct Api::Route {
-  std::string_view path;  // For those below a rollout: what follows its name, without the slash.
-  bool below_rollout;
-  bool is_change;  // POST; else GET and HEAD.
-  void (Api::*run)(const Request&, const Match&, const Done&);
-};
-
 const Api::Route Api::kRoutes[] = {
     {"/livez", false, false, &Api::livez},
     {"/readyz", false, false, &Api::readyz},
@@ -129,6 +119,8 @@ const Api::Route Api::kRoutes[] = {
     {"/api/v1/tap", false, false, &Api::tap},
     {"/api/v1/config", false, false, &Api::config},
     {"/api/v1/build", false, false, &Api::build},
+    {"/api/v1/openapi.json", false, false, &Api::openapi},
+    {"/api/v1/schema", false, false, &Api::schema},
     {"/api/v1/reload", false, true, &Api::reload},
     {"/api/v1/drain", false, true, &Api::drain},
     {"/api/v1/log-level", false, true, &Api::log_level},
@@ -150,6 +142,18 @@ const Api::Route Api::kRoutes[] = {
     {"unretire", true, true, &Api::act},
 };
 
+std::vector<Api::Operation> Api::operations() {
+  std::vector<Operation> all;
+  for (const Route& route : kRoutes) {
+    std::string path(route.path);
+    if (route.below_rollout) {
+      path = std::string(kRolloutPrefix) + "{name}" + (path.empty() ? "" : "/" + path);
+    }
+    all.push_back({std::move(path), route.is_change, role_of(route)});
+  }
+  return all;
+}
+
 Api::Match Api::find(std::string_view path) {
   const bool below_rollout = path.starts_with(kRolloutPrefix);
   Match match;
@@ -165,68 +169,6 @@ Api::Match Api::find(std::string_view path) {
     if (route.below_rollout == below_rollout && route.path == rest) match.route = &route;
   }
   return match;
-}
-
-Api::Api(control::Backend& backend, const Bounds& bounds)
-    : backend_(backend),
-      bounds_(bounds),
-      memory_(std::make_shared<IdempotencyMemory>(bounds.answers)) {}
-
-void Api::handle(const Request& request, Done done) {
-  if (const auto problem = check_source(request)) {
-    return done(to_response(*problem, request.path()));
-  }
-  const Match match = find(request.path());
-  if (match.route == nullptr) {
-    return done(to_response({404, "not-found", "there is nothing at this path"}, request.path()));
-  }
-  dispatch(match, request, std::move(done));
-}
-
-void Api::dispatch(const Match& match, const Request& request, Done done) {
-  const bool is_change = match.route->is_change;
-  const bool fits =
-      is_change ? request.method == "POST" : request.method == "GET" || request.method == "HEAD";
-  if (!fits) {
-    const std::string allowed = is_change ? "POST" : "GET, HEAD";
-    Response response = to_response({405, "method-not-allowed", "use " + allowed}, request.path());
-    response.headers.emplace_back("Allow", allowed);
-    return done(std::move(response));
-  }
-  if (is_change && !request.body.empty() && !is_json(request.content_type)) {
-    return done(to_response({415, "unsupported-media-type", "send Content-Type: application/json"},
-                            request.path()));
-  }
-  (this->*match.route->run)(request, match, done);
-}
-
-void Api::once(const Request& request, const Done& done, const std::function<void(Done)>& work) {
-  if (!request.idempotency_key) return work(done);
-  const std::string key = *request.idempotency_key;
-  if (key.empty() || key.size() > IdempotencyMemory::kKeyBytesMax) {
-    return done(to_response({400, "bad-request", "Idempotency-Key must have 1 to 255 bytes"},
-                            request.path()));
-  }
-  const std::string fingerprint =
-      request.target + '\n' + request.if_match.value_or("") + '\n' + request.body;
-  switch (memory_->begin(key, fingerprint)) {
-    case IdempotencyMemory::Lookup::kAnswered:
-      return done(memory_->answer(key));
-    case IdempotencyMemory::Lookup::kRunning:
-      return done(
-          to_response({409, "in-progress", "a request with this Idempotency-Key is still running"},
-                      request.path()));
-    case IdempotencyMemory::Lookup::kDifferentRequest:
-      return done(
-          to_response({422, "key-reused", "this Idempotency-Key belongs to a different request"},
-                      request.path()));
-    case IdempotencyMemory::Lookup::kNew:
-      break;
-  }
-  work([memory = memory_, key, done](Response response) {
-    memory->remember(key, response);
-    done(std::move(response));
-  });
 }
 
 // ---- Reading
@@ -353,6 +295,19 @@ void Api::explain(const Request& request, const Match& /*match*/, const Done& do
   done(json_response(to_json(*answer)));
 }
 
+void Api::openapi(const Request& /*request*/, const Match& /*match*/, const Done& done) {
+  Response response;
+  response.body = openapi_text();
+  done(std::move(response));
+}
+
+void Api::schema(const Request& /*request*/, const Match& /*match*/, const Done& done) {
+  Response response;
+  response.content_type = "application/schema+json";
+  response.body = backend_.config_schema();
+  done(std::move(response));
+}
+
 void Api::build(const Request& /*request*/, const Match& /*match*/, const Done& done) {
   done(json_response(to_json(backend_.build())));
 }
@@ -376,6 +331,13 @@ void Api::act(const Request& request, const Match& match, const Done& done) {
     return done(invalid(request, read.error()));
   }
   const std::string path(request.path());
+  if (request.actor_token && !action.approver.empty() && action.approver != request.actor) {
+    return done(to_response(
+        {403,
+         "not-you",
+         "this token is of " + request.actor + ", which cannot approve as somebody else"},
+        path));
+  }
   once(request, done, [&](const Done& then) {
     backend_.act(std::move(action), [then, path](const ActionResult& result) {
       then(answer_to_action(result, path));

@@ -1,17 +1,25 @@
 // The admin API without its sockets: a request in, an answer out, now or when the backend is done.
 //
-// Order of checks: where the request comes from, path (404), method (405), content type (415),
-// conditions and body (400), and only then the backend. A streaming answer is an EventStream; at
-// most so many are open at a time (503). Control thread only.
+// Order of checks: where the request comes from, path (404), method (405), who asks (401, 403), how
+// often (429), content type (415, 406), conditions and body (400), and only then the backend. A
+// streaming answer is an EventStream; at most so many are open at a time (503). Control thread
+// only.
 #pragma once
 
+#include "admin/access.hpp"
 #include "admin/event_stream.hpp"
 #include "admin/idempotency.hpp"
 #include "admin/message.hpp"
+#include "admin/rate_limiter.hpp"
+#include "canaryd/admin/server.hpp"
+#include "canaryd/base/clock.hpp"
 #include "canaryd/control/backend.hpp"
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace canaryd::admin {
@@ -20,18 +28,30 @@ class Api {
  public:
   using Done = std::function<void(Response)>;
 
-  struct Bounds {
-    std::size_t answers = 1024;  // Remembered, of Idempotency-Key.
-    std::size_t streams = 16;
-    std::size_t stream_bytes = std::size_t{512} * 1024;  // Queued for one reader.
-  };
-  Api(control::Backend& backend, const Bounds& bounds);
+  Api(control::Backend& backend, const Options& options);
+
+  // Somebody on another machine can connect.
+  void listen_beyond_this_machine() { is_local_ = false; }
 
   // done is called once, inside or later; it may be called after this object is gone.
-  void handle(const Request& request, Done done);
+  void handle(Request request, Done done);
+
+  // One way to call it, as openapi.cpp describes it.
+  struct Operation {
+    std::string path;  // "/api/v1/rollouts/{name}/pause".
+    bool is_change;
+    Role role;
+  };
+  [[nodiscard]] static std::vector<Operation> operations();
 
  private:
-  struct Route;
+  struct Match;
+  struct Route {
+    std::string_view path;  // For those below a rollout: what follows its name, without the slash.
+    bool below_rollout;
+    bool is_change;  // POST; else GET and HEAD.
+    void (Api::*run)(const Request&, const Match&, const Done&);
+  };
   struct Match {
     const Route* route = nullptr;
     std::string_view rollout;
@@ -39,7 +59,13 @@ class Api {
   static const Route kRoutes[];
   [[nodiscard]] static Match find(std::string_view path);
 
-  void dispatch(const Match& match, const Request& request, Done done);
+  [[nodiscard]] static Role role_of(const Route& route);
+  [[nodiscard]] static std::string_view type_of(const Route& route);
+  // Whether to answer at all; what to answer instead.
+  [[nodiscard]] std::optional<Response> refuse(const Match& match, Request& request);
+  [[nodiscard]] std::optional<Response> admit(const Match& match, Request& request);
+  [[nodiscard]] bool is_too_often(const Route& route);
+  [[nodiscard]] Done recorded(const Match& match, const Request& request, Done done) const;
   // Runs work under the Idempotency-Key of the request, if it has one.
   void once(const Request& request, const Done& done, const std::function<void(Done)>& work);
 
@@ -60,6 +86,8 @@ class Api {
   void events(const Request& request, const Match& match, const Done& done);
   void tap(const Request& request, const Match& match, const Done& done);
   void config(const Request& request, const Match& match, const Done& done);
+  void openapi(const Request& request, const Match& match, const Done& done);
+  void schema(const Request& request, const Match& match, const Done& done);
   void build(const Request& request, const Match& match, const Done& done);
   void act(const Request& request, const Match& match, const Done& done);
   void reload(const Request& request, const Match& match, const Done& done);
@@ -72,7 +100,12 @@ class Api {
   void stream(const Request& request, const Done& done, const Subscribe& subscribe);
 
   control::Backend& backend_;
-  const Bounds bounds_;
+  const Options options_;
+  const SystemClock clock_{};
+  bool is_local_ = true;
+  RateLimiter reads_;
+  RateLimiter changes_;
+  RateLimiter refusals_;
   std::vector<std::weak_ptr<EventStream>> streams_;
   std::shared_ptr<IdempotencyMemory> memory_;
 };

@@ -32,12 +32,8 @@ Response answer_to_vote(FeedbackStatus status, std::string_view path) {
       return accepted({{"counted", false}, {"reason", "duplicate"}});
     case FeedbackStatus::kNoEvidence:
       return accepted({{"counted", false}, {"reason", "no_evidence"}});
-    case FeedbackStatus::kRateLimited: {
-      Response response =
-          to_response({429, "rate-limited", "too many votes of this rollout in a second"}, path);
-      response.headers.emplace_back("Retry-After", "1");
-      return response;
-    }
+    case FeedbackStatus::kRateLimited:
+      return too_many("too many votes of this rollout in a second", path);
     case FeedbackStatus::kNotFound:
       break;
   }

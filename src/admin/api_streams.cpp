@@ -81,19 +81,24 @@ void Api::stream(const Request& request, const Done& done, const Subscribe& subs
     const auto stream = weak.lock();
     return stream == nullptr || stream->ended();
   });
-  if (streams_.size() >= bounds_.streams) {
+  if (streams_.size() >= options_.limits.streams) {
     return done(to_response({503,
                              "too-many-streams",
-                             "there are " + std::to_string(bounds_.streams) +
+                             "there are " + std::to_string(options_.limits.streams) +
                                  " streams already: close one, or try again later"},
                             request.path()));
   }
-  auto events = std::make_shared<EventStream>(bounds_.stream_bytes);
+  auto events = std::make_shared<EventStream>(options_.limits.stream_bytes);
   auto source = subscribe([to = std::weak_ptr(events)](const control::StreamEvent& event) {
     if (const auto stream = to.lock()) stream->push(event);
   });
   if (!source) return done(invalid(request, source.error()));
   events->feed_from(std::move(*source));
+  if (request.actor_token) {
+    events->while_true([tokens = options_.tokens, token = *request.actor_token] {
+      return has_token(tokens(), token);
+    });
+  }
   streams_.push_back(events);
   response.events = std::move(events);
   done(std::move(response));

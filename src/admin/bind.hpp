@@ -1,22 +1,34 @@
-// The listening socket of the admin API: loopback or a Unix socket of mode 0660.
+// The listening socket of the admin API: loopback, a Unix socket, or with tokens any address.
 #pragma once
 
+#include "canaryd/admin/server.hpp"
 #include "canaryd/base/error.hpp"
 
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 
+#include <cstdint>
 #include <string>
 
 namespace canaryd::admin {
 
 using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
 
-struct Bound {
-  std::string address;    // With the real port.
-  std::string unix_path;  // To be removed at the end; empty for TCP.
+// Which file is our socket, so that nobody else's is removed; empty path for TCP.
+struct SocketFileMark {
+  std::string path;
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
 };
 
-[[nodiscard]] Result<Bound> listen_on(Acceptor& acceptor, const std::string& address);
+struct Bound {
+  std::string address;  // With the real port.
+  bool is_local = true;
+  SocketFileMark mark{};
+};
+
+[[nodiscard]] Result<Bound> listen_on(Acceptor& acceptor, const Options& options, bool has_tokens);
+// Only if it is still the one of the mark.
+void remove_socket(const SocketFileMark& mark) noexcept;
 
 }  // namespace canaryd::admin

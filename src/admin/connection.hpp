@@ -11,6 +11,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,8 +47,9 @@ struct Connection {
       : stream(std::move(socket)), buffer(buffer_max) {}
   Stream stream;
   boost::beast::flat_buffer buffer;
-  std::string actor = "local";
+  std::string peer = "local";
   bool is_unix = false;
+  std::optional<std::uint32_t> peer_uid;
   std::shared_ptr<Pending> pending;
   std::shared_ptr<Streaming> streaming;
 };

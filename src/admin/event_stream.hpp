@@ -31,6 +31,9 @@ class EventStream {
   void push(const control::StreamEvent& event);
   // What the events come from; let go of by end().
   void feed_from(std::unique_ptr<control::Subscription> source) { source_ = std::move(source); }
+  // Asked before each piece that is sent, and each heartbeat: whether its reader still may.
+  void while_true(std::function<bool()> allowed) { allowed_ = std::move(allowed); }
+  [[nodiscard]] bool may_go_on() const { return !allowed_ || allowed_(); }
   // Called when there is something to take after there was nothing.
   void on_ready(std::function<void()> callback) { ready_ = std::move(callback); }
 
@@ -49,6 +52,7 @@ class EventStream {
   const std::size_t queue_bytes_max_;
   std::unique_ptr<control::Subscription> source_;
   std::function<void()> ready_;
+  std::function<bool()> allowed_;
   std::deque<std::string> queue_;
   std::size_t queued_bytes_ = 0;
   std::uint64_t dropped_ = 0;

@@ -40,10 +40,13 @@ bool is_loopback_name(std::string_view host) {
 
 }  // namespace
 
-std::optional<Problem> check_source(const Request& request) {
+std::optional<Problem> check_source(const Request& request, bool is_local) {
   if (!request.host) return Problem{400, "bad-request", "the Host header is missing"};
+  if (request.via && lower(*request.via).find("canaryd") != std::string::npos) {
+    return Problem{403, "forwarded", "this came through a canaryd: the admin API is no upstream"};
+  }
   // A browser cannot reach a Unix socket, and clients put anything into Host there.
-  if (!request.from_unix_socket && !is_loopback_name(*request.host)) {
+  if (is_local && !request.from_unix_socket && !is_loopback_name(*request.host)) {
     return Problem{421,
                    "misdirected",
                    "Host is not this machine's loopback: use 127.0.0.1, [::1] or localhost"};
@@ -52,9 +55,8 @@ std::optional<Problem> check_source(const Request& request) {
     return Problem{
         403, "cross-site", "Origin is not this server: requests of other sites are refused"};
   }
-  if (request.method == "POST" && request.fetch_site && *request.fetch_site != "same-origin" &&
-      *request.fetch_site != "none") {
-    return Problem{403, "cross-site", "a change may not be requested by another site"};
+  if (request.fetch_site && *request.fetch_site != "same-origin" && *request.fetch_site != "none") {
+    return Problem{403, "cross-site", "requests of other sites are refused"};
   }
   return std::nullopt;
 }

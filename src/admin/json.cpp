@@ -198,6 +198,11 @@ json::value retire_to_json(const control::RetireView& retire) {
           {"stragglers", std::move(stragglers)}};
 }
 
+json::value mirror_to_json(const std::optional<control::MirrorView>& mirror) {
+  if (!mirror) return nullptr;
+  return {{"to", mirror->to}, {"percent", mirror->percent.percent()}};
+}
+
 json::value name_or_null(const std::string& name) {
   return name.empty() ? json::value(nullptr) : json::value(name);
 }
@@ -327,6 +332,7 @@ json::value to_json(const control::Explanation& answer) {
   object["upstream"] = name_or_null(answer.upstream);
   if (!answer.sent_as.empty()) object["sent_as"] = answer.sent_as;
   object["endpoints"] = endpoints_to_json(answer.endpoints);
+  object["mirror"] = mirror_to_json(answer.mirror);
   object["why"] = answer.why;
   return object;
 }
@@ -336,7 +342,8 @@ json::value to_json(const control::RouteView& view) {
           {"match", view.match},
           {"rollout", name_or_null(view.rollout)},
           {"upstream", name_or_null(view.upstream)},
-          {"requests", view.requests}};
+          {"requests", view.requests},
+          {"mirror", mirror_to_json(view.mirror)}};
 }
 
 json::value to_json(const control::ConfigProblem& problem) {

@@ -2,6 +2,9 @@
 // and the API.
 #pragma once
 
+#include "canaryd/admin/token.hpp"
+
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,7 +20,10 @@ struct Request {
   std::string method;
   std::string target;  // As sent: path and query.
   bool from_unix_socket = false;
-  std::string actor;  // Who is behind the connection: "local", "uid:1000".
+  std::string peer;  // Who is behind the connection: "local", "10.0.0.7", "uid:1000".
+  std::optional<std::uint32_t> peer_uid;  // Of a Unix socket.
+  std::string actor;                      // Who asks, for the journal: of the token, else the peer.
+  std::optional<TokenDigest> actor_token;  // What has proved the actor.
   std::string body;
   // Empty when the header is absent.
   std::optional<std::string> host;
@@ -27,6 +33,9 @@ struct Request {
   std::optional<std::string> if_match;
   std::optional<std::string> idempotency_key;
   std::optional<std::string> last_event_id;
+  std::optional<std::string> accept;         // All of them, in one.
+  std::optional<std::string> via;            // Likewise.
+  std::optional<std::string> authorization;  // A secret: not for logs, answers or the backend.
 
   [[nodiscard]] std::string_view path() const noexcept {
     return std::string_view(target).substr(0, target.find('?'));

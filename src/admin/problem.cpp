@@ -9,12 +9,16 @@ std::string_view title(int status) noexcept {
   switch (status) {
     case 400:
       return "Bad Request";
+    case 401:
+      return "Unauthorized";
     case 403:
       return "Forbidden";
     case 404:
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
     case 409:
       return "Conflict";
     case 412:
@@ -54,6 +58,12 @@ Response to_response(const Problem& problem, std::string_view path, boost::json:
   response.status = problem.status;
   response.content_type = "application/problem+json";
   response.body = to_text(body);
+  return response;
+}
+
+Response too_many(std::string_view detail, std::string_view path) {
+  Response response = to_response({429, "rate-limited", std::string(detail)}, path);
+  response.headers.emplace_back("Retry-After", "1");
   return response;
 }
 

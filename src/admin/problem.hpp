@@ -22,6 +22,9 @@ struct Problem {
                                    std::string_view path,
                                    boost::json::object extra = {});
 
+// 429; in a second there is room again.
+[[nodiscard]] Response too_many(std::string_view detail, std::string_view path);
+
 // 400, because of what it asks for.
 [[nodiscard]] Response invalid(const Request& request, const Error& error);
 

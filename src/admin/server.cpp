@@ -5,6 +5,7 @@
 #include "admin/connection.hpp"
 #include "admin/problem.hpp"
 #include "admin/streaming.hpp"
+#include "canaryd/base/ip.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -15,6 +16,7 @@
 #include <boost/beast/http.hpp>
 
 #include <array>
+#include <netdb.h>
 #include <set>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -67,19 +69,32 @@ bool copy_header(const Parser& parser, std::string_view name, std::optional<std:
   return std::next(first) == last;
 }
 
+std::optional<std::string> join_headers(const Parser& parser, std::string_view name) {
+  std::optional<std::string> all;
+  const auto [first, last] = parser.get().equal_range(name);
+  for (auto each = first; each != last; ++each) {
+    all = all ? *all + ", " + std::string(each->value()) : std::string(each->value());
+  }
+  return all;
+}
+
 Arrival to_arrival(Parser& parser, const Connection& connection) {
   Request request;
   request.method = parser.get().method_string();
   request.target = parser.get().target();
   request.from_unix_socket = connection.is_unix;
-  request.actor = connection.actor;
+  request.peer = connection.peer;
+  request.peer_uid = connection.peer_uid;
   const bool clear = copy_header(parser, "Host", request.host) &&
                      copy_header(parser, "Origin", request.origin) &&
                      copy_header(parser, "Sec-Fetch-Site", request.fetch_site) &&
                      copy_header(parser, "Content-Type", request.content_type) &&
                      copy_header(parser, "If-Match", request.if_match) &&
                      copy_header(parser, "Idempotency-Key", request.idempotency_key) &&
-                     copy_header(parser, "Last-Event-ID", request.last_event_id);
+                     copy_header(parser, "Last-Event-ID", request.last_event_id) &&
+                     copy_header(parser, "Authorization", request.authorization);
+  request.accept = join_headers(parser, "Accept");
+  request.via = join_headers(parser, "Via");
   Arrival arrival;
   if (!clear) {
     arrival.problem = Problem{400, "bad-request", "a header that may appear once is repeated"};
@@ -111,6 +126,20 @@ Message compose(const Response& response, bool keep_alive) {
   return message;
 }
 
+// "local", or the address of another machine.
+std::string name_of_peer(int fd) {
+  sockaddr_storage remote{};
+  socklen_t size = sizeof(remote);
+  auto* const generic = static_cast<sockaddr*>(static_cast<void*>(&remote));
+  std::array<char, NI_MAXHOST> text{};
+  if (::getpeername(fd, generic, &size) != 0 ||
+      ::getnameinfo(generic, size, text.data(), NI_MAXHOST, nullptr, 0, NI_NUMERICHOST) != 0) {
+    return "unknown";
+  }
+  const auto ip = parse_ip(text.data());
+  return ip && ip->unmapped().is_loopback() ? "local" : text.data();
+}
+
 void identify_peer(Connection& connection) {
   const int fd = connection.stream.socket().native_handle();
   ucred peer{};
@@ -119,8 +148,11 @@ void identify_peer(Connection& connection) {
   socklen_t local_size = sizeof(local);
   ::getsockname(fd, static_cast<sockaddr*>(static_cast<void*>(&local)), &local_size);
   connection.is_unix = local.ss_family == AF_UNIX;
-  if (connection.is_unix && ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
-    connection.actor = "uid:" + std::to_string(peer.uid);
+  if (!connection.is_unix) {
+    connection.peer = name_of_peer(fd);
+  } else if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
+    connection.peer_uid = peer.uid;
+    connection.peer = "uid:" + std::to_string(peer.uid);
   }
 }
 
@@ -212,13 +244,7 @@ asio::awaitable<void> linger(Connection& connection) {
 // Kept alive by its coroutines, which may outlive the Server by a few turns of the io_context.
 struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   Impl(asio::io_context& context, control::Backend& backend, Options opts)
-      : io(context),
-        options(std::move(opts)),
-        api(backend,
-            {.answers = options.limits.remembered_answers,
-             .streams = options.limits.streams,
-             .stream_bytes = options.limits.stream_bytes}),
-        acceptor(context) {}
+      : io(context), options(std::move(opts)), api(backend, options), acceptor(context) {}
 
   asio::awaitable<void> accept_loop(std::shared_ptr<Impl> self);
   asio::awaitable<void> serve(std::shared_ptr<Impl> self, std::shared_ptr<Connection> connection);
@@ -229,7 +255,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   const Options options;
   Api api;
   Acceptor acceptor;
-  std::string unix_path;
+  SocketFileMark mark;
   std::set<std::shared_ptr<Connection>> connections;
   bool stopped = false;
 };
@@ -334,8 +360,11 @@ Server::~Server() {
 }
 
 Result<std::string> Server::start() {
-  CANARYD_TRY_ASSIGN(const Bound bound, listen_on(impl_->acceptor, impl_->options.address));
-  impl_->unix_path = bound.unix_path;
+  const Options& options = impl_->options;
+  const bool has_tokens = options.tokens && !options.tokens().empty();
+  CANARYD_TRY_ASSIGN(const Bound bound, listen_on(impl_->acceptor, options, has_tokens));
+  impl_->mark = bound.mark;
+  if (!bound.is_local) impl_->api.listen_beyond_this_machine();
   auto accepting = impl_->accept_loop(impl_);
   auto ended = [impl = impl_](const std::exception_ptr&) {};
   asio::co_spawn(impl_->io, std::move(accepting), std::move(ended));
@@ -347,7 +376,7 @@ void Server::stop() {
   impl_->stopped = true;
   Code ignored;
   impl_->acceptor.close(ignored);
-  if (!impl_->unix_path.empty()) ::unlink(impl_->unix_path.c_str());
+  remove_socket(impl_->mark);
   for (const auto& connection : impl_->connections) {
     end_streaming(*connection);
     connection->stream.close();

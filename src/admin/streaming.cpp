@@ -103,6 +103,10 @@ asio::awaitable<void> stream_events(Connection& connection, const Limits& limits
     streaming->writing = false;
     const std::string piece = co_await next_piece(*streaming, limits.heartbeat);
     if (streaming->ended) co_return;
+    if (!streaming->events->may_go_on()) {
+      end_streaming(connection);
+      co_return;
+    }
     streaming->writing = true;
     if (piece.empty()) continue;
     const Code code = co_await send_piece(connection, *streaming, piece, limits.write);

@@ -382,7 +382,9 @@ int run(const std::vector<std::string>& arguments, Environment& environment) {
     return parsed.exit_code;
   }
   const Options& options = *parsed.options;
-  auto daemon = Daemon::at(address_of(options, environment));
+  const std::string& token_file =
+      options.token_file.empty() ? environment.token_file : options.token_file;
+  auto daemon = Daemon::at(address_of(options, environment), token_file);
   if (!daemon) {
     environment.err << "canaryctl: " << daemon.error().message << '\n';
     return daemon.error().exit_code;

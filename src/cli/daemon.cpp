@@ -7,6 +7,10 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
+#include <fstream>
+#include <string_view>
+
 namespace canaryd::cli {
 namespace {
 
@@ -14,11 +18,52 @@ constexpr std::size_t kProblemsMax = 100;
 // Longer than the daemon's own limit for an action, so that its answer comes first.
 constexpr Duration kExchangeLimit = std::chrono::seconds(40);
 
+// What to do where nobody answers.
+std::string next_step(ErrorCode code) {
+  constexpr std::string_view kWhere = "--addr http://HOST:PORT or unix:PATH (CANARYD_ADDR)";
+  switch (code) {
+    case ErrorCode::kPermission:
+      return "\n  this user may not open the socket: see admin.socket, or use another account";
+    case ErrorCode::kRefused:
+    case ErrorCode::kNotFound:
+      return "\n  is canaryd running? start it with: canaryd run -c FILE\n  or say where its admin "
+             "API "
+             "is: " +
+             std::string(kWhere);
+    default:
+      return "";
+  }
+}
+
+// One token, as the daemon's own file holds it; a hash is no token.
+Outcome<std::string> read_token(const std::string& path) {
+  constexpr std::size_t kBytesMax = 4096;
+  const auto wrong = [&](const std::string& why) {
+    std::string message = "--token-file ";
+    append_printable(message, path + ": " + why);
+    return tl::unexpected(Failure{kExitUsage, message});
+  };
+  std::ifstream file(path, std::ios::binary);
+  std::string text(kBytesMax, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.gcount() == 0) return wrong("cannot be read, or is empty");
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  constexpr std::string_view kSpace = " \t\r\n";
+  const std::size_t begin = std::min(text.find_first_not_of(kSpace), text.size());
+  text = text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
+  const bool good = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f;
+  });
+  if (!good) return wrong("holds no token");
+  if (text.starts_with("sha256:")) return wrong("holds the hash of a token: the daemon's own file");
+  return text;
+}
+
 Failure failure_of(const Error& error) {
   // Before the request was sent, or without any answer: there is no daemon.
   const bool not_there = error.retry == Retry::kSafe || error.code == ErrorCode::kClosed ||
                          error.code == ErrorCode::kReset;
-  if (not_there) return {kExitUnreachable, error.context};
+  if (not_there) return {kExitUnreachable, error.context + next_step(error.code)};
   if (error.code == ErrorCode::kTimeout) return {kExitTimeout, error.context};
   return {kExitFailed, error.context};
 }
@@ -69,7 +114,7 @@ Failure failure_of(const client::Response& response) {
 
 }  // namespace
 
-Outcome<Daemon> Daemon::at(const std::string& address) {
+Outcome<Daemon> Daemon::at(const std::string& address, const std::string& token_file) {
   auto parsed = client::parse_address(address);
   if (!parsed) {
     std::string message = "--addr ";
@@ -78,12 +123,25 @@ Outcome<Daemon> Daemon::at(const std::string& address) {
   }
   client::Limits limits;
   limits.exchange = kExchangeLimit;
-  return Daemon(client::HttpClient(std::move(*parsed), limits));
+  std::string token;
+  if (!token_file.empty()) {
+    auto read = read_token(token_file);
+    if (!read) return tl::unexpected(read.error());
+    token = std::move(*read);
+  }
+  return Daemon(client::HttpClient(std::move(*parsed), limits), std::move(token));
+}
+
+std::vector<client::Header> Daemon::headers(client::Header first) const {
+  std::vector<client::Header> all{std::move(first)};
+  if (!token_.empty()) all.push_back({"Authorization", "Bearer " + token_});
+  return all;
 }
 
 Outcome<client::Response> Daemon::get(const std::string& target) const {
   client::Request request;
   request.target = target;
+  request.headers = headers({"Accept", "*/*"});
   return fetch(request);
 }
 
@@ -91,7 +149,7 @@ Outcome<client::Response> Daemon::post(const std::string& target, std::string bo
   client::Request request;
   request.method = "POST";
   request.target = target;
-  request.headers = {{"Content-Type", "application/json"}};
+  request.headers = headers({"Content-Type", "application/json"});
   request.body = std::move(body);
   return fetch(request);
 }
@@ -109,7 +167,7 @@ Outcome<Stream> Daemon::stream(const std::string& target) const {
   auto reader = std::make_unique<client::EventReader>(http_.address());
   client::Request request;
   request.target = target;
-  request.headers = {{"Accept", "text/event-stream"}};
+  request.headers = headers({"Accept", "text/event-stream"});
   const auto response = reader->open(request);
   if (!response) return tl::unexpected(failure_of(response.error()));
   if (response->status != 200) return tl::unexpected(failure_of(*response));

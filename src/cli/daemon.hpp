@@ -8,6 +8,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace canaryd::cli {
 
@@ -34,8 +36,9 @@ class Stream {
 
 class Daemon {
  public:
-  // Failure: not an address.
-  [[nodiscard]] static Outcome<Daemon> at(const std::string& address);
+  // Failure: not an address, or no token in the file. Without a file no token is shown.
+  [[nodiscard]] static Outcome<Daemon> at(const std::string& address,
+                                          const std::string& token_file);
 
   // Answers of status 200 and 202; everything else is a Failure.
   [[nodiscard]] Outcome<client::Response> get(const std::string& target) const;
@@ -44,10 +47,13 @@ class Daemon {
   [[nodiscard]] Outcome<Stream> stream(const std::string& target) const;
 
  private:
-  explicit Daemon(client::HttpClient http) : http_(std::move(http)) {}
+  Daemon(client::HttpClient http, std::string token)
+      : http_(std::move(http)), token_(std::move(token)) {}
+  [[nodiscard]] std::vector<client::Header> headers(client::Header first) const;
   [[nodiscard]] Outcome<client::Response> fetch(const client::Request& request) const;
 
   client::HttpClient http_;
+  std::string token_;  // Empty: none.
 };
 
 }  // namespace canaryd::cli

@@ -56,6 +56,12 @@ std::string upstream_text(JsonView answer) {
   return text;
 }
 
+std::string mirror_text(JsonView mirror) {
+  const std::string to = mirror["to"].text();
+  if (to.empty()) return to;
+  return to + ", copies of " + format_share(mirror["percent"].number()) + " % of the keys";
+}
+
 }  // namespace
 
 Result<std::string> explain_body(const Options& options) {
@@ -98,6 +104,7 @@ Result<std::string> render_explanation(std::string_view body) {
   add_row(out, "cohort", cohort_text(answer));
   add_row(out, "upstream", upstream_text(answer));
   add_row(out, "sent as", answer["sent_as"].text());
+  add_row(out, "mirror", mirror_text(answer["mirror"]));
   add_row(out, "why", answer["why"].text());
   return out;
 }

@@ -78,6 +78,7 @@ int main(int argc, char** argv) {
       .utf8 = std::strcmp(::nl_langinfo(CODESET), "UTF-8") == 0,
       .no_color = !variable("NO_COLOR").empty() || variable("TERM") == "dumb",
       .address = variable("CANARYD_ADDR"),
+      .token_file = variable("CANARYD_TOKEN_FILE"),
       .columns = {},
       .rows = {},
       .wait = wait_unless_interrupted};

@@ -44,6 +44,8 @@ class CommandLine {
     app_.set_version_flag("--version", std::string("canaryctl ") + CANARYD_VERSION);
     app_.add_option(
         "--addr", options_.address, "Admin API: http://HOST:PORT or unix:PATH (CANARYD_ADDR)");
+    app_.add_option(
+        "--token-file", options_.token_file, "File with the token to show (CANARYD_TOKEN_FILE)");
     app_.add_option("-o,--output", options_.output, "table, wide or json")
         ->check(CLI::IsMember({"table", "wide", "json"}));
     app_.add_option("--reason", options_.reason, "Why, for the audit log");

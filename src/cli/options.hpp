@@ -15,6 +15,7 @@ struct Options {
   std::string rollout;
   // Global.
   std::string address;           // Empty: CANARYD_ADDR or the default.
+  std::string token_file;        // Empty: CANARYD_TOKEN_FILE, if set.
   std::string output = "table";  // table, wide, json.
   std::string reason;
   bool yes = false;

@@ -44,7 +44,8 @@ constexpr std::string_view kClosing = R"(
 - Each route has either `rollout` or `upstream`. The most specific route wins, whatever the order in the file: one with a
   host before one without, an exact path before a prefix, a longer prefix before a shorter one, one that names methods
   before one that does not, then more header conditions before fewer. A route that can never be reached is an error.
-- No two listeners share an address, and none is the admin's or an upstream's own.
+- No two listeners share an address, and none is the admin's or an upstream's own; nor is the admin's an upstream's.
+- An `admin.address` that other hosts reach needs `admin.tokens`, and so does an `admin.socket.mode` for everybody.
 - An upstream or rollout that nothing uses is a warning, and so is a last step below 100 %.
 )";
 

@@ -29,7 +29,8 @@ const Section<EndpointsFile>& file_section() {
 
 EndpointsResult load_endpoints(const std::string& file_name,
                                const std::string& text,
-                               const std::vector<Listener>& listeners) {
+                               const std::vector<Listener>& listeners,
+                               const Admin& admin) {
   LoadInput input;
   input.file_name = file_name;
   input.text = text;
@@ -43,7 +44,7 @@ EndpointsResult load_endpoints(const std::string& file_name,
   if (tree.root) {
     Reader reader(report, {});
     file_section().read(reader, *tree.root, file);
-    check_endpoints(file.endpoints, "endpoints", listeners, reader);
+    check_endpoints(file.endpoints, "endpoints", {listeners, admin}, reader);
   }
   EndpointsResult result;
   result.problems = report.take();

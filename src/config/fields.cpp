@@ -70,20 +70,6 @@ Codec<Config> defaults() {
   return codec;
 }
 
-const Section<Admin>& admin_section() {
-  static const auto made = [] {
-    Section<Admin> s("Admin");
-    s.add("address",
-          &Admin::address,
-          address(),
-          "Where the admin API, metrics and dashboard listen; a loopback address in this version.")
-        .restart = true;
-    s.unsupported({"dashboard", "tokens"});
-    return s;
-  }();
-  return made;
-}
-
 Codec<std::string> log_file() {
   return text({"a file", "", is_file_path, 1024});
 }

@@ -8,6 +8,7 @@
 namespace canaryd::config {
 
 [[nodiscard]] const Section<Config>& root_section();
+[[nodiscard]] const Section<Admin>& admin_section();
 [[nodiscard]] const Section<Listener>& listener_section();
 [[nodiscard]] const Section<Upstream>& upstream_section();
 [[nodiscard]] const Section<HealthCheck>& health_section();

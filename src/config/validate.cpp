@@ -55,30 +55,25 @@ void check_listeners(const Config& config, Reader& in) {
       if (!overlap(listeners[i].address, listeners[j].address)) continue;
       in.error_at_value(path, taken + "listener " + quoted(listeners[j].name));
     }
-    if (!in.is_bad("admin") && overlap(listeners[i].address, config.admin.address)) {
+    if (!in.is_bad("admin") && !config.admin.is_socket() &&
+        overlap(listeners[i].address, config.admin.address)) {
       in.error_at_value(path, taken + "admin.address");
     }
   }
 }
 
-void check_admin(const Config& config, Reader& in) {
-  if (in.is_bad("admin") || config.admin.address.ip.is_loopback()) return;
-  in.error_at_value(
-      "admin.address",
-      "admin.address: " + to_string(config.admin.address) +
-          " can be reached from other hosts, and tokens are not supported by this version",
-      "use a loopback address such as 127.0.0.1:9901");
-}
-
 // ---------------------------------------------------------------- upstreams
+
+// Does a connection to `address` reach `own`?
+bool reaches(const SocketAddress& address, const SocketAddress& own) {
+  if (own.port == 0 || own.port != address.port) return false;
+  return own.ip == address.ip || (own.ip.is_unspecified() && address.ip.is_loopback());
+}
 
 // The listener that a connection to `address` would reach, or null.
 const Listener* own_listener(const std::vector<Listener>& listeners, const SocketAddress& address) {
   for (const Listener& listener : listeners) {
-    const SocketAddress& own = listener.address;
-    if (own.port == 0 || own.port != address.port) continue;
-    const bool wildcard = own.ip.is_unspecified() && address.ip.is_loopback();
-    if (own.ip == address.ip || wildcard) return &listener;
+    if (reaches(address, listener.address)) return &listener;
   }
   return nullptr;
 }
@@ -87,7 +82,7 @@ void check_upstreams(const Config& config, Reader& in) {
   for (const Upstream& upstream : config.upstreams) {
     if (!is_name(upstream.name)) continue;
     const std::string list = "upstreams." + upstream.name + ".endpoints";
-    check_endpoints(upstream.endpoints, list, config.listeners, in);
+    check_endpoints(upstream.endpoints, list, {config.listeners, config.admin}, in);
   }
 }
 
@@ -329,7 +324,7 @@ void warn_unused(const Config& config, Reader& in) {
 
 void check_endpoints(const std::vector<Endpoint>& endpoints,
                      const std::string& list,
-                     const std::vector<Listener>& listeners,
+                     const OwnAddresses& own,
                      Reader& in) {
   if (in.is_bad(list)) return;
   check_unique(
@@ -348,10 +343,15 @@ void check_endpoints(const std::vector<Endpoint>& endpoints,
       in.error_at_value(path,
                         path + ": " + to_string(address) + " is not an address to connect to");
     }
-    if (const Listener* own = own_listener(listeners, address)) {
+    if (const Listener* listener = own_listener(own.listeners, address)) {
       in.error_at_value(path,
-                        path + ": " + to_string(address) + " is the listener " + quoted(own->name) +
-                            ": requests would go round in circles");
+                        path + ": " + to_string(address) + " is the listener " +
+                            quoted(listener->name) + ": requests would go round in circles");
+    }
+    if (!own.admin.is_socket() && reaches(address, own.admin.address)) {
+      in.error_at_value(path,
+                        path + ": " + to_string(address) +
+                            " is admin.address: clients would operate this daemon");
     }
   }
 }

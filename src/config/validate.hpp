@@ -17,6 +17,7 @@ void validate(const Config& config, Reader& reader);
 void add_paced_steps(Rollout& rollout);
 
 // Parts of validate().
+void check_admin(const Config& config, Reader& in);
 void check_timeouts(const Config& config, Reader& in);
 void check_health(const Config& config, Reader& in);
 void check_mirrors(const Config& config, Reader& in);
@@ -28,10 +29,15 @@ void check_queries(const Config& config, Reader& in);
 void check_rollouts_together(const Config& config, Reader& in);
 // feasibility.cpp; rollouts must be valid.
 void check_feasibility(const Config& config, Reader& in);
+// Where this daemon itself is: no upstream may be there.
+struct OwnAddresses {
+  const std::vector<Listener>& listeners;
+  const Admin& admin;
+};
 // Each once, and somewhere that can be connected to. `list` is their path in the file.
 void check_endpoints(const std::vector<Endpoint>& endpoints,
                      const std::string& list,
-                     const std::vector<Listener>& listeners,
+                     const OwnAddresses& own,
                      Reader& in);
 
 }  // namespace canaryd::config

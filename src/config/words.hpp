@@ -77,6 +77,10 @@ inline constexpr std::array kLogLevels{Word{"trace", LogLevel::kTrace},
 inline constexpr std::array kLogFormats{Word{"json", LogFormat::kJson},
                                         Word{"text", LogFormat::kText}};
 
+inline constexpr std::array kAdminRoles{Word{"viewer", AdminRole::kViewer},
+                                        Word{"operator", AdminRole::kOperator},
+                                        Word{"admin", AdminRole::kAdmin}};
+
 inline constexpr std::array kPropagations{Word{"w3c", Propagation::kW3c}};
 
 inline constexpr std::array kAccessFormats{Word{"json", AccessFormat::kJson},

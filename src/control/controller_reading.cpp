@@ -80,6 +80,10 @@ std::vector<RouteView> Controller::routes() const {
     if (route.rollout) view.rollout = state_->config.rollout(*route.rollout).name;
     if (route.upstream) view.upstream = state_->config.upstream(*route.upstream).name;
     view.requests = requests[route.name];
+    if (route.mirror) {
+      view.mirror =
+          MirrorView{state_->config.upstream(route.mirror->to).name, route.mirror->percent};
+    }
     views.push_back(std::move(view));
   }
   return views;
@@ -106,6 +110,10 @@ std::string Controller::metrics_text() {
 
 std::string Controller::config_text() const {
   return config::render_dump(state_->config);
+}
+
+std::string Controller::config_schema() const {
+  return config::render_schema();
 }
 
 }  // namespace canaryd::control

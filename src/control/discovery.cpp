@@ -200,7 +200,8 @@ bool Discovery::read(Source& source, const config::Config& config) {
   if (source.text_known && source.text == *text) return false;
   source.text = std::move(*text);
   source.text_known = true;
-  auto loaded = config::load_endpoints(source.where.file, source.text, config.listeners);
+  auto loaded =
+      config::load_endpoints(source.where.file, source.text, config.listeners, config.admin);
   if (loaded.endpoints) return take(source, std::move(*loaded.endpoints));
   fail(source, first_error(loaded.problems));
   return false;

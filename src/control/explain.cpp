@@ -225,7 +225,9 @@ Result<Explanation> Controller::explain(const ExplainRequest& question) const {
   CANARYD_TRY_ASSIGN(Explanation answer,
                      explain_request(question, *state_->published, *make_listener(*listener)));
   for (const RouteView& route : routes()) {
-    if (route.name == answer.route) answer.match = route.match;
+    if (route.name != answer.route) continue;
+    answer.match = route.match;
+    answer.mirror = route.mirror;
   }
   if (const auto view = rollout(answer.rollout)) answer.state = view->state;
   for (UpstreamView& view : upstreams()) {

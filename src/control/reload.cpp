@@ -24,7 +24,9 @@ ConfigProblem problem_of(const config::Problem& problem) {
 // What cannot change without a restart stays as it is; the rest of the file applies.
 void keep_what_needs_a_restart(const config::Config& running, config::Config& next) {
   next.workers = running.workers;
+  auto tokens = std::move(next.admin.tokens);  // Only the socket stays.
   next.admin = running.admin;
+  next.admin.tokens = std::move(tokens);
   next.state = running.state;
   next.log.format = running.log.format;
   next.log.file = running.log.file;

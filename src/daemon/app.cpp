@@ -9,6 +9,7 @@
 #include "canaryd/store/sqlite_store.hpp"
 #include "canaryd/telemetry/access_log.hpp"
 #include "canaryd/telemetry/collector.hpp"
+#include "daemon/admin_access.hpp"
 #include "daemon/descriptors.hpp"
 #include "daemon/exec_runner.hpp"
 #include "daemon/health_io.hpp"
@@ -206,13 +207,14 @@ class App {
     };
     parts.drain = [this] { boost::asio::post(io_, [this] { begin_drain("asked to drain"); }); };
     parts.build = {kVersion, kCommit};
-    admin_address_ = to_string(options_.config.admin.address);
     auto controller =
         control::Controller::create(parts, std::move(options_.config), std::move(recovered_));
     if (!controller) return give_up(controller.error());
     controller_ = std::move(*controller);
 
-    admin_ = std::make_unique<admin::Server>(io_, *controller_, admin::Options{admin_address_, {}});
+    const auto current = [this]() -> const config::Admin& { return controller_->config().admin; };
+    admin_ = std::make_unique<admin::Server>(
+        io_, *controller_, admin_options(current(), current, *log_));
     auto bound = admin_->start();
     if (!bound) return give_up(std::move(bound).error());
     log_->info(log_event::kAdminListening, "admin API on " + *bound, {{"address", *bound}});
@@ -343,7 +345,6 @@ class App {
   ExecRunner exec_runner_{io_, options_.folder};
   std::unique_ptr<control::Controller> controller_;
   std::unique_ptr<admin::Server> admin_;
-  std::string admin_address_;
   boost::asio::signal_set signals_;
   boost::asio::steady_timer tick_timer_;
   boost::asio::steady_timer look_timer_;

@@ -1,9 +1,12 @@
 #include "daemon/config_file.hpp"
 
+#include "canaryd/admin/token.hpp"
 #include "canaryd/config/endpoints_file.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -41,7 +44,8 @@ void read_endpoints(config::LoadResult& loaded, const std::string& config_file) 
                                                ".endpoints: " + text.error().context));
       continue;
     }
-    auto endpoints = config::load_endpoints(name, *text, loaded.config->listeners);
+    auto endpoints =
+        config::load_endpoints(name, *text, loaded.config->listeners, loaded.config->admin);
     for (config::Problem& problem : endpoints.problems) {
       loaded.problems.push_back(std::move(problem));
     }
@@ -63,6 +67,43 @@ void look_at_secrets(config::LoadResult& loaded, const std::string& config_file)
                                                " of rollouts." + rollout.name + ": " +
                                                text.error().context));
     }
+  }
+  if (config::count_errors(loaded.problems) > 0) loaded.config.reset();
+}
+
+// Secrets of people who may raise a canary: not for everybody on this host to read, nor for a group
+// to replace. A group may read, as the secrets of Kubernetes need that.
+Result<admin::TokenDigest> read_token_file(const std::string& path) {
+  using std::filesystem::perms;
+  constexpr perms kTooOpen = perms::others_all | perms::group_write;
+  CANARYD_TRY_ASSIGN(const std::string text, read_regular_file(path));
+  std::error_code error;
+  const auto mode = std::filesystem::status(path, error).permissions();
+  if (error || (mode & kTooOpen) != perms::none) {
+    return fail(ErrorCode::kPermission, "its mode is too open: chmod 600");
+  }
+  return admin::read_token(text);
+}
+
+void read_tokens(config::LoadResult& loaded, const std::string& config_file) {
+  if (!loaded.config) return;
+  auto& tokens = loaded.config->admin.tokens;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const auto refuse = [&](const std::string& why) {
+      loaded.problems.push_back(problem_of(
+          tokens[i].token_file, "cannot be used, for admin.tokens." + tokens[i].name + ": " + why));
+    };
+    const auto digest = read_token_file(beside(config_file, tokens[i].token_file));
+    if (!digest) {
+      refuse(digest.error().context);
+      continue;
+    }
+    tokens[i].digest = *digest;
+    // Whose would it be?
+    const bool known = std::any_of(tokens.begin(),
+                                   tokens.begin() + static_cast<std::ptrdiff_t>(i),
+                                   [&](const auto& other) { return other.digest == *digest; });
+    if (known) refuse("another of the tokens is the same");
   }
   if (config::count_errors(loaded.problems) > 0) loaded.config.reset();
 }
@@ -111,6 +152,7 @@ config::LoadResult load_text(const CommandLine& line, const std::string& name, s
   config::LoadResult loaded = config::load(input);
   read_endpoints(loaded, name);
   look_at_secrets(loaded, name);
+  read_tokens(loaded, name);
   return loaded;
 }
 

@@ -165,6 +165,7 @@ class FakeBackend final : public control::Backend {
     answer.weight = BasisPoints(500);
     answer.upstream = "shop-v2";
     answer.endpoints = {{"127.0.0.1:9003", true, false, 0}};
+    answer.mirror = control::MirrorView{"shop-v3", BasisPoints(1000)};
     answer.why = "bucket 143 of 10000 is below the weight of 5 %";
     return answer;
   }
@@ -192,6 +193,7 @@ class FakeBackend final : public control::Backend {
   }
   std::string metrics_text() override { return metrics; }
   std::string config_text() const override { return "version: 1\n"; }
+  std::string config_schema() const override { return "{\"type\": \"object\"}\n"; }
   void reload(ReloadDone done) override {
     ++reloads;
     done(reload_result);

@@ -1,9 +1,11 @@
 // The admin API over HTTP/1.1 (docs/interfaces.md section 3), on the control thread.
 //
-// Binds loopback or a Unix socket only: it has no authentication of its own yet. Web pages are kept
+// Who may do what: tokens (token.hpp), asked for with each request, so that a new list is in force
+// at once. Without tokens only loopback and Unix sockets are bound, and whoever can connect may do
+// everything; should the tokens go while another address is bound, nobody may. Web pages are kept
 // out by checking Host (DNS rebinding) and Origin and Sec-Fetch-Site (cross-site requests), and by
-// asking for a JSON content type. Everything has a limit: Limits below. Requests that exceed one
-// are answered and the connection is closed.
+// asking for a JSON content type. Everything has a limit: Limits below. Requests that exceed one of
+// their size are answered and the connection is closed.
 //
 // A streaming answer (/api/v1/events, /api/v1/tap) is text/event-stream in chunks, on a connection
 // of its own that closes afterwards. A reader that leaves, be it half-way, is noticed at once and
@@ -16,6 +18,7 @@
 // stop() has returned. The destructor calls stop().
 #pragma once
 
+#include "canaryd/admin/token.hpp"
 #include "canaryd/base/clock.hpp"
 #include "canaryd/base/error.hpp"
 #include "canaryd/control/backend.hpp"
@@ -23,10 +26,17 @@
 #include <boost/asio/io_context.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace canaryd::admin {
+
+struct Rate {
+  double per_second;
+  double burst;  // At once, after a pause.
+};
 
 struct Limits {
   std::size_t connections = 64;  // Further ones are closed at once.
@@ -38,16 +48,39 @@ struct Limits {
   Duration write = std::chrono::seconds(10);
   Duration backend = std::chrono::seconds(30);  // For an action to complete; then 504.
   std::size_t remembered_answers = 1024;        // Of Idempotency-Key; the oldest go first.
+  // Of all clients together; answered 429 beyond. Probes, abort, rollback and pause have none.
+  Rate reads{500, 1000};
+  Rate changes{50, 100};
+  Rate refusals{10, 50};  // Answers 401 and 403, which are logged.
   // Streaming answers. They have no end by themselves; a reader must take something in `write`.
   std::size_t streams = 16;                            // Further ones are answered 503.
   std::size_t stream_bytes = std::size_t{512} * 1024;  // Queued for a reader; then events drop.
   Duration heartbeat = std::chrono::seconds(15);       // A comment, when there is nothing else.
 };
 
+// Of a Unix socket's file. Names or numbers; empty: as the process has it.
+struct SocketFile {
+  unsigned mode = 0660;
+  std::string owner;
+  std::string group;
+};
+
+// What somebody has changed, or wanted to and was not let: once for each such request.
+struct Audit {
+  std::string actor;  // Of the token, else the peer.
+  std::string peer;   // "local", "10.0.0.7", "uid:1000".
+  std::string method;
+  std::string path;  // Untrusted.
+  int status = 0;
+};
+
 struct Options {
   std::string address =
       "127.0.0.1:9901";  // "host:port" with an IP address or localhost, "[::1]:port", "unix:PATH".
-  Limits limits;
+  Limits limits{};
+  SocketFile socket{};
+  std::function<std::vector<Token>()> tokens{};  // None: as if it gave no token.
+  std::function<void(const Audit&)> audit{};     // May be called after the server has gone.
 };
 
 class Server {
@@ -58,8 +91,8 @@ class Server {
   ~Server();
 
   // Binds and begins to accept; the bound address, with the real port, in the same form as
-  // Options::address. kInvalidArgument: not an address; kUnsupported: not loopback; kAddressInUse,
-  // kPermission: as it says.
+  // Options::address. kInvalidArgument: not an address, no such owner or group; kUnsupported: not
+  // loopback, and there are no tokens; kAddressInUse, kPermission: as it says.
   [[nodiscard]] Result<std::string> start();
   void stop();
 

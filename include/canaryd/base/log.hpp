@@ -70,6 +70,8 @@ inline constexpr LogEvent kDiscoveryFailed{"upstream", "discovery_failed"};
 inline constexpr LogEvent kStoreFailed{"store", "store_failed"};
 inline constexpr LogEvent kStoreRecovered{"store", "store_recovered"};
 inline constexpr LogEvent kAdminListening{"admin", "listening"};
+inline constexpr LogEvent kAdminChange{"admin", "change"};
+inline constexpr LogEvent kAdminRefused{"admin", "refused"};
 inline constexpr LogEvent kLogReopened{"log", "reopened"};
 }  // namespace log_event
 

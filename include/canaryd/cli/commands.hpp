@@ -33,9 +33,10 @@ struct Environment {
   const Clock& clock;
   bool in_is_terminal = false;
   bool out_is_terminal = false;
-  bool utf8 = false;      // The locale can show it.
-  bool no_color = false;  // NO_COLOR is set and not empty, or TERM is dumb.
-  std::string address;    // CANARYD_ADDR; empty when not set.
+  bool utf8 = false;         // The locale can show it.
+  bool no_color = false;     // NO_COLOR is set and not empty, or TERM is dumb.
+  std::string address;       // CANARYD_ADDR; empty when not set.
+  std::string token_file{};  // CANARYD_TOKEN_FILE; empty when not set.
   // Size of the terminal, asked again for each redraw; 0 rows when it is not one.
   std::function<int()> columns;
   std::function<int()> rows;

@@ -13,6 +13,7 @@
 #include "canaryd/base/clock.hpp"
 #include "canaryd/base/ip.hpp"
 #include "canaryd/base/strong.hpp"
+#include "canaryd/config/admin.hpp"
 #include "canaryd/config/hook.hpp"
 #include "canaryd/config/query.hpp"
 #include "canaryd/config/route_rules.hpp"
@@ -59,11 +60,6 @@ struct Listener {
   ListenerLimits limits;
   ListenerTimeouts timeouts;
   friend bool operator==(const Listener&, const Listener&) = default;
-};
-
-struct Admin {
-  SocketAddress address{IpAddress::v4({127, 0, 0, 1}), 9901};  // Loopback always, in this version.
-  friend bool operator==(const Admin&, const Admin&) = default;
 };
 
 // ---------------------------------------------------------------- upstreams

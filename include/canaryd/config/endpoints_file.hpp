@@ -20,9 +20,10 @@ struct EndpointsResult {
   std::vector<Problem> problems;
 };
 
-// No endpoint may be one of these listeners. `file_name` is for messages only.
+// No endpoint may be one of these listeners, or the admin API. `file_name` is for messages only.
 [[nodiscard]] EndpointsResult load_endpoints(const std::string& file_name,
                                              const std::string& text,
-                                             const std::vector<Listener>& listeners);
+                                             const std::vector<Listener>& listeners,
+                                             const Admin& admin);
 
 }  // namespace canaryd::config

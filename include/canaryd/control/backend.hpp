@@ -323,12 +323,18 @@ struct UpstreamView {
   std::optional<std::string> source_error{};  // Why it changes nothing now.
 };
 
+struct MirrorView {
+  std::string to;  // An upstream.
+  BasisPoints percent;
+};
+
 struct RouteView {
   std::string name;
   std::string match;    // As in the file, on one line.
   std::string rollout;  // One of the two is empty.
   std::string upstream;
   std::uint64_t requests = 0;
+  std::optional<MirrorView> mirror{};
 };
 
 // ---- One request, explained
@@ -366,7 +372,8 @@ struct Explanation {
   std::string upstream;
   std::string sent_as;  // Path and query, where the route rewrites them.
   std::vector<EndpointView> endpoints;
-  std::string why;  // A sentence.
+  std::optional<MirrorView> mirror;  // Of the route: this request may be among those copied.
+  std::string why;                   // A sentence.
 };
 
 struct ReadinessCheck {
@@ -481,6 +488,8 @@ class Backend {
                                                              ControlSink sink) = 0;
   // The running configuration as YAML, secrets masked.
   [[nodiscard]] virtual std::string config_text() const = 0;
+  // The JSON Schema of configuration files.
+  [[nodiscard]] virtual std::string config_schema() const = 0;
 
   virtual void reload(ReloadDone done) = 0;
   // Starts draining; a second call changes nothing.

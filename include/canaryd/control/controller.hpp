@@ -115,6 +115,7 @@ class Controller final : public Backend {
   [[nodiscard]] std::unique_ptr<Subscription> events(std::optional<std::uint64_t> after,
                                                      ControlSink sink) override;
   [[nodiscard]] std::string config_text() const override;
+  [[nodiscard]] std::string config_schema() const override;
   void reload(ReloadDone done) override;
   void drain() override;
   [[nodiscard]] Result<void> set_log_level(std::string_view level) override;

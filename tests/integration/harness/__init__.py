@@ -5,12 +5,13 @@ from .daemon import CANARYCTL, CANARYD, Daemon, base_config, ctl, program, to_ya
 from .events import EventStream
 from .provider import Provider, sample
 from .raw_client import RawClient
+from .schema import Checker
 from .side_by_side import run_side_by_side
 from .upstream import ScriptedUpstream, pattern
 from .waiting import PATIENCE, stays, wait_until
 
 __all__ = [
-    "CANARYCTL", "CANARYD", "Daemon", "EventStream", "IntegrationCase", "PATIENCE", "Provider", "RawClient",
+    "CANARYCTL", "CANARYD", "Checker", "Daemon", "EventStream", "IntegrationCase", "PATIENCE", "Provider", "RawClient",
     "ScriptedUpstream", "base_config", "ctl", "pattern", "program", "run_side_by_side", "sample", "stays", "to_yaml",
     "wait_until",
 ]

@@ -53,6 +53,7 @@ class Daemon:
         self.log_file = self.folder / "log"
         self.process = None
         self.descriptors_max = None  # RLIMIT_NOFILE of the next start, soft and hard.
+        self.token = None  # Of the requests made here.
         self.admin = None
         self.public = None
 
@@ -170,14 +171,21 @@ class Daemon:
 
     def request(self, method, path, body=None, headers=()):
         """(status, text) of an admin request."""
+        status, _, text = self.ask(method, path, body, headers)
+        return status, text
+
+    def ask(self, method, path, body=None, headers=()):
+        """(status, headers, text) of an admin request."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            self.admin_url(path), data, {"Content-Type": "application/json", **dict(headers)}, method=method)
+        fields = {"Content-Type": "application/json", **dict(headers)}
+        if self.token is not None:
+            fields.setdefault("Authorization", f"Bearer {self.token}")
+        request = urllib.request.Request(self.admin_url(path), data, fields, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, answer.read().decode()
+                return answer.status, answer.headers, answer.read().decode()
         except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
+            return error.code, error.headers, error.read().decode()
 
     def status_of(self, path):
         try:

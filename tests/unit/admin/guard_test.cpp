@@ -14,7 +14,7 @@ Request request_to(const char* host) {
 }
 
 int status_of(const Request& request) {
-  const auto problem = check_source(request);
+  const auto problem = check_source(request, true);
   return problem ? problem->status : 200;
 }
 
@@ -78,17 +78,39 @@ TEST(Guard, RefusesOtherOrigins) {
   }
 }
 
-TEST(Guard, RefusesCrossSiteChangesButNotReading) {
+TEST(Guard, RefusesWhatOtherSitesAskForReadingIncluded) {
   Request request = request_to("localhost:9901");
   for (const char* site : {"cross-site", "same-site"}) {
     request.fetch_site = site;
     request.method = "POST";
     EXPECT_EQ(status_of(request), 403) << site;
     request.method = "GET";
-    EXPECT_EQ(status_of(request), 200) << site;
+    EXPECT_EQ(status_of(request), 403) << site;
   }
+  request.fetch_site = "none";
+  EXPECT_EQ(status_of(request), 200);
   request.method = "POST";
   request.fetch_site = "same-origin";
+  EXPECT_EQ(status_of(request), 200);
+}
+
+TEST(Guard, TakesAnyNameWhereOthersCanConnect) {
+  Request request = request_to("admin.example:9901");
+  EXPECT_FALSE(check_source(request, false).has_value());
+  request.origin = "http://evil.example";
+  EXPECT_EQ(check_source(request, false).value().status, 403);
+}
+
+TEST(Guard, RefusesWhatAProxyOfOursHasForwarded) {
+  for (const char* via : {"1.1 canaryd", "1.0 fred, 1.1 Canaryd", "1.1 canaryd, 1.1 nginx"}) {
+    Request request = request_to("localhost:9901");
+    request.via = via;
+    EXPECT_EQ(status_of(request), 403) << via;
+    request.from_unix_socket = true;
+    EXPECT_EQ(status_of(request), 403) << via;
+  }
+  Request request = request_to("localhost:9901");
+  request.via = "1.1 nginx";
   EXPECT_EQ(status_of(request), 200);
 }
 

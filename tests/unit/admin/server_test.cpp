@@ -96,6 +96,7 @@ TEST_F(ServerTest, ListsWhatThereIs) {
   const json::value route = parse(get("/api/v1/routes")).at("items").at(0);
   EXPECT_EQ(route.at("rollout").as_string(), "checkout");
   EXPECT_TRUE(route.at("upstream").is_null());
+  EXPECT_TRUE(route.at("mirror").is_null());
 }
 
 TEST_F(ServerTest, MapsTheMigration) {

@@ -58,6 +58,7 @@ TEST_F(CommandsTest, ExplainsARoute) {
             "  key       header X-User-Id, bucket 143 of 10000\n"
             "  cohort    canary\n"
             "  upstream  shop-v2: 127.0.0.1:9003\n"
+            "  mirror    shop-v3, copies of 10 % of the keys\n"
             "  why       bucket 143 of 10000 is below the weight of 5 %\n");
   const control::ExplainRequest& asked = admin_.backend.questions.back();
   EXPECT_EQ(asked.method, "GET");

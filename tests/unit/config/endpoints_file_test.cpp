@@ -19,7 +19,7 @@ std::vector<Listener> listeners() {
 }
 
 EndpointsResult read(const std::string& text) {
-  return load_endpoints("endpoints.yaml", text, listeners());
+  return load_endpoints("endpoints.yaml", text, listeners(), Admin{});
 }
 
 // The first problem, as people see it.
