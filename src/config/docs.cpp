@@ -1,3 +1,5 @@
+#include "config/docs.hpp"
+
 #include "canaryd/config/schema.hpp"
 #include "config/fields.hpp"
 
@@ -65,30 +67,13 @@ std::string default_text(const FieldInfo& field) {
   return "`" + render_flow(*field.default_value) + "`";
 }
 
-// The sections that a shape leads to, behind lists and names, each with what stands between: "[]".
-using Inner = std::vector<std::pair<const SectionInfo*, std::string>>;
-void collect_sections(const Shape& shape, const std::string& suffix, Inner& out) {
+void collect_sections(const Shape& shape, const std::string& suffix, InnerSections& out) {
   if (shape.kind == Shape::Kind::kSection) out.emplace_back(shape.section, suffix);
   if (shape.element) {
     const bool named = shape.kind == Shape::Kind::kNamed;
     collect_sections(*shape.element, suffix + (named ? ".NAME" : "[]"), out);
   }
   for (const Shape& alternative : shape.alternatives) collect_sections(alternative, suffix, out);
-}
-
-Inner sections_of(const Shape& shape) {
-  Inner sections;
-  collect_sections(shape, {}, sections);
-  return sections;
-}
-
-std::string type_text(const FieldInfo& field) {
-  const Shape& shape = field.shape;
-  if (shape.kind == Shape::Kind::kList && sections_of(shape).empty()) {
-    return "list of: " + shape.element->type;
-  }
-  if (shape.kind == Shape::Kind::kList) return "list";
-  return shape.type;
 }
 
 void append_section(std::string& out, const SectionInfo& info, const std::string& path) {
@@ -109,6 +94,21 @@ void append_section(std::string& out, const SectionInfo& info, const std::string
 }
 
 }  // namespace
+
+InnerSections sections_of(const Shape& shape) {
+  InnerSections sections;
+  collect_sections(shape, {}, sections);
+  return sections;
+}
+
+std::string type_text(const FieldInfo& field) {
+  const Shape& shape = field.shape;
+  if (shape.kind == Shape::Kind::kList && sections_of(shape).empty()) {
+    return "list of: " + shape.element->type;
+  }
+  if (shape.kind == Shape::Kind::kList) return "list";
+  return shape.type;
+}
 
 std::string render_docs() {
   std::string out(kIntroduction);

@@ -5,6 +5,7 @@
 #include "canaryd/config/config.hpp"
 
 #include <string>
+#include <string_view>
 
 namespace canaryd::config {
 
@@ -19,5 +20,8 @@ namespace canaryd::config {
 
 // docs/config.md.
 [[nodiscard]] std::string render_docs();
+
+// canaryd.yaml(5), from the same table.
+[[nodiscard]] std::string render_man(std::string_view version);
 
 }  // namespace canaryd::config
