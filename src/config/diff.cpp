@@ -100,7 +100,60 @@ bool needs_restart(std::string_view path) {
   }
 }
 
+void add_difference(std::string& out,
+                    const char* what,
+                    const std::string& before,
+                    const std::string& after) {
+  if (before == after) return;
+  const auto or_none = [](const std::string& text) { return text.empty() ? "none" : text; };
+  out += (out.empty() ? "" : ", ") + std::string(what) + " " + or_none(before) + " -> " +
+         or_none(after);
+}
+
+RolloutChange compare(const Rollout& before, const Rollout& after) {
+  RolloutChange change{after.name, RolloutChange::Fate::kKept, {}};
+  add_difference(change.why, "stable", before.plan.stable, after.plan.stable);
+  add_difference(change.why, "canary", before.plan.canary, after.plan.canary);
+  add_difference(change.why, "revision", before.plan.revision, after.plan.revision);
+  if (!change.why.empty()) {
+    change.fate = RolloutChange::Fate::kRenewed;
+  } else if (before.plan.steps != after.plan.steps) {
+    change.fate = RolloutChange::Fate::kReplanned;
+  }
+  return change;
+}
+
 }  // namespace
+
+std::string_view to_string(RolloutChange::Fate fate) noexcept {
+  switch (fate) {
+    case RolloutChange::Fate::kAdded:
+      return "added";
+    case RolloutChange::Fate::kEnds:
+      return "ends";
+    case RolloutChange::Fate::kRenewed:
+      return "renewed";
+    case RolloutChange::Fate::kReplanned:
+      return "replanned";
+    case RolloutChange::Fate::kKept:
+      break;
+  }
+  return "kept";
+}
+
+std::vector<RolloutChange> diff_rollouts(const Config& before, const Config& after) {
+  std::vector<RolloutChange> changes;
+  for (const Rollout& rollout : after.rollouts) {
+    const auto old = before.find_rollout(rollout.name);
+    changes.push_back(old ? compare(before.rollout(*old), rollout)
+                          : RolloutChange{rollout.name, RolloutChange::Fate::kAdded, {}});
+  }
+  for (const Rollout& rollout : before.rollouts) {
+    if (after.find_rollout(rollout.name)) continue;
+    changes.push_back({rollout.name, RolloutChange::Fate::kEnds, {}});
+  }
+  return changes;
+}
 
 std::vector<Change> diff(const Config& before, const Config& after) {
   Comparison comparison;

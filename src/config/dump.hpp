@@ -2,7 +2,7 @@
 #pragma once
 
 #include "canaryd/config/config.hpp"
-#include "config/yaml_tree.hpp"
+#include "canaryd/config/yaml_tree.hpp"
 
 namespace canaryd::config {
 

@@ -1,11 +1,11 @@
 #include "canaryd/config/endpoints_file.hpp"
 
 #include "canaryd/config/load.hpp"
+#include "canaryd/config/yaml_tree.hpp"
 #include "config/fields.hpp"
 #include "config/reader.hpp"
 #include "config/report.hpp"
 #include "config/validate.hpp"
-#include "config/yaml_tree.hpp"
 
 #include <utility>
 

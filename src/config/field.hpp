@@ -3,7 +3,7 @@
 // are printed from here.
 #pragma once
 
-#include "config/yaml_tree.hpp"
+#include "canaryd/config/yaml_tree.hpp"
 
 #include <cstdint>
 #include <memory>

@@ -1,7 +1,7 @@
 // JSON written from the same nodes that YAML is written from.
 #pragma once
 
-#include "config/yaml_tree.hpp"
+#include "canaryd/config/yaml_tree.hpp"
 
 #include <string>
 

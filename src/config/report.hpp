@@ -3,7 +3,7 @@
 
 #include "canaryd/config/load.hpp"
 #include "canaryd/config/problem.hpp"
-#include "config/yaml_tree.hpp"
+#include "canaryd/config/yaml_tree.hpp"
 
 #include <string>
 #include <string_view>

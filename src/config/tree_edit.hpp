@@ -2,8 +2,8 @@
 #pragma once
 
 #include "canaryd/config/load.hpp"
+#include "canaryd/config/yaml_tree.hpp"
 #include "config/report.hpp"
-#include "config/yaml_tree.hpp"
 
 #include <string_view>
 

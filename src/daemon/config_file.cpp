@@ -1,7 +1,7 @@
 #include "daemon/config_file.hpp"
 
 #include "canaryd/admin/token.hpp"
-#include "canaryd/config/endpoints_file.hpp"
+#include "canaryd/config/named_files.hpp"
 
 #include <algorithm>
 #include <array>
@@ -30,45 +30,6 @@ config::Problem problem_of(const std::string& file, const std::string& message) 
   problem.file = file;
   problem.message = message;
   return problem;
-}
-
-void read_endpoints(config::LoadResult& loaded, const std::string& config_file) {
-  if (!loaded.config) return;
-  for (config::Upstream& upstream : loaded.config->upstreams) {
-    if (!upstream.discovery || !upstream.discovery->by_file()) continue;
-    const std::string& name = upstream.discovery->file;
-    auto text = read_regular_file(beside(config_file, name));
-    if (!text) {
-      loaded.problems.push_back(problem_of(name,
-                                           "cannot be read, for upstreams." + upstream.name +
-                                               ".endpoints: " + text.error().context));
-      continue;
-    }
-    auto endpoints =
-        config::load_endpoints(name, *text, loaded.config->listeners, loaded.config->admin);
-    for (config::Problem& problem : endpoints.problems) {
-      loaded.problems.push_back(std::move(problem));
-    }
-    if (endpoints.endpoints) upstream.endpoints = std::move(*endpoints.endpoints);
-  }
-  if (config::count_errors(loaded.problems) > 0) loaded.config.reset();
-}
-
-// They are read again with each question; here only so that a wrong name is found before that.
-void look_at_secrets(config::LoadResult& loaded, const std::string& config_file) {
-  if (!loaded.config) return;
-  for (const config::Rollout& rollout : loaded.config->rollouts) {
-    for (const config::Query& query : rollout.queries) {
-      if (!query.authorization_file) continue;
-      const auto text = read_regular_file(beside(config_file, *query.authorization_file));
-      if (text) continue;
-      loaded.problems.push_back(problem_of(*query.authorization_file,
-                                           "cannot be read, for query " + query.name +
-                                               " of rollouts." + rollout.name + ": " +
-                                               text.error().context));
-    }
-  }
-  if (config::count_errors(loaded.problems) > 0) loaded.config.reset();
 }
 
 // Secrets of people who may raise a canary: not for everybody on this host to read, nor for a group
@@ -150,8 +111,8 @@ config::LoadResult load_text(const CommandLine& line, const std::string& name, s
   input.overrides = line.overrides;
   input.strict = line.strict;
   config::LoadResult loaded = config::load(input);
-  read_endpoints(loaded, name);
-  look_at_secrets(loaded, name);
+  config::read_named_files(
+      loaded, [&name](const std::string& file) { return read_regular_file(beside(name, file)); });
   read_tokens(loaded, name);
   return loaded;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace canaryd::config {
@@ -21,6 +22,26 @@ struct Change {
 
 // In the order of the file; empty when nothing changed.
 [[nodiscard]] std::vector<Change> diff(const Config& before, const Config& after);
+
+// What a reload does to a rollout that is under way.
+struct RolloutChange {
+  enum class Fate : std::uint8_t {
+    kAdded,      // Begins, or goes on where it stood when it left the file.
+    kEnds,       // Leaves the file; its journal stays.
+    kRenewed,    // Another stable, canary or revision: weight 0, fresh evidence.
+    kReplanned,  // Other steps: the weight stays, and what comes next may change.
+    kKept,       // State, step and evidence stay.
+  };
+  std::string name;
+  Fate fate = Fate::kKept;
+  std::string why;  // Of kRenewed: "canary v2 -> v3".
+  friend bool operator==(const RolloutChange&, const RolloutChange&) = default;
+};
+
+[[nodiscard]] std::string_view to_string(RolloutChange::Fate fate) noexcept;  // "renewed"
+
+// Those of `after` in its order, then those that end.
+[[nodiscard]] std::vector<RolloutChange> diff_rollouts(const Config& before, const Config& after);
 
 // One line each: "drain.timeout: 30s -> 1m", "upstreams.shop-v3: added", "workers: auto -> 4 (needs
 // a restart)".

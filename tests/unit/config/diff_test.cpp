@@ -77,5 +77,28 @@ routes:
   EXPECT_NE(back.find("listeners[first]: removed\n"), std::string::npos);
 }
 
+TEST(Diff, TellsWhatBecomesOfRollouts) {
+  const auto fates = [](const std::string& before, const std::string& after) {
+    std::string text;
+    for (const RolloutChange& change :
+         diff_rollouts(*load_text(before).config, *load_text(after).config)) {
+      text += change.name + " " + std::string(to_string(change.fate)) + " " + change.why + "\n";
+    }
+    return text;
+  };
+  const std::string start = std::string(kSmall).substr(0, std::string(kSmall).find("rollouts:"));
+  const auto with = [&start](const std::string& rollout) {
+    return start + "rollouts: {" + rollout + "}\nroutes: [{name: all, upstream: old}]\n";
+  };
+  const std::string shop = with("shop: {stable: old, canary: new}");
+  EXPECT_EQ(fates(shop, with("shop: {stable: old, canary: new, bake: {duration: 1h}}")),
+            "shop kept \n");
+  EXPECT_EQ(fates(shop, with("shop: {stable: old, canary: new, steps: [{weight: 100}]}")),
+            "shop replanned \n");
+  EXPECT_EQ(fates(shop, with("shop: {stable: new, canary: old, revision: \"2\"}")),
+            "shop renewed stable old -> new, canary new -> old, revision none -> 2\n");
+  EXPECT_EQ(fates(shop, with("till: {stable: old, canary: new}")), "till added \nshop ends \n");
+}
+
 }  // namespace
 }  // namespace canaryd::config

@@ -1,4 +1,4 @@
-#include "config/yaml_tree.hpp"
+#include "canaryd/config/yaml_tree.hpp"
 
 #include "canaryd/config/load.hpp"
 
