@@ -1,0 +1,350 @@
+// Argo Rollouts: kind Rollout with the canary strategy, and the AnalysisTemplates of the same file.
+#include "canaryd/base/units.hpp"
+#include "canaryd/base/url.hpp"
+#include "canaryd/config/query.hpp"
+#include "convert/manifest.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace canaryd::convert {
+namespace {
+
+constexpr const char* kPods = "canaryd moves requests, and leaves pods to others";
+constexpr Duration kPauseMost = std::chrono::hours(24 * 1000);
+
+// A tag of an image, which is what a revision may be as well.
+bool is_tag(std::string_view text) {
+  return !text.empty() && text.size() <= 128 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+class Rollout {
+ public:
+  Rollout(Draft& draft, const std::vector<Manifest>& manifests)
+      : draft_(draft),
+        services_(by_name(manifests, "Service")),
+        templates_(by_name(manifests, "AnalysisTemplate")) {}
+
+  void read(const config::Node& root) {
+    Part top(draft_, &root, "");
+    top.pass_over({"apiVersion", "kind", "status"});
+    Part metadata = top.part("metadata");
+    rollout_.name = name_from(draft_, metadata.line_of("name"), metadata.text("name"));
+    name_space_ = metadata.text("namespace");
+    metadata.pass_over({"labels", "annotations"});
+    Part spec = top.part("spec");
+    read_spec(spec);
+    spec.end();
+    top.end();
+    finish_steps(rollout_);
+    draft_.rollouts.push_back(std::move(rollout_));
+  }
+
+ private:
+  void read_spec(Part& spec) {
+    read_template(spec.part("template"));
+    if (spec.text("paused") == "true") {
+      rollout_.manual = true;
+      draft_.warn(spec.line_of("paused"), "paused: the rollout waits for `canaryctl start`");
+    }
+    spec.leave_out({"replicas",
+                    "selector",
+                    "workloadRef",
+                    "minReadySeconds",
+                    "revisionHistoryLimit",
+                    "restartAt",
+                    "rollbackWindow"},
+                   kPods);
+    spec.leave_out({"progressDeadlineSeconds", "progressDeadlineAbort"},
+                   "max_duration of a step and on_inconclusive say what happens without a verdict");
+    spec.leave_out({"analysis"}, "it is about how many runs are kept; see canaryctl history");
+    Part strategy = spec.part("strategy");
+    if (strategy.has("blueGreen")) {
+      draft_.error(strategy.line_of("blueGreen"),
+                   "only the canary strategy is known; for blue-green use one step of 100 with a "
+                   "gate before it");
+    }
+    strategy.pass_over({"blueGreen"});
+    Part canary = strategy.part("canary");
+    if (!canary.exists() && draft_.errors.empty()) {
+      draft_.error(spec.line(), "spec.strategy.canary is missing");
+    }
+    read_canary(canary);
+    canary.end();
+    strategy.end();
+  }
+
+  // Of the pods only two things count: the version, and the port.
+  void read_template(Part pod) {
+    if (!pod.exists()) return;
+    Part inner = pod.part("spec");
+    for (Part& container : inner.items("containers")) {
+      const std::string image = container.text("image");
+      const std::size_t tag = image.find(':', image.rfind('/') + 1);
+      const std::string revision = tag == std::string::npos ? "" : image.substr(tag + 1);
+      if (rollout_.revision.empty() && is_tag(revision)) rollout_.revision = revision;
+      for (Part& port : container.items("ports")) {
+        if (port_.empty()) port_ = port.text("containerPort");
+      }
+    }
+    draft_.warn(pod.line(),
+                "spec.template: of the pods only the image's tag, as revision, and the port are "
+                "carried over");
+  }
+
+  void read_canary(Part& canary) {
+    add_versions(canary);
+    // Before those of the steps: it has the arguments more often.
+    Part analysis = canary.part("analysis");
+    read_analysis(analysis);
+    for (Part& step : canary.items("steps")) {
+      read_step(step);
+      step.end();
+    }
+    canary.leave_out({"trafficRouting"}, "canaryd is the router itself");
+    canary.leave_out({"canaryMetadata",
+                      "stableMetadata",
+                      "maxSurge",
+                      "maxUnavailable",
+                      "antiAffinity",
+                      "scaleDownDelaySeconds",
+                      "scaleDownDelayRevisionLimit",
+                      "abortScaleDownDelaySeconds",
+                      "dynamicStableScale",
+                      "pingPong",
+                      "minPodsPerReplicaSet"},
+                     kPods);
+  }
+
+  // Services of Kubernetes, by name: that works where those names are resolved.
+  void add_versions(Part& canary) {
+    const auto add = [&](const char* key, const char* otherwise) {
+      const std::string service = canary.text(key);
+      DraftUpstream upstream;
+      upstream.name = name_from(service.empty() ? rollout_.name + otherwise : service);
+      if (service.empty()) {
+        upstream.endpoints.push_back(
+            {otherwise[1] == 's' ? "127.0.0.1:9001" : "127.0.0.1:9002", {}});
+        draft_.warn(canary.line(),
+                    std::string(key) +
+                        " is missing: put the addresses of that version in place of " +
+                        upstream.endpoints.front().address);
+      } else {
+        upstream.dns = service_address(service, name_space_, port_of(service));
+        draft_.warn(canary.line_of(key),
+                    "upstream " + upstream.name + " is looked up as " + upstream.dns +
+                        ": canaryd has to run where that name is known");
+      }
+      if (draft_.find_upstream(upstream.name) == nullptr) draft_.upstreams.push_back(upstream);
+      return upstream.name;
+    };
+    rollout_.stable = add("stableService", "-stable");
+    rollout_.canary = add("canaryService", "-canary");
+  }
+
+  // Of the Service in this file, if it is there; else that of the container.
+  std::string port_of(const std::string& service) {
+    if (const auto found = services_.find(service); found != services_.end()) {
+      Part top(draft_, &found->second->root, "");
+      for (Part& port : top.part("spec").items("ports")) return port.text("port");
+    }
+    return port_;
+  }
+
+  void read_step(Part& step) {
+    if (step.has("setWeight")) {
+      add_step(draft_, rollout_, step.line_of("setWeight"), step.text("setWeight"));
+    }
+    if (step.has("pause")) read_pause(step);
+    if (step.has("analysis")) {
+      Part analysis = step.part("analysis");
+      read_analysis(analysis);
+    }
+    step.leave_out({"setHeaderRoute"}, "cohort.force sends requests with a header to the canary");
+    step.leave_out({"setMirrorRoute"}, "routes[].mirror copies requests");
+    step.leave_out({"setCanaryScale", "replicaProgressThreshold"}, kPods);
+    step.leave_out({"experiment", "plugin"}, "there is nothing like it in canaryd");
+  }
+
+  void read_pause(Part& step) {
+    const std::uint32_t line = step.line_of("pause");
+    Part pause = step.part("pause");
+    const auto length = pause.duration("duration");
+    pause.end();
+    if (rollout_.steps.empty()) {
+      draft_.warn(line, "the pause before the first weight is left out; see `start: manual`");
+      return;
+    }
+    DraftStep& last = rollout_.steps.back();
+    if (length) {
+      if (*length > kPauseMost - last.pause) {
+        draft_.error(line, "the pauses of this step are longer than 1000 days");
+      } else {
+        last.pause += *length;
+      }
+      return;
+    }
+    if (!last.gate.empty()) return;
+    last.gate = "after-" + std::to_string(rollout_.steps.size());
+    draft_.warn(line,
+                "the pause without a duration is a gate, which `canaryctl approve " +
+                    rollout_.name + " " + last.gate + "` opens");
+  }
+
+  void read_analysis(Part& analysis) {
+    if (!analysis.exists()) return;
+    draft_.warn(analysis.line(),
+                "analysis: canaryd compares the canary with stable at every step, whether there is "
+                "one here or not; its metrics are asked as well, all the time");
+    Values arguments;
+    for (Part& argument : analysis.items("args")) {
+      const std::string name = argument.text("name");
+      if (argument.has("value")) arguments["args." + name] = argument.text("value");
+      argument.leave_out({"valueFrom"}, "its value is not in this file");
+    }
+    for (Part& name : analysis.items("templates")) {
+      const std::string wanted = name.text("templateName");
+      name.pass_over({"clusterScope"});
+      if (!read_template_named(wanted, arguments)) {
+        draft_.warn(name.line(),
+                    "the AnalysisTemplate " + quoted(wanted) +
+                        " is not in this file; put it there, or write analysis.queries");
+      }
+    }
+    analysis.leave_out({"startingStep"}, "queries are asked from the first step on");
+    analysis.leave_out({"measurementRetention", "dryRun", "analysisRunMetadata"},
+                       "there is nothing like it in canaryd");
+    analysis.end();
+  }
+
+  // Once for each, whoever names it again.
+  bool read_template_named(const std::string& wanted, const Values& given) {
+    const auto found = templates_.find(wanted);
+    if (found == templates_.end()) return false;
+    if (!read_.insert(wanted).second) return true;
+    Part top(draft_, &found->second->root, "");
+    Part spec = top.part("spec");
+    Values arguments;
+    for (Part& argument : spec.items("args")) {
+      const std::string name = argument.text("name");
+      if (argument.has("value")) arguments["args." + name] = argument.text("value");
+    }
+    for (const auto& [name, value] : given) arguments[name] = value;
+    for (Part& metric : spec.items("metrics")) {
+      read_metric(metric, arguments);
+      metric.end();
+    }
+    spec.end();
+    return true;
+  }
+
+  void read_metric(Part& metric, const Values& arguments) {
+    DraftQuery query;
+    const std::string name = metric.text("name");
+    query.name = name_from(name);
+    const std::uint32_t line = metric.line();
+    query.interval = metric.duration("interval");
+    metric.leave_out({"count",
+                      "initialDelay",
+                      "consecutiveErrorLimit",
+                      "inconclusiveLimit",
+                      "consecutiveSuccessLimit"},
+                     "queries are asked for as long as the rollout runs, and no answer holds it");
+    read_failures(metric, query);
+    const std::string success = metric.text("successCondition");
+    const std::string failure = metric.text("failureCondition");
+    Part provider = metric.part("provider");
+    Part prometheus = provider.part("prometheus");
+    const auto give_up = [&](const std::string& why) {
+      draft_.warn(line, "the metric " + quoted(name) + " is not carried over: " + why);
+    };
+    if (!prometheus.exists()) return give_up("only provider.prometheus is known");
+    query.prometheus = prometheus.text("address");
+    query.query = prometheus.text("query");
+    prometheus.leave_out({"authentication", "headers", "insecure", "timeout", "rangeQuery"},
+                         "see authorization_file and timeout of a query");
+    prometheus.end();
+    if (!put_in(query.query, arguments) || !put_in(query.prometheus, arguments)) {
+      return give_up("it needs arguments whose values are not in this file");
+    }
+    if (!parse_http_url(query.prometheus)) {
+      return give_up(quoted(query.prometheus) + " is no http:// address");
+    }
+    if (!failure.empty() && success.empty()) {
+      return give_up("write its failureCondition as min or max of a query");
+    }
+    if (!read_condition(success, query)) {
+      return give_up("its condition " + quoted(success) + " is not one comparison with a number");
+    }
+    if (!failure.empty()) {
+      draft_.warn(line,
+                  "the failureCondition of " + quoted(name) +
+                      " is left out: what is not "
+                      "good is bad");
+    }
+    add(std::move(query), line);
+  }
+
+  // failureLimit failures are borne; the next one is too many.
+  void read_failures(Part& metric, DraftQuery& query) {
+    const std::string limit = metric.text("failureLimit");
+    if (limit.empty()) return;
+    const bool plain = limit.size() <= 3 && std::all_of(limit.begin(), limit.end(), [](char c) {
+                         return c >= '0' && c <= '9';
+                       });
+    if (!plain) {
+      draft_.warn(metric.line_of("failureLimit"),
+                  "failureLimit " + quoted(limit) + " is left out: it is no number below 1000");
+      return;
+    }
+    query.failures = static_cast<std::uint32_t>(std::stoul(limit)) + 1;
+    draft_.warn(metric.line_of("failureLimit"),
+                "failureLimit counts all failures, failures of a query those in a row");
+  }
+
+  void add(DraftQuery query, std::uint32_t line) {
+    const auto same = [&](const DraftQuery& other) { return other.name == query.name; };
+    if (std::any_of(rollout_.queries.begin(), rollout_.queries.end(), same)) return;
+    if (rollout_.queries.size() == config::kQueriesMax) {
+      draft_.warn(line, "more metrics than a rollout may have queries: the rest is left out");
+      return;
+    }
+    rollout_.queries.push_back(std::move(query));
+  }
+
+  Draft& draft_;
+  const ManifestsByName services_;
+  const ManifestsByName templates_;
+  std::set<std::string> read_;  // Of the templates.
+  DraftRollout rollout_;
+  std::string name_space_;
+  std::string port_;
+};
+
+}  // namespace
+
+void read_argo(Draft& draft, std::string_view text) {
+  const std::vector<Manifest> manifests = read_manifests(draft, text);
+  for (const Manifest& manifest : manifests) {
+    if (manifest.kind == "Rollout") {
+      Rollout(draft, manifests).read(manifest.root);
+    } else if (manifest.kind != "Service" && !manifest.kind.ends_with("AnalysisTemplate")) {
+      draft.warn(manifest.root.place.line,
+                 "kind " + quoted(manifest.kind) + " is not carried over: nothing of it is a plan");
+    }
+  }
+  if (draft.rollouts.empty() && draft.errors.empty()) {
+    draft.error(0, "there is no document of kind Rollout in the file");
+  }
+  for (const DraftRollout& rollout : draft.rollouts) {
+    draft.routes.push_back({rollout.name, "", "/", false, rollout.name, ""});
+  }
+  if (draft.rollouts.size() > 1) {
+    draft.error(0,
+                "there are several rollouts in the file: convert them one by one, each needs a "
+                "route of its own");
+  }
+}
+
+}  // namespace canaryd::convert

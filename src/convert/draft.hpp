@@ -1,0 +1,110 @@
+// What a conversion has understood so far: the configuration to be, and the notes.
+#pragma once
+
+#include "canaryd/base/clock.hpp"
+#include "canaryd/convert/convert.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace canaryd::convert {
+
+struct DraftEndpoint {
+  std::string address;
+  std::string weight;  // Empty: 1.
+};
+
+struct DraftUpstream {
+  std::string name;
+  std::vector<DraftEndpoint> endpoints;
+  std::string dns;             // HOST:PORT; in place of endpoints.
+  std::string load_balancer;   // Empty: the default.
+  std::uint32_t failures = 0;  // Of outlier_detection; 0: none.
+  Duration ejection{};
+};
+
+struct DraftStep {
+  std::string weight;  // Percent.
+  double percent = 0;
+  Duration pause{};
+  std::string gate;
+};
+
+struct DraftQuery {
+  std::string name;
+  std::string prometheus;  // Either this or webhook.
+  std::string webhook;
+  std::string query;
+  std::string min;
+  std::string max;
+  std::optional<Duration> interval;
+  std::uint32_t failures = 0;  // 0: the default.
+};
+
+struct DraftHook {
+  std::string on;  // "before_step", or states, as in a flow list.
+  std::string url;
+};
+
+struct DraftRollout {
+  std::string name;
+  std::string stable;
+  std::string canary;
+  std::string revision;
+  bool manual = false;
+  std::string key;  // As in the file: "{header: X-User}"; empty: the default.
+  std::string salt;
+  std::string cookie;  // Issued, and the key.
+  std::optional<Duration> cookie_age;
+  std::vector<DraftStep> steps;
+  std::string limit_errors;  // Percent.
+  std::string limit_p99;
+  std::vector<DraftQuery> queries;
+  std::vector<DraftHook> hooks;
+};
+
+struct DraftRoute {
+  std::string name;
+  std::string host;
+  std::string path = "/";
+  bool exact = false;
+  std::string rollout;
+  std::string upstream;
+};
+
+struct Draft {
+  std::vector<DraftUpstream> upstreams;
+  std::vector<DraftRollout> rollouts;
+  std::vector<DraftRoute> routes;
+  std::vector<Note> warnings;
+  std::vector<Note> errors;
+
+  void warn(std::uint32_t line, std::string message);
+  void error(std::uint32_t line, std::string message);
+  [[nodiscard]] DraftUpstream* find_upstream(std::string_view name);
+};
+
+// The nearest name that canaryd takes: "My_App" is "my-app". Never empty.
+[[nodiscard]] std::string name_from(std::string_view text);
+// The same, warning of a change.
+[[nodiscard]] std::string name_from(Draft& draft, std::uint32_t line, std::string_view text);
+
+// A number of 0 to 100, as it is written in the configuration; nothing if it is not one.
+[[nodiscard]] std::optional<std::string> percent_from(std::string_view text, double& value);
+
+// Adds a step, if it is above the last one; else warns.
+void add_step(Draft& draft, DraftRollout& rollout, std::uint32_t line, std::string_view percent);
+// The last step has to be 100 %.
+void finish_steps(DraftRollout& rollout);
+
+// As text of a configuration: double quotes, and no variables.
+[[nodiscard]] std::string quoted(std::string_view text);
+
+[[nodiscard]] std::string write(const Draft& draft, const Input& input);
+
+void read_argo(Draft& draft, std::string_view text);
+void read_flagger(Draft& draft, std::string_view text);
+void read_nginx(Draft& draft, std::string_view text);
+
+}  // namespace canaryd::convert

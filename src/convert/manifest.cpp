@@ -1,0 +1,205 @@
+#include "convert/manifest.hpp"
+
+#include "canaryd/base/units.hpp"
+
+#include <algorithm>
+
+namespace canaryd::convert {
+namespace {
+
+using config::Node;
+
+void move_down(Node& node, std::uint32_t lines) {
+  node.place.line += lines;
+  for (Node& item : node.items) move_down(item, lines);
+  for (Node::Entry& entry : node.entries) {
+    entry.place.line += lines;
+    move_down(entry.value, lines);
+  }
+}
+
+bool is_separator(std::string_view line) {
+  return line == "---" || line.starts_with("--- ") || line == "---\r";
+}
+
+bool is_blank(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    const std::size_t first = line.find_first_not_of(" \t\r");
+    if (first != std::string_view::npos && line[first] != '#') return false;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return true;
+}
+
+void read_document(Draft& draft,
+                   std::string_view text,
+                   std::uint32_t lines_before,
+                   std::vector<Manifest>& manifests) {
+  if (is_blank(text)) return;
+  if (manifests.size() == kDocumentsMax) {
+    draft.error(lines_before + 1, "more than " + std::to_string(kDocumentsMax) + " documents");
+    return;
+  }
+  config::Tree tree = config::parse_yaml(text);
+  for (const config::TreeProblem& problem : tree.problems) {
+    draft.error(problem.place.line + lines_before,
+                problem.message + (problem.hint.empty() ? "" : "; " + problem.hint));
+  }
+  if (!tree.root || !tree.problems.empty()) return;
+  move_down(*tree.root, lines_before);
+  if (tree.root->kind != Node::Kind::kMap) {
+    draft.error(tree.root->place.line, "expected a map with apiVersion and kind");
+    return;
+  }
+  Manifest manifest;
+  const Node::Entry* const kind = tree.root->find("kind");
+  if (kind != nullptr) manifest.kind = kind->value.text;
+  manifest.root = std::move(*tree.root);
+  manifests.push_back(std::move(manifest));
+}
+
+}  // namespace
+
+std::vector<Manifest> read_manifests(Draft& draft, std::string_view text) {
+  std::vector<Manifest> manifests;
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  std::uint32_t line = 0;
+  std::uint32_t first_line = 0;
+  std::size_t begin = 0;
+  for (std::size_t at = 0; at < text.size(); ++line) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    if (is_separator(text.substr(at, end - at))) {
+      read_document(draft, text.substr(begin, at - begin), first_line, manifests);
+      begin = std::min(end + 1, text.size());
+      first_line = line + 1;
+    }
+    at = end + 1;
+  }
+  if (begin < text.size()) read_document(draft, text.substr(begin), first_line, manifests);
+  if (manifests.empty() && draft.errors.empty()) draft.error(0, "there is no document in the file");
+  return manifests;
+}
+
+ManifestsByName by_name(const std::vector<Manifest>& manifests, std::string_view kind) {
+  ManifestsByName found;
+  for (const Manifest& manifest : manifests) {
+    if (!manifest.kind.ends_with(kind)) continue;
+    const Node::Entry* const metadata = manifest.root.find("metadata");
+    const Node::Entry* const name = metadata == nullptr ? nullptr : metadata->value.find("name");
+    if (name != nullptr) found.emplace(name->value.text, &manifest);
+  }
+  return found;
+}
+
+// ---- Part
+
+Part::Part(Draft& draft, const Node* node, std::string path)
+    : draft_(&draft), path_(std::move(path)) {
+  if (node == nullptr || node->kind == Node::Kind::kNull) return;
+  if (node->kind != Node::Kind::kMap) {
+    draft.error(node->place.line, path_ + ": expected a map");
+    return;
+  }
+  node_ = node;
+  line_ = node->place.line;
+}
+
+std::uint32_t Part::line_of(std::string_view key) const {
+  const Node::Entry* const entry = node_ == nullptr ? nullptr : node_->find(key);
+  return entry == nullptr ? line_ : entry->place.line;
+}
+
+bool Part::has(std::string_view key) const {
+  return node_ != nullptr && node_->find(key) != nullptr;
+}
+
+std::string Part::below(const std::string& key) const {
+  return path_.empty() ? key : path_ + "." + key;
+}
+
+const Node* Part::take(const std::string& key) {
+  seen_.insert(key);
+  const Node::Entry* const entry = node_ == nullptr ? nullptr : node_->find(key);
+  return entry == nullptr ? nullptr : &entry->value;
+}
+
+std::string Part::text(const std::string& key) {
+  const Node* const node = take(key);
+  if (node == nullptr || node->kind == Node::Kind::kNull) return {};
+  if (node->kind == Node::Kind::kScalar) return node->text;
+  draft_->error(line_of(key), below(key) + ": expected a text or a number");
+  return {};
+}
+
+Part Part::part(const std::string& key) {
+  return {*draft_, take(key), below(key)};
+}
+
+std::vector<Part> Part::items(const std::string& key) {
+  std::vector<Part> parts;
+  const Node* const node = take(key);
+  if (node == nullptr || node->kind == Node::Kind::kNull) return parts;
+  if (node->kind != Node::Kind::kList) {
+    draft_->error(line_of(key), below(key) + ": expected a list");
+    return parts;
+  }
+  for (std::size_t i = 0; i < node->items.size(); ++i) {
+    parts.emplace_back(*draft_, &node->items[i], below(key) + "[" + std::to_string(i) + "]");
+  }
+  return parts;
+}
+
+std::vector<std::pair<std::uint32_t, std::string>> Part::words(const std::string& key) {
+  std::vector<std::pair<std::uint32_t, std::string>> words;
+  const Node* const node = take(key);
+  if (node == nullptr || node->kind == Node::Kind::kNull) return words;
+  if (node->kind != Node::Kind::kList) {
+    draft_->error(line_of(key), below(key) + ": expected a list");
+    return words;
+  }
+  for (const Node& item : node->items) words.emplace_back(item.place.line, item.text);
+  return words;
+}
+
+std::optional<Duration> Part::duration(const std::string& key) {
+  const std::string written = text(key);
+  if (written.empty()) return std::nullopt;
+  const bool plain =
+      std::all_of(written.begin(), written.end(), [](char c) { return c >= '0' && c <= '9'; });
+  const auto parsed = parse_duration(plain ? written + "s" : written);
+  if (parsed) return *parsed;
+  draft_->error(line_of(key),
+                below(key) + ": " + parsed.error().context + ", got " + quoted(written));
+  return std::nullopt;
+}
+
+void Part::leave_out(std::initializer_list<const char*> keys, const std::string& why) {
+  for (const char* const key : keys) {
+    if (take(key) == nullptr) continue;
+    draft_->warn(line_of(key), below(key) + " is not carried over: " + why);
+  }
+}
+
+void Part::pass_over(std::initializer_list<const char*> keys) {
+  for (const char* const key : keys) seen_.insert(key);
+}
+
+void Part::end() {
+  if (node_ == nullptr) return;
+  for (const Node::Entry& entry : node_->entries) {
+    if (seen_.contains(entry.key)) continue;
+    draft_->warn(entry.place.line,
+                 below(entry.key) + " is not carried over: canaryd convert does not know it");
+  }
+}
+
+std::string service_address(const std::string& name,
+                            const std::string& name_space,
+                            const std::string& port) {
+  return name + (name_space.empty() ? "" : "." + name_space + ".svc") + ":" +
+         (port.empty() ? "80" : port);
+}
+
+}  // namespace canaryd::convert

@@ -1,0 +1,26 @@
+// The grammar of nginx: directives of words that end with ";" or have a block of further ones.
+#pragma once
+
+#include "convert/draft.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace canaryd::convert {
+
+struct Directive {
+  std::vector<std::string> words;  // The first is its name.
+  std::uint32_t line = 0;
+  bool has_block = false;
+  std::vector<Directive> block;
+};
+
+inline constexpr std::size_t kDirectivesMax = 20'000;
+inline constexpr std::size_t kWordsMax = 1000;  // Of one directive.
+
+// As far as it goes; what does not fit the grammar is an error.
+[[nodiscard]] std::vector<Directive> read_directives(Draft& draft, std::string_view text);
+
+}  // namespace canaryd::convert

@@ -1,0 +1,116 @@
+#include "canaryd/convert/convert.hpp"
+
+#include "canaryd/config/load.hpp"
+
+#include <gtest/gtest.h>
+
+namespace canaryd::convert {
+namespace {
+
+Conversion run(Source from, std::string text) {
+  return convert({from, "file", std::move(text), "127.0.0.1:8080"});
+}
+
+std::string first_error(const Conversion& conversion) {
+  if (conversion.errors.empty()) return "none";
+  return std::to_string(conversion.errors[0].line) + ": " + conversion.errors[0].message;
+}
+
+TEST(Convert, KnowsItsSources) {
+  EXPECT_EQ(parse_source("argo"), Source::kArgo);
+  EXPECT_EQ(parse_source("flagger"), Source::kFlagger);
+  EXPECT_EQ(parse_source("nginx"), Source::kNginx);
+  EXPECT_EQ(parse_source("envoy"), std::nullopt);
+}
+
+TEST(Convert, RefusesWhatHasNoPlan) {
+  for (const Source from : {Source::kArgo, Source::kFlagger, Source::kNginx}) {
+    for (const char* const text : {"", "\n\n# nothing\n", "---\n---\n"}) {
+      const Conversion result = run(from, text);
+      EXPECT_FALSE(result.errors.empty()) << text;
+      EXPECT_EQ(result.yaml, "");
+    }
+  }
+  EXPECT_EQ(first_error(run(Source::kArgo, "kind: Deployment\n")),
+            "0: there is no document of kind Rollout in the file");
+}
+
+TEST(Convert, NamesTheLineInLaterDocuments) {
+  EXPECT_EQ(first_error(run(Source::kArgo, "kind: Service\n---\n\nkind: [\n")).substr(0, 3), "5: ");
+  EXPECT_EQ(first_error(run(Source::kArgo, "kind: Service\n---\nkind: &a b\n")),
+            "3: the YAML anchor \"&a\" is not supported; write the value out; defaults.rollout "
+            "holds what all rollouts share");
+  EXPECT_EQ(first_error(run(Source::kFlagger, "kind: Canary\nspec:\n  analysis: 5\n")),
+            "3: spec.analysis: expected a map");
+}
+
+TEST(Convert, SaysWhatIsWrongWithAWeight) {
+  const std::string start =
+      "kind: Rollout\nmetadata: {name: shop}\nspec:\n  strategy:\n    canary:\n      steps:\n";
+  EXPECT_EQ(first_error(run(Source::kArgo, start + "      - setWeight: 101\n")),
+            "7: the weight \"101\" is not a percentage of 0 to 100 with at most two decimals");
+  EXPECT_EQ(first_error(run(Source::kArgo, start + "      - setWeight: [1]\n")).substr(0, 2), "7:");
+  EXPECT_EQ(first_error(
+                run(Source::kArgo, start + "      - setWeight: 5\n      - pause: {duration: 5y}\n"))
+                .substr(0, 2),
+            "8:");
+  // Pauses cannot be added up to an overflow.
+  std::string long_pauses = start + "      - setWeight: 5\n";
+  for (int i = 0; i < 20; ++i) long_pauses += "      - pause: {duration: 9000d}\n";
+  EXPECT_EQ(first_error(run(Source::kArgo, long_pauses)),
+            "8: the pauses of this step are longer than 1000 days");
+}
+
+TEST(Convert, SaysWhatIsWrongWithNginx) {
+  EXPECT_EQ(first_error(run(Source::kNginx, "http {\n  upstream a { server 1.2.3.4; }\n")),
+            "3: a \"}\" is missing");
+  EXPECT_EQ(first_error(run(Source::kNginx, "a b\n")), "2: a \";\" is missing");
+  EXPECT_EQ(first_error(run(Source::kNginx, "a;\n}\n")), "2: this \"}\" closes nothing");
+  EXPECT_EQ(first_error(run(Source::kNginx, "a 'b\n;")), "1: the quoted text never ends");
+  EXPECT_EQ(first_error(run(Source::kNginx, "a ${b\n;")), "1: the \"${\" is not closed");
+  EXPECT_EQ(first_error(run(Source::kNginx, "\n;")), "2: a name is missing here");
+  EXPECT_EQ(first_error(run(Source::kNginx, "split_clients $a $b {\n  5% x;\n  * y;\n}\n")),
+            "2: the value \"x\" is not the name of an upstream block in this file");
+}
+
+// A file cannot put lines of its own into the result.
+TEST(Convert, WritesTextsAsTexts) {
+  const Conversion result = run(Source::kArgo,
+                                "kind: Rollout\n"
+                                "metadata: {name: \"a\\nworkers: 7\"}\n"
+                                "spec:\n"
+                                "  template: {spec: {containers: [{image: \"x:1${HOME}\\\"\"}]}}\n"
+                                "  \"odd\\nadmin:\": 1\n"
+                                "  strategy: {canary: {steps: [{setWeight: 5}]}}\n");
+  ASSERT_TRUE(result.errors.empty()) << first_error(result);
+  config::LoadInput input;
+  input.text = result.yaml;
+  const config::LoadResult loaded = config::load(input);
+  ASSERT_TRUE(loaded.config.has_value()) << result.yaml;
+  EXPECT_EQ(loaded.config->workers, 0U);
+  EXPECT_EQ(loaded.config->rollouts.at(0).plan.revision, "1${HOME}\"");
+}
+
+TEST(Convert, IsBounded) {
+  EXPECT_EQ(first_error(run(Source::kArgo, std::string(config::kMaxFileBytes + 1, ' '))),
+            "0: the file is larger than 1 MiB");
+  std::string documents;
+  for (int i = 0; i < 200; ++i) documents += "kind: Service\n---\n";
+  EXPECT_EQ(first_error(run(Source::kArgo, documents)), "201: more than 100 documents");
+  EXPECT_EQ(first_error(run(Source::kNginx, std::string(100'000, '{'))),
+            "1: a name is missing here");
+  std::string deep;
+  for (int i = 0; i < 100; ++i) deep += "a {\n";
+  EXPECT_NE(first_error(run(Source::kNginx, deep)).find("nested too deep"), std::string::npos);
+  std::string odd = "events {}\n";
+  for (int i = 0; i < 1000; ++i) odd += "odd" + std::to_string(i) + " 1;\n";
+  odd +=
+      "upstream a { server 1.2.3.4; } upstream b { server 1.2.3.5:81; }\n"
+      "split_clients $request_id $v { 5% a; * b; }\n";
+  const Conversion many = run(Source::kNginx, odd);
+  EXPECT_LE(many.warnings.size(), kNotesMax + 1);
+  EXPECT_TRUE(many.errors.empty()) << first_error(many);
+}
+
+}  // namespace
+}  // namespace canaryd::convert
