@@ -2,13 +2,17 @@
 
 #include "canaryd/base/text.hpp"
 #include "canaryd/cli/status_screen.hpp"
+#include "canaryd/manual/completion.hpp"
+#include "cli/config_file.hpp"
 #include "cli/daemon.hpp"
+#include "cli/diagnose.hpp"
 #include "cli/explain_rollout.hpp"
 #include "cli/explain_route.hpp"
 #include "cli/figures.hpp"
 #include "cli/follow.hpp"
 #include "cli/json_view.hpp"
 #include "cli/line.hpp"
+#include "cli/man.hpp"
 #include "cli/migration_map.hpp"
 #include "cli/options.hpp"
 #include "cli/retire_text.hpp"
@@ -19,6 +23,7 @@
 
 #include <algorithm>
 #include <istream>
+#include <optional>
 #include <ostream>
 #include <utility>
 
@@ -44,6 +49,9 @@ class Command {
     if (options_.command == "explain-route") return explain_route();
     if (options_.command == "migration") return migration();
     if (options_.command == "config") return config();
+    if (options_.command == "check") return diagnose(daemon_, wants_json(), screen(), environment_);
+    if (options_.command == "diff") return diff_file(daemon_, options_, environment_);
+    if (options_.command == "completion") return rollout_names();
     if (options_.command == "reload" || options_.command == "drain") return daemon_wide("");
     if (options_.command == "log-level") return daemon_wide(options_.level);
     if (options_.command == "feedback") return feedback();
@@ -265,6 +273,17 @@ class Command {
                               : or_failure(render_migration(response->body, screen())));
   }
 
+  int rollout_names() {
+    const auto found = names();
+    if (!found) return report(found.error());
+    std::string text;
+    for (const std::string& name : *found) {
+      append_printable(text, name);
+      text += '\n';
+    }
+    return print(text);
+  }
+
   int config() {
     const auto response = daemon_.get("/api/v1/config");
     if (!response) return report(response.error());
@@ -368,6 +387,18 @@ class Command {
   Environment& environment_;
 };
 
+// What needs no daemon.
+std::optional<int> run_here(const Options& options, Environment& environment) {
+  if (options.command == "check" && !options.file.empty()) return check_file(options, environment);
+  if (options.command == "man") {
+    environment.out << man_page() << std::flush;
+    return kExitDone;
+  }
+  if (options.command != "completion" || options.shell == "rollouts") return std::nullopt;
+  environment.out << manual::render_completion(describe_program(), options.shell) << std::flush;
+  return kExitDone;
+}
+
 std::string address_of(const Options& options, const Environment& environment) {
   if (!options.address.empty()) return options.address;
   return environment.address.empty() ? kDefaultAddress : environment.address;
@@ -382,6 +413,7 @@ int run(const std::vector<std::string>& arguments, Environment& environment) {
     return parsed.exit_code;
   }
   const Options& options = *parsed.options;
+  if (const auto done = run_here(options, environment)) return *done;
   const std::string& token_file =
       options.token_file.empty() ? environment.token_file : options.token_file;
   auto daemon = Daemon::at(address_of(options, environment), token_file);

@@ -27,12 +27,16 @@ class Terminal {
     if (columns != columns_ && lines_ > 0) {
       environment_.out << "\x1b[2J\x1b[H";  // Lines of the old width may have wrapped.
     } else if (lines_ > 0) {
-      environment_.out << "\x1b[" << lines_ << "A\r\x1b[J";
+      environment_.out << "\x1b[" << lines_ << "A\r";
     }
     columns_ = columns;
     const std::string visible = fitting(frame);
     lines_ = std::count(visible.begin(), visible.end(), '\n');
-    environment_.out << visible << std::flush;
+    // What stands there is overwritten, and only the rest of each line erased: nothing is blank in
+    // between, which one would see as a flicker.
+    std::string painted;
+    for (const char c : visible) painted += c == '\n' ? std::string("\x1b[K\n") : std::string(1, c);
+    environment_.out << painted << "\x1b[J" << std::flush;
   }
 
  private:
@@ -63,7 +67,10 @@ Phase judge(JsonView rollout, const std::string& target) {
   if (promoted) return target == "retired" ? Phase::kGoingOn : Phase::kReached;
   if (state == "rolled_back") return Phase::kRolledBack;
   if (state == "aborted") return Phase::kAborted;
-  if (state == "held" && rollout["reason"].text() == "inconclusive") return Phase::kStopped;
+  // Held for these reasons it waits for an operator; for the others it goes on by itself.
+  const std::string reason = rollout["reason"].text();
+  const bool for_operator = reason == "inconclusive" || reason == "verdict";
+  if (state == "held" && for_operator) return Phase::kStopped;
   if (target == "stopped" && (state == "paused" || state == "idle")) return Phase::kStopped;
   return Phase::kGoingOn;
 }

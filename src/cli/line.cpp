@@ -121,9 +121,21 @@ Line& Line::add_right(std::string_view text, int width, Style style) {
   return add(text, style);
 }
 
+int Line::blanks_at_end() const {
+  int blanks = 0;
+  for (auto piece = pieces_.rbegin(); piece != pieces_.rend(); ++piece) {
+    const std::size_t last = piece->text.find_last_not_of(' ');
+    const std::size_t kept = last == std::string::npos ? 0 : last + 1;
+    blanks += static_cast<int>(piece->text.size() - kept);
+    if (kept > 0) break;
+  }
+  return blanks;
+}
+
 std::string Line::finish(const ScreenOptions& options) const {
   const std::string_view ellipsis = options.utf8 ? "…" : ".";
-  const bool too_long = width_ > options.columns;
+  // Blanks at the end are not shown, so they may stand out.
+  const bool too_long = width_ - blanks_at_end() > options.columns;
   int left = too_long ? options.columns - 1 : options.columns;
   std::string out;
   for (const Piece& piece : pieces_) {

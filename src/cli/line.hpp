@@ -32,6 +32,8 @@ class Line {
   [[nodiscard]] std::string finish(const ScreenOptions& options) const;
 
  private:
+  [[nodiscard]] int blanks_at_end() const;
+
   struct Piece {
     std::string text;
     Style style;

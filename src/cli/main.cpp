@@ -1,13 +1,17 @@
 // canaryctl: what the process stands in, handed to cli::run.
 #include "canaryd/cli/commands.hpp"
+#include "canaryd/config/load.hpp"
 
 #include <cerrno>
+#include <charconv>
 #include <clocale>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <fcntl.h>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <langinfo.h>
 #include <poll.h>
@@ -58,9 +62,44 @@ int terminal_size(unsigned short winsize::*side, int otherwise) {
   return size.*side;
 }
 
+// A regular file, and no more of it than a configuration may have and one byte, so that whoever
+// reads it says that it is too large.
+canaryd::Result<std::string> read_file(const std::string& path) {
+  std::error_code unknown;
+  const auto status = std::filesystem::status(path, unknown);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    return canaryd::fail(canaryd::ErrorCode::kIo, "not a regular file");
+  }
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::string text(canaryd::config::kMaxFileBytes + 1, '\0');
+  if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!file.is_open() || file.bad()) {
+    return canaryd::fail(canaryd::ErrorCode::kIo, std::strerror(errno != 0 ? errno : EIO));
+  }
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  return text;
+}
+
+std::optional<std::string> find_variable(std::string_view name) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread.
+  const char* const value = std::getenv(std::string(name).c_str());
+  if (value == nullptr) return std::nullopt;
+  return std::string(value);
+}
+
 std::string variable(const char* name) {
   const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): one thread.
   return value == nullptr ? "" : value;
+}
+
+// As others do: COLUMNS where there is no terminal to ask.
+int columns_of_a_pipe() {
+  const std::string text = variable("COLUMNS");
+  int columns = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), columns);
+  const bool good = error == std::errc() && end == text.data() + text.size();
+  return good && columns >= 20 && columns <= 10000 ? columns : kColumnsOfAPipe;
 }
 
 }  // namespace
@@ -81,8 +120,10 @@ int main(int argc, char** argv) {
       .token_file = variable("CANARYD_TOKEN_FILE"),
       .columns = {},
       .rows = {},
-      .wait = wait_unless_interrupted};
-  environment.columns = [] { return terminal_size(&winsize::ws_col, kColumnsOfAPipe); };
+      .wait = wait_unless_interrupted,
+      .read_file = read_file,
+      .variable = find_variable};
+  environment.columns = [] { return terminal_size(&winsize::ws_col, columns_of_a_pipe()); };
   environment.rows = [] { return terminal_size(&winsize::ws_row, 0); };
   try {
     return canaryd::cli::run(std::vector<std::string>(argv + 1, argv + argc), environment);

@@ -2,6 +2,7 @@
 
 #include "canaryd/base/units.hpp"
 #include "canaryd/cli/commands.hpp"
+#include "canaryd/config/load.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -31,6 +32,10 @@ std::string check_duration(const std::string& text) {
   return parsed ? "" : parsed.error().context;
 }
 
+std::string check_override(const std::string& text) {
+  return config::split_override(text) ? "" : "expected path=value";
+}
+
 std::string check_percent(const std::string& text) {
   const auto parsed = parse_percent(text);
   return parsed ? "" : parsed.error().context;
@@ -53,8 +58,12 @@ class CommandLine {
     app_.add_flag("--no-color", options_.no_color, "No colours (also NO_COLOR)");
     add_reading();
     add_actions();
+    add_configuration();
     add_daemon();
+    add_documents();
   }
+
+  [[nodiscard]] manual::Program describe() const { return manual::describe(app_, CANARYD_VERSION); }
 
   ParsedOptions parse(std::vector<std::string> arguments) {
     std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back.
@@ -113,7 +122,32 @@ class CommandLine {
     tap->add_flag_callback(
         "--json", [this] { options_.output = "json"; }, "One JSON object a line, as -o json");
     app_.add_subcommand("migration", "What has moved to new upstreams, route by route");
-    app_.add_subcommand("config", "The running configuration, secrets masked");
+  }
+
+  CLI::App* with_file(const std::string& name, const std::string& help, bool required) {
+    CLI::App* const command = app_.add_subcommand(name, help);
+    command->add_option("FILE", options_.file, "A configuration on this machine")
+        ->required(required)
+        ->type_name("FILE");
+    command->add_option("--set", options_.sets, "Override: dotted.path=value, as of canaryd run")
+        ->allow_extra_args(false)
+        ->check(check_override);
+    return command;
+  }
+
+  void add_configuration() {
+    app_.add_subcommand("config", "The running configuration with every default");
+    with_file("check", "What is wrong with the daemon, or with a file, and what to do", false);
+    with_file("diff", "What a reload with this file would change; changes nothing", true);
+  }
+
+  void add_documents() {
+    CLI::App* const completion =
+        app_.add_subcommand("completion", "Print completions for a shell, or what they ask for");
+    completion->add_option("SHELL", options_.shell, "rollouts: their names, one a line")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh", "fish", "rollouts"}));
+    app_.add_subcommand("man", "Print the manual page, for man -l -");
   }
 
   void add_explain_route() {
@@ -180,6 +214,10 @@ class CommandLine {
 
 ParsedOptions parse_options(const std::vector<std::string>& arguments) {
   return CommandLine().parse(arguments);
+}
+
+manual::Program describe_program() {
+  return CommandLine().describe();
 }
 
 }  // namespace canaryd::cli

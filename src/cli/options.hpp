@@ -2,6 +2,7 @@
 #pragma once
 
 #include "canaryd/base/clock.hpp"
+#include "canaryd/manual/program.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -51,6 +52,11 @@ struct Options {
   std::string cohort;
   std::string route;
   bool errors = false;
+  // check and diff.
+  std::string file;
+  std::vector<std::string> sets;
+  // completion.
+  std::string shell;
 };
 
 // Either options, or a text and an exit code: help, the version, or what is wrong.
@@ -61,5 +67,8 @@ struct ParsedOptions {
 };
 
 [[nodiscard]] ParsedOptions parse_options(const std::vector<std::string>& arguments);
+
+// What there is to parse, for the manual page and the completions.
+[[nodiscard]] manual::Program describe_program();
 
 }  // namespace canaryd::cli

@@ -7,6 +7,8 @@
 
 #include <boost/json.hpp>
 
+#include <array>
+#include <string_view>
 #include <vector>
 
 namespace canaryd::cli {
@@ -55,6 +57,10 @@ Cells row_of(JsonView rollout, bool wide, const ScreenOptions& options) {
   return cells;
 }
 
+// Whose columns go first when the terminal is too narrow; a name, a state and a weight stay.
+constexpr std::array<std::string_view, 9> kLeastNeeded{
+    "FOR", "REVISION", "REASON", "STABLE", "CANARY", "RPS", "ERRORS", "P99", "STEP"};
+
 }  // namespace
 
 Result<std::string> render_list(std::string_view rollouts,
@@ -65,7 +71,7 @@ Result<std::string> render_list(std::string_view rollouts,
   if (items.size() == 0) return Line().add("no rollouts").finish(options);
   std::vector<Cells> table{header(wide)};
   for (std::size_t i = 0; i < items.size(); ++i) table.push_back(row_of(items[i], wide, options));
-  return render_table(table, options);
+  return render_table(table, options, kLeastNeeded);
 }
 
 }  // namespace canaryd::cli

@@ -3,7 +3,9 @@
 
 #include "cli/line.hpp"
 
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace canaryd::cli {
@@ -16,8 +18,10 @@ using Cells = std::vector<Cell>;
 
 [[nodiscard]] std::string or_dash(std::string text);
 
-// Rows of as many cells as the first one.
+// Rows of as many cells as the first one, which has the titles. Where the terminal is too narrow,
+// columns are left out, of those that may be, in their order.
 [[nodiscard]] std::string render_table(const std::vector<Cells>& rows,
-                                       const ScreenOptions& options);
+                                       const ScreenOptions& options,
+                                       std::span<const std::string_view> least_needed = {});
 
 }  // namespace canaryd::cli

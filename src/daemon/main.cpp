@@ -1,9 +1,13 @@
 #include "canaryd/config/feasibility.hpp"
+#include "canaryd/config/format.hpp"
 #include "canaryd/config/load.hpp"
 #include "canaryd/config/quick.hpp"
 #include "canaryd/config/schema.hpp"
+#include "canaryd/manual/completion.hpp"
 #include "daemon/app.hpp"
 #include "daemon/config_file.hpp"
+#include "daemon/convert_command.hpp"
+#include "daemon/man.hpp"
 #include "daemon/options.hpp"
 #include "daemon/replay_command.hpp"
 #include "daemon/simulate_command.hpp"
@@ -12,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <unistd.h>
 
@@ -47,6 +52,42 @@ int replay(const CommandLine& line) {
     return kExitConfig;
   }
   return replay_files(line, *loaded.config);
+}
+
+// Beside the file first: what is there is whole at any time.
+bool write_whole(const std::string& name, const std::string& text) {
+  std::error_code error;
+  const std::string path = std::filesystem::canonical(name, error).string();
+  if (error) return false;
+  const std::string fresh = path + ".new";
+  std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
+  file << text << std::flush;
+  if (!file) return false;
+  const auto mode = std::filesystem::status(path, error).permissions();
+  if (!error) std::filesystem::permissions(fresh, mode, error);
+  if (!error) std::filesystem::rename(fresh, path, error);
+  return !error;
+}
+
+int format_file(const CommandLine& line) {
+  const std::string& name = line.format_file;
+  const auto text = read_file(name);
+  if (!text) {
+    std::cerr << "canaryd fmt: " << name << ": " << text.error().context << '\n';
+    return kExitFailed;
+  }
+  const config::Formatted formatted = config::format(name, *text);
+  if (!formatted.text) {
+    std::cerr << config::render_problems_text(formatted.problems, name);
+    return kExitConfig;
+  }
+  if (!line.write_back) {
+    std::cout << *formatted.text << std::flush;
+    return std::cout ? kExitDone : kExitFailed;
+  }
+  if (*formatted.text == *text || write_whole(name, *formatted.text)) return kExitDone;
+  std::cerr << "canaryd fmt: " << name << " cannot be written\n";
+  return kExitFailed;
 }
 
 int run_loaded(config::LoadResult loaded,
@@ -112,6 +153,16 @@ int dispatch(const CommandLine& line) {
       return run_simulate(line);
     case Command::kReplay:
       return replay(line);
+    case Command::kFormat:
+      return format_file(line);
+    case Command::kConvert:
+      return convert_file(line);
+    case Command::kCompletion:
+      std::cout << manual::render_completion(describe_program(), line.shell);
+      return kExitDone;
+    case Command::kMan:
+      std::cout << man_page(line.page);
+      return kExitDone;
   }
   return kExitUsage;
 }

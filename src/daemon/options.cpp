@@ -20,6 +20,7 @@ struct Raw {
 
 void add_config(CLI::App& command, Raw& raw) {
   command.add_option("-c,--config", raw.line.config_file, "Configuration file")
+      ->type_name("FILE")
       ->envname("CANARYD_CONFIG")
       ->capture_default_str();
   command.add_option("--set", raw.sets, "Override: dotted.path=value, may be repeated")
@@ -70,7 +71,8 @@ void add_simulate(CLI::App& app, Raw& raw) {
   CLI::App* const command = app.add_subcommand(
       "simulate", "A rollout of the configuration many times in virtual time: odds, times, harm");
   add_config(*command, raw);
-  command->add_option("--rollout", flags.rollout, "Its name; not needed if there is only one");
+  command->add_option("--rollout", flags.rollout, "Its name; not needed if there is only one")
+      ->type_name("NAME");
   add_traffic(*command, flags);
   command->add_option("--max-time", flags.max_time, "Of each rollout")->capture_default_str();
   command->add_option("--runs", flags.runs, "How many rollouts")
@@ -98,22 +100,62 @@ void add_replay(CLI::App& app, Raw& raw) {
       "replay", "Recorded traffic through the engine: what would the verdict be");
   add_config(*replay, raw);
   add_format(*replay, raw);
-  replay->add_option("--rollout",
-                     raw.line.replay.rollout,
-                     "Whose plan and analysis; needed if the file has several");
+  replay
+      ->add_option("--rollout",
+                   raw.line.replay.rollout,
+                   "Whose plan and analysis; needed if the file has several")
+      ->type_name("NAME");
   replay->add_flag("--lenient", raw.line.replay.lenient, "Skip and count malformed lines");
   replay
       ->add_option("FILE",
                    raw.line.replay.files,
                    "CSV or JSON access logs, in order of time; - is the standard input")
-      ->required();
+      ->required()
+      ->type_name("FILE");
   replay->callback([&raw] { raw.line.command = Command::kReplay; });
+}
+
+void add_convert(CLI::App& app, Raw& raw) {
+  ConvertOptions& options = raw.line.convert;
+  CLI::App* const convert = app.add_subcommand(
+      "convert", "A configuration from another tool's file; says what could not be carried over");
+  convert->add_option("--from", options.from, "Whose file it is")
+      ->required()
+      ->check(CLI::IsMember({"argo", "flagger", "nginx"}));
+  convert->add_option("--listen", options.listen, "Address of the listener")->capture_default_str();
+  convert->add_option("FILE", options.file, "- is the standard input")
+      ->required()
+      ->type_name("FILE");
+  convert->callback([&raw] { raw.line.command = Command::kConvert; });
+}
+
+void add_format_command(CLI::App& app, Raw& raw) {
+  CLI::App* const fmt =
+      app.add_subcommand("fmt", "Print a configuration in its canonical form, with its comments");
+  fmt->add_flag("-w,--write", raw.line.write_back, "Into the file, instead of printing it");
+  fmt->add_option("FILE", raw.line.format_file, "Configuration file")
+      ->required()
+      ->type_name("FILE");
+  fmt->callback([&raw] { raw.line.command = Command::kFormat; });
+}
+
+void add_documents(CLI::App& app, Raw& raw) {
+  CLI::App* const completion = app.add_subcommand("completion", "Print completions for a shell");
+  completion->add_option("SHELL", raw.line.shell, "Which")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completion->callback([&raw] { raw.line.command = Command::kCompletion; });
+  CLI::App* const man = app.add_subcommand("man", "Print a manual page, for man -l -");
+  man->add_option("PAGE", raw.line.page, "Which")
+      ->check(CLI::IsMember({"canaryd", "canaryd.yaml"}));
+  man->callback([&raw] { raw.line.command = Command::kMan; });
 }
 
 void add_commands(CLI::App& app, Raw& raw) {
   CLI::App* const run = app.add_subcommand("run", "Run the daemon in the foreground");
   add_config(*run, raw);
   run->add_option("--state-dir", raw.state_dir, "Instead of state.dir in the file")
+      ->type_name("DIR")
       ->envname("CANARYD_STATE_DIR");
   run->callback([&raw] { raw.line.command = Command::kRun; });
 
@@ -131,6 +173,7 @@ void add_commands(CLI::App& app, Raw& raw) {
   quick->add_option("--steps", raw.line.steps, "Weights in percent, such as 1,5,10,25,100")
       ->delimiter(',');
   quick->add_option("--state-dir", raw.state_dir, "Where to keep the journal")
+      ->type_name("DIR")
       ->envname("CANARYD_STATE_DIR");
   quick->add_option("--set", raw.sets, "Override: dotted.path=value, may be repeated")
       ->allow_extra_args(false);
@@ -147,18 +190,34 @@ void add_commands(CLI::App& app, Raw& raw) {
 
   add_simulate(app, raw);
   add_replay(app, raw);
+  add_convert(app, raw);
+  add_format_command(app, raw);
+  add_documents(app, raw);
 }
+
+void add_all(CLI::App& app, Raw& raw) {
+  app.set_version_flag("--version", std::string("canaryd ") + kVersion);
+  app.require_subcommand(1);
+  add_commands(app, raw);
+}
+
+constexpr const char* kDescription =
+    "canaryd: a reverse proxy that moves traffic to a new version step by step, and back when it "
+    "is bad";
 
 }  // namespace
 
-Parsed parse_command_line(int argc, const char* const* argv) {
-  CLI::App app{
-      "canaryd: a reverse proxy that moves traffic to a new version step by step, and back when it "
-      "is bad"};
-  app.set_version_flag("--version", std::string("canaryd ") + kVersion);
-  app.require_subcommand(1);
+manual::Program describe_program() {
+  CLI::App app{kDescription, "canaryd"};
   Raw raw;
-  add_commands(app, raw);
+  add_all(app, raw);
+  return manual::describe(app, kVersion);
+}
+
+Parsed parse_command_line(int argc, const char* const* argv) {
+  CLI::App app{kDescription};
+  Raw raw;
+  add_all(app, raw);
   Parsed parsed;
   try {
     app.parse(argc, argv);

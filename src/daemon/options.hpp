@@ -1,6 +1,8 @@
 // The command line of canaryd, as plain values.
 #pragma once
 
+#include "canaryd/manual/program.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -26,7 +28,11 @@ enum class Command : std::uint8_t {
   kSchema,
   kConfigDump,
   kSimulate,
-  kReplay
+  kReplay,
+  kConvert,
+  kFormat,
+  kCompletion,
+  kMan
 };
 
 // As they are written; daemon/simulate_command reads the texts.
@@ -57,6 +63,12 @@ struct ReplayOptions {
   std::vector<std::string> files;
 };
 
+struct ConvertOptions {
+  std::string from;  // "argo", "flagger" or "nginx".
+  std::string file;  // "-": the standard input.
+  std::string listen = "127.0.0.1:8080";
+};
+
 struct CommandLine {
   Command command = Command::kRun;
   std::string config_file = "/etc/canaryd/canaryd.yaml";
@@ -71,6 +83,11 @@ struct CommandLine {
   std::string
       state_dir;  // Of quick; empty: a directory of its own under the system's for temporary files.
   ReplayOptions replay;
+  ConvertOptions convert;
+  std::string format_file;  // Of fmt.
+  bool write_back = false;  // Of fmt.
+  std::string shell;        // Of completion.
+  std::string page;         // Of man.
 };
 
 // The command line, or the exit code with which the program ends now (help, version, wrong usage);
@@ -80,5 +97,8 @@ struct Parsed {
   int exit_code = kExitDone;
 };
 [[nodiscard]] Parsed parse_command_line(int argc, const char* const* argv);
+
+// What there is to parse, for the manual page and the completions.
+[[nodiscard]] manual::Program describe_program();
 
 }  // namespace canaryd::daemon

@@ -85,6 +85,7 @@ class FakeBackend final : public control::Backend {
   control::ReloadResult reload_result{true, {}};
   mutable std::vector<control::ExplainRequest> questions;
   std::string metrics = "canaryd_build_info 1\n";
+  std::string config = "version: 1\n";
   int reloads = 0;
   int drains = 0;
   struct OpenTap {
@@ -192,7 +193,7 @@ class FakeBackend final : public control::Backend {
     return std::make_unique<control::Subscription>();
   }
   std::string metrics_text() override { return metrics; }
-  std::string config_text() const override { return "version: 1\n"; }
+  std::string config_text() const override { return config; }
   std::string config_schema() const override { return "{\"type\": \"object\"}\n"; }
   void reload(ReloadDone done) override {
     ++reloads;

@@ -5,10 +5,13 @@
 #pragma once
 
 #include "canaryd/base/clock.hpp"
+#include "canaryd/base/error.hpp"
 
 #include <functional>
 #include <iosfwd>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace canaryd::cli {
@@ -43,6 +46,9 @@ struct Environment {
   // Waits, for --watch and wait; false when the user has interrupted, then at once. From the first
   // call on, an interrupt no longer ends the process.
   std::function<bool(Duration)> wait;
+  // For check and diff: a file of this machine, and a variable of the environment.
+  std::function<Result<std::string>(const std::string& path)> read_file = {};
+  std::function<std::optional<std::string>(std::string_view name)> variable = {};
 };
 
 // arguments: without the program's name.

@@ -52,12 +52,14 @@ TEST_F(FollowTest, WaitSaysTheOutcomeByItsExitCode) {
   EXPECT_EQ(wait_for("retired", "retired"), kExitDone);
   EXPECT_EQ(wait_for("retired", "promoted"), kExitFailed) << "goes on: interrupted";
   EXPECT_EQ(wait_for("retired", "aborted"), kExitAborted);
+  EXPECT_EQ(wait_for("promoted", "held", "verdict"), kExitStopped);
   EXPECT_EQ(wait_for("stopped", "promoted"), kExitDone);
   EXPECT_EQ(wait_for("stopped", "rolled_back"), kExitRolledBack);
   EXPECT_EQ(wait_for("stopped", "paused"), kExitStopped);
 }
 
 TEST_F(FollowTest, WaitGoesOnWhileThereIsHope) {
+  EXPECT_EQ(wait_for("promoted", "held", "bad_reading"), kExitFailed);
   for (const char* state : {"baking", "paused", "waiting", "suspended", "idle"}) {
     EXPECT_EQ(wait_for("promoted", state), kExitFailed) << state;  // Interrupted.
     EXPECT_EQ(terminal_.err.str(), "canaryctl: interrupted\n");
@@ -117,7 +119,11 @@ TEST_F(FollowTest, WatchOnATerminalRedrawsInPlace) {
   const std::string out = terminal_.out.str();
   // Two frames of twelve lines; the second begins where the first did.
   EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 24) << out;
-  EXPECT_EQ(out.find("\x1b[12A\r\x1b[J"), out.rfind('\x1b') - 6) << out;
+  const std::size_t again = out.find("\x1b[12A\r");
+  EXPECT_EQ(std::count(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(again), '\n'), 12);
+  // Without a moment in which it is blank: what is erased is behind what has been written.
+  EXPECT_EQ(out.substr(again + 6, 8), "checkout") << out;
+  EXPECT_TRUE(out.ends_with("\x1b[K\n\x1b[J")) << out;
 }
 
 TEST_F(FollowTest, WatchKeepsAFrameInsideTheTerminal) {

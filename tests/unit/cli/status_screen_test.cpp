@@ -257,9 +257,26 @@ a-much-longer-name  ✖ Rolled back  -     - %     -        -        -         -
 )");
   EXPECT_EQ('\n' + render_list(body, true, {.columns = 140, .color = false, .utf8 = false}).value(),
             R"(
-NAME                STATE        STEP  WEIGHT  STABLE   CANARY   REVISION  FOR    RPS   RPS CANARY  ERRORS  ERR CANARY  P99      P99 CANARY.
-checkout            Progressing  2/5   5 %     shop-v1  shop-v2  2.4.0     3m10s  51.2  2.70        0.21 %  0.25 %      88.0 ms  90.0 ms   .
-a-much-longer-name  Rolled back  -     - %     -        -        -         -      -     -           -       -           -        -         .
+NAME                STATE        STEP  WEIGHT  STABLE   CANARY   REVISION  RPS   RPS CANARY  ERRORS  ERR CANARY  P99      P99 CANARY  REASON
+checkout            Progressing  2/5   5 %     shop-v1  shop-v2  2.4.0     51.2  2.70        0.21 %  0.25 %      88.0 ms  90.0 ms     -
+a-much-longer-name  Rolled back  -     - %     -        -        -         -     -           -       -           -        -           -
+)");
+}
+
+// The columns that matter least go first.
+TEST(StatusList, FitsANarrowTerminal) {
+  const std::string body = std::string(R"({"items": [)") + kRollout + "]}";
+  const auto at = [&](int columns) {
+    return '\n' +
+           render_list(body, false, {.columns = columns, .color = false, .utf8 = true}).value();
+  };
+  EXPECT_EQ(at(60), R"(
+NAME      STATE          STEP  WEIGHT  STABLE   CANARY
+checkout  ◌ Progressing  2/5   5 %     shop-v1  shop-v2
+)");
+  EXPECT_EQ(at(40), R"(
+NAME      STATE          STEP  WEIGHT
+checkout  ◌ Progressing  2/5   5 %
 )");
 }
 

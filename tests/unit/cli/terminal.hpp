@@ -7,6 +7,8 @@
 #include "support/manual_clock.hpp"
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -21,6 +23,7 @@ struct Terminal {
   bool is_terminal = false;
   int rows = 40;
   std::string address;
+  std::map<std::string, std::string> files;  // That read_file finds, by path.
   // Called at each wait with its number, from 0; false is an interrupt. Time goes on by what was
   // waited for.
   std::function<bool(int)> at_wait = [](int) { return false; };
@@ -44,8 +47,19 @@ struct Terminal {
                                 [&](Duration duration) {
                                   clock.advance(duration);
                                   return at_wait(waits++);
-                                }};
+                                },
+                            .read_file = [this](const std::string& path) { return read(path); },
+                            .variable = [](std::string_view name) -> std::optional<std::string> {
+                              if (name == "SET") return "set";
+                              return std::nullopt;
+                            }};
     return cli::run(arguments, environment);
+  }
+
+  Result<std::string> read(const std::string& path) const {
+    const auto found = files.find(path);
+    if (found != files.end()) return found->second;
+    return fail(ErrorCode::kIo, "No such file or directory");
   }
 };
 

@@ -1,0 +1,166 @@
+#include "terminal.hpp"
+
+#include <gtest/gtest.h>
+
+namespace canaryd::cli {
+namespace {
+
+constexpr const char* kRunning = R"(version: 1
+listeners:
+  - {name: public, address: 127.0.0.1:8080}
+upstreams:
+  shop-v1: {endpoints: [127.0.0.1:9001]}
+  shop-v2: {endpoints: [127.0.0.1:9002]}
+rollouts:
+  checkout: {stable: shop-v1, canary: shop-v2, revision: "2.4.0"}
+  old: {stable: shop-v1, canary: shop-v2}
+routes:
+  - {name: shop, match: {path_prefix: /}, rollout: checkout}
+  - {name: old, match: {path_prefix: /old}, rollout: old}
+)";
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+class ConfigFileTest : public testing::Test {
+ protected:
+  ConfigFileTest() {
+    terminal_.address = admin_.address;
+    admin_.backend.config = kRunning;
+  }
+  int run(std::vector<std::string> arguments) { return terminal_.run(std::move(arguments)); }
+  std::string out() const { return terminal_.out.str(); }
+  std::string err() const { return terminal_.err.str(); }
+  void file(std::string text) { terminal_.files["etc/new.yaml"] = std::move(text); }
+
+  test::AdminFixture admin_;
+  Terminal terminal_;
+};
+
+TEST_F(ConfigFileTest, ChecksAFileWithoutADaemon) {
+  admin_.stop();
+  file(kRunning);
+  EXPECT_EQ(run({"check", "etc/new.yaml"}), kExitDone) << err();
+  EXPECT_NE(out().find("etc/new.yaml is valid; canaryctl diff etc/new.yaml says"), out().npos)
+      << out();
+  file(replaced(kRunning, "stable: shop-v1", "stabel: shop-v1"));
+  EXPECT_EQ(run({"check", "etc/new.yaml"}), kExitConfigInvalid);
+  EXPECT_NE(err().find("etc/new.yaml:8:"), err().npos) << err();
+  EXPECT_NE(err().find("did you mean \"stable\"?"), err().npos) << err();
+  EXPECT_EQ(run({"check", "etc/new.yaml", "-o", "json"}), kExitConfigInvalid);
+  EXPECT_NE(out().find("\"valid\":false"), out().npos) << out();
+  EXPECT_EQ(run({"check", "nowhere.yaml"}), kExitConfigInvalid);
+  EXPECT_NE(err().find("nowhere.yaml: error: cannot be read: No such file"), err().npos) << err();
+  file(replaced(kRunning, "2.4.0", "${SET}"));
+  EXPECT_EQ(run({"check", "etc/new.yaml"}), kExitDone) << err();
+  EXPECT_EQ(run({"check", "etc/new.yaml", "--set", "nonsense"}), kExitUsage);
+}
+
+TEST_F(ConfigFileTest, ReadsWhatTheFileNames) {
+  file(replaced(kRunning, "[127.0.0.1:9002]", "{file: v2.yaml}"));
+  EXPECT_EQ(run({"check", "etc/new.yaml"}), kExitConfigInvalid);
+  EXPECT_NE(err().find("v2.yaml: error: cannot be read"), err().npos) << err();
+  terminal_.files["etc/v2.yaml"] = "endpoints: [127.0.0.1:9002]\n";
+  EXPECT_EQ(run({"check", "etc/new.yaml"}), kExitDone) << err();
+}
+
+TEST_F(ConfigFileTest, SaysWhatAReloadChanges) {
+  file(kRunning);
+  EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitDone) << err();
+  EXPECT_EQ(out(), "nothing changes\n");
+
+  file(replaced(replaced(kRunning, "canary: shop-v2, revision", "canary: shop-v3, revision"),
+                "rollouts:",
+                "  shop-v3: {endpoints: [127.0.0.1:9003]}\nrollouts:"));
+  EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitDone) << err();
+  EXPECT_EQ(out(),
+            "changes:\n"
+            "  upstreams.shop-v3: added\n"
+            "  rollouts.checkout.canary: shop-v2 -> shop-v3\n"
+            "rollouts:\n"
+            "  checkout: begins anew (Progressing, 5 %): canary shop-v2 -> shop-v3; weight 0, "
+            "fresh evidence\n"
+            "  old: kept: state, step and evidence stay\n")
+      << out();
+}
+
+TEST_F(ConfigFileTest, TellsTheFatesOfRollouts) {
+  std::string text = replaced(kRunning, "  old: {", "  other: {");
+  text = replaced(text, "rollout: old", "rollout: other");
+  text = replaced(
+      text, "revision: \"2.4.0\"", "revision: \"2.4.0\", steps: [{weight: 50}, {weight: 100}]");
+  file(text);
+  EXPECT_EQ(run({"diff", "etc/new.yaml", "--set", "workers=4"}), kExitDone) << err();
+  EXPECT_NE(out().find("  checkout: kept (Progressing, 5 %) with other steps: the weight stays, "
+                       "and is never raised by this\n"
+                       "  other: added: begins, or goes on where it stood if it was in the file "
+                       "before\n"
+                       "  old: ends: not in the new file; its journal stays\n"
+                       "1 change waits for a restart of canaryd\n"),
+            out().npos)
+      << out();
+  EXPECT_EQ(run({"diff", "etc/new.yaml", "-o", "json"}), kExitDone) << err();
+  EXPECT_NE(out().find("\"change\": \"replanned\""), out().npos) << out();
+}
+
+// After a promotion a new revision with the old stable version would send everybody back to it.
+TEST_F(ConfigFileTest, WarnsOfTheWayBack) {
+  admin_.backend.known["checkout"].state = "promoted";
+  file(replaced(kRunning, "2.4.0", "2.5.0"));
+  EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitDone) << err();
+  EXPECT_NE(out().find("revision 2.4.0 -> 2.5.0; weight 0, fresh evidence; sends everybody back to "
+                       "shop-v1"),
+            out().npos)
+      << out();
+  file(replaced(
+      kRunning, "stable: shop-v1, canary: shop-v2, r", "stable: shop-v2, canary: shop-v1, r"));
+  EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitDone) << err();
+  EXPECT_EQ(out().find("sends everybody back"), out().npos) << out();
+}
+
+TEST_F(ConfigFileTest, SaysWhyThereIsNoDifference) {
+  file("version: 2\n");
+  EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitConfigInvalid);
+  EXPECT_NE(err().find("etc/new.yaml:1:"), err().npos) << err();
+  file(kRunning);
+  admin_.backend.config = "version: 9\n";
+  EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitFailed);
+  EXPECT_NE(err().find("another version"), err().npos) << err();
+  admin_.stop();
+  EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitUnreachable);
+  EXPECT_EQ(run({"diff"}), kExitUsage);
+}
+
+TEST_F(ConfigFileTest, PrintsItsManualAndCompletions) {
+  EXPECT_EQ(run({"completion", "rollouts"}), kExitDone) << err();
+  EXPECT_NE(out().find("checkout\n"), out().npos) << out();
+  admin_.stop();
+  EXPECT_EQ(run({"--help"}), kExitDone);
+  std::istringstream help(out().substr(out().find("Subcommands:")));
+  std::string line;
+  std::getline(help, line);
+  std::vector<std::string> commands;
+  while (std::getline(help, line)) {
+    if (line.starts_with("  ") && line[2] != ' ') {
+      commands.push_back(line.substr(2, line.find(' ', 2) - 2));
+    }
+  }
+  EXPECT_GT(commands.size(), 20U);
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"man"}, {"completion", "bash"}, {"completion", "zsh"}, {"completion", "fish"}}) {
+    EXPECT_EQ(run(arguments), kExitDone) << err();
+    for (const std::string& command : commands) {
+      std::string escaped;
+      for (const char c : command)
+        escaped += c == '-' && arguments[0] == "man" ? "\\-" : std::string(1, c);
+      EXPECT_NE(out().find(escaped), out().npos) << arguments.back() << " has no " << command;
+    }
+  }
+  EXPECT_EQ(run({"completion", "tcsh"}), kExitUsage);
+}
+
+}  // namespace
+}  // namespace canaryd::cli

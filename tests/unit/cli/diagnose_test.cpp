@@ -1,0 +1,71 @@
+#include "terminal.hpp"
+
+#include <gtest/gtest.h>
+
+namespace canaryd::cli {
+namespace {
+
+class DiagnoseTest : public testing::Test {
+ protected:
+  DiagnoseTest() {
+    terminal_.address = admin_.address;
+    for (auto& upstream : admin_.backend.upstream_list) {
+      for (auto& endpoint : upstream.endpoints) {
+        endpoint.healthy = true;
+        endpoint.ejected = false;
+      }
+    }
+  }
+  int run(std::vector<std::string> arguments = {"check"}) {
+    return terminal_.run(std::move(arguments));
+  }
+  std::string out() const { return terminal_.out.str(); }
+  bool says(const std::string& text) const { return out().find(text) != std::string::npos; }
+
+  test::AdminFixture admin_;
+  Terminal terminal_;
+};
+
+TEST_F(DiagnoseTest, FindsNothingWrong) {
+  EXPECT_EQ(run(), kExitDone) << out() << terminal_.err.str();
+  EXPECT_TRUE(says("✔ ready: takes requests\n")) << out();
+  EXPECT_TRUE(says("✔ configuration: in force\n")) << out();
+  EXPECT_TRUE(says("✔ upstream shop-v1: 2 of 2 endpoints in use\n")) << out();
+  EXPECT_TRUE(says("✔ rollout checkout: Progressing")) << out();
+  EXPECT_EQ(run({"check", "-o", "json"}), kExitDone);
+  EXPECT_TRUE(says("\"grade\": \"ok\"")) << out();
+}
+
+TEST_F(DiagnoseTest, SaysWhatToDo) {
+  auto& backend = admin_.backend;
+  backend.state.ready = false;
+  backend.metrics =
+      "# TYPE x gauge\ncanaryd_config_last_reload_successful 0\ncanaryd_log_dropped_total 12\n";
+  for (auto& endpoint : backend.upstream_list.at(0).endpoints) endpoint.healthy = false;
+  backend.known["checkout"].state = "rolled_back";
+  backend.known["checkout"].reason = "verdict";
+  EXPECT_EQ(run(), kExitFailed);
+  EXPECT_TRUE(says("✖ ready: it is not: still starting, or draining\n")) << out();
+  EXPECT_TRUE(says("✖ configuration: the last reload failed")) << out();
+  EXPECT_TRUE(says("canaryctl check FILE says what is wrong; then canaryctl reload")) << out();
+  EXPECT_TRUE(says("⚠ log: 12 lines were dropped")) << out();
+  EXPECT_TRUE(says("✖ upstream shop-v1: 0 of 2 endpoints in use\n")) << out();
+  EXPECT_TRUE(says("⚠ rollout checkout: Rolled back, verdict")) << out();
+  EXPECT_TRUE(says("canaryctl explain checkout says why; canaryctl retry checkout begins again"))
+      << out();
+}
+
+TEST_F(DiagnoseTest, WarningsAloneAreNoFailure) {
+  admin_.backend.upstream_list.at(0).endpoints.at(0).ejected = true;
+  EXPECT_EQ(run(), kExitDone);
+  EXPECT_TRUE(says("⚠ upstream shop-v1: 1 of 2 endpoints in use\n")) << out();
+}
+
+TEST_F(DiagnoseTest, SaysThatThereIsNoDaemon) {
+  admin_.stop();
+  EXPECT_EQ(run(), kExitUnreachable);
+  EXPECT_EQ(out(), "");
+}
+
+}  // namespace
+}  // namespace canaryd::cli
