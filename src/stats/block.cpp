@@ -13,6 +13,11 @@ void take_out(CohortCounts& counts, std::uint64_t& owed) noexcept {
   owed -= now;
 }
 
+std::uint32_t seconds_between(std::int64_t begin, std::int64_t end) noexcept {
+  constexpr std::int64_t kMost = UINT32_MAX;
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(end - begin, 0, kMost));
+}
+
 bool is_complete(const ComparisonBuilder& builder, std::int64_t now_second) noexcept {
   return builder.complete() || now_second - builder.start_second() >= BlockBuilder::kMaxOpenSeconds;
 }
@@ -56,8 +61,7 @@ Comparison ComparisonBuilder::take_by_limits(std::int64_t now_second) {
 
 Comparison ComparisonBuilder::close(LatencyCounts latency, std::int64_t now_second) {
   Comparison closed = open_;
-  const std::int64_t length = std::max<std::int64_t>(0, now_second - start_second_);
-  closed.seconds = static_cast<std::uint32_t>(std::min<std::int64_t>(length, UINT32_MAX));
+  closed.seconds = seconds_between(start_second_, now_second);
   closed.latency = latency;
   open_ = {};
   start_second_ = std::max(now_second, start_second_);
@@ -220,11 +224,10 @@ Block BlockBuilder::take(std::int64_t now_second, bool with_open_routes) {
 
 // Only with a block that is evidence: others are not kept.
 void BlockBuilder::take_votes(Block& closed, std::int64_t now_second) noexcept {
-  const std::int64_t open = std::max<std::int64_t>(0, now_second - votes_second_);
   if (closed.comparable() && votes_.comparable()) {
     closed.feedback = votes_;
-    closed.feedback.seconds = static_cast<std::uint32_t>(std::min<std::int64_t>(open, UINT32_MAX));
-  } else if (open < kMaxVotesOpenSeconds) {
+    closed.feedback.seconds = seconds_between(votes_second_, now_second);
+  } else if (now_second - votes_second_ < kMaxVotesOpenSeconds) {
     return;
   }
   votes_ = {};
