@@ -137,7 +137,10 @@ void RollbackAccount::absorb(const MetricCounts& counts,
 AcceptAccount::AcceptAccount(Tolerance tolerance, double next_weight) noexcept
     : scaled_{tolerance.relative / next_weight, tolerance.absolute / next_weight} {
   ln_bets_.fill(-std::log(static_cast<double>(kBets)));
-  ln_evidence_ = log_sum(ln_bets_);
+}
+
+double AcceptAccount::ln_evidence() const noexcept {
+  return log_sum(ln_bets_);
 }
 
 double AcceptAccount::increment(double share,
@@ -163,7 +166,6 @@ void AcceptAccount::absorb(const MetricCounts& counts, Terms& terms) noexcept {
     ln_bets_[j] += counts.canary_bad_next * kLnRests[j] + counts.stable_bad * terms.ln_gain[j] +
                    rent * kShares[j];
   }
-  ln_evidence_ = log_sum(ln_bets_);
 }
 
 double AcceptAccount::limit(double stable_rate) const noexcept {

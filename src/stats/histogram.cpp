@@ -20,28 +20,8 @@ std::uint64_t Histogram::total() const noexcept {
   return sum;
 }
 
-std::uint64_t Histogram::above(std::size_t bucket) const noexcept {
-  std::uint64_t sum = 0;
-  for (std::size_t k = bucket + 1; k < kLatencyBuckets; ++k) sum += buckets_[k];
-  return sum;
-}
-
 std::optional<std::size_t> Histogram::quantile_bucket(double q) const {
-  const std::uint64_t all = total();
-  if (all == 0) return std::nullopt;
-  return quantile_bucket(q, all);
-}
-
-std::size_t Histogram::quantile_bucket(double q, std::uint64_t all) const noexcept {
-  const double rank = std::ceil(std::clamp(q, 0.0, 1.0) * static_cast<double>(all));
-  const std::uint64_t wanted = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(rank));
-  std::uint64_t seen = 0;
-  for (std::size_t k = 0; k < kLatencyBuckets; ++k) {
-    seen += buckets_[k];
-    if (seen >= wanted) return k;
-  }
-  // Only when rounding put the rank above the total.
-  return kLatencyBuckets - 1;
+  return CumulativeHistogram(*this).quantile_bucket(q);
 }
 
 std::optional<Duration> Histogram::quantile(double q) const {
@@ -69,6 +49,23 @@ Histogram Histogram::since(const Histogram& earlier) const noexcept {
     result.buckets_[k] = buckets_[k] - std::min(buckets_[k], earlier.buckets_[k]);
   }
   return result;
+}
+
+CumulativeHistogram::CumulativeHistogram(const Histogram& of) noexcept {
+  for (std::size_t k = kLatencyBuckets; k > 0; --k) {
+    above_[k - 1] = total_;
+    total_ += of.bucket(k - 1);
+  }
+}
+
+std::optional<std::size_t> CumulativeHistogram::quantile_bucket(double q) const {
+  if (total_ == 0) return std::nullopt;
+  const double rank = std::ceil(std::clamp(q, 0.0, 1.0) * static_cast<double>(total_));
+  const std::uint64_t wanted = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(rank));
+  const auto found = std::partition_point(
+      above_.begin(), above_.end(), [&](std::uint64_t above) { return total_ - above < wanted; });
+  // The end only when rounding put the rank above the total.
+  return std::min(static_cast<std::size_t>(found - above_.begin()), kLatencyBuckets - 1);
 }
 
 }  // namespace canaryd::stats

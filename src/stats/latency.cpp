@@ -55,29 +55,24 @@ Duration slow_after(std::size_t limit) {
 }
 
 void LatencyThresholds::learn(const Histogram& stable, std::int64_t now_second) {
-  if (now_second - halved_second_ >= kHalvingSeconds) {
-    seen_ = halved(seen_);
-    halved_second_ = now_second;
-  }
+  age(now_second);
   seen_ += stable;
-  const std::uint64_t total = seen_.total();
+  find();
+}
+
+void LatencyThresholds::age(std::int64_t now_second) {
+  if (now_second - halved_second_ < kHalvingSeconds) return;
+  seen_ = halved(seen_);
+  halved_second_ = now_second;
+  find();
+}
+
+void LatencyThresholds::find() noexcept {
+  const CumulativeHistogram seen(seen_);
   for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
-    if (total < samples_needed(kQuantileRanks[q])) continue;
-    buckets_[q] = seen_.quantile_bucket(kQuantileRanks[q], total);
+    if (seen.total() < samples_needed(kQuantileRanks[q])) continue;
+    buckets_[q] = seen.quantile_bucket(kQuantileRanks[q]);
   }
-}
-
-void LatencyCutter::Responses::add(const Histogram& responses, Overdue more) noexcept {
-  finished += responses;
-  overdue += more;
-}
-
-std::uint64_t LatencyCutter::Responses::total() const noexcept {
-  return with_overdue(finished.total(), overdue);
-}
-
-std::uint64_t LatencyCutter::Responses::slow(std::size_t limit) const noexcept {
-  return with_overdue(finished.above(limit), overdue);
 }
 
 std::optional<std::size_t> LatencyCutter::highest_limit() const {
@@ -98,44 +93,66 @@ bool LatencyCutter::is_warm(std::int64_t start_second) const noexcept {
   return rules_.warm_up_seconds == 0 || (warm_second_ && start_second >= *warm_second_);
 }
 
-void LatencyCutter::count_slow(SlowCounts& slow) const noexcept {
-  slow.stable_slow = stable_.slow(slow.threshold);
-  slow.canary_slow = canary_.slow(slow.limit);
-  slow.canary_slow_next = canary_.slow(slow.limit_next);
-}
-
 LatencyCounts LatencyCutter::close(std::int64_t start_second, std::int64_t now_second) {
   LatencyCounts counts;
   if (is_warm(start_second)) {
-    counts.stable_n = stable_.total();
-    counts.canary_n = canary_.total();
     for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
       const auto threshold = thresholds_.bucket(static_cast<LatencyQuantile>(q));
-      if (!rules_.judged[q] || !threshold) continue;
-      counts.slow[q] = latency_limits(*threshold, rules_);
-      count_slow(counts.slow[q]);
+      if (rules_.judged[q] && threshold) counts.slow[q] = limits_of(q, *threshold);
     }
+    count(counts);
   }
-  past_ += stable_.finished;
-  thresholds_.learn(past_, now_second);
-  stable_ = canary_ = {};
-  past_ = {};
+  if (empty_) {
+    thresholds_.age(now_second);
+    return counts;
+  }
+  if (has_past_) stable_.finished += past_;
+  thresholds_.learn(stable_.finished, now_second);
+  clear();
   return counts;
+}
+
+// A threshold seldom moves.
+const SlowCounts& LatencyCutter::limits_of(std::size_t quantile, std::size_t threshold) {
+  SlowCounts& limits = limits_[quantile];
+  if (!limits.judged() || limits.threshold != threshold) limits = latency_limits(threshold, rules_);
+  return limits;
 }
 
 LatencyCounts LatencyCutter::close_by_limits(std::int64_t start_second) {
   LatencyCounts counts;
   if (is_warm(start_second)) {
-    counts.stable_n = stable_.total();
-    counts.canary_n = canary_.total();
     for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
       SlowCounts& slow = counts.slow[q];
       slow.threshold = slow.limit = slow.limit_next = rules_.limits[q];
-      if (slow.judged()) count_slow(slow);
     }
+    count(counts);
   }
-  stable_ = canary_ = {};
+  clear();
   return counts;
+}
+
+// By the limits that are set.
+void LatencyCutter::count(LatencyCounts& counts) const noexcept {
+  if (empty_) return;
+  const CumulativeHistogram stable(stable_.finished);
+  const CumulativeHistogram canary(canary_.finished);
+  counts.stable_n = with_overdue(stable.total(), stable_.overdue);
+  counts.canary_n = with_overdue(canary.total(), canary_.overdue);
+  for (SlowCounts& slow : counts.slow) {
+    if (!slow.judged()) continue;
+    slow.stable_slow = with_overdue(stable.above(slow.threshold), stable_.overdue);
+    slow.canary_slow = with_overdue(canary.above(slow.limit), canary_.overdue);
+    slow.canary_slow_next = with_overdue(canary.above(slow.limit_next), canary_.overdue);
+  }
+}
+
+void LatencyCutter::clear() noexcept {
+  if (empty_) return;
+  stable_ = canary_ = {};
+  if (has_past_) past_ = {};
+  has_past_ = false;
+  empty_ = true;
 }
 
 }  // namespace canaryd::stats

@@ -17,6 +17,7 @@ class Canaryd final : public Rule {
       : min_duration_(options.min_duration_seconds),
         window_(std::chrono::duration_cast<std::chrono::seconds>(options.settings.dedupe_window)
                     .count()),
+        judges_latency_(options.settings.judges_latency()),
         analyzer_(options.settings) {}
 
   void begin_step(BasisPoints next) override {
@@ -33,8 +34,13 @@ class Canaryd final : public Rule {
 
   Ruling judge(std::int64_t second, const SecondCounts& counts) override {
     now_ = second + 1;
-    builder_.add(Cohort::kCanary, counts.canary, counts.canary_times);
-    builder_.add(Cohort::kStable, counts.stable, counts.stable_times);
+    if (judges_latency_) {
+      builder_.add(Cohort::kCanary, counts.canary, counts.canary_times);
+      builder_.add(Cohort::kStable, counts.stable, counts.stable_times);
+    } else {
+      builder_.add(Cohort::kCanary, counts.canary);
+      builder_.add(Cohort::kStable, counts.stable);
+    }
     for (const KeyedFailure& failure : counts.clustered) {
       if (dedupe_.is_duplicate(RolloutId(1), failure.key, second, window_)) {
         builder_.add_duplicates(failure.cohort, 1);
@@ -43,15 +49,16 @@ class Canaryd final : public Rule {
     const auto block = builder_.tick(now_);
     if (!block) return Ruling::kHold;
     analyzer_.absorb(*block);
-    const analysis::Verdict verdict = analyzer_.evaluate();
-    if (verdict.decision == analysis::Decision::kRollback) return Ruling::kRollback;
-    if (verdict.decision != analysis::Decision::kAccept) return Ruling::kHold;
+    const analysis::Decision decision = analyzer_.decision();
+    if (decision == analysis::Decision::kRollback) return Ruling::kRollback;
+    if (decision != analysis::Decision::kAccept) return Ruling::kHold;
     return now_ - step_began_ < min_duration_ ? Ruling::kHold : Ruling::kNext;
   }
 
  private:
   std::int64_t min_duration_;
   std::int64_t window_;
+  bool judges_latency_;
   analysis::Analyzer analyzer_;
   stats::BlockBuilder builder_{0, 0, 0};
   stats::DedupeTable dedupe_;

@@ -103,7 +103,8 @@ class AcceptAccount {
     absorb(counts, terms);
   }
 
-  [[nodiscard]] double ln_evidence() const noexcept { return ln_evidence_; }
+  // Added up when asked for: not every account is, in every block.
+  [[nodiscard]] double ln_evidence() const noexcept;
   // The rate that stable's rate makes the limit.
   [[nodiscard]] double limit(double stable_rate) const noexcept;
   // Canary requests until ln_evidence() reaches `boundary`, if the best bet goes on as it did so
@@ -120,7 +121,6 @@ class AcceptAccount {
   Tolerance scaled_;
   std::array<double, kBets> ln_bets_;
   double canary_n_ = 0;
-  double ln_evidence_ = 0;
 };
 
 }  // namespace canaryd::analysis

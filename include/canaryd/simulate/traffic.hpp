@@ -92,7 +92,9 @@ struct Second {
   CohortSecond canary;
 };
 
-// Latencies of one version, drawn as a histogram at once.
+// Latencies of one version, drawn as a histogram at once: few of them one by one, each by one look
+// into a table (Walker 1974, "New fast method for generating discrete random numbers"); many bucket
+// by bucket.
 class LatencyDraw {
  public:
   explicit LatencyDraw(const stats::LogNormal& latency);
@@ -103,12 +105,19 @@ class LatencyDraw {
   struct Bucket {
     std::size_t index = 0;
     double share = 0;
-    double below = 0;  // Of all buckets up to this one.
   };
+  // Where a number finds its latency: the first bucket below `kept`, the second from there on.
+  struct Column {
+    std::uint32_t kept = 0;
+    std::array<std::uint16_t, 2> indices{};
+  };
+  void make_columns();
+  [[nodiscard]] std::size_t bucket_at(std::uint32_t number) const noexcept;
   void add_singly(Random& random, std::uint64_t count, stats::Histogram& to) const;
   void add_together(Random& random, std::uint64_t count, stats::Histogram& to) const;
 
   std::vector<Bucket> buckets_;  // Those that are not practically empty.
+  std::vector<Column> columns_;  // As many.
 };
 
 class World {

@@ -91,13 +91,9 @@ class Histogram {
 
   [[nodiscard]] std::uint64_t bucket(std::size_t index) const { return buckets_[index]; }
   [[nodiscard]] std::uint64_t total() const noexcept;
-  // How many are in buckets above this one; what the latency metrics call slow.
-  [[nodiscard]] std::uint64_t above(std::size_t bucket) const noexcept;
 
   // q in (0, 1]; nothing when the histogram is empty.
   [[nodiscard]] std::optional<std::size_t> quantile_bucket(double q) const;
-  // The same with total() known, which is above 0.
-  [[nodiscard]] std::size_t quantile_bucket(double q, std::uint64_t all) const noexcept;
   [[nodiscard]] std::optional<Duration> quantile(double q) const;
 
   // How many took at most this long, for Prometheus' cumulative buckets with bounds of the user's
@@ -112,6 +108,24 @@ class Histogram {
 
  private:
   std::array<std::uint64_t, kLatencyBuckets> buckets_{};
+};
+
+// A histogram added up once, for whoever asks it often: each answer then takes no pass over it.
+class CumulativeHistogram {
+ public:
+  explicit CumulativeHistogram(const Histogram& of) noexcept;
+
+  [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
+  // How many are in buckets above this one; what the latency metrics call slow.
+  [[nodiscard]] std::uint64_t above(std::size_t bucket) const noexcept {
+    return bucket < kLatencyBuckets ? above_[bucket] : 0;
+  }
+  // As of the histogram.
+  [[nodiscard]] std::optional<std::size_t> quantile_bucket(double q) const;
+
+ private:
+  std::uint64_t total_ = 0;
+  std::array<std::uint64_t, kLatencyBuckets> above_;  // By bucket; set in the constructor.
 };
 
 }  // namespace canaryd::stats

@@ -118,12 +118,16 @@ class LatencyThresholds {
 
   // Responses of blocks that are closed. Seconds do not fall.
   void learn(const Histogram& stable, std::int64_t now_second);
+  // Time without a response has passed.
+  void age(std::int64_t now_second);
   // The bucket that holds the quantile.
   [[nodiscard]] std::optional<std::size_t> bucket(LatencyQuantile quantile) const noexcept {
     return buckets_[static_cast<std::size_t>(quantile)];
   }
 
  private:
+  void find() noexcept;
+
   Histogram seen_;
   std::int64_t halved_second_;
   std::array<std::optional<std::size_t>, kLatencyQuantiles> buckets_{};
@@ -135,7 +139,10 @@ class LatencyCutter {
   explicit LatencyCutter(std::int64_t now_second) noexcept : thresholds_(now_second) {}
 
   // For blocks that begin from here on.
-  void set_rules(const LatencyRules& rules) noexcept { rules_ = rules; }
+  void set_rules(const LatencyRules& rules) noexcept {
+    rules_ = rules;
+    limits_ = {};
+  }
   // A new run: its canary's first request is to come.
   void begin_run() noexcept { warm_second_.reset(); }
   // Once and for all of a run, when its canary has had a request.
@@ -145,13 +152,17 @@ class LatencyCutter {
 
   // Responses for the open block.
   void add_stable(const Histogram& responses, Overdue overdue) noexcept {
-    stable_.add(responses, overdue);
+    add(stable_, responses, overdue);
   }
   void add_canary(const Histogram& responses, Overdue overdue) noexcept {
-    canary_.add(responses, overdue);
+    add(canary_, responses, overdue);
   }
   // Responses of stable that belong to no block: they are only learned from.
-  void add_past(const Histogram& responses) noexcept { past_ += responses; }
+  void add_past(const Histogram& responses) noexcept {
+    past_ += responses;
+    has_past_ = true;
+    empty_ = false;
+  }
 
   // Requests of the cohort hang, so many that they count.
   [[nodiscard]] bool stable_hangs() const noexcept { return stable_.overdue.counted > 0; }
@@ -170,20 +181,26 @@ class LatencyCutter {
   struct Responses {
     Histogram finished;
     Overdue overdue;
-
-    void add(const Histogram& responses, Overdue more) noexcept;
-    [[nodiscard]] std::uint64_t total() const noexcept;
-    [[nodiscard]] std::uint64_t slow(std::size_t limit) const noexcept;
   };
 
+  void add(Responses& to, const Histogram& responses, Overdue overdue) noexcept {
+    to.finished += responses;
+    to.overdue += overdue;
+    empty_ = false;
+  }
   [[nodiscard]] bool is_warm(std::int64_t start_second) const noexcept;
-  void count_slow(SlowCounts& slow) const noexcept;
+  [[nodiscard]] const SlowCounts& limits_of(std::size_t quantile, std::size_t threshold);
+  void count(LatencyCounts& counts) const noexcept;
+  void clear() noexcept;
 
   LatencyThresholds thresholds_;
   LatencyRules rules_;
+  std::array<SlowCounts, kLatencyQuantiles> limits_{};  // By these rules; of the last block.
   Responses stable_;
   Responses canary_;
   Histogram past_;
+  bool has_past_ = false;
+  bool empty_ = true;  // All three. Where only errors are judged they always are.
   std::optional<std::int64_t> warm_second_;  // Blocks that begin earlier are not judged.
 };
 

@@ -111,6 +111,26 @@ TEST(Traffic, LatenciesAreThoseOfTheModel) {
   }
 }
 
+// One by one, and bucket by bucket.
+TEST(LatencyDraw, EveryBucketGetsItsShare) {
+  const stats::LogNormal latency{.median_ms = 50, .p99_ms = 200};
+  const LatencyDraw draw(latency);
+  for (const std::uint64_t at_once : {101U, 50'500U}) {
+    Random random(9);
+    stats::Histogram drawn;
+    constexpr std::uint64_t kAll = 505'000;
+    for (std::uint64_t done = 0; done < kAll; done += at_once) draw.add(random, at_once, drawn);
+    EXPECT_EQ(drawn.total(), kAll);
+    double above = 1;
+    for (std::size_t k = 0; k < stats::kLatencyBuckets; ++k) {
+      const double expected = static_cast<double>(kAll) * (above - latency.above(k));
+      above = latency.above(k);
+      EXPECT_NEAR(static_cast<double>(drawn.bucket(k)), expected, 5 * std::sqrt(expected) + 3)
+          << "bucket " << k << ", " << at_once << " at once";
+    }
+  }
+}
+
 TEST(Crowd, FewUsersMakeAnotherShareThanTheWeight) {
   double sum = 0;
   bool someone_missing = false;

@@ -62,8 +62,11 @@ TEST(Histogram, QuantileOfNothingAndOfOne) {
   histogram.add(milliseconds(20));
   EXPECT_EQ(histogram.quantile_bucket(0.001), latency_bucket(milliseconds(20)));
   EXPECT_EQ(histogram.quantile_bucket(1), latency_bucket(milliseconds(20)));
-  EXPECT_EQ(histogram.above(latency_bucket(milliseconds(20))), 0U);
-  EXPECT_EQ(histogram.above(latency_bucket(milliseconds(20)) - 1), 1U);
+  const CumulativeHistogram cumulative(histogram);
+  EXPECT_EQ(cumulative.total(), 1U);
+  EXPECT_EQ(cumulative.above(latency_bucket(milliseconds(20))), 0U);
+  EXPECT_EQ(cumulative.above(latency_bucket(milliseconds(20)) - 1), 1U);
+  EXPECT_EQ(cumulative.above(kLatencyBuckets), 0U);
 }
 
 TEST(Histogram, PrometheusBoundsCountEveryLatencyOnce) {

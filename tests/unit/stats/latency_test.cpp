@@ -94,6 +94,31 @@ TEST(LatencyThresholds, FollowTheServiceAndStayKnown) {
   EXPECT_EQ(thresholds.bucket(LatencyQuantile::kP50), latency_bucket(milliseconds(50)));
 }
 
+TEST(LatencyCutter, WhatItKnowsAgesWithoutResponsesToo) {
+  LatencyCutter cutter(0);
+  cutter.set_rules(all_judged());
+  cutter.add_past(responses(300, milliseconds(10)));
+  for (int half = 0; half <= 4; ++half) {
+    static_cast<void>(cutter.close(0, 1 + half * LatencyThresholds::kHalvingSeconds));
+  }
+  cutter.add_past(responses(40, milliseconds(50)));
+  EXPECT_EQ(cutter.close(2450, 2500).slow[0].threshold, latency_bucket(milliseconds(10)));
+  EXPECT_EQ(cutter.close(2500, 2501).slow[0].threshold, latency_bucket(milliseconds(50)));
+}
+
+TEST(LatencyCutter, NewRulesHoldFromTheNextBlockOn) {
+  LatencyCutter cutter(0);
+  cutter.set_rules(all_judged());
+  cutter.add_past(responses(300, milliseconds(10)));
+  static_cast<void>(cutter.close(0, 1));
+  const SlowCounts before = cutter.close(1, 2).slow[0];
+  EXPECT_EQ(before.limit_next, before.limit);
+  cutter.set_rules(all_judged(0.25));
+  const SlowCounts after = cutter.close(2, 3).slow[0];
+  EXPECT_EQ(after.limit, before.limit);
+  EXPECT_EQ(after.limit_next, before.threshold + 8);
+}
+
 class Cut : public ::testing::Test {
  protected:
   Cut() { builder_.set_latency_rules(all_judged(0.5)); }
