@@ -3,9 +3,12 @@
 #include "canaryd/analysis/accounts.hpp"
 #include "canaryd/analysis/metric.hpp"
 #include "canaryd/base/draw.hpp"
+#include "canaryd/stats/block.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -31,17 +34,24 @@ std::optional<MetricCounts> second_of(const Traffic& traffic,
 }
 
 // Odd, so that there is one in the middle.
-constexpr int kPaths = 101;
-// A block of the forecast is so much of the time that the average drift takes, or a second.
-constexpr double kBlocksOfDrift = 100;
+constexpr std::size_t kPaths = 401;
+// A path is looked at so often in the time that the average drift takes, or once a second.
+constexpr double kLooksOfDrift = 150;
 // Longer than this no median is looked for.
-constexpr double kMostBlocks = 10 * kBlocksOfDrift;
+constexpr double kMostLooks = 10 * kLooksOfDrift;
+// A metric that is so much sooner than the slowest one does not decide.
+constexpr double kNegligible = 0.25;
+// What a block is like is learned from so many, or from those of so many seconds.
+constexpr std::size_t kSampledBlocks = 500;
+constexpr int kSampledSeconds = 50'000;
+constexpr std::uint64_t kSeed = 101;
 
 // What a step's account A sees of one metric.
 struct Bet {
   Tolerance tolerance;
   double stable_rate = 0;
   double canary_rate = 0;  // By the limit of the next step.
+  double judged = 1;       // The share of the requests that count.
 };
 
 // The first bucket above which no more than 1 - q of the latencies are.
@@ -67,62 +77,158 @@ std::vector<Bet> bets_of(const Settings& settings,
       const std::size_t threshold = quantile_bucket(traffic.latency, rank);
       bet.stable_rate = traffic.latency.above(threshold);
       bet.canary_rate = traffic.latency.above(stats::latency_limits(threshold, rules).limit_next);
+      bet.judged = 1 - traffic.error_rate;
     }
     bets.push_back(bet);
   }
   return bets;
 }
 
-MetricCounts draw_block(Random& random, const Bet& bet, const MetricCounts& expected) {
-  MetricCounts counts = expected;
-  counts.stable_bad =
-      static_cast<double>(draw_poisson(random, expected.stable_n * bet.stable_rate));
-  counts.canary_bad =
-      static_cast<double>(draw_poisson(random, expected.canary_n * bet.canary_rate));
-  counts.canary_bad_next = counts.canary_bad;
-  return counts;
+// Blocks as stats::BlockBuilder closes them: a block of little traffic waits for both cohorts, and
+// then has more of the canary's requests for its length than others.
+struct Sample {
+  std::vector<MetricCounts> blocks;
+  double used = 0;  // The share of the time that was not given up.
+};
+
+Sample sample_blocks(const MetricCounts& second) {
+  Random random(kSeed);
+  Sample sample;
+  MetricCounts open;
+  int open_seconds = 0;
+  int used = 0;
+  int seconds = 0;
+  while (seconds < kSampledSeconds && sample.blocks.size() < kSampledBlocks) {
+    ++seconds;
+    ++open_seconds;
+    open.stable_n += static_cast<double>(draw_poisson(random, second.stable_n));
+    open.canary_n += static_cast<double>(draw_poisson(random, second.canary_n));
+    const bool closes = !open.silent();
+    if (!closes && open_seconds < stats::BlockBuilder::kMaxOpenSeconds) continue;
+    if (closes) {
+      sample.blocks.push_back(open);
+      used += open_seconds;
+    }
+    open = {};
+    open_seconds = 0;
+  }
+  // So little that it is not worth being exact.
+  if (sample.blocks.empty()) return {{second}, 1};
+  sample.used = static_cast<double>(used) / seconds;
+  // The gain of a bet is a small difference of large numbers: on average the cohorts must have
+  // exactly the requests that are expected, not those that were drawn.
+  MetricCounts drawn;
+  for (const MetricCounts& block : sample.blocks) {
+    drawn.stable_n += block.stable_n;
+    drawn.canary_n += block.canary_n;
+  }
+  const double expected = second.canary_n / (second.stable_n * sample.used);
+  const double scale = expected * drawn.stable_n / drawn.canary_n;
+  for (MetricCounts& block : sample.blocks) block.canary_n *= scale;
+  return sample;
 }
 
-// The blocks until half of the paths have accepted the step by every bet. The sum of all bets, and
-// the luck of single paths, make it shorter than the average drift of the best bet says.
-std::optional<double> median_blocks(std::span<const Bet> bets,
-                                    const MetricCounts& block,
-                                    double next_weight,
-                                    double boundary) {
-  Random random(kPaths);
-  std::vector<AcceptAccount> start;
-  for (const Bet& bet : bets) start.emplace_back(bet.tolerance, next_weight);
-  std::vector<std::vector<AcceptAccount>> open(kPaths, start);
-  for (double blocks = 1; blocks <= kMostBlocks; ++blocks) {
-    std::erase_if(open, [&](std::vector<AcceptAccount>& path) {
+// How one metric's account A moves on average, and by what.
+class Course {
+ public:
+  Course(const Bet& bet, const MetricCounts& second, const Sample& sample, double next_weight)
+      : canary_n_(second.canary_n * bet.judged),
+        canary_bad_(canary_n_ * bet.canary_rate),
+        stable_bad_(second.stable_n * bet.judged * sample.used * bet.stable_rate) {
+    const Tolerance scaled{bet.tolerance.relative / next_weight,
+                           bet.tolerance.absolute / next_weight};
+    double stable_n = 0;
+    for (const MetricCounts& block : sample.blocks) {
+      stable_n += block.stable_n;
+      const MetricCounts one_bad{
+          .stable_n = block.stable_n, .canary_n = block.canary_n, .stable_bad = 1};
+      for (std::size_t j = 0; j < kBets; ++j) {
+        const double gain =
+            AcceptAccount::increment(AcceptAccount::kShares[j], one_bad, {scaled.relative, 0});
+        moves_[j].stable_bad += gain * block.stable_n;
+      }
+    }
+    for (std::size_t j = 0; j < kBets; ++j) {
+      moves_[j].stable_bad /= stable_n;
+      moves_[j].canary_bad = std::log1p(-AcceptAccount::kShares[j]);
+      moves_[j].canary_n = scaled.absolute * AcceptAccount::kShares[j];
+    }
+  }
+
+  // What one path has seen so far.
+  struct Seen {
+    double canary_n = 0;
+    double canary_bad = 0;
+    double stable_bad = 0;
+  };
+  void go_on(Random& random, double seconds, Seen& seen) const {
+    seen.canary_n += static_cast<double>(draw_poisson(random, canary_n_ * seconds));
+    seen.canary_bad += static_cast<double>(draw_poisson(random, canary_bad_ * seconds));
+    seen.stable_bad += static_cast<double>(draw_poisson(random, stable_bad_ * seconds));
+  }
+
+  [[nodiscard]] bool accepts(const Seen& seen, double boundary) const {
+    const double target = boundary + std::log(static_cast<double>(kBets));
+    std::array<double, kBets> bets{};
+    for (std::size_t j = 0; j < kBets; ++j) bets[j] = moved(moves_[j], seen);
+    const double best = *std::max_element(bets.begin(), bets.end());
+    // The sum is at most as if all were as good as the best, and at least the best.
+    if (best >= target) return true;
+    if (best < boundary) return false;
+    double sum = 0;
+    for (const double bet : bets) sum += std::exp(bet - best);
+    return best + std::log(sum) >= target;
+  }
+
+  // The seconds that the best bet needs on average; nothing if it does not gain.
+  [[nodiscard]] std::optional<double> drift_seconds(double boundary) const {
+    const Seen second{canary_n_, canary_bad_, stable_bad_};
+    double best = 0;
+    for (const Move& move : moves_) best = std::max(best, moved(move, second));
+    if (best <= 0) return std::nullopt;
+    return (boundary + std::log(static_cast<double>(kBets))) / best;
+  }
+
+ private:
+  static constexpr std::size_t kBets = AcceptAccount::kBets;
+
+  // Of one bet, by each of them.
+  struct Move {
+    double canary_n = 0;
+    double canary_bad = 0;
+    double stable_bad = 0;
+  };
+  static double moved(const Move& move, const Seen& seen) noexcept {
+    return move.canary_n * seen.canary_n + move.canary_bad * seen.canary_bad +
+           move.stable_bad * seen.stable_bad;
+  }
+
+  // A second.
+  double canary_n_;
+  double canary_bad_;
+  double stable_bad_;
+  std::array<Move, kBets> moves_{};
+};
+
+// The seconds until half of the paths have accepted the step by every metric. The sum of all bets,
+// and the luck of single paths, make it shorter than the average drift of the best bet says.
+std::optional<double> median_seconds(std::span<const Course> courses,
+                                     double between_looks,
+                                     double boundary) {
+  Random random(kSeed);
+  std::vector<std::vector<Course::Seen>> open(kPaths, std::vector<Course::Seen>(courses.size()));
+  for (double looks = 1; looks <= kMostLooks; ++looks) {
+    std::erase_if(open, [&](std::vector<Course::Seen>& path) {
       bool accepted = true;
-      for (std::size_t i = 0; i < bets.size(); ++i) {
-        path[i].absorb(draw_block(random, bets[i], block));
-        accepted = accepted && path[i].ln_evidence() >= boundary;
+      for (std::size_t i = 0; i < courses.size(); ++i) {
+        courses[i].go_on(random, between_looks, path[i]);
+        accepted = accepted && courses[i].accepts(path[i], boundary);
       }
       return accepted;
     });
-    if (open.size() <= kPaths / 2) return blocks;
+    if (open.size() <= kPaths / 2) return looks * between_looks;
   }
   return std::nullopt;
-}
-
-// The seconds that the best bet of account A needs on average; nothing if it does not gain.
-std::optional<double> drift_seconds(const Bet& bet,
-                                    const MetricCounts& second,
-                                    double next_weight,
-                                    double boundary) {
-  const Tolerance scaled{bet.tolerance.relative / next_weight,
-                         bet.tolerance.absolute / next_weight};
-  MetricCounts counts = second;
-  counts.stable_bad = second.stable_n * bet.stable_rate;
-  counts.canary_bad_next = second.canary_n * bet.canary_rate;
-  double best = 0;
-  for (const double share : AcceptAccount::kShares) {
-    best = std::max(best, AcceptAccount::increment(share, counts, scaled));
-  }
-  if (best <= 0) return std::nullopt;
-  return (std::log(static_cast<double>(AcceptAccount::kBets)) + boundary) / best;
 }
 
 Need need(double seconds, double canary_a_second) {
@@ -140,20 +246,21 @@ std::optional<Need> need_to_accept(const Settings& settings,
   const auto second = second_of(traffic, weight, traffic.error_rate);
   if (!second || next_weight.value() == 0) return std::nullopt;
   const double boundary = -std::log(settings.false_accept);
-  const std::vector<Bet> bets = bets_of(settings, traffic, next_weight);
+  const Sample sample = sample_blocks(*second);
+  std::vector<Course> courses;
   double longest = 0;
-  for (const Bet& bet : bets) {
-    const auto seconds = drift_seconds(bet, *second, next_weight.ratio(), boundary);
+  for (const Bet& bet : bets_of(settings, traffic, next_weight)) {
+    courses.emplace_back(bet, *second, sample, next_weight.ratio());
+    const auto seconds = courses.back().drift_seconds(boundary);
     if (!seconds) return std::nullopt;
     longest = std::max(longest, *seconds);
   }
-  const double length = std::max(1.0, longest / kBlocksOfDrift);
-  MetricCounts block = *second;
-  block.stable_n *= length;
-  block.canary_n *= length;
-  const auto blocks = median_blocks(bets, block, next_weight.ratio(), boundary);
-  if (!blocks) return std::nullopt;
-  return need(*blocks * length, second->canary_n);
+  std::erase_if(courses, [&](const Course& course) {
+    return *course.drift_seconds(boundary) < kNegligible * longest;
+  });
+  const auto seconds = median_seconds(courses, std::max(1.0, longest / kLooksOfDrift), boundary);
+  if (!seconds) return std::nullopt;
+  return need(*seconds, second->canary_n);
 }
 
 std::optional<Need> need_to_detect(const Settings& settings,

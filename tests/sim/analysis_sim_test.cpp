@@ -212,8 +212,8 @@ TEST(AnalysisSim, TheForecastIsNearWhatHappens) {
       }
       std::printf("forecast %.0f s, median %.0f s\n", forecast, summary.median_seconds);
       EXPECT_EQ(summary.promoted, summary.runs) << "seed " << summary.first_rolled_back_seed;
-      EXPECT_GT(forecast, summary.median_seconds / 2);
-      EXPECT_LT(forecast, summary.median_seconds * 2);
+      // The median of few is rough; forecast_slow_test.cpp looks closer.
+      EXPECT_NEAR(forecast, summary.median_seconds, summary.median_seconds / 4);
     }
   }
   const auto detect =

@@ -1,8 +1,8 @@
 // How much traffic a plan needs, before it runs: for `validate`. For steady traffic, and medians:
-// half of all canaries take longer. Acceptance is forecast by a hundred short simulations of the
-// step's accounts alone, always the same ones (`canaryd simulate` agrees within 20 % at 500
-// requests a second and more, which a test checks); detection by the average drift of the best bet.
-// Pure. A forecast takes some milliseconds.
+// half of all canaries take longer. Acceptance is forecast by four hundred short simulations of
+// the step's accounts alone, always the same ones, on blocks like those of such traffic; `canaryd
+// simulate` agrees within 20 %, which a test checks (docs/statistics.md, "Your own plan");
+// detection by the average drift of the best bet. Pure. A forecast takes some milliseconds.
 #pragma once
 
 #include "canaryd/analysis/settings.hpp"
