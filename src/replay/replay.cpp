@@ -70,20 +70,21 @@ Replay::Group* Replay::group_of(const RecordedRequest& request, Error& error) {
              "more than a million failures within 6 s"};
     return nullptr;
   }
-  Group wanted;
-  wanted.weight = request.weight;
-  wanted.revision = request.revision;
-  wanted.first_start_ms = wanted.last_start_ms = request.started_ms;
   std::vector<Group>& groups = waiting_[request.ended_ms / 1000];
-  const auto found =
-      std::ranges::find_if(groups, [&](const Group& group) { return group.same_table(wanted); });
+  const auto found = std::ranges::find_if(groups, [&](const Group& group) {
+    return group.weight == request.weight && group.revision == request.revision;
+  });
   if (found != groups.end()) return &*found;
   if (groups.size() == kGroupsMax) {
     error = {
         ErrorCode::kLimit, Origin::kLocal, Retry::kNever, "more than 64 weights within a second"};
     return nullptr;
   }
-  return &groups.emplace_back(std::move(wanted));
+  Group& made = groups.emplace_back();
+  made.weight = request.weight;
+  made.revision = request.revision;
+  made.first_start_ms = made.last_start_ms = request.started_ms;
+  return &made;
 }
 
 // ---- A second is complete

@@ -104,9 +104,6 @@ class Replay {
     stats::Histogram stable_latency;  // Of those that did not fail.
     stats::Histogram canary_latency;
     std::vector<Failure> failures;  // Of known clients.
-    [[nodiscard]] bool same_table(const Group& other) const noexcept {
-      return weight == other.weight && revision == other.revision;
-    }
   };
   // A step under judgement. One, or if no weight is known one for each step of the plan.
   struct Track {
