@@ -77,11 +77,14 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
 
   const UpstreamPlace place{"a.example", "10.0.0.1:80", to};
   const std::string_view location = line(text);
+  const std::string_view cookie = line(text);
+  // Others the parser refuses.
+  if (!is_field_value(location) || !is_field_value(cookie)) return 0;
   const auto mapped = mapping.location_to_client(location, place);
   check_value(mapped);
   if (mapped && !location.starts_with("//")) {
     CANARYD_ASSERT(!mapped->starts_with("//") && !mapped->starts_with("/\\"));
   }
-  check_value(mapping.cookie_to_client(line(text), true, "b.example"));
+  check_value(mapping.cookie_to_client(cookie, true, "b.example"));
   return 0;
 }
