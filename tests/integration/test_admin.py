@@ -9,7 +9,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from harness import CANARYD, Checker, IntegrationCase, RawClient, base_config, ctl, to_yaml
+from harness import CANARYD, Checker, IntegrationCase, RawClient, base_config, ctl, to_yaml, wait_until
 
 TOKENS = {"viewer": "v" * 16, "operator": "o" * 16, "admin": "a" * 16}
 
@@ -299,10 +299,14 @@ class ProxyRouteTest(IntegrationCase):
         fresh = Path(self.folder) / "fresh.yaml"
         fresh.write_text(f'endpoints: ["{host}:{port}"]\n', encoding="utf-8")
         fresh.rename(endpoints)
+
+        def is_refused():
+            with RawClient(self.daemon.public) as client:
+                return client.get("/api/v1/rollouts", host="localhost").status == 403
+
+        # The event is logged before the workers have the new endpoints.
         self.daemon.await_events("endpoints_changed")
-        with RawClient(self.daemon.public) as client:
-            answer = client.get("/api/v1/rollouts", host="localhost")
-            self.assertEqual(answer.status, 403, answer.body)
+        wait_until(is_refused, "the refusal")
         self.assertEqual(self.daemon.status_of("/readyz"), 200)
 
 
