@@ -328,6 +328,9 @@ json::value to_json(const control::Explanation& answer) {
     object["weight"] = answer.weight.percent();
     object["forced"] = answer.forced;
     object["counts"] = answer.counts;
+    object["segment"] = answer.segment ? json::value(*answer.segment) : json::value(nullptr);
+    object["segment_rule"] = name_or_null(answer.segment_rule);
+    object["lane"] = answer.lane ? json::value(*answer.lane) : json::value(nullptr);
   }
   object["upstream"] = name_or_null(answer.upstream);
   if (!answer.sent_as.empty()) object["sent_as"] = answer.sent_as;
@@ -337,11 +340,21 @@ json::value to_json(const control::Explanation& answer) {
   return object;
 }
 
+json::value split_to_json(const std::vector<control::LaneView>& split) {
+  if (split.empty()) return nullptr;
+  json::array lanes;
+  for (const control::LaneView& lane : split) {
+    lanes.push_back({{"rollout", lane.rollout}, {"users", lane.users.percent()}});
+  }
+  return lanes;
+}
+
 json::value to_json(const control::RouteView& view) {
   return {{"name", view.name},
           {"match", view.match},
           {"rollout", name_or_null(view.rollout)},
           {"upstream", name_or_null(view.upstream)},
+          {"split", split_to_json(view.split)},
           {"requests", view.requests},
           {"mirror", mirror_to_json(view.mirror)}};
 }

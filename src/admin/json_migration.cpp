@@ -19,6 +19,13 @@ json::value text_or_null(const std::string& text) {
   return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
+json::value names_or_null(const std::vector<std::string>& names) {
+  if (names.empty()) return nullptr;
+  json::array array;
+  for (const std::string& name : names) array.emplace_back(name);
+  return array;
+}
+
 json::value share_of(const control::MigrationRequests& requests) {
   const std::optional<double> share = requests.share();
   return share ? json::value(*share) : json::value(nullptr);
@@ -38,6 +45,7 @@ json::value route_of(const control::MigrationRoute& route) {
   object["match"] = route.match;
   object["state"] = std::string(control::to_string(route.state));
   object["rollout"] = text_or_null(route.rollout);
+  object["split"] = names_or_null(route.split);
   object["from"] = text_or_null(route.from);
   object["to"] = text_or_null(route.to);
   object["weight"] = route.state == MigrationState::kAnswered ? json::value(nullptr)

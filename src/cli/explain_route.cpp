@@ -26,6 +26,12 @@ std::string rollout_text(JsonView answer) {
   return text;
 }
 
+std::string segment_text(JsonView answer) {
+  const auto segment = answer["segment"].number();
+  if (!segment) return {};
+  return format_count(segment) + ": " + answer["segment_rule"].text();
+}
+
 std::string key_text(JsonView answer) {
   std::string text = answer["key_source"].text();
   if (text.empty()) return text;
@@ -99,8 +105,10 @@ Result<std::string> render_explanation(std::string_view body) {
           "request",
           answer["method"].text() + " " + answer["host"].text() + answer["path"].text());
   add_row(out, "route", route);
+  if (const auto lane = answer["lane"].number()) add_row(out, "lane", format_count(lane));
   add_row(out, "rollout", rollout_text(answer));
   add_row(out, "key", key_text(answer));
+  add_row(out, "segment", segment_text(answer));
   add_row(out, "cohort", cohort_text(answer));
   add_row(out, "upstream", upstream_text(answer));
   add_row(out, "sent as", answer["sent_as"].text());

@@ -13,6 +13,13 @@ std::optional<UpstreamId> Config::find_upstream(std::string_view name) const noe
   return std::nullopt;
 }
 
+std::vector<RolloutId> Route::rollouts() const {
+  std::vector<RolloutId> all;
+  if (rollout) all.push_back(*rollout);
+  for (const routing::Lane& lane : split) all.push_back(lane.rollout);
+  return all;
+}
+
 std::optional<RolloutId> Config::find_rollout(std::string_view name) const noexcept {
   for (std::uint32_t i = 0; i < rollouts.size(); ++i) {
     if (rollouts[i].name == name) return RolloutId(i);

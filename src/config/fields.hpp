@@ -22,10 +22,11 @@ namespace canaryd::config {
 [[nodiscard]] const Section<Deprecation>& deprecation_section();
 [[nodiscard]] const Section<Migration>& migration_section();
 [[nodiscard]] const Section<analysis::Settings>& analysis_section();
-// fields_exclude.cpp
-[[nodiscard]] Codec<std::vector<analysis::Exclusion>> exclusions();
+// fields_request_rule.cpp
+[[nodiscard]] Codec<std::vector<routing::RequestRule>> exclusions();
+[[nodiscard]] Codec<std::vector<routing::Segment>> segments();
 [[nodiscard]] const Section<analysis::Limits>& analysis_limits_section();
-// With the queries, which are no part of the Settings.
+// With the exclusions and queries, which are no part of the Settings.
 [[nodiscard]] const Section<Rollout>& judging_section();
 [[nodiscard]] const Section<Fallback>& fallback_section();
 [[nodiscard]] const Section<Circuit>& circuit_section();

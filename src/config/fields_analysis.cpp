@@ -251,11 +251,6 @@ const Section<analysis::Settings>& analysis_section() {
           &Settings::errors,
           section(errors_section()),
           "What counts as a failure of the version.");
-    s.add("exclude",
-          &Settings::exclude,
-          exclusions(),
-          "Requests that are traffic, but no evidence, such as health checks and bots: those that "
-          "any of the rules fits.");
     s.add("limits",
           &Settings::limits,
           section(analysis_limits_section()),

@@ -86,6 +86,11 @@ const Section<Rollout>& judging_section() {
   static const auto made = [] {
     Section<Rollout> s("Analysis");
     s.include(&Rollout::analysis, analysis_section());
+    s.add("exclude",
+          &Rollout::exclude,
+          exclusions(),
+          "Requests that are traffic, but no evidence, such as health checks and bots: those that "
+          "any of the rules fits.");
     s.add("queries",
           &Rollout::queries,
           list_of(section(query_section()), 0, kQueriesMax),

@@ -162,7 +162,11 @@ const Section<CohortRules>& cohort_section() {
           "`X-Canaryd-Cohort` and `X-Canaryd-Rollout` from `trusted_proxies` say; such requests "
           "stay out of the analysis.")
         .default_note = "none";
-    s.unsupported({"segments"});
+    s.add("segments",
+          &CohortRules::segments,
+          segments(),
+          "Users whose cohort does not depend on chance: employees, a country, a tenant. The first "
+          "rule that counts and fits, wins; such requests stay out of the analysis.");
     return s;
   }();
   return made;

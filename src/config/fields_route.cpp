@@ -1,5 +1,6 @@
 // Routes. What is accepted here must be canonical for routing/routing_table.hpp, which refuses the
 // rest: see tests/unit/config/routable_test.cpp.
+#include "canaryd/routing/path_template.hpp"
 #include "config/fields.hpp"
 
 #include <algorithm>
@@ -101,9 +102,20 @@ struct RawMatch {
   std::string host;
   std::optional<std::string> path_exact;
   std::optional<std::string> path_prefix;
+  std::optional<std::string> path_template;
   std::vector<std::string> methods;
   std::vector<HeaderMatch> headers;
 };
+
+Codec<std::string> path_template() {
+  Codec<std::string> codec = text(path_rule());
+  codec.read = [read = std::move(codec.read)](Reader& in, const Node& node, std::string& out) {
+    if (!read(in, node, out)) return false;
+    const auto shape = routing::parse_template(out);
+    return shape ? true : in.error(node, shape.error().context);
+  };
+  return codec;
+}
 
 const Section<RawMatch>& match_section() {
   static const auto made = [] {
@@ -115,7 +127,11 @@ const Section<RawMatch>& match_section() {
           &RawMatch::path_prefix,
           optional(text(path)),
           "Leading segments of the path: `/api` fits `/api` and `/api/x`, not `/apix`.")
-        .default_note = "`/`, without `path_exact`";
+        .default_note = "`/`, without the two others";
+    s.add("path_template",
+          &RawMatch::path_template,
+          optional(path_template()),
+          "The path with variables: in `/orders/{id}`, `{id}` is exactly one segment, not empty.");
     s.add("methods",
           &RawMatch::methods,
           list_of(
@@ -127,28 +143,52 @@ const Section<RawMatch>& match_section() {
           list_of(section(header_match_section()), 1, 32),
           "Conditions on headers; all must hold.")
         .default_value.reset();
-    s.unsupported({"path_template"});
     return s;
   }();
   return made;
 }
 
 bool to_match(Reader& in, const Node& node, const RawMatch& raw, Match& out) {
-  if (raw.path_exact && raw.path_prefix) {
-    return in.error(node, "path_exact and path_prefix exclude each other");
+  const int given = int{raw.path_exact.has_value()} + int{raw.path_prefix.has_value()} +
+                    int{raw.path_template.has_value()};
+  if (given > 1) {
+    return in.error(node, "path_exact, path_prefix and path_template exclude each other");
   }
-  out = {raw.host,
-         raw.path_exact ? Match::Path::kExact : Match::Path::kPrefix,
-         raw.path_exact ? *raw.path_exact : raw.path_prefix.value_or("/"),
-         raw.methods,
-         raw.headers};
+  out = {raw.host, Match::Path::kPrefix, raw.path_prefix.value_or("/"), raw.methods, raw.headers};
+  if (raw.path_exact) {
+    out.path_kind = Match::Path::kExact;
+    out.path = *raw.path_exact;
+  } else if (raw.path_template) {
+    out.path_kind = Match::Path::kTemplate;
+    out.path = *raw.path_template;
+  }
   return true;
 }
 
 RawMatch from_match(const Match& match) {
-  RawMatch raw{match.host, {}, {}, match.methods, match.headers};
-  (match.path_kind == Match::Path::kExact ? raw.path_exact : raw.path_prefix) = match.path;
+  RawMatch raw{match.host, {}, {}, {}, match.methods, match.headers};
+  switch (match.path_kind) {
+    case Match::Path::kPrefix:
+      raw.path_prefix = match.path;
+      break;
+    case Match::Path::kExact:
+      raw.path_exact = match.path;
+      break;
+    case Match::Path::kTemplate:
+      raw.path_template = match.path;
+  }
   return raw;
+}
+
+const Section<routing::Lane>& lane_section() {
+  static const auto made = [] {
+    using routing::Lane;
+    Section<Lane> s("Lane");
+    s.require("rollout", &Lane::rollout, rollout_reference(), "The rollout of these users.");
+    s.require("users", &Lane::users, weight(), "Their share of the route's users, in percent.");
+    return s;
+  }();
+  return made;
 }
 
 const Section<RouteTimeouts>& route_timeouts_section() {
@@ -210,7 +250,13 @@ const Section<Route>& route_section() {
     s.add("rollout",
           &Route::rollout,
           optional(rollout_reference()),
-          "The rollout that splits its traffic. Either this, `upstream` or `respond`.");
+          "The rollout that splits its traffic. Either this, `split`, `upstream` or `respond`.");
+    s.add("split",
+          &Route::split,
+          list_of(section(lane_section()), 1, routing::kLanesMax),
+          "Several rollouts from one stable version to different canaries, each with its own share "
+          "of the users, who stay with it.")
+        .default_value.reset();
     s.add("upstream",
           &Route::upstream,
           optional(upstream_reference()),
@@ -218,7 +264,7 @@ const Section<Route>& route_section() {
     s.add("respond",
           &Route::respond,
           optional(section(respond_section())),
-          "An answer that canaryd gives itself, in place of both.");
+          "An answer that canaryd gives itself, in place of all three.");
     s.add("rewrite",
           &Route::rewrite,
           optional(section(rewrite_section())),

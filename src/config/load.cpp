@@ -47,9 +47,11 @@ void complete(Config& config) {
     rollout.plan.canary = name_of(rollout.canary);
   }
   for (const Route& route : config.routes) {
-    if (!route.rollout || route.rollout->index() >= config.rollouts.size()) continue;
-    auto& routes = config.rollouts[route.rollout->index()].analysis.routes;
-    if (routes.size() < analysis::Settings::kMaxRoutes) routes.push_back(route.name);
+    for (const RolloutId rollout : route.rollouts()) {
+      if (rollout.index() >= config.rollouts.size()) continue;
+      auto& routes = config.rollouts[rollout.index()].analysis.routes;
+      if (routes.size() < analysis::Settings::kMaxRoutes) routes.push_back(route.name);
+    }
   }
 }
 

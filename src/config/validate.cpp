@@ -1,6 +1,7 @@
 #include "config/validate.hpp"
 
 #include "canaryd/base/units.hpp"
+#include "canaryd/routing/path_template.hpp"
 #include "config/codec.hpp"
 
 #include <algorithm>
@@ -173,6 +174,7 @@ void check_rollout(const Config& config, const Rollout& rollout, Reader& in) {
                           quoted(config.upstreams[rollout.stable.index()].name));
   }
   check_cohort(rollout.cohort, path + ".cohort", in);
+  check_segments(rollout, path + ".cohort.segments", in);
   check_steps(rollout, path, in);
   // The machine's own rules, in case it knows one that is not above.
   if (in.is_bad(path) || in.rule_errors() > errors_before) return;
@@ -190,8 +192,9 @@ std::vector<std::string> sorted_methods(const Match& match) {
   return methods;
 }
 
-// "/api/" and "/api" fit the same requests.
+// "/api/" and "/api" fit the same requests, and so do "/{a}" and "/{b}".
 std::string bare_path(const Match& match) {
+  if (match.path_kind == Match::Path::kTemplate) return routing::without_names(match.path);
   if (match.path_kind == Match::Path::kExact || match.path.size() == 1 ||
       match.path.back() != '/') {
     return match.path;
@@ -278,9 +281,11 @@ void check_routes(const Config& config, Reader& in) {
     const Route& route = config.routes[i];
     const std::string path = indexed("routes", i);
     if (in.is_bad(path)) continue;
-    if (route.rollout && route.upstream) {
-      in.error_at(path, path + ": rollout and upstream exclude each other");
-    } else if (!route.rollout && !route.upstream && !route.respond) {
+    const int given = int{route.rollout.has_value()} + int{route.upstream.has_value()} +
+                      int{!route.split.empty()};
+    if (given > 1) {
+      in.error_at(path, path + ": rollout, split and upstream exclude each other");
+    } else if (given == 0 && !route.respond) {
       in.error_at(path, path + ": the route goes nowhere", "add rollout: NAME or upstream: NAME");
     }
   }
@@ -306,7 +311,7 @@ void warn_unused(const Config& config, Reader& in) {
   for (const Route& route : config.routes) {
     if (route.upstream) upstreams.insert(route.upstream->index());
     if (route.mirror) upstreams.insert(route.mirror->to.index());
-    if (route.rollout) rollouts.insert(route.rollout->index());
+    for (const RolloutId rollout : route.rollouts()) rollouts.insert(rollout.index());
   }
   for (std::size_t i = 0; i < config.rollouts.size(); ++i) {
     const Rollout& rollout = config.rollouts[i];
@@ -367,6 +372,7 @@ void validate(const Config& config, Reader& reader) {
   }
   check_rollouts_together(config, reader);
   check_routes(config, reader);
+  check_splits(config, reader);
   check_timeouts(config, reader);
   check_health(config, reader);
   check_mirrors(config, reader);

@@ -20,6 +20,9 @@ void add_paced_steps(Rollout& rollout);
 void check_admin(const Config& config, Reader& in);
 void check_timeouts(const Config& config, Reader& in);
 void check_health(const Config& config, Reader& in);
+// validate_users.cpp: segments and splits.
+void check_segments(const Rollout& rollout, const std::string& list, Reader& in);
+void check_splits(const Config& config, Reader& in);
 void check_mirrors(const Config& config, Reader& in);
 void check_route_rules(const Config& config, Reader& in);
 // Rollouts must be valid.

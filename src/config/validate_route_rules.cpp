@@ -17,12 +17,17 @@ bool is_redirect(std::uint16_t status) {
 bool goes_to(const Config& config, const Route& route, UpstreamId upstream) {
   if (route.upstream == upstream) return true;
   if (route.mirror && route.mirror->to == upstream) return true;
-  if (!route.rollout) return false;
-  const Rollout& rollout = config.rollout(*route.rollout);
-  return rollout.stable == upstream || rollout.canary == upstream;
+  const std::vector<RolloutId> rollouts = route.rollouts();
+  return std::any_of(rollouts.begin(), rollouts.end(), [&](RolloutId id) {
+    const Rollout& rollout = config.rollout(id);
+    return rollout.stable == upstream || rollout.canary == upstream;
+  });
 }
 
 void check_rewrite(const Config& config, const Route& route, const std::string& path, Reader& in) {
+  if (route.match.path_kind == Match::Path::kTemplate) {
+    in.error_at(path, path + ": it is for path_prefix and path_exact, not for path_template");
+  }
   const auto& only = route.rewrite->upstream;
   if (!only || goes_to(config, route, *only)) return;
   in.error_at_value(path + ".upstream",
@@ -69,8 +74,8 @@ void check_headers(const Respond& respond, const std::string& path, Reader& in) 
 void check_respond(const Route& route, const std::string& path, Reader& in) {
   const Respond& respond = *route.respond;
   const std::string at = path + ".respond";
-  if (route.rollout || route.upstream || route.mirror || route.rewrite) {
-    in.error_at(at, at + ": it takes the place of rollout, upstream, rewrite and mirror");
+  if (!route.rollouts().empty() || route.upstream || route.mirror || route.rewrite) {
+    in.error_at(at, at + ": it takes the place of rollout, split, upstream, rewrite and mirror");
   }
   const std::string status = std::to_string(respond.status);
   if (is_redirect(respond.status) && respond.location.empty()) {

@@ -58,8 +58,9 @@ void check_timeouts(const Config& config, Reader& in) {
     // The rollout's versions may differ; stable is the one that everybody meets.
     const std::string timeouts = path + ".timeouts";
     if (route.upstream) check_route(route, config.upstream(*route.upstream), timeouts, in);
-    if (route.rollout) {
-      check_route(route, config.upstream(config.rollout(*route.rollout).stable), timeouts, in);
+    if (const auto rollouts = route.rollouts(); !rollouts.empty()) {
+      const Rollout& rollout = config.rollout(rollouts.front());
+      check_route(route, config.upstream(rollout.stable), timeouts, in);
     }
   }
 }

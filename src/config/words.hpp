@@ -53,6 +53,8 @@ inline constexpr std::array kAnalysisModes{Word{"enforce", analysis::Mode::kEnfo
                                            Word{"observe", analysis::Mode::kObserve}};
 inline constexpr std::array kSameSites{
     Word{"lax", SameSite::kLax}, Word{"strict", SameSite::kStrict}, Word{"none", SameSite::kNone}};
+inline constexpr std::array kSegmentCohorts{Word{"canary", Cohort::kCanary},
+                                            Word{"stable", Cohort::kStable}};
 inline constexpr std::array kCookieSecures{Word{"auto", CookieSecure::kAuto},
                                            Word{"always", CookieSecure::kAlways},
                                            Word{"never", CookieSecure::kNever}};

@@ -10,6 +10,22 @@
 
 namespace canaryd::control {
 
+namespace {
+
+std::string word_of(config::Match::Path kind) {
+  switch (kind) {
+    case config::Match::Path::kPrefix:
+      return "path_prefix";
+    case config::Match::Path::kExact:
+      return "path_exact";
+    case config::Match::Path::kTemplate:
+      return "path_template";
+  }
+  return {};
+}
+
+}  // namespace
+
 std::vector<RolloutView> Controller::rollouts() const {
   std::vector<RolloutView> views;
   for (const auto& runner : state_->runners) {
@@ -70,14 +86,16 @@ std::vector<RouteView> Controller::routes() const {
   for (const config::Route& route : state_->config.routes) {
     RouteView view;
     view.name = route.name;
-    const bool exact = route.match.path_kind == config::Match::Path::kExact;
     if (!route.match.host.empty()) view.match = "host " + route.match.host + " ";
-    view.match += (exact ? "path_exact " : "path_prefix ") + route.match.path;
+    view.match += word_of(route.match.path_kind) + " " + route.match.path;
     for (const std::string& method : route.match.methods) view.match += " " + method;
     for (const config::HeaderMatch& header : route.match.headers) {
       view.match += " " + header.name + (header.equals ? "=" + *header.equals : "");
     }
     if (route.rollout) view.rollout = state_->config.rollout(*route.rollout).name;
+    for (const routing::Lane& lane : route.split) {
+      view.split.push_back({state_->config.rollout(lane.rollout).name, lane.users});
+    }
     if (route.upstream) view.upstream = state_->config.upstream(*route.upstream).name;
     view.requests = requests[route.name];
     if (route.mirror) {

@@ -97,6 +97,14 @@ std::string why_by_weight(const Explanation& answer) {
          (answer.cohort == "canary" ? "below" : "not below") + " the weight of " + weight;
 }
 
+std::string why_by_segment(const routing::Segment& segment, const Explanation& answer) {
+  std::string why = "it is in segment " + std::to_string(answer.segment.value_or(0)) + " (" +
+                    answer.segment_rule + "), ";
+  if (segment.cohort == Cohort::kStable) return why + "which moves last, at 100 %";
+  if (segment.from_weight == BasisPoints(0)) return why + "which is on the canary";
+  return why + "which is on the canary from " + format_percent(segment.from_weight) + " % on";
+}
+
 std::string why_of(const routing::Rollout& rollout,
                    const routing::Pick& pick,
                    const Explanation& answer) {
@@ -112,6 +120,8 @@ std::string why_of(const routing::Rollout& rollout,
       return "it asks for its cohort by the force header or cookie";
     case routing::PickRule::kFollow:
       return "a trusted peer says that it is in this cohort of rollout " + rollout.follow;
+    case routing::PickRule::kSegment:
+      return why_by_segment(rollout.segments[pick.segment - 1U], answer);
     case routing::PickRule::kSafety:
       return "nobody is sent to the canary now, forced or not";
     case routing::PickRule::kIdle:
@@ -122,11 +132,33 @@ std::string why_of(const routing::Rollout& rollout,
   return {};
 }
 
+// Lanes are known by where they stand.
+std::string why_of_lane(const routing::RouteMatch& split,
+                        const routing::RouteMatch& lane,
+                        Explanation& answer) {
+  std::uint32_t begin = 0;
+  for (std::size_t i = 0; i < split.lanes.size(); ++i) {
+    const auto& [end, route] = split.lanes[i];
+    if (route != &lane) {
+      begin = end;
+      continue;
+    }
+    answer.lane = static_cast<std::uint32_t>(i + 1);
+    return "lane " + std::to_string(i + 1) + " of " + std::to_string(split.lanes.size()) +
+           ", with " + format_percent(BasisPoints(end - begin)) + " % of the users, has rollout " +
+           std::string(lane.rollout->name) + "; ";
+  }
+  return {};
+}
+
+// `route` becomes that of the lane, where the route has several.
 void explain_pick(Explanation& answer,
-                  const routing::Rollout& rollout,
-                  const routing::PickInput& input,
-                  std::string_view path) {
-  routing::Pick pick = routing::pick_cohort(rollout, input);
+                  const routing::RouteMatch*& route,
+                  const routing::PickInput& input) {
+  const routing::RouteMatch& whole = *route;
+  routing::Pick pick = whole.is_split() ? routing::pick_lane(route, input)
+                                        : routing::pick_cohort(*whole.rollout, input);
+  const routing::Rollout& rollout = *route->rollout;
   answer.rollout = rollout.name;
   answer.cohort = to_string(pick.cohort);
   answer.key_source = routing::to_string(pick.key_source);
@@ -137,8 +169,13 @@ void explain_pick(Explanation& answer,
     answer.key_is_fresh = pick.issue_cookie || pick.key_source == routing::KeySource::kPerRequest;
     if (!answer.key_is_fresh) answer.bucket = pick.bucket;
   }
-  answer.why = why_of(rollout, pick, answer);
-  if (routing::is_excluded(rollout.exclude, input.fields, path)) {
+  if (pick.rule == routing::PickRule::kSegment) {
+    answer.segment = pick.segment;
+    answer.segment_rule = routing::to_string(rollout.segments[pick.segment - 1U].users);
+  }
+  if (whole.is_split()) answer.why = why_of_lane(whole, *route, answer);
+  answer.why += why_of(rollout, pick, answer);
+  if (routing::fits_any(rollout.exclude, input.facts())) {
     routing::exclude(pick);
     answer.why += "; analysis.exclude leaves it out of the evidence";
   }
@@ -181,7 +218,7 @@ Result<Explanation> explain_request(const ExplainRequest& question,
     answer.why = "OPTIONS with Max-Forwards: 0 is answered here";
     return answer;
   }
-  const routing::RouteMatch* const route = snapshot.table->match(head, target);
+  const routing::RouteMatch* route = snapshot.table->match(head, target);
   if (route == nullptr) {
     constexpr auto kNone = proxy::ProxyError::kNoRoute;
     return refuse(
@@ -196,10 +233,12 @@ Result<Explanation> explain_request(const ExplainRequest& question,
   }
   UpstreamId upstream = route->upstream;
   answer.why = "the route has no rollout";
-  if (route->rollout != nullptr) {
+  if (route->rollout != nullptr || route->is_split()) {
+    answer.why.clear();
     Random random(entropy_seed());
-    const routing::PickInput input{head.fields, target.query, client, answer.peer_trusted, random};
-    explain_pick(answer, *route->rollout, input, target.path);
+    const routing::PickInput input{
+        head.fields, target.query, client, answer.peer_trusted, random, target.path};
+    explain_pick(answer, route, input);
     if (answer.cohort == to_string(Cohort::kCanary)) upstream = route->rollout->canary;
   }
   answer.upstream = snapshot.upstreams[upstream.index()].name;

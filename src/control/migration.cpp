@@ -59,29 +59,34 @@ class Map {
       (leaves(*route.upstream) ? view.from : view.to) = config_.upstream(*route.upstream).name;
       if (!leaves(*route.upstream)) set_weight(view, BasisPoints(BasisPoints::kMax));
     }
-    if (!route.rollout) return;
-    const config::Rollout& rollout = config_.rollout(*route.rollout);
-    view.rollout = rollout.name;
-    place_version(rollout.stable, view);
-    place_version(rollout.canary, view);
-    const BasisPoints canary = canary_weight(*route.rollout);
-    const BasisPoints stable(BasisPoints::kMax - canary.value());
-    unsigned moved = 0;
-    if (!leaves(rollout.canary)) moved += canary.value();
-    if (!leaves(rollout.stable)) moved += stable.value();
-    set_weight(view, BasisPoints(moved));
+    if (route.rollout) {
+      view.rollout = place_rollout(*route.rollout, view).name;
+      set_weight(view, BasisPoints(moved_by(*route.rollout)));
+    }
+    if (route.split.empty()) return;
+    place_rollout(route.split.front().rollout, view);
+    std::uint64_t moved = 0;
+    for (const routing::Lane& lane : route.split) {
+      view.split.push_back(config_.rollout(lane.rollout).name);
+      moved += std::uint64_t{moved_by(lane.rollout)} * lane.users.value();
+    }
+    set_weight(view, BasisPoints(static_cast<unsigned>(moved / BasisPoints::kMax)));
   }
 
   void count(const config::Route& route,
-             const CohortRequests& requests,
+             const RouteRequests& requests,
              MigrationRequests& out) const {
-    const auto of = [&](Cohort cohort) { return requests[static_cast<std::size_t>(cohort)]; };
-    if (route.respond) out.answered += of(Cohort::kNone);
-    if (route.upstream) side(*route.upstream, out) += of(Cohort::kNone);
-    if (!route.rollout) return;
-    const config::Rollout& rollout = config_.rollout(*route.rollout);
-    side(rollout.stable, out) += of(Cohort::kStable);
-    side(rollout.canary, out) += of(Cohort::kCanary);
+    const auto of = [&](const std::string& rollout, Cohort cohort) {
+      const auto found = requests.find({route.name, rollout});
+      return found == requests.end() ? 0 : found->second[static_cast<std::size_t>(cohort)];
+    };
+    if (route.respond) out.answered += of({}, Cohort::kNone);
+    if (route.upstream) side(*route.upstream, out) += of({}, Cohort::kNone);
+    for (const RolloutId id : route.rollouts()) {
+      const config::Rollout& rollout = config_.rollout(id);
+      side(rollout.stable, out) += of(rollout.name, Cohort::kStable);
+      side(rollout.canary, out) += of(rollout.name, Cohort::kCanary);
+    }
   }
 
  private:
@@ -89,9 +94,24 @@ class Map {
   [[nodiscard]] std::uint64_t& side(UpstreamId upstream, MigrationRequests& of) const {
     return leaves(upstream) ? of.left : of.moved;
   }
+  const config::Rollout& place_rollout(RolloutId id, MigrationRoute& view) const {
+    const config::Rollout& rollout = config_.rollout(id);
+    place_version(rollout.stable, view);
+    place_version(rollout.canary, view);
+    return rollout;
+  }
   void place_version(UpstreamId upstream, MigrationRoute& view) const {
     std::string& where = leaves(upstream) ? view.from : view.to;
     where = config_.upstream(upstream).name;
+  }
+  // Of the rollout's users, in basis points.
+  [[nodiscard]] unsigned moved_by(RolloutId id) const {
+    const config::Rollout& rollout = config_.rollout(id);
+    const unsigned canary = canary_weight(id).value();
+    unsigned moved = 0;
+    if (!leaves(rollout.canary)) moved += canary;
+    if (!leaves(rollout.stable)) moved += BasisPoints::kMax - canary;
+    return moved;
   }
   [[nodiscard]] BasisPoints canary_weight(RolloutId id) const {
     const InForce& now = in_force_.at(id.index());
@@ -131,9 +151,7 @@ MigrationView Controller::migration() const {
     route.name = routes[i].name;
     route.match = routes[i].match;
     map.place(config.routes[i], route);
-    if (const auto found = requests.find({route.name, route.rollout}); found != requests.end()) {
-      map.count(config.routes[i], found->second, route.requests);
-    }
+    map.count(config.routes[i], requests, route.requests);
     view.requests.add(route.requests);
   }
   for (const ListenerStatus& listener : state_->parts.data_plane->listeners()) {

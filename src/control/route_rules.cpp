@@ -68,6 +68,9 @@ proxy::RespondPolicy make_respond(const config::Route& route,
   policy.status = from.status;
   policy.location = from.location;
   policy.prefix_bytes = route.match.path.size();
+  if (route.match.path_kind == config::Match::Path::kTemplate) {
+    policy.prefix_bytes = std::string::npos;  // It leaves no rest.
+  }
   const bool prefix = route.match.path_kind == config::Match::Path::kPrefix;
   if (prefix && route.match.path.ends_with('/')) --policy.prefix_bytes;
   const auto add = [&](const std::string& name, const std::string& value) {

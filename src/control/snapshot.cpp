@@ -92,9 +92,8 @@ routing::RolloutSpec make_rollout(const config::Rollout& rollout, const InForce&
     spec.force.trusted_only = rollout.cohort.force->trusted_only;
   }
   spec.follow = rollout.cohort.follow;
-  for (const analysis::Exclusion& rule : rollout.analysis.exclude) {
-    spec.exclude.push_back({rule.path_prefix, rule.header, rule.matches});
-  }
+  spec.segments = rollout.cohort.segments;
+  spec.exclude = rollout.exclude;
   spec.generation = in_force.run;
   spec.epoch = in_force.epoch;
   spec.gate = in_force.gate;
@@ -157,19 +156,31 @@ std::shared_ptr<const telemetry::AccessPolicy> make_access(const config::Log& lo
   return policy;
 }
 
+routing::PathKind path_kind_of(config::Match::Path kind) noexcept {
+  switch (kind) {
+    case config::Match::Path::kPrefix:
+      return routing::PathKind::kPrefix;
+    case config::Match::Path::kExact:
+      return routing::PathKind::kExact;
+    case config::Match::Path::kTemplate:
+      return routing::PathKind::kTemplate;
+  }
+  return routing::PathKind::kPrefix;
+}
+
 routing::RouteSpec make_route(const config::Route& route) {
   routing::RouteSpec spec;
   spec.name = route.name;
   spec.match.host = route.match.host;
-  spec.match.path_kind = route.match.path_kind == config::Match::Path::kExact
-                             ? routing::PathKind::kExact
-                             : routing::PathKind::kPrefix;
+  spec.match.path_kind = path_kind_of(route.match.path_kind);
   spec.match.path = route.match.path;
   spec.match.methods = route.match.methods;
   for (const config::HeaderMatch& header : route.match.headers) {
     spec.match.headers.push_back({header.name, header.equals});
   }
-  if (route.rollout) {
+  if (!route.split.empty()) {
+    spec.target = route.split;
+  } else if (route.rollout) {
     spec.target = *route.rollout;
   } else if (route.upstream) {
     spec.target = *route.upstream;
@@ -177,6 +188,20 @@ routing::RouteSpec make_route(const config::Route& route) {
     spec.target = routing::AnsweredHere{};
   }
   return spec;
+}
+
+// What a route has, each of its lanes has: the table numbers them behind the routes
+// (RoutingTable::routes()). An empty list stays empty.
+template <class Each>
+std::vector<Each> with_lanes(const config::Config& config, std::vector<Each> all) {
+  if (all.empty()) return all;
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    for (std::size_t lane = 0; lane < config.routes[i].split.size(); ++lane) {
+      Each copy = all[i];
+      all.push_back(std::move(copy));
+    }
+  }
+  return all;
 }
 
 std::vector<proxy::RouteTimeouts> make_route_timeouts(const config::Config& config) {
@@ -188,7 +213,7 @@ std::vector<proxy::RouteTimeouts> make_route_timeouts(const config::Config& conf
   const bool any = std::any_of(
       all.begin(), all.end(), [](const proxy::RouteTimeouts& timeouts) { return timeouts.any(); });
   if (!any) all.clear();
-  return all;
+  return with_lanes(config, std::move(all));
 }
 
 std::vector<proxy::MirrorPolicy> make_mirrors(const config::Config& config) {
@@ -206,7 +231,7 @@ std::vector<proxy::MirrorPolicy> make_mirrors(const config::Config& config) {
     all[i].body_bytes_max = mirror->max_body;
     all[i].timeout = mirror->timeout;
   }
-  return all;
+  return with_lanes(config, std::move(all));
 }
 
 }  // namespace
@@ -289,7 +314,8 @@ Result<std::shared_ptr<const proxy::Snapshot>> make_snapshot(const config::Confi
   for (const config::Route& route : config.routes) spec.routes.push_back(make_route(route));
   snapshot->route_timeouts = make_route_timeouts(config);
   snapshot->mirrors = make_mirrors(config);
-  CANARYD_TRY_ASSIGN(snapshot->rules, make_route_rules(config));
+  CANARYD_TRY_ASSIGN(auto rules, make_route_rules(config));
+  snapshot->rules = with_lanes(config, std::move(rules));
   CANARYD_TRY_ASSIGN(snapshot->table, routing::RoutingTable::build(std::move(spec)));
   return snapshot;
 }
@@ -301,6 +327,14 @@ std::optional<std::uint32_t> index_of(const std::vector<std::string>& names,
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end()) return std::nullopt;
   return static_cast<std::uint32_t>(found - names.begin());
+}
+
+telemetry::RouteLabel label_of(const config::Route& route,
+                               std::optional<RolloutId> rollout,
+                               const std::vector<InForce>& in_force) {
+  telemetry::RouteLabel label{route.name, rollout, std::nullopt};
+  if (rollout) label.own = index_of(in_force[rollout->index()].routes, route.name);
+  return label;
 }
 
 }  // namespace
@@ -324,9 +358,12 @@ telemetry::TableLayout make_layout(const config::Config& config,
     layout.rollouts.push_back(std::move(label));
   }
   for (const config::Route& route : config.routes) {
-    telemetry::RouteLabel label{route.name, route.rollout, std::nullopt};
-    if (route.rollout) label.own = index_of(in_force[route.rollout->index()].routes, route.name);
-    layout.routes.push_back(std::move(label));
+    layout.routes.push_back(label_of(route, route.rollout, in_force));
+  }
+  for (const config::Route& route : config.routes) {
+    for (const routing::Lane& lane : route.split) {
+      layout.routes.push_back(label_of(route, lane.rollout, in_force));
+    }
   }
   return layout;
 }

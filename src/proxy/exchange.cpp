@@ -269,17 +269,18 @@ ProxyError Exchange::decide() {
       return error;
     }
   }
-  if (route_->rollout != nullptr) {
+  if (route_->rollout != nullptr || route_->is_split()) {
     const IpAddress client_ip = connection_->client_address(request_);
     const routing::PickInput input{request_.fields,
                                    target_.query,
                                    client_ip,
                                    connection_->peer_trusted(),
-                                   state_.runtime.random()};
-    pick_ = routing::pick_cohort(*route_->rollout, input);
+                                   state_.runtime.random(),
+                                   target_.path};
+    pick_ = route_->is_split() ? routing::pick_lane(route_, input)
+                               : routing::pick_cohort(*route_->rollout, input);
     const auto& exclusions = route_->rollout->exclude;
-    if (!exclusions.empty() && routing::is_excluded(exclusions, request_.fields, target_.path))
-        [[unlikely]] {
+    if (!exclusions.empty() && routing::fits_any(exclusions, input.facts())) [[unlikely]] {
       routing::exclude(pick_);
     }
     if (pick_.cohort == Cohort::kCanary || pick_.may_probe) guard();

@@ -82,14 +82,17 @@ ProxyError Exchange::cast_vote(std::string_view body) {
   const VoteRead read = read_vote(body, said);
   if (read == VoteRead::kTooLong) return ProxyError::kBodyTooLarge;
   if (read == VoteRead::kMalformed) return ProxyError::kBadRequest;
-  const routing::RouteMatch* const route = route_of_page(said.page);
-  if (route == nullptr || route->rollout == nullptr) return ProxyError::kNoRoute;
+  const routing::RouteMatch* route = route_of_page(said.page);
+  if (route == nullptr || (route->rollout == nullptr && !route->is_split())) {
+    return ProxyError::kNoRoute;
+  }
 
   const IpAddress ip = connection_->client_address(request_);
   Random& random = state_.runtime.random();
   const routing::PickInput input{
-      request_.fields, target_.query, ip, connection_->peer_trusted(), random};
-  const routing::Pick pick = routing::pick_cohort(*route->rollout, input);
+      request_.fields, target_.query, ip, connection_->peer_trusted(), random, target_.path};
+  const routing::Pick pick = route->is_split() ? routing::pick_lane(route, input)
+                                               : routing::pick_cohort(*route->rollout, input);
   if (!state_.vote_limiter.admit(ip, now(), random)) return ProxyError::kRateLimited;
 
   stats::Vote vote;

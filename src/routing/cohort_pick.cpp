@@ -22,16 +22,19 @@ std::optional<Cohort> forced_cohort(const ForceSpec& force, const PickInput& inp
   return std::nullopt;
 }
 
-// The cohort of this user at the rollout to follow, as the service between passed it on.
-std::optional<Cohort> followed_cohort(const Rollout& rollout, const PickInput& input) noexcept {
+// Whom the rollout follows has seen this user, and the service between has passed it on.
+bool is_followed(const Rollout& rollout, const PickInput& input) noexcept {
   const http::FieldList& fields = input.fields;
-  if (rollout.follow.empty() || rollout.traffic != Traffic::kSplit || !input.peer_trusted ||
-      fields.count(http::FieldId::kXCanarydRollout) != 1 ||
-      fields.count(http::FieldId::kXCanarydCohort) != 1 ||
-      fields.value(http::FieldId::kXCanarydRollout) != rollout.follow) {
-    return std::nullopt;
-  }
-  const std::string_view word = fields.value(http::FieldId::kXCanarydCohort);
+  return !rollout.follow.empty() && input.peer_trusted &&
+         fields.count(http::FieldId::kXCanarydRollout) == 1 &&
+         fields.count(http::FieldId::kXCanarydCohort) == 1 &&
+         fields.value(http::FieldId::kXCanarydRollout) == rollout.follow;
+}
+
+// The cohort of this user at the rollout to follow.
+std::optional<Cohort> followed_cohort(const Rollout& rollout, const PickInput& input) noexcept {
+  if (rollout.traffic != Traffic::kSplit || !is_followed(rollout, input)) return std::nullopt;
+  const std::string_view word = input.fields.value(http::FieldId::kXCanarydCohort);
   if (word == to_string(Cohort::kCanary)) return Cohort::kCanary;
   if (word == to_string(Cohort::kStable)) return Cohort::kStable;
   return std::nullopt;
@@ -58,43 +61,40 @@ void draw(Pick& pick, const Rollout& rollout, const StickyKey& key) noexcept {
   pick.may_probe = rollout.traffic == Traffic::kProbeOnly && pick.bucket < rollout.weight.value();
 }
 
-}  // namespace
-
-std::string_view to_string(PickRule rule) noexcept {
-  switch (rule) {
-    case PickRule::kWeight:
-      return "weight";
-    case PickRule::kNoKey:
-      return "no_key";
-    case PickRule::kForce:
-      return "force";
-    case PickRule::kFollow:
-      return "follow";
-    case PickRule::kSafety:
-      return "safety";
-    case PickRule::kIdle:
-      return "idle";
-    case PickRule::kExcluded:
-      return "excluded";
+// Who is in a segment is no probe either: the weight would not send him.
+void draw_segment(Pick& pick, const Rollout& rollout, const PickInput& input) noexcept {
+  // A suspended rollout keeps its weight in the table, and nothing is in force.
+  const bool suspended = rollout.traffic == Traffic::kProbeOnly;
+  const BasisPoints weight = suspended ? rollout.weight : pick.weight;
+  if (weight == BasisPoints(0)) return;
+  const RequestFacts facts = input.facts();
+  for (std::size_t i = 0; i < rollout.segments.size(); ++i) {
+    const Segment& segment = rollout.segments[i];
+    if (!segment.counts_at(weight) || !fits(segment.users, facts)) continue;
+    pick.rule = PickRule::kSegment;
+    pick.segment = static_cast<std::uint8_t>(i + 1);
+    pick.may_probe = false;
+    pick.counts_for_analysis = false;
+    pick.cohort = suspended ? Cohort::kStable : segment.cohort;
+    return;
   }
-  return "weight";
 }
 
-void exclude(Pick& pick) noexcept {
-  pick.counts_for_analysis = false;
-  pick.may_probe = false;
-  const bool by_rule = pick.rule == PickRule::kWeight || pick.rule == PickRule::kNoKey ||
-                       pick.rule == PickRule::kFollow;
-  if (by_rule) pick.rule = PickRule::kExcluded;
-}
+struct FoundKey {
+  FoundKey(const StickySpec& spec, const PickInput& input) noexcept
+      : key(find_sticky_key(
+            spec, {input.fields, input.query, input.client, input.random}, scratch)) {}
+  FoundKey(const FoundKey&) = delete;
+  FoundKey& operator=(const FoundKey&) = delete;
 
-Pick pick_cohort(const Rollout& rollout, const PickInput& input) noexcept {
+  StickyScratch scratch;
+  StickyKey key;  // May point into the scratch.
+};
+
+Pick pick_by(const FoundKey& found, const Rollout& rollout, const PickInput& input) noexcept {
   Pick pick;
   pick.weight = weight_in_force(rollout);
-  StickyScratch scratch;
-  const StickyKey key = find_sticky_key(
-      rollout.sticky, {input.fields, input.query, input.client, input.random}, scratch);
-  draw(pick, rollout, key);
+  draw(pick, rollout, found.key);
   if (rollout.traffic == Traffic::kForceOnly) pick.rule = PickRule::kIdle;
 
   const bool evicted = rollout.traffic != Traffic::kForceOnly && pick.weight == BasisPoints(0);
@@ -112,14 +112,85 @@ Pick pick_cohort(const Rollout& rollout, const PickInput& input) noexcept {
     if (pick.weight != BasisPoints(BasisPoints::kMax)) {
       pick.cohort = evicted ? Cohort::kStable : *followed;
     }
-  } else if (key.fresh && pick.weight > BasisPoints(0)) {
+  } else {
+    if (!rollout.segments.empty()) draw_segment(pick, rollout, input);
     // While nobody is split nobody needs a cookie, and a response without one can be cached.
-    pick.issue_cookie = true;
-    pick.fresh_id = scratch.fresh;
+    if (found.key.fresh && pick.weight > BasisPoints(0)) {
+      pick.issue_cookie = true;
+      pick.fresh_id = found.scratch.fresh;
+    }
   }
   if (evicted) pick.rule = PickRule::kSafety;
   pick.upstream = pick.cohort == Cohort::kCanary ? rollout.canary : rollout.stable;
   return pick;
+}
+
+const RouteMatch* followed_lane(const RouteMatch& route, const PickInput& input) noexcept {
+  for (const RouteMatch::LaneEnd& lane : route.lanes) {
+    if (is_followed(*lane.route->rollout, input)) return lane.route;
+  }
+  return nullptr;
+}
+
+const RouteMatch* lane_of(const RouteMatch& route, const StickyKey& key) noexcept {
+  const bool known = key.source != KeySource::kNone;
+  const std::uint16_t bucket =
+      known ? bucket_of(route.lane_key, key.text) : static_cast<std::uint16_t>(kBuckets - 1);
+  for (const RouteMatch::LaneEnd& lane : route.lanes) {
+    if (bucket < lane.end) return lane.route;
+  }
+  return route.lanes.back().route;
+}
+
+}  // namespace
+
+std::string_view to_string(PickRule rule) noexcept {
+  switch (rule) {
+    case PickRule::kWeight:
+      return "weight";
+    case PickRule::kNoKey:
+      return "no_key";
+    case PickRule::kForce:
+      return "force";
+    case PickRule::kFollow:
+      return "follow";
+    case PickRule::kSegment:
+      return "segment";
+    case PickRule::kSafety:
+      return "safety";
+    case PickRule::kIdle:
+      return "idle";
+    case PickRule::kExcluded:
+      return "excluded";
+  }
+  return "weight";
+}
+
+void exclude(Pick& pick) noexcept {
+  pick.counts_for_analysis = false;
+  pick.may_probe = false;
+  const bool by_rule = pick.rule == PickRule::kWeight || pick.rule == PickRule::kNoKey ||
+                       pick.rule == PickRule::kFollow || pick.rule == PickRule::kSegment;
+  if (by_rule) pick.rule = PickRule::kExcluded;
+}
+
+Pick pick_cohort(const Rollout& rollout, const PickInput& input) noexcept {
+  const FoundKey found(rollout.sticky, input);
+  return pick_by(found, rollout, input);
+}
+
+// The line feed keeps it apart from the salts of rollouts, which have none.
+HashKey lane_hash_key() noexcept {
+  return key_from_salt("split\n");
+}
+
+// Its rollouts find the key the same way, so it is looked for once.
+Pick pick_lane(const RouteMatch*& route, const PickInput& input) noexcept {
+  const RouteMatch& split = *route;
+  const FoundKey found(split.lanes.front().route->rollout->sticky, input);
+  route = followed_lane(split, input);
+  if (route == nullptr) route = lane_of(split, found.key);
+  return pick_by(found, *route->rollout, input);
 }
 
 }  // namespace canaryd::routing

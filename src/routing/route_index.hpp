@@ -3,7 +3,8 @@
 // Per host: a map of exact paths, a map of prefixes, and the distinct lengths of those prefixes,
 // longest first. A path is looked up once per length and not once per segment: lengths are bounded
 // by the configuration, segments only by the client. Prefixes are stored without their trailing
-// slash, "/" as the empty one.
+// slash, "/" as the empty one. Templates of one shape are in one map, which looks at their literal
+// segments only: one lookup per shape, however many templates have it.
 #pragma once
 
 #include "canaryd/routing/routing_table.hpp"
@@ -18,8 +19,21 @@
 
 namespace canaryd::routing {
 
-// "/api/" and "/api" are one prefix, "/" is the empty one; exact paths are left as they are.
-[[nodiscard]] std::string_view index_path(const MatchSpec& match) noexcept;
+// "/api/" and "/api" are one prefix, "/" is the empty one; exact paths are left as they are, and
+// templates lose the names of their variables.
+[[nodiscard]] std::string index_path(const MatchSpec& match);
+
+// Of the segments that are not variables; those may be anything but empty.
+struct ShapeHash {
+  using is_transparent = void;
+  std::uint32_t variables = 0;
+  [[nodiscard]] std::size_t operator()(std::string_view path) const noexcept;
+};
+struct ShapeEqual {
+  using is_transparent = void;
+  std::uint32_t variables = 0;
+  [[nodiscard]] bool operator()(std::string_view a, std::string_view b) const noexcept;
+};
 
 class RouteIndex {
  public:
@@ -52,8 +66,17 @@ class RouteIndex {
   using Map = std::unordered_map<std::string, Value, Hash, std::equal_to<>>;
   using Candidates = std::vector<std::uint32_t>;  // Positions of routes, best first.
 
+  struct Templates {
+    explicit Templates(TemplateShape of)
+        : shape(of), routes(0, ShapeHash{of.variables}, ShapeEqual{of.variables}) {}
+
+    TemplateShape shape;
+    std::unordered_map<std::string, Candidates, ShapeHash, ShapeEqual> routes;
+  };
+
   struct Paths {
     Map<Candidates> exact;
+    std::vector<Templates> templates;  // By shape, best first.
     Map<Candidates> prefixes;
     std::vector<std::size_t> prefix_lengths;  // Distinct, longest first; without the empty one.
     Candidates whole;                         // Of the empty prefix, which fits every path.
@@ -62,6 +85,9 @@ class RouteIndex {
     [[nodiscard]] std::size_t find(std::string_view path, const Fits& fits) const {
       if (!exact.empty()) {
         if (const std::size_t at = first_fit(exact, path, fits); at != kNotFound) return at;
+      }
+      if (!templates.empty()) {
+        if (const std::size_t at = find_template(path, fits); at != kNotFound) return at;
       }
       for (const std::size_t length : prefix_lengths) {
         if (length > path.size()) continue;
@@ -72,8 +98,22 @@ class RouteIndex {
       return first_fit(whole, fits);
     }
 
+    // `path` is without the names of its variables.
+    void add_template(const std::string& path, std::uint32_t route);
+
     template <class Fits>
-    [[nodiscard]] static std::size_t first_fit(const Map<Candidates>& map,
+    [[nodiscard]] std::size_t find_template(std::string_view path, const Fits& fits) const {
+      const std::uint32_t segments = count_segments(path);
+      for (const Templates& each : templates) {
+        if (each.shape.segments != segments) continue;
+        const std::size_t at = first_fit(each.routes, path, fits);
+        if (at != kNotFound) return at;
+      }
+      return kNotFound;
+    }
+
+    template <class AnyMap, class Fits>
+    [[nodiscard]] static std::size_t first_fit(const AnyMap& map,
                                                std::string_view path,
                                                const Fits& fits) {
       const auto entry = map.find(path);

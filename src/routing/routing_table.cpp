@@ -1,6 +1,7 @@
 #include "canaryd/routing/routing_table.hpp"
 
 #include "canaryd/http/chars.hpp"
+#include "canaryd/routing/cohort_pick.hpp"
 #include "routing/route_index.hpp"
 #include "routing/table_check.hpp"
 
@@ -40,13 +41,24 @@ std::vector<std::string> fields_read_by(const TableSpec& spec) {
       if (source.kind == KeySource::kHeader) names.push_back(source.name);
     }
     if (!rollout.force.header.empty()) names.push_back(rollout.force.header);
-    for (const Exclusion& rule : rollout.exclude) {
+    for (const RequestRule& rule : rollout.exclude) {
       if (!rule.header.empty()) names.push_back(rule.header);
+    }
+    for (const Segment& segment : rollout.segments) {
+      if (!segment.users.header.empty()) names.push_back(segment.users.header);
     }
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
+}
+
+std::size_t lanes_of(const std::vector<RouteSpec>& routes) {
+  std::size_t count = 0;
+  for (const RouteSpec& route : routes) {
+    if (const auto* lanes = std::get_if<std::vector<Lane>>(&route.target)) count += lanes->size();
+  }
+  return count;
 }
 
 }  // namespace
@@ -63,21 +75,47 @@ RoutingTable::RoutingTable(TableSpec spec)
     const RolloutId id(static_cast<std::uint32_t>(rollouts_.size()));
     rollouts_.push_back(Rollout{std::move(from), id, key});
   }
-  // From here on rollouts_ and routes_ stay where they are: the matches point into them.
-  matches_.reserve(routes_.size());
+  // From here on rollouts_ and routes_ stay where they are: the matches point into them, and into
+  // each other.
+  matches_.reserve(routes_.size() + lanes_of(routes_));
   for (const RouteSpec& route : routes_) {
-    RouteMatch match;
-    match.id = RouteId(static_cast<std::uint32_t>(matches_.size()));
-    match.name = route.name;
+    RouteMatch& match = add_match(route.name);
     if (const auto* rollout = std::get_if<RolloutId>(&route.target)) {
-      match.rollout = &rollouts_[rollout->index()];
-      match.upstream = match.rollout->stable;
+      lead(match, *rollout);
     } else if (const auto* upstream = std::get_if<UpstreamId>(&route.target)) {
       match.upstream = *upstream;
     }
-    matches_.push_back(match);
+  }
+  for (std::size_t i = 0; i < routes_.size(); ++i) {
+    if (const auto* lanes = std::get_if<std::vector<Lane>>(&routes_[i].target)) {
+      add_lanes(matches_[i], *lanes);
+    }
   }
   index_ = std::make_unique<RouteIndex>(routes_);
+}
+
+RouteMatch& RoutingTable::add_match(std::string_view name) {
+  RouteMatch& match = matches_.emplace_back();
+  match.id = RouteId(static_cast<std::uint32_t>(matches_.size() - 1));
+  match.name = name;
+  return match;
+}
+
+void RoutingTable::lead(RouteMatch& match, RolloutId rollout) const {
+  match.rollout = &rollouts_[rollout.index()];
+  match.upstream = match.rollout->stable;
+}
+
+void RoutingTable::add_lanes(RouteMatch& route, const std::vector<Lane>& lanes) {
+  route.lane_key = lane_hash_key();
+  std::uint32_t end = 0;
+  for (const Lane& lane : lanes) {
+    RouteMatch& match = add_match(route.name);
+    lead(match, lane.rollout);
+    end += lane.users.value();
+    route.lanes.push_back({end, &match});
+  }
+  route.upstream = route.lanes.front().route->upstream;
 }
 
 RoutingTable::~RoutingTable() = default;

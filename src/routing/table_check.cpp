@@ -30,6 +30,12 @@ Result<void> check_names(std::string_view kind, const Things& things, NameOf nam
   return {};
 }
 
+bool is_sound_segment(const Segment& segment) noexcept {
+  const bool ring = segment.from_weight > BasisPoints(0);
+  return is_sound(segment.users) && is_version(segment.cohort) &&
+         (segment.cohort == Cohort::kCanary || !ring);
+}
+
 Result<void> check_rollout(const RolloutSpec& rollout, std::size_t upstreams) {
   const auto bad = [&](std::string_view what) { return wrong("rollout", rollout.name, what); };
   if (rollout.stable.index() >= upstreams) return bad("its stable upstream does not exist");
@@ -40,13 +46,13 @@ Result<void> check_rollout(const RolloutSpec& rollout, std::size_t upstreams) {
   if (!rollout.force.header.empty() && !http::is_token(rollout.force.header)) {
     return bad("its force header is not a header name");
   }
-  if (rollout.exclude.size() > kExclusionsMax) return bad("has too many exclusions");
-  for (const Exclusion& rule : rollout.exclude) {
-    if (rule.path_prefix.empty() == rule.header.empty()) {
-      return bad("an exclusion is by path or by header");
-    }
-    if (rule.matches.size() > kPatternBytesMax)
-      return bad("the pattern of an exclusion is too long");
+  if (rollout.exclude.size() > kRequestRulesMax) return bad("has too many exclusions");
+  if (!std::all_of(rollout.exclude.begin(), rollout.exclude.end(), is_sound)) {
+    return bad("an exclusion is not sound");
+  }
+  if (rollout.segments.size() > kRequestRulesMax) return bad("has too many segments");
+  if (!std::all_of(rollout.segments.begin(), rollout.segments.end(), is_sound_segment)) {
+    return bad("a segment is not sound");
   }
   if (!rollout.force.cookie.empty() && !http::is_cookie_name(rollout.force.cookie)) {
     return bad("its force cookie is not a cookie name");
@@ -54,24 +60,38 @@ Result<void> check_rollout(const RolloutSpec& rollout, std::size_t upstreams) {
   return {};
 }
 
+// One that fits: with a value for each variable.
+std::string example_path(const MatchSpec& match) {
+  if (match.path_kind != PathKind::kTemplate) return match.path;
+  std::string path = without_names(match.path);
+  for (std::size_t at = path.find("{}"); at != std::string::npos; at = path.find("{}")) {
+    path.replace(at, 2, "x");
+  }
+  return path;
+}
+
 // Only what a request's target can become may be matched against; anything else would never fit.
 bool is_canonical(const MatchSpec& match) {
+  const std::string path = example_path(match);
   http::RequestHead head;
   head.method_text = "GET";
   head.method = http::Method::kGet;
-  head.target = match.path;
+  head.target = path;
   head.host = match.host;
   if (match.host.empty()) head.version_minor = 0;
   std::string scratch(http::target_scratch_bytes(head), '\0');
   http::Target target;
   if (http::parse_target(head, {.encoded_slash = true}, scratch, target)) return false;
-  return target.path == match.path && target.forwarded == match.path && target.host == match.host;
+  return target.path == path && target.forwarded == path && target.host == match.host;
 }
 
 Result<void> check_match(const RouteSpec& route) {
   const auto bad = [&](std::string_view what) { return wrong("route", route.name, what); };
   const MatchSpec& match = route.match;
   if (!match.path.starts_with('/')) return bad("its path does not begin with /");
+  if (match.path_kind == PathKind::kTemplate) {
+    if (const auto shape = parse_template(match.path); !shape) return bad(shape.error().context);
+  }
   if (!is_canonical(match)) return bad("its host or path is not in canonical form");
   for (const std::string& method : match.methods) {
     if (!http::is_token(method)) return bad("a method is not a token");
@@ -85,6 +105,26 @@ Result<void> check_match(const RouteSpec& route) {
   return {};
 }
 
+Result<void> check_lanes(const RouteSpec& route,
+                         const std::vector<Lane>& lanes,
+                         const std::vector<RolloutSpec>& rollouts) {
+  const auto bad = [&](std::string_view what) { return wrong("route", route.name, what); };
+  if (lanes.empty() || lanes.size() > kLanesMax) return bad("has no lane, or too many");
+  unsigned users = 0;
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    if (lanes[i].rollout.index() >= rollouts.size()) return bad("a lane's rollout does not exist");
+    users += lanes[i].users.value();
+    for (std::size_t j = 0; j < i; ++j) {
+      if (lanes[j].rollout == lanes[i].rollout) return bad("two lanes have the same rollout");
+    }
+    const RolloutSpec& rollout = rollouts[lanes[i].rollout.index()];
+    const RolloutSpec& first = rollouts[lanes.front().rollout.index()];
+    if (rollout.stable != first.stable) return bad("its lanes have several stable upstreams");
+    if (rollout.sticky != first.sticky) return bad("its lanes know users by different keys");
+  }
+  return users == BasisPoints::kMax ? Result<void>() : bad("its lanes are not all of the users");
+}
+
 Result<void> check_route(const RouteSpec& route, const TableSpec& spec) {
   if (const auto* upstream = std::get_if<UpstreamId>(&route.target)) {
     if (upstream->index() >= spec.upstreams.size()) {
@@ -94,6 +134,9 @@ Result<void> check_route(const RouteSpec& route, const TableSpec& spec) {
   const auto* rollout = std::get_if<RolloutId>(&route.target);
   if (rollout != nullptr && rollout->index() >= spec.rollouts.size()) {
     return wrong("route", route.name, "its rollout does not exist");
+  }
+  if (const auto* lanes = std::get_if<std::vector<Lane>>(&route.target)) {
+    CANARYD_TRY(check_lanes(route, *lanes, spec.rollouts));
   }
   return check_match(route);
 }
@@ -112,7 +155,9 @@ std::string fingerprint(const MatchSpec& match) {
   std::sort(headers.begin(), headers.end());
 
   std::string text = match.host;
-  text += match.path_kind == PathKind::kExact ? "\nexact " : "\nprefix ";
+  text += match.path_kind == PathKind::kExact      ? "\nexact "
+          : match.path_kind == PathKind::kTemplate ? "\ntemplate "
+                                                   : "\nprefix ";
   text += index_path(match);
   for (const std::string& method : methods) text += "\nmethod " + method;
   for (const std::string& header : headers) text += "\nheader " + header;

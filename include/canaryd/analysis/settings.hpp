@@ -89,16 +89,6 @@ struct Tolerances {
   friend bool operator==(const Tolerances&, const Tolerances&) = default;
 };
 
-// Requests that are traffic, but no evidence: either those whose path begins with `path_prefix`, or
-// those that have the header, and, if `matches` is set, a value of it that fits
-// (routing/exclusion.hpp).
-struct Exclusion {
-  std::string path_prefix;
-  std::string header;
-  std::string matches;
-  friend bool operator==(const Exclusion&, const Exclusion&) = default;
-};
-
 struct Settings {
   Mode mode = Mode::kEnforce;
   // Odds that a canary within tolerance is ever rolled back, over the whole rollout. In (0, 0.5].
@@ -120,7 +110,6 @@ struct Settings {
   // first.
   Duration warm_up = std::chrono::seconds(30);
   ErrorClasses errors;
-  std::vector<Exclusion> exclude;
   Limits limits;
   // Names of the routes that are judged on their own as well, so that one broken endpoint is found
   // and named; at most kMaxRoutes. With fewer than two the sum says it all, and it stays empty.

@@ -18,6 +18,8 @@
 #include "canaryd/config/query.hpp"
 #include "canaryd/config/route_rules.hpp"
 #include "canaryd/rollout/plan.hpp"
+#include "canaryd/routing/lane.hpp"
+#include "canaryd/routing/request_rule.hpp"
 #include "canaryd/routing/sticky_key.hpp"
 
 #include <array>
@@ -187,6 +189,7 @@ struct CohortRules {
   std::string salt;  // Never empty in a loaded Config: the rollout's name by default.
   std::optional<Force> force;
   std::string follow;  // Name of a rollout, here or elsewhere; empty: none.
+  std::vector<routing::Segment> segments;
   friend bool operator==(const CohortRules&, const CohortRules&) = default;
 };
 
@@ -242,7 +245,8 @@ struct Rollout {
   // mode, after, retire and asks_before_step repeat what stands beside it.
   rollout::Plan plan;
   analysis::Settings analysis;
-  std::vector<Query> queries;  // In the file under analysis.
+  std::vector<routing::RequestRule> exclude;  // In the file under analysis.
+  std::vector<Query> queries;                 // As well.
   // What is known of the traffic before it comes: of both versions together, and of stable.
   std::optional<double> expected_rps;
   std::optional<double> expected_error_rate;  // A fraction.
@@ -258,7 +262,7 @@ struct HeaderMatch {
 };
 
 struct Match {
-  enum class Path : std::uint8_t { kPrefix, kExact };
+  enum class Path : std::uint8_t { kPrefix, kExact, kTemplate };
   std::string host;  // Lower case, without port; empty: any.
   Path path_kind = Path::kPrefix;
   std::string path = "/";
@@ -286,17 +290,22 @@ struct Mirror {
   friend bool operator==(const Mirror&, const Mirror&) = default;
 };
 
-// Goes to a rollout, straight to an upstream, or is answered here; exactly one of the three is set.
+// Goes to a rollout, to several, straight to an upstream, or is answered here; exactly one of the
+// four is set.
 struct Route {
   std::string name;
   Match match;
   std::optional<RolloutId> rollout;
+  std::vector<routing::Lane> split;  // All of the users, together.
   std::optional<UpstreamId> upstream;
   std::optional<Respond> respond;
   RouteTimeouts timeouts;
   std::optional<Mirror> mirror;  // nullopt: none.
   std::optional<Rewrite> rewrite;
   std::optional<Deprecation> deprecation;
+
+  // The one, or those of the split, in its order.
+  [[nodiscard]] std::vector<RolloutId> rollouts() const;
   friend bool operator==(const Route&, const Route&) = default;
 };
 

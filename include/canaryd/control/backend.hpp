@@ -196,13 +196,20 @@ struct MirrorView {
   BasisPoints percent;
 };
 
+// A share of a route's users, who have a rollout of their own.
+struct LaneView {
+  std::string rollout;
+  BasisPoints users;
+};
+
 struct RouteView {
   std::string name;
   std::string match;    // As in the file, on one line.
-  std::string rollout;  // One of the two is empty.
+  std::string rollout;  // One of the two is empty, or both, with a split.
   std::string upstream;
   std::uint64_t requests = 0;
   std::optional<MirrorView> mirror{};
+  std::vector<LaneView> split{};
 };
 
 // ---- One request, explained
@@ -236,7 +243,10 @@ struct Explanation {
   std::optional<std::uint32_t> bucket;  // 0 to 9999.
   BasisPoints weight;
   bool forced = false;
-  bool counts = true;  // Part of the analysis.
+  bool counts = true;                    // Part of the analysis.
+  std::optional<std::uint32_t> segment;  // Of cohort.segments, from 1: the one that decided.
+  std::string segment_rule;              // As in the file, on one line.
+  std::optional<std::uint32_t> lane;     // Of the route's split, from 1.
   std::string upstream;
   std::string sent_as;  // Path and query, where the route rewrites them.
   std::vector<EndpointView> endpoints;

@@ -7,7 +7,9 @@
 //
 // Most specific first, by rule and not by order in the file:
 //   1. a route with this host before a route without host;
-//   2. an exact path before a prefix, a longer prefix before a shorter one;
+//   2. an exact path before a template, a template before a prefix; of templates the one with more
+//      literal segments, then the one that is literal where they first differ; a longer prefix
+//      before a shorter one;
 //   3. a route that names methods before one that does not; 4. more header conditions before fewer;
 //   5. else the one that comes first in the spec.
 // A route that fits the path but not the method or the headers is passed over, and the next best
@@ -17,8 +19,11 @@
 // /api, /api/ and /api/x, not /apix. "/" fits everything, also the "*" of OPTIONS. Paths are
 // compared byte by byte in their canonical form (http/uri.hpp).
 //
+// Templates are those of path_template.hpp.
+//
 // Thread rule: immutable, any thread. match() does not allocate; its cost is one hash of host and
-// path per distinct length of prefix under that host.
+// path per distinct length of prefix under that host, and per distinct shape of template with as
+// many segments (which of them are variables).
 #pragma once
 
 #include "canaryd/base/error.hpp"
@@ -27,7 +32,9 @@
 #include "canaryd/http/message.hpp"
 #include "canaryd/http/uri.hpp"
 #include "canaryd/routing/cohort_gate.hpp"
-#include "canaryd/routing/exclusion.hpp"
+#include "canaryd/routing/lane.hpp"
+#include "canaryd/routing/path_template.hpp"
+#include "canaryd/routing/request_rule.hpp"
 #include "canaryd/routing/sticky_key.hpp"
 
 #include <cstdint>
@@ -43,7 +50,7 @@ namespace canaryd::routing {
 inline constexpr std::size_t kRoutesMax = 10000;
 inline constexpr std::size_t kRolloutsMax = 1000;
 
-enum class PathKind : std::uint8_t { kPrefix, kExact };
+enum class PathKind : std::uint8_t { kPrefix, kExact, kTemplate };
 
 struct HeaderCondition {
   std::string name;
@@ -65,8 +72,8 @@ struct AnsweredHere {};
 struct RouteSpec {
   std::string name;
   MatchSpec match;
-  // Plain proxying, a split, or no upstream at all.
-  std::variant<UpstreamId, RolloutId, AnsweredHere> target;
+  // Plain proxying, a rollout, no upstream at all, or one of several rollouts.
+  std::variant<UpstreamId, RolloutId, AnsweredHere, std::vector<Lane>> target;
 };
 
 enum class Traffic : std::uint8_t {
@@ -93,7 +100,8 @@ struct RolloutSpec {
   StickySpec sticky;
   std::string salt;  // Equal salt, equal users. Empty: the name.
   ForceSpec force;
-  std::vector<Exclusion> exclude;  // Requests that are no evidence; at most kExclusionsMax.
+  std::vector<RequestRule> exclude;  // Requests that are no evidence; at most kRequestRulesMax.
+  std::vector<Segment> segments;     // At most kRequestRulesMax.
   std::string follow;  // Name of the rollout further up whose cohorts are followed. Empty: none.
   std::uint64_t generation = 0;      // Of the rollout: what lower() on the gate is called with.
   std::uint64_t epoch = 0;           // Weight epoch of the evidence.
@@ -113,12 +121,24 @@ struct Rollout : RolloutSpec {
   HashKey hash_key;  // From the salt.
 };
 
+// A route, or one lane of a split route: what is kept for each RouteId, counters for example, is
+// kept for each lane.
 struct RouteMatch {
+  struct LaneEnd {
+    std::uint32_t end = 0;  // Buckets below it, which no lane before has.
+    const RouteMatch* route = nullptr;
+  };
+
   RouteId id;
   std::string_view name;
-  const Rollout* rollout = nullptr;  // Null: everything goes to `upstream`.
+  const Rollout* rollout = nullptr;  // Null: everything goes to `upstream`, or there are lanes.
   UpstreamId upstream;               // Stable's, if there is a rollout. Means nothing, if the
                                      // route is answered here.
+  std::vector<LaneEnd> lanes{};      // Of a split; their rollouts have the same stable, and find
+                                     // keys the same way.
+  HashKey lane_key{};                // What the key of a split is hashed with.
+
+  [[nodiscard]] bool is_split() const noexcept { return !lanes.empty(); }
 };
 
 class RouteIndex;
@@ -127,7 +147,8 @@ class RoutingTable {
  public:
   // Checks: every reference exists, names are unique and not empty, stable is not canary, hosts and
   // paths are canonical, no two routes fit the same requests with the same rank, sticky and force
-  // specs are sound, gates are there.
+  // specs and rules are sound, lanes are all of the users and agree on stable and keys, gates are
+  // there.
   [[nodiscard]] static Result<std::shared_ptr<const RoutingTable>> build(TableSpec spec);
 
   RoutingTable(const RoutingTable&) = delete;
@@ -140,17 +161,21 @@ class RoutingTable {
                                         const http::Target& target) const noexcept;
 
   [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
+  // Those of the spec, in its order, and behind them the lanes, route by route.
   [[nodiscard]] const std::vector<RouteMatch>& routes() const noexcept { return matches_; }
   [[nodiscard]] const std::vector<Rollout>& rollouts() const noexcept { return rollouts_; }
   [[nodiscard]] const std::vector<std::string>& upstreams() const noexcept { return upstreams_; }
-  // Names of the header fields that conditions, sticky keys, forcing and exclusions look at, in any
-  // case.
+  // Names of the header fields that conditions, sticky keys, forcing, exclusions and segments look
+  // at, in any case.
   [[nodiscard]] const std::vector<std::string>& fields_read() const noexcept {
     return fields_read_;
   }
 
  private:
   explicit RoutingTable(TableSpec spec);
+  RouteMatch& add_match(std::string_view name);
+  void lead(RouteMatch& match, RolloutId rollout) const;
+  void add_lanes(RouteMatch& route, const std::vector<Lane>& lanes);
 
   std::uint64_t epoch_ = 0;
   std::vector<std::string> upstreams_;

@@ -47,6 +47,7 @@ enum class KeySource : std::uint8_t {
 struct StickySource {
   KeySource kind = KeySource::kClientIp;  // One of kHeader to kPerRequest.
   std::string name;                       // Of the header, cookie or query parameter; else empty.
+  friend bool operator==(const StickySource&, const StickySource&) = default;
 };
 
 enum class SecureCookie : std::uint8_t {
@@ -60,11 +61,13 @@ struct IssueCookie {
   std::chrono::seconds max_age{0};  // 0: until the browser closes.
   http::SameSite same_site = http::SameSite::kLax;
   SecureCookie secure = SecureCookie::kAuto;
+  friend bool operator==(const IssueCookie&, const IssueCookie&) = default;
 };
 
 struct StickySpec {
   std::vector<StickySource> sources;
   std::optional<IssueCookie> issue_cookie;
+  friend bool operator==(const StickySpec&, const StickySpec&) = default;
 };
 
 // Names are tokens, kinds fit, nothing follows a source that is always there, and an issued cookie

@@ -357,9 +357,10 @@ TEST(Load, ReadsFeedbackAndExclusions) {
   EXPECT_FALSE(settings.tolerance.client_errors);
   const Config other = config_of(with("tolerance: {client_errors: {absolute: 2}}"));
   EXPECT_EQ(other.rollouts[0].analysis.tolerance.client_errors, (analysis::Tolerance{0.1, 0.02}));
-  ASSERT_EQ(settings.exclude.size(), 3U);
-  EXPECT_EQ(settings.exclude[0], (analysis::Exclusion{"/healthz", "", ""}));
-  EXPECT_EQ(settings.exclude[1], (analysis::Exclusion{"", "User-Agent", "*bot*"}));
+  const auto& exclude = config.rollouts[0].exclude;
+  ASSERT_EQ(exclude.size(), 3U);
+  EXPECT_EQ(exclude[0], (routing::RequestRule{.path_prefix = "/healthz"}));
+  EXPECT_EQ(exclude[1], (routing::RequestRule{.header = "User-Agent", .matches = "*bot*"}));
   for (const char* rule : {"{}",
                            "{path_prefix: /a, header: X}",
                            "{path_prefix: /a, matches: b}",

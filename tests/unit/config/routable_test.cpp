@@ -19,8 +19,9 @@ std::optional<routing::MatchSpec> loaded(const std::string& path, const std::str
   const Match& match = result.config->routes.at(0).match;
   routing::MatchSpec spec;
   spec.host = match.host;
-  spec.path_kind = match.path_kind == Match::Path::kExact ? routing::PathKind::kExact
-                                                          : routing::PathKind::kPrefix;
+  spec.path_kind = match.path_kind == Match::Path::kExact      ? routing::PathKind::kExact
+                   : match.path_kind == Match::Path::kTemplate ? routing::PathKind::kTemplate
+                                                               : routing::PathKind::kPrefix;
   spec.path = match.path;
   spec.methods = match.methods;
   for (const HeaderMatch& header : match.headers)
@@ -47,6 +48,9 @@ int check(const std::string& path, const std::string& before, const std::string&
 TEST(Routable, EveryAcceptedPath) {
   EXPECT_GT(check("routes[0].match.path_prefix", "/a", "b"), 60);
   EXPECT_GT(check("routes[0].match.path_exact", "/a/", ""), 60);
+  EXPECT_GT(check("routes[0].match.path_template", "/a", "/{id}"), 60);
+  EXPECT_GT(check("routes[0].match.path_template", "/{i", "d}/"), 60);
+  check("routes[0].match.path_template", "/{id}", "");
   check("routes[0].match.path_exact", "/%4", "");
   check("routes[0].match.path_exact", "/%f", "");
   check("routes[0].match.path_exact", "/a%2", "b");

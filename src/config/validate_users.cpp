@@ -1,0 +1,154 @@
+// Which users are where: segments that never decide, and splits that would give a user two
+// rollouts, or none.
+#include "canaryd/base/units.hpp"
+#include "config/codec.hpp"
+#include "config/validate.hpp"
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+namespace canaryd::config {
+namespace {
+
+std::string indexed(const std::string& list, std::size_t index) {
+  return list + "[" + std::to_string(index) + "]";
+}
+
+// Whenever `later` counts, `earlier` has counted before it.
+bool hides(const routing::Segment& earlier, const routing::Segment& later) {
+  return earlier.users == later.users &&
+         (earlier.cohort == Cohort::kStable || earlier.from_weight <= later.from_weight);
+}
+
+bool is_reached(const rollout::Plan& plan, BasisPoints weight) {
+  return std::any_of(plan.steps.begin(), plan.steps.end(), [&](const rollout::Step& step) {
+    return step.weight >= weight && step.weight < BasisPoints(BasisPoints::kMax);
+  });
+}
+
+// ---------------------------------------------------------------- splits
+
+// A rollout's lane, in buckets: the first, and the one behind the last.
+struct LanePlace {
+  unsigned begin = 0;
+  unsigned end = 0;
+  std::string path;
+};
+using LanePlaces = std::map<std::size_t, LanePlace>;  // By rollout; of the first route that has it.
+
+std::string lane_text(const LanePlace& lane) {
+  return "from " + format_percent(BasisPoints(lane.begin)) + " to " +
+         format_percent(BasisPoints(lane.end)) + " %";
+}
+
+void check_sum(const Route& route, const std::string& list, Reader& in) {
+  unsigned sum = 0;
+  for (const routing::Lane& lane : route.split) sum += lane.users.value();
+  if (sum == BasisPoints::kMax) return;
+  // A sum may be more than there can be.
+  const std::string percent =
+      std::to_string(sum / 100) + "." + std::to_string(sum % 100 / 10) + std::to_string(sum % 10);
+  in.error_at(list, list + ": the lanes have " + percent + " % of the users, not 100 %");
+}
+
+// The key of a request is found once, for all of them.
+void check_alike(const Config& config, const Route& route, const std::string& list, Reader& in) {
+  const Rollout& first = config.rollout(route.split.front().rollout);
+  for (std::size_t i = 1; i < route.split.size(); ++i) {
+    const Rollout& other = config.rollout(route.split[i].rollout);
+    const std::string path = indexed(list, i) + ".rollout";
+    const auto differs = [&](const std::string& what) {
+      in.error_at_value(path,
+                        path + ": " + quoted(other.name) + " has " + what + " than " +
+                            quoted(first.name) + ", and the rollouts of a split share them");
+    };
+    if (other.stable != first.stable) differs("another stable version");
+    if (other.cohort.keys != first.cohort.keys) differs("other cohort.keys");
+    if (other.cohort.issue_cookie != first.cohort.issue_cookie) {
+      differs("another cohort.issue_cookie");
+    }
+  }
+}
+
+void check_each_once(const Config& config,
+                     const Route& route,
+                     const std::string& list,
+                     Reader& in) {
+  for (std::size_t i = 0; i < route.split.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (route.split[i].rollout != route.split[j].rollout) continue;
+      const std::string path = indexed(list, i) + ".rollout";
+      in.error_at_value(path,
+                        path + ": " + quoted(config.rollout(route.split[i].rollout).name) +
+                            " has a lane already, " + indexed(list, j));
+    }
+  }
+}
+
+// A rollout compares its own users: they are the same ones on every route that splits.
+void check_places(const Config& config,
+                  const Route& route,
+                  const std::string& list,
+                  LanePlaces& places,
+                  Reader& in) {
+  unsigned begin = 0;
+  for (std::size_t i = 0; i < route.split.size(); ++i) {
+    const LanePlace here{begin, begin + route.split[i].users.value(), indexed(list, i)};
+    begin = here.end;
+    const auto [entry, fresh] = places.emplace(route.split[i].rollout.index(), here);
+    const LanePlace& there = entry->second;
+    if (fresh || (there.begin == here.begin && there.end == here.end)) continue;
+    const std::string path = here.path + ".rollout";
+    in.error_at_value(path,
+                      path + ": " + quoted(config.rollout(route.split[i].rollout).name) +
+                          " has the users " + lane_text(here) + " here, and those " +
+                          lane_text(there) + " in " + there.path,
+                      "split in the same way on all routes");
+  }
+}
+
+}  // namespace
+
+void check_segments(const Rollout& rollout, const std::string& list, Reader& in) {
+  const auto& segments = rollout.cohort.segments;
+  if (in.is_bad(list)) return;
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    const std::string path = indexed(list, i);
+    const auto begin = segments.begin();
+    const auto earlier = std::find_if(begin,
+                                      begin + static_cast<std::ptrdiff_t>(i),
+                                      [&](const auto& each) { return hides(each, segments[i]); });
+    if (earlier != begin + static_cast<std::ptrdiff_t>(i)) {
+      const auto index = static_cast<std::size_t>(earlier - begin);
+      in.error_at(path,
+                  path + ": it can never decide: " + indexed(list, index) +
+                      " takes all of its users before");
+    }
+    if (in.is_bad("rollouts." + rollout.name + ".steps")) continue;
+    if (segments[i].from_weight == BasisPoints() ||
+        is_reached(rollout.plan, segments[i].from_weight)) {
+      continue;
+    }
+    in.warn_at(path + ".from_weight",
+               path + ": the ring has no effect: no step before 100 % has a weight of " +
+                   format_percent(segments[i].from_weight) + " or more");
+  }
+}
+
+void check_splits(const Config& config, Reader& in) {
+  if (in.is_bad("rollouts") || in.is_bad("upstreams")) return;
+  LanePlaces places;
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    const Route& route = config.routes[i];
+    const std::string list = indexed("routes", i) + ".split";
+    if (route.split.empty() || in.is_bad(indexed("routes", i))) continue;
+    const std::size_t errors_before = in.rule_errors();
+    check_sum(route, list, in);
+    check_alike(config, route, list, in);
+    check_each_once(config, route, list, in);
+    if (in.rule_errors() == errors_before) check_places(config, route, list, places, in);
+  }
+}
+
+}  // namespace canaryd::config

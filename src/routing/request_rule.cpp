@@ -1,0 +1,97 @@
+#include "canaryd/routing/request_rule.hpp"
+
+#include "canaryd/http/chars.hpp"
+#include "canaryd/http/cookie.hpp"
+#include "canaryd/http/uri.hpp"
+
+#include <algorithm>
+
+namespace canaryd::routing {
+namespace {
+
+std::string_view::const_iterator find_part(std::string_view value, std::string_view part) noexcept {
+  return std::search(value.begin(), value.end(), part.begin(), part.end(), [](char a, char b) {
+    return http::lower(a) == http::lower(b);
+  });
+}
+
+bool value_fits(const RequestRule& rule, std::string_view value) noexcept {
+  const auto& equals = rule.equals;
+  if (!equals.empty() && std::find(equals.begin(), equals.end(), value) == equals.end()) {
+    return false;
+  }
+  return contains_pattern(value, rule.matches);
+}
+
+// What is written in a rule, and that it is one thing only.
+unsigned properties_of(const RequestRule& rule) noexcept {
+  return unsigned{!rule.path_prefix.empty()} + unsigned{!rule.header.empty()} +
+         unsigned{!rule.cookie.empty()} + unsigned{!rule.query.empty()} +
+         unsigned{rule.client.has_value()};
+}
+
+}  // namespace
+
+// The first place where a part is found leaves the most room for those behind it, so nothing has to
+// be tried twice.
+bool contains_pattern(std::string_view value, std::string_view pattern) noexcept {
+  value = value.substr(0, kValueBytesLooked);
+  while (!pattern.empty()) {
+    const std::string_view part = pattern.substr(0, pattern.find('*'));
+    pattern.remove_prefix(std::min(part.size() + 1, pattern.size()));
+    const auto found = find_part(value, part);
+    if (found == value.end() && !part.empty()) return false;
+    value.remove_prefix(static_cast<std::size_t>(found - value.begin()) + part.size());
+  }
+  return true;
+}
+
+bool has_path_prefix(std::string_view path, std::string_view prefix) noexcept {
+  if (prefix.ends_with('/')) prefix.remove_suffix(1);
+  if (!path.starts_with(prefix)) return false;
+  return prefix.empty() || path.size() == prefix.size() || path[prefix.size()] == '/';
+}
+
+bool fits(const RequestRule& rule, const RequestFacts& request) noexcept {
+  if (!rule.header.empty()) {
+    const http::FieldList& fields = request.fields;
+    return std::any_of(fields.begin(), fields.end(), [&](const http::Field& field) {
+      return http::equals_ignore_case(field.name, rule.header) && value_fits(rule, field.value);
+    });
+  }
+  if (!rule.path_prefix.empty()) return has_path_prefix(request.path, rule.path_prefix);
+  if (rule.client) return rule.client->contains(request.client);
+  const std::string_view value = rule.cookie.empty()
+                                     ? http::find_query(request.query, rule.query)
+                                     : http::find_cookie(request.fields, rule.cookie);
+  return !value.empty() && value_fits(rule, value);
+}
+
+bool fits_any(std::span<const RequestRule> rules, const RequestFacts& request) noexcept {
+  return std::any_of(
+      rules.begin(), rules.end(), [&](const RequestRule& rule) { return fits(rule, request); });
+}
+
+bool is_sound(const RequestRule& rule) noexcept {
+  const bool has_value = !rule.header.empty() || !rule.cookie.empty() || !rule.query.empty();
+  return properties_of(rule) == 1 && rule.matches.size() <= kPatternBytesMax &&
+         rule.equals.size() <= kEqualsMax &&
+         (has_value || (rule.equals.empty() && rule.matches.empty()));
+}
+
+std::string to_string(const RequestRule& rule) {
+  std::string text;
+  if (!rule.path_prefix.empty()) text = "path_prefix " + rule.path_prefix;
+  if (!rule.header.empty()) text = "header " + rule.header;
+  if (!rule.cookie.empty()) text = "cookie " + rule.cookie;
+  if (!rule.query.empty()) text = "query " + rule.query;
+  if (rule.client) text = "client " + canaryd::to_string(*rule.client);
+  for (std::size_t i = 0; i < rule.equals.size(); ++i) {
+    text += i > 0 ? ", " : rule.equals.size() == 1 ? " equals " : " in ";
+    text += rule.equals[i];
+  }
+  if (!rule.matches.empty()) text += " matches " + rule.matches;
+  return text;
+}
+
+}  // namespace canaryd::routing

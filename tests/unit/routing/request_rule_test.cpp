@@ -1,0 +1,125 @@
+#include "canaryd/routing/request_rule.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace canaryd::routing {
+namespace {
+
+TEST(RequestRule, APatternIsLookedForAnywhereWhateverTheCase) {
+  constexpr std::string_view kAgent = "Mozilla/5.0 (compatible; Googlebot/2.1)";
+  for (const std::string_view pattern :
+       {"bot", "BOT", "*bot*", "mozilla", "Mozilla*bot", "5.0*google*2.1)", "", "*", "**bot**"}) {
+    EXPECT_TRUE(contains_pattern(kAgent, pattern)) << pattern;
+  }
+  for (const std::string_view pattern : {"curl", "bot*mozilla", "bot*bot", "2.1))", "b.t"}) {
+    EXPECT_FALSE(contains_pattern(kAgent, pattern)) << pattern;
+  }
+  EXPECT_FALSE(contains_pattern("", "bot"));
+  EXPECT_TRUE(contains_pattern("", ""));
+}
+
+TEST(RequestRule, OnlyTheBeginningOfALongValueIsLookedAt) {
+  std::string value(kValueBytesLooked - 3, 'x');
+  EXPECT_TRUE(contains_pattern(value + "bot", "bot"));
+  EXPECT_FALSE(contains_pattern(value + "xbot", "bot"));
+}
+
+TEST(RequestRule, APathIsComparedBySegments) {
+  EXPECT_TRUE(has_path_prefix("/healthz", "/healthz"));
+  EXPECT_TRUE(has_path_prefix("/healthz/deep", "/healthz"));
+  EXPECT_TRUE(has_path_prefix("/healthz", "/healthz/"));
+  EXPECT_FALSE(has_path_prefix("/healthzz", "/healthz"));
+  EXPECT_FALSE(has_path_prefix("/", "/healthz"));
+  EXPECT_TRUE(has_path_prefix("/anything", "/"));
+}
+
+const IpAddress kClient = IpAddress::v4({203, 0, 113, 7});
+
+bool fits_with(const RequestRule& rule,
+               const http::FieldList& fields,
+               std::string_view query = "",
+               std::string_view path = "/") {
+  return fits(rule, {fields, query, path, kClient});
+}
+
+TEST(RequestRule, AnyRuleAndAnyLineOfTheHeaderWillDo) {
+  const std::array rules = {RequestRule{.path_prefix = "/healthz"},
+                            RequestRule{.header = "User-Agent", .matches = "bot"},
+                            RequestRule{.header = "X-Synthetic"}};
+  http::FieldList fields;
+  const auto fits_at = [&](std::string_view path) {
+    return fits_any(rules, {fields, "", path, kClient});
+  };
+  EXPECT_TRUE(fits_at("/healthz"));
+  EXPECT_FALSE(fits_at("/"));
+  fields.add("user-agent", "firefox");
+  EXPECT_FALSE(fits_at("/"));
+  fields.add("USER-AGENT", "a Bot");
+  EXPECT_TRUE(fits_at("/"));
+  fields.clear();
+  fields.add("x-synthetic", "");
+  EXPECT_TRUE(fits_at("/"));
+  EXPECT_FALSE(fits_any({}, {fields, "", "/", kClient}));
+}
+
+TEST(RequestRule, ComparesWholeValuesExactly) {
+  const RequestRule one{.header = "X-Country", .equals = {"DE"}};
+  const RequestRule some{.header = "X-Country", .equals = {"DE", "AT"}};
+  for (const auto& [value, is_one, is_some] : {std::tuple("DE", true, true),
+                                               std::tuple("AT", false, true),
+                                               std::tuple("de", false, false),
+                                               std::tuple("DEU", false, false),
+                                               std::tuple("", false, false)}) {
+    http::FieldList fields;
+    fields.add("x-country", value);
+    EXPECT_EQ(fits_with(one, fields), is_one) << value;
+    EXPECT_EQ(fits_with(some, fields), is_some) << value;
+  }
+  EXPECT_FALSE(fits_with(one, {}));
+}
+
+TEST(RequestRule, LooksIntoCookiesAndTheQuery) {
+  http::FieldList fields;
+  fields.add("Cookie", "plan=pro; tenant=acme; empty=");
+  EXPECT_TRUE(fits_with({.cookie = "tenant", .equals = {"acme"}}, fields));
+  EXPECT_TRUE(fits_with({.cookie = "tenant"}, fields));
+  EXPECT_TRUE(fits_with({.cookie = "tenant", .matches = "ACM"}, fields));
+  EXPECT_FALSE(fits_with({.cookie = "tenant", .equals = {"acm"}}, fields));
+  EXPECT_FALSE(fits_with({.cookie = "empty"}, fields));
+  EXPECT_FALSE(fits_with({.cookie = "other"}, fields));
+  EXPECT_TRUE(fits_with({.query = "beta", .equals = {"1"}}, fields, "a=b&beta=1"));
+  EXPECT_FALSE(fits_with({.query = "beta", .equals = {"1"}}, fields, "a=b&beta=10"));
+  EXPECT_FALSE(fits_with({.query = "tenant"}, fields, "a=b"));
+}
+
+TEST(RequestRule, KnowsTheNetworkOfTheClient) {
+  EXPECT_TRUE(fits_with({.client = parse_cidr("203.0.113.0/24").value()}, {}));
+  EXPECT_FALSE(fits_with({.client = parse_cidr("203.0.112.0/24").value()}, {}));
+}
+
+TEST(RequestRule, IsAboutOneProperty) {
+  EXPECT_TRUE(is_sound({.path_prefix = "/a"}));
+  EXPECT_TRUE(is_sound({.cookie = "a", .equals = {"b"}}));
+  EXPECT_FALSE(is_sound({}));
+  EXPECT_FALSE(is_sound({.path_prefix = "/a", .header = "X"}));
+  EXPECT_FALSE(is_sound({.path_prefix = "/a", .matches = "b"}));
+  EXPECT_FALSE(is_sound({.header = "X", .matches = std::string(kPatternBytesMax + 1, 'a')}));
+  EXPECT_FALSE(is_sound({.header = "X", .equals = std::vector<std::string>(kEqualsMax + 1, "a")}));
+}
+
+TEST(RequestRule, IsReadableAsInTheFile) {
+  EXPECT_EQ(to_string(RequestRule{.path_prefix = "/a"}), "path_prefix /a");
+  EXPECT_EQ(to_string(RequestRule{.header = "X", .equals = {"1"}}), "header X equals 1");
+  EXPECT_EQ(to_string(RequestRule{.cookie = "X", .equals = {"1", "2"}}), "cookie X in 1, 2");
+  EXPECT_EQ(to_string(RequestRule{.query = "X", .matches = "b"}), "query X matches b");
+  EXPECT_EQ(to_string(RequestRule{.client = parse_cidr("10.0.0.0/8").value()}),
+            "client 10.0.0.0/8");
+}
+
+}  // namespace
+}  // namespace canaryd::routing
