@@ -94,6 +94,17 @@ Response answer_to_reload(const control::ReloadResult& result, const std::string
                      std::move(extra));
 }
 
+Response answer_to_failed_check(const Error& error, const std::string& path) {
+  switch (error.code) {
+    case ErrorCode::kNotFound:
+      return to_response({404, "not-found", error.context}, path);
+    case ErrorCode::kLimit:
+      return to_response({503, "busy", error.context}, path);
+    default:
+      return to_response({503, "store-failed", describe(error)}, path);
+  }
+}
+
 bool has_usable_endpoint(const control::UpstreamView& upstream) {
   return std::any_of(upstream.endpoints.begin(),
                      upstream.endpoints.end(),
@@ -114,6 +125,7 @@ const Api::Route Api::kRoutes[] = {
     {"/api/v1/upstreams", false, false, &Api::upstreams},
     {"/api/v1/routes", false, false, &Api::routes},
     {"/api/v1/migration", false, false, &Api::migration},
+    {"/api/v1/history/verification", false, false, &Api::history_verification},
     {"/api/v1/explain", false, true, &Api::explain},
     {"/api/v1/events", false, false, &Api::events},
     {"/api/v1/tap", false, false, &Api::tap},
@@ -252,16 +264,25 @@ void Api::verification(const Request& request, const Match& match, const Done& d
   query.rollout = match.rollout;
   query.at = *at;
   backend_.verify(std::move(query), [done, path](const Result<control::VerificationView>& view) {
-    if (view) return done(json_response(to_json(*view)));
-    switch (view.error().code) {
-      case ErrorCode::kNotFound:
-        return done(to_response({404, "not-found", view.error().context}, path));
-      case ErrorCode::kLimit:
-        return done(to_response({503, "busy", view.error().context}, path));
-      default:
-        return done(to_response({503, "store-failed", describe(view.error())}, path));
-    }
+    done(view ? json_response(to_json(*view)) : answer_to_failed_check(view.error(), path));
   });
+}
+
+void Api::history_verification(const Request& request, const Match& /*match*/, const Done& done) {
+  const auto parsed = Query::parse(request.query(), {"rollout", "head"});
+  if (!parsed) return done(invalid(request, parsed.error()));
+  control::HistoryCheckQuery query;
+  query.rollout = parsed->text("rollout");
+  if (parsed->has("head")) {
+    const auto head = control::parse_head(parsed->text("head"));
+    if (!head) return done(invalid(request, head.error()));
+    query.known = *head;
+  }
+  const std::string path(request.path());
+  backend_.verify_history(
+      std::move(query), [done, path](const Result<control::HistoryCheckView>& view) {
+        done(view ? json_response(to_json(*view)) : answer_to_failed_check(view.error(), path));
+      });
 }
 
 void Api::listeners(const Request& /*request*/, const Match& /*match*/, const Done& done) {

@@ -78,6 +78,7 @@ class Api {
   void feedback(const Request& request, const Match& match, const Done& done);
   void comments(const Request& request, const Match& match, const Done& done);
   void verification(const Request& request, const Match& match, const Done& done);
+  void history_verification(const Request& request, const Match& match, const Done& done);
   void listeners(const Request& request, const Match& match, const Done& done);
   void upstreams(const Request& request, const Match& match, const Done& done);
   void routes(const Request& request, const Match& match, const Done& done);

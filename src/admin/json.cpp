@@ -389,6 +389,23 @@ json::value to_json(const control::VerificationView& view) {
   return object;
 }
 
+json::value to_json(const control::HistoryCheckView& view) {
+  const auto time = [](const std::optional<WallTime>& at) {
+    return at ? json::value(format_time(*at)) : json::value();
+  };
+  json::object object;
+  object["result"] = control::to_string(view.result);
+  object["why"] = view.why;
+  object["entries"] = view.entries;
+  object["pruned"] = view.pruned;
+  if (!view.rollout.empty()) object["of_rollout"] = view.of_rollout;
+  object["first"] = time(view.first);
+  object["last"] = time(view.last);
+  object["head"] = control::to_text(view.head);
+  object["bad_id"] = view.bad_id ? json::value(*view.bad_id) : json::value();
+  return object;
+}
+
 json::value to_json(const control::BuildView& view) {
   return {{"version", view.version}, {"commit", view.commit}};
 }

@@ -30,6 +30,7 @@ namespace canaryd::admin {
 [[nodiscard]] boost::json::value to_json(const control::ConfigProblem& problem);
 [[nodiscard]] boost::json::value to_json(const control::BuildView& view);
 [[nodiscard]] boost::json::value to_json(const control::VerificationView& view);
+[[nodiscard]] boost::json::value to_json(const control::HistoryCheckView& view);
 
 template <class View>
 [[nodiscard]] boost::json::value to_json(const std::vector<View>& views) {

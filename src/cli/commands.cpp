@@ -10,6 +10,7 @@
 #include "cli/explain_route.hpp"
 #include "cli/figures.hpp"
 #include "cli/follow.hpp"
+#include "cli/history_check.hpp"
 #include "cli/json_view.hpp"
 #include "cli/line.hpp"
 #include "cli/man.hpp"
@@ -157,7 +158,26 @@ class Command {
     return found;
   }
 
+  int verify_history() {
+    std::string target = "/api/v1/history/verification";
+    char before = '?';
+    for (const auto& [name, value] :
+         {std::pair("rollout", &options_.rollout), std::pair("head", &options_.head)}) {
+      if (value->empty()) continue;
+      target += before + std::string(name) + "=" + *value;
+      before = '&';
+    }
+    const auto response = daemon_.get(target);
+    if (!response) return report(response.error());
+    const int printed =
+        print(wants_json() ? pretty(response->body)
+                           : or_failure(render_history_check(response->body, options_.rollout)));
+    if (printed != kExitDone) return printed;
+    return is_whole(response->body) ? kExitDone : kExitFailed;
+  }
+
   int history() {
+    if (options_.verify) return verify_history();
     const auto rollouts = names();
     if (!rollouts) return report(rollouts.error());
     boost::json::array rows;

@@ -32,6 +32,11 @@ std::string check_duration(const std::string& text) {
   return parsed ? "" : parsed.error().context;
 }
 
+// What it is, the daemon says; here only that it can be part of a target.
+std::string check_head(const std::string& text) {
+  return text.find_first_not_of("0123456789abcdef:") == std::string::npos ? "" : "expected ID:HASH";
+}
+
 std::string check_override(const std::string& text) {
   return config::split_override(text) ? "" : "expected path=value";
 }
@@ -106,6 +111,11 @@ class CommandLine {
     history->add_option("ROLLOUT", options_.rollout, "Its name")->check(check_name);
     history->add_option("--limit", options_.limit, "Newest lines per rollout")
         ->check(CLI::Range(1, 1000));
+    CLI::Option* const chain = history->add_flag(
+        "--verify", options_.verify, "Check the chain of all its entries; 1 unless it is unbroken");
+    history->add_option("--head", options_.head, "What an earlier check said: ID:HASH")
+        ->needs(chain)
+        ->check(check_head);
     CLI::App* const explain =
         with_rollout("explain", "The figures behind its verdict, and how much is missing");
     CLI::Option* const verify = explain->add_flag(

@@ -42,6 +42,8 @@ struct Options {
   // explain.
   bool verify = false;
   std::optional<std::uint64_t> at;
+  // history; also `verify`.
+  std::string head;
   // explain-route.
   std::string method;
   std::string url;

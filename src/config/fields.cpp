@@ -155,6 +155,23 @@ const Section<Metrics>& metrics_section() {
   return made;
 }
 
+const Section<Retention>& retention_section() {
+  static const auto made = [] {
+    Section<Retention> s("Retention");
+    s.add("keep",
+          &Retention::keep,
+          optional(duration(1h, 10'000 * kDay)),
+          "An entry of the history goes once it is older, and the evidence of a rollout that ended "
+          "that long ago; left out, their age is no reason to go.");
+    s.add("max_entries",
+          &Retention::max_entries,
+          optional(integer(100, 1'000'000'000)),
+          "An entry of the history goes once so many are newer; left out, any number may stay.");
+    return s;
+  }();
+  return made;
+}
+
 const Section<State>& state_section() {
   static const auto made = [] {
     Section<State> s("State");
@@ -163,6 +180,11 @@ const Section<State>& state_section() {
           text({"a directory", "", is_file_path, 1024}),
           "Where the state of the rollouts and their history are kept.")
         .restart = true;
+    s.add("retention",
+          &State::retention,
+          section(retention_section()),
+          "What of the history may go. What has not ended stays, and so does the last entry of "
+          "each rollout.");
     return s;
   }();
   return made;

@@ -82,7 +82,8 @@ Controller::State::State(Parts parts_in, config::Config config_in, Recovered rec
       events(parts.clock->wall_now()),
       feedback(*parts.collector),
       hook_caller(parts.http_io, parts.exec_io, parts.read_file, *parts.log),
-      messenger(hook_caller, *parts.store, *parts.log, hook_tally) {
+      messenger(hook_caller, *parts.store, *parts.log, hook_tally),
+      retention(*parts.store, *parts.log, alive) {
   host->publish = [this](std::function<void()> done) { publish(std::move(done)); };
   host->now = [this] { return parts.clock->now(); };
   host->wall_now = [this] { return parts.clock->wall_now(); };
@@ -334,6 +335,10 @@ void Controller::tick() {
   state.count_overdue();
   state.messenger.tick(state.parts.clock->now(), state.parts.clock->wall_now());
   state.tell_samples();
+  state.retention.tick(state.config.state.retention,
+                       state.messenger.readers(),
+                       state.parts.clock->now(),
+                       state.parts.clock->wall_now());
   if (state.ticks % kSaveEveryTicks == 0) save();
 }
 

@@ -8,6 +8,7 @@
 #include "control/health_check.hpp"
 #include "control/hook_call.hpp"
 #include "control/messenger.hpp"
+#include "control/retention.hpp"
 #include "control/retirement.hpp"
 #include "control/runner.hpp"
 #include "control/step_consent.hpp"
@@ -134,6 +135,7 @@ struct Controller::State {
   ReloadCounts reloads;
   // Completions may come after the controller is gone; they look at this first.
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+  RetentionSweep retention;
 };
 
 // A rollout as the journal knows it, or a new one. Nothing is guessed: what cannot be read is an

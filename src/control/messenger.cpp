@@ -127,6 +127,14 @@ void Messenger::follow(const std::vector<config::Rollout>& rollouts) {
   }
 }
 
+std::vector<store::RolloutReader> Messenger::readers() const {
+  std::vector<store::RolloutReader> all;
+  for (const ChannelPointer& channel : channels_) {
+    all.push_back({channel->rollout, channel->reader});
+  }
+  return all;
+}
+
 void Messenger::look_again() noexcept {
   for (const ChannelPointer& channel : channels_) channel->stale = true;
 }

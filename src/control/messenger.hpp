@@ -30,6 +30,8 @@ class Messenger {
 
   // The hooks of these from now on. Before their next transition is stored.
   void follow(const std::vector<config::Rollout>& rollouts);
+  // The cursors of those that are told.
+  [[nodiscard]] std::vector<store::RolloutReader> readers() const;
   // Something was written to the journal.
   void look_again() noexcept;
   // Once a second.

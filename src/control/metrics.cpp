@@ -203,6 +203,9 @@ std::string metrics_text_of(const Controller::State& state) {
   if (state.parts.access_log != nullptr) {
     snapshot.log_dropped += state.parts.access_log->dropped();
   }
+  snapshot.store_failures = state.parts.store->failures();
+  snapshot.pruned_entries = state.retention.entries();
+  snapshot.pruned_evidence = state.retention.evidence();
   snapshot.process = telemetry::read_process_metrics();
   return telemetry::prometheus_text(snapshot);
 }

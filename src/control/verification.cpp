@@ -1,6 +1,7 @@
 #include "control/verification.hpp"
 
 #include "control/controller_state.hpp"
+#include "control/history_check.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -9,6 +10,12 @@ namespace canaryd::control {
 namespace {
 
 constexpr std::size_t kNewestRows = 100;
+
+// As in the store's sweep (store/prune.hpp).
+bool gets_no_evidence(rollout::Phase phase) {
+  return phase == rollout::Phase::kRetired || phase == rollout::Phase::kRolledBack ||
+         phase == rollout::Phase::kAborted;
+}
 
 bool has_figures(const store::JournalRow& row) {
   const auto record = read_record(row.entry.evidence);
@@ -20,12 +27,14 @@ bool has_figures(const store::JournalRow& row) {
 Verification::Verification(store::AsyncStore& store,
                            std::shared_ptr<const bool> alive,
                            const Evidence& current,
+                           bool over,
                            VerifyQuery query,
                            VerifyDone done)
     : store_(store),
       alive_(std::move(alive)),
       others_(current.analyzer().settings()),
       current_run_(current.run()),
+      over_(over),
       query_(std::move(query)),
       done_(std::move(done)) {}
 
@@ -78,8 +87,7 @@ void Verification::choose(const std::vector<store::JournalRow>& rows) {
 
 // What was recorded is only worth comparing with if it is what was written then.
 void Verification::check_chain() {
-  store_.verify([self = shared_from_this()](const Result<store::Verification>& checked) {
-    if (!*self->alive_) return;
+  const auto go_on = [self = shared_from_this()](const Result<store::Verification>& checked) {
     if (!checked) return self->done_(fail(checked.error()));
     if (!checked->ok()) {
       return self->end(VerifyResult::kDamaged,
@@ -89,7 +97,8 @@ void Verification::check_chain() {
     self->recomputation_.emplace(
         self->query_.rollout, self->recorded_.run, self->recorded_.rows, self->others_);
     self->next_slice();
-  });
+  };
+  control::check_chain(store_, alive_, {}, go_on);
 }
 
 void Verification::next_slice() {
@@ -120,6 +129,10 @@ void Verification::recompute() {
   if (recomputation_->empty() && recorded_.run < current_run_) {
     return end(VerifyResult::kNotVerifiable,
                "its evidence is not kept any more: a later run has begun");
+  }
+  if (recomputation_->empty() && over_) {
+    return end(VerifyResult::kNotVerifiable,
+               "its evidence is not kept any more: state.retention let it go");
   }
   if (const auto missing = recomputation_->missing()) {
     return end(VerifyResult::kDamaged, "evidence row " + std::to_string(*missing) + " is missing");
@@ -166,6 +179,7 @@ void Controller::verify(VerifyQuery query, VerifyDone done) {
       *state->parts.store,
       alive,
       runner->evidence(),
+      state->config.state.retention.keep && gets_no_evidence(runner->state().phase),
       std::move(query),
       [state, alive, done = std::move(done)](Result<VerificationView> result) {
         if (!*alive) return;

@@ -22,11 +22,13 @@ class Verification : public std::enable_shared_from_this<Verification> {
   // Rows at a time: about five milliseconds of the control thread (bench/micro/verify_bench).
   static constexpr std::size_t kSliceRows = 500;
 
-  // `current`: of the rollout; earlier runs may have been dropped. `alive` turns false when the
+  // `current`: of the rollout; earlier runs may have been dropped, and what is `over` swept out.
+  // `alive` turns false when the
   // store may not be used any more; then `done` is not called.
   Verification(store::AsyncStore& store,
                std::shared_ptr<const bool> alive,
                const Evidence& current,
+               bool over,
                VerifyQuery query,
                VerifyDone done);
   // kNotFound: there is no such transition. Other errors are the store's.
@@ -44,6 +46,7 @@ class Verification : public std::enable_shared_from_this<Verification> {
   std::shared_ptr<const bool> alive_;
   analysis::Settings others_;
   std::uint64_t current_run_;
+  bool over_;
   VerifyQuery query_;
   VerifyDone done_;
   VerificationView view_;

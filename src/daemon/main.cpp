@@ -11,6 +11,7 @@
 #include "daemon/options.hpp"
 #include "daemon/replay_command.hpp"
 #include "daemon/simulate_command.hpp"
+#include "daemon/verify_command.hpp"
 
 #include <cerrno>
 #include <cstdlib>
@@ -157,6 +158,8 @@ int dispatch(const CommandLine& line) {
       return format_file(line);
     case Command::kConvert:
       return convert_file(line);
+    case Command::kVerify:
+      return verify_history(line.verify, line.json);
     case Command::kCompletion:
       std::cout << manual::render_completion(describe_program(), line.shell);
       return kExitDone;

@@ -129,6 +129,19 @@ void add_convert(CLI::App& app, Raw& raw) {
   convert->callback([&raw] { raw.line.command = Command::kConvert; });
 }
 
+void add_verify(CLI::App& app, Raw& raw) {
+  VerifyOptions& options = raw.line.verify;
+  CLI::App* const verify = app.add_subcommand(
+      "verify", "Check the history of a daemon that is down; 1 unless its chain is unbroken");
+  verify->add_option("--state-dir", options.state_dir, "Where its state is")
+      ->type_name("DIR")
+      ->envname("CANARYD_STATE_DIR")
+      ->capture_default_str();
+  verify->add_option("--head", options.head, "What an earlier check said")->type_name("ID:HASH");
+  add_format(*verify, raw);
+  verify->callback([&raw] { raw.line.command = Command::kVerify; });
+}
+
 void add_format_command(CLI::App& app, Raw& raw) {
   CLI::App* const fmt =
       app.add_subcommand("fmt", "Print a configuration in its canonical form, with its comments");
@@ -191,6 +204,7 @@ void add_commands(CLI::App& app, Raw& raw) {
   add_simulate(app, raw);
   add_replay(app, raw);
   add_convert(app, raw);
+  add_verify(app, raw);
   add_format_command(app, raw);
   add_documents(app, raw);
 }

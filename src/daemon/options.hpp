@@ -31,6 +31,7 @@ enum class Command : std::uint8_t {
   kReplay,
   kConvert,
   kFormat,
+  kVerify,
   kCompletion,
   kMan
 };
@@ -69,6 +70,11 @@ struct ConvertOptions {
   std::string listen = "127.0.0.1:8080";
 };
 
+struct VerifyOptions {
+  std::string state_dir = "/var/lib/canaryd";
+  std::string head;  // Of an earlier check; may be empty.
+};
+
 struct CommandLine {
   Command command = Command::kRun;
   std::string config_file = "/etc/canaryd/canaryd.yaml";
@@ -82,6 +88,7 @@ struct CommandLine {
   SimulateFlags simulate;
   std::string
       state_dir;  // Of quick; empty: a directory of its own under the system's for temporary files.
+  VerifyOptions verify;
   ReplayOptions replay;
   ConvertOptions convert;
   std::string format_file;  // Of fmt.

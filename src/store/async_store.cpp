@@ -52,7 +52,7 @@ class AsyncStore::Impl {
     // What can never be written (a contradiction, a damaged file) would only block what comes
     // after: it is dropped, and that says nothing about this batch.
     while (!result && result.error().retry == Retry::kNever) result = write_kept();
-    if (result) result = store_->write(batch);
+    if (result) result = written(store_->write(batch));
     const bool hopeless = !result && result.error().retry == Retry::kNever;
     if (!result && keep == Keep::kUntilWritten && !hopeless) keep_for_later(std::move(batch));
     return result;
@@ -60,7 +60,7 @@ class AsyncStore::Impl {
 
   Result<void> write_kept() {
     while (!kept_.empty()) {
-      const Result<void> result = store_->write(kept_.front());
+      const Result<void> result = written(store_->write(kept_.front()));
       if (!result && result.error().retry != Retry::kNever) return result;
       if (!result) dropped_ += rows_of(kept_.front());
       kept_rows_ -= rows_of(kept_.front());
@@ -79,9 +79,16 @@ class AsyncStore::Impl {
     if (thread_.joinable()) thread_.join();
   }
 
+  template <class T>
+  Result<T> written(Result<T> result) {
+    if (!result) ++failures_;
+    return result;
+  }
+
   [[nodiscard]] Store& store() { return *store_; }
   [[nodiscard]] std::size_t kept() const noexcept { return kept_rows_; }
   [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_; }
+  [[nodiscard]] std::uint64_t failures() const noexcept { return failures_; }
 
  private:
   using Job = std::function<void()>;
@@ -138,6 +145,7 @@ class AsyncStore::Impl {
   std::deque<Batch> kept_;  // Of the thread.
   std::atomic<std::size_t> kept_rows_{0};
   std::atomic<std::uint64_t> dropped_{0};
+  std::atomic<std::uint64_t> failures_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> jobs_;
@@ -209,15 +217,24 @@ void AsyncStore::open_cursor(std::string reader, Done<std::uint64_t> done) {
   });
 }
 
-void AsyncStore::verify(Done<Verification> done) {
+void AsyncStore::verify_some(Verification so_far, std::size_t rows, Done<Verification> done) {
   Impl* impl = impl_.get();
-  impl->enqueue<Verification>(std::move(done), [impl] { return impl->store().verify(); });
+  impl->enqueue<Verification>(std::move(done), [impl, so_far = std::move(so_far), rows]() mutable {
+    return impl->store().verify_some(std::move(so_far), rows);
+  });
 }
 
 void AsyncStore::drop_evidence(std::string rollout, std::uint64_t before_run, Done<void> done) {
   Impl* impl = impl_.get();
   impl->enqueue<void>(std::move(done), [impl, rollout = std::move(rollout), before_run] {
     return impl->store().drop_evidence(rollout, before_run);
+  });
+}
+
+void AsyncStore::prune(PruneRule rule, std::uint64_t from_id, Done<Pruned> done) {
+  Impl* impl = impl_.get();
+  impl->enqueue<Pruned>(std::move(done), [impl, rule = std::move(rule), from_id] {
+    return impl->written(impl->store().prune(rule, from_id));
   });
 }
 
@@ -231,6 +248,10 @@ std::size_t AsyncStore::kept() const noexcept {
 
 std::uint64_t AsyncStore::dropped() const noexcept {
   return impl_->dropped();
+}
+
+std::uint64_t AsyncStore::failures() const noexcept {
+  return impl_->failures();
 }
 
 }  // namespace canaryd::store

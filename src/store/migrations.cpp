@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint64_t kApplicationId = 0x636e7279;
 
 // Entry i brings version i to version i + 1. Never change one that was released: add one.
-constexpr std::array<const char*, 4> kMigrations{R"sql(
+constexpr std::array<const char*, 5> kMigrations{R"sql(
   CREATE TABLE journal (
     id INTEGER PRIMARY KEY,
     rollout TEXT NOT NULL,
@@ -81,6 +81,18 @@ constexpr std::array<const char*, 4> kMigrations{R"sql(
     milliseconds INTEGER NOT NULL,
     PRIMARY KEY (rollout, run)
   ) STRICT, WITHOUT ROWID;
+)sql",
+                                                 R"sql(
+  CREATE TABLE pruned (
+    first_id INTEGER PRIMARY KEY,
+    last_id INTEGER NOT NULL,
+    hash BLOB NOT NULL
+  ) STRICT;
+  DROP TRIGGER journal_keeps;
+  CREATE TRIGGER journal_keeps BEFORE DELETE ON journal
+    WHEN coalesce((SELECT last_id FROM pruned WHERE first_id <= OLD.id
+                   ORDER BY first_id DESC LIMIT 1), 0) < OLD.id
+    BEGIN SELECT raise(ABORT, 'the journal is append-only'); END;
 )sql"};
 
 }  // namespace

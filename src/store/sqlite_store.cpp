@@ -3,22 +3,21 @@
 #include "store/chain.hpp"
 #include "store/comment_rows.hpp"
 #include "store/database.hpp"
+#include "store/journal.hpp"
+#include "store/journal_check.hpp"
 #include "store/journal_rows.hpp"
 #include "store/migrations.hpp"
 #include "store/pack.hpp"
+#include "store/prune_rows.hpp"
 #include "store/state_dir.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 #include <utility>
 
 namespace canaryd::store {
 namespace {
-
-struct Head {
-  std::uint64_t id = 0;
-  RowHash hash = kGenesis;
-};
 
 class SqliteStore final : public Store {
  public:
@@ -40,16 +39,15 @@ class SqliteStore final : public Store {
     return read_comments(*database_, rollout, limit);
   }
   [[nodiscard]] Result<std::uint64_t> open_cursor(const std::string& reader) override;
-  [[nodiscard]] Result<Verification> verify() override;
+  [[nodiscard]] Result<Verification> verify_some(Verification so_far, std::size_t rows) override {
+    return check_rows(*database_, std::move(so_far), rows);
+  }
   [[nodiscard]] Result<void> drop_evidence(const std::string& rollout,
                                            std::uint64_t before_run) override;
+  [[nodiscard]] Result<Pruned> prune(const PruneRule& rule, std::uint64_t from_id) override;
 
  private:
-  [[nodiscard]] Result<void> check_file();
   [[nodiscard]] Result<void> check_head();
-  [[nodiscard]] Result<Head> head();
-  [[nodiscard]] Result<void> set_head(const Head& head);
-  [[nodiscard]] Result<RowHash> hash_before(std::uint64_t id);
   // True: exactly this entry is there already.
   [[nodiscard]] Result<bool> is_written(const JournalEntry& entry);
   [[nodiscard]] Result<void> append(const std::vector<JournalEntry>& entries);
@@ -69,15 +67,16 @@ std::string one_line(std::string text) {
   return text;
 }
 
-tl::unexpected<Error> damaged(const Database& database, const std::string& what) {
-  return fail(ErrorCode::kMalformed,
-              "state file " + database.path() + ": " + what +
-                  "; it was left as it is: restore a copy, or move it away to begin with every "
-                  "rollout idle");
+// Before anything is written.
+Result<void> check_file(Database& database) {
+  const auto found = database.query_text("PRAGMA quick_check(1)");
+  if (!found) return fail(found.error());
+  if (*found != "ok") return damaged(database, "it is damaged (" + one_line(*found) + ")");
+  return check_identity(database);
 }
 
 Result<void> SqliteStore::prepare(const SqliteOptions& options) {
-  CANARYD_TRY(check_file());
+  CANARYD_TRY(check_file(*database_));
   if (database_->read_only()) {
     return fail(
         ErrorCode::kPermission,
@@ -104,44 +103,15 @@ Result<void> SqliteStore::prepare(const SqliteOptions& options) {
   return {};
 }
 
-// Before anything is written.
-Result<void> SqliteStore::check_file() {
-  const auto found = database_->query_text("PRAGMA quick_check(1)");
-  if (!found) return fail(found.error());
-  if (*found != "ok") return damaged(*database_, "it is damaged (" + one_line(*found) + ")");
-  return check_identity(*database_);
-}
-
 Result<void> SqliteStore::check_head() {
-  CANARYD_TRY_ASSIGN(const Head expected, head());
+  CANARYD_TRY_ASSIGN(const Head expected, read_head(*database_));
   CANARYD_TRY_ASSIGN(const std::uint64_t last,
                      database_->query_integer("SELECT max(id) FROM journal"));
-  CANARYD_TRY_ASSIGN(const RowHash hash, hash_before(expected.id + 1));
+  CANARYD_TRY_ASSIGN(const RowHash hash, hash_before(*database_, expected.id + 1));
   if (last != expected.id || hash != expected.hash) {
     return damaged(*database_, "the journal does not end where it should");
   }
   return {};
-}
-
-Result<Head> SqliteStore::head() {
-  CANARYD_TRY_ASSIGN(Statement statement, database_->prepare("SELECT id, hash FROM head"));
-  CANARYD_TRY_ASSIGN(const bool row, statement.step());
-  if (!row) return damaged(*database_, "the head of the journal is missing");
-  return Head{statement.integer(0), to_hash(statement.blob(1))};
-}
-
-Result<void> SqliteStore::set_head(const Head& head) {
-  CANARYD_TRY_ASSIGN(Statement statement,
-                     database_->prepare("UPDATE head SET id = ?, hash = ? WHERE one = 1"));
-  return statement.bind(1, head.id).bind_blob(2, head.hash.data(), head.hash.size()).run();
-}
-
-Result<RowHash> SqliteStore::hash_before(std::uint64_t id) {
-  if (id <= 1) return kGenesis;
-  CANARYD_TRY_ASSIGN(Statement statement,
-                     database_->prepare("SELECT hash FROM journal WHERE id = ?"));
-  CANARYD_TRY_ASSIGN(const bool row, statement.bind(1, id - 1).step());
-  return row ? to_hash(statement.blob(0)) : RowHash{};
 }
 
 Result<void> SqliteStore::write(const Batch& batch) {
@@ -174,22 +144,12 @@ Result<bool> SqliteStore::is_written(const JournalEntry& entry) {
 
 Result<void> SqliteStore::append(const std::vector<JournalEntry>& entries) {
   if (entries.empty()) return {};
-  CANARYD_TRY_ASSIGN(Head head, this->head());
-  CANARYD_TRY_ASSIGN(
-      Statement insert,
-      database_->prepare("INSERT INTO journal (" + std::string(kJournalColumns) +
-                         ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  CANARYD_TRY_ASSIGN(Head head, read_head(*database_));
   for (const JournalEntry& entry : entries) {
     CANARYD_TRY_ASSIGN(const bool known, is_written(entry));
-    if (known) continue;
-    CANARYD_TRY_ASSIGN(const RowHash hash, row_hash(head.hash, head.id + 1, entry));
-    head = {head.id + 1, hash};
-    const StoredRow row{head.id, entry, hash};
-    bind_row(insert, row);
-    CANARYD_TRY(insert.run());
-    insert.reset();
+    if (!known) CANARYD_TRY(append_row(*database_, head, entry));
   }
-  return set_head(head);
+  return write_head(*database_, head);
 }
 
 Result<void> SqliteStore::add_evidence(const std::vector<EvidenceRow>& rows) {
@@ -269,7 +229,7 @@ Result<std::uint64_t> SqliteStore::open_cursor(const std::string& reader) {
                      database_->prepare("SELECT id FROM reader WHERE name = ?"));
   CANARYD_TRY_ASSIGN(const bool known, statement.bind_text(1, reader).step());
   if (known) return statement.integer(0);
-  CANARYD_TRY_ASSIGN(const Head newest, head());
+  CANARYD_TRY_ASSIGN(const Head newest, read_head(*database_));
   Batch batch;
   batch.cursors.push_back({reader, newest.id});
   CANARYD_TRY(write(batch));
@@ -279,15 +239,16 @@ Result<std::uint64_t> SqliteStore::open_cursor(const std::string& reader) {
 Result<std::vector<JournalRow>> SqliteStore::latest() {
   CANARYD_TRY_ASSIGN(
       Statement statement,
-      database_->prepare("SELECT " + std::string(kJournalColumns) +
-                         " FROM journal NATURAL JOIN (SELECT rollout, max(generation) AS "
-                         "generation FROM journal GROUP BY rollout) ORDER BY rollout"));
+      database_->prepare(
+          "SELECT " + std::string(kJournalColumns) +
+          " FROM journal NATURAL JOIN (SELECT rollout, max(generation) AS "
+          "generation FROM journal WHERE rollout <> '' GROUP BY rollout) ORDER BY rollout"));
   std::vector<JournalRow> rows;
   while (true) {
     CANARYD_TRY_ASSIGN(const bool more, statement.step());
     if (!more) return rows;
     StoredRow row = read_row(statement);
-    CANARYD_TRY_ASSIGN(const RowHash before, hash_before(row.id));
+    CANARYD_TRY_ASSIGN(const RowHash before, hash_before(*database_, row.id));
     CANARYD_TRY_ASSIGN(const RowHash expected, row_hash(before, row.id, row.entry));
     if (row.hash != expected) {
       return damaged(*database_, "journal row " + std::to_string(row.id) + " was changed");
@@ -351,39 +312,6 @@ Result<std::uint64_t> SqliteStore::stable_idle(const std::string& rollout, std::
   return row ? statement.integer(0) : 0;
 }
 
-Result<Verification> SqliteStore::verify() {
-  CANARYD_TRY_ASSIGN(const Head end, head());
-  CANARYD_TRY_ASSIGN(
-      Statement statement,
-      database_->prepare("SELECT " + std::string(kJournalColumns) + " FROM journal ORDER BY id"));
-  Verification result;
-  Head last;
-  const auto bad = [&](std::uint64_t id, std::string problem) {
-    result.bad_id = id;
-    result.problem = std::move(problem);
-  };
-  while (result.ok()) {
-    CANARYD_TRY_ASSIGN(const bool more, statement.step());
-    if (!more) break;
-    const StoredRow row = read_row(statement);
-    if (row.id != last.id + 1) {
-      bad(last.id + 1, "the row is missing");
-      break;
-    }
-    CANARYD_TRY_ASSIGN(const RowHash expected, row_hash(last.hash, row.id, row.entry));
-    if (row.hash != expected) {
-      bad(row.id, "the row, or one before it, was changed");
-      break;
-    }
-    last = {row.id, row.hash};
-    ++result.rows;
-  }
-  if (result.ok() && last.id != end.id) bad(last.id + 1, "the end of the journal is missing");
-  if (result.ok() && last.hash != end.hash) bad(last.id, "the head has another hash");
-  result.head = to_hex(last.hash);
-  return result;
-}
-
 Result<void> SqliteStore::drop_evidence(const std::string& rollout, std::uint64_t before_run) {
   CANARYD_TRY_ASSIGN(Transaction transaction, Transaction::begin(*database_));
   for (const char* sql : {"DELETE FROM evidence WHERE rollout = ? AND run < ?",
@@ -395,6 +323,13 @@ Result<void> SqliteStore::drop_evidence(const std::string& rollout, std::uint64_
   return transaction.commit();
 }
 
+Result<Pruned> SqliteStore::prune(const PruneRule& rule, std::uint64_t from_id) {
+  CANARYD_TRY_ASSIGN(Transaction transaction, Transaction::begin(*database_));
+  CANARYD_TRY_ASSIGN(const Pruned pruned, prune_rows(*database_, rule, from_id));
+  CANARYD_TRY(transaction.commit());
+  return pruned;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
@@ -404,6 +339,22 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
   auto store = std::make_unique<SqliteStore>(std::move(dir), std::move(database));
   CANARYD_TRY(store->prepare(options));
   return store;
+}
+
+Result<Verification> verify_state_file(const std::string& state_dir, Verification wanted) {
+  std::error_code error;
+  if (!std::filesystem::exists(state_dir + "/state.db", error)) {
+    return fail(ErrorCode::kNotFound, "there is no state file " + state_dir + "/state.db");
+  }
+  CANARYD_TRY_ASSIGN(const StateDir dir, StateDir::open(state_dir));
+  CANARYD_TRY_ASSIGN(const std::string path, dir.private_file("state.db"));
+  CANARYD_TRY_ASSIGN(const std::unique_ptr<Database> database, Database::open(path));
+  CANARYD_TRY(check_file(*database));
+  constexpr std::size_t kRowsAtOnce = 1000;
+  while (!wanted.done) {
+    CANARYD_TRY_ASSIGN(wanted, check_rows(*database, std::move(wanted), kRowsAtOnce));
+  }
+  return wanted;
 }
 
 }  // namespace canaryd::store

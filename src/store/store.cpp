@@ -23,4 +23,13 @@ JournalEntry entry_of(const rollout::Transition& transition) {
   return entry;
 }
 
+Result<Verification> Store::verify() {
+  constexpr std::size_t kRowsAtOnce = 1000;
+  Verification so_far;
+  while (!so_far.done) {
+    CANARYD_TRY_ASSIGN(so_far, verify_some(std::move(so_far), kRowsAtOnce));
+  }
+  return so_far;
+}
+
 }  // namespace canaryd::store

@@ -30,6 +30,11 @@ void write_daemon(const MetricsSnapshot& from, Families& to) {
   reloads.add({{"result", "failure"}}, from.reload.failed);
   to.counter("canaryd_log_dropped_total", "Log lines dropped because their queue was full.")
       .add({}, from.log_dropped);
+  to.counter("canaryd_store_failures_total", "Writes of the state that failed.")
+      .add({}, from.store_failures);
+  auto pruned = to.counter("canaryd_store_pruned_rows_total", "Rows that retention took out.");
+  pruned.add({{"kind", "journal"}}, from.pruned_entries);
+  pruned.add({{"kind", "evidence"}}, from.pruned_evidence);
 }
 
 void write_listeners(const MetricsSnapshot& from, Families& to) {

@@ -98,7 +98,12 @@ class FaultStore final : public store::Store {
   Result<std::uint64_t> open_cursor(const std::string& reader) override {
     return memory_.open_cursor(reader);
   }
-  Result<store::Verification> verify() override { return memory_.verify(); }
+  Result<store::Verification> verify_some(store::Verification so_far, std::size_t rows) override {
+    return memory_.verify_some(std::move(so_far), rows);
+  }
+  Result<store::Pruned> prune(const store::PruneRule& rule, std::uint64_t from_id) override {
+    return memory_.prune(rule, from_id);
+  }
   Result<void> drop_evidence(const std::string& rollout, std::uint64_t before_run) override {
     return memory_.drop_evidence(rollout, before_run);
   }

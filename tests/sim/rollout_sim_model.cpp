@@ -244,7 +244,7 @@ void RolloutSim::settle_in_part() {
       continue;
     }
     bool back = false;
-    store_->verify([&back](const Result<store::Verification>&) { back = true; });
+    store_->verify_some({}, 1, [&back](const Result<store::Verification>&) { back = true; });
     loop_.run_one();
     while (!back && random_.chance(0.7)) loop_.run_one();
     check();

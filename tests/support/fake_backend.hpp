@@ -78,6 +78,8 @@ class FakeBackend final : public control::Backend {
   std::size_t comments_asked = 0;
   control::VerifyQuery last_verify;
   Result<control::VerificationView> verification{control::VerificationView{}};
+  control::HistoryCheckQuery last_history_check;
+  Result<control::HistoryCheckView> history_check{control::HistoryCheckView{}};
   control::MigrationView migration_map;
   control::Readiness state{true, {{"listeners", true, ""}, {"configuration", true, ""}}};
   std::vector<control::UpstreamView> upstream_list{
@@ -135,6 +137,10 @@ class FakeBackend final : public control::Backend {
     last_verify = query;
     if (!known.contains(query.rollout)) return done(fail(ErrorCode::kNotFound, "no such rollout"));
     done(verification);
+  }
+  void verify_history(control::HistoryCheckQuery query, control::HistoryCheckDone done) override {
+    last_history_check = query;
+    done(history_check);
   }
   std::vector<control::ListenerView> listeners() const override {
     return {{"public", "0.0.0.0:8080", 7}};

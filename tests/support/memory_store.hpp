@@ -63,11 +63,13 @@ class Disk {
     lock.lock();
     caught_up_.wait(lock, [&] { return mark_seen_ == mark; });
   }
-  void see_mark(std::uint64_t after) {
+  // Whether it was one.
+  bool see_mark(std::uint64_t after) {
     const std::lock_guard lock(mutex_);
-    if (after < kFirstMark) return;
+    if (after < kFirstMark) return false;
     mark_seen_ = after;
     caught_up_.notify_all();
+    return true;
   }
   // What somebody else's tool does to the file.
   void damage_state(const std::string& text) {
@@ -210,8 +212,8 @@ class MemoryStore final : public store::Store {
   Result<void> write(const store::Batch& batch) override { return disk_.write(batch); }
   Result<std::vector<store::JournalRow>> latest() override { return disk_.latest(); }
   Result<std::vector<store::JournalRow>> history(const store::HistoryQuery& query) override {
-    disk_.see_mark(query.after.value_or(0));
     std::vector<store::JournalRow> rows;
+    if (disk_.see_mark(query.after.value_or(0))) return rows;
     for (store::JournalRow& row : disk_.journal()) {
       const bool wanted = query.rollout.empty() || row.entry.rollout == query.rollout;
       if (wanted && row.id > query.after.value_or(0)) rows.push_back(std::move(row));
@@ -239,7 +241,13 @@ class MemoryStore final : public store::Store {
   Result<std::uint64_t> open_cursor(const std::string& reader) override {
     return disk_.open_cursor(reader);
   }
-  Result<store::Verification> verify() override { return store::Verification{}; }
+  Result<store::Verification> verify_some(store::Verification so_far, std::size_t) override {
+    so_far.done = true;
+    return so_far;
+  }
+  Result<store::Pruned> prune(const store::PruneRule&, std::uint64_t) override {
+    return store::Pruned{};
+  }
   Result<void> drop_evidence(const std::string& rollout, std::uint64_t before_run) override {
     disk_.drop(rollout, before_run);
     return {};

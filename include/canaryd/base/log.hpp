@@ -69,6 +69,7 @@ inline constexpr LogEvent kEndpointsChanged{"upstream", "endpoints_changed"};
 inline constexpr LogEvent kDiscoveryFailed{"upstream", "discovery_failed"};
 inline constexpr LogEvent kStoreFailed{"store", "store_failed"};
 inline constexpr LogEvent kStoreRecovered{"store", "store_recovered"};
+inline constexpr LogEvent kStatePruned{"store", "state_pruned"};
 inline constexpr LogEvent kAdminListening{"admin", "listening"};
 inline constexpr LogEvent kAdminChange{"admin", "change"};
 inline constexpr LogEvent kAdminRefused{"admin", "refused"};

@@ -347,8 +347,17 @@ struct Metrics {
   friend bool operator==(const Metrics&, const Metrics&) = default;
 };
 
+// How long the journal keeps what is over (store/prune.hpp). Neither is set: for good.
+struct Retention {
+  std::optional<Duration> keep;
+  std::optional<std::uint64_t> max_entries;
+  [[nodiscard]] bool any() const noexcept { return keep || max_entries; }
+  friend bool operator==(const Retention&, const Retention&) = default;
+};
+
 struct State {
   std::string dir = "/var/lib/canaryd";
+  Retention retention;
   friend bool operator==(const State&, const State&) = default;
 };
 

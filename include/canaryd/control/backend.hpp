@@ -16,6 +16,7 @@
 #include "canaryd/base/error.hpp"
 #include "canaryd/base/strong.hpp"
 #include "canaryd/control/events.hpp"
+#include "canaryd/control/history_check.hpp"
 #include "canaryd/control/migration_view.hpp"
 #include "canaryd/control/rollout_view.hpp"
 #include "canaryd/control/verification.hpp"
@@ -339,6 +340,8 @@ class Backend {
   virtual void history(HistoryQuery query, HistoryDone done) = 0;
   // kNotFound when there is no such rollout or transition; kLimit while another one is under way.
   virtual void verify(VerifyQuery query, VerifyDone done) = 0;
+  // The same; of all rollouts.
+  virtual void verify_history(HistoryCheckQuery query, HistoryCheckDone done) = 0;
 
   [[nodiscard]] virtual FeedbackStatus feedback(FeedbackRequest request) = 0;
   // What users said, oldest first. kNotFound when there is no such rollout.

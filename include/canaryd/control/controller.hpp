@@ -102,6 +102,7 @@ class Controller final : public Backend {
   [[nodiscard]] FeedbackStatus feedback(FeedbackRequest request) override;
   void comments(CommentQuery query, CommentsDone done) override;
   void verify(VerifyQuery query, VerifyDone done) override;
+  void verify_history(HistoryCheckQuery query, HistoryCheckDone done) override;
   [[nodiscard]] std::vector<ListenerView> listeners() const override;
   [[nodiscard]] std::vector<UpstreamView> upstreams() const override;
   [[nodiscard]] std::vector<RouteView> routes() const override;

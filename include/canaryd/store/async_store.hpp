@@ -55,16 +55,19 @@ class AsyncStore {
   void exposure_used(std::string rollout, std::uint64_t run, Done<std::uint64_t> done);
   void comments(std::string rollout, std::size_t limit, Done<std::vector<Comment>> done);
   void open_cursor(std::string reader, Done<std::uint64_t> done);
-  void verify(Done<Verification> done);
+  void verify_some(Verification so_far, std::size_t rows, Done<Verification> done);
   void drop_evidence(std::string rollout, std::uint64_t before_run, Done<void> done);
+  void prune(PruneRule rule, std::uint64_t from_id, Done<Pruned> done);
 
   // Does what is queued, tries once more to write what is kept, ends the thread and closes the
   // store. Later requests complete with kClosed.
   void stop();
 
-  // Rows kept and not written yet; evidence rows given up so far.
+  // Rows kept and not written yet; evidence rows given up so far; writes that failed so far, those
+  // that are tried again each time.
   [[nodiscard]] std::size_t kept() const noexcept;
   [[nodiscard]] std::uint64_t dropped() const noexcept;
+  [[nodiscard]] std::uint64_t failures() const noexcept;
 
  private:
   class Impl;

@@ -1,8 +1,9 @@
 // What is kept on disk: the journal of every transition, and the evidence behind the verdicts.
 //
-// The journal only grows. Each row carries the SHA-256 of the row before it, so that verify() finds
-// what was changed afterwards. The state of a rollout is that of its last row. Evidence rows belong
-// to a run (one start with fresh evidence) and may be dropped once the run is over.
+// The journal only grows, but for what retention takes out (prune.hpp). Each row's hash covers the
+// hash of the row before it, so that verify() finds what was changed afterwards. The state of a
+// rollout is that of its last row. Evidence rows belong to a run (one start with fresh evidence)
+// and may be dropped once the run is over.
 //
 // A write is atomic and, when it returns without an error, durable. Writing the same rows again is
 // no error and changes nothing, so a write whose outcome is unknown may simply be repeated.
@@ -15,6 +16,8 @@
 #include "canaryd/base/error.hpp"
 #include "canaryd/base/strong.hpp"
 #include "canaryd/rollout/machine.hpp"
+#include "canaryd/store/prune.hpp"
+#include "canaryd/store/verification.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -134,15 +137,6 @@ struct EvidenceQuery {
   std::size_t limit = kMaxEvidenceRows;
 };
 
-struct Verification {
-  std::uint64_t rows = 0;  // Checked and good, from the start.
-  // The first row that is wrong, and how; nothing if all are right.
-  std::optional<std::uint64_t> bad_id;
-  std::string problem;
-  std::string head;  // Hash of the last good row.
-  [[nodiscard]] bool ok() const noexcept { return !bad_id; }
-};
-
 class Store {
  public:
   Store() = default;
@@ -171,12 +165,17 @@ class Store {
                                                               std::size_t limit) = 0;
   // The cursor of this reader; of a new one it is made, and stands at the newest row.
   [[nodiscard]] virtual Result<std::uint64_t> open_cursor(const std::string& reader) = 0;
-  // Recomputes every hash.
-  [[nodiscard]] virtual Result<Verification> verify() = 0;
+  // Recomputes the hashes of the next `rows` rows after those of `so_far`, which is a fresh one at
+  // first.
+  [[nodiscard]] virtual Result<Verification> verify_some(Verification so_far, std::size_t rows) = 0;
+  // All of them, at once.
+  [[nodiscard]] Result<Verification> verify();
 
   // Forgets the evidence, exposure and idle time of all runs before `run`. The journal stays.
   [[nodiscard]] virtual Result<void> drop_evidence(const std::string& rollout,
                                                    std::uint64_t before_run) = 0;
+  // A part of a sweep: see prune.hpp. All or nothing, too.
+  [[nodiscard]] virtual Result<Pruned> prune(const PruneRule& rule, std::uint64_t from_id) = 0;
 };
 
 }  // namespace canaryd::store

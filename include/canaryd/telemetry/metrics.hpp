@@ -161,6 +161,9 @@ struct MetricsSnapshot {
   std::vector<UpstreamMetrics> upstreams{};
   std::vector<RolloutMetrics> rollouts{};
   std::uint64_t log_dropped = 0;
+  std::uint64_t store_failures = 0;
+  std::uint64_t pruned_entries = 0;
+  std::uint64_t pruned_evidence = 0;
   std::optional<ProcessMetrics> process{};
 };
 

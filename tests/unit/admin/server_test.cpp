@@ -194,6 +194,39 @@ TEST_F(ServerTest, MakesAVerdictAgain) {
   expect_problem(get("/api/v1/rollouts/checkout/verification"), 503, "store-failed");
 }
 
+TEST_F(ServerTest, ChecksTheHistory) {
+  control::HistoryCheckView view;
+  view.result = control::HistoryResult::kBroken;
+  view.why = "entry 3: it is missing";
+  view.entries = 2;
+  view.of_rollout = 1;
+  view.rollout = "checkout";
+  view.first = WallTime(std::chrono::seconds(1767607320));
+  view.head = {2, std::string(64, 'a')};
+  view.bad_id = 3;
+  backend_.history_check = view;
+  const std::string head = "7:" + std::string(64, 'b');
+  const json::value body = parse(get("/api/v1/history/verification?rollout=checkout&head=" + head));
+  EXPECT_EQ(backend_.last_history_check.rollout, "checkout");
+  EXPECT_EQ(backend_.last_history_check.known->id, 7U);
+  EXPECT_EQ(backend_.last_history_check.known->hash, std::string(64, 'b'));
+  EXPECT_EQ(body.at("result").as_string(), "broken");
+  EXPECT_EQ(body.at("why").as_string(), "entry 3: it is missing");
+  EXPECT_EQ(body.at("entries").as_int64(), 2);
+  EXPECT_EQ(body.at("of_rollout").as_int64(), 1);
+  EXPECT_EQ(body.at("first").as_string(), "2026-01-05T10:02:00Z");
+  EXPECT_TRUE(body.at("last").is_null());
+  EXPECT_EQ(body.at("head").as_string(), "2:" + std::string(64, 'a'));
+  EXPECT_EQ(body.at("bad_id").as_int64(), 3);
+  for (const char* wrong : {"7", ":", "7:", "x:aa", "7:AA", "-1:", "7:aa"}) {
+    expect_problem(
+        get(std::string("/api/v1/history/verification?head=") + wrong), 400, "bad-request");
+  }
+  backend_.history_check = fail(ErrorCode::kLimit, "one is under way");
+  expect_problem(get("/api/v1/history/verification"), 503, "busy");
+  EXPECT_EQ(backend_.last_history_check.known, std::nullopt);
+}
+
 TEST_F(ServerTest, PassesEveryActionOn) {
   const std::vector<std::pair<std::string, std::string>> bodies{{"start", R"({"revision": "3"})"},
                                                                 {"retry", ""},

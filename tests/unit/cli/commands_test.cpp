@@ -95,6 +95,40 @@ TEST_F(CommandsTest, VerifiesAVerdict) {
   EXPECT_EQ(run({"explain", "checkout", "--verify", "--at", "x"}), kExitUsage);
 }
 
+TEST_F(CommandsTest, ChecksTheHistory) {
+  const std::string hash(64, 'a');
+  control::HistoryCheckView view;
+  view.why = "every entry has the hash that it should have";
+  view.entries = 1234;
+  view.pruned = 7;
+  view.rollout = "checkout";
+  view.of_rollout = 17;
+  view.first = view.last = WallTime(std::chrono::seconds(1767607320));
+  view.head = {1241, hash};
+  admin_.backend.history_check = view;
+  EXPECT_EQ(run({"history", "checkout", "--verify", "--head", "9:" + hash}), kExitDone) << err();
+  EXPECT_EQ(admin_.backend.last_history_check.rollout, "checkout");
+  EXPECT_EQ(admin_.backend.last_history_check.known->id, 9U);
+  EXPECT_EQ(out(),
+            "whole: every entry has the hash that it should have\n"
+            "  1234 entries, from 2026-01-05T10:02:00Z to 2026-01-05T10:02:00Z, 17 of them of "
+            "checkout; 7 were taken out by retention\n"
+            "  head 1241:" +
+                hash + "\n");
+  view.result = control::HistoryResult::kBroken;
+  view.bad_id = 3;
+  admin_.backend.history_check = view;
+  EXPECT_EQ(run({"history", "--verify"}), kExitFailed) << out();
+  EXPECT_NE(out().find("broken: "), std::string::npos) << out();
+  EXPECT_EQ(run({"history", "--verify", "-o", "json"}), kExitFailed);
+  EXPECT_NE(out().find("\"bad_id\": 3"), std::string::npos) << out();
+  view.result = control::HistoryResult::kUnknownHead;
+  admin_.backend.history_check = view;
+  EXPECT_EQ(run({"history", "--verify"}), kExitFailed);
+  EXPECT_EQ(run({"history", "--head", "9:" + hash}), kExitUsage);
+  EXPECT_EQ(run({"history", "--verify", "--head", "?x=1"}), kExitUsage);
+}
+
 TEST_F(CommandsTest, SendsEveryAction) {
   const std::vector<std::pair<std::vector<std::string>, Action>> commands{
       {{"start", "checkout", "--revision", "2.5"}, Action::kStart},

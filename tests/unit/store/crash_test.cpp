@@ -30,13 +30,15 @@ constexpr int kRowsPerWriter = 400;
 }
 
 // Reads `until` acknowledgements, kills the writer, and reads what else it got out before it died.
-std::size_t run_and_kill(const std::string& dir, std::size_t until) {
+std::size_t run_and_kill(const std::string& dir,
+                         std::size_t until,
+                         void (*writer)(const std::string&, int) = write_until_killed) {
   std::array<int, 2> ends{};
   EXPECT_EQ(::pipe(ends.data()), 0);
   const pid_t child = ::fork();
   if (child == 0) {
     ::close(ends[0]);
-    write_until_killed(dir, ends[1]);
+    writer(dir, ends[1]);
   }
   ::close(ends[1]);
   std::size_t count = 0;
@@ -72,6 +74,36 @@ TEST_F(CrashTest, EveryAcknowledgedRowSurvivesAKill) {
     const std::size_t acknowledged = run_and_kill(state, until);
     EXPECT_GE(acknowledged, until);
     expect_prefix(state, acknowledged);
+    if (HasFailure()) return;
+  }
+}
+
+// The same, and takes out what is old after each row.
+[[noreturn]] void prune_until_killed(const std::string& dir, int acknowledged) {
+  auto store = open_sqlite_store({dir, 0});
+  if (!store) ::_exit(3);
+  Journalist journalist;
+  for (int i = 0; i < kRowsPerWriter; ++i) {
+    if (!(*store)->write(batch_of(i % 4 == 3 ? journalist.end() : journalist.next()))) ::_exit(4);
+    PruneRule rule;
+    rule.newest = 5;
+    if (!(*store)->prune(rule, 0)) ::_exit(6);
+    if (::write(acknowledged, "x", 1) != 1) ::_exit(5);
+  }
+  ::_exit(0);
+}
+
+TEST_F(CrashTest, TheChainSurvivesAKillInASweep) {
+  for (std::size_t until = 12; until < 60; until += 9) {
+    SCOPED_TRACE("killed after " + std::to_string(until) + " rows");
+    const std::string state = root_ + "/pruned" + std::to_string(until);
+    const std::size_t acknowledged = run_and_kill(state, until, prune_until_killed);
+    auto store = open_sqlite_store({state, 0});
+    ASSERT_TRUE(store.has_value()) << store.error().context;
+    const Verification verification = (*store)->verify().value();
+    EXPECT_TRUE(verification.ok()) << verification.problem;
+    EXPECT_GE((*store)->latest().value().at(0).entry.generation, acknowledged);
+    EXPECT_GT(verification.pruned, 0U);
     if (HasFailure()) return;
   }
 }

@@ -145,6 +145,79 @@ TEST_F(DamageTest, ARemovedRowIsFound) {
   EXPECT_EQ(expect_refusal().code, ErrorCode::kMalformed);
 }
 
+TEST_F(DamageTest, RowsInAnotherOrderAreFound) {
+  fill(4);
+  tamper(
+      "DROP TRIGGER journal_stays; UPDATE journal SET id = 99 WHERE id = 2;"
+      "UPDATE journal SET id = 2 WHERE id = 3; UPDATE journal SET id = 3 WHERE id = 99");
+  const Verification verification = open().value()->verify().value();
+  EXPECT_EQ(verification.bad_id, 2U);
+  EXPECT_THAT(verification.problem, HasSubstr("was changed"));
+}
+
+// Whoever can write the file can end the journal earlier; what he cannot change is a head that was
+// kept elsewhere.
+TEST_F(DamageTest, AnEndThatIsMissingIsFoundByTheHeadThatWasKept) {
+  fill(4);
+  const ChainHead kept = open().value()->verify().value().head;
+  tamper(
+      "DROP TRIGGER journal_keeps; DELETE FROM journal WHERE id = 4;"
+      "UPDATE head SET id = 3, hash = (SELECT hash FROM journal WHERE id = 3)");
+  auto store = open().value();
+  EXPECT_TRUE(store->verify().value().ok());
+  Verification asked;
+  asked.known = kept;
+  Verification found = store->verify_some(asked, 100).value();
+  EXPECT_EQ(found.bad_id, 4U);
+  EXPECT_THAT(found.problem, HasSubstr("had 4 entries once: its end is missing"));
+  // Another end in its place.
+  Journalist journalist;
+  for (int i = 0; i < 3; ++i) static_cast<void>(journalist.next());
+  JournalEntry other = journalist.next();
+  other.reason = "another story";
+  ASSERT_TRUE(store->write(batch_of(other)).has_value());
+  found = store->verify_some(asked, 100).value();
+  EXPECT_EQ(found.bad_id, 4U);
+  EXPECT_THAT(found.problem, HasSubstr("not the one that was kept"));
+}
+
+TEST_F(DamageTest, AFileIsCheckedWithoutAStore) {
+  EXPECT_EQ(verify_state_file(dir(), {}).error().code, ErrorCode::kNotFound);
+  EXPECT_FALSE(std::filesystem::exists(dir()));
+  fill(4);
+  // The end and its head, which opening would refuse without saying more.
+  tamper("DROP TRIGGER journal_keeps; DELETE FROM journal WHERE id = 4");
+  const std::string before = read_file(file());
+  Verification asked;
+  asked.rollout = "checkout";
+  const Verification found = verify_state_file(dir(), asked).value();
+  EXPECT_EQ(found.bad_id, 4U);
+  EXPECT_EQ(found.rows_of_rollout, 3U);
+  EXPECT_THAT(found.problem, HasSubstr("the end of the journal is missing"));
+  EXPECT_TRUE(read_file(file()) == before);
+  tamper(
+      "INSERT INTO journal SELECT 4, rollout, 4, at_ms, actor, event, from_state, to_state, "
+      "step, weight_before, weight_after, cause, reason, evidence, sentence, state, hash FROM "
+      "journal WHERE id = 3; UPDATE head SET id = 4");
+  EXPECT_THAT(verify_state_file(dir(), {}).value().problem, HasSubstr("was changed"));
+}
+
+TEST_F(DamageTest, AnOlderSchemaIsBroughtUpToDate) {
+  fill(4);
+  tamper(
+      "DROP TABLE pruned; DROP TRIGGER journal_keeps;"
+      "CREATE TRIGGER journal_keeps BEFORE DELETE ON journal"
+      "  BEGIN SELECT raise(ABORT, 'the journal is append-only'); END;"
+      "PRAGMA user_version = 4");
+  const std::string before = read_file(file());
+  EXPECT_TRUE(verify_state_file(dir(), {}).value().ok());
+  EXPECT_TRUE(read_file(file()) == before);
+  auto store = open().value();
+  EXPECT_EQ(store->verify().value().rows, 4U);
+  EXPECT_EQ(store->history({}).value().size(), 4U);
+  EXPECT_TRUE(store->prune({}, 0).has_value());
+}
+
 TEST_F(DamageTest, AStateChangedByHandIsNotTakenUp) {
   fill(4);
   tamper(

@@ -170,17 +170,35 @@ class DiskFaultsTest : public StateFixture {
     if (done.calls < next.at) return std::nullopt;
     return done.failed > 0;
   }
-  // What a crash now would leave: so many rows, whole and in their chain.
-  void expect_rows(std::size_t at_least, std::size_t at_most) {
+  // What a crash now would leave after so many, or more, were taken out: the rollout, and an
+  // unbroken chain.
+  void expect_whole(std::uint64_t taken_out) {
     const FaultPlan paused = std::exchange(plan, FaultPlan{});
+    copy_now();
+    {
+      auto store = open_sqlite_store({root_ + "/copy", 0});
+      ASSERT_TRUE(store.has_value()) << describe(store.error());
+      const Verification found = (*store)->verify().value();
+      EXPECT_TRUE(found.ok()) << found.problem;
+      EXPECT_GE(found.pruned, taken_out);
+      EXPECT_EQ((*store)->latest().value().at(0).entry.to, "aborted");
+    }
+    plan = paused;
+  }
+  void copy_now() {
     const std::string copy = root_ + "/copy";
     std::filesystem::remove_all(copy);
     std::filesystem::create_directory(copy);
     for (const char* name : {"/state.db", "/state.db-wal"}) {
       if (std::filesystem::exists(dir() + name)) write_file(copy + name, read_file(dir() + name));
     }
+  }
+  // What a crash now would leave: so many rows, whole and in their chain.
+  void expect_rows(std::size_t at_least, std::size_t at_most) {
+    const FaultPlan paused = std::exchange(plan, FaultPlan{});
+    copy_now();
     {
-      auto store = open_sqlite_store({copy, 0});
+      auto store = open_sqlite_store({root_ + "/copy", 0});
       ASSERT_TRUE(store.has_value()) << describe(store.error());
       const Verification verification = (*store)->verify().value();
       EXPECT_TRUE(verification.ok()) << verification.problem;
@@ -206,6 +224,46 @@ TEST_P(EveryCall, MayFail) {
     if (HasFailure() || !failed) break;
     // Else this call is not of the fault's kind.
     if (*failed) ++turns;
+  }
+  EXPECT_GE(turns, 2);
+}
+
+// Retention takes out all or nothing with each call, and may simply be told again.
+TEST_P(EveryCall, MayFailInASweep) {
+  FaultPlan next = GetParam();
+  int turns = 0;
+  for (next.at = 1;; ++next.at) {
+    SCOPED_TRACE("call " + std::to_string(next.at));
+    std::filesystem::remove_all(dir());
+    auto store = open().value();
+    Journalist journalist;
+    for (std::uint64_t i = 0; i < 6; ++i) {
+      Batch batch = batch_of(i < 5 ? journalist.next() : journalist.end());
+      batch.evidence.push_back(block(i));
+      ASSERT_TRUE(store->write(batch).has_value());
+    }
+    PruneRule rule;
+    rule.before = WallTime(std::chrono::seconds(2'000'000'000));
+    rule.journal_rows = 3;
+    plan = next;
+    std::uint64_t entries = 0;
+    std::optional<std::uint64_t> at = 0;
+    while (at) {
+      const auto part = store->prune(rule, *at);
+      expect_whole(entries);
+      if (!part) {
+        plan.at = 0;
+        continue;
+      }
+      entries += part->entries;
+      at = part->next_id;
+    }
+    const FaultPlan done = std::exchange(plan, FaultPlan{});
+    EXPECT_EQ(entries, 5U);
+    EXPECT_TRUE(store->evidence({"checkout", 1, 0, 10}).value().empty());
+    store.reset();
+    if (HasFailure() || done.calls < next.at) break;
+    if (done.failed > 0) ++turns;
   }
   EXPECT_GE(turns, 2);
 }

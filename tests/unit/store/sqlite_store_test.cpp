@@ -34,7 +34,9 @@ TEST_F(SqliteStoreTest, RowsAreThereAfterARestart) {
   const Verification verification = store->verify().value();
   EXPECT_TRUE(verification.ok()) << verification.problem;
   EXPECT_EQ(verification.rows, written.size());
-  EXPECT_EQ(verification.head, rows.back().hash);
+  EXPECT_EQ(verification.head, (ChainHead{rows.back().id, rows.back().hash}));
+  EXPECT_EQ(verification.first, written.front().at);
+  EXPECT_EQ(verification.last, written.back().at);
 }
 
 TEST_F(SqliteStoreTest, TheRowSaysWhatHappened) {
@@ -93,7 +95,7 @@ TEST_F(SqliteStoreTest, WritingTheSameAgainChangesNothing) {
   batch.evidence = {block(1), block(2)};
   batch.exposure = {{"checkout", 1, 4}};
   ASSERT_TRUE(store->write(batch).has_value());
-  const std::string head = store->verify().value().head;
+  const ChainHead head = store->verify().value().head;
   ASSERT_TRUE(store->write(batch).has_value());
   EXPECT_EQ(store->verify().value().head, head);
   EXPECT_EQ(store->evidence({"checkout", 1, 0, 10}).value().size(), 2U);

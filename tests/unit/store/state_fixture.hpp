@@ -60,7 +60,7 @@ inline void write_file(const std::string& path, const std::string& content) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
 }
 
-// Journal rows of a rollout that is paused and resumed again and again.
+// Journal rows of a rollout that is paused and resumed again and again, and ended now and then.
 class Journalist {
  public:
   explicit Journalist(std::string name = "checkout") {
@@ -70,24 +70,35 @@ class Journalist {
     state_ = rollout::initial_state(plan_, now_);
   }
   JournalEntry next() {
-    now_ += std::chrono::seconds(1);
     rollout::Event event;
-    event.actor = "anna";
-    event.reason = "because \"ü\"";
     if (state_.phase == rollout::Phase::kIdle) {
       event.what = rollout::Start{};
+    } else if (state_.phase == rollout::Phase::kAborted) {
+      event.what = rollout::Retry{};
     } else if (state_.phase == rollout::Phase::kPaused) {
       event.what = rollout::Resume{};
     } else {
       event.what = rollout::Pause{};
     }
-    const rollout::Transition transition = rollout::step(plan_, state_, event, now_);
-    state_ = transition.state;
-    return entry_of(transition);
+    return take(std::move(event));
+  }
+  JournalEntry end() {
+    rollout::Event event;
+    event.what = rollout::Abort{};
+    return take(std::move(event));
   }
   [[nodiscard]] const rollout::State& state() const { return state_; }
 
  private:
+  JournalEntry take(rollout::Event event) {
+    now_ += std::chrono::seconds(1);
+    event.actor = "anna";
+    event.reason = "because \"ü\"";
+    const rollout::Transition transition = rollout::step(plan_, state_, event, now_);
+    state_ = transition.state;
+    return entry_of(transition);
+  }
+
   rollout::Plan plan_;
   rollout::State state_;
   WallTime now_{std::chrono::seconds(1'767'607'200)};

@@ -96,6 +96,9 @@ MetricsSnapshot example() {
   };
   snapshot.rollouts = {example_rollout()};
   snapshot.log_dropped = 4;
+  snapshot.store_failures = 3;
+  snapshot.pruned_entries = 120;
+  snapshot.pruned_evidence = 7000;
   snapshot.process = ProcessMetrics{12.5, 33554432, 40, 1048576, 1767600000};
   return snapshot;
 }
