@@ -241,6 +241,7 @@ json::value to_json(const control::RolloutView& view) {
     analysis.push_back(metric_to_json(metric));
   object["analysis"] = std::move(analysis);
   object["exposure"] = exposure_to_json(view.exposure);
+  object["parity"] = view.parity ? to_json(*view.parity) : json::value(nullptr);
   object["retire"] = view.retire ? retire_to_json(*view.retire) : json::value(nullptr);
   object["frozen_until"] = time_or_null(view.frozen_until);
   object["next"] = or_null(view.next);

@@ -109,6 +109,10 @@ Finding look_at_rollout(JsonView rollout) {
   if (!reason.empty()) finding.fact += ", " + reason;
   finding.fact += ", weight " + format_share(rollout["weight"]["target"].number()) + " %";
   finding.advice = advice_for(rollout["state"].text(), name);
+  if (reason == "parity" && rollout["parity"]["state"].text() == "different") {
+    finding.fact += "; the versions answer reads otherwise";
+    finding.advice = "canaryctl explain " + name + " says in which fields";
+  }
   if (rollout["weight"]["sample_ratio_ok"].flag() == false) {
     finding.fact += "; the canary's share of the requests is not what the weight says";
     finding.advice = "look at cohort.keys: few users, or many requests of one user?";

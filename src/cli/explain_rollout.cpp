@@ -3,6 +3,7 @@
 #include "canaryd/base/text.hpp"
 #include "cli/figures.hpp"
 #include "cli/json_view.hpp"
+#include "cli/parity_text.hpp"
 #include "cli/query_text.hpp"
 
 #include <algorithm>
@@ -148,6 +149,7 @@ Result<std::string> render_reasons(std::string_view rollout, std::string_view hi
   for (std::size_t i = 0; i < std::min(metrics.size(), kMetricsMax); ++i) {
     add_metric(out, metrics[i]);
   }
+  for (const std::string& line : parity_lines(view)) add_line(out, "  " + line);
   if (const std::string next = view["next"].text(); !next.empty()) add_line(out, "  next: " + next);
   const auto past = history.empty() ? boost::json::value() : parse_json(history).value_or(nullptr);
   const JsonView rows = JsonView(past)["items"];

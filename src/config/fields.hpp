@@ -16,6 +16,7 @@ namespace canaryd::config {
 [[nodiscard]] const Section<Rollout>& rollout_section();
 [[nodiscard]] const Section<Route>& route_section();
 [[nodiscard]] const Section<Mirror>& mirror_section();
+[[nodiscard]] const Section<Parity>& parity_section();
 // fields_route_rules.cpp
 [[nodiscard]] const Section<Rewrite>& rewrite_section();
 [[nodiscard]] const Section<Respond>& respond_section();

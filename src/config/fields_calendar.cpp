@@ -244,6 +244,11 @@ void add_waits(Section<Rollout>& s) {
         of_plan(&rollout::Plan::freeze),
         freeze_windows(),
         "While one of these windows is open, no weight rises; everything else goes on.");
+  s.add("parity",
+        &Rollout::parity,
+        optional(section(parity_section())),
+        "It does not begin by itself before the canary is seen to answer reads as stable does.")
+      .default_note = "not asked for";
   s.add("hooks",
         &Rollout::hooks,
         hook_list(),

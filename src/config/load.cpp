@@ -38,7 +38,7 @@ void complete(Config& config) {
         std::any_of(rollout.hooks.begin(),
                     rollout.hooks.end(),
                     [](const Hook& hook) { return hook.has(HookOn::kBeforeStep); }) ||
-        !rollout.plan.group.empty();
+        !rollout.plan.group.empty() || rollout.parity.has_value();
     if (const auto& retire = rollout.retire) {
       rollout.plan.retire = rollout::RetirePlan{
           retire->idle_for, retire->drain, retire->undo, retire->hook.has_value()};

@@ -376,6 +376,7 @@ void validate(const Config& config, Reader& reader) {
   check_timeouts(config, reader);
   check_health(config, reader);
   check_mirrors(config, reader);
+  check_parity(config, reader);
   check_route_rules(config, reader);
   check_queries(config, reader);
   check_metrics(config, reader);

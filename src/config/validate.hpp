@@ -24,6 +24,7 @@ void check_health(const Config& config, Reader& in);
 void check_segments(const Rollout& rollout, const std::string& list, Reader& in);
 void check_splits(const Config& config, Reader& in);
 void check_mirrors(const Config& config, Reader& in);
+void check_parity(const Config& config, Reader& in);
 void check_route_rules(const Config& config, Reader& in);
 // Rollouts must be valid.
 void check_limits(const Config& config, Reader& in);

@@ -82,6 +82,7 @@ Controller::State::State(Parts parts_in, config::Config config_in, Recovered rec
       events(parts.clock->wall_now()),
       feedback(*parts.collector),
       hook_caller(parts.http_io, parts.exec_io, parts.read_file, *parts.log),
+      parities(parts.data_plane->workers(), *parts.clock, *parts.log),
       messenger(hook_caller, *parts.store, *parts.log, hook_tally),
       retention(*parts.store, *parts.log, alive) {
   host->publish = [this](std::function<void()> done) { publish(std::move(done)); };
@@ -139,7 +140,8 @@ void Controller::State::publish(std::function<void()> done) {
   // Of the table that was in force so far.
   receive_votes();
   ++table_epoch;
-  const std::vector<InForce> all = in_force();
+  std::vector<InForce> all = in_force();
+  ask_for_parity(all);
   auto snapshot = make_snapshot(config, all, table_epoch);
   // The configuration was checked when it was loaded; a table that cannot be built is a bug of
   // ours.
@@ -163,6 +165,7 @@ void Controller::State::publish(std::function<void()> done) {
       copy.upstreams.push_back(upstreams.share(spec, worker));
     }
     fill_watches(all, worker, copy);
+    copy.parity = parities.queue(worker);
     copies.push_back(std::move(copy));
   }
   published = *snapshot;
@@ -205,7 +208,7 @@ void Controller::State::tick_runner(Runner& runner) {
   tick.stable_use = stable_use(runner);
   tick.consent = consent_for(runner, tick);
   const bool refused = tick.consent == rollout::Consent::kRefused;
-  runner.tick(tick, refused ? objection_to(runner) : std::string());
+  runner.tick(tick, refused ? objection_to(runner) : parity_at_start(runner));
 }
 
 bool Controller::State::is_promoted(std::string_view rollout) const noexcept {
@@ -373,6 +376,7 @@ void Controller::act(ActionRequest request, ActionDone done) {
   // A name that nobody has checked yet is a claim, and the journal says whose.
   if (!request.approver.empty()) event.actor += " as " + request.approver;
   event.reason = request.reason;
+  if (request.action == Action::kStart) event.evidence = state->parity_at_start(*runner);
   const auto still = state->alive;
   const bool retires = request.action == Action::kRetire;
   runner->handle(

@@ -8,6 +8,7 @@
 #include "control/health_check.hpp"
 #include "control/hook_call.hpp"
 #include "control/messenger.hpp"
+#include "control/parity.hpp"
 #include "control/retention.hpp"
 #include "control/retirement.hpp"
 #include "control/runner.hpp"
@@ -65,6 +66,12 @@ struct Controller::State {
   void decommission(const std::string& name);
   [[nodiscard]] std::optional<RetireView> retire_view(const Runner& runner) const;
   [[nodiscard]] RolloutView view(const Runner& runner) const;
+  // parity_gate.cpp: of rollouts that wait to begin by themselves until the versions are seen to
+  // answer reads alike.
+  void ask_for_parity(std::vector<InForce>& all);
+  [[nodiscard]] bool waits_for_parity(const Runner& runner) const;
+  [[nodiscard]] std::string parity_at_start(const Runner& runner) const;
+  void show_parity(const Runner& runner, RolloutView& view) const;
   // protection.cpp: before it.
   void watch(Runner& runner) const;
   // After it: what is counted is read with the next tick.
@@ -122,6 +129,7 @@ struct Controller::State {
   // Of rollouts that are to be retired.
   std::map<std::string, std::shared_ptr<StableWatch>, std::less<>> stable_watches;
   std::map<std::string, std::uint64_t> decommissions;  // How often the hook was called.
+  ParityWatches parities;
   Messenger messenger;
   std::uint64_t table_epoch = 0;
   std::shared_ptr<const proxy::Snapshot> published;  // The newest.

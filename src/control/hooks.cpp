@@ -50,6 +50,10 @@ rollout::Consent Controller::State::consent_for(const Runner& runner, rollout::T
     consent->forget();
     return rollout::Consent::kUnknown;
   }
+  if (waits_for_parity(runner)) {
+    consent->forget();
+    return rollout::Consent::kUnknown;
+  }
   const StepConsent::Step step{now.run, now.weight, would.state.weight};
   const rollout::Consent said =
       consent->look(rollout, step, question_of(rollout, now, would.state), parts.clock->now());

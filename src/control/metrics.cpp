@@ -123,6 +123,7 @@ telemetry::RolloutMetrics rollout_metrics(const Controller::State& state, const 
     metrics.frozen = rollout::frozen_until(freeze, state.parts.clock->wall_now()).has_value();
   }
   metrics.hook_calls = hook_calls(state, runner.config());
+  metrics.parity = state.parities.metrics(runner.config());
   if (runner.config().retire) {
     const StableWatch* const watch = state.watch_of(runner);
     const Duration idle = watch == nullptr ? Duration::zero() : watch->idle();

@@ -50,6 +50,7 @@ void Controller::look() {
   state_->discovery.look(state_->config);
   state_->taps.drain(state_->parts.clock->now());
   state_->receive_votes();
+  state_->parities.look();
   // A transition may complete at once and publish; the list stays.
   for (const auto& runner : State::Runners(state_->runners)) runner->look();
 }

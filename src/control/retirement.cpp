@@ -285,6 +285,7 @@ void Controller::State::decommission(const std::string& name) {
 
 RolloutView Controller::State::view(const Runner& runner) const {
   RolloutView made = view_of(runner, *parts.collector, *parts.clock);
+  show_parity(runner, made);
   made.retire = retire_view(runner);
   if (made.retire && !made.next) made.next = retire_sentence(runner.state(), *made.retire);
   return made;

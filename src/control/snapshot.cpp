@@ -304,7 +304,11 @@ Result<std::shared_ptr<const proxy::Snapshot>> make_snapshot(const config::Confi
     spec.rollouts.push_back(make_rollout(config.rollouts[i], in_force[i]));
     snapshot->failures.push_back(make_policy(config.rollouts[i], in_force[i]));
     const bool split = in_force[i].admission == rollout::Admission::kSplit;
+    if (in_force[i].parity.on()) snapshot->parities.resize(config.rollouts.size());
     snapshot->tags.push_back({split ? in_force[i].step + 1 : 0, config.rollouts[i].plan.revision});
+  }
+  for (std::size_t i = 0; i < snapshot->parities.size(); ++i) {
+    snapshot->parities[i] = in_force[i].parity;
   }
   snapshot->access = make_access(config.log);
   if (config.tracing) {

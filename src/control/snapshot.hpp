@@ -29,6 +29,7 @@ struct InForce {
   stats::LatencyRules latency;      // How the step's blocks are cut.
   std::vector<std::string> routes;  // analysis::Settings::routes of the run.
   std::shared_ptr<routing::CohortGate> gate;
+  proxy::ParityPolicy parity;
 };
 
 // `in_force` has one entry for each rollout of the configuration, in its order.

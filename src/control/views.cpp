@@ -147,6 +147,12 @@ std::string weight_text(BasisPoints weight) {
   return "weight " + format_percent(weight);
 }
 
+bool asks_hooks(const config::Rollout& rollout) {
+  return std::any_of(rollout.hooks.begin(), rollout.hooks.end(), [](const config::Hook& hook) {
+    return hook.has(config::HookOn::kBeforeStep);
+  });
+}
+
 // "in about 9m, when errors are accepted", or what else the step waits for.
 std::string needs_text(const Runner& runner, std::uint64_t requests, WallTime now) {
   const analysis::Verdict& verdict = runner.evidence().verdict();
@@ -172,10 +178,10 @@ std::string needs_text(const Runner& runner, std::uint64_t requests, WallTime no
     return "when gate " + needs.gate + " is approved";
   } else if (needs.frozen_until) {
     return "when the freeze ends, at " + format_time(*needs.frozen_until);
-  } else if (wait <= Duration::zero() && runner.config().plan.asks_before_step) {
-    return runner.config().plan.group.empty()
-               ? std::string("when every before_step hook agrees")
-               : "when all of group " + runner.config().plan.group + " may take it";
+  } else if (wait <= Duration::zero() && !runner.config().plan.group.empty()) {
+    return "when all of group " + runner.config().plan.group + " may take it";
+  } else if (wait <= Duration::zero() && asks_hooks(runner.config())) {
+    return "when every before_step hook agrees";
   } else {
     what = "the step's minimum time is over";
   }

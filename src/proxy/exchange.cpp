@@ -139,7 +139,7 @@ void Exchange::clear_request() noexcept {
   respond_ = nullptr;
   counters_ = nullptr;
   client_told_ = covered_ = set_aside_ = fell_back_ = false;
-  charged_ = probe_ = slow_counted_ = overdue_ = trace_begun_ = vote_ = false;
+  charged_ = probe_ = slow_counted_ = overdue_ = trace_begun_ = vote_ = parity_ = false;
   body_taken_ = 0;
   slow_after_ = Duration::zero();
   retries_made_ = 0;
@@ -293,6 +293,8 @@ ProxyError Exchange::decide() {
   fresh_request_id_ = routing::make_fresh_id(state_.runtime.random());
   if (snapshot.traces) begin_trace(*snapshot.traces);
   if (!snapshot.mirrors.empty()) choose_copy();
+  if (!snapshot.parities.empty()) [[unlikely]]
+    choose_parity();
 
   const auto body_max = connection_->spec().body_bytes_max;
   if (body_max && request_.framing.kind == http::BodyKind::kLength &&

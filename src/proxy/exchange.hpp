@@ -130,6 +130,10 @@ class Exchange {
   void begin_copy(http::RequestForwarding forwarding);
   void send_copy();
   void drop_copy(stats::Mirrored why);
+  // exchange_parity.cpp
+  [[nodiscard]] const ParityPolicy& parity_policy() const noexcept;
+  void choose_parity();
+  void send_parity(http::RequestForwarding forwarding);
   // exchange_rules.cpp
   [[nodiscard]] std::string_view target_for(UpstreamId upstream, const http::Target& target);
   [[nodiscard]] UpstreamId answering_upstream() const noexcept;
@@ -216,6 +220,7 @@ class Exchange {
   bool set_aside_ = false;            // It has: by the status in status_.
   bool fell_back_ = false;
   CanaryFailure canary_failure_;
+  bool parity_ = false;         // It is to be asked again of both versions.
   bool vote_ = false;           // Feedback of a user: it goes nowhere, and the answer is ours.
   std::size_t body_taken_ = 0;  // Of a vote, received behind the head and used up.
   bool charged_ = false;        // The gate knows of its failure.

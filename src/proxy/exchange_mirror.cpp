@@ -25,7 +25,7 @@ void Exchange::choose_copy() {
   if (too_large || state_.mirrors.busy()) {
     return drop_copy(too_large ? Mirrored::kTooLarge : Mirrored::kBusy);
   }
-  copy_ = state_.mirrors.make_copy(policy);
+  copy_ = state_.mirrors.make_copy(policy.body_bytes_max);
 }
 
 // As what goes to the request's own upstream, but for the cohort. Before the head of that is
@@ -48,12 +48,14 @@ void Exchange::send_copy() {
   upload_.copy_to(nullptr);
   if (const auto failed = copy_->failed()) return drop_copy(*failed);
   if (state_.mirrors.busy()) return drop_copy(Mirrored::kBusy);
-  const UpstreamId to = table_->snapshot.shared->mirrors[route_->id.index()].to;
+  const MirrorPolicy& policy = table_->snapshot.shared->mirrors[route_->id.index()];
   MirrorOrder order;
   order.table = table_;
-  order.route = route_->id;
+  order.to = policy.to;
+  order.timeout = policy.timeout;
+  order.counters = &table_->snapshot.counters->at(route_->id, Cohort::kShadow);
   order.method = request_.method;
-  if (table_->upstreams[to.index()]->needs_key()) order.balance_key = balance_key();
+  if (table_->upstreams[policy.to.index()]->needs_key()) order.balance_key = balance_key();
   order.copy = std::move(copy_);
   state_.mirrors.send(std::move(order));
 }

@@ -135,6 +135,8 @@ bool Exchange::start_upload() {
     forwarding.cohort = to_string(answering_);
     forwarding.rollout = route_->rollout->name;
   }
+  if (parity_) [[unlikely]]
+    send_parity(forwarding);
   if (rules_ != nullptr) [[unlikely]] {
     if (copy_ != nullptr) {
       const UpstreamId mirror = table_->snapshot.shared->mirrors[route_->id.index()].to;

@@ -2,8 +2,9 @@
 //
 // A copy is sent by the worker that served the request, in a task of its own that begins when the
 // request has been forwarded whole. Nobody waits for it: its answer is read to keep the connection
-// in use, and thrown away. No retry, no fallback, no circuit, no ejection and no evidence comes of
-// it; it is counted under the cohort `shadow`.
+// in use, and thrown away, unless somebody keeps it (parity_read.hpp). No retry, no fallback, no
+// circuit, no ejection and no evidence comes of it; it is counted under the cohort `shadow`, or, if
+// its answer is kept, by what is done with that.
 //
 // It never stands in a client's way. Copies have memory of their own, and whenever something is
 // scarce the copy is what is left out: when too many are under way, when sockets run short, and
@@ -21,6 +22,7 @@
 #include "canaryd/net/buffer_pool.hpp"
 #include "canaryd/net/runtime.hpp"
 #include "canaryd/net/task_group.hpp"
+#include "proxy/parity_read.hpp"
 #include "proxy/request_copy.hpp"
 #include "proxy/worker_table.hpp"
 
@@ -33,10 +35,14 @@ namespace canaryd::proxy {
 // A copy on its way, and what it belongs to.
 struct MirrorOrder {
   TablePointer table;
-  RouteId route;
+  UpstreamId to;
+  Duration timeout{};                       // From when it begins.
+  Duration delay{};                         // Before it begins.
+  stats::CounterBlock* counters = nullptr;  // Of the table; null: it is not counted.
   http::Method method = http::Method::kGet;
   std::uint64_t balance_key = 0;  // For an upstream that needs one.
   std::unique_ptr<RequestCopy> copy;
+  AnswerKeeper keeper{};
 };
 
 class Mirrors {
@@ -52,8 +58,8 @@ class Mirrors {
   [[nodiscard]] bool busy() const noexcept {
     return group_.size() >= kUnderWayMax || runtime_.short_of_sockets();
   }
-  [[nodiscard]] std::unique_ptr<RequestCopy> make_copy(const MirrorPolicy& policy) {
-    return std::make_unique<RequestCopy>(bytes_, policy.body_bytes_max);
+  [[nodiscard]] std::unique_ptr<RequestCopy> make_copy(std::uint64_t body_bytes_max) {
+    return std::make_unique<RequestCopy>(bytes_, body_bytes_max);
   }
   // Not while busy(). Nothing is sent before the caller has suspended.
   void send(MirrorOrder order);

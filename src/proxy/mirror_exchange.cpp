@@ -27,13 +27,10 @@ MirrorExchange::MirrorExchange(net::Runtime& runtime,
                                net::TaskGroup& group,
                                net::BufferPool& bytes,
                                MirrorOrder order)
-    : order_(std::move(order)),
-      policy_(order_.table->snapshot.shared->mirrors[order_.route.index()]),
-      bytes_(bytes),
-      waiter_(runtime, group),
-      counters_(order_.table->snapshot.counters->at(order_.route, Cohort::kShadow)) {}
+    : order_(std::move(order)), bytes_(bytes), waiter_(runtime, group) {}
 
 MirrorExchange::~MirrorExchange() {
+  if (!ended_) order_.keeper.give_up();
   if (under_way_) finish(Mirrored::kFailed);
 }
 
@@ -41,8 +38,12 @@ net::Task<void> MirrorExchange::run(std::unique_ptr<MirrorExchange> self) {
   MirrorExchange& exchange = *self;
   // The client's own exchange goes on first.
   const net::Wake turn = co_await exchange.waiter_.yield();
-  if (turn == net::Wake::kCancelled || !exchange.begin()) {
-    exchange.counters_.count(Mirrored::kBusy);
+  const Monotonic begin_at = exchange.now() + exchange.order_.delay;
+  if (turn != net::Wake::kCancelled && begin_at > exchange.now()) {
+    [[maybe_unused]] const net::Wake slept = co_await exchange.waiter_.sleep_until(begin_at);
+  }
+  if (exchange.waiter_.cancelled() || !exchange.begin()) {
+    exchange.leave_out();
     co_return;
   }
   Result result = exchange.start();
@@ -53,6 +54,12 @@ net::Task<void> MirrorExchange::run(std::unique_ptr<MirrorExchange> self) {
   exchange.finish(*result);
 }
 
+void MirrorExchange::leave_out() {
+  ended_ = true;
+  if (order_.counters != nullptr) order_.counters->count(Mirrored::kBusy);
+  order_.keeper.too_busy();
+}
+
 // False: the limit of its upstream leaves it no room.
 bool MirrorExchange::begin() {
   if (upstream::ConcurrencyQueue* const queue = upstream().concurrency()) {
@@ -60,9 +67,9 @@ bool MirrorExchange::begin() {
     if (!slot_) return false;
   }
   under_way_ = true;
-  counters_.begin();
+  if (order_.counters != nullptr) order_.counters->begin();
   began_at_ = now();
-  deadline_ = began_at_ + policy_.timeout;
+  deadline_ = began_at_ + order_.timeout;
   connect_by_ = std::min(deadline_, began_at_ + upstream().spec().timeouts.connect);
   unsent_ = order_.copy->text();
   body_size_ = order_.copy->body_size();
@@ -97,14 +104,10 @@ MirrorExchange::Result MirrorExchange::woken(net::Wake wake) {
 
 void MirrorExchange::finish(Mirrored result) {
   under_way_ = false;
-  stats::Outcome outcome;
-  if (result == Mirrored::kAnswered) outcome.code_class = static_cast<std::uint8_t>(status_ / 100);
-  outcome.judgement = stats::Judgement::kExcluded;
-  outcome.latency = now() - began_at_;
-  outcome.bytes_in = body_size_;
-  outcome.bytes_out = body_.data_bytes();
-  counters_.finish(outcome);
-  counters_.count(result);
+  ended_ = true;
+  if (order_.counters != nullptr) count(result);
+  order_.keeper.end(result == Mirrored::kAnswered);
+  if (waiter_.cancelled()) order_.keeper.give_up();
   const bool clean = result == Mirrored::kAnswered && reusable_ && unsent_.empty() &&
                      body_.complete() && !server().hangup();
   if (clean) {
@@ -113,6 +116,17 @@ void MirrorExchange::finish(Mirrored result) {
     lease_.close();
   }
   slot_.release();
+}
+
+void MirrorExchange::count(Mirrored result) {
+  stats::Outcome outcome;
+  if (result == Mirrored::kAnswered) outcome.code_class = static_cast<std::uint8_t>(status_ / 100);
+  outcome.judgement = stats::Judgement::kExcluded;
+  outcome.latency = now() - began_at_;
+  outcome.bytes_in = body_size_;
+  outcome.bytes_out = body_.data_bytes();
+  order_.counters->finish(outcome);
+  order_.counters->count(result);
 }
 
 // ---- There
@@ -165,7 +179,10 @@ MirrorExchange::Result MirrorExchange::receive() {
 }
 
 MirrorExchange::Result MirrorExchange::source_ended() {
-  if (status_ == 0 || body_.finish().state == http::BodyState::kError) return Mirrored::kFailed;
+  if (status_ == 0) return Mirrored::kFailed;
+  const http::BodyStep last = body_.finish();
+  if (last.state == http::BodyState::kError) return Mirrored::kFailed;
+  order_.keeper.data(last.forward);
   return Mirrored::kAnswered;
 }
 
@@ -191,6 +208,7 @@ MirrorExchange::Result MirrorExchange::digest_head() {
     status_ = head_.status;
     reusable_ = head_.keep_alive && head_.framing.kind != http::BodyKind::kUntilClose;
     body_.start(head_.framing, http::BodyOutput::kData);
+    order_.keeper.head(head_);
   }
   end_ -= head_.size;
   std::memmove(block_.data(), block_.data() + head_.size, end_);
@@ -203,6 +221,7 @@ MirrorExchange::Result MirrorExchange::digest_body() {
   while (!input.empty() && !body_.complete()) {
     const http::BodyStep step = body_.next(input);
     if (step.state == http::BodyState::kError) return Mirrored::kFailed;
+    order_.keeper.data(step.forward);
     input.remove_prefix(step.consumed);
   }
   end_ = 0;

@@ -38,6 +38,8 @@ class MirrorExchange {
   [[nodiscard]] net::Waiter::Awaiter wait() noexcept;
   [[nodiscard]] Result woken(net::Wake wake);
   void finish(stats::Mirrored result);
+  void leave_out();
+  void count(stats::Mirrored result);
 
   // Each moves as far as it goes.
   [[nodiscard]] Result advance();
@@ -49,22 +51,21 @@ class MirrorExchange {
   [[nodiscard]] Result source_ended();
 
   [[nodiscard]] upstream::Upstream& upstream() const noexcept {
-    return *order_.table->upstreams[policy_.to.index()];
+    return *order_.table->upstreams[order_.to.index()];
   }
   [[nodiscard]] net::Stream& server() noexcept { return lease_.stream(); }
   [[nodiscard]] Monotonic now() const noexcept { return waiter_.runtime().now(); }
 
   MirrorOrder order_;
-  const MirrorPolicy& policy_;
   net::BufferPool& bytes_;
   net::Waiter waiter_;
-  stats::CounterBlock& counters_;
   upstream::ConcurrencySlot slot_;
   upstream::Lease lease_;
   Monotonic began_at_{};
   Monotonic deadline_{};
   Monotonic connect_by_{};
   bool under_way_ = false;
+  bool ended_ = false;
   bool connecting_ = false;
   bool yields_ = false;
 

@@ -60,6 +60,7 @@ ServiceState::ServiceState(net::Runtime& runtime_in, ServiceOptions options_in)
     : runtime(runtime_in),
       options(std::move(options_in)),
       mirrors(runtime_in),
+      parity_copies(runtime_in),
       scratch(net::BufferPools::kLargeBytes + kHeadAdditions),
       group(runtime_in) {}
 
@@ -175,6 +176,7 @@ void Service::drain() {
 void Service::cancel() {
   state_->group.cancel();
   state_->mirrors.cancel();
+  state_->parity_copies.cancel();
 }
 
 std::size_t Service::connections() const noexcept {

@@ -71,7 +71,9 @@ struct ServiceState {
   ServiceOptions options;
   TablePointer table;
   std::vector<ListenerPointer> listeners;
-  Mirrors mirrors;                // Before the exchanges, which may hold copies.
+  PendingReads pending_reads;  // Before their copies.
+  Mirrors mirrors;             // Before the exchanges, which may hold copies.
+  Mirrors parity_copies;       // With bounds of their own: none of the mirrors' copies is left out.
   Exchange* exchanges = nullptr;  // All of them, the spare ones too, linked.
   std::vector<std::unique_ptr<Exchange>> spare_exchanges;
   Connection* connections = nullptr;  // All of them, linked.

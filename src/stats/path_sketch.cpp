@@ -22,7 +22,9 @@ bool is_plain(char c) noexcept {
          c == '.' || c == '~';
 }
 
-bool is_id(std::string_view segment) noexcept {
+}  // namespace
+
+bool looks_like_id(std::string_view segment) noexcept {
   constexpr std::ptrdiff_t kDigitsMax = 2;
   if (segment.size() > kShapeSegmentBytesMax) return true;
   if (!std::all_of(segment.begin(), segment.end(), is_plain)) return true;
@@ -31,8 +33,6 @@ bool is_id(std::string_view segment) noexcept {
   const std::string_view name = segment.substr(0, segment.find('.'));
   return !name.empty() && std::all_of(name.begin(), name.end(), is_digit);
 }
-
-}  // namespace
 
 std::string_view shape_of_path(std::string_view path,
                                std::span<char, kShapeBytesMax> out) noexcept {
@@ -51,7 +51,7 @@ std::string_view shape_of_path(std::string_view path,
       put("*");
       break;
     }
-    put(is_id(segment) ? "{id}" : segment);
+    put(looks_like_id(segment) ? "{id}" : segment);
   }
   return {out.data(), static_cast<std::size_t>(end - out.data())};
 }

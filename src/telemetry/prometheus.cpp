@@ -120,6 +120,26 @@ TrafficMetrics traffic_of(const MetricsSnapshot& from, const std::string& rollou
   return {rollout, cohort};
 }
 
+void write_parity(const MetricsSnapshot& from, Families& to) {
+  auto parity =
+      to.gauge("canaryd_parity_state", "1: reads agree; -1: they differ; 0: not known yet.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    if (rollout.parity) parity.add({{"rollout", rollout.name}}, rollout.parity->state);
+  }
+  auto agreement = to.gauge("canaryd_parity_evidence_ratio", "Towards agreement; 1: reached.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    if (rollout.parity) agreement.add({{"rollout", rollout.name}}, rollout.parity->evidence);
+  }
+  auto reads = to.counter("canaryd_parity_reads_total",
+                          "Reads that were asked again of both versions, by what came of it.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    if (!rollout.parity) continue;
+    for (const LabelledCount& each : rollout.parity->reads) {
+      reads.add({{"rollout", rollout.name}, {"result", each.label}}, each.count);
+    }
+  }
+}
+
 void write_protection(const MetricsSnapshot& from, Families& to) {
   auto failures = to.counter("canaryd_rollout_user_failures_total",
                              "Failures of the version that reached a user: not the saved ones.");
@@ -385,6 +405,7 @@ class SnapshotCollectable final : public prometheus::Collectable {
     write_rollout_state(snapshot_, families);
     write_rollout_weights(snapshot_, families);
     write_protection(snapshot_, families);
+    write_parity(snapshot_, families);
     write_analysis(snapshot_, families);
     write_feedback(snapshot_, families);
     write_process(snapshot_, families);

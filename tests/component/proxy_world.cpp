@@ -81,6 +81,8 @@ void ProxyWorld::publish() {
   shared->failures.assign(table.rollouts.size(), failures);
   shared->route_timeouts = route_timeouts;
   shared->mirrors = mirrors;
+  shared->parities = parities;
+  snapshot.parity = parity_queue;
   shared->rules = rules;
   snapshot.counters = std::make_shared<stats::CounterSet>(table.epoch, table.routes.size());
   counter_sets_.push_back(snapshot.counters);

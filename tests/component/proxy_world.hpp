@@ -50,6 +50,8 @@ class ProxyWorld {
   proxy::FailurePolicy failures;
   std::vector<proxy::RouteTimeouts> route_timeouts;
   std::vector<proxy::MirrorPolicy> mirrors;
+  std::vector<proxy::ParityPolicy> parities;
+  std::shared_ptr<stats::ParityQueue> parity_queue = std::make_shared<stats::ParityQueue>();
   std::shared_ptr<stats::StableUse> stable_use;  // Null: nobody watches.
   proxy::RouteRulesList rules;
   std::shared_ptr<routing::CohortGate> gate = std::make_shared<routing::CohortGate>();

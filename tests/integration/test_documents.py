@@ -55,11 +55,12 @@ class DocumentsTest(IntegrationCase):
         self.addCleanup(provider.stop)
         config = self.rollout_config(
             start="auto", upstreams=upstreams,
-            rollout={"exposure": {"max_failed_requests": 20}, "freeze": [another_day()], "retire": {},
+            rollout={"exposure": {"max_failed_requests": 20}, "parity": {}, "freeze": [another_day()], "retire": {},
                      "hooks": [{"on": ["promoted"], "http": {"url": f"http://{scripted['v1'].address}/told"}}]},
             analysis={"queries": [{"name": "one", "prometheus": provider.url, "query": "one", "min": 1}]})
         config["routes"][0]["mirror"] = {"to": "copies"}
         self.start(scripted, **config)
+        self.daemon.post("/api/v1/rollouts/shop/start")  # It would wait for parity.
         wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the start of the rollout")
         self.version_of("someone")
         wait_until(lambda: self.daemon.metric("canaryd_requests_total", cohort="stable") is not None, "the first request counted")
@@ -101,8 +102,8 @@ class OperationsTest(unittest.TestCase):
     def test_reasons(self):
         reasons = self.words_of("src/rollout/state.cpp", "HoldReason") - {"none"}
         self.assertIn("no_data", reasons)
-        # Of waiting for a gate, and of a spill.
-        self.assertEqual(self.rows("Reasons"), reasons | {"gate", "stable_down"})
+        # Of waiting for a gate, of a spill, and of not having begun.
+        self.assertEqual(self.rows("Reasons"), reasons | {"gate", "stable_down", "parity"})
 
     def test_errors(self):
         errors = set(re.findall(r'\{"(\w+)", \d{3}\}', source("src/proxy/counters.cpp"))) - {"none"}

@@ -51,7 +51,7 @@ class StranglerTest(IntegrationCase):
 
     def test_the_example(self):
         self.start_example()
-        self.daemon.post("/api/v1/rollouts/orders/weight", {"weight": 100})
+        self.daemon.set_weight(100, "orders")
         client = self.client()
 
         orders = client.get("/v1/orders/7?full=1")
@@ -84,7 +84,7 @@ class StranglerTest(IntegrationCase):
 
     def test_the_map_is_what_the_access_log_says(self):
         self.start_example()
-        self.daemon.post("/api/v1/rollouts/orders/weight", {"weight": 50})
+        self.daemon.set_weight(50, "orders")
         paths = ["/v1/orders/{}", "/catalog/x/{}", "/invoices/{}", "/reports/{}", "/shop/{}", "/legacy/page", "/user/{}/mail"]
         sent = 0
         for number in range(40):

@@ -15,6 +15,7 @@
 #include "canaryd/base/strong.hpp"
 #include "canaryd/config/admin.hpp"
 #include "canaryd/config/hook.hpp"
+#include "canaryd/config/parity.hpp"
 #include "canaryd/config/query.hpp"
 #include "canaryd/config/route_rules.hpp"
 #include "canaryd/rollout/plan.hpp"
@@ -240,7 +241,8 @@ struct Rollout {
   std::optional<RolloutId> after;  // Of start: after; there are no circles.
   std::vector<Hook> hooks;
   std::optional<Retire> retire;
-  Pace pace = Pace::kEvidence;  // plan.steps has its steps.
+  std::optional<Parity> parity;  // nullopt: it may begin without.
+  Pace pace = Pace::kEvidence;   // plan.steps has its steps.
   // What the state machine follows; passes rollout::problems(). Its name, stable, canary, salt,
   // mode, after, retire and asks_before_step repeat what stands beside it.
   rollout::Plan plan;

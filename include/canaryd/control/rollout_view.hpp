@@ -5,6 +5,7 @@
 
 #include "canaryd/base/clock.hpp"
 #include "canaryd/base/strong.hpp"
+#include "canaryd/control/parity_view.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -137,6 +138,7 @@ struct RolloutView {
   CohortView canary_cohort;
   std::vector<MetricView> analysis;
   std::optional<ExposureView> exposure;
+  std::optional<ParityView> parity;      // Empty: it has no `parity`.
   std::optional<RetireView> retire;      // Empty: it has no `retire`.
   std::optional<WallTime> frozen_until;  // A freeze window is open.
   std::optional<std::string> next;       // A sentence.

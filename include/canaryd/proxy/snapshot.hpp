@@ -12,6 +12,7 @@
 #include "canaryd/http/message.hpp"
 #include "canaryd/net/address.hpp"
 #include "canaryd/proxy/counters.hpp"
+#include "canaryd/proxy/parity_policy.hpp"
 #include "canaryd/proxy/route_rules.hpp"
 #include "canaryd/routing/mirror_share.hpp"
 #include "canaryd/routing/routing_table.hpp"
@@ -122,6 +123,7 @@ struct Snapshot {
   std::vector<FailurePolicy> failures;            // Index: RolloutId.
   std::vector<RouteTimeouts> route_timeouts;      // Index: RouteId; empty when no route has any.
   std::vector<MirrorPolicy> mirrors;              // Index: RouteId; empty when no route has one.
+  std::vector<ParityPolicy> parities;             // Index: RolloutId; empty when none is on.
   RouteRulesList rules;                           // Index: RouteId; empty when no route has any.
   std::vector<RolloutTag> tags;                   // Index: RolloutId; may be shorter.
   // Where a request brings no trace, one is begun, and this share of those is marked as sampled.
@@ -136,6 +138,7 @@ struct WorkerSnapshot {
   std::vector<upstream::UpstreamShare> upstreams;  // Index: UpstreamId.
   // Index: RolloutId; null where nobody watches. Empty when nobody watches any.
   std::vector<std::shared_ptr<stats::StableUse>> stable_uses;
+  std::shared_ptr<stats::ParityQueue> parity;  // Null when no rollout's reads are compared.
 };
 
 }  // namespace canaryd::proxy

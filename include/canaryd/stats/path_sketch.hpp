@@ -29,6 +29,8 @@ inline constexpr std::size_t kShapeBytesMax = 136;
 // An id is a segment with three digits or more, or of digits only (up to its first dot), or longer
 // than kShapeSegmentBytesMax, or with other characters than letters, digits, '-', '_', '.' and '~':
 // what a user may have typed is not kept.
+[[nodiscard]] bool looks_like_id(std::string_view segment) noexcept;
+// The path with "{id}" for each id.
 [[nodiscard]] std::string_view shape_of_path(std::string_view path,
                                              std::span<char, kShapeBytesMax> out) noexcept;
 

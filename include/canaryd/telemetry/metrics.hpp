@@ -104,6 +104,12 @@ struct AnalysisMetrics {
   std::optional<double> reading{};  // Of a query, in its own unit.
 };
 
+struct ParityMetrics {
+  int state = 0;                       // -1 different, 0 gathering, 1 shown.
+  double evidence = 0;                 // 0..1, 1: shown.
+  std::vector<LabelledCount> reads{};  // By result.
+};
+
 struct RolloutMetrics {
   std::string name;
   std::string stable;
@@ -123,6 +129,7 @@ struct RolloutMetrics {
     std::uint64_t failed = 0;
   };
   std::optional<HookCalls> hook_calls;                // Not set: no hooks.
+  std::optional<ParityMetrics> parity{};              // Not set: reads are not compared.
   std::optional<std::uint64_t> exposure_remaining{};  // Not set: no limit.
   std::vector<TransitionCount> transitions{};
   std::vector<LabelledCount> rollbacks{};  // By reason.

@@ -61,6 +61,20 @@ TEST_F(DiagnoseTest, WarningsAloneAreNoFailure) {
   EXPECT_TRUE(says("⚠ upstream shop-v1: 1 of 2 endpoints in use\n")) << out();
 }
 
+TEST_F(DiagnoseTest, ReadsThatDifferAreAWarning) {
+  auto& checkout = admin_.backend.known["checkout"];
+  checkout.state = "idle";
+  checkout.reason = "parity";
+  checkout.parity.emplace();
+  checkout.parity->state = "gathering";
+  EXPECT_EQ(run(), kExitDone);
+  EXPECT_TRUE(says("✔ rollout checkout: Idle, parity")) << out();
+  checkout.parity->state = "different";
+  EXPECT_EQ(run(), kExitDone);
+  EXPECT_TRUE(says("⚠ rollout checkout: Idle, parity")) << out();
+  EXPECT_TRUE(says("canaryctl explain checkout says in which fields")) << out();
+}
+
 TEST_F(DiagnoseTest, SaysThatThereIsNoDaemon) {
   admin_.stop();
   EXPECT_EQ(run(), kExitUnreachable);

@@ -101,6 +101,25 @@ TEST(ExplainRollout, AQuerySaysItself) {
       << *text;
 }
 
+TEST(ExplainRollout, ReadParityNamesTheFields) {
+  const std::string text = render_reasons(R"({"name": "shop", "state": "idle", "reason": "parity",
+ "weight": {"target": 0}, "parity": {"state": "different", "max_diff": 0.5,
+ "concluded": {"compared": 400, "different": 12}, "now": {"compared": 30, "different": 1},
+ "needs_requests": 1500, "learnt_from": 50, "not_compared": 3, "unanswered": 2, "busy": 0,
+ "fields": [{"kind": "value", "path": "/total\u001b[2J", "canary": 13, "stable": 0}],
+ "noise": [{"kind": "body", "path": "", "canary": 0, "stable": 400}]}})",
+                                          "")
+                               .value();
+  EXPECT_EQ('\n' + text,
+            R"(
+shop: Idle, parity; weight 0 %
+  reads: the versions differ, 12 of 400 differed; now 1 of 30 differ, at most 0.5 % may; about 1500 more show that they agree
+    not in these: 50 to learn what is noise, 3 too long or broken off, 2 that stable did not answer, 0 not asked because too much was under way
+    differs: value /total)"
+            "\uFFFD[2J, of the canary alone in 13, of stable itself in 0\n"
+            "    noise: body, of stable itself in 400\n");
+}
+
 TEST(ExplainRollout, TellsOfAShareThatIsNoChance) {
   const auto text = render_reasons(
       R"({"name": "a", "weight": {"target": 5, "actual": 9, "sample_ratio_ok": false}})", "");

@@ -316,6 +316,23 @@ TEST(Load, ReadsFreezesGatesAndHooks) {
   EXPECT_TRUE(config_of(load_text(render_dump(config))) == config);
 }
 
+TEST(Load, ReadsWhatReadParityAsksFor) {
+  EXPECT_FALSE(config_of(load_text(kSmall)).rollouts[0].plan.asks_before_step);
+  const Config config = config_of(load_text(with_keys(
+      R"(    parity: {sample: 5, max_diff: 0.1, ignore: [id, /a/*], headers: [ETag], body_bytes: 1KiB}
+)")));
+  const Rollout& rollout = config.rollouts.at(0);
+  ASSERT_TRUE(rollout.parity.has_value());
+  EXPECT_EQ(rollout.parity->sample, BasisPoints(500));
+  EXPECT_DOUBLE_EQ(rollout.parity->max_diff, 0.001);
+  EXPECT_EQ(rollout.parity->min_requests, Parity().min_requests);
+  EXPECT_EQ(rollout.parity->ignore, (std::vector<std::string>{"id", "/a/*"}));
+  EXPECT_EQ(rollout.parity->headers, std::vector<std::string>{"ETag"});
+  EXPECT_EQ(rollout.parity->body_bytes, 1024U);
+  EXPECT_TRUE(rollout.plan.asks_before_step);
+  EXPECT_TRUE(config_of(load_text(render_dump(config))) == config);
+}
+
 TEST(Load, ReadsARetirement) {
   EXPECT_FALSE(config_of(load_text(kSmall)).rollouts[0].plan.retire);
   const Config config = config_of(load_text(with_keys(

@@ -140,6 +140,20 @@ TEST(Prometheus, FamiliesWithoutASeriesAreLeftOut) {
   EXPECT_NE(text.find("canaryd_log_dropped_total 0\n"), std::string::npos);
 }
 
+TEST(Prometheus, ReadParityIsThereWhereItIsAskedFor) {
+  MetricsSnapshot snapshot;
+  snapshot.rollouts = {example_rollout()};
+  EXPECT_EQ(prometheus_text(snapshot).find("canaryd_parity"), std::string::npos);
+  snapshot.rollouts[0].parity = ParityMetrics{-1, 0.25, {{"same", 40}, {"different", 2}}};
+  const std::string text = prometheus_text(snapshot);
+  EXPECT_NE(text.find("canaryd_parity_state{rollout=\"checkout\"} -1\n"), std::string::npos);
+  EXPECT_NE(text.find("canaryd_parity_evidence_ratio{rollout=\"checkout\"} 0.25\n"),
+            std::string::npos);
+  EXPECT_NE(text.find("canaryd_parity_reads_total{rollout=\"checkout\",result=\"different\"} 2\n"),
+            std::string::npos)
+      << text;
+}
+
 TEST(Prometheus, ExactlyOneStateIsOne) {
   for (const std::string_view state : kRolloutStates) {
     MetricsSnapshot snapshot;
