@@ -45,10 +45,13 @@ Analyzer::Analyzer(const Settings& settings)
     : settings_(settings),
       metrics_(make_metrics(settings)),
       all_(metrics_, settings),
+      segment_metrics_(make_segment_metrics(settings)),
       accept_(accept_accounts(metrics_, target_)) {
   // The sum of one route is that route.
   const std::size_t routes = std::min(settings.routes.size(), Settings::kMaxRoutes);
   if (routes >= 2) routes_.assign(routes, all_);
+  segments_.assign(std::min(settings.segments.size(), Settings::kMaxSegments),
+                   Panel(segment_metrics_, settings));
 }
 
 void Analyzer::begin_step(StepTarget target) {
@@ -58,12 +61,14 @@ void Analyzer::begin_step(StepTarget target) {
   data_ = Reason::kNoTraffic;
   all_.begin_step();
   for (Panel& route : routes_) route.begin_step();
+  for (Panel& segment : segments_) segment.begin_step();
   accept_ = accept_accounts(metrics_, target);
 }
 
 void Analyzer::weight_increased() {
   all_.weight_increased();
   for (Panel& route : routes_) route.weight_increased();
+  for (Panel& segment : segments_) segment.weight_increased();
 }
 
 void Analyzer::absorb(const stats::Block& block) {
@@ -89,6 +94,11 @@ void Analyzer::compare(const stats::Block& block) {
   for (const stats::RouteComparison& each : block.routes) {
     if (each.route < routes_.size()) routes_[each.route].absorb(metrics_, each.counts);
   }
+  for (const stats::SegmentComparison& each : block.segments) {
+    if (each.segment < segments_.size()) {
+      segments_[each.segment].absorb(segment_metrics_, each.counts);
+    }
+  }
 }
 
 double Analyzer::ln_rollback(std::size_t metric) const noexcept {
@@ -110,30 +120,60 @@ double Analyzer::ln_total() const noexcept {
   return all_.ln_total(metrics_);
 }
 
-// The routes share half of the capital, so the promise is still for the whole rollout.
+// ln of the part of the capital that each of so many routes, or segments, has: they share half, or
+// where there are both a quarter each.
+double Analyzer::ln_part(std::size_t parts) const noexcept {
+  const double kinds = routes_.empty() || segments_.empty() ? 1 : 2;
+  return -std::log(2 * kinds * static_cast<double>(parts));
+}
+
+// Half of the capital is for all traffic, so the promise is still for the whole rollout.
 double Analyzer::ln_all() const noexcept {
-  if (routes_.empty()) return ln_total();
-  const double ln_share = -std::log(2 * static_cast<double>(routes_.size()));
+  if (routes_.empty() && segments_.empty()) return ln_total();
   double sum = ln_total() - std::log(2.0);
-  for (const Panel& route : routes_) sum = log_sum(sum, ln_share + route.ln_total(metrics_));
+  for (const Panel& route : routes_) {
+    sum = log_sum(sum, ln_part(routes_.size()) + route.ln_total(metrics_));
+  }
+  for (const Panel& segment : segments_) {
+    sum = log_sum(sum, ln_part(segments_.size()) + segment.ln_total(segment_metrics_));
+  }
   return sum;
 }
 
-// A route is named when its own traffic says more against the canary than all traffic together, or
-// says enough, and nearly all that is bad came by it.
-Analyzer::Failure Analyzer::worst() const noexcept {
-  const Failure all{all_.worst_metric(metrics_), std::nullopt};
-  if (routes_.empty()) return all;
+// A route, or a segment, is to blame when its own traffic says more against the canary than all
+// traffic together, or says enough, and nearly all that is bad came by it. (The metrics of segments
+// are the first of all.)
+std::optional<std::size_t> Analyzer::to_blame(std::span<const Panel> parts,
+                                              std::span<const Metric> metrics) const noexcept {
+  if (parts.empty()) return std::nullopt;
   std::size_t worst = 0;
-  for (std::size_t i = 1; i < routes_.size(); ++i) {
-    if (routes_[i].ln_total(metrics_) > routes_[worst].ln_total(metrics_)) worst = i;
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    if (parts[i].ln_total(metrics) > parts[worst].ln_total(metrics)) worst = i;
   }
-  const Panel& route = routes_[worst];
-  const double own = route.ln_total(metrics_);
-  const std::size_t metric = route.worst_metric(metrics_);
+  const double own = parts[worst].ln_total(metrics);
+  const std::size_t metric = parts[worst].worst_metric(metrics);
   const bool enough = own >= rollback_boundary() / 2 &&
-                      concentration(all_.sums(metric), route.sums(metric)) >= kNearlyAll;
-  return own > ln_total() || enough ? Failure{metric, worst} : all;
+                      concentration(all_.sums(metric), parts[worst].sums(metric)) >= kNearlyAll;
+  return own > ln_total() || enough ? std::optional(worst) : std::nullopt;
+}
+
+Analyzer::Failure Analyzer::worst() const noexcept {
+  const auto route = to_blame(routes_, metrics_);
+  const auto segment = to_blame(segments_, segment_metrics_);
+  const bool by_segment = segment && (!route || segments_[*segment].ln_total(segment_metrics_) >
+                                                    routes_[*route].ln_total(metrics_));
+  if (by_segment) return {0, std::nullopt, segment};
+  if (route) return {routes_[*route].worst_metric(metrics_), route, std::nullopt};
+  return {all_.worst_metric(metrics_), std::nullopt, std::nullopt};
+}
+
+PartReport Analyzer::part(const std::string& name,
+                          const Panel& panel,
+                          std::span<const Metric> metrics,
+                          std::size_t metric) const {
+  PartReport part{name, panel.report(metrics, metric, rollback_boundary())};
+  part.metric.state = MetricState::kFail;
+  return part;
 }
 
 MetricReport Analyzer::report(std::size_t index) const {
@@ -189,10 +229,11 @@ Verdict Analyzer::evaluate() const {
     verdict.reason = metrics_[failed_->metric].limit ? Reason::kBeyondLimit : Reason::kWorse;
     verdict.deciding = failed_->metric;
     if (const auto route = failed_->route) {
-      verdict.route =
-          RouteReport{settings_.routes[*route],
-                      routes_[*route].report(metrics_, failed_->metric, rollback_boundary())};
-      verdict.route->metric.state = MetricState::kFail;
+      verdict.route = part(settings_.routes[*route], routes_[*route], metrics_, failed_->metric);
+    }
+    if (const auto segment = failed_->segment) {
+      verdict.segment =
+          part(settings_.segments[*segment], segments_[*segment], segment_metrics_, 0);
     }
     return verdict;
   }

@@ -125,6 +125,14 @@ std::vector<Metric> make_metrics(const Settings& settings) {
   return metrics;
 }
 
+std::vector<Metric> make_segment_metrics(const Settings& settings) {
+  Metric errors;
+  errors.name = "errors";
+  errors.weight = 1;
+  errors.tolerance = settings.tolerance.errors;
+  return {errors};
+}
+
 stats::LatencyRules latency_rules(const Settings& settings, BasisPoints next_weight) {
   stats::LatencyRules rules;
   for (const LatencyQuantile quantile : settings.latency_quantiles) {

@@ -119,6 +119,18 @@ std::string hold_text(const Verdict& verdict) {
   return describe(metric) + ": " + need_text(metric);
 }
 
+// What is to blame if not all traffic is, as the beginning of a sentence.
+struct Blamed {
+  std::string prefix;
+  const MetricReport* metric = nullptr;
+};
+
+Blamed blamed(const Verdict& verdict) {
+  if (verdict.route) return {"route " + verdict.route->name + ": ", &verdict.route->metric};
+  if (verdict.segment) return {"segment " + verdict.segment->name + ": ", &verdict.segment->metric};
+  return {"", &verdict.metrics[verdict.deciding]};
+}
+
 }  // namespace
 
 bool is_no_data(Reason reason) noexcept {
@@ -198,9 +210,8 @@ std::string describe_rates(const MetricReport& report) {
 }
 
 std::string describe_rates(const Verdict& verdict) {
-  if (verdict.route)
-    return "route " + verdict.route->name + ": " + describe_rates(verdict.route->metric);
-  return describe_rates(verdict.metrics[verdict.deciding]);
+  const Blamed to_blame = blamed(verdict);
+  return to_blame.prefix + describe_rates(*to_blame.metric);
 }
 
 std::string describe(const MetricReport& report, Duration elapsed) {
@@ -218,10 +229,12 @@ std::string describe(const MetricReport& report) {
 
 std::string describe(const Verdict& verdict) {
   if (verdict.decision == Decision::kHold) return hold_text(verdict);
-  const MetricReport& metric = verdict.metrics[verdict.deciding];
-  if (verdict.route) return "route " + verdict.route->name + ": " + describe(verdict.route->metric);
-  if (verdict.decision == Decision::kRollback) return describe(metric);
-  return "every metric is within the next step's limit; " + describe(metric);
+  if (verdict.decision == Decision::kRollback) {
+    const Blamed to_blame = blamed(verdict);
+    return to_blame.prefix + describe(*to_blame.metric);
+  }
+  return "every metric is within the next step's limit; " +
+         describe(verdict.metrics[verdict.deciding]);
 }
 
 }  // namespace canaryd::analysis

@@ -45,6 +45,8 @@ void add_waits(Section<Rollout>& s);
 
 [[nodiscard]] Codec<std::vector<Hook>> hook_list();
 [[nodiscard]] const Section<Retire>& retire_section();
+// fields_watch.cpp
+[[nodiscard]] Codec<std::vector<analysis::Watch>> watches();
 
 // Text rules that several sections use.
 [[nodiscard]] TextRule header_name_rule();

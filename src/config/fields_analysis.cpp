@@ -247,6 +247,11 @@ const Section<analysis::Settings>& analysis_section() {
           &Settings::burst_guard,
           number(0.1, 10),
           "Evidence, in nats, that one second may add: lower is calmer and slower.");
+    s.add("watch",
+          &Settings::watch,
+          watches(),
+          "Segments of the traffic, such as tenants or browsers, that are judged by their errors "
+          "on their own as well; at most 64 values in all.");
     s.add("errors",
           &Settings::errors,
           section(errors_section()),

@@ -28,6 +28,11 @@ void complete(Config& config) {
     rollout.plan.salt = rollout.cohort.salt;
     rollout.plan.mode = rollout.analysis.mode == analysis::Mode::kObserve ? rollout::Mode::kObserve
                                                                           : rollout::Mode::kEnforce;
+    for (const analysis::Watch& watch : rollout.analysis.watch) {
+      for (const std::string& value : watch.values) {
+        rollout.analysis.segments.push_back(analysis::segment_name(watch.header, value));
+      }
+    }
     const auto name_of = [&config](UpstreamId id) {
       return id.index() < config.upstreams.size() ? config.upstreams[id.index()].name : "";
     };

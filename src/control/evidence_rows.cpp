@@ -65,7 +65,7 @@ constexpr std::size_t kBytesAValue = 7;
 
 // What came later than routes follows in parts, each with its number; a part that says nothing is
 // left out. Numbers are never used again.
-enum class Part : std::int64_t { kLimits = 1, kFeedback = 2, kClientErrors = 3 };
+enum class Part : std::int64_t { kLimits = 1, kFeedback = 2, kClientErrors = 3, kSegments = 4 };
 
 // ---- Settings
 
@@ -80,8 +80,8 @@ void put_name(std::vector<std::int64_t>& values, const std::string& name) {
   }
 }
 
-std::string take_name(Values& values) {
-  const std::uint64_t length = values.next_up_to(kNameBytesMax);
+std::string take_name(Values& values, std::size_t bytes_max = kNameBytesMax) {
+  const std::uint64_t length = values.next_up_to(whole(bytes_max));
   std::string name;
   while (values.good() && name.size() < length) {
     const std::uint64_t packed = values.next_count();
@@ -171,6 +171,19 @@ void take_limits(Values& values, analysis::Limits& limits) {
   }
 }
 
+void put_segments(std::vector<std::int64_t>& values, const std::vector<std::string>& segments) {
+  if (segments.empty()) return;
+  values.insert(values.end(), {static_cast<std::int64_t>(Part::kSegments), whole(segments.size())});
+  for (const std::string& segment : segments) put_name(values, segment);
+}
+
+void take_segments(Values& values, Settings& settings) {
+  const std::uint64_t count = values.next_up_to(Settings::kMaxSegments);
+  for (std::uint64_t i = 0; i < count && values.good(); ++i) {
+    settings.segments.push_back(take_name(values, Settings::kSegmentNameBytesMax));
+  }
+}
+
 // What came with latency; a run that began earlier judges errors alone.
 void take_latency_settings(Values& values, Settings& settings) {
   settings.latency_quantiles.clear();
@@ -195,6 +208,7 @@ void take_settings_parts(Values& values, Settings& settings) {
   settings.limits = {};
   settings.tolerance.feedback.reset();
   settings.tolerance.client_errors.reset();
+  settings.segments.clear();
   while (values.good() && !values.empty()) {
     switch (static_cast<Part>(values.next())) {
       case Part::kLimits:
@@ -205,6 +219,9 @@ void take_settings_parts(Values& values, Settings& settings) {
         break;
       case Part::kClientErrors:
         take_client_errors(values, settings);
+        break;
+      case Part::kSegments:
+        take_segments(values, settings);
         break;
       default:
         values.fail_unless(false);
@@ -359,6 +376,28 @@ void take_client_errors(Values& values, stats::Block& block) {
   });
 }
 
+void put_segments(std::vector<std::int64_t>& values, const stats::Block& block) {
+  if (block.segments.empty()) return;
+  values.insert(values.end(),
+                {static_cast<std::int64_t>(Part::kSegments), whole(block.segments.size())});
+  for (const stats::SegmentComparison& segment : block.segments) {
+    values.insert(values.end(), {segment.segment, segment.counts.seconds});
+    put_counts(values, segment.counts.stable);
+    put_counts(values, segment.counts.canary);
+  }
+}
+
+void take_segments(Values& values, stats::Block& block) {
+  const std::uint64_t count = values.next_up_to(Settings::kMaxSegments);
+  for (std::uint64_t i = 0; i < count && values.good(); ++i) {
+    stats::SegmentComparison& segment = block.segments.emplace_back();
+    segment.segment = values.next_small<std::uint32_t>(Settings::kMaxSegments - 1);
+    segment.counts.seconds = values.next_small<std::uint32_t>(UINT32_MAX);
+    segment.counts.stable = take_counts(values);
+    segment.counts.canary = take_counts(values);
+  }
+}
+
 // To the end of the row.
 void take_block_parts(Values& values, stats::Block& block) {
   while (values.good() && !values.empty()) {
@@ -371,6 +410,9 @@ void take_block_parts(Values& values, stats::Block& block) {
         break;
       case Part::kClientErrors:
         take_client_errors(values, block);
+        break;
+      case Part::kSegments:
+        take_segments(values, block);
         break;
       default:
         values.fail_unless(false);
@@ -403,6 +445,7 @@ std::vector<std::int64_t> settings_values(const Settings& settings) {
   if (settings.tolerance.feedback) put_feedback_settings(values, *settings.tolerance.feedback);
   if (settings.tolerance.client_errors)
     put_client_errors(values, *settings.tolerance.client_errors);
+  put_segments(values, settings.segments);
   return values;
 }
 
@@ -428,13 +471,15 @@ std::vector<std::int64_t> block_values(const stats::Block& block, bool client_er
   put_counts(values, block.canary);
   const bool voted = block.feedback.comparable();
   const bool errors_only = !block.latency.judged() && block.routes.empty() &&
-                           !block.limits.has_canary() && !voted && !client_errors;
+                           block.segments.empty() && !block.limits.has_canary() && !voted &&
+                           !client_errors;
   if (errors_only) return values;
   put_latency(values, block.latency);
   put_routes(values, block);
   put_limits(values, block);
   if (voted) put_feedback(values, block.feedback);
   if (client_errors) put_client_errors(values, block);
+  put_segments(values, block);
   return values;
 }
 

@@ -77,6 +77,7 @@ InForce Runner::in_force() const {
   now.latency =
       analysis::latency_rules(settings, last ? BasisPoints(BasisPoints::kMax) : state_.next_weight);
   if (settings.routes.size() >= 2) now.routes = settings.routes;
+  now.segments = settings.segments;
   return now;
 }
 

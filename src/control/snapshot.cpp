@@ -77,6 +77,35 @@ routing::StickySpec make_sticky(const config::CohortRules& rules) {
   return spec;
 }
 
+// Of the segments that the run began with; one that a reload adds waits for the next run.
+proxy::WatchRules make_watch(const analysis::Settings& settings,
+                             const std::vector<std::string>& segments) {
+  proxy::WatchRules rules;
+  for (const analysis::Watch& watch : settings.watch) {
+    proxy::WatchRule rule{watch.header, {}};
+    for (const std::string& value : watch.values) {
+      const auto found =
+          std::find(segments.begin(), segments.end(), analysis::segment_name(watch.header, value));
+      if (found == segments.end()) continue;
+      rule.values.push_back({value, static_cast<std::uint8_t>(found - segments.begin())});
+    }
+    if (!rule.values.empty()) rules.push_back(std::move(rule));
+  }
+  return rules;
+}
+
+std::vector<proxy::WatchRules> make_watches(const config::Config& config,
+                                            const std::vector<InForce>& in_force) {
+  std::vector<proxy::WatchRules> all;
+  for (std::size_t i = 0; i < config.rollouts.size(); ++i) {
+    all.push_back(make_watch(config.rollouts[i].analysis, in_force[i].segments));
+  }
+  const bool any = std::any_of(
+      all.begin(), all.end(), [](const proxy::WatchRules& rules) { return !rules.empty(); });
+  if (!any) all.clear();
+  return all;
+}
+
 routing::RolloutSpec make_rollout(const config::Rollout& rollout, const InForce& in_force) {
   routing::RolloutSpec spec;
   spec.name = rollout.name;
@@ -311,6 +340,7 @@ Result<std::shared_ptr<const proxy::Snapshot>> make_snapshot(const config::Confi
     snapshot->parities[i] = in_force[i].parity;
   }
   snapshot->access = make_access(config.log);
+  snapshot->watches = make_watches(config, in_force);
   if (config.tracing) {
     snapshot->traces =
         BasisPoints(static_cast<unsigned>(std::lround(config.tracing->sample * BasisPoints::kMax)));
@@ -359,6 +389,7 @@ telemetry::TableLayout make_layout(const config::Config& config,
         std::chrono::duration_cast<std::chrono::seconds>(rollout.analysis.dedupe_window).count();
     label.latency = in_force[i].latency;
     label.routes = in_force[i].routes.size();
+    label.segments = in_force[i].segments.size();
     layout.rollouts.push_back(std::move(label));
   }
   for (const config::Route& route : config.routes) {

@@ -26,8 +26,9 @@ struct InForce {
   std::uint64_t run = 0;
   std::uint64_t epoch = 0;  // Of weight and step: another one closes the open block of evidence.
   std::uint32_t step = 0;
-  stats::LatencyRules latency;      // How the step's blocks are cut.
-  std::vector<std::string> routes;  // analysis::Settings::routes of the run.
+  stats::LatencyRules latency;        // How the step's blocks are cut.
+  std::vector<std::string> routes;    // analysis::Settings::routes of the run.
+  std::vector<std::string> segments;  // The same.
   std::shared_ptr<routing::CohortGate> gate;
   proxy::ParityPolicy parity;
 };

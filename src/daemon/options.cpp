@@ -50,6 +50,9 @@ void add_traffic(CLI::App& command, SimulateFlags& flags) {
       ->allow_extra_args(false);
   command.add_option(
       "--bursts", flags.bursts, "Of each version: TIMES_AN_HOUR:LENGTH:ERRORS, such as 2:20s:30%");
+  command.add_option("--broken-route",
+                     flags.broken_route,
+                     "The canary fails more there: NAME:SHARE:ERRORS, such as pay:2%:50%");
   command.add_option("--diurnal", flags.diurnal, "Swing of the load within 24 hours, in percent");
   command
       .add_option("--failures-per-user",

@@ -47,6 +47,7 @@ struct SimulateFlags {
   std::string cold_start;
   std::vector<std::string> outages;
   std::string bursts;
+  std::string broken_route;
   std::string diurnal;
   double failures_per_user = 1;
   std::uint32_t users = 0;

@@ -39,7 +39,7 @@ class Player {
   Player(const config::Rollout& rollout, bool sampled, bool lenient)
       : sampled_(sampled),
         lenient_(lenient),
-        reader_(rollout.name, rollout.analysis.errors),
+        reader_(rollout.name, rollout.analysis.errors, rollout.analysis.routes),
         replay_(rollout.plan, rollout.analysis) {}
 
   // False: it said why not.

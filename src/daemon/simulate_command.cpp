@@ -220,6 +220,25 @@ Result<simulate::Traffic> make_traffic(const config::Rollout& rollout, const Sim
   return traffic;
 }
 
+// "pay:2%:50%". Its number is that of its name.
+Result<std::optional<simulate::BrokenRoute>> broken_route(std::string_view text,
+                                                          const std::vector<std::string>& routes) {
+  if (text.empty()) return std::nullopt;
+  const auto parts = split(text, ':');
+  const auto share = parts.size() == 3 ? percent(parts[1]) : std::nullopt;
+  const auto errors = parts.size() == 3 ? percent(parts[2]) : std::nullopt;
+  if (!share || *share <= 0 || *share >= 1 || !errors) {
+    return wrong("--broken-route", text, "NAME:SHARE:ERRORS, such as pay:2%:50%");
+  }
+  const auto found = std::find(routes.begin(), routes.end(), parts[0]);
+  if (found == routes.end() || routes.size() < 2) {
+    return wrong("--broken-route", text, "one of several routes of the rollout");
+  }
+  return simulate::BrokenRoute{.route = static_cast<std::uint32_t>(found - routes.begin()),
+                               .share = *share,
+                               .canary_error_rate = *errors};
+}
+
 std::string names_of(const config::Config& config) {
   std::string names;
   for (const config::Rollout& rollout : config.rollouts) {
@@ -303,8 +322,11 @@ Result<simulate::Scenario> make_scenario(const config::Rollout& rollout,
   simulate::Scenario scenario;
   scenario.plan = rollout.plan;
   scenario.settings = rollout.analysis;
-  // The routes' own accounts are silent here. Two keep as much of the capital as many do.
-  if (scenario.settings.routes.size() > 2) scenario.settings.routes.resize(2);
+  CANARYD_TRY_ASSIGN(const auto broken, broken_route(flags.broken_route, scenario.settings.routes));
+  // Else the routes' own accounts are silent here, and those of segments are. Two, and one, keep as
+  // much of the capital as many do.
+  if (!broken && scenario.settings.routes.size() > 2) scenario.settings.routes.resize(2);
+  if (scenario.settings.segments.size() > 1) scenario.settings.segments.resize(1);
   // Nobody votes here, so nothing may wait for it.
   auto& feedback = scenario.settings.tolerance.feedback;
   if (feedback) feedback->required = false;
@@ -313,6 +335,7 @@ Result<simulate::Scenario> make_scenario(const config::Rollout& rollout,
                          .probes_failed = rollout.circuit.probes_failed,
                          .max_failed_requests = rollout.exposure.max_failed_requests};
   CANARYD_TRY_ASSIGN(scenario.traffic, make_traffic(rollout, flags));
+  scenario.traffic.broken_route = broken;
   CANARYD_TRY_ASSIGN(const double covered, share("--covered", flags.covered, 0));
   if (!rollout.fallback.methods.empty()) scenario.protection.covered = covered;
   const auto limit = seconds(flags.max_time);

@@ -143,6 +143,7 @@ void Exchange::clear_request() noexcept {
   body_taken_ = 0;
   slow_after_ = Duration::zero();
   retries_made_ = 0;
+  segments_ = {};
   clear_try();
   request_.clear();
   request_parser_.reset();
@@ -288,6 +289,9 @@ ProxyError Exchange::decide() {
   use_upstream(pick_.upstream);
   answering_ = pick_.cohort;
   cover();
+  if (!snapshot.watches.empty() && route_->rollout != nullptr) [[unlikely]] {
+    segments_ = segments_of(snapshot.watches[route_->rollout->id.index()], request_.fields);
+  }
   counters_ = &table_->snapshot.counters->at(route_->id, pick_.cohort);
   counters_->begin();
   fresh_request_id_ = routing::make_fresh_id(state_.runtime.random());
@@ -468,6 +472,8 @@ ExchangeRecord Exchange::entry(ProxyError error) const noexcept {
     entry.rollout = route_->rollout->id;
     entry.policy = failure_policy();
     entry.epoch = table_->snapshot.counters->epoch();
+    entry.segments = segments_;
+    entry.segment_counters = table_->snapshot.counters.get();
   }
   if (fell_back_) {
     entry.fallback = outcome_of_fallback(*entry.policy, error, status_);

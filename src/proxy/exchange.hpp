@@ -207,6 +207,7 @@ class Exchange {
   http::Target target_;  // In the worker's scratch: good until this exchange first waits.
   bool target_good_ = false;
   routing::Pick pick_;
+  SegmentSet segments_;
   routing::FreshId fresh_request_id_;
   http::FreshTraceParent fresh_trace_;
   bool trace_begun_ = false;  // Here: the upstream gets fresh_trace_.

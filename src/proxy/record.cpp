@@ -11,6 +11,17 @@ std::uint16_t charged_status(const ExchangeRecord& record) noexcept {
   return record.upstream_status != 0 ? record.upstream_status : status_of(record.error);
 }
 
+void count_segments(const ExchangeRecord& record, stats::Judgement judgement) noexcept {
+  const bool bad = judgement == stats::Judgement::kBad;
+  if (!bad && judgement != stats::Judgement::kGood) return;
+  if (!is_version(record.pick->cohort)) return;
+  for (const std::uint8_t segment : record.segments) {
+    stats::SegmentCounters* const counters =
+        record.segment_counters->segment(record.rollout, segment);
+    if (counters != nullptr) counters->count(record.pick->cohort, bad);
+  }
+}
+
 }  // namespace
 
 bool is_blameless(ProxyError error) noexcept {
@@ -78,11 +89,14 @@ void write_record(const ExchangeRecord& record,
     outcome.judgement = stats::Judgement::kDuplicate;
   }
   counters.finish(outcome);
+  if (!record.segments.empty()) [[unlikely]]
+    count_segments(record, outcome.judgement);
   if (outcome.judgement != stats::Judgement::kBad || failures == nullptr) return;
   stats::Failure failure;
   failure.rollout = record.rollout;
   failure.route = record.route;
   failure.cohort = record.pick->cohort;
+  failure.segments = record.segments;
   failure.key_hash = record.pick->key_hash;
   failure.second = second;
   failure.epoch = record.epoch;

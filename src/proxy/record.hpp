@@ -5,11 +5,13 @@
 #pragma once
 
 #include "canaryd/base/clock.hpp"
+#include "canaryd/base/segment_set.hpp"
 #include "canaryd/base/strong.hpp"
 #include "canaryd/proxy/counters.hpp"
 #include "canaryd/proxy/snapshot.hpp"
 #include "canaryd/routing/cohort_pick.hpp"
 #include "canaryd/stats/counter_block.hpp"
+#include "canaryd/stats/counter_set.hpp"
 #include "canaryd/stats/dedupe.hpp"
 #include "canaryd/stats/failure_queue.hpp"
 
@@ -29,6 +31,8 @@ struct ExchangeRecord {
   const routing::Pick* pick = nullptr;
   const FailurePolicy* policy = nullptr;  // Null for a route without rollout.
   std::uint64_t epoch = 0;
+  SegmentSet segments{};
+  stats::CounterSet* segment_counters = nullptr;  // Not null where there are segments.
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
   bool overdue = false;  // It was counted as slow while it was under way.
@@ -48,7 +52,8 @@ struct ExchangeRecord {
 // Before the dedupe: good, bad or excluded.
 [[nodiscard]] stats::Judgement judge(const ExchangeRecord& record) noexcept;
 
-// Counts it in the block, and sends a failure of a known client on to the collector.
+// Counts it in the block and in its segments, and sends a failure of a known client on to the
+// collector.
 void write_record(const ExchangeRecord& record,
                   stats::CounterBlock& counters,
                   stats::DedupeTable& dedupe,

@@ -111,6 +111,7 @@ Result<std::optional<RecordedRequest>> LineReader::read_access(std::string_view 
   CANARYD_TRY_ASSIGN(const double grpc_status, number_of(object, "grpc_status", 0, UINT32_MAX, 0));
   CANARYD_TRY_ASSIGN(const std::string_view error, text_of(object, "error"));
   CANARYD_TRY_ASSIGN(const std::string_view revision, text_of(object, "revision"));
+  CANARYD_TRY_ASSIGN(const std::string_view route, text_of(object, "route"));
   CANARYD_TRY_ASSIGN(request.client, key_hash_of(object));
   // Whole microseconds were written; what a double makes of them is rounded back first.
   request.ended_ms = std::llround(ended * 1e6) / 1000;
@@ -119,6 +120,7 @@ Result<std::optional<RecordedRequest>> LineReader::read_access(std::string_view 
   request.latency = std::chrono::microseconds(took_us);
   request.weight = BasisPoints(static_cast<unsigned>(std::lround(weight * 100)));
   if (!revision.empty()) request.revision = siphash(key_from_salt("revision"), revision);
+  if (!route.empty()) set_route(request, route);
   const auto bad =
       is_bad(errors_, error, static_cast<unsigned>(status), static_cast<unsigned>(grpc_status));
   if (!drawn || !bad) return std::nullopt;

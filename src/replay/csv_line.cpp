@@ -11,8 +11,8 @@
 namespace canaryd::replay {
 namespace {
 
-constexpr std::array<std::string_view, 6> kNames = {
-    "timestamp_ms", "cohort", "status", "latency_ms", "client", "weight"};
+constexpr std::array<std::string_view, 7> kNames = {
+    "timestamp_ms", "cohort", "status", "latency_ms", "client", "weight", "route"};
 constexpr std::size_t kRequired = 4;
 constexpr std::size_t kMostFields = 64;
 // So that a start is never before all time; no request takes a thousand days.
@@ -148,6 +148,7 @@ Result<RecordedRequest> LineReader::read_csv(std::string_view line) {
     if (!weight) return wrong("weight", field(kWeight), "a percentage from 0 to 100");
     request.weight = *weight;
   }
+  if (columns_[kRoute] != kAbsent) set_route(request, field(kRoute));
   return request;
 }
 

@@ -27,7 +27,7 @@ std::string_view to_string(EventKind kind) noexcept {
 void Replay::begin_run(std::int64_t second, bool weighted) {
   stats::BlockBuilder blocks =
       tracks_.empty() ? stats::BlockBuilder(second, epoch_, 0) : std::move(tracks_.front().builder);
-  blocks.begin_run(0);
+  blocks.begin_run(settings_.routes.size() >= 2 ? settings_.routes.size() : 0);
   static_cast<void>(blocks.change(second, epoch_, 0));
   tracks_.clear();
   if (weighted) {

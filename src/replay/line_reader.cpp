@@ -2,12 +2,22 @@
 
 #include "replay/quote.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace canaryd::replay {
 
-LineReader::LineReader(std::string rollout, analysis::ErrorClasses errors)
-    : rollout_(std::move(rollout)), errors_(std::move(errors)) {}
+LineReader::LineReader(std::string rollout,
+                       analysis::ErrorClasses errors,
+                       std::vector<std::string> routes)
+    : rollout_(std::move(rollout)), errors_(std::move(errors)), routes_(std::move(routes)) {}
+
+// One that is not judged apart is part of the sum, as in the daemon.
+void LineReader::set_route(RecordedRequest& request, std::string_view name) const {
+  request.tells_route = true;
+  const auto found = std::ranges::find(routes_, name);
+  if (found != routes_.end()) request.route = static_cast<std::uint32_t>(found - routes_.begin());
+}
 
 void LineReader::begin_file() noexcept {
   format_ = Format::kUnknown;

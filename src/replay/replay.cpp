@@ -20,7 +20,7 @@ constexpr std::int64_t kTableSlackMs = 1000;
 
 Replay::Replay(const rollout::Plan& plan, const analysis::Settings& settings)
     : plan_(plan), settings_(settings) {
-  settings_.routes.clear();
+  settings_.segments.clear();
   // No recording has votes: nothing may wait for them.
   if (settings_.tolerance.feedback) settings_.tolerance.feedback->required = false;
 }
@@ -39,19 +39,15 @@ Result<void> Replay::add(const RecordedRequest& request) {
   Group* const group = group_of(request, error);
   if (group == nullptr) return fail(std::move(error));
   has_weight_ = request.weight.has_value();
+  if (!newest_ms_ && !request.tells_route) settings_.routes.clear();
   group->first_start_ms = std::min(group->first_start_ms, request.started_ms);
   group->last_start_ms = std::max(group->last_start_ms, request.started_ms);
-  stats::CohortCounts& counts = request.cohort == Cohort::kCanary ? group->canary : group->stable;
-  ++counts.n;
-  if (request.client_error) ++counts.client_errors;
-  if (request.bad) {
-    ++counts.bad;
-  } else {
-    (request.cohort == Cohort::kCanary ? group->canary_latency : group->stable_latency)
-        .add(request.latency);
-  }
+  count(request, group->all);
+  // With one route the sum says it all.
+  const auto route = settings_.routes.size() >= 2 ? request.route : std::nullopt;
+  if (route) count(request, group->routes[*route]);
   if (request.bad && request.client != 0) {
-    group->failures.push_back({request.client, request.cohort});
+    group->failures.push_back({request.client, request.cohort, route});
     ++waiting_failures_;
   }
   newest_ms_ = std::max(newest_ms_.value_or(request.ended_ms), request.ended_ms);
@@ -60,6 +56,18 @@ Result<void> Replay::add(const RecordedRequest& request) {
     waiting_.erase(waiting_.begin());
   }
   return {};
+}
+
+void Replay::count(const RecordedRequest& request, Counts& all) {
+  const bool canary = request.cohort == Cohort::kCanary;
+  stats::CohortCounts& counts = canary ? all.canary : all.stable;
+  ++counts.n;
+  if (request.client_error) ++counts.client_errors;
+  if (request.bad) {
+    ++counts.bad;
+  } else {
+    (canary ? all.canary_latency : all.stable_latency).add(request.latency);
+  }
 }
 
 Replay::Group* Replay::group_of(const RecordedRequest& request, Error& error) {
@@ -101,7 +109,7 @@ void Replay::judge_second(std::int64_t second, std::vector<Group>& groups) {
     const bool in_force =
         table_ && group.weight == table_->weight && group.revision == table_->revision;
     if (!in_force && table_ && group.last_start_ms <= table_->began_ms + kTableSlackMs) {
-      late_requests_ += group.stable.n + group.canary.n;
+      late_requests_ += group.all.stable.n + group.all.canary.n;
       continue;
     }
     if (!in_force) put_in_force(second, group);
@@ -130,22 +138,32 @@ void Replay::put_in_force(std::int64_t second, const Group& group) {
   track.builder.set_latency_rules(analysis::latency_rules(settings_, track.next_weight));
 }
 
-void Replay::take(std::int64_t second, Group& group) {
-  for (Track& track : tracks_) {
-    track.builder.add(Cohort::kStable, group.stable, group.stable_latency);
-    track.builder.add(Cohort::kCanary, group.canary, group.canary_latency);
-    track.canary_requests += group.canary.n;
+void Replay::take(const Group& group, Track& track) {
+  const Counts& all = group.all;
+  track.builder.add(Cohort::kStable, all.stable, all.stable_latency);
+  track.builder.add(Cohort::kCanary, all.canary, all.canary_latency);
+  track.canary_requests += all.canary.n;
+  for (const auto& [route, counts] : group.routes) {
+    track.builder.add_route(route, Cohort::kStable, counts.stable, counts.stable_latency);
+    track.builder.add_route(route, Cohort::kCanary, counts.canary, counts.canary_latency);
   }
+}
+
+void Replay::take(std::int64_t second, Group& group) {
+  for (Track& track : tracks_) take(group, track);
   // Not in the order of the lines, which may be any within a second.
   std::ranges::sort(group.failures);
   const std::int64_t window =
       std::chrono::duration_cast<std::chrono::seconds>(settings_.dedupe_window).count();
   for (const Failure& failure : group.failures) {
     if (!dedupe_.is_duplicate(RolloutId(1), failure.client, second, window)) continue;
-    for (Track& track : tracks_) track.builder.add_duplicates(failure.cohort, 1);
+    for (Track& track : tracks_) {
+      track.builder.add_duplicates(failure.cohort, 1);
+      if (failure.route) track.builder.add_route_duplicates(*failure.route, failure.cohort, 1);
+    }
   }
-  stable_requests_ += group.stable.n;
-  canary_requests_ += group.canary.n;
+  stable_requests_ += group.all.stable.n;
+  canary_requests_ += group.all.canary.n;
 }
 
 Outcome Replay::finish() {

@@ -223,17 +223,28 @@ void append_steps(JsonObject& parent, const Study& study) {
 
 }  // namespace
 
+namespace {
+
+std::string route_text(const Traffic& traffic) {
+  const auto& route = traffic.broken_route;
+  if (!route) return "";
+  return "; one route, with " + analysis::format_rate(route->share) +
+         " of them, errors of the canary " + analysis::format_rate(route->canary_error_rate);
+}
+
+}  // namespace
+
 std::string describe(const Traffic& traffic) {
   std::string text = fixed(traffic.requests_per_second, traffic.requests_per_second < 10 ? 1 : 0) +
                      " requests/s, errors " + analysis::format_rate(traffic.stable_error_rate);
   const bool same_latency = traffic.canary_latency == traffic.stable_latency;
   if (traffic.canary_error_rate == traffic.stable_error_rate && same_latency) {
-    return text + " in both versions";
+    return text + " in both versions" + route_text(traffic);
   }
   text += ", of the canary " + analysis::format_rate(traffic.canary_error_rate);
-  if (same_latency) return text;
+  if (same_latency) return text + route_text(traffic);
   return text + "; p50/p99 " + latency_text(traffic.stable_latency) + ", of the canary " +
-         latency_text(traffic.canary_latency);
+         latency_text(traffic.canary_latency) + route_text(traffic);
 }
 
 std::string render_text(const Scenario& scenario, const Study& study) {

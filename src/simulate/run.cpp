@@ -49,7 +49,7 @@ class Simulation {
     plan_.freeze.clear();
     plan_.asks_before_step = false;
     for (rollout::Step& step : plan_.steps) step.approvals = {};
-    builder_.begin_run(0);
+    builder_.begin_run(scenario.traffic.broken_route ? scenario.settings.routes.size() : 0);
     learn();
     state_ = rollout::initial_state(plan_, wall_now());
     run_.seed = seed;
@@ -83,6 +83,7 @@ class Simulation {
     // Stable gets what the gate, once shut, keeps from the canary; as many of those are good as
     // its own.
     planned.stable.requests += planned.canary.requests - sent.counts.requests;
+    if (planned.canary.requests == sent.counts.requests) add_route(planned);
     planned.canary = sent.counts;
     add_evidence(Cohort::kStable, during, planned.stable);
     add_evidence(Cohort::kCanary, during, planned.canary);
@@ -124,6 +125,17 @@ class Simulation {
     if (scenario_.settings.dedupe_window >= std::chrono::seconds(1)) {
       builder_.add_duplicates(cohort, counts.repeated);
     }
+  }
+
+  // Not of a second in which the gate shut: it is not known what came by the route then.
+  void add_route(const Second& second) {
+    const auto& route = scenario_.traffic.broken_route;
+    if (!route) return;
+    const auto add = [&](Cohort cohort, const CohortSecond& counts) {
+      builder_.add_route(route->route, cohort, {.n = counts.requests, .bad = counts.failures}, {});
+    };
+    add(Cohort::kStable, second.stable_by_route);
+    add(Cohort::kCanary, second.canary_by_route);
   }
 
   [[nodiscard]] rollout::Tick tick() const {

@@ -104,12 +104,33 @@ void World::add_latencies(Cohort cohort,
   (cold ? cold_latency_ : warm).add(random_, count, to);
 }
 
+// Stable's is a part of what it has; the canary's comes on top of the rest, as it fails otherwise.
+void World::draw_route(const BrokenRoute& route, double canary_mean, Second& second) {
+  const auto part = [&](std::uint64_t count) { return draw_binomial(random_, count, route.share); };
+  second.stable_by_route.failures = part(second.stable.failures);
+  second.stable_by_route.requests =
+      second.stable_by_route.failures + part(second.stable.requests - second.stable.failures);
+  if (canary_mean <= 0) return;
+  CohortSecond& canary = second.canary_by_route;
+  const double mean = canary_mean * route.share;
+  canary.failures = draw_poisson(random_, mean * route.canary_error_rate);
+  canary.requests = canary.failures + draw_poisson(random_, mean * (1 - route.canary_error_rate));
+  second.canary.failures += canary.failures;
+  second.canary.requests += canary.requests;
+}
+
 Second World::next(std::int64_t second, double weight) {
   begin_bursts(second);
   const double rate = load(traffic_, second);
   const double share = crowd_.share(weight);
-  return {.stable = draw(Cohort::kStable, rate * (1 - share), error_rate(Cohort::kStable, second)),
-          .canary = draw(Cohort::kCanary, rate * share, error_rate(Cohort::kCanary, second))};
+  const auto& route = traffic_.broken_route;
+  const double elsewhere = route ? 1 - route->share : 1;
+  Second made;
+  made.stable = draw(Cohort::kStable, rate * (1 - share), error_rate(Cohort::kStable, second));
+  made.canary =
+      draw(Cohort::kCanary, rate * share * elsewhere, error_rate(Cohort::kCanary, second));
+  if (route) draw_route(*route, rate * share, made);
+  return made;
 }
 
 }  // namespace canaryd::simulate

@@ -18,15 +18,29 @@ std::uint32_t seconds_between(std::int64_t begin, std::int64_t end) noexcept {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(end - begin, 0, kMost));
 }
 
-bool is_complete(const ComparisonBuilder& builder, std::int64_t now_second) noexcept {
+template <class Builder>
+bool is_complete(const Builder& builder, std::int64_t now_second) noexcept {
   return builder.complete() || now_second - builder.start_second() >= BlockBuilder::kMaxOpenSeconds;
+}
+
+// Adds what is complete, or all with `with_open`, as far as it can be compared.
+template <class Builder, class Part>
+void take_parts(std::vector<Builder>& builders,
+                std::int64_t now_second,
+                bool with_open,
+                std::vector<Part>& out) {
+  for (std::size_t i = 0; i < builders.size(); ++i) {
+    if (!with_open && !is_complete(builders[i], now_second)) continue;
+    const Comparison counts = builders[i].take(now_second);
+    if (counts.comparable()) out.push_back({static_cast<std::uint32_t>(i), counts});
+  }
 }
 
 }  // namespace
 
 // ---- One comparison
 
-void ComparisonBuilder::add(Cohort cohort, CohortCounts counts) noexcept {
+void CountsBuilder::add(Cohort cohort, CohortCounts counts) noexcept {
   if (!is_version(cohort)) return;
   CohortCounts& mine = cohort == Cohort::kCanary ? open_.canary : open_.stable;
   mine.n += counts.n;
@@ -40,31 +54,40 @@ void ComparisonBuilder::add(Cohort cohort, const Histogram& latency, Overdue ove
                             : latency_.add_stable(latency, overdue);
 }
 
-void ComparisonBuilder::add_duplicates(Cohort cohort, std::uint64_t count) noexcept {
+void CountsBuilder::add_duplicates(Cohort cohort, std::uint64_t count) noexcept {
   if (!is_version(cohort)) return;
   (cohort == Cohort::kCanary ? canary_duplicates_ : stable_duplicates_) += count;
 }
 
-void ComparisonBuilder::settle(std::int64_t now_second) noexcept {
-  if (open_.canary.n > 0 || latency_.canary_hangs()) latency_.canary_came(now_second);
+void CountsBuilder::settle() noexcept {
   take_out(open_.stable, stable_duplicates_);
   take_out(open_.canary, canary_duplicates_);
 }
 
+Comparison CountsBuilder::take(std::int64_t now_second) {
+  Comparison closed = open_;
+  closed.seconds = seconds_between(start_second_, now_second);
+  open_ = {};
+  start_second_ = std::max(now_second, start_second_);
+  return closed;
+}
+
+void ComparisonBuilder::settle(std::int64_t now_second) noexcept {
+  if (open().canary.n > 0 || latency_.canary_hangs()) latency_.canary_came(now_second);
+  CountsBuilder::settle();
+}
+
 Comparison ComparisonBuilder::take(std::int64_t now_second) {
-  return close(latency_.close(start_second_, now_second), now_second);
+  return close(latency_.close(start_second(), now_second), now_second);
 }
 
 Comparison ComparisonBuilder::take_by_limits(std::int64_t now_second) {
-  return close(latency_.close_by_limits(start_second_), now_second);
+  return close(latency_.close_by_limits(start_second()), now_second);
 }
 
 Comparison ComparisonBuilder::close(LatencyCounts latency, std::int64_t now_second) {
-  Comparison closed = open_;
-  closed.seconds = seconds_between(start_second_, now_second);
+  Comparison closed = CountsBuilder::take(now_second);
   closed.latency = latency;
-  open_ = {};
-  start_second_ = std::max(now_second, start_second_);
   return closed;
 }
 
@@ -101,7 +124,7 @@ void BlockBuilder::add_duplicates(Cohort cohort, std::uint64_t count) noexcept {
   if (limits_) limits_->add_duplicates(cohort, count);
 }
 
-void BlockBuilder::begin_run(std::size_t routes) {
+void BlockBuilder::begin_run(std::size_t routes, std::size_t segments) {
   all_.latency().begin_run();
   if (limits_) limits_->latency().begin_run();
   if (routes != routes_.size()) {
@@ -109,6 +132,7 @@ void BlockBuilder::begin_run(std::size_t routes) {
     for (ComparisonBuilder& route : routes_) route.latency().set_rules(rules_);
   }
   for (ComparisonBuilder& route : routes_) route.latency().begin_run();
+  segments_.assign(segments, CountsBuilder(all_.start_second()));
 }
 
 void BlockBuilder::add_route(std::size_t route,
@@ -129,6 +153,16 @@ void BlockBuilder::add_route_duplicates(std::size_t route,
                                         Cohort cohort,
                                         std::uint64_t count) noexcept {
   if (route < routes_.size()) routes_[route].add_duplicates(cohort, count);
+}
+
+void BlockBuilder::add_segment(std::size_t segment, Cohort cohort, CohortCounts counts) noexcept {
+  if (segment < segments_.size()) segments_[segment].add(cohort, counts);
+}
+
+void BlockBuilder::add_segment_duplicates(std::size_t segment,
+                                          Cohort cohort,
+                                          std::uint64_t count) noexcept {
+  if (segment < segments_.size()) segments_[segment].add_duplicates(cohort, count);
 }
 
 std::optional<Duration> BlockBuilder::overdue_after() const {
@@ -176,6 +210,7 @@ std::optional<Block> BlockBuilder::change(std::int64_t now_second,
   // They belong to requests of the old table, which are no longer evidence.
   all_.forget_duplicates();
   for (ComparisonBuilder& route : routes_) route.forget_duplicates();
+  for (CountsBuilder& segment : segments_) segment.forget_duplicates();
   // Who votes from here on does so under another weight.
   votes_ = {};
   votes_second_ = now_second;
@@ -188,6 +223,7 @@ std::optional<Block> BlockBuilder::change(std::int64_t now_second,
   closed.stable = closed.canary = {};
   closed.latency = {};
   closed.routes.clear();
+  closed.segments.clear();
   return closed;
 }
 
@@ -205,19 +241,16 @@ void BlockBuilder::settle(std::int64_t now_second) noexcept {
   all_.settle(now_second);
   if (limits_) limits_->settle(now_second);
   for (ComparisonBuilder& route : routes_) route.settle(now_second);
+  for (CountsBuilder& segment : segments_) segment.settle();
 }
 
-Block BlockBuilder::take(std::int64_t now_second, bool with_open_routes) {
+Block BlockBuilder::take(std::int64_t now_second, bool with_open) {
   Block closed = open();
   const Comparison all = all_.take(now_second);
   closed.seconds = all.seconds;
   closed.latency = all.latency;
-  for (std::size_t i = 0; i < routes_.size(); ++i) {
-    if (!with_open_routes && !is_complete(routes_[i], now_second)) continue;
-    const Comparison counts = routes_[i].take(now_second);
-    if (!counts.comparable()) continue;
-    closed.routes.push_back({static_cast<std::uint32_t>(i), counts});
-  }
+  take_parts(routes_, now_second, with_open, closed.routes);
+  take_parts(segments_, now_second, with_open, closed.segments);
   take_votes(closed, now_second);
   return closed;
 }

@@ -46,7 +46,26 @@ struct LiveSet {
   std::shared_ptr<const Layout> layout;
   // What was read last; made with the first request.
   std::vector<std::array<std::unique_ptr<stats::CounterSnapshot>, kCohortCount>> seen;
+  // By rollout and segment.
+  std::vector<std::vector<std::array<stats::SegmentReading, 2>>> seen_segments;
 };
+
+// What came to the segments since the last reading.
+void read_segments(LiveSet& live) {
+  const std::vector<RolloutLabel>& labels = live.layout->table.rollouts;
+  for (std::size_t rollout = 0; rollout < live.seen_segments.size(); ++rollout) {
+    for (std::size_t i = 0; i < live.seen_segments[rollout].size(); ++i) {
+      const auto* counters = live.set->segment(RolloutId(static_cast<std::uint32_t>(rollout)), i);
+      for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
+        auto& seen = live.seen_segments[rollout][i][static_cast<std::size_t>(cohort)];
+        const stats::SegmentReading now = counters->read(cohort);
+        const stats::CohortCounts came{now.judged_since(seen), now.bad_since(seen)};
+        seen = now;
+        if (came.n > 0) live.layout->meters[rollout]->add_segment(labels[rollout], i, cohort, came);
+      }
+    }
+  }
+}
 
 }  // namespace
 
@@ -109,6 +128,7 @@ void Collector::State::read(std::int64_t now_second) {
     layout->meters[failure.rollout.index()]->add_duplicate(
         layout->table.rollouts[failure.rollout.index()],
         own_of(*layout, failure.route),
+        failure.segments,
         failure.cohort);
   }
   read_active();
@@ -137,6 +157,7 @@ void Collector::State::read_set(LiveSet& live, std::int64_t now_second) {
           live.layout->table.rollouts[rollout], route.own, cohort, delta, now_second);
     }
   }
+  read_segments(live);
 }
 
 // The sum over the sets that live; all others have none.
@@ -221,8 +242,13 @@ void Collector::begin_table(TableLayout layout, std::int64_t now_second) {
 std::shared_ptr<stats::CounterSet> Collector::open_set() {
   CANARYD_ASSERT(state_->current != nullptr);
   const TableLayout& table = state_->current->table;
+  std::vector<std::size_t> segments;
   LiveSet live;
-  live.set = std::make_shared<stats::CounterSet>(table.epoch, table.routes.size());
+  for (const RolloutLabel& label : table.rollouts) {
+    segments.push_back(label.segments);
+    live.seen_segments.emplace_back(label.segments);
+  }
+  live.set = std::make_shared<stats::CounterSet>(table.epoch, table.routes.size(), segments);
   live.layout = state_->current;
   live.seen.resize(table.routes.size());
   state_->sets.push_back(std::move(live));

@@ -23,7 +23,7 @@ RolloutMeter::RolloutMeter(RolloutId id, const RolloutLabel& label, std::int64_t
       older_second_(now_second),
       newer_second_(now_second),
       now_second_(now_second) {
-  builder_.begin_run(label.routes);
+  builder_.begin_run(label.routes, label.segments);
   builder_.set_latency_rules(label.latency);
 }
 
@@ -47,7 +47,7 @@ std::optional<stats::Block> RolloutMeter::change(const RolloutLabel& label,
     if (new_step) cohort.evidence_step = 0;
   }
   if (!new_epoch && !new_step) return std::nullopt;
-  if (new_run) builder_.begin_run(label.routes);
+  if (new_run) builder_.begin_run(label.routes, label.segments);
   auto closed = builder_.change(now_second, label.epoch, label.step);
   builder_.set_latency_rules(label.latency);
   return new_run ? std::nullopt : closed;  // Nobody judges the run that has ended.
@@ -101,12 +101,21 @@ void RolloutMeter::add_evidence(std::optional<std::uint32_t> route,
   mine.evidence_epoch += delta.judged;
 }
 
+void RolloutMeter::add_segment(const RolloutLabel& recorded,
+                               std::size_t segment,
+                               Cohort cohort,
+                               stats::CohortCounts counts) {
+  if (is_evidence(recorded)) builder_.add_segment(segment, cohort, counts);
+}
+
 void RolloutMeter::add_duplicate(const RolloutLabel& recorded,
                                  std::optional<std::uint32_t> route,
+                                 SegmentSet segments,
                                  Cohort cohort) {
   if (!is_version(cohort) || !is_evidence(recorded)) return;
   builder_.add_duplicates(cohort, 1);
   if (route) builder_.add_route_duplicates(*route, cohort, 1);
+  for (const std::uint8_t segment : segments) builder_.add_segment_duplicates(segment, cohort, 1);
   CohortMeter& mine = meter(cohort);
   for (std::uint64_t* count : {&mine.evidence_run, &mine.evidence_step, &mine.evidence_epoch}) {
     if (*count > 0) --*count;

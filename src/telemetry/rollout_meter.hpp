@@ -30,10 +30,16 @@ class RolloutMeter {
            Cohort cohort,
            const stats::CounterSnapshot& delta,
            std::int64_t now_second);
+  // The same once more for a segment.
+  void add_segment(const RolloutLabel& recorded,
+                   std::size_t segment,
+                   Cohort cohort,
+                   stats::CohortCounts counts);
   // A failure recorded under that label turned out to be one that another worker had counted
   // already.
   void add_duplicate(const RolloutLabel& recorded,
                      std::optional<std::uint32_t> route,
+                     SegmentSet segments,
                      Cohort cohort);
   // False: it was given in another run or under another weight than those in force.
   [[nodiscard]] bool add_vote(std::uint64_t run,

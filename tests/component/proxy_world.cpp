@@ -84,7 +84,9 @@ void ProxyWorld::publish() {
   shared->parities = parities;
   snapshot.parity = parity_queue;
   shared->rules = rules;
-  snapshot.counters = std::make_shared<stats::CounterSet>(table.epoch, table.routes.size());
+  shared->watches = watches;
+  snapshot.counters =
+      std::make_shared<stats::CounterSet>(table.epoch, table.routes.size(), segments);
   counter_sets_.push_back(snapshot.counters);
   if (stable_use != nullptr) snapshot.stable_uses.assign(table.rollouts.size(), stable_use);
   snapshot.shared = std::move(shared);
@@ -109,6 +111,10 @@ stats::CounterSnapshot ProxyWorld::counters(Cohort cohort, std::uint32_t route) 
     }
   }
   return sum;
+}
+
+stats::SegmentReading ProxyWorld::segment(std::size_t segment, Cohort cohort) const {
+  return counter_sets_.back()->segment(RolloutId(0), segment)->read(cohort);
 }
 
 std::uint64_t ProxyWorld::errors(ProxyError error) const {

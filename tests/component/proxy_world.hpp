@@ -54,6 +54,8 @@ class ProxyWorld {
   std::shared_ptr<stats::ParityQueue> parity_queue = std::make_shared<stats::ParityQueue>();
   std::shared_ptr<stats::StableUse> stable_use;  // Null: nobody watches.
   proxy::RouteRulesList rules;
+  std::vector<proxy::WatchRules> watches;
+  std::vector<std::size_t> segments;  // How many each rollout watches.
   std::shared_ptr<routing::CohortGate> gate = std::make_shared<routing::CohortGate>();
 
   // Route "all" becomes a rollout "web" with this weight, keyed by X-User.
@@ -69,6 +71,8 @@ class ProxyWorld {
 
   // Of all tables so far, by the number of the route.
   [[nodiscard]] stats::CounterSnapshot counters(Cohort cohort, std::uint32_t route = 0) const;
+  // Of the rollout, in the table published last.
+  [[nodiscard]] stats::SegmentReading segment(std::size_t segment, Cohort cohort) const;
   [[nodiscard]] std::uint64_t errors(ProxyError error) const;
   [[nodiscard]] upstream::UpstreamCounters& upstream(std::string_view name);
   [[nodiscard]] upstream::ConcurrencyLimit& limit(std::string_view name);

@@ -92,6 +92,8 @@ class SimulateTest(IntegrationCase):
             (("--outage", "10m:50%"), "expected BEGIN+LENGTH:ERRORS"),
             (("--outage", "10m+1m:50%:canry"), "expected BEGIN+LENGTH:ERRORS"),
             (("--bursts", "2:20s"), "expected TIMES_AN_HOUR:LENGTH:ERRORS"),
+            (("--broken-route", "all:2%"), "expected NAME:SHARE:ERRORS"),
+            (("--broken-route", "all:2%:50%"), "expected one of several routes"),
             (("--latency", "50ms"), "expected median and 99th percentile"),
             (("--latency", "2x"), "expected median and 99th percentile"),
             (("--canary-latency", "50ms/20ms"), "or a multiple of stable's"),

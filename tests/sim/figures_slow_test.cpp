@@ -71,6 +71,30 @@ TEST(Figures, IdenticalCanaryWithoutTolerance) {
   }
 }
 
+// Beside the rule of Flagger's examples, "at least 99 % succeed".
+TEST(Figures, IdenticalCanaryWithFewRequests) {
+  FigureTable table("Identical canary, .5 % errors, requests a minute, 4 hours");
+  std::uint64_t seed = 150'000;
+  for (const double per_minute : {10.0, 60.0, 300.0}) {
+    Scenario scenario = steady(per_minute / 60, 0.005, 0.005);
+    scenario.horizon_seconds = 4 * 3600;
+    const Summary seen = run_many(scenario, seed, 300, End::kPromoted);
+    scenario.rule = RuleName::kFlagger;
+    const Summary fixed = run_many(scenario, seed, 300, End::kPromoted);
+    table.add({.cell = text("%g requests a minute", per_minute),
+               .runs = seen.runs,
+               .seed = seed,
+               .goal = "at most 3 rolled back",
+               .seen = text("%d rolled back, %d promoted; by Flagger's rule %d, %d",
+                            seen.rolled_back,
+                            seen.promoted,
+                            fixed.rolled_back,
+                            fixed.promoted),
+               .ok = seen.rolled_back <= 3});
+    seed += 1000;
+  }
+}
+
 TEST(Figures, CanaryOnTheEdgeOfTheTolerance) {
   FigureTable table("Canary exactly on the tolerance, 1 hour");
   std::uint64_t seed = 200'000;

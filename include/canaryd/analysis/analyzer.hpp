@@ -63,7 +63,8 @@ class Analyzer {
   [[nodiscard]] std::span<const Metric> metrics() const noexcept { return metrics_; }
   [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
   // ln of the capital: of a metric's account R, of its account A, of all metrics' R together; then
-  // of the whole, in which the routes' own accounts share half, when there are several.
+  // of the whole, in which the routes' own accounts, when there are several, and those of segments
+  // share half.
   [[nodiscard]] double ln_rollback(std::size_t metric) const noexcept;
   [[nodiscard]] double ln_accept(std::size_t metric) const noexcept;
   [[nodiscard]] double ln_total() const noexcept;
@@ -78,18 +79,28 @@ class Analyzer {
   struct Failure {
     std::size_t metric = 0;
     std::optional<std::size_t> route;
+    std::optional<std::size_t> segment;
     friend bool operator==(const Failure&, const Failure&) = default;
   };
 
   void compare(const stats::Block& block);
   [[nodiscard]] MetricReport report(std::size_t metric) const;
+  [[nodiscard]] double ln_part(std::size_t parts) const noexcept;
+  [[nodiscard]] std::optional<std::size_t> to_blame(std::span<const Panel> parts,
+                                                    std::span<const Metric> metrics) const noexcept;
   [[nodiscard]] Failure worst() const noexcept;
+  [[nodiscard]] PartReport part(const std::string& name,
+                                const Panel& panel,
+                                std::span<const Metric> metrics,
+                                std::size_t metric) const;
 
   Settings settings_;
   StepTarget target_;  // Before what is made with it.
   std::vector<Metric> metrics_;
-  Panel all_;                          // All routes together.
-  std::vector<Panel> routes_;          // Index: Settings::routes; empty with fewer than two.
+  Panel all_;                  // All routes together.
+  std::vector<Panel> routes_;  // Index: Settings::routes; empty with fewer than two.
+  std::vector<Metric> segment_metrics_;
+  std::vector<Panel> segments_;        // Index: Settings::segments.
   std::vector<AcceptAccount> accept_;  // By metric.
   // Why there is nothing to compare: from the last block, or before the first of a step.
   Reason data_ = Reason::kNoTraffic;

@@ -62,6 +62,9 @@ inline constexpr double kLimitsWeight = 0.2;
 // Errors first, then the quantiles in their order, then client errors, feedback and the limits.
 [[nodiscard]] std::vector<Metric> make_metrics(const Settings& settings);
 
+// Segments are judged by their errors, which have all of their capital.
+[[nodiscard]] std::vector<Metric> make_segment_metrics(const Settings& settings);
+
 // How the block builder cuts blocks for these settings (BlockBuilder::set_latency_rules), in the
 // step whose acceptance leads to `next_weight`, above 0.
 [[nodiscard]] stats::LatencyRules latency_rules(const Settings& settings, BasisPoints next_weight);

@@ -58,6 +58,18 @@ struct ErrorClasses {
   friend bool operator==(const ErrorClasses&, const ErrorClasses&) = default;
 };
 
+// Requests whose header has one of the values are judged on their own as well, by their errors.
+// Each value is a segment: a tenant, a browser (proxy/watch.hpp).
+struct Watch {
+  std::string header;
+  std::vector<std::string> values;
+  friend bool operator==(const Watch&, const Watch&) = default;
+};
+// "X-Tenant=acme".
+[[nodiscard]] inline std::string segment_name(const std::string& header, const std::string& value) {
+  return header + "=" + value;
+}
+
 // A canary response is slow if it took longer than the stable's quantile by more than `stretch` and
 // by more than `floor`; and the share of slow responses may be worse by the rest.
 struct LatencyTolerance {
@@ -115,6 +127,11 @@ struct Settings {
   // and named; at most kMaxRoutes. With fewer than two the sum says it all, and it stays empty.
   std::vector<std::string> routes;
   static constexpr std::size_t kMaxRoutes = 64;
+  std::vector<Watch> watch;
+  // Names of the segments that these make, in their order, none twice; at most kMaxSegments.
+  std::vector<std::string> segments;
+  static constexpr std::size_t kMaxSegments = 64;
+  static constexpr std::size_t kSegmentNameBytesMax = 128;
   // Whether responses' latencies are looked at.
   [[nodiscard]] bool judges_latency() const noexcept {
     return !latency_quantiles.empty() || limits.of_latency();

@@ -68,11 +68,11 @@ struct MetricReport {
   friend bool operator==(const MetricReport&, const MetricReport&) = default;
 };
 
-// One route of several, judged by its own traffic.
-struct RouteReport {
+// One route of several, or a segment, judged by its own traffic.
+struct PartReport {
   std::string name;
-  MetricReport metric;  // The worst one; account A is not kept by route.
-  friend bool operator==(const RouteReport&, const RouteReport&) = default;
+  MetricReport metric;  // The worst one; account A is not kept by part.
+  friend bool operator==(const PartReport&, const PartReport&) = default;
 };
 
 struct Verdict {
@@ -84,9 +84,10 @@ struct Verdict {
   std::vector<MetricReport> metrics;
   // Rollback: the route that is to blame, when its own traffic says more than the sum of all does,
   // or nearly all that is bad came by it.
-  std::optional<RouteReport> route;
-  // All metrics and routes together: ln(total capital), and as a share of the way to ln(1 /
-  // false_rollback), 0 to 1.
+  std::optional<PartReport> route;
+  std::optional<PartReport> segment;  // The same of a segment: "X-Tenant=acme". Never both.
+  // All metrics, routes and segments together: ln(total capital), and as a share of the way to ln(1
+  // / false_rollback), 0 to 1.
   double ln_total = 0;
   double rollback_evidence = 0;
   // The canary's share of the step's requests; a large gap to the weight is a routing fault, to be
@@ -106,7 +107,8 @@ struct Verdict {
 // "latency p99 canary 4.1 % over 97 ms vs stable 1 % over 88 ms, tolerated 1.2 %"; "feedback canary
 // 2.1 of 5 vs stable 4.3 of 5, tolerated 4.2 of 5"; "limit errors canary 8.1 %, allowed 5 %".
 [[nodiscard]] std::string describe_rates(const MetricReport& report);
-// Of what decides, the route named if one is to blame: "route pay: errors canary 52 % vs ...".
+// Of what decides, the route or the segment named if one is to blame: "route pay: errors canary 52
+// % vs ...", "segment X-Tenant=acme: errors canary 52 % vs ...".
 [[nodiscard]] std::string describe_rates(const Verdict& verdict);
 // "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %, after 212 canary requests (6.1 s)".
 [[nodiscard]] std::string describe(const MetricReport& report, Duration elapsed);

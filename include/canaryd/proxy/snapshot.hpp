@@ -14,6 +14,7 @@
 #include "canaryd/proxy/counters.hpp"
 #include "canaryd/proxy/parity_policy.hpp"
 #include "canaryd/proxy/route_rules.hpp"
+#include "canaryd/proxy/watch.hpp"
 #include "canaryd/routing/mirror_share.hpp"
 #include "canaryd/routing/routing_table.hpp"
 #include "canaryd/stats/counter_set.hpp"
@@ -121,6 +122,7 @@ struct Snapshot {
   std::shared_ptr<const routing::RoutingTable> table;
   std::vector<upstream::UpstreamSpec> upstreams;  // Index: UpstreamId.
   std::vector<FailurePolicy> failures;            // Index: RolloutId.
+  std::vector<WatchRules> watches;                // The same; empty when no rollout has any.
   std::vector<RouteTimeouts> route_timeouts;      // Index: RouteId; empty when no route has any.
   std::vector<MirrorPolicy> mirrors;              // Index: RouteId; empty when no route has one.
   std::vector<ParityPolicy> parities;             // Index: RolloutId; empty when none is on.

@@ -3,7 +3,8 @@
 // format is an error with a sentence, never more than that.
 //
 // CSV: the header names the columns, in any order: timestamp_ms, cohort, status, latency_ms, and if
-// there are any client and weight. Fields may be quoted as in RFC 4180, but hold no line break.
+// there are any client, weight and route. Fields may be quoted as in RFC 4180, but hold no line
+// break.
 //
 // Access log: lines of other rollouts count for nothing, and neither does what the daemon leaves
 // out of its evidence: forced and followed requests, those without a key, probes, and failures that
@@ -35,10 +36,12 @@ struct RecordedRequest {
   Duration latency{};
   Cohort cohort = Cohort::kStable;
   bool bad = false;
-  bool client_error = false;          // Not bad, but answered 4xx.
-  std::uint64_t client = 0;           // A hash of the key; 0: unknown.
-  std::optional<BasisPoints> weight;  // In force for this request; nothing: not recorded.
-  std::uint64_t revision = 0;         // A hash of the canary's; 0: not recorded.
+  bool client_error = false;           // Not bad, but answered 4xx.
+  std::uint64_t client = 0;            // A hash of the key; 0: unknown.
+  std::optional<BasisPoints> weight;   // In force for this request; nothing: not recorded.
+  std::uint64_t revision = 0;          // A hash of the canary's; 0: not recorded.
+  bool tells_route = false;            // The recording says by which route it came,
+  std::optional<std::uint32_t> route;  // and it is one of those that are judged apart.
   friend bool operator==(const RecordedRequest&, const RecordedRequest&) = default;
 };
 
@@ -48,7 +51,10 @@ inline constexpr std::int64_t kTimeMsMax = 9'214'646'399'999;
 
 class LineReader {
  public:
-  LineReader(std::string rollout, analysis::ErrorClasses errors);
+  // `routes`: the names of analysis::Settings::routes.
+  LineReader(std::string rollout,
+             analysis::ErrorClasses errors,
+             std::vector<std::string> routes = {});
 
   // The next line is the first of a file: it tells the format, and may be a header.
   void begin_file() noexcept;
@@ -60,9 +66,19 @@ class LineReader {
 
  private:
   enum class Format : std::uint8_t { kUnknown, kCsv, kAccessLog };
-  enum Column : std::uint8_t { kTimestamp, kCohort, kStatus, kLatency, kClient, kWeight, kColumns };
+  enum Column : std::uint8_t {
+    kTimestamp,
+    kCohort,
+    kStatus,
+    kLatency,
+    kClient,
+    kWeight,
+    kRoute,
+    kColumns
+  };
   static constexpr std::size_t kAbsent = SIZE_MAX;
 
+  void set_route(RecordedRequest& request, std::string_view name) const;
   [[nodiscard]] Result<void> read_header(std::string_view line);
   [[nodiscard]] Result<void> split(std::string_view line);
   [[nodiscard]] Result<RecordedRequest> read_csv(std::string_view line);
@@ -70,6 +86,7 @@ class LineReader {
 
   std::string rollout_;
   analysis::ErrorClasses errors_;
+  std::vector<std::string> routes_;
   Format format_ = Format::kUnknown;
   std::array<std::size_t, kColumns> columns_{};  // Where each column is, or kAbsent.
   std::vector<std::string> fields_;              // Of the last line; the first `used_` are its.

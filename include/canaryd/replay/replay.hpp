@@ -9,7 +9,8 @@
 // ends. Another revision begins anew. If no weight was recorded, all is one step: that of the plan
 // whose weight is nearest to the canary's share of the whole recording.
 //
-// Latency is judged by what the recording itself tells of stable's; routes are not told apart.
+// Latency is judged by what the recording itself tells of stable's. Routes are judged apart as in
+// the daemon if the first request tells its own; segments are not, as no recording tells them.
 //
 // A step is accepted as in the daemon: by the verdict, its min_duration and its min_requests; in
 // the last step with nobody left on stable, by time and requests alone.
@@ -91,7 +92,14 @@ class Replay {
   struct Failure {
     std::uint64_t client = 0;
     Cohort cohort = Cohort::kStable;
+    std::optional<std::uint32_t> route;
     friend auto operator<=>(const Failure&, const Failure&) = default;
+  };
+  struct Counts {
+    stats::CohortCounts stable;
+    stats::CohortCounts canary;
+    stats::Histogram stable_latency;  // Of those that did not fail.
+    stats::Histogram canary_latency;
   };
   // The requests of one second under one weight.
   struct Group {
@@ -99,11 +107,9 @@ class Replay {
     std::uint64_t revision = 0;
     std::int64_t first_start_ms = 0;
     std::int64_t last_start_ms = 0;
-    stats::CohortCounts stable;
-    stats::CohortCounts canary;
-    stats::Histogram stable_latency;  // Of those that did not fail.
-    stats::Histogram canary_latency;
-    std::vector<Failure> failures;  // Of known clients.
+    Counts all;
+    std::map<std::uint32_t, Counts> routes;  // Those that had requests.
+    std::vector<Failure> failures;           // Of known clients.
   };
   // A step under judgement. One, or if no weight is known one for each step of the plan.
   struct Track {
@@ -125,6 +131,7 @@ class Replay {
     std::int64_t began_ms = 0;
   };
 
+  static void count(const RecordedRequest& request, Counts& counts);
   [[nodiscard]] Group* group_of(const RecordedRequest& request, Error& error);
   void judge_second(std::int64_t second, std::vector<Group>& groups);
   void put_in_force(std::int64_t second, const Group& group);
@@ -134,6 +141,7 @@ class Replay {
   void pass_gap(Track& track, std::int64_t second);
   void tick(Track& track, std::int64_t second);
   void take(std::int64_t second, Group& group);
+  static void take(const Group& group, Track& track);
   void decide(std::int64_t at_ms);
   // What of the step's own minimum is missing: a word as in Outcome, or nothing.
   [[nodiscard]] std::string_view missing_minimum(const Track& track, std::int64_t at_ms) const;

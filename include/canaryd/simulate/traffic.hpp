@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace canaryd::simulate {
@@ -45,6 +46,14 @@ struct ColdStart {
   friend bool operator==(const ColdStart&, const ColdStart&) = default;
 };
 
+// One of several routes, on which the canary fails more than elsewhere. Stable does not.
+struct BrokenRoute {
+  std::uint32_t route = 0;  // Index in analysis::Settings::routes, which has at least two.
+  double share = 0;         // Of the requests of both versions; above 0 and below 1.
+  double canary_error_rate = 0;
+  friend bool operator==(const BrokenRoute&, const BrokenRoute&) = default;
+};
+
 struct Traffic {
   double requests_per_second = 100;  // Above 0; the average of the day.
   double stable_error_rate = 0.01;
@@ -61,6 +70,7 @@ struct Traffic {
   // So many users, whose requests are shared out by Zipf's law; 0: so many that each is nothing.
   // Few users make the canary's share another one than its weight.
   std::uint32_t users = 0;
+  std::optional<BrokenRoute> broken_route;
   friend bool operator==(const Traffic&, const Traffic&) = default;
 };
 
@@ -90,6 +100,9 @@ struct CohortSecond {
 struct Second {
   CohortSecond stable;
   CohortSecond canary;
+  // Of these, what came by the broken route. Its users fail once.
+  CohortSecond stable_by_route;
+  CohortSecond canary_by_route;
 };
 
 // Latencies of one version, drawn as a histogram at once: few of them one by one, each by one look
@@ -134,6 +147,7 @@ class World {
  private:
   [[nodiscard]] CohortSecond draw(Cohort cohort, double mean, double error_rate);
   void begin_bursts(std::int64_t second);
+  void draw_route(const BrokenRoute& route, double canary_mean, Second& second);
 
   const Traffic& traffic_;
   Random& random_;

@@ -52,6 +52,13 @@ struct RouteComparison {
   friend bool operator==(const RouteComparison&, const RouteComparison&) = default;
 };
 
+// One segment, for rollouts that watch some: the same, of errors alone.
+struct SegmentComparison {
+  std::uint32_t segment = 0;  // Index in analysis::Settings::segments.
+  Comparison counts;
+  friend bool operator==(const SegmentComparison&, const SegmentComparison&) = default;
+};
+
 // A row without latency, routes or feedback (of an older version) reads as silent there.
 struct Block {
   std::int64_t start_second = 0;
@@ -67,6 +74,7 @@ struct Block {
   // For absolute limits (LatencyRules::limited): the second that ended with the block, of both
   // versions, with canary requests in it. It waits for no request of stable.
   Comparison limits{};
+  std::vector<SegmentComparison> segments{};  // Those that are comparable, by index.
 
   // Such a second while the comparison goes on: the rest of the block is empty.
   [[nodiscard]] bool limits_only() const noexcept {
@@ -80,16 +88,40 @@ struct Block {
   friend bool operator==(const Block&, const Block&) = default;
 };
 
-// Gathers one comparison after another.
-class ComparisonBuilder {
+// Gathers the counts of one comparison after another.
+class CountsBuilder {
  public:
-  explicit ComparisonBuilder(std::int64_t now_second) noexcept
-      : start_second_(now_second), latency_(now_second) {}
+  explicit CountsBuilder(std::int64_t now_second) noexcept : start_second_(now_second) {}
 
   void add(Cohort cohort, CohortCounts counts) noexcept;
-  void add(Cohort cohort, const Histogram& latency, Overdue overdue) noexcept;
   void add_duplicates(Cohort cohort, std::uint64_t count) noexcept;
   void forget_duplicates() noexcept { stable_duplicates_ = canary_duplicates_ = 0; }
+  // Takes out the duplicates that are here by now.
+  void settle() noexcept;
+  [[nodiscard]] bool complete() const noexcept { return open_.stable.n > 0 && open_.canary.n > 0; }
+  // What has gathered.
+  [[nodiscard]] const Comparison& open() const noexcept { return open_; }
+  [[nodiscard]] std::int64_t start_second() const noexcept { return start_second_; }
+  // Closes it and begins the next.
+  [[nodiscard]] Comparison take(std::int64_t now_second);
+
+ private:
+  std::int64_t start_second_;
+  Comparison open_;
+  std::uint64_t stable_duplicates_ = 0;
+  std::uint64_t canary_duplicates_ = 0;
+};
+
+// The same, and latency.
+class ComparisonBuilder : private CountsBuilder {
+ public:
+  explicit ComparisonBuilder(std::int64_t now_second) noexcept
+      : CountsBuilder(now_second), latency_(now_second) {}
+
+  using CountsBuilder::add;
+  using CountsBuilder::add_duplicates;
+  using CountsBuilder::forget_duplicates;
+  void add(Cohort cohort, const Histogram& latency, Overdue overdue) noexcept;
   [[nodiscard]] LatencyCutter& latency() noexcept { return latency_; }
   [[nodiscard]] const LatencyCutter& latency() const noexcept { return latency_; }
 
@@ -98,12 +130,11 @@ class ComparisonBuilder {
   // Both cohorts have requests, whether they have ended or hang. What only hangs can be compared
   // where latency is judged.
   [[nodiscard]] bool complete() const noexcept {
-    return (open_.stable.n > 0 || latency_.stable_hangs()) &&
-           (open_.canary.n > 0 || latency_.canary_hangs());
+    return (open().stable.n > 0 || latency_.stable_hangs()) &&
+           (open().canary.n > 0 || latency_.canary_hangs());
   }
-  // What has gathered; the latency is not cut yet.
-  [[nodiscard]] const Comparison& open() const noexcept { return open_; }
-  [[nodiscard]] std::int64_t start_second() const noexcept { return start_second_; }
+  using CountsBuilder::open;  // The latency is not cut yet.
+  using CountsBuilder::start_second;
   // Closes it and begins the next.
   [[nodiscard]] Comparison take(std::int64_t now_second);
   // The same, its latency cut by the absolute limits.
@@ -112,11 +143,7 @@ class ComparisonBuilder {
  private:
   [[nodiscard]] Comparison close(LatencyCounts latency, std::int64_t now_second);
 
-  std::int64_t start_second_;
-  Comparison open_;
   LatencyCutter latency_;
-  std::uint64_t stable_duplicates_ = 0;
-  std::uint64_t canary_duplicates_ = 0;
 };
 
 class BlockBuilder {
@@ -131,9 +158,9 @@ class BlockBuilder {
   // How latency is judged in the blocks that begin from here on: call it after the constructor and
   // after each change(). Without it latency is not judged.
   void set_latency_rules(const LatencyRules& rules) noexcept;
-  // Another run follows, with so many routes of its own account (0: none). Before change(). Its
-  // canary warms up anew; what is known of the stable's latency stays.
-  void begin_run(std::size_t routes);
+  // Another run follows, with so many routes and segments of their own account (0: none). Before
+  // change(). Its canary warms up anew; what is known of the stable's latency stays.
+  void begin_run(std::size_t routes, std::size_t segments = 0);
 
   // What came since the last reading, of this builder's epoch only; `latency` of those among the
   // judged requests that did not fail, and `overdue` those that have been under way for longer than
@@ -149,6 +176,8 @@ class BlockBuilder {
                  CohortCounts counts,
                  const Histogram& latency,
                  Overdue overdue = {}) noexcept;
+  // And once more for a segment that they are of; an unknown one is ignored.
+  void add_segment(std::size_t segment, Cohort cohort, CohortCounts counts) noexcept;
   // The stable's responses of other epochs, and before the rollout began: thresholds are learned
   // from them as well.
   void add_past(const Histogram& stable) noexcept { all_.latency().add_past(stable); }
@@ -158,6 +187,7 @@ class BlockBuilder {
   // next failures.
   void add_duplicates(Cohort cohort, std::uint64_t count) noexcept;
   void add_route_duplicates(std::size_t route, Cohort cohort, std::uint64_t count) noexcept;
+  void add_segment_duplicates(std::size_t segment, Cohort cohort, std::uint64_t count) noexcept;
 
   // A request that is under way for so long is slow by everything that the open block, or a
   // route's, is cut by. Nothing: latency is not judged, or not yet.
@@ -178,12 +208,13 @@ class BlockBuilder {
                                             std::uint64_t epoch,
                                             std::uint32_t step);
 
-  // The open block as it stands, for reports; without latency, routes and feedback.
+  // The open block as it stands, for reports; without latency, routes, segments and feedback.
   [[nodiscard]] Block open() const;
 
  private:
   void settle(std::int64_t now_second) noexcept;
-  Block take(std::int64_t now_second, bool with_open_routes);
+  // `with_open`: routes and segments that still wait for a cohort as well.
+  Block take(std::int64_t now_second, bool with_open);
   void take_votes(Block& closed, std::int64_t now_second) noexcept;
 
   std::uint64_t epoch_;
@@ -192,6 +223,7 @@ class BlockBuilder {
   ComparisonBuilder all_;
   std::optional<ComparisonBuilder> limits_;  // Where there are any.
   std::vector<ComparisonBuilder> routes_;
+  std::vector<CountsBuilder> segments_;
   FeedbackCounts votes_;
   std::int64_t votes_second_;
 };

@@ -1,11 +1,12 @@
-// All counter blocks of one worker under one table epoch, by route and cohort.
+// All counters of one worker under one table epoch: blocks by route and cohort, and those of the
+// segments that rollouts watch.
 //
 // Blocks are made when a route first has traffic: a file with thousands of routes costs nothing
 // until they are used. The worker's table and the collector share the set, so a request that ends
 // under a later table still counts here; the collector lets go of an old set once the worker has
 // (use_count) and it was read one last time.
 //
-// Thread rule: at() on the worker only; find() and epoch() from any thread.
+// Thread rule: at() and segment() on the worker only; all else from any thread.
 #pragma once
 
 #include "canaryd/base/strong.hpp"
@@ -20,9 +21,62 @@
 
 namespace canaryd::stats {
 
+// ---- Segments (`analysis.watch`): evidence only, and of that only errors. One may have a handful
+// of requests, so a request that is half counted would matter: both figures are in one word.
+// Bounds: 2^40 requests; of failures the last 24 bits are kept, which is enough to tell what came
+// since a reading a second ago.
+
+class SegmentCounters;
+
+// A reading; the later one minus the one before it is what came between.
+class SegmentReading {
+ public:
+  SegmentReading() = default;
+  [[nodiscard]] std::uint64_t judged_since(SegmentReading earlier) const noexcept {
+    return (word_ - earlier.word_) & kJudged;
+  }
+  // Among them.
+  [[nodiscard]] std::uint64_t bad_since(SegmentReading earlier) const noexcept {
+    return ((word_ >> kJudgedBits) - (earlier.word_ >> kJudgedBits)) & kBad;
+  }
+
+ private:
+  friend class SegmentCounters;
+  static constexpr unsigned kJudgedBits = 40;
+  static constexpr std::uint64_t kJudged = (std::uint64_t{1} << kJudgedBits) - 1;
+  static constexpr std::uint64_t kBad = (std::uint64_t{1} << (64 - kJudgedBits)) - 1;
+
+  explicit SegmentReading(std::uint64_t word) noexcept : word_(word) {}
+
+  std::uint64_t word_ = 0;
+};
+
+class alignas(64) SegmentCounters {
+ public:
+  // `cohort` is stable or canary, here and below.
+  void count(Cohort cohort, bool bad) noexcept {
+    std::atomic<std::uint64_t>& word = words_[static_cast<std::size_t>(cohort)];
+    const std::uint64_t one = 1 | (std::uint64_t{bad} << SegmentReading::kJudgedBits);
+    word.store(word.load(std::memory_order_relaxed) + one, std::memory_order_relaxed);
+  }
+  [[nodiscard]] SegmentReading read(Cohort cohort) const noexcept {
+    return SegmentReading(words_[static_cast<std::size_t>(cohort)].load(std::memory_order_relaxed));
+  }
+
+ private:
+  std::array<std::atomic<std::uint64_t>, 2> words_{};
+};
+
+// ---- All of them
+
 class CounterSet {
  public:
-  CounterSet(std::uint64_t epoch, std::size_t routes) : epoch_(epoch), slots_(routes) {}
+  // `segments`: how many each rollout watches, by RolloutId; may be shorter.
+  CounterSet(std::uint64_t epoch, std::size_t routes, const std::vector<std::size_t>& segments = {})
+      : epoch_(epoch), slots_(routes) {
+    segments_.reserve(segments.size());
+    for (const std::size_t count : segments) segments_.emplace_back(count);
+  }
   CounterSet(const CounterSet&) = delete;
   CounterSet& operator=(const CounterSet&) = delete;
 
@@ -43,6 +97,14 @@ class CounterSet {
         std::memory_order_acquire);
   }
 
+  // Null for one that the rollout does not have.
+  [[nodiscard]] SegmentCounters* segment(RolloutId rollout, std::size_t segment) noexcept {
+    return segment < segments(rollout) ? &segments_[rollout.index()][segment] : nullptr;
+  }
+  [[nodiscard]] std::size_t segments(RolloutId rollout) const noexcept {
+    return rollout.index() < segments_.size() ? segments_[rollout.index()].size() : 0;
+  }
+
  private:
   struct Slot {
     std::unique_ptr<CounterBlock> block;
@@ -50,7 +112,8 @@ class CounterSet {
   };
 
   std::uint64_t epoch_;
-  std::vector<std::array<Slot, kCohortCount>> slots_;  // Cohort is the inner index.
+  std::vector<std::array<Slot, kCohortCount>> slots_;   // Cohort is the inner index.
+  std::vector<std::vector<SegmentCounters>> segments_;  // By RolloutId; they stay where they are.
 };
 
 }  // namespace canaryd::stats

@@ -7,6 +7,7 @@
 // never a count.
 #pragma once
 
+#include "canaryd/base/segment_set.hpp"
 #include "canaryd/base/strong.hpp"
 #include "canaryd/stats/spsc_queue.hpp"
 
@@ -20,6 +21,7 @@ struct Failure {
   RolloutId rollout;
   RouteId route;
   Cohort cohort = Cohort::kNone;
+  SegmentSet segments{};
   std::uint64_t key_hash = 0;  // 0: the client is unknown.
   std::int64_t second = 0;
   std::uint64_t epoch = 0;

@@ -50,6 +50,7 @@ struct RolloutLabel {
   std::int64_t dedupe_window_seconds = 10;
   stats::LatencyRules latency{};  // How the blocks under this label are cut.
   std::size_t routes = 0;         // So many have evidence of their own in this run.
+  std::size_t segments = 0;       // The same.
 };
 struct RouteLabel {
   std::string name;

@@ -45,6 +45,8 @@ TEST(Shipped, ReferenceFileShowsTheDefaults) {
   Config full = *load_text(read("config/canaryd.yaml")).config;
   Config small = *load_text(kSmall).config;
   for (Config* each : {&full, &small}) each->rollouts.at(0).analysis.routes.clear();  // Derived.
+  full.rollouts.at(0).analysis.watch.clear();
+  full.rollouts.at(0).analysis.segments.clear();
   EXPECT_TRUE(full.rollouts.at(0).analysis.limits.any());
   full.rollouts[0].analysis.limits = {};
   EXPECT_EQ(full.listeners.at(0).limits, small.listeners.at(0).limits);

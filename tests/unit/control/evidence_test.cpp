@@ -52,6 +52,12 @@ stats::Block full_block(Random& random, std::int64_t second) {
     one.route = route;
     one.counts = {1, {10, random.below(10)}, {5, random.below(5)}, random_latency(random)};
   }
+  for (std::uint32_t segment = 0; segment < 2; ++segment) {
+    if (random.chance(0.4)) continue;
+    stats::SegmentComparison& one = block.segments.emplace_back();
+    one.segment = segment;
+    one.counts = {1, {10, random.below(10)}, {5, random.below(5)}};
+  }
   if (random.chance(0.3)) {
     const std::uint64_t stable = 1 + random.below(20);
     const std::uint64_t canary = 1 + random.below(20);
@@ -65,6 +71,7 @@ stats::Block full_block(Random& random, std::int64_t second) {
     block.stable = block.canary = {};
     block.latency = {};
     block.routes.clear();
+    block.segments.clear();
   }
   return block;
 }
@@ -94,6 +101,11 @@ TEST(Evidence, ItsRowsMakeTheSameAnalyzer) {
     settings.routes = {
         "shop", "a-route-with-a-name-of-63-characters-as-long-as-names-may-ever-be-", "pay"};
     settings.routes[1].resize(63);
+    if (random.chance(0.7)) {
+      settings.segments = {
+          "X-Tenant=acme",
+          "User-Agent=" + std::string(analysis::Settings::kSegmentNameBytesMax - 11, '*')};
+    }
     if (random.chance(0.5)) settings.limits.errors = 0.01 + random.uniform() / 2;
     if (random.chance(0.5)) settings.limits.latency[seed % 4] = std::chrono::seconds(seed);
     Evidence evidence("shop", 7, settings);

@@ -67,6 +67,27 @@ TEST(LineReader, ReadsCsv) {
   EXPECT_EQ(request_of({kWholeHeader, "9,stable,200,1,,5"}).client, 0U);
 }
 
+TEST(LineReader, TellsRoutesThatAreJudgedApart) {
+  const auto route_of = [](const std::string& header, const std::string& line) {
+    LineReader made("shop", analysis::ErrorClasses{}, {"web", "pay"});
+    made.begin_file();
+    if (!header.empty()) {
+      EXPECT_TRUE(made.read(header));
+    }
+    const auto found = made.read(line);
+    EXPECT_TRUE(found && *found) << line;
+    return found && *found ? **found : RecordedRequest{};
+  };
+  const std::string header = std::string(kHeader) + ",route";
+  EXPECT_EQ(route_of(header, "1,stable,200,1,pay").route, 1U);
+  EXPECT_FALSE(route_of(header, "1,stable,200,1,other").route);
+  EXPECT_TRUE(route_of(header, "1,stable,200,1,other").tells_route);
+  EXPECT_FALSE(route_of(kHeader, "1,stable,200,1").tells_route);
+  const std::string entry =
+      R"({"t_end":1.5,"route":"pay","rollout":"shop","cohort":"canary","rule":"weight","weight":5})";
+  EXPECT_EQ(route_of("", entry).route, 1U);
+}
+
 TEST(LineReader, TakesColumnsInAnyOrderQuotesAndForeignLineEnds) {
   const RecordedRequest request =
       request_of({"\xEF\xBB\xBF\"weight\",status,cohort,latency_ms,timestamp_ms\r",

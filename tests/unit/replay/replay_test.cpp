@@ -50,6 +50,59 @@ std::vector<EventKind> kinds(const Outcome& outcome) {
 constexpr Rates kGood{.stable = 95, .stable_bad = 1, .canary = 5, .canary_bad = 0};
 constexpr Rates kDead{.stable = 95, .stable_bad = 1, .canary = 5, .canary_bad = 5};
 
+// 100 requests a second as before, and beside them three of each version by another route, whose
+// canary always fails. `tells`: the recording has a column for it.
+Recording with_a_broken_route(bool tells) {
+  Recording recording;
+  append(recording, 0, 40, kGood, 5);
+  for (RecordedRequest& request : recording) {
+    if (tells) request.route = 0;
+  }
+  for (int i = 0; i < 40 * 6; ++i) {
+    const Cohort cohort = i % 2 == 0 ? Cohort::kStable : Cohort::kCanary;
+    const std::int64_t ms = kStartMs + std::int64_t{i / 6} * 1000 + 100 + i % 6;
+    RecordedRequest request = request_at(ms, cohort, cohort == Cohort::kCanary, 5);
+    request.client = static_cast<std::uint64_t>(i + 1);
+    if (tells) request.route = 1;
+    recording.push_back(request);
+  }
+  for (RecordedRequest& request : recording) request.tells_route = tells;
+  std::ranges::sort(recording, {}, &RecordedRequest::ended_ms);
+  return recording;
+}
+
+analysis::Settings two_routes() {
+  analysis::Settings settings = errors_only();
+  settings.routes = {"shop", "pay"};
+  return settings;
+}
+
+TEST(Replay, ABrokenRouteIsNamed) {
+  const Outcome outcome = outcome_of(with_a_broken_route(true), plan(), two_routes());
+  EXPECT_EQ(outcome.decision, Decision::kRollback);
+  EXPECT_NE(outcome.summary.find("route pay: errors canary 100 % vs stable 0 %"), std::string::npos)
+      << outcome.summary;
+}
+
+TEST(Replay, ARecordingThatTellsNoRoutesIsJudgedAsOne) {
+  const Outcome outcome = outcome_of(with_a_broken_route(false), plan(), two_routes());
+  const Outcome one = outcome_of(with_a_broken_route(false));
+  EXPECT_EQ(outcome.decision, Decision::kRollback);
+  EXPECT_FALSE(outcome.verdict.route);
+  EXPECT_EQ(outcome.at_ms, one.at_ms);
+  EXPECT_EQ(outcome.verdict, one.verdict);
+}
+
+// A client that fails again counts once, on its route as in the sum.
+TEST(Replay, RepetitionsAreNoEvidenceOfARoute) {
+  Recording recording = with_a_broken_route(true);
+  for (RecordedRequest& request : recording) {
+    if (request.bad && request.cohort == Cohort::kCanary) request.client = 7;
+  }
+  const Outcome outcome = outcome_of(recording, plan(), two_routes());
+  EXPECT_NE(outcome.decision, Decision::kRollback);
+}
+
 TEST(Replay, ADeadCanaryIsRolledBackOnce) {
   Recording recording;
   append(recording, 0, 30, kDead, 5);
@@ -176,7 +229,7 @@ TEST(Replay, WhatEndsUnderAnOldWeightIsNoEvidence) {
     old.started_ms = kStartMs + 19'000;
     recording.push_back(old);
   }
-  std::ranges::stable_sort(recording, {}, &RecordedRequest::ended_ms);
+  std::ranges::sort(recording, {}, &RecordedRequest::ended_ms);
   const Outcome outcome = outcome_of(recording);
   EXPECT_EQ(outcome.late_requests, 3U);
   EXPECT_EQ(outcome.canary_requests, 200U);

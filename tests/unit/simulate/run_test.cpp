@@ -32,6 +32,21 @@ TEST(Run, AWorseCanaryIsRolledBackByTheVerdict) {
   EXPECT_FALSE(run.steps[0].passed);
 }
 
+// So much is tolerated that all traffic together says nothing: 2 % of it, of which 60 % fail.
+TEST(Run, ABrokenRouteIsFoundByItsOwnTraffic) {
+  Scenario scenario = steady(0.001, 0.001);
+  scenario.settings.latency_quantiles = {};
+  scenario.settings.tolerance.errors.absolute = 0.02;
+  scenario.traffic.broken_route = BrokenRoute{1, 0.02, 0.6};
+  EXPECT_EQ(run_rollout(scenario, 1).outcome, Outcome::kPromoted);
+  scenario.settings.routes = {"shop", "pay"};
+  const RunResult run = run_rollout(scenario, 1);
+  EXPECT_EQ(run.outcome, Outcome::kRolledBack);
+  EXPECT_EQ(run.cause, rollout::Cause::kVerdict);
+  scenario.traffic.broken_route->canary_error_rate = 0.001;
+  EXPECT_EQ(run_rollout(scenario, 1).outcome, Outcome::kPromoted);
+}
+
 TEST(Run, ASlowerCanaryIsRolledBack) {
   Scenario scenario = steady(0.001, 0.001);
   scenario.traffic.canary_latency = scenario.traffic.stable_latency.stretched(1.6);

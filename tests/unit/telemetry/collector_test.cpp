@@ -147,6 +147,55 @@ TEST_F(CollectorTest, CutsTheLatencyOfEachBlock) {
   EXPECT_EQ(blocks[0].block.routes[1].counts.stable, (stats::CohortCounts{40, 0}));
 }
 
+TEST_F(CollectorTest, SegmentsHaveBlocksOfTheirOwn) {
+  TableLayout table = layout(1, 1);
+  table.rollouts[0].segments = 2;
+  collector.begin_table(table, now);
+  const auto one = collector.open_set();
+  const auto two = collector.open_set();
+  const auto queue = collector.open_queue();
+  const auto other_queue = collector.open_queue();
+  finish(one->at(kShop, Cohort::kStable), 60);
+  finish(one->at(kShop, Cohort::kCanary), 5);
+  const auto serve = [](stats::CounterSet& set, std::size_t segment, Cohort cohort, bool bad) {
+    set.segment(kCheckout, segment)->count(cohort, bad);
+  };
+  serve(*one, 1, Cohort::kStable, false);
+  serve(*two, 1, Cohort::kStable, true);
+  serve(*one, 1, Cohort::kCanary, true);
+  serve(*two, 1, Cohort::kCanary, true);
+  serve(*two, 0, Cohort::kCanary, false);
+  // The same client failed on both workers.
+  stats::Failure failure;
+  failure.rollout = kCheckout;
+  failure.route = kShop;
+  failure.cohort = Cohort::kCanary;
+  failure.segments.add(1);
+  failure.key_hash = 7;
+  failure.second = now;
+  failure.epoch = 1;
+  EXPECT_TRUE(queue->push(failure));
+  EXPECT_TRUE(other_queue->push(failure));
+  auto blocks = tick();
+  ASSERT_EQ(blocks.size(), 1U);
+  ASSERT_EQ(blocks[0].block.segments.size(), 1U);
+  EXPECT_EQ(blocks[0].block.segments[0],
+            (stats::SegmentComparison{1, {.seconds = 1, .stable = {2, 1}, .canary = {1, 1}}}));
+
+  // Under a later weight it is no evidence.
+  table = layout(2, 2, 1);
+  table.rollouts[0].segments = 2;
+  collector.begin_table(table, now);
+  const auto fresh = collector.open_set();
+  serve(*one, 0, Cohort::kStable, true);
+  serve(*fresh, 0, Cohort::kCanary, true);
+  finish(fresh->at(kShop, Cohort::kStable), 60);
+  finish(fresh->at(kShop, Cohort::kCanary), 5);
+  blocks = tick();
+  ASSERT_EQ(blocks.size(), 1U);
+  EXPECT_TRUE(blocks[0].block.segments.empty());
+}
+
 // docs/statistics.md: what ends under a later weight is traffic, not evidence.
 TEST_F(CollectorTest, AChangeOfWeightClosesTheBlockAndLateRequestsAreNoEvidence) {
   collector.begin_table(layout(1, 1), now);
