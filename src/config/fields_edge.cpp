@@ -54,7 +54,7 @@ const Section<ListenerTimeouts>& listener_timeouts_section() {
     s.add("body_idle",
           &ListenerTimeouts::body_idle,
           duration(10ms, kDay),
-          "Without a byte of the request's body.");
+          "Without a byte of the request's body, until its answer has begun.");
     s.add("write_stall",
           &ListenerTimeouts::write_stall,
           duration(10ms, kDay),

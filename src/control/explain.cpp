@@ -11,8 +11,6 @@
 #include "control/snapshot.hpp"
 
 #include <algorithm>
-#include <array>
-#include <span>
 
 namespace canaryd::control {
 namespace {
@@ -61,17 +59,6 @@ Explanation& refuse(Explanation& answer, std::string_view word, unsigned status,
 }
 Explanation& refuse(Explanation& answer, const http::Refused& refused) {
   return refuse(answer, http::to_string(refused.why), http::status_of(refused.why), refused.detail);
-}
-
-IpAddress client_of(const IpAddress& peer,
-                    const http::FieldList& fields,
-                    const proxy::ListenerSpec& listener) {
-  std::array<std::string_view, routing::kForwardedHopsMax> lines;
-  std::size_t count = 0;
-  fields.for_each(http::FieldId::kXForwardedFor, [&](const http::Field& field) {
-    if (count < lines.size()) lines[count++] = field.value;
-  });
-  return routing::resolve_client(peer, std::span(lines).first(count), listener.trusted_proxies);
 }
 
 // Of the listed keys the one that was there: the pick names only its kind.
@@ -212,7 +199,9 @@ Result<Explanation> explain_request(const ExplainRequest& question,
   answer.host = target.host;
   answer.path = target.path;
   answer.peer_trusted = routing::is_trusted(peer, listener.trusted_proxies);
-  const IpAddress client = answer.peer_trusted ? client_of(peer, head.fields, listener) : peer;
+  const IpAddress client =
+      answer.peer_trusted ? routing::resolve_client(peer, head.fields, listener.trusted_proxies)
+                          : peer;
   answer.client = to_string(client);
   if (http::ends_here(head)) {
     answer.why = "OPTIONS with Max-Forwards: 0 is answered here";

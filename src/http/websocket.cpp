@@ -2,8 +2,11 @@
 
 #include "canaryd/http/chars.hpp"
 #include "canaryd/http/framing.hpp"
+#include "http/sha1.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 
 namespace canaryd::http {
 namespace {
@@ -16,9 +19,35 @@ constexpr unsigned char kLength = 0x7f;
 constexpr unsigned char kControlMax = 125;
 constexpr unsigned char kLength16 = 126;
 
+constexpr std::string_view kKeyField = "Sec-WebSocket-Key";
+constexpr std::string_view kAcceptField = "Sec-WebSocket-Accept";
 // Base64 of 16 bytes, and of the 20 of a SHA-1.
 constexpr std::size_t kKeyChars = 24;
 constexpr std::size_t kAcceptChars = 28;
+
+using Accept = std::array<char, kAcceptChars>;
+
+// RFC 6455 section 4.2.2, item 5.
+Accept accept_of(std::string_view key) noexcept {
+  constexpr std::string_view kMagic = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::array<char, kKeyChars + kMagic.size()> text{};
+  std::copy(kMagic.begin(), kMagic.end(), std::copy_n(key.begin(), kKeyChars, text.begin()));
+  const detail::Sha1 digest = detail::sha1({text.data(), text.size()});
+  Accept accept{};
+  for (std::size_t i = 0; i < accept.size(); ++i) {
+    // Three bytes are four digits; behind the last byte are zeros.
+    const std::size_t at = i / 4 * 3;
+    std::uint32_t three = 0;
+    for (std::size_t j = at; j < at + 3; ++j) {
+      three = three << 8U | (j < digest.size() ? digest[j] : 0U);
+    }
+    accept[i] = kDigits[three >> (6 * (3 - i % 4)) & 0x3fU];
+  }
+  accept.back() = '=';
+  return accept;
+}
 
 bool is_base64(std::string_view text) noexcept {
   return std::all_of(text.begin(), text.end(), [](char c) {
@@ -48,7 +77,7 @@ bool names_websocket_alone(const FieldList& fields) noexcept {
 bool offers_websocket(const RequestHead& head) noexcept {
   if (!head.upgrade || head.method != Method::kGet || !head.framing.empty()) return false;
   if (!names_websocket_alone(head.fields)) return false;
-  const Field* const key = only(head.fields, "Sec-WebSocket-Key");
+  const Field* const key = only(head.fields, kKeyField);
   return key != nullptr && key->value.size() == kKeyChars && key->value.ends_with("==") &&
          is_base64(key->value.substr(0, kKeyChars - 2)) &&
          !(head.nominates && is_nominated(head.fields, *key));
@@ -56,9 +85,17 @@ bool offers_websocket(const RequestHead& head) noexcept {
 
 bool accepts_websocket(const ResponseHead& head) noexcept {
   if (head.status != 101 || !head.upgrade || !names_websocket_alone(head.fields)) return false;
-  const Field* const accept = only(head.fields, "Sec-WebSocket-Accept");
+  const Field* const accept = only(head.fields, kAcceptField);
   return accept != nullptr && accept->value.size() == kAcceptChars &&
          !(head.nominates && is_nominated(head.fields, *accept));
+}
+
+bool answers_offer(const ResponseHead& head, const RequestHead& offer) noexcept {
+  const Field* const key = only(offer.fields, kKeyField);
+  const Field* const accept = only(head.fields, kAcceptField);
+  if (key == nullptr || accept == nullptr || key->value.size() != kKeyChars) return false;
+  const Accept wanted = accept_of(key->value);
+  return accept->value == std::string_view(wanted.data(), wanted.size());
 }
 
 // ---- FrameTracker

@@ -3,8 +3,6 @@
 #include "canaryd/routing/client_address.hpp"
 #include "proxy/exchange.hpp"
 
-#include <array>
-#include <span>
 #include <utility>
 
 namespace canaryd::proxy {
@@ -44,12 +42,7 @@ Connection::~Connection() {
 
 IpAddress Connection::client_address(const http::RequestHead& head) const noexcept {
   if (!peer_trusted_ || !head.fields.has(http::FieldId::kXForwardedFor)) return peer_;
-  std::array<std::string_view, routing::kForwardedHopsMax> lines;
-  std::size_t count = 0;
-  head.fields.for_each(http::FieldId::kXForwardedFor, [&](const http::Field& field) {
-    if (count < lines.size()) lines[count++] = field.value;
-  });
-  return routing::resolve_client(peer_, std::span(lines).first(count), spec().trusted_proxies);
+  return routing::resolve_client(peer_, head.fields, spec().trusted_proxies);
 }
 
 net::Task<void> Connection::serve(std::unique_ptr<Connection> self) {

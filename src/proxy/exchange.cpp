@@ -193,7 +193,7 @@ net::Task<ProxyError> Exchange::await_head() {
 // clients send behind a body.
 bool Exchange::nothing_received() const noexcept {
   const std::string_view bytes = received();
-  return bytes.empty() || bytes == "\r\n" || bytes == "\r";
+  return bytes.empty() || bytes == "\r\n";
 }
 
 // A small block to begin with. A head that does not fit grows by doubling: it never takes more than

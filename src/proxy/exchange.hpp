@@ -113,6 +113,7 @@ class Exchange {
   [[nodiscard]] ProxyError expired(FlowState up, FlowState down) const noexcept;
   [[nodiscard]] Monotonic request_deadline() const noexcept;
   [[nodiscard]] bool upstream_must_speak(FlowState up) const noexcept;
+  [[nodiscard]] bool client_must_send(FlowState up) const noexcept;
   [[nodiscard]] bool waits_for_client() const noexcept;
   void record(ProxyError error);
   [[nodiscard]] ExchangeRecord entry(ProxyError error) const noexcept;
@@ -257,6 +258,7 @@ class Exchange {
   std::vector<std::unique_ptr<std::string>> edited_;  // Values put into response_.
   std::uint16_t status_ = 0;
   std::uint8_t interims_ = 0;
+  bool continued_ = false;  // One of them was 100.
   bool grpc_failed_ = false;
   bool grpc_trailers_ = false;  // gRPC, and what became of it is said behind the body.
   std::optional<std::uint32_t> grpc_status_;

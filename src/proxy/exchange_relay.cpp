@@ -236,9 +236,12 @@ FlowState Exchange::receive_response() {
 FlowState Exchange::begin_interim() {
   if (response_.status == 101) {
     // Only what was asked for, and not before all of the asking has gone out.
-    return websocket_ && upload_.complete() ? begin_response() : FlowState::kMalformed;
+    const bool agreed =
+        websocket_ && upload_.complete() && http::answers_offer(response_, request_);
+    return agreed ? begin_response() : FlowState::kMalformed;
   }
   if (++interims_ > kInterimsMax) return FlowState::kMalformed;
+  continued_ = continued_ || response_.status == 100;
   http::HeadBuffer out(state_.head_scratch());
   // A client of HTTP/1.0 does not know them (RFC 9110 section 15.2).
   if (request_.version_minor >= 1) http::write_interim_head(out, response_, "canaryd");
@@ -328,18 +331,24 @@ void sooner(Due& due, Monotonic at, ProxyError error) noexcept {
 bool Exchange::upstream_must_speak(FlowState up) const noexcept {
   if (stage_ == ResponseStage::kBody) return false;
   if (up == FlowState::kDone) return true;
-  return request_.expect_continue && interims_ == 0 && upload_.data_bytes() == 0 &&
+  return request_.expect_continue && !continued_ && upload_.data_bytes() == 0 &&
          up == FlowState::kNeedRead;
 }
 
-// What runs out next, and what that means. Each direction waits for one side at a time.
+bool Exchange::client_must_send(FlowState up) const noexcept {
+  return up == FlowState::kNeedRead && stage_ != ResponseStage::kBody && !upstream_must_speak(up);
+}
+
+// What runs out next, and what that means. Each direction waits for one side at a time. Behind an
+// early answer the upload has no time of its own: nobody need send or take the rest of it, and the
+// answer ends the exchange.
 Monotonic Exchange::deadline(FlowState up, FlowState down) const noexcept {
   const ListenerSpec& listener = connection_->spec();
   const upstream::Timeouts& timeouts = *timeouts_;
   Monotonic at = std::min(request_deadline(), try_deadline());
-  if (up == FlowState::kNeedRead && !upstream_must_speak(up)) {
+  if (client_must_send(up)) {
     at = std::min(at, after(upload_moved_at_, listener.body_idle_timeout));
-  } else if (up == FlowState::kNeedWrite) {
+  } else if (up == FlowState::kNeedWrite && stage_ != ResponseStage::kBody) {
     at = std::min(at, after(upload_moved_at_, timeouts.body_idle));
   }
   if (down == FlowState::kNeedWrite) {
@@ -357,7 +366,7 @@ ProxyError Exchange::expired(FlowState up, FlowState down) const noexcept {
   const ListenerSpec& listener = connection_->spec();
   Due due;
   sooner(due, request_deadline(), ProxyError::kTimeout);
-  if (up == FlowState::kNeedRead && !upstream_must_speak(up)) {
+  if (client_must_send(up)) {
     sooner(due, after(upload_moved_at_, listener.body_idle_timeout), ProxyError::kRequestTimeout);
   }
   if (down == FlowState::kNeedWrite) {

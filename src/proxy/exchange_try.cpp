@@ -182,6 +182,7 @@ void Exchange::clear_response() noexcept {
   stage_ = ResponseStage::kHead;
   status_ = 0;
   interims_ = 0;
+  continued_ = false;
   connect_took_.reset();
   first_byte_at_.reset();
   grpc_status_.reset();

@@ -1,6 +1,7 @@
 #include "canaryd/routing/client_address.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 namespace canaryd::routing {
@@ -54,6 +55,23 @@ IpAddress resolve_client(const IpAddress& peer,
     }
   }
   return client;
+}
+
+IpAddress resolve_client(const IpAddress& peer,
+                         const http::FieldList& fields,
+                         std::span<const Cidr> trusted) noexcept {
+  std::array<std::string_view, kForwardedHopsMax> lines;
+  const std::size_t all = fields.count(http::FieldId::kXForwardedFor);
+  std::size_t skipped = all - std::min(all, lines.size());
+  std::size_t count = 0;
+  fields.for_each(http::FieldId::kXForwardedFor, [&](const http::Field& field) {
+    if (skipped > 0) {
+      --skipped;
+    } else {
+      lines[count++] = field.value;
+    }
+  });
+  return resolve_client(peer, std::span(lines).first(count), trusted);
 }
 
 }  // namespace canaryd::routing

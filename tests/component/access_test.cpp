@@ -82,6 +82,22 @@ TEST_F(AccessTest, SaysWhoGotWhatFromWhom) {
   EXPECT_EQ(line.find("\"u\""), std::string::npos) << "the key itself is not for the log";
 }
 
+// Proxies add a line each (HAProxy does), or an address to the last one. However many a client
+// sends before theirs, the nearest one is believed.
+TEST_F(AccessTest, ForgedLinesDoNotHideTheClient) {
+  world->listener.trusted_proxies = {parse_cidr("10.0.0.0/8").value()};
+  world->start();
+  Backend stable(*world, kStable, ok("hello"));
+  Client client(*world);
+  std::string fields;
+  for (int i = 0; i < 200; ++i) fields += "X-Forwarded-For: 203.0.113.9\r\n";
+  fields += "X-Forwarded-For: 198.51.100.7\r\n";
+  EXPECT_EQ(client.ask(get("/", fields)).status(), 200);
+  const auto all = lines();
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(value(all[0], "client"), "\"198.51.100.7\"");
+}
+
 TEST_F(AccessTest, ForceAndSafetyAreRules) {
   world->split(100);
   world->start();

@@ -349,6 +349,16 @@ TEST_F(ExchangeTest, AnEmptyLineBehindARequestIsNoRequest) {
   EXPECT_EQ(world.errors(ProxyError::kRequestTimeout), 0U);
 }
 
+TEST_F(ExchangeTest, AnEmptyLineMayComeInPieces) {
+  Backend stable(world, kStable);
+  Client client(world);
+  EXPECT_EQ(client.ask(post("x") + "\r").body, "hello");
+  EXPECT_TRUE(client.open());
+  client.send("\n");
+  EXPECT_TRUE(client.open());
+  EXPECT_EQ(client.ask(kGet).body, "hello");
+}
+
 TEST_F(ExchangeTest, AHeadAcrossManyBlocksIsServed) {
   Backend stable(world, kStable, [](const Message& m) { return ok(m.field("X-Last")); });
   std::string fields;

@@ -196,6 +196,21 @@ TEST_F(TimeoutsTest, AfterTheContinueTheClientHasToSend) {
   expect_answer_after(client, 5s, 408, "request_timeout");
 }
 
+// Only 100 is the answer to an expectation: whoever has hints still waits.
+TEST_F(TimeoutsTest, AnotherInterimResponseIsNoContinue) {
+  world.split(0);
+  world.start();
+  SimServer stable(world.net, kStable);
+  Client client(world);
+  client.send(
+      "POST / HTTP/1.1\r\nHost: a\r\nX-User: u\r\nContent-Length: 6\r\nExpect: "
+      "100-continue\r\n\r\n");
+  stable.accept().send("HTTP/1.1 102 Processing\r\n\r\n");
+  EXPECT_EQ(client.read().status(), 102);
+  expect_answer_after(client, 13s, 504, "timeout");
+  EXPECT_EQ(world.counters(Cohort::kStable).bad, 1U);
+}
+
 TEST_F(TimeoutsTest, AResponseHasToGoOn) {
   world.split(0);
   world.start();
@@ -213,6 +228,29 @@ TEST_F(TimeoutsTest, AResponseHasToGoOn) {
   EXPECT_EQ(reply.body, "12345");
   EXPECT_EQ(world.counters(Cohort::kStable).bad, 1U);
   EXPECT_EQ(world.counters(Cohort::kStable).code_class[2], 1U);
+}
+
+// A client that has its answer need not send the rest of its body, nor the upstream take it.
+TEST_F(TimeoutsTest, BehindAnEarlyAnswerTheUploadMayStop) {
+  world.net.set_profile(kStable, tiny());
+  world.split(0);
+  world.start();
+  SimServer stable(world.net, kStable);
+  for (const std::size_t sent : {10U, 90'000U}) {
+    Client client(world);
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nX-User: u\r\nContent-Length: 100000\r\n\r\n");
+    client.send(pattern(sent));
+    SimPeer& served = stable.accept();
+    served.stop_reading();
+    served.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+    for (int i = 0; i < 10; ++i) {
+      world.net.run_for(10s);
+      served.send("x");
+    }
+    EXPECT_EQ(client.read().body, "xxxxxxxxxx") << sent;
+  }
+  EXPECT_EQ(world.counters(Cohort::kStable).judged, 2U);
+  EXPECT_EQ(world.counters(Cohort::kStable).bad, 0U);
 }
 
 TEST_F(TimeoutsTest, AClientHasToTakeTheResponse) {

@@ -77,6 +77,17 @@ TEST_F(TunnelTest, A101ToSomethingElseIsRefused) {
   EXPECT_EQ(tunnels(Cohort::kCanary), 0);
 }
 
+// A version that gets the handshake wrong opens no tunnel for any client: it has failed.
+TEST_F(TunnelTest, A101ToAnotherKeyIsRefused) {
+  Client client(world);
+  client.send(get("/chat", std::string("X-User: u\r\n").append(kHandshake)));
+  std::string switching(kSwitching);
+  canary.accept().send(switching.replace(switching.find("s3pP"), 4, "S3pP"));
+  EXPECT_EQ(client.read().field("X-Canaryd-Error"), "upstream_protocol");
+  EXPECT_EQ(tunnels(Cohort::kCanary), 0);
+  EXPECT_EQ(world.counters(Cohort::kCanary).bad, 1U);
+}
+
 TEST_F(TunnelTest, AnotherAnswerIsAnAnswer) {
   Client client(world);
   client.send(get("/chat", std::string("X-User: u\r\n").append(kHandshake)));

@@ -23,6 +23,10 @@ namespace canaryd::http {
 // Sec-WebSocket-Accept of the right length. Whether it was asked for is the caller's to know.
 [[nodiscard]] bool accepts_websocket(const ResponseHead& head) noexcept;
 
+// Is its Sec-WebSocket-Accept the one that belongs to the key of this offer (section 4.2.2)? Of
+// heads that have passed the two checks above.
+[[nodiscard]] bool answers_offer(const ResponseHead& head, const RequestHead& offer) noexcept;
+
 // Status codes of Close frames (RFC 6455 section 7.4.1).
 inline constexpr std::uint16_t kCloseGoingAway = 1001;
 inline constexpr std::uint16_t kCloseInternalError = 1011;

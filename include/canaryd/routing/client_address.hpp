@@ -8,6 +8,7 @@
 #pragma once
 
 #include "canaryd/base/ip.hpp"
+#include "canaryd/http/message.hpp"
 
 #include <cstddef>
 #include <span>
@@ -22,6 +23,12 @@ inline constexpr std::size_t kForwardedHopsMax = 64;
 // `field_lines` are the values of all X-Forwarded-For lines, in their order.
 [[nodiscard]] IpAddress resolve_client(const IpAddress& peer,
                                        std::span<const std::string_view> field_lines,
+                                       std::span<const Cidr> trusted) noexcept;
+
+// The same of a request's head. Of more lines than kForwardedHopsMax the last ones, which the
+// nearest proxies wrote.
+[[nodiscard]] IpAddress resolve_client(const IpAddress& peer,
+                                       const http::FieldList& fields,
                                        std::span<const Cidr> trusted) noexcept;
 
 }  // namespace canaryd::routing

@@ -15,7 +15,8 @@ them; `python3 tests/integration/test_conformance.py -k NAME` runs them.
 
 def _titles():
     return (("9110-", "RFC 9110, HTTP semantics"), ("9112-", "RFC 9112, HTTP/1.1"),
-            ("attack-", "Published classes of attack"), ("canaryd-", "Promises of our own"))
+            ("6455-", "RFC 6455, WebSocket"), ("attack-", "Published classes of attack"),
+            ("canaryd-", "Promises of our own"))
 
 
 def report():

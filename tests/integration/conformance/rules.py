@@ -1,4 +1,4 @@
-"""The rules that the cases check: a section of RFC 9110 or 9112, a published class of attack, or a promise of our own.
+"""The rules that the cases check: a section of RFC 9110, 9112 or 6455, a published class of attack, or a promise of our own.
 
 A key is the section and a word. `*` at the start of a text: we are stricter than the section asks, and refuse where it
 allows repair.
@@ -85,6 +85,9 @@ _TEXT = """
 9112-9.3.1-retry A request that may have had an effect is not sent twice
 9112-9.3.2-pipelining Pipelined requests are answered in their order
 9112-9.6-close After close, nothing more is processed
+6455-4.1-agreement A 101 that does not agree to exactly this offer opens nothing
+6455-4.2-offer What is not exactly an offer goes on as a plain request
+6455-5-tunnel Once agreed, bytes go both ways as they are
 attack-0-cl The body is ignored by one side (0.CL)
 attack-bytes-after-local-answer A body behind an answer of our own
 attack-chunk-extension Line ends inside chunk extensions
@@ -112,6 +115,7 @@ attack-te-obfuscated A coding that one side does not see
 attack-te-te Several codings (TE.TE)
 attack-trailer-merge Trailers that become fields
 attack-underscore Names that CGI reads as others
+attack-websocket A tunnel that only the proxy believes in
 canaryd-forwarded X-Forwarded-*, X-Request-Id and cohort are ours, unless the peer is trusted
 """
 

@@ -71,6 +71,22 @@ TEST(WebsocketHandshake, OnlyAWholeAgreementIsA101) {
   }
 }
 
+TEST(WebsocketHandshake, Rfc6455Section4_2_2TheAgreementIsToThisOffer) {
+  const auto answers = [](const std::string& key, const std::string& accept) {
+    const auto offer = parse_request("GET / HTTP/1.1\r\nHost: a\r\n" + kOffer +
+                                     "Sec-WebSocket-Key: " + key + "\r\n\r\n");
+    const auto agreement = parse_response("HTTP/1.1 101 Switching Protocols\r\n" + kOffer +
+                                          "Sec-WebSocket-Accept: " + accept + "\r\n\r\n");
+    EXPECT_TRUE(offers_websocket(offer->head) && accepts_websocket(agreement->head));
+    return answers_offer(agreement->head, offer->head);
+  };
+  EXPECT_TRUE(answers("dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+  EXPECT_TRUE(answers("AAAAAAAAAAAAAAAAAAAAAA==", "ICX+Yqv66kxgM0FcWaLWlFLwTAI="));
+  EXPECT_FALSE(answers("AAAAAAAAAAAAAAAAAAAAAA==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+  EXPECT_FALSE(answers("dGhlIHNhbXBsZSBub25jZQ==", "S3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+  EXPECT_FALSE(answers("dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOoo"));
+}
+
 TEST(WebsocketHandshake, Rfc9110Section7_8TheSwitchIsWrittenAnew) {
   const auto parsed = parse_request(
       "GET /chat HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n"

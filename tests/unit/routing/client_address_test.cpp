@@ -71,5 +71,17 @@ TEST(ClientAddress, WalksALimitedNumberOfHops) {
   EXPECT_EQ(client("10.0.0.1", {std::string(100'000, ',')}), "10.0.0.1");
 }
 
+TEST(ClientAddress, OfMoreLinesThanItWalksItTakesTheLast) {
+  http::FieldList fields;
+  for (std::size_t i = 0; i < 3 * kForwardedHopsMax; ++i) {
+    fields.add("X-Forwarded-For", "203.0.113.9");
+    fields.add("X-Other", "1");
+  }
+  fields.add("x-forwarded-for", "198.51.100.7");
+  EXPECT_EQ(to_string(resolve_client(*parse_ip("10.0.0.1"), fields, kTrusted)), "198.51.100.7");
+  fields.add("X-Forwarded-For", "10.1.1.1");
+  EXPECT_EQ(to_string(resolve_client(*parse_ip("10.0.0.1"), fields, kTrusted)), "198.51.100.7");
+}
+
 }  // namespace
 }  // namespace canaryd::routing

@@ -70,6 +70,8 @@ forwards("two-empty-lines-before", "9112-2.2-empty-line", b"\r\n\r\n" + GET, GET
 refuses("many-empty-lines-before", "9112-2.2-empty-line", b"\r\n" * 10 + GET)
 refuses("bare-lf-before", "9112-2.2-empty-line 9112-2.2-bare-lf", b"\n" + GET)
 refuses("bare-cr-before", "9112-2.2-empty-line 9112-2.2-bare-cr", b"\r" + GET)
+case("empty-line-in-pieces", "9112-2.2-empty-line 9112-2.2-octets",
+     send(GET), sees(GET), answer(OK), told(OK), send(b"\r"), send(b"\n"), kept(), up_kept())
 case("empty-line-between", "9112-2.2-empty-line",
      send(message("POST / HTTP/1.1", "Host: a", "Content-Length: 3", body="abc") + b"\r\n"),
      sees(message("POST / HTTP/1.1", "Host: a", "Content-Length: 3", body="abc")), answer(OK), told(OK), kept(), up_kept())

@@ -109,6 +109,7 @@ def put(*lines):
 
 EXPECTING = put("Expect: 100-continue", "Content-Length: 5")
 case("expect-continue", "9110-10.1.1-expect", send(EXPECTING), sees(EXPECTING), answer(CONTINUE), told(CONTINUE), send("hello"), ("sees_raw", b"hello"), answer(OK), told(OK), kept(), up_kept())
+case("expect-hints-and-continue", "9110-10.1.1-expect 9110-15.2-interim", send(EXPECTING), sees(EXPECTING), answer(HINTS + CONTINUE), told(HINTS), told(CONTINUE), send("hello"), ("sees_raw", b"hello"), answer(OK), told(OK), kept(), up_kept())
 case("expect-not-waited-for", "9110-10.1.1-expect", send(EXPECTING + b"hello"), sees(EXPECTING + b"hello"), answer(OK), told(OK), kept(), up_kept())
 case("expect-refused", "9110-10.1.1-expect attack-expect", send(EXPECTING), sees(EXPECTING), answer(message("HTTP/1.1 417 Expectation Failed", "Content-Length: 0")), told(message("HTTP/1.1 417 Expectation Failed", "Content-Length: 0", "Connection: close")),
      send(PRIZE), closed(), up_closed(), nothing())
@@ -143,4 +144,5 @@ silent = message("GET / HTTP/1.1", "Host: silent.test")
 case("upstream-silent", "9110-15.6.5-timeout", send(silent), sees(silent), local(504, "timeout", close=False), up_closed())
 expecting = message("PUT / HTTP/1.1", "Host: silent.test", "Expect: 100-continue", "Content-Length: 5")
 case("expect-timed-out", "9110-10.1.1-expect 9110-15.6.5-timeout", send(expecting), sees(expecting), local(504, "timeout"), closed(), up_closed())
+case("expect-hints-are-no-continue", "9110-10.1.1-expect 9110-15.6.5-timeout", send(expecting), sees(expecting), answer(HINTS), told(HINTS), local(504, "timeout"), closed(), up_closed())
 case("slow-head", "9110-15.5.9-timeout", send("GET / HTTP/1.1\r\nHost: a\r\n"), local(408, "request_timeout"), closed(), nothing(), listener="hasty")
