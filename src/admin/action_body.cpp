@@ -109,6 +109,14 @@ Result<void> read_approval(const json::object& object, control::ActionRequest& r
   return {};
 }
 
+Result<void> read_rollback(const json::object& object, control::ActionRequest& request) {
+  CANARYD_TRY(check_members(object, {"over", "reason"}));
+  CANARYD_TRY_ASSIGN(const std::string over, read_text(object, "over", kTextBytesMax));
+  if (over.empty()) return {};
+  CANARYD_TRY_ASSIGN(request.over, parse_duration(over));
+  return {};
+}
+
 Result<void> read_start(const json::object& object, control::ActionRequest& request) {
   CANARYD_TRY(check_members(object, {"revision", "reason"}));
   CANARYD_TRY_ASSIGN(std::string revision, read_text(object, "revision", kTextBytesMax));
@@ -132,6 +140,8 @@ Result<void> read_for_action(const json::object& object, control::ActionRequest&
       CANARYD_TRY_ASSIGN(request.full, read_flag(object, "full"));
       return {};
     }
+    case Action::kRollback:
+      return read_rollback(object, request);
     case Action::kRetire: {
       CANARYD_TRY(check_members(object, {"skip_hook", "reason"}));
       CANARYD_TRY_ASSIGN(request.skip_hook, read_flag(object, "skip_hook"));

@@ -61,6 +61,17 @@ Response with_rollout(const Problem& problem, const ActionResult& result, const 
   return response;
 }
 
+// With the names of those that there are: it was probably a slip of the keyboard.
+std::string no_such_rollout(const control::Backend& backend) {
+  constexpr std::size_t kNames = 10;
+  const auto known = backend.rollouts();
+  std::string text = "there is no such rollout";
+  for (std::size_t i = 0; i < std::min(known.size(), kNames); ++i) {
+    text += (i > 0 ? ", " : known.size() == 1 ? "; there is " : "; there are ") + known[i].name;
+  }
+  return text + (known.size() > kNames ? " and more" : "");
+}
+
 Response answer_to_action(const ActionResult& result, const std::string& path) {
   switch (result.status) {
     case ActionStatus::kRefused:
@@ -225,7 +236,7 @@ void Api::rollouts(const Request& /*request*/, const Match& /*match*/, const Don
 void Api::rollout(const Request& request, const Match& match, const Done& done) {
   const auto view = backend_.rollout(match.rollout);
   if (!view) {
-    return done(to_response({404, "not-found", "there is no such rollout"}, request.path()));
+    return done(to_response({404, "not-found", no_such_rollout(backend_)}, request.path()));
   }
   Response response = json_response(to_json(*view));
   response.headers.emplace_back("ETag", entity_tag(*view));

@@ -29,7 +29,10 @@ tl::unexpected<Error> cannot_listen(const Code& code, const std::string& address
   ErrorCode kind = ErrorCode::kIo;
   if (code == asio::error::address_in_use) kind = ErrorCode::kAddressInUse;
   if (code == asio::error::access_denied) kind = ErrorCode::kPermission;
-  return fail(kind, "cannot listen on " + address + ": " + code.message());
+  const std::string advice = kind == ErrorCode::kAddressInUse
+                                 ? "; stop what listens there, or set another `admin` address"
+                                 : "";
+  return fail(kind, "admin API cannot listen on " + address + ": " + code.message() + advice);
 }
 
 // Opens, binds and listens; the first step that fails ends it.

@@ -272,6 +272,8 @@ constexpr std::string_view kComponents = R"json({
   "WeightBody": {"type": "object", "additionalProperties": false, "required": ["weight"],
     "properties": {"weight": {"$ref": "#/components/schemas/Percent"},
       "reason": {"type": "string"}}},
+  "RollbackBody": {"type": "object", "additionalProperties": false,
+    "properties": {"over": {"type": "string"}, "reason": {"type": "string"}}},
   "RetireBody": {"type": "object", "additionalProperties": false,
     "properties": {"skip_hook": {"type": "boolean"}, "reason": {"type": "string"}}},
   "ApproveBody": {"type": "object", "additionalProperties": false, "required": ["gate"],

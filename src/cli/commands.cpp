@@ -11,6 +11,7 @@
 #include "cli/figures.hpp"
 #include "cli/follow.hpp"
 #include "cli/history_check.hpp"
+#include "cli/history_text.hpp"
 #include "cli/json_view.hpp"
 #include "cli/line.hpp"
 #include "cli/man.hpp"
@@ -186,16 +187,14 @@ class Command {
         if (const auto added = add_rows(name, part, rows); !added) return report(added.error());
       }
     }
-    std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
-      return JsonView(a)["time"].text() < JsonView(b)["time"].text();
-    });
+    sort_history(rows);
     if (wants_json()) {
       boost::json::object body;
       body["items"] = std::move(rows);
       return print(pretty_json(body));
     }
     std::string text;
-    for (const boost::json::value& row : rows) text += history_line(JsonView(row));
+    for (const boost::json::value& row : rows) text += history_line(JsonView(row), screen());
     return print(text);
   }
 
@@ -214,35 +213,6 @@ class Command {
     }
     for (boost::json::value& row : items->get_array()) rows.push_back(std::move(row));
     return {};
-  }
-
-  std::string comment_line(JsonView row) {
-    Line line;
-    line.add(row["time"].text(), Style::kDim).add("  ");
-    line.add(row["rollout"].text(), Style::kBold).add("  ");
-    line.add("feedback " + format_count(row["score"].number()) + " of 5 (" + row["cohort"].text() +
-             "): " + row["comment"].text());
-    if (const std::string actor = row["actor"].text(); !actor.empty()) line.add("  by " + actor);
-    ScreenOptions options = screen();
-    options.columns = 100000;
-    return line.finish(options);
-  }
-
-  std::string history_line(JsonView row) {
-    if (!row["comment"].is_null()) return comment_line(row);
-    const StateWord to = describe_state(row["to"].text());
-    std::string message = row["message"].text();
-    if (message.empty()) message = row["from"].text() + " -> " + row["to"].text();
-    Line line;
-    line.add(row["time"].text(), Style::kDim).add("  ");
-    line.add(row["rollout"].text(), Style::kBold).add("  ");
-    line.add(message, to.style);
-    if (const std::string reason = row["reason"].text(); !reason.empty())
-      line.add(" (" + reason + ")");
-    if (const std::string actor = row["actor"].text(); !actor.empty()) line.add("  by " + actor);
-    ScreenOptions options = screen();
-    options.columns = 100000;  // A log is not cut.
-    return line.finish(options);
   }
 
   int verify(const std::string& target) {
@@ -335,6 +305,7 @@ class Command {
     add("revision", options_.revision);
     add("gate", options_.gate);
     add("expires", options_.expires);
+    add("over", options_.over);
     add("as", options_.approver);
     add("level", options_.level);
     if (options_.full) out += ", \"full\": true";

@@ -179,7 +179,9 @@ class CommandLine {
     with_rollout("pause", "Hold the weight; rollback stays armed");
     with_rollout("resume", "Go on");
     with_rollout("abort", "Weight 0, state aborted");
-    with_rollout("rollback", "The same, recorded as a rollback");
+    with_rollout("rollback", "The same, recorded as a rollback")
+        ->add_option("--over", options_.over, "For a cold stable: a tenth at a time, in 10s to 1d")
+        ->check(check_duration);
     with_rollout("set-weight", "Set the canary's share and pause there")
         ->add_option("PERCENT", options_.percent, "0 to 100, at most two decimals")
         ->required()

@@ -33,6 +33,7 @@ struct Options {
   std::string gate;
   std::string approver;
   std::string expires;
+  std::string over;
   std::string level;
   std::uint32_t limit = 20;
   // feedback; also `cohort`.

@@ -93,7 +93,7 @@ std::vector<TopRates::Rate> TopRates::rates() const {
   const Look& last = looks_.back();
   const double seconds = std::chrono::duration<double>(last.at - first.at).count();
   for (const TopRow& row : last.rows) {
-    Rate rate{row, std::nullopt, std::nullopt};
+    Rate rate{row, std::nullopt, std::nullopt, rates.size()};
     if (seconds > 0) {
       const auto before =
           std::find_if(first.rows.begin(), first.rows.end(), [&](const TopRow& each) {
@@ -107,8 +107,9 @@ std::vector<TopRates::Rate> TopRates::rates() const {
     }
     rates.push_back(std::move(rate));
   }
-  std::stable_sort(rates.begin(), rates.end(), [](const Rate& a, const Rate& b) {
-    return a.per_second.value_or(0) > b.per_second.value_or(0);
+  std::sort(rates.begin(), rates.end(), [](const Rate& a, const Rate& b) {
+    const auto busy = [](const Rate& rate) { return rate.per_second.value_or(0); };
+    return std::pair(-busy(a), a.place) < std::pair(-busy(b), b.place);
   });
   return rates;
 }

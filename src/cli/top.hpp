@@ -44,6 +44,7 @@ class TopRates {
     TopRow row;
     std::optional<double> per_second;
     std::optional<double> failed;  // Share, 0..1.
+    std::size_t place = 0;         // In the daemon's answer.
   };
   [[nodiscard]] std::vector<Rate> rates() const;
 

@@ -19,8 +19,9 @@ const Effect* find_effect(const rollout::Transition& transition) {
 }
 
 bool ends_canary(const rollout::Event& event) noexcept {
+  const auto* const back = std::get_if<rollout::RollBack>(&event.what);
   return std::holds_alternative<rollout::Abort>(event.what) ||
-         std::holds_alternative<rollout::RollBack>(event.what);
+         (back != nullptr && back->over == Duration::zero());
 }
 
 bool ends_canary(const rollout::Plan& plan, const rollout::Tick& tick) noexcept {

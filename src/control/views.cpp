@@ -245,6 +245,14 @@ std::string idle_sentence(const rollout::Plan& plan, WallTime now) {
   return "starts by itself";
 }
 
+std::string returning_sentence(const rollout::State& state, WallTime now) {
+  const BasisPoints by = std::min(state.return_by, state.weight);
+  const Duration left = state.step_since + state.return_every - now;
+  return "falls to " + format_percent(BasisPoints(state.weight.value() - by.value())) +
+         " % in about " + format_duration_brief(std::max(left, Duration::zero())) +
+         ", if stable is well; `canaryctl pause` stops that, `rollback` goes back at once";
+}
+
 std::optional<std::string> next_sentence(const Runner& runner,
                                          std::uint64_t requests,
                                          WallTime now) {
@@ -266,6 +274,7 @@ std::optional<std::string> next_sentence(const Runner& runner,
     case Phase::kPaused:
       return "paused; `canaryctl resume` goes on; rollback stays armed";
     case Phase::kHeld:
+      if (rollout::is_returning(state)) return returning_sentence(state, now);
       if (const auto text = held_by_query(runner)) return text;
       if (state.hold == rollout::HoldReason::kHook) {
         return "held until every before_step hook agrees; they are asked again and again; "

@@ -247,7 +247,7 @@ Transition handle(Draft& draft, const Abort&) {
   return finish(draft, Phase::kAborted);
 }
 
-Transition handle(Draft& draft, const RollBack&) {
+Transition handle(Draft& draft, const RollBack& back) {
   if (draft.state.phase == Phase::kRetired) {
     return draft.refuse("is retired: its old version is gone, there is nothing to go back to");
   }
@@ -255,6 +255,7 @@ Transition handle(Draft& draft, const RollBack&) {
   if (draft.state.phase == Phase::kIdle) {
     return draft.refuse("has not been started: there is nothing to roll back");
   }
+  if (back.over > Duration::zero()) return begin_return(draft, back.over);
   return finish(draft, Phase::kRolledBack);
 }
 

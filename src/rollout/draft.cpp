@@ -169,6 +169,10 @@ bool Draft::must_ask() const {
 
 Transition Draft::commit(Cause cause) {
   state.generation = before.generation + 1;
+  if (!is_returning(state)) {
+    state.return_by = BasisPoints();
+    state.return_every = {};
+  }
   if (fresh_) state.run = state.generation;
   state.actor = tidy_text(event.actor, kMaxText);
   state.reason = tidy_text(event.reason, kMaxReason);

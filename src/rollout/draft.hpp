@@ -96,6 +96,10 @@ struct Draft {
 [[nodiscard]] Transition retire_when_idle(Draft& draft, const Tick& tick);
 [[nodiscard]] Transition go_on_retiring(Draft& draft, const Tick& tick);
 
+// gradual_return.cpp: a rollback that takes its time, and its next fall.
+[[nodiscard]] Transition begin_return(Draft& draft, Duration over);
+[[nodiscard]] Transition go_on_returning(Draft& draft);
+
 // ---- The handlers, one per event
 [[nodiscard]] Transition handle(Draft& draft, const Start& start);
 [[nodiscard]] Transition handle(Draft& draft, const Retry&);
@@ -103,7 +107,7 @@ struct Draft {
 [[nodiscard]] Transition handle(Draft& draft, const Pause&);
 [[nodiscard]] Transition handle(Draft& draft, const Resume&);
 [[nodiscard]] Transition handle(Draft& draft, const Abort&);
-[[nodiscard]] Transition handle(Draft& draft, const RollBack&);
+[[nodiscard]] Transition handle(Draft& draft, const RollBack& back);
 [[nodiscard]] Transition handle(Draft& draft, const SetWeight& set);
 [[nodiscard]] Transition handle(Draft& draft, const Approve& approve);
 [[nodiscard]] Transition handle(Draft& draft, const Retire& retire);

@@ -2,10 +2,63 @@
 
 #include "canaryd/base/units.hpp"
 
+#include <array>
+#include <cstddef>
+#include <string_view>
 #include <utility>
 
 namespace canaryd::rollout {
 namespace {
+
+struct CauseWord {
+  Cause cause;
+  std::string_view word;
+};
+
+// In the order of the enumeration.
+constexpr std::array kCauseWords = std::to_array<CauseWord>({
+    {Cause::kOperator, "operator"},
+    {Cause::kStarted, "started"},
+    {Cause::kAccepted, "accepted"},
+    {Cause::kVerdict, "verdict"},
+    {Cause::kInconclusive, "inconclusive"},
+    {Cause::kNoData, "no_data"},
+    {Cause::kDataReturned, "data_returned"},
+    {Cause::kEnvironmentDegraded, "environment_degraded"},
+    {Cause::kEnvironmentRecovered, "environment_recovered"},
+    {Cause::kGate, "gate"},
+    {Cause::kBaked, "baked"},
+    {Cause::kCircuit, "circuit"},
+    {Cause::kUnhealthy, "unhealthy"},
+    {Cause::kExposure, "exposure"},
+    {Cause::kCircuitClosed, "circuit_closed"},
+    {Cause::kPlanChanged, "plan_changed"},
+    {Cause::kRestarted, "restarted"},
+    {Cause::kStableDown, "stable_down"},
+    {Cause::kSpillEnded, "spill_ended"},
+    {Cause::kObserved, "observed"},
+    {Cause::kNoReading, "no_reading"},
+    {Cause::kBadReading, "bad_reading"},
+    {Cause::kGoodReading, "good_reading"},
+    {Cause::kFreeze, "freeze"},
+    {Cause::kFreezeEnded, "freeze_ended"},
+    {Cause::kHook, "hook"},
+    {Cause::kHookAgreed, "hook_agreed"},
+    {Cause::kIdle, "idle"},
+    {Cause::kStraggler, "straggler"},
+    {Cause::kUndoOver, "undo_over"},
+    {Cause::kDecommission, "decommission"},
+    {Cause::kReturning, "returning"},
+    {Cause::kGroup, "group"},
+});
+
+constexpr bool has_a_word_for_each_cause() {
+  for (std::size_t i = 0; i < kCauseWords.size(); ++i) {
+    if (kCauseWords[i].cause != static_cast<Cause>(i)) return false;
+  }
+  return kCauseWords.back().cause == Cause::kGroup;
+}
+static_assert(has_a_word_for_each_cause());
 
 std::string percent(BasisPoints weight) {
   return format_percent(weight) + " %";
@@ -34,6 +87,11 @@ std::string held(const Change& change) {
         return "stepped " + from_to(change) + " and held it";
       }
       return "held " + change.rollout + at;
+    case HoldReason::kReturning:
+      if (change.weight_after < change.weight_before) {
+        return "lowered " + from_to(change) + " on the way back to stable";
+      }
+      return "held " + change.rollout + at + ", on the way back to stable";
     // The evidence names the query.
     case HoldReason::kNoReading:
     case HoldReason::kBadReading:
@@ -146,6 +204,8 @@ std::string ended(const Change& change, std::string_view verb) {
       return result + ": more failures reached users than exposure allows";
     case Cause::kInconclusive:
       return result + ": no verdict within max_duration";
+    case Cause::kReturning:
+      return result + ": the end of its way back to stable";
     case Cause::kGroup:
       return result + ": another rollout of its group has ended";
     default:
@@ -238,6 +298,7 @@ std::string what_happened(const Change& change) {
 std::string after_what(const Change& change) {
   const bool retires = change.to == Phase::kRetiring || change.to == Phase::kRetired ||
                        change.from == Phase::kRetiring;
+  if (change.cause == Cause::kReturning) return {};  // It has nothing to do with them.
   if (retires || change.event != "tick" || change.requests == 0) return {};
   return "after " + std::to_string(change.requests) + " canary requests (" +
          format_duration_brief(change.elapsed) + ")";
@@ -258,73 +319,7 @@ std::string_view to_string(Direction direction) noexcept {
 }
 
 std::string_view to_string(Cause cause) noexcept {
-  switch (cause) {
-    case Cause::kOperator:
-      return "operator";
-    case Cause::kStarted:
-      return "started";
-    case Cause::kAccepted:
-      return "accepted";
-    case Cause::kVerdict:
-      return "verdict";
-    case Cause::kInconclusive:
-      return "inconclusive";
-    case Cause::kNoData:
-      return "no_data";
-    case Cause::kDataReturned:
-      return "data_returned";
-    case Cause::kEnvironmentDegraded:
-      return "environment_degraded";
-    case Cause::kEnvironmentRecovered:
-      return "environment_recovered";
-    case Cause::kGate:
-      return "gate";
-    case Cause::kBaked:
-      return "baked";
-    case Cause::kCircuit:
-      return "circuit";
-    case Cause::kUnhealthy:
-      return "unhealthy";
-    case Cause::kExposure:
-      return "exposure";
-    case Cause::kCircuitClosed:
-      return "circuit_closed";
-    case Cause::kPlanChanged:
-      return "plan_changed";
-    case Cause::kRestarted:
-      return "restarted";
-    case Cause::kStableDown:
-      return "stable_down";
-    case Cause::kSpillEnded:
-      return "spill_ended";
-    case Cause::kObserved:
-      return "observed";
-    case Cause::kNoReading:
-      return "no_reading";
-    case Cause::kBadReading:
-      return "bad_reading";
-    case Cause::kGoodReading:
-      return "good_reading";
-    case Cause::kFreeze:
-      return "freeze";
-    case Cause::kFreezeEnded:
-      return "freeze_ended";
-    case Cause::kHook:
-      return "hook";
-    case Cause::kHookAgreed:
-      return "hook_agreed";
-    case Cause::kIdle:
-      return "idle";
-    case Cause::kStraggler:
-      return "straggler";
-    case Cause::kUndoOver:
-      return "undo_over";
-    case Cause::kDecommission:
-      return "decommission";
-    case Cause::kGroup:
-      return "group";
-  }
-  return "operator";
+  return kCauseWords[static_cast<std::size_t>(cause)].word;
 }
 
 std::string sentence(const Change& change) {

@@ -52,6 +52,8 @@ std::string_view to_string(HoldReason reason) noexcept {
       return "hook";
     case HoldReason::kFreeze:
       return "freeze";
+    case HoldReason::kReturning:
+      return "returning";
   }
   return "none";
 }

@@ -3,7 +3,8 @@
 // and a rollout must not go on from a guess. One key is only there when it is true, `spilling`, so
 // that an older canaryd reads everything but that. Version 2 is written where version 1 has no
 // words for the state: it names who has approved a gate, and knows freezes and hooks. Version 3 has
-// three keys more, and is written where something is known of a retirement.
+// three keys more, and is written where something is known of a retirement; version 4 has two
+// more, and is written on the way back to stable.
 #include "canaryd/rollout/state.hpp"
 
 #include <boost/json.hpp>
@@ -18,10 +19,11 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::int64_t kVersion = 3;
+constexpr std::int64_t kVersion = 4;
 constexpr std::size_t kMaxStateBytes = 64 * 1024;
 constexpr std::size_t kKeys = 22;
 constexpr std::size_t kRetireKeys = 3;  // Since version 3.
+constexpr std::size_t kReturnKeys = 2;  // Since version 4.
 
 constexpr std::array kHoldReasons{HoldReason::kNone,
                                   HoldReason::kInconclusive,
@@ -31,7 +33,8 @@ constexpr std::array kHoldReasons{HoldReason::kNone,
                                   HoldReason::kNoReading,
                                   HoldReason::kBadReading,
                                   HoldReason::kHook,
-                                  HoldReason::kFreeze};
+                                  HoldReason::kFreeze,
+                                  HoldReason::kReturning};
 constexpr std::array kRetireHooks{RetireHook::kNone,
                                   RetireHook::kCalled,
                                   RetireHook::kDone,
@@ -166,6 +169,8 @@ void check_whole(const State& state, Reader& reader) {
   if (froze(state.phase, state.hold) || froze(state.suspended_from, state.suspended_hold)) {
     reader.note("hold", "is freeze in a phase that does not wait");
   }
+  const bool returns = state.return_by.value() > 0 && state.return_every.count() > 0;
+  if (is_returning(state) != returns) reader.note("return_by", "does not fit the reason");
   if (state.spilling && state.phase != Phase::kHeld && state.phase != Phase::kBaking) {
     reader.note("spilling", "is true in a phase that cannot spill");
   }
@@ -223,6 +228,11 @@ State read_state(Reader& reader, std::int64_t version) {
     state.retire_hook = reader.word("retire_hook", kRetireHooks);
     state.retire_said = reader.text("retire_said", kMaxText);
   }
+  if (version >= 4) {
+    constexpr std::int64_t kDay = 24 * 60 * 60 * 1000;
+    state.return_by = weight("return_by");
+    state.return_every = std::chrono::milliseconds(reader.integer("return_every", 0, kDay));
+  }
   state.actor = reader.text("actor", 1024);
   state.reason = reader.text("reason", 1024);
   return state;
@@ -233,7 +243,8 @@ std::int64_t version_of(const State& state) noexcept {
     return hold == HoldReason::kFreeze || hold == HoldReason::kHook;
   };
   const bool retires = state.phase == Phase::kRetiring || state.phase == Phase::kRetired;
-  if (retires || state.keeps_stable) return kVersion;
+  if (is_returning(state)) return kVersion;
+  if (retires || state.keeps_stable) return 3;
   const bool holds_anew = is_new(state.hold) || is_new(state.suspended_hold);
   return holds_anew || !state.approvals.empty() ? 2 : 1;
 }
@@ -272,6 +283,10 @@ std::string serialise(const State& state) {
   object["actor"] = state.actor;
   object["reason"] = state.reason;
   if (state.spilling) object["spilling"] = true;
+  if (is_returning(state)) {
+    object["return_by"] = static_cast<std::int64_t>(state.return_by.value());
+    object["return_every"] = state.return_every.count();
+  }
   if (version_of(state) >= 3) {
     object["keeps_stable"] = state.keeps_stable;
     object["retire_hook"] = to_string(state.retire_hook);
@@ -302,7 +317,8 @@ Result<State> parse_state(std::string_view text) {
   }
   State state = read_state(reader, version);
   state.spilling = object->contains("spilling") && reader.boolean("spilling");
-  const std::size_t known = kKeys + 1 + (state.spilling ? 1 : 0) + (version >= 3 ? kRetireKeys : 0);
+  const std::size_t known = kKeys + 1 + (state.spilling ? 1 : 0) +
+                            (version >= 3 ? kRetireKeys : 0) + (version >= 4 ? kReturnKeys : 0);
   if (object->size() != known) reader.note("object", "has keys this version does not know");
   check_whole(state, reader);
   if (!reader.problem().empty()) return malformed(reader.problem());

@@ -68,7 +68,8 @@ void condemn(Draft& draft) {
 
 Transition act_on_bad_verdict(Draft& draft) {
   const bool back = draft.plan.on_failure == OnFailure::kRollback;
-  if (!back && draft.state.condemned) return draft.unchanged();
+  // What goes back already needs no other way down.
+  if (!back && (draft.state.condemned || is_returning(draft.state))) return draft.unchanged();
   const bool down = draft.plan.on_failure == OnFailure::kStepDown;
   // Below the first step there is nothing but stable.
   if (back || (down && weight_below(draft).value() == 0)) {
@@ -202,6 +203,7 @@ Transition wait(Draft& draft, const Tick& tick) {
 Transition recover(Draft& draft, const Tick& tick) {
   const HoldReason reason = draft.state.hold;
   if (is_degraded(tick)) return draft.unchanged();
+  if (reason == HoldReason::kReturning) return go_on_returning(draft);
   // Everything else was fulfilled when the hook was asked, but for what may have ended since.
   if (reason == HoldReason::kHook) {
     if (draft.plan.mode == Mode::kObserve) return draft.unchanged();

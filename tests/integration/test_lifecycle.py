@@ -102,6 +102,13 @@ class LifecycleTest(IntegrationCase):
             self.assertEqual(done.returncode, 3, said)
             self.assertRegex(said, r"canaryd\.yaml:\d+:\d+: error: .*listenerz")
 
+    def test_without_a_file_it_says_how_to_name_one(self):
+        if os.path.exists("/etc/canaryd/canaryd.yaml"):
+            self.skipTest("this machine has a configuration")
+        done = subprocess.run([CANARYD, "validate"], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("-c FILE", done.stderr)
+
     def test_version(self):
         done = subprocess.run([CANARYD, "--version"], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 0)

@@ -1,4 +1,4 @@
-"""Full load from wrk through 100 reloads, a rollout from 1 to 100 % and an abort: not one request fails."""
+"""Full load from wrk through 100 reloads (CANARYD_TEST_RELOADS), a rollout from 1 to 100 % and an abort: not one request fails."""
 
 import math
 import os
@@ -13,7 +13,8 @@ import urllib.request
 from harness import IntegrationCase, PATIENCE, RawClient, base_config, wait_until
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
-RELOADS = 100
+RELOADS = int(os.environ.get("CANARYD_TEST_RELOADS") or 100)
+A_STEP = RELOADS // 5  # Reloads at each weight, and after the abort.
 STEPS = (1, 10, 50, 100)
 # A user a request, so that the canary's share of requests is its share of users.
 SCRIPT = """
@@ -103,7 +104,7 @@ class LoadTest(IntegrationCase):
         more = self.rollout_config([{"weight": w, "min_duration": "30m"} for w in STEPS], "auto", {"mode": "observe"})
         config = base_config(self.folder, {"v1": self.v1, "v2": self.v2}, **more)
         if turn % 2:
-            config["listeners"][0]["limits"] = {"header_count": 100 + turn, "body_bytes": f"{turn}MiB"}
+            config["listeners"][0]["limits"] = {"header_count": 100 + turn % 100, "body_bytes": f"{turn}MiB"}
             config["rollouts"]["shop"]["steps"] = [
                 {"weight": w, "min_duration": f"{20 + turn % 40}m"} for w in STEPS]
             config["routes"].append(
@@ -152,7 +153,7 @@ class LoadTest(IntegrationCase):
         weights, before = list(STEPS), self.hits()
         for turn in range(RELOADS):
             self.reload(turn)
-            if turn % 20 == 19 and weights:
+            if turn % A_STEP == A_STEP - 1 and weights:
                 weight = weights.pop(0)
                 self.assertEqual(self.daemon.rollout()["weight"]["target"], weight)
                 self.check_share(weight, before)
@@ -160,7 +161,7 @@ class LoadTest(IntegrationCase):
                     self.daemon.post("/api/v1/rollouts/shop/promote", {"reason": "test"})
                     self.settle("stable" if weights[0] == 100 else None)
                     before = self.hits()
-            if turn == 85:
+            if turn == 4 * A_STEP + 5:
                 self.abort()
         self.assertEqual(self.v2.hits, self.canary_hits, "requests of the canary after the abort")
         self.assertEqual(self.daemon.rollout()["state"], "aborted")

@@ -85,6 +85,7 @@ struct ActionRequest {
   std::optional<BasisPoints> weight;    // kSetWeight: always set.
   std::string gate;                     // kApprove: always set.
   std::optional<Duration> expires;      // kApprove.
+  std::optional<Duration> over;         // kRollback: a tenth at a time. 10 s to a day.
   std::string approver;                 // kApprove: who says to be asking; may be empty.
   std::optional<std::string> revision;  // kStart.
   bool full = false;                    // kPromote: straight to 100 %.

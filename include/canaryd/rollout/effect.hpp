@@ -58,6 +58,7 @@ enum class Cause : std::uint8_t {
   kStraggler,     // Somebody still does.
   kUndoOver,      // The time in which `unretire` brings it back.
   kDecommission,  // Its hook has ended, well or not.
+  kReturning,     // The next fall of a rollback that takes its time.
   kGroup,         // Another rollout of the group was rolled back or aborted.
 };
 [[nodiscard]] std::string_view to_string(Cause cause) noexcept;

@@ -29,7 +29,10 @@ struct Promote {
 struct Pause {};
 struct Resume {};
 struct Abort {};
-struct RollBack {};
+struct RollBack {
+  // Not at once but in ten falls over so long, 10 s to a day, for a stable that is cold.
+  Duration over{};
+};
 struct SetWeight {
   BasisPoints weight;
 };

@@ -58,6 +58,7 @@ enum class HoldReason : std::uint8_t {
   kBadReading,           // A query says no; the same.
   kHook,                 // A hook does not agree to the next step; goes on when it does.
   kFreeze,               // Of kWaiting alone: a freeze window is open.
+  kReturning,            // The weight falls by itself, because stable is cold; see RollBack.
 };
 
 // What the machine takes from the analysis.
@@ -115,7 +116,10 @@ struct State {
   bool keeps_stable = false;  // By `unretire`: it is not retired without `retire`.
   RetireHook retire_hook = RetireHook::kNone;
   std::string retire_said;  // What the hook has ended with.
-  std::string actor;        // Of the last change.
+  // Of kReturning: by how much the weight falls at a time, and after how long the next time.
+  BasisPoints return_by;
+  WallTime::duration return_every{};
+  std::string actor;  // Of the last change.
   std::string reason;
   friend bool operator==(const State&, const State&) = default;
 };
@@ -129,6 +133,8 @@ inline constexpr WallTime kForever{std::chrono::milliseconds(std::int64_t{8'000'
 // What the data plane is to serve: `weight`; 0 while suspended, everything while spilling.
 [[nodiscard]] BasisPoints served_weight(const State& state) noexcept;
 [[nodiscard]] Admission admission(const State& state) noexcept;
+// Everybody goes back to stable, a tenth at a time; suspended or not.
+[[nodiscard]] bool is_returning(const State& state) noexcept;
 // The end of the old version was begun or is over: nothing goes back to it by itself.
 [[nodiscard]] bool stable_is_gone(const State& state) noexcept;
 

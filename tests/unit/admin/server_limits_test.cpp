@@ -210,7 +210,10 @@ TEST(ServerBind, AcceptsLoopbackOnly) {
 
 TEST(ServerBind, SaysWhenTheAddressIsTaken) {
   AdminFixture admin;
-  EXPECT_EQ(start_on(admin.address).error().code, ErrorCode::kAddressInUse);
+  const Error error = start_on(admin.address).error();
+  EXPECT_EQ(error.code, ErrorCode::kAddressInUse);
+  EXPECT_NE(error.context.find("admin API cannot listen on "), std::string::npos) << error.context;
+  EXPECT_NE(error.context.find("set another `admin` address"), std::string::npos);
 }
 
 class UnixServer : public testing::Test {

@@ -223,7 +223,7 @@ TEST_F(CommandsTest, TellsRefusedFromNotFoundAndNotDurable) {
   EXPECT_EQ(out(), "");
   EXPECT_EQ(run({"abort", "nobody"}), kExitFailed);
   EXPECT_EQ(run({"status", "nobody"}), kExitFailed);
-  EXPECT_EQ(err(), "canaryctl: there is no such rollout\n");
+  EXPECT_EQ(err(), "canaryctl: there is no such rollout; there is checkout\n");
   admin_.backend.status = ActionStatus::kNotDurable;
   EXPECT_EQ(run({"abort", "checkout"}), kExitDone);
   EXPECT_NE(err().find("not yet stored"), std::string::npos) << err();
@@ -249,6 +249,26 @@ TEST_F(CommandsTest, PrintsHistory) {
   EXPECT_EQ(run({"history", "-o", "json"}), kExitDone);
   EXPECT_NE(out().find("\"reason\": \"bad\\u001b[2J\""), std::string::npos) << out();
   EXPECT_EQ(run({"history", "nobody"}), kExitFailed);
+}
+
+TEST_F(CommandsTest, HistorySaysNothingTwice) {
+  control::HistoryRow row;
+  row.time = terminal_.clock.wall_now();
+  row.rollout = "checkout";
+  row.to = "paused";
+  row.reason = "operator";
+  row.actor = "local";
+  row.message = "paused checkout at 5 % (by local)";
+  row.id = 2;
+  admin_.backend.rows = {row};
+  row.id = 1;
+  row.reason = "lunch";
+  row.message = "paused checkout at 1 %: lunch (by local)";
+  admin_.backend.rows.push_back(row);
+  EXPECT_EQ(run({"history"}), kExitDone) << err();
+  EXPECT_EQ(out(),
+            "2026-01-05T10:00:00Z  checkout  paused checkout at 1 %: lunch (by local)\n"
+            "2026-01-05T10:00:00Z  checkout  paused checkout at 5 % (by local)\n");
 }
 
 TEST_F(CommandsTest, SteersTheDaemon) {

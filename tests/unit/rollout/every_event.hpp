@@ -68,6 +68,7 @@ inline std::vector<Event::What> all_events(WallTime now) {
                                   Resume{},
                                   Abort{},
                                   RollBack{},
+                                  RollBack{10min},
                                   Approve{"owner", {}},
                                   Approve{"owner", now + 1min},
                                   Approve{"owner", {}, "alice"},
@@ -190,8 +191,8 @@ inline std::vector<Event> every_event(WallTime at) {
 }
 
 // One of each phase, with the first plan's steps, so that a shorter plan meets states that it does
-// not fit; waiting once more for the end of a freeze, held once more by a hook, promoted once more
-// by `unretire`, and retired without and retiring with each end of its hook.
+// not fit; waiting once more for the end of a freeze, held once more by a hook and on its way back,
+// promoted once more by `unretire`, and retired without and retiring with each end of its hook.
 inline std::vector<State> one_of_each_phase() {
   std::vector<State> states;
   for (const Phase phase : kPhases) states.push_back(in_phase(phase).state);
@@ -199,6 +200,12 @@ inline std::vector<State> one_of_each_phase() {
   states.back().hold = HoldReason::kFreeze;
   states.push_back(in_phase(Phase::kHeld).state);
   states.back().hold = HoldReason::kHook;
+  states.push_back(in_phase(Phase::kBaking).state);
+  states.back() = step(plan_with({1, 5, 10, 25, 100}),
+                       states.back(),
+                       Event{RollBack{9min}, "anna", "", ""},
+                       kStart + 1h)
+                      .state;
   states.push_back(in_phase(Phase::kPromoted).state);
   states.back().keeps_stable = true;
   for (const RetireHook hook : {RetireHook::kCalled, RetireHook::kFailed, RetireHook::kUnknown}) {

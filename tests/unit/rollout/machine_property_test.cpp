@@ -96,6 +96,7 @@ std::vector<Event> moves() {
                                  Resume{},
                                  Abort{},
                                  RollBack{},
+                                 RollBack{10s},
                                  Approve{"owner", {}, "alice"},
                                  Approve{"owner", {}, "bob"},
                                  CircuitOpened{Trip::kCircuit},

@@ -133,6 +133,22 @@ inline const char* broken_by_downfall(const Plan& plan,
   return at_zero && over ? nullptr : "a bad verdict rolls back from every state";
 }
 
+// A tenth of what it was, at its time, and never onto a stable that is in trouble.
+inline const char* broken_by_return(const State& before,
+                                    const Event& event,
+                                    const Transition& result) {
+  if (result.change.cause != Cause::kReturning) return nullptr;
+  const Tick* tick = std::get_if<Tick>(&event.what);
+  if (tick == nullptr || !is_returning(before)) return "only time goes on with a return";
+  if (!tick->stable_up || tick->both_failing) return "nobody is put onto a stable in trouble";
+  const State& after = result.state;
+  if (before.weight.value() - after.weight.value() > before.return_by.value()) {
+    return "a return is gradual";
+  }
+  return result.change.at - before.step_since < before.return_every ? "a return takes its time"
+                                                                    : nullptr;
+}
+
 // The hook is called once, in the transition that says so.
 inline const char* broken_by_decommission(const Plan& plan,
                                           const State& before,
@@ -219,6 +235,7 @@ inline const char* broken_by_change(const Plan& plan,
   }
   if (const char* const broken = broken_effects(result, before)) return broken;
   if (const char* const broken = broken_by_decommission(plan, before, event, result)) return broken;
+  if (const char* const broken = broken_by_return(before, event, result)) return broken;
   if (const char* const broken = broken_by_retirement(plan, before, event, after)) return broken;
   if (change.direction != Direction::kUp) return nullptr;
   return broken_by_rise(plan, before, event, after);
@@ -269,6 +286,8 @@ inline std::string essence(const State& state, WallTime now) {
   add(state.step);
   add(state.weight.value());
   add(state.next_weight.value());
+  add(state.return_by.value());
+  add(static_cast<std::uint64_t>(state.return_every.count()));
   add(static_cast<std::uint64_t>(state.observed));
   add(static_cast<std::uint64_t>(state.retire_hook));
   for (const bool each : {state.spilling, state.condemned, state.keeps_stable, state.run != 0}) {

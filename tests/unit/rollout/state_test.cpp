@@ -68,7 +68,7 @@ TEST(StateTextTest, WhatIsWrongIsSaid) {
 }
 
 TEST(StateTextTest, ALaterVersionIsUnsupportedNotMalformed) {
-  const auto result = parse_state(replaced(serialise(sample()), "\"version\":2", "\"version\":4"));
+  const auto result = parse_state(replaced(serialise(sample()), "\"version\":2", "\"version\":5"));
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().code, ErrorCode::kUnsupported);
 }

@@ -1,0 +1,20 @@
+// Lines of the audit log, and what users said, in one order for people.
+#pragma once
+
+#include "cli/json_view.hpp"
+#include "cli/line.hpp"
+
+#include <boost/json/fwd.hpp>
+
+#include <string>
+
+namespace canaryd::cli {
+
+// Oldest first; of one time in the order in which they were written.
+void sort_history(boost::json::array& rows);
+
+// A row of `.../history` or `.../comments`, with its line feed; a log is not cut to the terminal.
+// Who and why are not said twice where the sentence has them.
+[[nodiscard]] std::string history_line(JsonView row, ScreenOptions options);
+
+}  // namespace canaryd::cli
