@@ -33,19 +33,19 @@ double value_of(std::string_view line) {
   return value;
 }
 
+// A route may have several rollouts.
+bool is_same(const TopRow& a, const TopRow& b) {
+  return a.route == b.route && a.rollout == b.rollout && a.cohort == b.cohort;
+}
+
 void count_requests(std::vector<TopRow>& rows, std::string_view line) {
-  const std::string_view route = label(line, "route");
-  const std::string_view cohort = label(line, "cohort");
-  auto row = std::find_if(rows.begin(), rows.end(), [&](const TopRow& each) {
-    return each.route == route && each.cohort == cohort;
-  });
-  if (row == rows.end()) {
-    rows.emplace_back();
-    row = rows.end() - 1;
-    row->route = route;
-    row->rollout = label(line, "rollout");
-    row->cohort = cohort;
-  }
+  TopRow named;
+  named.route = label(line, "route");
+  named.rollout = label(line, "rollout");
+  named.cohort = label(line, "cohort");
+  auto row = std::find_if(
+      rows.begin(), rows.end(), [&](const TopRow& each) { return is_same(each, named); });
+  if (row == rows.end()) row = rows.insert(row, std::move(named));
   const double value = value_of(line);
   row->requests += value;
   if (label(line, "code_class") == "5xx") row->failures += value;
@@ -95,10 +95,9 @@ std::vector<TopRates::Rate> TopRates::rates() const {
   for (const TopRow& row : last.rows) {
     Rate rate{row, std::nullopt, std::nullopt, rates.size()};
     if (seconds > 0) {
-      const auto before =
-          std::find_if(first.rows.begin(), first.rows.end(), [&](const TopRow& each) {
-            return each.route == row.route && each.cohort == row.cohort;
-          });
+      const auto before = std::find_if(first.rows.begin(),
+                                       first.rows.end(),
+                                       [&](const TopRow& each) { return is_same(each, row); });
       const TopRow none;
       const TopRow& from = before == first.rows.end() ? none : *before;
       const double requests = row.requests - from.requests;

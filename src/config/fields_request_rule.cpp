@@ -61,8 +61,9 @@ const Section<RawRule>& rule_section() {
     s.add("equals",
           &RawRule::equals,
           optional(text(value_rule())),
-          "The whole value of that header, cookie or parameter. Left out, with `in` and `matches`, "
-          "it is enough that it is there.");
+          "The whole value of that header, cookie or parameter. Without this, `in` and `matches` "
+          "it is "
+          "enough that there is one.");
     s.add("in",
           &RawRule::in,
           list_of(text(value_rule()), 1, routing::kEqualsMax),

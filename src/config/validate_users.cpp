@@ -46,10 +46,9 @@ void check_sum(const Route& route, const std::string& list, Reader& in) {
   unsigned sum = 0;
   for (const routing::Lane& lane : route.split) sum += lane.users.value();
   if (sum == BasisPoints::kMax) return;
-  // A sum may be more than there can be.
-  const std::string percent =
-      std::to_string(sum / 100) + "." + std::to_string(sum % 100 / 10) + std::to_string(sum % 10);
-  in.error_at(list, list + ": the lanes have " + percent + " % of the users, not 100 %");
+  const std::string much =
+      sum > BasisPoints::kMax ? "more than 100" : format_percent(BasisPoints(sum));
+  in.error_at(list, list + ": the lanes have " + much + " % of the users, not 100 %");
 }
 
 // The key of a request is found once, for all of them.
@@ -61,7 +60,7 @@ void check_alike(const Config& config, const Route& route, const std::string& li
     const auto differs = [&](const std::string& what) {
       in.error_at_value(path,
                         path + ": " + quoted(other.name) + " has " + what + " than " +
-                            quoted(first.name) + ", and the rollouts of a split share them");
+                            quoted(first.name) + "; the rollouts of a split have the same");
     };
     if (other.stable != first.stable) differs("another stable version");
     if (other.cohort.keys != first.cohort.keys) differs("other cohort.keys");

@@ -86,7 +86,7 @@ void ProxyWorld::publish() {
   shared->rules = rules;
   shared->watches = watches;
   snapshot.counters =
-      std::make_shared<stats::CounterSet>(table.epoch, table.routes.size(), segments);
+      std::make_shared<stats::CounterSet>(table.epoch, (*built)->routes().size(), segments);
   counter_sets_.push_back(snapshot.counters);
   if (stable_use != nullptr) snapshot.stable_uses.assign(table.rollouts.size(), stable_use);
   snapshot.shared = std::move(shared);

@@ -68,6 +68,18 @@ class ExamplesTest(IntegrationCase):
         self.assertEqual(self.daemon.ctl("abort", "shop").returncode, 0)
         self.assertEqual(self.served_by(headers=[("X-User-Id", "anna")]), "shop-v1")
 
+    def test_versions(self):
+        self.run_example("versions.yaml")
+        self.assertTrue(self.served_by().startswith("shop-v"))
+        self.assertIn("canaryd_id=", self.asked().get("set-cookie"))
+        self.assertEqual({self.daemon.rollout(name)["stable"] for name in ("to-v2", "to-v3")}, {"shop-v1"})
+
+    def test_rings(self):
+        self.run_example("rings.yaml")
+        self.daemon.set_weight(1)
+        self.assertEqual(self.served_by(headers=[("Cookie", "tenant=acme")]), "shop-v2")
+        self.assertEqual(self.served_by(headers=[("X-Plan", "enterprise"), ("Cookie", "tenant=acme")]), "shop-v1")
+
     def test_every_file_is_here(self):
         here = {name.removeprefix("test_") for name in dir(self) if name.startswith("test_")}
         # A file of the strangler's has a test of its own.

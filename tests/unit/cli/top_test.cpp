@@ -50,6 +50,18 @@ TEST(Top, CopiesForAMirrorHaveARowOfTheirOwn) {
   EXPECT_EQ(rates.json().find("\"none\""), std::string::npos) << rates.json();
 }
 
+TEST(Top, EachRolloutOfARouteHasRowsOfItsOwn) {
+  TopRates rates;
+  rates.look(line("shop", "to-v2", "canary", "2xx", 9) + line("shop", "to-v3", "canary", "2xx", 4),
+             Monotonic(1s));
+  rates.look(line("shop", "to-v2", "canary", "2xx", 19) + line("shop", "to-v3", "canary", "2xx", 6),
+             Monotonic(2s));
+  EXPECT_EQ(rates.table(kScreen),
+            "ROUTE  ROLLOUT  COHORT REQUESTS/S       5XX   ACTIVE     REQUESTS\n"
+            "shop   to-v2    canary       10.0    0.00 %        0           19\n"
+            "shop   to-v3    canary       2.00    0.00 %        0            6\n");
+}
+
 TEST(Top, LooksBackAFewSecondsOnly) {
   TopRates rates;
   for (int second = 0; second < 20; ++second) {

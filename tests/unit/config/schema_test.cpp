@@ -28,8 +28,10 @@ const char* const kShipped[] = {"config/canaryd.yaml",
                                 "config/examples/sidecar.yaml",
                                 "config/examples/edge.yaml",
                                 "config/examples/queries.yaml",
+                                "config/examples/rings.yaml",
                                 "config/examples/staged.yaml",
-                                "config/examples/strangler.yaml"};
+                                "config/examples/strangler.yaml",
+                                "config/examples/versions.yaml"};
 
 TEST(Shipped, FilesLoadWithoutAProblem) {
   for (const char* name : kShipped) {
@@ -61,7 +63,6 @@ TEST(Shipped, ReferenceFileShowsTheDefaults) {
   settings.tolerance.feedback.reset();
   EXPECT_EQ(settings.tolerance.client_errors, analysis::Tolerance{});
   settings.tolerance.client_errors.reset();
-  settings.exclude.clear();
   EXPECT_EQ(settings, small.rollouts.at(0).analysis);
   EXPECT_EQ(full.rollouts[0].plan.bake, small.rollouts[0].plan.bake);
   EXPECT_EQ(full.admin, small.admin);

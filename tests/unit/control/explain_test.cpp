@@ -46,6 +46,11 @@ class ExplainTest : public testing::Test {
     routing::RouteSpec shop;
     shop.name = "shop";
     shop.target = RolloutId(0);
+    if (other_) {
+      spec.rollouts.push_back(*other_);
+      shop.target = std::vector<routing::Lane>{{RolloutId(0), BasisPoints(2500)},
+                                               {RolloutId(1), BasisPoints(7500)}};
+    }
     routing::RouteSpec files;
     files.name = "files";
     files.match.host = "files.example";
@@ -63,6 +68,7 @@ class ExplainTest : public testing::Test {
 
   proxy::ListenerSpec listener_;
   routing::RolloutSpec rollout_;
+  std::optional<routing::RolloutSpec> other_;  // Of a second lane.
 };
 
 TEST_F(ExplainTest, SaysWhichBucketDecided) {
@@ -153,6 +159,50 @@ TEST_F(ExplainTest, AQuestionThatMakesNoRequestIsAnError) {
   EXPECT_FALSE(explain_request({"GET", "/", {{"A", "b\r\nC: d"}}, "", ""}, *snapshot, listener_));
   EXPECT_FALSE(explain_request({"GET", "/\r\nA: b", {}, "", ""}, *snapshot, listener_));
   EXPECT_FALSE(explain_request({"GET", "/", {}, "", "nobody"}, *snapshot, listener_));
+}
+
+TEST_F(ExplainTest, NamesTheSegment) {
+  rollout_.segments = {
+      {.users = {.header = "X-Plan", .equals = {"enterprise"}}, .cohort = Cohort::kStable},
+      {.users = {.header = "X-Employee"}},
+      {.users = {.header = "X-Country", .equals = {"DE", "AT"}}, .from_weight = BasisPoints(500)}};
+  const Explanation employee = get("/", {{"X-User", "tom"}, {"X-Employee", "1"}});
+  EXPECT_EQ(employee.rule, "segment");
+  EXPECT_EQ(employee.segment, 2U);
+  EXPECT_EQ(employee.segment_rule, "header X-Employee");
+  EXPECT_EQ(employee.cohort, "canary");
+  EXPECT_FALSE(employee.counts);
+  EXPECT_EQ(employee.why, "it is in segment 2 (header X-Employee), which is on the canary");
+  EXPECT_EQ(get("/", {{"X-Country", "AT"}}).why,
+            "it is in segment 3 (header X-Country in DE, AT), which is on the canary from 5 % on");
+  EXPECT_EQ(get("/", {{"X-Plan", "enterprise"}}).why,
+            "it is in segment 1 (header X-Plan equals enterprise), which moves last, at 100 %");
+  const Explanation none = get("/", {{"X-User", "tom"}});
+  EXPECT_EQ(none.segment, std::nullopt);
+  EXPECT_EQ(none.segment_rule, "");
+}
+
+TEST_F(ExplainTest, NamesTheLane) {
+  other_ = rollout_;
+  other_->name = "other";
+  other_->canary = UpstreamId(2);
+  other_->salt = "checkout";
+  int second = 0;
+  for (int i = 0; i < 100; ++i) {
+    const std::string user = "user-" + std::to_string(i);
+    const Explanation answer = get("/", {{"X-User", user}});
+    const bool lane = routing::bucket_of(routing::lane_hash_key(), user) >= 2500;
+    second += lane ? 1 : 0;
+    ASSERT_EQ(answer.lane, lane ? 2U : 1U);
+    EXPECT_EQ(answer.rollout, lane ? "other" : "checkout");
+    EXPECT_EQ(answer.upstream, answer.cohort == "stable" ? "v1" : lane ? "files" : "v2");
+    EXPECT_TRUE(answer.why.starts_with(
+        lane ? "lane 2 of 2, with 75 % of the users, has rollout other; bucket "
+             : "lane 1 of 2, with 25 % of the users, has rollout checkout; bucket "))
+        << answer.why;
+  }
+  EXPECT_GT(second, 50);
+  EXPECT_EQ(get("http://files.example/static/a").lane, std::nullopt);
 }
 
 TEST_F(ExplainTest, SaysThatAnExclusionFits) {

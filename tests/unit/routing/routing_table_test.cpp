@@ -193,6 +193,101 @@ TEST(RoutingTable, TiesGoByTheOrderOfTheSpec) {
   EXPECT_EQ(match(*table, "/", "h", "GET", {{"A", "1"}, {"B", "1"}}), "b");
 }
 
+std::string error_of(TableSpec spec) {
+  const auto table = RoutingTable::build(std::move(spec));
+  return table ? "" : table.error().context;
+}
+
+std::string route_error(MatchSpec match) {
+  return error_of(table_of({route("r", std::move(match))}));
+}
+
+RouteSpec by_template(std::string path, std::vector<std::string> methods = {}) {
+  return route(path,
+               {.path_kind = PathKind::kTemplate, .path = path, .methods = std::move(methods)});
+}
+
+// Row F1, with templates: the longest match, whatever the order.
+TEST(RoutingTable, ExactBeforeTemplateBeforePrefix) {
+  const auto table = build(table_of({
+      route("root", {.path = "/"}),
+      route("orders", {.path = "/v1/orders"}),
+      route("deep", {.path = "/v1/orders/7/lines/9/notes"}),
+      route("seven", {.path_kind = PathKind::kExact, .path = "/v1/orders/7"}),
+      by_template("/v1/orders/{id}"),
+      by_template("/v1/{kind}/{id}"),
+      by_template("/{version}/orders/{id}"),
+      by_template("/v1/orders/{id}/"),
+      by_template("/v1/orders/{id}/lines/{line}"),
+      by_template("/v1/orders/{id}/lines/{line}/{note}"),
+      by_template("/v1/{kind}/{id}/lines/9"),
+      by_template("/{only}"),
+  }));
+  struct Row {
+    const char* path;
+    const char* route;
+  };
+  for (const auto& [path, name] :
+       {Row{"/v1/orders/7", "seven"},
+        Row{"/v1/orders/8", "/v1/orders/{id}"},
+        Row{"/v1/orders/a%20b;c", "/v1/orders/{id}"},
+        Row{"/v1/orders/a%2Fb", "/v1/orders/{id}"},
+        Row{"/v1/orders/{id}", "/v1/orders/{id}"},
+        Row{"/v1/orders", "orders"},
+        Row{"/v1/orders/", "orders"},
+        Row{"/v1/orders/8/", "/v1/orders/{id}/"},
+        Row{"/v1/orders/8/x", "orders"},
+        Row{"/v1/items/8", "/v1/{kind}/{id}"},
+        Row{"/v1/items/", "root"},
+        Row{"/v2/orders/8", "/{version}/orders/{id}"},
+        Row{"/v2/items/8", "root"},
+        Row{"/v1/orders/8/lines/2", "/v1/orders/{id}/lines/{line}"},
+        Row{"/v1/orders/8/lines/9", "/v1/orders/{id}/lines/{line}"},
+        Row{"/v1/items/8/lines/9", "/v1/{kind}/{id}/lines/9"},
+        Row{"/v1/items/8/lines/2", "root"},
+        // Templates come before prefixes, however long.
+        Row{"/v1/orders/7/lines/9/notes", "/v1/orders/{id}/lines/{line}/{note}"},
+        Row{"/v1/orders/7/lines/9/notes/x", "deep"},
+        Row{"/a", "/{only}"},
+        Row{"/", "root"},
+        Row{"*", "root"}}) {
+    EXPECT_EQ(match(*table, path), name) << path;
+  }
+}
+
+TEST(RoutingTable, ATemplateWhoseMethodDoesNotFitIsPassedOver) {
+  const auto table = build(table_of({
+      route("prefix", {.path = "/orders"}),
+      by_template("/orders/{id}", {"GET"}),
+      by_template("/{kind}/{id}", {"GET", "PUT"}),
+      route("host", {.host = "h.example", .path_kind = PathKind::kTemplate, .path = "/{a}/{b}"}),
+  }));
+  EXPECT_EQ(match(*table, "/orders/7", "h", "GET"), "/orders/{id}");
+  EXPECT_EQ(match(*table, "/orders/7", "h", "PUT"), "/{kind}/{id}");
+  EXPECT_EQ(match(*table, "/orders/7", "h", "POST"), "prefix");
+  EXPECT_EQ(match(*table, "/orders/7", "h.example", "GET"), "host");
+}
+
+// One lookup for all of a shape.
+TEST(RoutingTable, FindsOneOfManyTemplates) {
+  std::vector<RouteSpec> routes;
+  for (int i = 0; i < 5000; ++i) {
+    routes.push_back(by_template("/v" + std::to_string(i) + "/{a}/x/{b}"));
+  }
+  const auto table = build(table_of(std::move(routes)));
+  EXPECT_EQ(match(*table, "/v4711/1/x/2"), "/v4711/{a}/x/{b}");
+  EXPECT_EQ(match(*table, "/v4711//x/2"), "-");
+  EXPECT_EQ(match(*table, "/v4711/1/y/2"), "-");
+}
+
+TEST(RoutingTable, RefusesTemplatesThatAreNone) {
+  EXPECT_NE(route_error({.path_kind = PathKind::kTemplate, .path = "/a"}), "");
+  EXPECT_NE(route_error({.path_kind = PathKind::kTemplate, .path = "/a/../{b}"}), "");
+  EXPECT_EQ(error_of(table_of({by_template("/{a}/b"), by_template("/{c}/b")})),
+            "route \"/{c}/b\": matches the same requests as \"/{a}/b\"");
+  EXPECT_EQ(error_of(table_of({by_template("/{a}/b"), route("x", {.path = "/{a}/b"})})), "");
+}
+
 TEST(RoutingTable, TheOrderOfTheSpecIsNoRule) {
   std::vector<RouteSpec> routes{
       route("exact", {.path_kind = PathKind::kExact, .path = "/a/b"}),
@@ -255,15 +350,6 @@ TEST(RoutingTable, RoutesLeadToTheirRollouts) {
 }
 
 // ---- Invariants ----
-
-std::string error_of(TableSpec spec) {
-  const auto table = RoutingTable::build(std::move(spec));
-  return table ? "" : table.error().context;
-}
-
-std::string route_error(MatchSpec match) {
-  return error_of(table_of({route("r", std::move(match))}));
-}
 
 TEST(RoutingTable, RefusesReferencesToNothing) {
   EXPECT_NE(error_of(table_of({{"r", {}, UpstreamId(2)}})), "");
