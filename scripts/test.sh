@@ -6,10 +6,10 @@ usage() {
   cat <<'TEXT'
 usage: scripts/test.sh [--all] [--no-install] [-v] [LEG...]
 
-  --all          also the release build, and the slow and load tests
+  --all          also the plain build, the release build, and the slow and load tests
   --no-install   do not install missing packages
   -v             show the output of the tools as they run (it is always in build/logs)
-  LEG...         only these legs: tidy dev asan tsan clang gate fuzz release slow
+  LEG...         only these legs: tidy asan tsan clang fuzz gate dev release slow
 
 Stops at the first leg that fails; exit code 0 only if everything asked for passed.
 CANARYD_JOBS sets the number of parallel jobs (default: one per core), CANARYD_FUZZ_SECONDS the
@@ -30,13 +30,13 @@ for argument in "$@"; do
     --no-install) install=false ;;
     -v) verbose=true ;;
     -h | --help) usage; exit 0 ;;
-    tidy | dev | asan | tsan | clang | gate | fuzz | release | slow) legs+=("$argument") ;;
+    tidy | asan | tsan | clang | fuzz | gate | dev | release | slow) legs+=("$argument") ;;
     *) usage >&2; exit 2 ;;
   esac
 done
 if [ ${#legs[@]} -eq 0 ]; then
-  legs=(tidy dev asan tsan clang gate fuzz)
-  if $all; then legs+=(release slow); fi
+  legs=(tidy asan tsan clang fuzz gate)
+  if $all; then legs+=(dev release slow); fi
 fi
 
 export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$root} CCACHE_NOHASHDIR=1 CTEST_OUTPUT_ON_FAILURE=1
@@ -93,10 +93,7 @@ leg_tidy() {
   step rules python3 tools/tidy.py && step self-test python3 tools/tidy.py --self-test
 }
 
-leg_dev() {
-  configure_and_build dev && step test ctest --preset dev -j"$jobs"
-}
-
+# Every fast test, and each public header alone.
 leg_asan() {
   configure_and_build asan && step test ctest --preset asan -j"$jobs"
 }
@@ -112,11 +109,25 @@ leg_clang() {
   configure_and_build clang coroutine_rooms && step test cmake --build --preset clang --target check_coroutine_rooms
 }
 
-# What a request costs, in instructions and system calls, against bench/baseline.json; and the rules
-# once more, by the binary that users get.
+# What a request costs, in instructions and system calls, against bench/baseline.json; and by the binary that users get
+# the rules once more, and what is long by its traffic.
 leg_gate() {
-  configure_and_build release bench_gate && step cost bench/load/gate.py &&
-    step conformance env CANARYD_BIN=build/release/src/daemon/canaryd python3 tests/integration/test_conformance.py
+  configure_and_build release bench_gate && step cost bench/load/gate.py || return 1
+  local name
+  for name in conformance slowhttp verdicts; do
+    step "$name" with_release python3 "tests/integration/test_$name.py" || return 1
+  done
+}
+
+with_release() { # CMD...
+  local release=build/release
+  CANARYD_BIN=$release/src/daemon/canaryd CANARYCTL_BIN=$release/src/cli/canaryctl \
+    DEMO_LOAD_BIN=$release/demo/demo_load "$@"
+}
+
+# The same tests without a sanitizer, case by case: for daily work.
+leg_dev() {
+  configure_and_build dev && step test ctest --preset dev -j"$jobs"
 }
 
 leg_release() {
@@ -133,11 +144,11 @@ leg_slow() {
     step test ctest --test-dir build/release-tests -L 'slow|load' --no-tests=error
 }
 
-# Each target for its time, as many at once as there are jobs. What it finds is in build/fuzz/found.
+# Each target for its time, as many at once as there are jobs. What it finds is in build/clang/found.
 leg_fuzz() {
-  configure_and_build fuzz fuzzers || return 1
+  configure_and_build clang fuzzers || return 1
   local program programs=()
-  for program in build/fuzz/tests/fuzz/fuzz_*; do
+  for program in build/clang/tests/fuzz/fuzz_*; do
     if [ -f "$program" ] && [ -x "$program" ]; then programs+=("$program"); fi
   done
   if [ ${#programs[@]} -eq 0 ]; then
@@ -168,7 +179,7 @@ fuzz_one() { # PROGRAM
   local name log found
   name=$(basename "$1")
   log=$logs/fuzz-$name.log
-  found=build/fuzz/found/$name
+  found=build/clang/found/$name
   mkdir -p "$found"
   if "$1" -max_total_time="${CANARYD_FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=2048 \
     -dict=tests/fuzz/words.dict -artifact_prefix="$found/" "$found" \
@@ -183,7 +194,7 @@ fuzz_one() { # PROGRAM
 
 if $install; then
   sets=(--build --test)
-  case " ${legs[*]} " in *" fuzz "*) sets+=(--fuzz) ;; esac
+  case " ${legs[*]} " in *" fuzz "* | *" clang "*) sets+=(--fuzz) ;; esac
   scripts/install-deps.sh "${sets[@]}" || exit 1
 fi
 
