@@ -120,8 +120,7 @@ config::LoadResult load_text(const CommandLine& line, const std::string& name, s
 config::LoadResult load_file(const CommandLine& line) {
   auto text = read_file(line.config_file);
   if (text) return load_text(line, line.config_file, std::move(*text));
-  config::Problem problem =
-      problem_of(line.config_file, "cannot be read: " + text.error().context);
+  config::Problem problem = problem_of(line.config_file, "cannot be read: " + text.error().context);
   if (line.config_file == CommandLine().config_file) {
     problem.hint = "another file is named with -c FILE, and `canaryd quick` needs none";
   }

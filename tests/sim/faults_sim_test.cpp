@@ -28,8 +28,8 @@ using rollout::Judgement;
 using rollout::Phase;
 using rollout::Readings;
 
-// A million steps, in parts that ctest runs side by side. A run under a sanitizer takes ten times as
-// long.
+// A million steps, in parts that ctest runs side by side. A run under a sanitizer takes ten times
+// as long.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr std::uint64_t kSeeds = 50;
 constexpr std::uint64_t kParts = 1;
