@@ -1,12 +1,13 @@
 #include "canaryd/http/websocket.hpp"
 
+#include "canaryd/base/digest.hpp"
 #include "canaryd/http/chars.hpp"
 #include "canaryd/http/framing.hpp"
-#include "http/sha1.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
+#include <optional>
+#include <string>
 
 namespace canaryd::http {
 namespace {
@@ -25,28 +26,9 @@ constexpr std::string_view kAcceptField = "Sec-WebSocket-Accept";
 constexpr std::size_t kKeyChars = 24;
 constexpr std::size_t kAcceptChars = 28;
 
-using Accept = std::array<char, kAcceptChars>;
-
 // RFC 6455 section 4.2.2, item 5.
-Accept accept_of(std::string_view key) noexcept {
-  constexpr std::string_view kMagic = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::array<char, kKeyChars + kMagic.size()> text{};
-  std::copy(kMagic.begin(), kMagic.end(), std::copy_n(key.begin(), kKeyChars, text.begin()));
-  const detail::Sha1 digest = detail::sha1({text.data(), text.size()});
-  Accept accept{};
-  for (std::size_t i = 0; i < accept.size(); ++i) {
-    // Three bytes are four digits; behind the last byte are zeros.
-    const std::size_t at = i / 4 * 3;
-    std::uint32_t three = 0;
-    for (std::size_t j = at; j < at + 3; ++j) {
-      three = three << 8U | (j < digest.size() ? digest[j] : 0U);
-    }
-    accept[i] = kDigits[three >> (6 * (3 - i % 4)) & 0x3fU];
-  }
-  accept.back() = '=';
-  return accept;
+std::optional<std::string> accept_of(std::string_view key) {
+  return sha1_base64(std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
 }
 
 bool is_base64(std::string_view text) noexcept {
@@ -90,12 +72,11 @@ bool accepts_websocket(const ResponseHead& head) noexcept {
          !(head.nominates && is_nominated(head.fields, *accept));
 }
 
-bool answers_offer(const ResponseHead& head, const RequestHead& offer) noexcept {
+bool answers_offer(const ResponseHead& head, const RequestHead& offer) {
   const Field* const key = only(offer.fields, kKeyField);
   const Field* const accept = only(head.fields, kAcceptField);
   if (key == nullptr || accept == nullptr || key->value.size() != kKeyChars) return false;
-  const Accept wanted = accept_of(key->value);
-  return accept->value == std::string_view(wanted.data(), wanted.size());
+  return accept->value == accept_of(key->value);
 }
 
 // ---- FrameTracker

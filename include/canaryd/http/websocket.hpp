@@ -25,7 +25,7 @@ namespace canaryd::http {
 
 // Is its Sec-WebSocket-Accept the one that belongs to the key of this offer (section 4.2.2)? Of
 // heads that have passed the two checks above.
-[[nodiscard]] bool answers_offer(const ResponseHead& head, const RequestHead& offer) noexcept;
+[[nodiscard]] bool answers_offer(const ResponseHead& head, const RequestHead& offer);
 
 // Status codes of Close frames (RFC 6455 section 7.4.1).
 inline constexpr std::uint16_t kCloseGoingAway = 1001;
