@@ -19,6 +19,7 @@ json::array fields_of(const std::vector<control::ParityView::Field>& fields) {
   json::array items;
   for (const control::ParityView::Field& each : fields) {
     items.push_back({{"kind", each.kind},
+                     {"field", each.field},
                      {"path", each.path},
                      {"canary", each.canary},
                      {"stable", each.stable}});

@@ -21,11 +21,9 @@ RollbackAccount fresh_differs() noexcept {
   return {kNone, kNoGuard};
 }
 
-// What no field is left for.
-const ParityField& others() {
-  static const ParityField made{ParityField::Kind::kValue, "(other fields)"};
-  return made;
-}
+// What no room is left for.
+const std::string kOtherPaths = "(other paths)";
+const ParityField kOtherFields{ParityField::Kind::kValue, "(other fields)", kOtherPaths};
 
 std::vector<ParityTally> most_frequent(std::vector<ParityTally> tallies,
                                        std::uint64_t ParityTally::*by) {
@@ -62,7 +60,7 @@ void Parity::absorb(const stats::ParityRead& read) {
     ++not_compared_;
     return;
   }
-  const bool different = take(canary, noise);
+  const bool different = take(canary, noise, known_path(read.path));
   if (learnt_ < kLearning) {
     ++learnt_;
     return;
@@ -75,23 +73,30 @@ void Parity::absorb(const stats::ParityRead& read) {
   judge(different);
 }
 
-Parity::Counts& Parity::counts_of(const ParityField& field) {
+const std::string& Parity::known_path(const std::string& path) {
+  const auto found = paths_.find(path);
+  if (found != paths_.end()) return *found;
+  return paths_.size() < kPathsMax ? *paths_.insert(path).first : kOtherPaths;
+}
+
+Parity::Counts& Parity::counts_of(ParityField field, const std::string& path) {
+  field.path = path;
   const auto found = fields_.find(field);
   if (found != fields_.end()) return found->second;
-  return fields_[fields_.size() < kFieldsMax ? field : others()];
+  return fields_[fields_.size() < kFieldsMax ? field : kOtherFields];
 }
 
 // Whether the canary differs in a field that nothing excuses, by what was known before this read.
-bool Parity::take(const Differences& canary, const Differences& noise) {
+bool Parity::take(const Differences& canary, const Differences& noise, const std::string& path) {
   bool different = false;
   for (const ParityField& field : canary.fields) {
     if (noise.fields.contains(field)) continue;
-    Counts& counts = counts_of(field);
+    Counts& counts = counts_of(field, path);
     different = different || !counts.excuses();
     ++counts.canary;
     ++counts.now;
   }
-  for (const ParityField& field : noise.fields) ++counts_of(field).stable;
+  for (const ParityField& field : noise.fields) ++counts_of(field, path).stable;
   return different;
 }
 

@@ -131,8 +131,12 @@ class Walk {
 
   [[nodiscard]] bool is_ignored() const { return !ignored_.empty() && ignored_.has(keys_); }
 
+  // Many places of one list are one field.
   void note(Kind kind) {
-    ParityField field{kind, path_.substr(0, Differences::kPathMax)};
+    const std::string_view name = std::string_view(path_).substr(0, Differences::kPathMax);
+    if (last_ && last_->kind == kind && last_->name == name) return;
+    ParityField field{kind, std::string(name), ""};
+    last_ = field;
     if (out_.fields.size() < Differences::kDifferencesMax) {
       out_.fields.insert(std::move(field));
     } else if (!out_.fields.contains(field)) {
@@ -144,6 +148,7 @@ class Walk {
   const IgnoredFields& ignored_;
   std::string path_;
   std::vector<std::string_view> keys_;
+  std::optional<ParityField> last_;
 };
 
 void compare_heads(const ParityAnswer& one,
@@ -151,10 +156,11 @@ void compare_heads(const ParityAnswer& one,
                    const std::vector<std::string>& headers,
                    Differences& out) {
   if (media_type(one.content_type) != media_type(other.content_type)) {
-    out.fields.insert({Kind::kMediaType, ""});
+    out.fields.insert({Kind::kMediaType, "", ""});
   }
   for (std::size_t i = 0; i < headers.size(); ++i) {
-    if (one.headers.at(i) != other.headers.at(i)) out.fields.insert({Kind::kHeader, headers[i]});
+    if (one.headers.at(i) != other.headers.at(i))
+      out.fields.insert({Kind::kHeader, headers[i], ""});
   }
 }
 
@@ -167,7 +173,7 @@ void compare_bodies(const ParityAnswer& one,
   const auto a = readable ? parse(one.body) : std::nullopt;
   const auto b = readable ? parse(other.body) : std::nullopt;
   if (a && b) return Walk(out, ignored).values(*a, *b);
-  out.fields.insert({Kind::kBody, ""});
+  out.fields.insert({Kind::kBody, "", ""});
 }
 
 bool fits(const std::vector<std::string>& rule,
@@ -209,7 +215,9 @@ std::string_view to_string(Kind kind) noexcept {
 
 std::string text_of(const ParityField& field) {
   std::string text(to_string(field.kind));
-  return field.path.empty() ? text : text + " " + field.path;
+  if (!field.name.empty()) text += " " + field.name;
+  if (!field.path.empty()) text += " of " + field.path;
+  return text;
 }
 
 IgnoredFields::IgnoredFields(const std::vector<std::string>& rules) {
@@ -242,15 +250,20 @@ Differences compare_answers(const ParityAnswer& one,
   Differences out;
   // What is already known to differ needs no list of all that follows from it.
   if (one.answered != other.answered) {
-    out.fields.insert({Kind::kAnswer, ""});
+    out.fields.insert({Kind::kAnswer, "", ""});
   } else if (one.status != other.status) {
-    out.fields.insert({Kind::kStatus, ""});
+    out.fields.insert({Kind::kStatus, "", ""});
   }
   if (!out.fields.empty()) return out;
   compare_heads(one, other, headers, out);
-  if (out.fields.contains({Kind::kMediaType, ""})) return out;
-  if (!one.whole || !other.whole) {
+  if (out.fields.contains({Kind::kMediaType, "", ""})) return out;
+  if (!one.whole && !other.whole) {
     out.compared = !out.fields.empty();
+    return out;
+  }
+  // One that is longer than what is kept is longer than one that is not.
+  if (one.whole != other.whole) {
+    out.fields.insert({Kind::kBody, "", ""});
     return out;
   }
   compare_bodies(one, other, ignored, out);

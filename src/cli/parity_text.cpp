@@ -31,8 +31,10 @@ std::string state_line(JsonView parity) {
 }
 
 std::string field_text(JsonView field) {
+  const std::string name = field["field"].text();
   const std::string path = field["path"].text();
-  return field["kind"].text() + (path.empty() ? "" : " " + path);
+  return field["kind"].text() + (name.empty() ? "" : " " + name) +
+         (path.empty() ? "" : " of " + path);
 }
 
 // What is not in the figures, and why it is not.

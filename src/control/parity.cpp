@@ -72,6 +72,7 @@ std::vector<ParityView::Field> view_of(const std::vector<ParityTally>& tallies) 
   std::vector<ParityView::Field> fields;
   for (const ParityTally& each : tallies) {
     fields.push_back({std::string(analysis::to_string(each.field.kind)),
+                      each.field.name,
                       each.field.path,
                       each.canary,
                       each.stable});

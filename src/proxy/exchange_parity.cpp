@@ -2,6 +2,7 @@
 // request, and what is sent (parity_read.hpp).
 #include "canaryd/http/chars.hpp"
 #include "canaryd/http/forwarding.hpp"
+#include "canaryd/stats/path_sketch.hpp"
 #include "proxy/exchange.hpp"
 
 #include <boost/smart_ptr/make_local_shared.hpp>
@@ -64,6 +65,8 @@ void Exchange::send_parity(http::RequestForwarding forwarding) {
   const routing::Rollout& rollout = *route_->rollout;
   const auto read =
       boost::make_local_shared<PendingRead>(state_.pending_reads, policy, table_->snapshot.parity);
+  std::array<char, stats::kShapeBytesMax> shape;
+  read->read().path = stats::shape_of_path(target_.path, shape);
   struct Copy {
     UpstreamId to;
     stats::ParityAnswer* place;

@@ -42,7 +42,8 @@ net::Task<void> MirrorExchange::run(std::unique_ptr<MirrorExchange> self) {
   if (turn != net::Wake::kCancelled && begin_at > exchange.now()) {
     [[maybe_unused]] const net::Wake slept = co_await exchange.waiter_.sleep_until(begin_at);
   }
-  if (exchange.waiter_.cancelled() || !exchange.begin()) {
+  const bool wanted = !exchange.waiter_.cancelled() && exchange.order_.keeper.wanted();
+  if (!wanted || !exchange.begin()) {
     exchange.leave_out();
     co_return;
   }

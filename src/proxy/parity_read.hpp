@@ -48,6 +48,7 @@ class PendingRead {
   ~PendingRead();
 
   [[nodiscard]] stats::ParityRead& read() noexcept { return *read_; }
+  [[nodiscard]] bool given_up() const noexcept { return given_up_; }
   // Its copies have ended for another reason than what they were answered: nothing comes of it.
   void give_up() noexcept { given_up_ = true; }
   // The same, because something was scarce.
@@ -71,6 +72,8 @@ class AnswerKeeper {
                const ParityPolicy& policy) noexcept
       : read_(std::move(read)), place_(&place), policy_(&policy) {}
 
+  // False: nothing comes of it any more.
+  [[nodiscard]] bool wanted() const noexcept { return read_ == nullptr || !read_->given_up(); }
   void head(const http::ResponseHead& head);
   void data(std::string_view run);
   void end(bool answered) noexcept;

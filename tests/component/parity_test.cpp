@@ -71,6 +71,7 @@ TEST_F(ParityTest, BothVersionsAreAskedAndStableASecondTime) {
   ASSERT_EQ(all.size(), 1U);
   const ParityRead& read = *all[0];
   EXPECT_EQ(read.watch, 7U);
+  EXPECT_EQ(read.path, "/orders");
   for (const stats::ParityAnswer* answer : {&read.stable, &read.again}) {
     EXPECT_TRUE(answer->answered && answer->whole);
     EXPECT_EQ(answer->status, 200);

@@ -74,7 +74,7 @@ class ParityTest(IntegrationCase):
         self.assertEqual(begun["parity"]["state"], "shown")
         self.assertEqual(begun["parity"]["concluded"]["different"], 0)
         self.assertEqual(begun["parity"]["fields"], [])
-        noise = {(field["kind"], field["path"]) for field in begun["parity"]["noise"]}
+        noise = {(field["kind"], field["field"]) for field in begun["parity"]["noise"]}
         self.assertLessEqual({("value", "/request_id"), ("value", "/at"), ("value", "/hints/*/ad")}, noise)
         self.assertIn("reads agree: 0 of", self.daemon.transition_to("progressing")["msg"])
         self.assertEqual([record["state"] for record in self.daemon.await_events("parity")], ["shown"])
@@ -91,11 +91,11 @@ class ParityTest(IntegrationCase):
         self.begin(dearer)
         held = self.concluded("different")
         self.assertEqual([held["state"], held["reason"]], ["idle", "parity"])
-        self.assertEqual([(field["kind"], field["path"]) for field in held["parity"]["fields"]],
-                         [("value", "/items/*/price")])
+        self.assertEqual([(field["kind"], field["field"], field["path"]) for field in held["parity"]["fields"]],
+                         [("value", "/items/*/price", "/orders/{id}")])
         self.assertIn("value /items/*/price", held["next"])
         told = self.daemon.await_events("parity")[0]
-        self.assertEqual([told["level"], told["fields"]], ["warn", "value /items/*/price"])
+        self.assertEqual([told["level"], told["fields"]], ["warn", "value /items/*/price of /orders/{id}"])
         explained = self.daemon.ctl("explain", "shop")
         self.assertIn("differs: value /items/*/price", explained.stdout)
         self.assertIn("noise: value /request_id", explained.stdout)

@@ -16,7 +16,11 @@
 // canary that differs in max_diff or more is let through with odds of at most kShownAlpha,
 // however long it is compared.
 //
-// Pure; plain values. Limits: kFieldsMax fields are told apart, all others are one.
+// The same field of another path is another field: what is noise in one resource may mean something
+// in the next.
+//
+// Pure; plain values. Limits: kPathsMax paths are told apart, and kFieldsMax fields of them; all
+// others are one.
 #pragma once
 
 #include "canaryd/analysis/accounts.hpp"
@@ -26,6 +30,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -70,7 +75,8 @@ class Parity {
   static constexpr double kShownAlpha = 0.05;
   static constexpr double kDifferentAlpha = 0.01;
   static constexpr std::uint64_t kLearning = 50;
-  static constexpr std::size_t kFieldsMax = 512;
+  static constexpr std::size_t kPathsMax = 64;
+  static constexpr std::size_t kFieldsMax = 1024;
   static constexpr std::size_t kTold = 10;
 
   explicit Parity(ParitySettings settings);
@@ -90,14 +96,18 @@ class Parity {
     [[nodiscard]] bool excuses() const noexcept { return stable > 0 && stable >= canary; }
   };
 
-  [[nodiscard]] Counts& counts_of(const ParityField& field);
-  [[nodiscard]] bool take(const Differences& canary, const Differences& noise);
+  [[nodiscard]] const std::string& known_path(const std::string& path);
+  [[nodiscard]] Counts& counts_of(ParityField field, const std::string& path);
+  [[nodiscard]] bool take(const Differences& canary,
+                          const Differences& noise,
+                          const std::string& path);
   void judge(bool different);
   void enter(ParityState state) noexcept;
   void conclude(ParityState state);
   [[nodiscard]] double boundary() const noexcept;
 
   ParitySettings settings_;
+  std::set<std::string> paths_;
   std::map<ParityField, Counts> fields_;
   ParityState state_ = ParityState::kGathering;
   std::uint64_t learnt_ = 0;

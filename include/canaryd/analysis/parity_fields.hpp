@@ -35,11 +35,12 @@ struct ParityField {
     kLength,    // Of a list.
   };
   Kind kind = Kind::kBody;
-  std::string path;  // Of a header its name; of JSON "" is the whole body.
+  std::string name;  // Of a header its name; of JSON its path, "" is the whole body.
+  std::string path;  // Which answers: the shape of the request's path. compare_answers() has none.
   friend auto operator<=>(const ParityField&, const ParityField&) = default;
 };
 [[nodiscard]] std::string_view to_string(ParityField::Kind kind) noexcept;
-// "value /items/*/price", "status".
+// "value /items/*/price of /orders/{id}", "status".
 [[nodiscard]] std::string text_of(const ParityField& field);
 
 // Fields of JSON that are not compared, nor what is in them. "updated_at": of this name, wherever
@@ -65,7 +66,7 @@ struct Differences {
   static constexpr std::size_t kDifferencesMax = 50;
   static constexpr std::size_t kPathMax = 160;
 
-  // False: what was kept agrees, but a body is not whole, so nobody knows.
+  // False: what was kept agrees, but both bodies are longer than that, so nobody knows.
   bool compared = true;
   bool cut = false;  // There are more than these.
   std::set<ParityField> fields;

@@ -26,10 +26,11 @@ struct ParityView {
   std::uint64_t not_compared = 0;  // Too long, broken off, or too different to be listed.
   std::uint64_t unanswered = 0;    // By stable.
   std::uint64_t busy = 0;          // Not asked again, because something was scarce.
-  // Where the answers differ, paths only, never values; the most frequent first, bounded.
+  // Where the answers differ, never values; the most frequent first, bounded.
   struct Field {
     std::string kind;  // "status", "media_type", "header", "body", "value", "type", "presence", ...
-    std::string path;
+    std::string field;         // Of JSON its path; of a header its name.
+    std::string path;          // Of the requests, with "{id}" for ids.
     std::uint64_t canary = 0;  // Reads in which only the canary differed there, lately,
     std::uint64_t stable = 0;  // and in which stable differed from itself.
   };

@@ -31,6 +31,7 @@ struct ParityAnswer {
 
 struct ParityRead {
   std::uint64_t watch = 0;  // ParityPolicy::watch.
+  std::string path;         // Of the request, its shape (path_sketch.hpp).
   ParityAnswer stable;
   ParityAnswer again;  // Stable's as well, a second later.
   ParityAnswer canary;

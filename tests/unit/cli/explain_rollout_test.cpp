@@ -106,8 +106,8 @@ TEST(ExplainRollout, ReadParityNamesTheFields) {
  "weight": {"target": 0}, "parity": {"state": "different", "max_diff": 0.5,
  "concluded": {"compared": 400, "different": 12}, "now": {"compared": 30, "different": 1},
  "needs_requests": 1500, "learnt_from": 50, "not_compared": 3, "unanswered": 2, "busy": 0,
- "fields": [{"kind": "value", "path": "/total\u001b[2J", "canary": 13, "stable": 0}],
- "noise": [{"kind": "body", "path": "", "canary": 0, "stable": 400}]}})",
+ "fields": [{"kind": "value", "field": "/total\u001b[2J", "path": "/orders/{id}", "canary": 13, "stable": 0}],
+ "noise": [{"kind": "body", "field": "", "path": "/", "canary": 0, "stable": 400}]}})",
                                           "")
                                .value();
   EXPECT_EQ('\n' + text,
@@ -116,8 +116,8 @@ shop: Idle, parity; weight 0 %
   reads: the versions differ, 12 of 400 differed; now 1 of 30 differ, at most 0.5 % may; about 1500 more show that they agree
     not in these: 50 to learn what is noise, 3 too long or broken off, 2 that stable did not answer, 0 not asked because too much was under way
     differs: value /total)"
-            "\uFFFD[2J, of the canary alone in 13, of stable itself in 0\n"
-            "    noise: body, of stable itself in 400\n");
+            "\uFFFD[2J of /orders/{id}, of the canary alone in 13, of stable itself in 0\n"
+            "    noise: body of /, of stable itself in 400\n");
 }
 
 TEST(ExplainRollout, TellsOfAShareThatIsNoChance) {

@@ -41,6 +41,7 @@ class ControllerParityTest : public ControllerRig {
     for (int i = 0; i < reads; ++i) {
       auto read = std::make_unique<stats::ParityRead>();
       read->watch = watch;
+      read->path = "/orders/{id}";
       read->stable = answer("{\"id\": " + std::to_string(3 * i) + ", \"total\": 1}");
       read->again = answer("{\"id\": " + std::to_string(3 * i + 1) + ", \"total\": 1}");
       read->canary = answer("{\"id\": " + std::to_string(3 * i + 2) + ", " + canary + "}");
@@ -104,10 +105,11 @@ TEST_F(ControllerParityTest, ADifferenceKeepsItWaiting) {
   EXPECT_EQ(now.state, "idle");
   EXPECT_EQ(now.parity->state, "different");
   ASSERT_EQ(now.parity->fields.size(), 1U);
-  EXPECT_EQ(now.parity->fields[0].kind + " " + now.parity->fields[0].path, "value /total");
+  EXPECT_EQ(now.parity->fields[0].kind + " " + now.parity->fields[0].field, "value /total");
   ASSERT_EQ(now.parity->noise.size(), 1U);
-  EXPECT_EQ(now.parity->noise[0].path, "/id");
-  EXPECT_THAT(*now.next, HasSubstr("at most 20 % may; value /total"));
+  EXPECT_EQ(now.parity->noise[0].field, "/id");
+  EXPECT_EQ(now.parity->noise[0].path, "/orders/{id}");
+  EXPECT_THAT(*now.next, HasSubstr("at most 20 % may; value /total of /orders/{id}"));
   EXPECT_THAT(controller_->metrics_text(),
               HasSubstr("canaryd_parity_state{rollout=\"shop\"} -1\n"));
   EXPECT_THAT(controller_->metrics_text(),
