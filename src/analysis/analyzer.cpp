@@ -151,17 +151,18 @@ std::optional<std::size_t> Analyzer::to_blame(std::span<const Panel> parts,
     if (parts[i].ln_total(metrics) > parts[worst].ln_total(metrics)) worst = i;
   }
   const double own = parts[worst].ln_total(metrics);
+  const double sum = all_.ln_total(metrics);
   const std::size_t metric = parts[worst].worst_metric(metrics);
   const bool enough = own >= rollback_boundary() / 2 &&
                       concentration(all_.sums(metric), parts[worst].sums(metric)) >= kNearlyAll;
-  return own > ln_total() || enough ? std::optional(worst) : std::nullopt;
+  return own > sum || enough ? std::optional(worst) : std::nullopt;
 }
 
 Analyzer::Failure Analyzer::worst() const noexcept {
   const auto route = to_blame(routes_, metrics_);
   const auto segment = to_blame(segments_, segment_metrics_);
   const bool by_segment = segment && (!route || segments_[*segment].ln_total(segment_metrics_) >
-                                                    routes_[*route].ln_total(metrics_));
+                                                    routes_[*route].ln_total(segment_metrics_));
   if (by_segment) return {0, std::nullopt, segment};
   if (route) return {routes_[*route].worst_metric(metrics_), route, std::nullopt};
   return {all_.worst_metric(metrics_), std::nullopt, std::nullopt};
