@@ -27,18 +27,7 @@ class Rollout {
         templates_(by_name(manifests, "AnalysisTemplate")) {}
 
   void read(const config::Node& root) {
-    Part top(draft_, &root, "");
-    top.pass_over({"apiVersion", "kind", "status"});
-    Part metadata = top.part("metadata");
-    rollout_.name = name_from(draft_, metadata.line_of("name"), metadata.text("name"));
-    name_space_ = metadata.text("namespace");
-    metadata.pass_over({"labels", "annotations"});
-    Part spec = top.part("spec");
-    read_spec(spec);
-    spec.end();
-    top.end();
-    finish_steps(rollout_);
-    draft_.rollouts.push_back(std::move(rollout_));
+    read_rollout(draft_, root, rollout_, name_space_, [this](Part& spec) { read_spec(spec); });
   }
 
  private:

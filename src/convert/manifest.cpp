@@ -3,6 +3,7 @@
 #include "canaryd/base/units.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace canaryd::convert {
 namespace {
@@ -193,6 +194,25 @@ void Part::end() {
     draft_->warn(entry.place.line,
                  below(entry.key) + " is not carried over: canaryd convert does not know it");
   }
+}
+
+void read_rollout(Draft& draft,
+                  const config::Node& root,
+                  DraftRollout& rollout,
+                  std::string& name_space,
+                  const std::function<void(Part& spec)>& read_spec) {
+  Part top(draft, &root, "");
+  top.pass_over({"apiVersion", "kind", "status"});
+  Part metadata = top.part("metadata");
+  rollout.name = name_from(draft, metadata.line_of("name"), metadata.text("name"));
+  name_space = metadata.text("namespace");
+  metadata.pass_over({"labels", "annotations"});
+  Part spec = top.part("spec");
+  read_spec(spec);
+  spec.end();
+  top.end();
+  finish_steps(rollout);
+  draft.rollouts.push_back(std::move(rollout));
 }
 
 std::string service_address(const std::string& name,

@@ -67,6 +67,14 @@ class Part {
   std::set<std::string, std::less<>> seen_;
 };
 
+// Reads an object that is a rollout into the draft: what all objects have, and by read_spec what is
+// its own, which is called once the name and the name space are there.
+void read_rollout(Draft& draft,
+                  const config::Node& root,
+                  DraftRollout& rollout,
+                  std::string& name_space,
+                  const std::function<void(Part& spec)>& read_spec);
+
 // NAME.NAMESPACE.svc:PORT, where NAMESPACE may be empty.
 [[nodiscard]] std::string service_address(const std::string& name,
                                           const std::string& name_space,

@@ -1,15 +1,16 @@
 """/metrics as Prometheus sees it: promtool's judgement, and a real server that scrapes it."""
 
 import json
+import random
 import shutil
 import socket
+import string
 import subprocess
 import unittest
 import urllib.parse
 import urllib.request
 
-from harness import IntegrationCase, to_yaml, wait_until
-
+from harness import IntegrationCase, RawClient, to_yaml, wait_until
 
 
 class MetricsTest(IntegrationCase):
@@ -35,6 +36,36 @@ class MetricsTest(IntegrationCase):
         text = self.daemon.metrics()
         for word in ("secret-path", "hush", "jane"):
             self.assertNotIn(word, text)
+
+    def test_odd_requests_add_no_series(self):
+        self.start_rollout()
+        chance = random.Random(20)
+
+        def word():
+            return "".join(chance.choices(string.ascii_letters + string.digits + "-._~%!\"\\{}", k=chance.randint(1, 30)))
+
+        def request():
+            head = (f"{chance.choice(('GET', 'HEAD', 'PURGE', word()))} /{word()}/{word()}?{word()} HTTP/1.1\r\n"
+                    f"Host: {chance.choice(('test', word()))}\r\nX-User-Id: {word()}\r\nUser-Agent: {word()}\r\n"
+                    f"X-{chance.randrange(10**6)}: {word()}\r\nConnection: close\r\n\r\n")
+            with RawClient(self.daemon.public) as client:
+                client.send(head)
+                client.ended()
+
+        def series(count):
+            """After so many more requests: names with their labels, without their values."""
+            before = self.accepted()
+            for _ in range(count):
+                request()
+            wait_until(lambda: self.accepted() == before + count, "the collector")
+            return {line.rsplit(" ", 1)[0] for line in self.daemon.metrics().splitlines() if not line.startswith("#")}
+
+        # What each kind of answer adds is there after the first ones.
+        first = series(100)
+        self.assertEqual(series(300) - first, set())
+
+    def accepted(self):
+        return self.daemon.metric("canaryd_listener_connections_total", result="accepted") or 0
 
     @unittest.skipUnless(shutil.which("promtool"), "promtool is not installed")
     def test_promtool_finds_nothing(self):

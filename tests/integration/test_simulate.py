@@ -59,6 +59,18 @@ class SimulateTest(IntegrationCase):
         self.assertEqual(self.simulate("--threads", "5", "--canary-error-rate", "2").stdout, one)
         self.assertNotEqual(self.simulate("--seed", "7", "--canary-error-rate", "2").stdout, one)
 
+    def test_evidence_sets_the_pace(self):
+        """With more traffic the same plan ends sooner, and in neither case is a good canary rolled back."""
+        analysis = {"tolerance": {"errors": {"relative": 50, "absolute": 2}}, "latency_quantiles": []}
+        self.write({"shop": {**SHOP, "steps": [{"weight": 10}, {"weight": 50}, {"weight": 100}], "analysis": analysis}})
+        studies = [json.loads(self.run_canaryd("simulate", "--runs", "8", "--format", "json", "--rps", rps).stdout)
+                   for rps in ("500", "5")]
+        fast, slow = [study["outcomes"]["promoted"] for study in studies]
+        self.assertEqual((fast["rollouts"], slow["rollouts"]), (8, 8))
+        self.assertLess(fast["seconds"]["p90"], slow["seconds"]["p10"])
+        # As fast as the least duration of the steps lets it.
+        self.assertEqual(fast["seconds"]["median"], 30)
+
     def test_a_dead_canary_costs_what_the_circuit_lets_through(self):
         study = self.study("--canary-error-rate", "100")
         self.assertEqual(study["outcomes"]["rolled_back"]["causes"], {"circuit": 40})

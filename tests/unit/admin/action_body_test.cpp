@@ -30,6 +30,8 @@ TEST(ActionBody, ReadsWhatAnActionTakes) {
   EXPECT_FALSE(read(Action::kPromote, "").value().full);
   EXPECT_TRUE(read(Action::kRetire, R"({"skip_hook": true})").value().skip_hook);
   EXPECT_FALSE(read(Action::kRetire, "").value().skip_hook);
+  EXPECT_EQ(read(Action::kRollback, R"({"over": "10m"})").value().over, std::chrono::minutes(10));
+  EXPECT_FALSE(read(Action::kRollback, "").value().over);
   EXPECT_EQ(read(Action::kStart, R"({"revision": "2.5"})").value().revision, "2.5");
   const auto approval = read(Action::kApprove, R"({"gate": "owner", "expires": "2h"})").value();
   EXPECT_EQ(approval.gate, "owner");
@@ -57,6 +59,8 @@ TEST(ActionBody, RefusesEverythingElse) {
   EXPECT_FALSE(read(Action::kPause, R"({"weight": 10})"));
   EXPECT_FALSE(read(Action::kPromote, R"({"full": 1})"));
   EXPECT_FALSE(read(Action::kUnretire, R"({"skip_hook": true})"));
+  EXPECT_FALSE(read(Action::kRollback, R"({"over": "gently"})"));
+  EXPECT_FALSE(read(Action::kAbort, R"({"over": "10m"})"));
   EXPECT_FALSE(read(Action::kApprove, "{}"));
   EXPECT_FALSE(read(Action::kApprove, R"({"gate": "g", "expires": "soon"})"));
   // Nobody is to claim what canaryd itself says of its peers.

@@ -1,0 +1,93 @@
+"""Messages of hooks, sent to a webhook like Slack's in the way that docs/operations.md says: each state once, in order."""
+
+import http.server
+import json
+import re
+import threading
+import unittest
+from pathlib import Path
+
+from harness import IntegrationCase, wait_until
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/operations.md"
+
+
+class Chat(http.server.ThreadingHTTPServer):
+    """Takes JSON with a text, as an incoming webhook of Slack does; fails as often as it is told to."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), ChatRequest)
+        self.taken = []
+        self.refusals = 0
+
+
+class ChatRequest(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):  # The name that http.server calls.
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers["Content-Type"] != "application/json":
+            return self.answer(400, b"invalid_payload")
+        message = json.loads(body)
+        if not message.get("text"):
+            return self.answer(400, b"no_text")
+        if self.server.refusals > 0:
+            self.server.refusals -= 1
+            return self.answer(503, b"later")
+        self.server.taken.append(message)
+        return self.answer(200, b"ok")
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class MessagesTest(IntegrationCase):
+    def setUp(self):
+        super().setUp()
+        self.chat = Chat()
+        thread = threading.Thread(target=self.chat.serve_forever, daemon=True)
+        thread.start()
+        self.addCleanup(lambda: (self.chat.shutdown(), thread.join(), self.chat.server_close()))
+
+    def begin(self):
+        """With the file and the hook of the page, but for the address and the states."""
+        section = PAGE.read_text(encoding="utf-8").split("## Messages to Slack")[1]
+        file, = re.findall(r"```text\n(.*?)```", section, re.DOTALL)
+        program, = re.findall(r"exec: \[(.*?)\]", section)
+        file, count = re.subn(r'url = ".*"', f'url = "http://127.0.0.1:{self.chat.server_port}/T/B/X"', file)
+        self.assertEqual(count, 1)
+        (Path(self.folder) / "slack.curl").write_text(file, encoding="utf-8")
+        states = ["progressing", "paused", "held", "baking", "promoted", "rolled_back", "aborted"]
+        hook = {"on": states, "exec": program.split(", "), "timeout": "30s"}
+        self.start_rollout(rollout={"hooks": [hook]})
+
+    def told(self):
+        return [message["state"] for message in self.chat.taken]
+
+    def test_each_state_is_one_message(self):
+        self.begin()
+        commands = [("start",), ("pause",), ("pause",), ("resume",), ("promote", "--full", "--yes"), ("promote",),
+                    ("rollback",), ("retry",), ("abort",)]
+        for command, *flags in commands:
+            self.assertEqual(self.daemon.ctl(command, "shop", *flags).returncode, 0, command)
+        wait_until(lambda: len(self.chat.taken) >= 8, "all messages", 60)
+        self.assertEqual(self.told(), ["progressing", "paused", "progressing", "baking", "promoted", "rolled_back",
+                                       "progressing", "aborted"])
+        self.assertEqual(len({message["id"] for message in self.chat.taken}), 8)
+        self.assertIn("paused shop at 1 %", self.chat.taken[1]["text"])
+
+    def test_what_is_not_taken_comes_again(self):
+        self.begin()
+        self.chat.refusals = 2
+        self.assertEqual(self.daemon.ctl("start", "shop").returncode, 0)
+        wait_until(lambda: self.chat.taken, "the message", 60)
+        self.assertEqual((self.told(), self.chat.refusals), (["progressing"], 0))
+        self.assertIn("503", "".join(ran["output"] for ran in self.daemon.await_events("hook_ran", 3)))
+
+
+if __name__ == "__main__":
+    unittest.main()
