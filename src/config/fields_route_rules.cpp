@@ -126,14 +126,16 @@ Codec<std::vector<HeaderField>> header_fields() {
 const Section<Rewrite>& rewrite_section() {
   static const auto made = [] {
     Section<Rewrite> s("Rewrite");
-    s.require("path",
-              &Rewrite::path,
-              text({"a path that begins with /, without query, //, dot segments or escaped slashes",
-                    "/[^?# ]*",
-                    is_upstream_path,
-                    2048}),
-              "What the upstream gets in place of `match.path_prefix` or `match.path_exact`; what "
-              "follows a prefix stays, and so does the query.");
+    s.require(
+        "path",
+        &Rewrite::path,
+        text({"a path that begins with /, without query, //, dot segments or escaped slashes",
+              "/[^?# ]*",
+              is_upstream_path,
+              2048}),
+        "What the upstream gets in place of `match.path_prefix`, `path_exact` or "
+        "`path_template`, whose variables it has; what follows a prefix stays, and so does the "
+        "query.");
     s.add("upstream",
           &Rewrite::upstream,
           optional(upstream_reference()),

@@ -1,11 +1,14 @@
 // Rewrites that would rewrite nothing, answers that are no answer, and an end before its beginning.
 #include "canaryd/base/units.hpp"
+#include "canaryd/routing/path_template.hpp"
 #include "config/codec.hpp"
 #include "config/validate.hpp"
 
 #include <algorithm>
 #include <array>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace canaryd::config {
 namespace {
@@ -24,9 +27,23 @@ bool goes_to(const Config& config, const Route& route, UpstreamId upstream) {
   });
 }
 
+// Sorted; as many as there are.
+std::vector<std::string> variables_of(std::string_view path) {
+  std::vector<std::string> names;
+  while (!path.empty()) {
+    const std::string_view segment = routing::take_segment(path);
+    if (segment.find_first_of("{}") != std::string_view::npos) names.emplace_back(segment);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 void check_rewrite(const Config& config, const Route& route, const std::string& path, Reader& in) {
-  if (route.match.path_kind == Match::Path::kTemplate) {
-    in.error_at(path, path + ": it is for path_prefix and path_exact, not for path_template");
+  if (route.match.path_kind == Match::Path::kTemplate &&
+      variables_of(route.rewrite->path) != variables_of(route.match.path)) {
+    in.error_at_value(path + ".path",
+                      path + ".path: its variables are not those of match.path_template, " +
+                          quoted(route.match.path) + ", each once");
   }
   const auto& only = route.rewrite->upstream;
   if (!only || goes_to(config, route, *only)) return;

@@ -46,19 +46,31 @@ std::vector<proxy::AddedField> fields_of(const config::Deprecation& from) {
   return fields;
 }
 
+http::PathMapping::Kind mapping_of(config::Match::Path kind) noexcept {
+  using Kind = http::PathMapping::Kind;
+  switch (kind) {
+    case config::Match::Path::kPrefix:
+      return Kind::kPrefix;
+    case config::Match::Path::kExact:
+      return Kind::kExact;
+    case config::Match::Path::kTemplate:
+      return Kind::kTemplate;
+  }
+  return Kind::kPrefix;
+}
+
 Result<proxy::RewritePolicy> make_rewrite(const config::Route& route) {
   const config::Rewrite& from = *route.rewrite;
   if (!http::is_rewritten_path(from.path)) {
     return fail(ErrorCode::kInvalidArgument,
                 "route \"" + route.name + "\": it rewrites to a path that is not canonical");
   }
-  const bool exact = route.match.path_kind == config::Match::Path::kExact;
-  const auto kind = exact ? http::PathMapping::Kind::kExact : http::PathMapping::Kind::kPrefix;
-  return proxy::RewritePolicy{http::PathMapping(kind, route.match.path, from.path),
-                              from.upstream,
-                              from.location,
-                              from.cookie_path,
-                              from.cookie_domain};
+  return proxy::RewritePolicy{
+      http::PathMapping(mapping_of(route.match.path_kind), route.match.path, from.path),
+      from.upstream,
+      from.location,
+      from.cookie_path,
+      from.cookie_domain};
 }
 
 proxy::RespondPolicy make_respond(const config::Route& route,

@@ -33,6 +33,23 @@ std::string joined(std::string_view prefix, std::string_view rest) {
   return path;
 }
 
+// The first segment of a path that begins with a slash; the rest begins with the next one.
+std::string_view take_segment(std::string_view& path) noexcept {
+  path.remove_prefix(1);
+  const std::string_view segment = path.substr(0, path.find('/'));
+  path.remove_prefix(segment.size());
+  return segment;
+}
+
+std::string_view segment_at(std::string_view path, std::size_t index) noexcept {
+  while (index-- > 0 && !path.empty()) take_segment(path);
+  return path.empty() ? path : take_segment(path);
+}
+
+bool is_variable(std::string_view segment) noexcept {
+  return segment.size() > 2 && segment.front() == '{' && segment.back() == '}';
+}
+
 struct Reference {
   std::string_view origin;     // Scheme and authority, as written; may be empty.
   std::string_view authority;  // Without the "//".
@@ -111,12 +128,51 @@ std::optional<std::string> resolve_path(std::string_view base, std::string_view 
 PathMapping::PathMapping(Kind kind, std::string_view from, std::string_view to)
     : kind_(kind),
       from_(kind == Kind::kPrefix ? without_slash(from) : from),
-      to_(kind == Kind::kPrefix ? without_slash(to) : to) {}
+      to_(kind == Kind::kPrefix ? without_slash(to) : to) {
+  if (kind != Kind::kTemplate) return;
+  from_pieces_ = pieces_of(from_, to_);
+  to_pieces_ = pieces_of(to_, from_);
+}
+
+PathMapping::Pieces PathMapping::pieces_of(std::string_view path, std::string_view other) {
+  Pieces pieces;
+  while (!path.empty()) {
+    const std::string_view segment = take_segment(path);
+    Piece piece{std::string(segment), std::nullopt};
+    std::string_view rest = other;
+    for (std::size_t at = 0; is_variable(segment) && !rest.empty(); ++at) {
+      if (take_segment(rest) == segment) piece.segment = at;
+    }
+    pieces.push_back(std::move(piece));
+  }
+  return pieces;
+}
+
+bool PathMapping::fits(std::string_view path, const Pieces& pieces) noexcept {
+  for (const Piece& piece : pieces) {
+    if (path.empty()) return false;
+    const std::string_view segment = take_segment(path);
+    if (piece.segment ? segment.empty() : segment != piece.literal) return false;
+  }
+  return path.empty();
+}
 
 std::string_view PathMapping::to_upstream(const Target& target,
                                           std::span<char> scratch) const noexcept {
   if (target.path == "*") return target.forwarded;
   std::string_view rest = target.forwarded;
+  if (kind_ == Kind::kTemplate) {
+    char* end = scratch.data();
+    for (const Piece& piece : to_pieces_) {
+      *end++ = '/';
+      const std::string_view segment =
+          piece.segment ? segment_at(target.path, *piece.segment) : piece.literal;
+      end = std::copy(segment.begin(), segment.end(), end);
+    }
+    rest.remove_prefix(target.path.size());
+    end = std::copy(rest.begin(), rest.end(), end);
+    return {scratch.data(), static_cast<std::size_t>(end - scratch.data())};
+  }
   rest.remove_prefix(kind_ == Kind::kExact ? target.path.size() : from_.size());
   // "/catalog" without what follows it, where nothing stands in its place.
   const bool bare = to_.empty() && !rest.starts_with('/');
@@ -130,6 +186,15 @@ std::optional<std::string> PathMapping::path_to_client(std::string_view path) co
   if (kind_ == Kind::kExact) {
     if (path == to_) return from_;
     return std::nullopt;
+  }
+  if (kind_ == Kind::kTemplate) {
+    if (!path.starts_with('/') || !fits(path, to_pieces_)) return std::nullopt;
+    std::string out;
+    for (const Piece& piece : from_pieces_) {
+      out += '/';
+      out += piece.segment ? segment_at(path, *piece.segment) : std::string_view(piece.literal);
+    }
+    return out;
   }
   const auto rest = behind(path, to_);
   if (!rest) return std::nullopt;

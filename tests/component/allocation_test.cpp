@@ -134,7 +134,8 @@ class AllocationTest : public testing::Test {
   }
 
   // Two upstreams, half and half, by a cookie that we issue: the longest way a request can take.
-  static proxy::WorkerSnapshot snapshot() {
+  // With `lanes`, two rollouts of which each has half of the users, a segment, and a template.
+  static proxy::WorkerSnapshot snapshot(bool lanes = false) {
     auto shared = std::make_shared<proxy::Snapshot>();
     routing::TableSpec table;
     table.epoch = 1;
@@ -155,6 +156,7 @@ class AllocationTest : public testing::Test {
     route.name = "all";
     route.target = RolloutId(0);
     table.routes.push_back(route);
+    if (lanes) add_lane(table);
     shared->table = *routing::RoutingTable::build(std::move(table));
     proxy::WorkerSnapshot result;
     for (const char* name : {"stable", "canary"}) {
@@ -165,11 +167,23 @@ class AllocationTest : public testing::Test {
       result.upstreams.push_back(make_share(spec));
     }
     shared->access = std::make_shared<telemetry::AccessPolicy>();
-    shared->failures.resize(1);
+    shared->failures.resize(shared->table->rollouts().size());
     shared->failures[0].status.set(500);
+    result.counters = std::make_shared<stats::CounterSet>(1, shared->table->routes().size());
     result.shared = shared;
-    result.counters = std::make_shared<stats::CounterSet>(1, 1);
     return result;
+  }
+  static void add_lane(routing::TableSpec& table) {
+    routing::Segment everybody;
+    everybody.users.path_prefix = "/";
+    everybody.cohort = Cohort::kStable;
+    table.rollouts[0].segments = {everybody};
+    table.rollouts.push_back(table.rollouts[0]);
+    table.rollouts[1].name = "other";
+    table.routes[0].match.path_kind = routing::PathKind::kTemplate;
+    table.routes[0].match.path = "/a/{b}";
+    const BasisPoints half(BasisPoints::kMax / 2);
+    table.routes[0].target = std::vector<routing::Lane>{{RolloutId(0), half}, {RolloutId(1), half}};
   }
 
   // Allocations of one exchange that the upstream answers with this.
@@ -208,6 +222,11 @@ class AllocationTest : public testing::Test {
 };
 
 constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: b\r\n\r\nhello";
+
+TEST_F(AllocationTest, AGetOfALaneAllocatesNothing) {
+  service_->publish(snapshot(true));
+  expect_none("GET /a/b?c=d HTTP/1.1\r\nHost: A.example\r\nAccept: */*\r\n\r\n", kAnswer);
+}
 
 TEST_F(AllocationTest, AGetAllocatesNothing) {
   expect_none("GET /a/../b?c=d HTTP/1.1\r\nHost: A.example\r\nAccept: */*\r\n\r\n", kAnswer);

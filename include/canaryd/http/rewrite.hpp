@@ -2,8 +2,10 @@
 // responses say of paths on its way back, so that a client sees only the paths it asks for.
 //
 // A prefix is replaced segment by segment: with /catalog in place of /v2, /catalog/x?y goes out as
-// /v2/x?y and comes back as /catalog/x?y; an exact path is replaced whole. The query stays as it
-// came. What the mapping makes of a canonical target (uri.hpp) is canonical again.
+// /v2/x?y and comes back as /catalog/x?y; an exact path is replaced whole, and a template segment
+// by segment, "{name}" in the one being the segment that is "{name}" in the other: with
+// /v1/orders/{id} in place of /o/{id}, /o/7 goes out as /v1/orders/7. The query stays as it came.
+// What the mapping makes of a canonical target (uri.hpp) is canonical again.
 //
 // Responses are untrusted. What cannot be mapped for sure is left as it is: other hosts, other
 // paths, backslashes, and what is no visible ASCII (a browser may drop it, and read the rest as
@@ -20,6 +22,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace canaryd::http {
 
@@ -35,10 +38,10 @@ struct UpstreamPlace {
 
 class PathMapping {
  public:
-  enum class Kind : std::uint8_t { kPrefix, kExact };
+  enum class Kind : std::uint8_t { kPrefix, kExact, kTemplate };
 
   // Both are canonical paths; `to` is_rewritten_path(). A slash at the end of a prefix means
-  // nothing.
+  // nothing. Templates have the same variables, each once.
   PathMapping(Kind kind, std::string_view from, std::string_view to);
 
   // Scratch that is surely enough for this target.
@@ -64,11 +67,22 @@ class PathMapping {
                                                             std::string_view domain) const;
 
  private:
+  // A segment of a template: itself, or which one of the other template's it is.
+  struct Piece {
+    std::string literal;
+    std::optional<std::size_t> segment;
+  };
+  using Pieces = std::vector<Piece>;
+
+  [[nodiscard]] static Pieces pieces_of(std::string_view path, std::string_view other);
+  [[nodiscard]] static bool fits(std::string_view path, const Pieces& pieces) noexcept;
   [[nodiscard]] std::optional<std::string> cookie_path(std::string_view path) const;
 
   Kind kind_;
-  std::string from_;  // A prefix is without its slash at the end; "/" is the empty one.
-  std::string to_;    // The same.
+  std::string from_;    // A prefix is without its slash at the end; "/" is the empty one.
+  std::string to_;      // The same.
+  Pieces from_pieces_;  // Of templates.
+  Pieces to_pieces_;
 };
 
 // The path of a reference relative to `base`, without dot segments (RFC 3986 section 5.2) and

@@ -54,6 +54,35 @@ TEST(RewriteTest, PrefixesSegmentBySegment) {
   }
 }
 
+TEST(RewriteTest, TemplatesVariableByVariable) {
+  for (const Case& each : std::vector<Case>{
+           {"/v1/orders/{id}", "/orders/{id}", "/v1/orders/7", "/orders/7"},
+           {"/v1/orders/{id}", "/{id}", "/v1/orders/a%20b;c?d=/e", "/a%20b;c?d=/e"},
+           {"/{tenant}/o/{id}/", "/orders/{id}/of/{tenant}", "/acme/o/7/", "/orders/7/of/acme"},
+           {"/o/{id}", "/{id}/", "/o/{id}", "/{id}/"},
+           {"/o/{id}", "/o/{id}", "/o/7", "/o/7"}}) {
+    const PathMapping mapping(Kind::kTemplate, each.from, each.to);
+    EXPECT_EQ(upstream_of(mapping, each.client), each.upstream) << each.from << ' ' << each.client;
+    const std::string path(target_of(each.upstream).path);
+    EXPECT_EQ(mapping.path_to_client(path), target_of(each.client).path) << path;
+  }
+}
+
+TEST(RewriteTest, WhatATemplateDoesNotFitStays) {
+  const PathMapping mapping(Kind::kTemplate, "/v1/orders/{id}", "/orders/{id}");
+  for (const char* path :
+       {"/orders", "/orders/", "/orders/7/", "/orders/7/x", "/other/7", "/", "", "orders/7"}) {
+    EXPECT_EQ(mapping.path_to_client(path), std::nullopt) << path;
+  }
+  const UpstreamPlace place{"shop.example", "10.0.0.1:80", "/orders/7"};
+  EXPECT_EQ(mapping.location_to_client("/orders/8?a=b", place), "/v1/orders/8?a=b");
+  EXPECT_EQ(mapping.location_to_client("8", place), "/v1/orders/8");
+  EXPECT_EQ(mapping.location_to_client("http://10.0.0.1/orders/8", place), "/v1/orders/8");
+  EXPECT_EQ(mapping.location_to_client("/login", place), std::nullopt);
+  EXPECT_EQ(mapping.cookie_to_client("a=b; Path=/orders/7", true, ""), "a=b; Path=/v1/orders/7");
+  EXPECT_EQ(mapping.cookie_to_client("a=b; Path=/orders", true, ""), std::nullopt);
+}
+
 // The one path that does not come back as it went: below nothing there is always a slash.
 TEST(RewriteTest, ABarePrefixForNothingIsTheRoot) {
   const PathMapping mapping(Kind::kPrefix, "/catalog", "/");
