@@ -7,6 +7,15 @@
 #include <utility>
 
 namespace canaryd::control {
+namespace {
+
+void note_thresholds(const stats::LatencyCounts& latency, stats::KnownThresholds& known) noexcept {
+  for (std::size_t q = 0; q < known.size(); ++q) {
+    if (latency.slow[q].judged()) known[q] = latency.slow[q].threshold;
+  }
+}
+
+}  // namespace
 
 Evidence::Evidence(std::string rollout,
                    std::uint64_t run,
@@ -70,7 +79,7 @@ Result<void> Evidence::replay_row(const store::EvidenceRow& row) {
     case store::EvidenceKind::kBlock: {
       const auto block = read_block(v);
       if (!block) break;
-      analyzer_.absorb(*block);
+      take_block(*block);
       return {};
     }
     case store::EvidenceKind::kSettings:
@@ -97,8 +106,17 @@ void Evidence::begin_step(BasisPoints weight, BasisPoints next_weight, bool has_
   add_row(store::EvidenceKind::kStep, {weight.value(), next_weight_.value(), has_control ? 1 : 0});
 }
 
-void Evidence::absorb(const stats::Block& block) {
+void Evidence::take_block(const stats::Block& block) {
   analyzer_.absorb(block);
+  note_thresholds(block.latency, known_.all);
+  for (const stats::RouteComparison& route : block.routes) {
+    if (known_.routes.size() <= route.route) known_.routes.resize(route.route + 1);
+    note_thresholds(route.counts.latency, known_.routes[route.route]);
+  }
+}
+
+void Evidence::absorb(const stats::Block& block) {
+  take_block(block);
   verdict_ = analyzer_.evaluate();
   // What moves no account the journal does without.
   if (!block.comparable() && !block.limits.has_canary()) return;

@@ -48,6 +48,9 @@ class Evidence {
   [[nodiscard]] BasisPoints weight() const noexcept { return weight_; }
   [[nodiscard]] BasisPoints next_weight() const noexcept { return next_weight_; }
 
+  // By what the last blocks of this run were cut, over restarts.
+  [[nodiscard]] const stats::KnownLatency& known_latency() const noexcept { return known_; }
+
   // Rows that are not written yet.
   [[nodiscard]] std::vector<store::EvidenceRow> take_pending() noexcept;
   // Written back after a write that failed; they go first again.
@@ -56,6 +59,7 @@ class Evidence {
  private:
   void add_row(store::EvidenceKind kind, std::vector<std::int64_t> values);
   void take_step(BasisPoints weight, BasisPoints next_weight, bool has_control);
+  void take_block(const stats::Block& block);
   [[nodiscard]] Result<void> replay_row(const store::EvidenceRow& row);
 
   std::string rollout_;
@@ -65,6 +69,7 @@ class Evidence {
   bool begun_ = false;
   BasisPoints weight_;
   BasisPoints next_weight_;
+  stats::KnownLatency known_;
   std::uint64_t next_index_ = 0;
   std::vector<store::EvidenceRow> pending_;
 };

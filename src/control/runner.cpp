@@ -55,7 +55,8 @@ Runner::Runner(std::shared_ptr<RunnerHost> host,
       admission_(rollout::admission(state_)) {
   // What is durable may be in force from the first table on.
   gate_->begin(gate_generation_, served_);
-  if (state_.phase == rollout::Phase::kSuspended) {
+  // Where no endpoint was healthy nothing has to be probed: it goes on as soon as one is.
+  if (state_.phase == rollout::Phase::kSuspended && !state_.unhealthy) {
     gate_->open(gate_generation_, host_->now() + config_.circuit.open_for);
   }
 }
@@ -79,6 +80,7 @@ InForce Runner::in_force() const {
       analysis::latency_rules(settings, last ? BasisPoints(BasisPoints::kMax) : state_.next_weight);
   if (settings.routes.size() >= 2) now.routes = settings.routes;
   now.segments = settings.segments;
+  if (begun) now.known = evidence_.known_latency();
   return now;
 }
 

@@ -390,6 +390,7 @@ telemetry::TableLayout make_layout(const config::Config& config,
     label.latency = in_force[i].latency;
     label.routes = in_force[i].routes.size();
     label.segments = in_force[i].segments.size();
+    label.known = in_force[i].known;
     layout.rollouts.push_back(std::move(label));
   }
   for (const config::Route& route : config.routes) {

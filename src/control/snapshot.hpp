@@ -29,6 +29,7 @@ struct InForce {
   stats::LatencyRules latency;        // How the step's blocks are cut.
   std::vector<std::string> routes;    // analysis::Settings::routes of the run.
   std::vector<std::string> segments;  // The same.
+  stats::KnownLatency known;          // Evidence::known_latency().
   std::shared_ptr<routing::CohortGate> gate;
   proxy::ParityPolicy parity;
 };

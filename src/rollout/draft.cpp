@@ -40,6 +40,7 @@ void Draft::enter(Phase phase) {
   state.since = now;
   state.hold = HoldReason::kNone;
   state.spilling = false;
+  state.unhealthy = false;
 }
 
 void Draft::hold(HoldReason reason) {

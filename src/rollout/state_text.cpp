@@ -1,10 +1,10 @@
 // The text form of a state: one JSON object with every key, in a fixed order, and a version. The
 // reader takes exactly that: a missing, unknown or mistyped key means that the text is not ours,
-// and a rollout must not go on from a guess. One key is only there when it is true, `spilling`, so
-// that an older canaryd reads everything but that. Version 2 is written where version 1 has no
-// words for the state: it names who has approved a gate, and knows freezes and hooks. Version 3 has
-// three keys more, and is written where something is known of a retirement; version 4 has two
-// more, and is written on the way back to stable.
+// and a rollout must not go on from a guess. Two keys are only there when they are true, `spilling`
+// and `unhealthy`, so that an older canaryd reads everything but that. Version 2 is written where
+// version 1 has no words for the state: it names who has approved a gate, and knows freezes and
+// hooks. Version 3 has three keys more, and is written where something is known of a retirement;
+// version 4 has two more, and is written on the way back to stable.
 #include "canaryd/rollout/state.hpp"
 
 #include <boost/json.hpp>
@@ -174,6 +174,9 @@ void check_whole(const State& state, Reader& reader) {
   if (state.spilling && state.phase != Phase::kHeld && state.phase != Phase::kBaking) {
     reader.note("spilling", "is true in a phase that cannot spill");
   }
+  if (state.unhealthy && state.phase != Phase::kSuspended) {
+    reader.note("unhealthy", "is true in a phase that is not suspended");
+  }
   const bool retires = state.phase == Phase::kRetiring || state.phase == Phase::kRetired;
   if (retires && state.weight.value() == 0) reader.note("weight", "is 0 without a stable version");
   if (state.retire_hook != RetireHook::kNone && !retires) {
@@ -283,6 +286,7 @@ std::string serialise(const State& state) {
   object["actor"] = state.actor;
   object["reason"] = state.reason;
   if (state.spilling) object["spilling"] = true;
+  if (state.unhealthy) object["unhealthy"] = true;
   if (is_returning(state)) {
     object["return_by"] = static_cast<std::int64_t>(state.return_by.value());
     object["return_every"] = state.return_every.count();
@@ -317,7 +321,8 @@ Result<State> parse_state(std::string_view text) {
   }
   State state = read_state(reader, version);
   state.spilling = object->contains("spilling") && reader.boolean("spilling");
-  const std::size_t known = kKeys + 1 + (state.spilling ? 1 : 0) +
+  state.unhealthy = object->contains("unhealthy") && reader.boolean("unhealthy");
+  const std::size_t known = kKeys + 1 + (state.spilling ? 1 : 0) + (state.unhealthy ? 1 : 0) +
                             (version >= 3 ? kRetireKeys : 0) + (version >= 4 ? kReturnKeys : 0);
   if (object->size() != known) reader.note("object", "has keys this version does not know");
   check_whole(state, reader);

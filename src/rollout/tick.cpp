@@ -298,6 +298,7 @@ Transition handle(Draft& draft, const Tick& tick) {
 Transition handle(Draft& draft, const CircuitOpened& opened) {
   if (!can_be_suspended(draft.state)) return draft.unchanged();
   suspend(draft);
+  draft.state.unhealthy = opened.why == Trip::kUnhealthy;
   return draft.commit(cause_of(opened.why));
 }
 

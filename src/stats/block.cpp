@@ -135,6 +135,13 @@ void BlockBuilder::begin_run(std::size_t routes, std::size_t segments) {
   segments_.assign(segments, CountsBuilder(all_.start_second()));
 }
 
+void BlockBuilder::recall(const KnownLatency& known) noexcept {
+  all_.latency().recall(known.all, all_.start_second());
+  for (std::size_t i = 0; i < std::min(routes_.size(), known.routes.size()); ++i) {
+    routes_[i].latency().recall(known.routes[i], routes_[i].start_second());
+  }
+}
+
 void BlockBuilder::add_route(std::size_t route,
                              Cohort cohort,
                              CohortCounts counts,

@@ -60,6 +60,12 @@ void LatencyThresholds::learn(const Histogram& stable, std::int64_t now_second) 
   find();
 }
 
+void LatencyThresholds::recall(const KnownThresholds& known) noexcept {
+  for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+    if (known[q] && !buckets_[q]) buckets_[q] = *known[q];
+  }
+}
+
 void LatencyThresholds::age(std::int64_t now_second) {
   if (now_second - halved_second_ < kHalvingSeconds) return;
   seen_ = halved(seen_);
@@ -73,6 +79,12 @@ void LatencyThresholds::find() noexcept {
     if (seen.total() < samples_needed(kQuantileRanks[q])) continue;
     buckets_[q] = seen.quantile_bucket(kQuantileRanks[q]);
   }
+}
+
+void LatencyCutter::recall(const KnownThresholds& known, std::int64_t now_second) noexcept {
+  thresholds_.recall(known);
+  const auto is_known = [](const auto& threshold) { return threshold.has_value(); };
+  if (std::any_of(known.begin(), known.end(), is_known)) warm_second_ = now_second;
 }
 
 std::optional<std::size_t> LatencyCutter::highest_limit() const {

@@ -25,6 +25,7 @@ RolloutMeter::RolloutMeter(RolloutId id, const RolloutLabel& label, std::int64_t
       now_second_(now_second) {
   builder_.begin_run(label.routes, label.segments);
   builder_.set_latency_rules(label.latency);
+  builder_.recall(label.known);
 }
 
 RolloutMeter::CohortMeter& RolloutMeter::meter(Cohort cohort) noexcept {

@@ -88,6 +88,13 @@ struct Block {
   friend bool operator==(const Block&, const Block&) = default;
 };
 
+// By what the last judged blocks of a run were cut, of all its routes and of each.
+struct KnownLatency {
+  KnownThresholds all{};
+  std::vector<KnownThresholds> routes{};  // By index; those beyond its end are not known.
+  friend bool operator==(const KnownLatency&, const KnownLatency&) = default;
+};
+
 // Gathers the counts of one comparison after another.
 class CountsBuilder {
  public:
@@ -161,6 +168,9 @@ class BlockBuilder {
   // Another run follows, with so many routes and segments of their own account (0: none). Before
   // change(). Its canary warms up anew; what is known of the stable's latency stays.
   void begin_run(std::size_t routes, std::size_t segments = 0);
+
+  // Behind begin_run(): the run began in an earlier process, which had learned this.
+  void recall(const KnownLatency& known) noexcept;
 
   // What came since the last reading, of this builder's epoch only; `latency` of those among the
   // judged requests that did not fail, and `overdue` those that have been under way for longer than

@@ -107,6 +107,10 @@ inline constexpr Duration kOverdueAtLeast = std::chrono::seconds(1);
 // Where a block was cut: longer than this is slow for the canary.
 [[nodiscard]] Duration slow_after(std::size_t limit);
 
+// What an earlier process had learned, by quantile: the threshold of the last block that was judged
+// by it; not set: none was.
+using KnownThresholds = std::array<std::optional<std::uint16_t>, kLatencyQuantiles>;
+
 // The stable's quantiles, learned from all its traffic, before the rollout as well. A quantile is
 // known from 20 / (1 - q) responses on (40, 200, 2000 and 20,000) and then stays known. What was
 // learned counts half every 10 minutes, so that the thresholds follow the service.
@@ -118,6 +122,8 @@ class LatencyThresholds {
 
   // Responses of blocks that are closed. Seconds do not fall.
   void learn(const Histogram& stable, std::int64_t now_second);
+  // Of an earlier process; in force until enough is learned anew.
+  void recall(const KnownThresholds& known) noexcept;
   // Time without a response has passed.
   void age(std::int64_t now_second);
   // The bucket that holds the quantile.
@@ -145,6 +151,9 @@ class LatencyCutter {
   }
   // A new run: its canary's first request is to come.
   void begin_run() noexcept { warm_second_.reset(); }
+  // The run goes on in another process: what was judged there is judged at once, and the canary is
+  // warm.
+  void recall(const KnownThresholds& known, std::int64_t now_second) noexcept;
   // Once and for all of a run, when its canary has had a request.
   void canary_came(std::int64_t now_second) noexcept {
     if (!warm_second_) warm_second_ = now_second + rules_.warm_up_seconds;

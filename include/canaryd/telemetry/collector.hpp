@@ -51,6 +51,7 @@ struct RolloutLabel {
   stats::LatencyRules latency{};  // How the blocks under this label are cut.
   std::size_t routes = 0;         // So many have evidence of their own in this run.
   std::size_t segments = 0;       // The same.
+  stats::KnownLatency known{};    // Looked at when the rollout first comes: of an earlier process.
 };
 struct RouteLabel {
   std::string name;

@@ -121,6 +121,60 @@ TEST_F(RunnerRestartTest, WhatHasNotBegunIsStartedUnderOtherSettings) {
   EXPECT_EQ(effective(), 10);
 }
 
+// No probe has to show that a version works again of which only no endpoint was up.
+TEST_F(RunnerRestartTest, SuspendedForWantOfAnEndpointItGoesOnAsSoonAsThereIsOne) {
+  climb_to(50);
+  runner_->follow_health(false, false);
+  settle();
+  ASSERT_EQ(phase(), Phase::kSuspended);
+  crash();
+  EXPECT_EQ(phase(), Phase::kSuspended);
+  EXPECT_EQ(effective(), 0);
+  EXPECT_FALSE(runner_->circuit_open());
+  runner_->follow_health(true, false);
+  settle();
+  EXPECT_EQ(phase(), Phase::kSuspended) << "nobody has looked yet";
+  runner_->follow_health(true, true);
+  settle();
+  EXPECT_EQ(phase(), Phase::kProgressing);
+  EXPECT_EQ(effective(), 50);
+}
+
+TEST_F(RunnerRestartTest, SuspendedByItsFailuresItIsProbed) {
+  climb_to(50);
+  for (int i = 0; i < 5; ++i) table_.gate->failed(table_.run, 5, clock_.now());
+  runner_->look();
+  settle();
+  ASSERT_EQ(phase(), Phase::kSuspended);
+  crash();
+  EXPECT_TRUE(runner_->circuit_open());
+  runner_->follow_health(true, true);
+  settle();
+  EXPECT_EQ(phase(), Phase::kSuspended);
+}
+
+TEST_F(RunnerRestartTest, WhatIsSlowIsKnownAtOnce) {
+  climb_to(10);
+  stats::Block judged = block(0, 0);
+  judged.latency.stable_n = judged.latency.canary_n = 1000;
+  judged.latency.slow[0] = {150, 152, 156, 500, 500, 500};
+  judged.latency.slow[2] = {200, 202, 206, 10, 10, 10};
+  judged.routes.push_back({1, {1, {10, 0}, {10, 0}, judged.latency}});
+  runner_->absorb(judged);
+  runner_->absorb(block(0, 0));  // Without latency: what was known stays so.
+  save();
+  const stats::KnownLatency known = runner_->in_force().known;
+  EXPECT_EQ(known.all, (stats::KnownThresholds{150, {}, 200, {}}));
+  ASSERT_EQ(known.routes.size(), 2U);
+  EXPECT_EQ(known.routes[1], known.all);
+  EXPECT_EQ(known.routes[0], stats::KnownThresholds{});
+  crash();
+  EXPECT_EQ(runner_->in_force().known, known);
+  send(rollout::RollBack{});
+  send(rollout::Retry{});
+  EXPECT_EQ(runner_->in_force().known, stats::KnownLatency{}) << "another canary has to warm up";
+}
+
 TEST_F(RunnerRestartTest, AnAbortBeforeTheStartIsOfItsRevision) {
   send(rollout::Abort{});
   config_.plan.revision = "2";

@@ -290,7 +290,8 @@ inline std::string essence(const State& state, WallTime now) {
   add(static_cast<std::uint64_t>(state.return_every.count()));
   add(static_cast<std::uint64_t>(state.observed));
   add(static_cast<std::uint64_t>(state.retire_hook));
-  for (const bool each : {state.spilling, state.condemned, state.keeps_stable, state.run != 0}) {
+  for (const bool each :
+       {state.spilling, state.unhealthy, state.condemned, state.keeps_stable, state.run != 0}) {
     add(each ? 1 : 0);
   }
   for (const WallTime each : {state.since, state.step_since, state.timer_since}) add_age(each);

@@ -97,6 +97,20 @@ TEST(StateTextTest, AFreezeBelongsToWaiting) {
   EXPECT_THAT(parse_state(serialise(state)).error().context, HasSubstr("freeze"));
 }
 
+TEST(StateTextTest, UnhealthyBelongsToSuspended) {
+  Driver driver;
+  driver.climb_to(5).send(CircuitOpened{Trip::kUnhealthy});
+  EXPECT_TRUE(driver.state.unhealthy);
+  EXPECT_EQ(parse_state(serialise(driver.state)).value(), driver.state);
+  State state = driver.state;
+  state.phase = Phase::kPaused;
+  EXPECT_THAT(parse_state(serialise(state)).error().context, HasSubstr("unhealthy"));
+  driver.send(CircuitClosed{});
+  EXPECT_FALSE(driver.state.unhealthy);
+  driver.send(CircuitOpened{Trip::kCircuit});
+  EXPECT_FALSE(driver.state.unhealthy);
+}
+
 TEST(StateTextTest, WhatTheFirstVersionCouldSayIsWrittenAsItDid) {
   const std::string text = serialise(in_phase(Phase::kProgressing).state);
   EXPECT_NE(text.find("\"version\":1,"), std::string::npos) << text;

@@ -61,6 +61,32 @@ TEST(LatencyLimits, StayInsideTheHistogram) {
   }
 }
 
+TEST(LatencyCutterTest, WhatAnotherProcessKnewIsJudgedAtOnce) {
+  LatencyRules rules = all_judged();
+  rules.warm_up_seconds = 30;
+  KnownThresholds known{};
+  known[0] = static_cast<std::uint16_t>(latency_bucket(milliseconds(10)));
+  BlockBuilder builder(100, 1, 0);
+  builder.begin_run(0);
+  builder.set_latency_rules(rules);
+  builder.recall({known, {}});
+  const auto second = [&](std::int64_t now) {
+    builder.add(Cohort::kStable, {100, 0}, responses(100, milliseconds(20)));
+    builder.add(Cohort::kCanary, {10, 0}, responses(10, milliseconds(20)));
+    return builder.tick(now).value_or(Block{}).latency;
+  };
+  const LatencyCounts first = second(101);
+  EXPECT_EQ(first.slow[0].threshold, *known[0]);
+  EXPECT_EQ(first.slow[0].stable_slow, 100U);
+  EXPECT_EQ(first.slow[0].canary_slow, 10U);
+  EXPECT_FALSE(first.slow[1].judged());
+  // From then on by what is learned anew.
+  EXPECT_EQ(second(102).slow[0].threshold, latency_bucket(milliseconds(20)));
+  // Another run warms up.
+  builder.begin_run(0);
+  EXPECT_FALSE(second(103).judged());
+}
+
 TEST(LatencyThresholds, AreKnownFromTwentyResponsesBeyond) {
   LatencyThresholds thresholds(0);
   const auto known = [&] {

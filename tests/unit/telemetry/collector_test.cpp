@@ -196,6 +196,20 @@ TEST_F(CollectorTest, SegmentsHaveBlocksOfTheirOwn) {
   EXPECT_TRUE(blocks[0].block.segments.empty());
 }
 
+TEST_F(CollectorTest, WhatAnEarlierProcessKnewOfTheLatencyCutsTheFirstBlock) {
+  TableLayout table = layout(1);
+  table.rollouts[0].latency.judged.fill(true);
+  table.rollouts[0].known.all[0] = static_cast<std::uint16_t>(stats::latency_bucket(10ms));
+  collector.begin_table(table, now);
+  const auto set = collector.open_set();
+  finish(set->at(kShop, Cohort::kStable), 30, Judgement::kGood, 10ms);
+  finish(set->at(kShop, Cohort::kCanary), 3, Judgement::kGood, 50ms);
+  const auto blocks = tick();
+  ASSERT_EQ(blocks.size(), 1U);
+  EXPECT_EQ(blocks[0].block.latency.slow[0].canary_slow, 3U);
+  EXPECT_EQ(blocks[0].block.latency.slow[0].stable_slow, 0U);
+}
+
 // docs/statistics.md: what ends under a later weight is traffic, not evidence.
 TEST_F(CollectorTest, AChangeOfWeightClosesTheBlockAndLateRequestsAreNoEvidence) {
   collector.begin_table(layout(1, 1), now);
