@@ -4,7 +4,6 @@
 #include "control/controller_state.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 namespace canaryd::control {
@@ -12,44 +11,8 @@ namespace {
 
 // Some milliseconds of the store's thread.
 constexpr std::size_t kRowsAtOnce = 500;
-constexpr std::size_t kHashDigits = 64;
-
-bool is_hash(std::string_view text) {
-  return text.size() == kHashDigits && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
-}
 
 }  // namespace
-
-std::string_view to_string(HistoryResult result) noexcept {
-  switch (result) {
-    case HistoryResult::kWhole:
-      return "whole";
-    case HistoryResult::kBroken:
-      return "broken";
-    case HistoryResult::kUnknownHead:
-      break;
-  }
-  return "unknown_head";
-}
-
-std::string to_text(const store::ChainHead& head) {
-  return std::to_string(head.id) + ":" + head.hash;
-}
-
-Result<store::ChainHead> parse_head(std::string_view text) {
-  const std::size_t colon = std::min(text.find(':'), text.size());
-  store::ChainHead head;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + colon, head.id);
-  const std::string_view hash = text.substr(std::min(colon + 1, text.size()));
-  if (error != std::errc() || end != text.data() + colon || !is_hash(hash)) {
-    return fail(ErrorCode::kInvalidArgument,
-                "a head is the id of an entry, a colon, and its hash of 64 digits 0-9a-f");
-  }
-  head.hash = hash;
-  return head;
-}
 
 HistoryCheckView view_of(const store::Verification& found) {
   HistoryCheckView view;

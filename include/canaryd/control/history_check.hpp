@@ -6,6 +6,10 @@
 #include "canaryd/base/error.hpp"
 #include "canaryd/store/verification.hpp"
 
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -24,8 +28,10 @@ enum class HistoryResult : std::uint8_t {
   kBroken,       // An entry was changed, is missing, or stands elsewhere.
   kUnknownHead,  // Whole, but the entry of the known head was taken out by retention.
 };
-// "whole", "broken", "unknown_head".
-[[nodiscard]] std::string_view to_string(HistoryResult result) noexcept;
+[[nodiscard]] constexpr std::string_view to_string(HistoryResult result) noexcept {
+  constexpr std::array<std::string_view, 3> kNames{"whole", "broken", "unknown_head"};
+  return kNames[static_cast<std::size_t>(result)];
+}
 
 struct HistoryCheckView {
   HistoryResult result = HistoryResult::kWhole;
@@ -45,8 +51,23 @@ using HistoryCheckDone = std::function<void(Result<HistoryCheckView>)>;
 [[nodiscard]] HistoryCheckView view_of(const store::Verification& found);
 
 // "ID:HASH", as people keep it.
-[[nodiscard]] std::string to_text(const store::ChainHead& head);
+[[nodiscard]] inline std::string to_text(const store::ChainHead& head) {
+  return std::to_string(head.id) + ":" + head.hash;
+}
 // kInvalidArgument: it is not one.
-[[nodiscard]] Result<store::ChainHead> parse_head(std::string_view text);
+[[nodiscard]] inline Result<store::ChainHead> parse_head(std::string_view text) {
+  constexpr std::size_t kHashDigits = 64;
+  const std::size_t colon = std::min(text.find(':'), text.size());
+  const std::string_view hash = text.substr(std::min(colon + 1, text.size()));
+  store::ChainHead head;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + colon, head.id);
+  if (error != std::errc() || end != text.data() + colon || hash.size() != kHashDigits ||
+      hash.find_first_not_of("0123456789abcdef") != std::string_view::npos) {
+    return fail(ErrorCode::kInvalidArgument,
+                "a head is the id of an entry, a colon, and its hash of 64 digits 0-9a-f");
+  }
+  head.hash = hash;
+  return head;
+}
 
 }  // namespace canaryd::control
