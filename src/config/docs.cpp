@@ -43,9 +43,13 @@ constexpr std::string_view kClosing = R"(
   is an error. `issue_cookie.name` must be the last of the keys: a user who comes without the cookie gets one, and its
   fresh value is the key of that very request, so that the second request meets the same version. A change of key, as at
   login, may change the version that a user meets.
-- Each route has either `rollout` or `upstream`. The most specific route wins, whatever the order in the file: one with a
-  host before one without, an exact path before a prefix, a longer prefix before a shorter one, one that names methods
-  before one that does not, then more header conditions before fewer. A route that can never be reached is an error.
+- Each route has one of `rollout`, `split`, `upstream` and `respond`. The most specific route wins, whatever the order in
+  the file: one with a host before one without, an exact path before a template, a template before a prefix, a template
+  with more literal segments and a longer prefix before others, one that names methods before one that does not, then more
+  header conditions before fewer. A route that can never be reached is an error.
+- The lanes of a `split` have 100 % of the users together, and the same ones on all routes; their rollouts have the same
+  `stable`, `cohort.keys` and `cohort.issue_cookie`.
+- A segment that another one always comes before is an error, and a ring without a step to begin with is a warning.
 - No two listeners share an address, and none is the admin's or an upstream's own; nor is the admin's an upstream's.
 - An `admin.address` that other hosts reach needs `admin.tokens`, and so does an `admin.socket.mode` for everybody.
 - An upstream or rollout that nothing uses is a warning, and so is a last step below 100 %.
