@@ -208,7 +208,7 @@ void Controller::State::tick_runner(Runner& runner) {
   tick.stable_use = stable_use(runner);
   tick.consent = consent_for(runner, tick);
   const bool refused = tick.consent == rollout::Consent::kRefused;
-  runner.tick(tick, refused ? objection_to(runner) : parity_at_start(runner));
+  runner.tick(tick, refused ? objection_to(runner) : std::string(), parity_at_start(runner));
 }
 
 bool Controller::State::is_promoted(std::string_view rollout) const noexcept {

@@ -97,7 +97,7 @@ void Runner::handle(rollout::Event event, Done done, std::optional<std::uint64_t
   enqueue({std::move(event), nullptr, std::move(done), if_match, std::nullopt});
 }
 
-void Runner::tick(const rollout::Tick& tick, std::string reason) {
+void Runner::tick(const rollout::Tick& tick, std::string reason, std::string at_start) {
   if (!durable_) retry_store();
   if (postponed_ != nullptr && !busy_) replan(std::move(*postponed_), tick.stable_up);
   if (busy_) {
@@ -109,7 +109,7 @@ void Runner::tick(const rollout::Tick& tick, std::string reason) {
   rollout::Event event;
   event.what = tick;
   event.reason = std::move(reason);
-  event.evidence = evidence_text(tick);
+  event.evidence = at_start.empty() ? evidence_text(tick) : std::move(at_start);
   enqueue({std::move(event), nullptr, nullptr, std::nullopt, state_.run});
 }
 

@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 namespace canaryd::proxy {
 
