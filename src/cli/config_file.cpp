@@ -55,6 +55,27 @@ config::LoadResult load(const Options& options, Environment& environment) {
   return loaded;
 }
 
+// The daemon refuses a file with a token that it cannot use. What is in it is the daemon's to read.
+void check_tokens(config::LoadResult& loaded, const Options& options, Environment& environment) {
+  if (!loaded.config || !environment.check_secret) return;
+  for (const config::AdminToken& token : loaded.config->admin.tokens) {
+    const auto readable = environment.check_secret(beside(options.file, token.token_file));
+    if (readable && *readable) continue;
+    config::Problem problem;
+    problem.file = token.token_file;
+    problem.message = "cannot be used, for admin.tokens." + token.name + ": ";
+    if (readable) {
+      problem.severity = config::Severity::kWarning;
+      problem.message = "is not for this user to read, for admin.tokens." + token.name +
+                        "; the user that canaryd runs as has to";
+    } else {
+      problem.message += readable.error().context;
+    }
+    loaded.problems.push_back(std::move(problem));
+  }
+  if (config::count_errors(loaded.problems) > 0) loaded.config.reset();
+}
+
 // What the daemon says of its rollouts: by name.
 using Rollouts = std::map<std::string, JsonView>;
 Rollouts by_name(JsonView items) {
@@ -173,7 +194,8 @@ int fail_with(Environment& environment, const Failure& failure) {
 }  // namespace
 
 int check_file(const Options& options, Environment& environment) {
-  const config::LoadResult loaded = load(options, environment);
+  config::LoadResult loaded = load(options, environment);
+  check_tokens(loaded, options, environment);
   std::vector<config::RolloutForecast> forecasts;
   if (loaded.config) forecasts = config::forecast(*loaded.config);
   if (options.output == "json") {

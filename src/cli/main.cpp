@@ -1,4 +1,5 @@
 // canaryctl: what the process stands in, handed to cli::run.
+#include "canaryd/base/secret_file.hpp"
 #include "canaryd/cli/commands.hpp"
 #include "canaryd/config/load.hpp"
 
@@ -81,6 +82,21 @@ canaryd::Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
+canaryd::Result<bool> check_secret(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status)) {
+    return canaryd::fail(canaryd::ErrorCode::kNotFound, error ? error.message() : "is not there");
+  }
+  if (!std::filesystem::is_regular_file(status)) {
+    return canaryd::fail(canaryd::ErrorCode::kIo, "not a regular file");
+  }
+  if (canaryd::is_too_open(status.permissions())) {
+    return canaryd::fail(canaryd::ErrorCode::kPermission, canaryd::kTooOpen);
+  }
+  return ::access(path.c_str(), R_OK) == 0;
+}
+
 std::optional<std::string> find_variable(std::string_view name) {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread.
   const char* const value = std::getenv(std::string(name).c_str());
@@ -122,7 +138,8 @@ int main(int argc, char** argv) {
       .rows = {},
       .wait = wait_unless_interrupted,
       .read_file = read_file,
-      .variable = find_variable};
+      .variable = find_variable,
+      .check_secret = check_secret};
   environment.columns = [] { return terminal_size(&winsize::ws_col, columns_of_a_pipe()); };
   environment.rows = [] { return terminal_size(&winsize::ws_row, 0); };
   try {

@@ -36,6 +36,11 @@ const Section<Circuit>& circuit_section() {
           &Circuit::probes_failed,
           integer(1, 1000),
           "So many failed probes in a row roll back; 5 good ones in a row resume.");
+    s.add("max_trips",
+          &Circuit::max_trips,
+          integer(0, 1000),
+          "So many suspensions within 10 minutes roll back, good probes or not: a canary that "
+          "fails under load answers single requests well. `0`: any number.");
     return s;
   }();
   return made;

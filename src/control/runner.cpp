@@ -340,6 +340,7 @@ void Runner::commit(Job& job) {
     gate_generation_ = state_.generation + 1;
     gate_->begin(gate_generation_, ceiling);
     exposure_.begin(0);
+    trips_.begin();
     exposure_stored_ = 0;
   }
   served_ = served;

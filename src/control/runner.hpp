@@ -222,6 +222,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   analysis::Environment environment_;
   bool sample_ratio_ok_ = true;
   rollout::ExposureSettling exposure_;
+  rollout::CircuitTrips trips_;
   std::uint64_t exposure_stored_ = 0;  // What the store knows or is being told.
   bool saving_exposure_ = false;
   Counts counts_;

@@ -3,6 +3,7 @@
 //
 // The data plane does not wait for any of this: when control looks, nobody but probes has been sent
 // to the canary for a while.
+#include "canaryd/base/units.hpp"
 #include "control/runner.hpp"
 
 #include <algorithm>
@@ -64,8 +65,12 @@ std::string Runner::why(const rollout::GateDecision& decision) const {
                ? exposure_text()
                : in_a_row(config_.circuit.consecutive_failures, "failed canary request");
   }
-  std::string text = in_a_row(probes().bad, "failed probe");
   const auto* failed = std::get_if<rollout::ProtectionFailed>(&decision.what);
+  if (failed != nullptr && state_.phase != rollout::Phase::kSuspended) {
+    return "it has opened " + std::to_string(config_.circuit.max_trips) + " times within " +
+           format_duration_brief(rollout::CircuitTrips::kWindow);
+  }
+  std::string text = in_a_row(probes().bad, "failed probe");
   if (failed == nullptr || !failed->stable_failing) return text;
   return text + ", stable fails " + share(surroundings_.failures.stable);
 }
@@ -81,9 +86,11 @@ void Runner::look() {
   if ((seen.open || seen.spent) && !suspended && served_ == BasisPoints(0)) {
     return forget_circuit();
   }
-  const auto decision = rollout::look_at_gate(
+  auto decision = rollout::look_at_gate(
       state_.phase, gate_level(seen), config_.circuit.probes_failed, surroundings_.failures);
-  if (decision) follow(*decision, seen, why(*decision));
+  if (!decision) return;
+  trips_.judge(*decision, surroundings_.failures, host_->now(), config_.circuit.max_trips);
+  follow(*decision, seen, why(*decision));
 }
 
 void Runner::watch(const Surroundings& surroundings) {

@@ -1,6 +1,7 @@
 #include "daemon/config_file.hpp"
 
 #include "canaryd/admin/token.hpp"
+#include "canaryd/base/secret_file.hpp"
 #include "canaryd/config/named_files.hpp"
 
 #include <algorithm>
@@ -32,17 +33,11 @@ config::Problem problem_of(const std::string& file, const std::string& message) 
   return problem;
 }
 
-// Secrets of people who may raise a canary: not for everybody on this host to read, nor for a group
-// to replace. A group may read, as the secrets of Kubernetes need that.
 Result<admin::TokenDigest> read_token_file(const std::string& path) {
-  using std::filesystem::perms;
-  constexpr perms kTooOpen = perms::others_all | perms::group_write;
   CANARYD_TRY_ASSIGN(const std::string text, read_regular_file(path));
   std::error_code error;
   const auto mode = std::filesystem::status(path, error).permissions();
-  if (error || (mode & kTooOpen) != perms::none) {
-    return fail(ErrorCode::kPermission, "its mode is too open: chmod 600");
-  }
+  if (error || is_too_open(mode)) return fail(ErrorCode::kPermission, kTooOpen);
   return admin::read_token(text);
 }
 

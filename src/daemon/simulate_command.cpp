@@ -333,6 +333,7 @@ Result<simulate::Scenario> make_scenario(const config::Rollout& rollout,
   scenario.protection = {.consecutive_failures = rollout.circuit.consecutive_failures,
                          .open_for = rollout.circuit.open_for,
                          .probes_failed = rollout.circuit.probes_failed,
+                         .max_trips = rollout.circuit.max_trips,
                          .max_failed_requests = rollout.exposure.max_failed_requests};
   CANARYD_TRY_ASSIGN(scenario.traffic, make_traffic(rollout, flags));
   scenario.traffic.broken_route = broken;

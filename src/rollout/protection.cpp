@@ -1,6 +1,7 @@
 #include "canaryd/rollout/protection.hpp"
 
 #include <algorithm>
+#include <variant>
 
 namespace canaryd::rollout {
 namespace {
@@ -28,6 +29,18 @@ std::optional<GateDecision> look_at_gate(Phase phase,
   const bool stable_failing = shares.stable >= kStableFailing;
   return GateDecision{stable_failing ? Order::kForgetProbes : Order::kNone,
                       ProtectionFailed{Trip::kCircuit, stable_failing}};
+}
+
+void CircuitTrips::judge(GateDecision& decision,
+                         const FailureShares& shares,
+                         Monotonic now,
+                         std::uint64_t max) {
+  const auto* const opened = std::get_if<CircuitOpened>(&decision.what);
+  if (opened == nullptr || opened->why != Trip::kCircuit || max == 0) return;
+  if (stable_fails_too(shares)) return;
+  times_.push_back(now);
+  while (times_.size() > max || now - times_.front() > kWindow) times_.pop_front();
+  if (times_.size() >= max) decision.what = ProtectionFailed{Trip::kCircuit, false};
 }
 
 bool closes_circuit(Phase phase, const GateLevel& level) noexcept {

@@ -122,9 +122,9 @@ rollout::Event::What Gatekeeper::act(const rollout::GateDecision& decision, std:
 
 std::optional<rollout::Event::What> Gatekeeper::look(const rollout::State& state,
                                                      std::int64_t second) {
-  const auto decision =
-      rollout::look_at_gate(state.phase, level(), protection_.probes_failed, shares_);
+  auto decision = rollout::look_at_gate(state.phase, level(), protection_.probes_failed, shares_);
   if (!decision) return std::nullopt;
+  trips_.judge(*decision, shares_, time_of(second), protection_.max_trips);
   return act(*decision, second);
 }
 

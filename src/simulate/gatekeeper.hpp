@@ -66,6 +66,7 @@ class Gatekeeper {
   rollout::FailureShares shares_;
   analysis::Environment::Window window_;
   rollout::ExposureSettling exposure_;
+  rollout::CircuitTrips trips_;
 };
 
 }  // namespace canaryd::simulate

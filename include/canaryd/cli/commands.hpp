@@ -49,6 +49,9 @@ struct Environment {
   // For check and diff: a file of this machine, and a variable of the environment.
   std::function<Result<std::string>(const std::string& path)> read_file = {};
   std::function<std::optional<std::string>(std::string_view name)> variable = {};
+  // For check: whether this user may read a file with a secret; an error if nobody should use it,
+  // or it is not there.
+  std::function<Result<bool>(const std::string& path)> check_secret = {};
 };
 
 // arguments: without the program's name.

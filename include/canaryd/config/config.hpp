@@ -209,6 +209,7 @@ struct Circuit {
   std::uint64_t consecutive_failures = 5;  // 0: off.
   Duration open_for = 5s;
   std::uint64_t probes_failed = 3;
+  std::uint64_t max_trips = 5;  // 0: any number.
   friend bool operator==(const Circuit&, const Circuit&) = default;
 };
 

@@ -6,10 +6,12 @@
 // owner.
 #pragma once
 
+#include "canaryd/base/clock.hpp"
 #include "canaryd/rollout/event.hpp"
 #include "canaryd/rollout/state.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 
 namespace canaryd::rollout {
@@ -49,6 +51,22 @@ struct GateDecision {
                                                        const GateLevel& level,
                                                        std::uint64_t probes_failed,
                                                        const FailureShares& shares) noexcept;
+// How often the circuit has opened of late. A canary that fails only under load answers its probes
+// well, comes back, and fails again: without an end, where no verdict may end it.
+class CircuitTrips {
+ public:
+  static constexpr Duration kWindow = std::chrono::minutes(10);
+
+  // A new run.
+  void begin() noexcept { times_.clear(); }
+  // What look_at_gate() has come to. The `max`-th trip within kWindow rolls back instead of
+  // suspending; 0: none does. Trips while stable fails as well are not the canary's.
+  void judge(GateDecision& decision, const FailureShares& shares, Monotonic now, std::uint64_t max);
+
+ private:
+  std::deque<Monotonic> times_;  // Not more than `max` of them, the oldest first.
+};
+
 // Once a second, after ExposureSettling::judge(): enough probes were good.
 [[nodiscard]] bool closes_circuit(Phase phase, const GateLevel& level) noexcept;
 

@@ -26,6 +26,7 @@ struct Protection {
   std::uint64_t consecutive_failures = 5;  // 0: no circuit.
   Duration open_for = std::chrono::seconds(5);
   std::uint64_t probes_failed = 3;
+  std::uint64_t max_trips = 5;  // 0: any number.
   std::optional<std::uint64_t> max_failed_requests;
   // The share of the requests that stable answers if the canary fails them.
   double covered = 0;

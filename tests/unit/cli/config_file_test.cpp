@@ -67,6 +67,31 @@ TEST_F(ConfigFileTest, ReadsWhatTheFileNames) {
   EXPECT_EQ(run({"check", "etc/new.yaml"}), kExitDone) << err();
 }
 
+TEST_F(ConfigFileTest, LooksAtTheFilesOfTokens) {
+  const std::string with_token =
+      std::string(kRunning) +
+      "admin: {tokens: [{name: ci, role: operator, token_file: ci.token}]}\n";
+  file(with_token);
+  EXPECT_EQ(run({"check", "etc/new.yaml"}), kExitConfigInvalid);
+  EXPECT_NE(err().find("ci.token: error: cannot be used, for admin.tokens.ci: not there"),
+            err().npos)
+      << err();
+  terminal_.secrets.emplace("etc/ci.token", fail(ErrorCode::kPermission, "its mode is too open"));
+  EXPECT_EQ(run({"check", "etc/new.yaml"}), kExitConfigInvalid);
+  EXPECT_NE(err().find("its mode is too open"), err().npos) << err();
+  // It is for the daemon to read, maybe for nobody else.
+  terminal_.secrets.insert_or_assign("etc/ci.token", false);
+  EXPECT_EQ(run({"check", "etc/new.yaml"}), kExitDone) << err();
+  EXPECT_NE(err().find("ci.token: warning: is not for this user to read"), err().npos) << err();
+  terminal_.secrets.insert_or_assign("etc/ci.token", true);
+  EXPECT_EQ(run({"check", "etc/new.yaml"}), kExitDone);
+  EXPECT_EQ(err(), "");
+  // What a reload changes can be said without them.
+  terminal_.secrets.clear();
+  EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitDone) << err();
+  EXPECT_NE(out().find("admin.tokens"), out().npos) << out();
+}
+
 TEST_F(ConfigFileTest, SaysWhatAReloadChanges) {
   file(kRunning);
   EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitDone) << err();

@@ -23,7 +23,8 @@ struct Terminal {
   bool is_terminal = false;
   int rows = 40;
   std::string address;
-  std::map<std::string, std::string> files;  // That read_file finds, by path.
+  std::map<std::string, std::string> files;     // That read_file finds, by path.
+  std::map<std::string, Result<bool>> secrets;  // What check_secret says, by path.
   // Called at each wait with its number, from 0; false is an interrupt. Time goes on by what was
   // waited for.
   std::function<bool(int)> at_wait = [](int) { return false; };
@@ -52,6 +53,11 @@ struct Terminal {
                             .variable = [](std::string_view name) -> std::optional<std::string> {
                               if (name == "SET") return "set";
                               return std::nullopt;
+                            },
+                            .check_secret = [this](const std::string& path) -> Result<bool> {
+                              const auto found = secrets.find(path);
+                              if (found == secrets.end()) return fail(ErrorCode::kIo, "not there");
+                              return found->second;
                             }};
     return cli::run(arguments, environment);
   }

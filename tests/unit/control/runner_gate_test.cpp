@@ -86,6 +86,35 @@ TEST_F(RunnerGateTest, GoodProbesResumeTheSameWeight) {
   EXPECT_EQ(effective(), 0);
 }
 
+// It fails under load, so its probes are fine each time. Under `observe` no verdict ends that.
+TEST_F(RunnerGateTest, ACanaryThatFailsUnderLoadDoesNotComeAndGoForEver) {
+  config_.plan.mode = rollout::Mode::kObserve;
+  runner_->replan(config_, true);
+  settle();
+  send(rollout::Start{});
+  send(rollout::SetWeight{BasisPoints(5000)});
+  int trips = 0;
+  while (phase() != Phase::kRolledBack && trips < 100) {
+    ++trips;
+    fail(5);
+    EXPECT_EQ(effective(), 0);
+    look();
+    clock_.advance(10s);
+    probe(true, 5);
+    watch();
+  }
+  EXPECT_EQ(trips, 5);
+  EXPECT_EQ(told(),
+            "rolled back shop at 50 %: the canary does not come back (circuit), it has opened "
+            "5 times within 10m");
+  EXPECT_EQ(effective(), 0);
+  EXPECT_FALSE(runner_->circuit_open());
+  send(rollout::Retry{});
+  fail(5);
+  look();
+  EXPECT_EQ(phase(), Phase::kSuspended) << "another run begins anew";
+}
+
 TEST_F(RunnerGateTest, ASentenceNamesTheFigures) {
   suspend_at(50);
   EXPECT_EQ(told(), "suspended shop at 50 %: circuit, 5 failed canary requests in a row");

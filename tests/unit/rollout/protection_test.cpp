@@ -39,6 +39,31 @@ TEST(Protection, FailedProbesRollBackUnlessStableFailsAsWell) {
   EXPECT_FALSE(look_at_gate(Phase::kSuspended, level, 3, kWell)) << "judge() decides";
 }
 
+TEST(Protection, TheLastOfTooManyTripsRollsBack) {
+  CircuitTrips trips;
+  Monotonic now{};
+  const auto trip = [&](const FailureShares& shares, std::uint64_t max) {
+    now += std::chrono::seconds(30);
+    auto decision = *look_at_gate(Phase::kProgressing, {.open = true}, 3, shares);
+    trips.judge(decision, shares, now, max);
+    return std::holds_alternative<ProtectionFailed>(decision.what);
+  };
+  EXPECT_FALSE(trip(kWell, 3));
+  EXPECT_FALSE(trip(kWell, 3));
+  EXPECT_FALSE(trip(kBoth, 3)) << "stable fails as well";
+  EXPECT_TRUE(trip(kWell, 3));
+  trips.begin();
+  for (int i = 0; i < 2; ++i) EXPECT_FALSE(trip(kWell, 3));
+  now += CircuitTrips::kWindow;
+  for (int i = 0; i < 2; ++i) EXPECT_FALSE(trip(kWell, 3)) << "the others are long ago";
+  EXPECT_TRUE(trip(kWell, 3));
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(trip(kWell, 0));
+  // What is no trip is left alone.
+  GateDecision spent{Order::kOpen, CircuitOpened{Trip::kExposure}};
+  trips.judge(spent, kWell, now, 1);
+  EXPECT_TRUE(std::holds_alternative<CircuitOpened>(spent.what));
+}
+
 TEST(Protection, GoodProbesCloseTheCircuit) {
   GateLevel level{.open = true, .good_probes = kProbesToClose};
   EXPECT_TRUE(closes_circuit(Phase::kSuspended, level));
