@@ -32,6 +32,8 @@ class SegmentCounters;
 class SegmentReading {
  public:
   SegmentReading() = default;
+  SegmentReading(std::uint64_t judged, std::uint64_t bad) noexcept
+      : word_(judged | (bad << kJudgedBits)) {}
   [[nodiscard]] std::uint64_t judged_since(SegmentReading earlier) const noexcept {
     return (word_ - earlier.word_) & kJudged;
   }
@@ -56,8 +58,8 @@ class alignas(64) SegmentCounters {
   // `cohort` is stable or canary, here and below.
   void count(Cohort cohort, bool bad) noexcept {
     std::atomic<std::uint64_t>& word = words_[static_cast<std::size_t>(cohort)];
-    const std::uint64_t one = 1 | (std::uint64_t{bad} << SegmentReading::kJudgedBits);
-    word.store(word.load(std::memory_order_relaxed) + one, std::memory_order_relaxed);
+    const SegmentReading one(1, bad ? 1 : 0);
+    word.store(word.load(std::memory_order_relaxed) + one.word_, std::memory_order_relaxed);
   }
   [[nodiscard]] SegmentReading read(Cohort cohort) const noexcept {
     return SegmentReading(words_[static_cast<std::size_t>(cohort)].load(std::memory_order_relaxed));
