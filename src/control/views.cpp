@@ -129,6 +129,17 @@ MetricView query_view(const QueryReport& report) {
   return view;
 }
 
+std::string_view missing_traffic(analysis::Reason reason) {
+  switch (reason) {
+    case analysis::Reason::kNoCanaryTraffic:
+      return "the canary has none";
+    case analysis::Reason::kNoStableTraffic:
+      return "stable has none";
+    default:
+      return "there is none";
+  }
+}
+
 std::optional<std::string> reason_of(const rollout::State& state) {
   if (state.spilling) return std::string(rollout::to_string(rollout::Cause::kStableDown));
   if (state.hold != rollout::HoldReason::kNone &&
@@ -159,8 +170,7 @@ std::string needs_text(const Runner& runner, std::uint64_t requests, WallTime no
   const rollout::StepNeeds needs =
       rollout::step_needs(runner.config().plan, runner.state(), requests, now);
   if (analysis::is_no_data(verdict.reason)) {
-    return "when there is traffic to judge by (" +
-           std::string(analysis::to_string(verdict.reason)) + ")";
+    return "when there is traffic to judge by: " + std::string(missing_traffic(verdict.reason));
   }
   Duration wait = needs.time;
   std::string what;
@@ -242,7 +252,7 @@ std::string idle_sentence(const rollout::Plan& plan, WallTime now) {
   if (plan.start == rollout::StartMode::kAfter) {
     return "starts by itself when " + plan.after + " is promoted";
   }
-  return "starts by itself";
+  return "starts by itself when both versions are healthy";
 }
 
 std::string returning_sentence(const rollout::State& state, WallTime now) {
@@ -251,6 +261,35 @@ std::string returning_sentence(const rollout::State& state, WallTime now) {
   return "falls to " + format_percent(BasisPoints(state.weight.value() - by.value())) +
          " % in about " + format_duration_brief(std::max(left, Duration::zero())) +
          ", if stable is well; `canaryctl pause` stops that, `rollback` goes back at once";
+}
+
+// What ends the hold: docs/rollout-states.md has the same for each reason.
+std::string held_sentence(const Runner& runner, WallTime now) {
+  const rollout::State& state = runner.state();
+  if (const auto text = held_by_query(runner)) return *text;
+  switch (state.hold) {
+    case rollout::HoldReason::kReturning:
+      return returning_sentence(state, now);
+    case rollout::HoldReason::kHook:
+      return "held until every before_step hook agrees; they are asked again and again; "
+             "`canaryctl promote` goes on without them";
+    case rollout::HoldReason::kVerdict:
+      return "held after a bad verdict; `canaryctl retry` or `abort`";
+    case rollout::HoldReason::kInconclusive:
+      return "held without a verdict: `canaryctl promote` trusts it, `resume` gives it more time, "
+             "`abort` ends it";
+    case rollout::HoldReason::kNoData:
+      return "held until there is enough traffic to judge by; `canaryctl promote` does not wait";
+    case rollout::HoldReason::kEnvironmentDegraded:
+      return "held until stable is well again";
+    case rollout::HoldReason::kNoReading:
+    case rollout::HoldReason::kBadReading:
+      return "held until all queries are good";
+    case rollout::HoldReason::kFreeze:
+    case rollout::HoldReason::kNone:
+      break;
+  }
+  return "held; `canaryctl promote` goes on";
 }
 
 std::optional<std::string> next_sentence(const Runner& runner,
@@ -274,14 +313,7 @@ std::optional<std::string> next_sentence(const Runner& runner,
     case Phase::kPaused:
       return "paused; `canaryctl resume` goes on; rollback stays armed";
     case Phase::kHeld:
-      if (rollout::is_returning(state)) return returning_sentence(state, now);
-      if (const auto text = held_by_query(runner)) return text;
-      if (state.hold == rollout::HoldReason::kHook) {
-        return "held until every before_step hook agrees; they are asked again and again; "
-               "`canaryctl promote` goes on without them";
-      }
-      return state.condemned ? "held after a bad verdict; `canaryctl retry` or `abort`"
-                             : "held; goes on with evidence, or by `canaryctl promote`";
+      return held_sentence(runner, now);
     case Phase::kSuspended: {
       if (!runner.circuit_open()) {
         return "suspended, everybody is on stable until an endpoint of the canary is healthy";

@@ -11,6 +11,8 @@ namespace {
 constexpr unsigned kFalls = 10;
 constexpr Duration kOverMin = std::chrono::seconds(10);
 constexpr Duration kOverMax = std::chrono::hours(24);
+// Ticks come once a second: a fall is due with the nearest one, lest short ones take twice as long.
+constexpr Duration kHalfATick = std::chrono::milliseconds(500);
 
 Transition fall(Draft& draft, Cause cause) {
   const State& state = draft.state;
@@ -55,7 +57,7 @@ Transition begin_return(Draft& draft, Duration over) {
 }
 
 Transition go_on_returning(Draft& draft) {
-  if (draft.in_step() < draft.state.return_every) return draft.unchanged();
+  if (draft.in_step() + kHalfATick < draft.state.return_every) return draft.unchanged();
   return fall(draft, Cause::kReturning);
 }
 

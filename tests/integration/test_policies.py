@@ -31,6 +31,7 @@ class PoliciesTest(IntegrationCase):
         self.begin((25, 100), STRICT, {"min_duration": "1s", "max_duration": "2s"})
         self.start_load()
         self.await_state("held", "inconclusive", 25)
+        self.assertIn("`resume` gives it more time", self.daemon.rollout()["next"])
         self.assertEqual(self.daemon.ctl("resume", "shop").returncode, 0)
         self.await_state("held", "inconclusive", 25)
         self.assertEqual(self.daemon.ctl("promote", "shop").returncode, 0)
@@ -45,6 +46,7 @@ class PoliciesTest(IntegrationCase):
     def test_no_traffic_holds_until_there_is_some(self):
         self.begin((25, 100), STRICT, {"min_duration": "1s", "max_duration": "2s"}, on_inconclusive="promote")
         self.await_state("held", "no_data", 25)
+        self.assertIn("held until there is enough traffic", self.daemon.rollout()["next"])
         self.start_load()
         wait_until(lambda: self.daemon.rollout()["state"] != "held", "the end of the hold", 60)
         self.daemon.transition_to("progressing")
@@ -52,9 +54,11 @@ class PoliciesTest(IntegrationCase):
 
     def test_a_bad_verdict_that_holds(self):
         self.begin((25, 100), QUICK, on_failure="hold")
+        self.assertIn("traffic to judge by: there is none", self.daemon.rollout()["next"])
         self.v2.failing = True
         self.start_load()
         self.await_state("held", "verdict", 25)
+        self.assertIn("`canaryctl retry` or `abort`", self.daemon.rollout()["next"])
         refused = self.daemon.ctl("promote", "shop")
         self.assertEqual(refused.returncode, 6)
         self.assertIn("`retry` begins again", refused.stderr)

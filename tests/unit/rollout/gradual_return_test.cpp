@@ -39,6 +39,17 @@ TEST(GradualReturnTest, TenFallsOverTheTimeThenItIsRolledBack) {
   EXPECT_EQ(driver.now - kStart, in_phase(Phase::kPromoted).now - kStart + 9min);
 }
 
+TEST(GradualReturnTest, TheShortestTakesNoLongerThanItSays) {
+  Driver driver = in_phase(Phase::kPromoted);
+  driver.send(RollBack{10s});
+  const WallTime begun = driver.now;
+  while (driver.state.phase == Phase::kHeld && driver.now < begun + 1min) {
+    driver.after(1s).send(quiet());
+  }
+  EXPECT_EQ(driver.state.phase, Phase::kRolledBack);
+  EXPECT_LE(driver.now, begun + 10s);
+}
+
 TEST(GradualReturnTest, ItIsSaidInWords) {
   Driver driver = in_phase(Phase::kBaking);
   EXPECT_EQ(

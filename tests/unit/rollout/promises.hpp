@@ -145,8 +145,8 @@ inline const char* broken_by_return(const State& before,
   if (before.weight.value() - after.weight.value() > before.return_by.value()) {
     return "a return is gradual";
   }
-  return result.change.at - before.step_since < before.return_every ? "a return takes its time"
-                                                                    : nullptr;
+  const bool due = result.change.at - before.step_since + 500ms >= before.return_every;
+  return due ? nullptr : "a return takes its time";
 }
 
 // The hook is called once, in the transition that says so.
