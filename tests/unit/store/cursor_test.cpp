@@ -39,7 +39,8 @@ TEST_F(CursorTest, ItRisesAndOutlivesTheProcess) {
 TEST_F(CursorTest, AStateFileOfTheFirstSchemaGetsThem) {
   Journalist journalist;
   ASSERT_TRUE(open().value()->write(batch_of(journalist.next())).has_value());
-  tamper("DROP TABLE stable_idle; DROP TABLE reader; PRAGMA user_version = 2");
+  tamper(std::string(kWithoutPruned) +
+         "DROP TABLE stable_idle; DROP TABLE reader; PRAGMA user_version = 2");
   auto store = open().value();
   EXPECT_EQ(store->open_cursor("hook").value(), 1U);
   EXPECT_EQ(store->latest().value().at(0).entry.rollout, "checkout");

@@ -204,11 +204,7 @@ TEST_F(DamageTest, AFileIsCheckedWithoutAStore) {
 
 TEST_F(DamageTest, AnOlderSchemaIsBroughtUpToDate) {
   fill(4);
-  tamper(
-      "DROP TABLE pruned; DROP TRIGGER journal_keeps;"
-      "CREATE TRIGGER journal_keeps BEFORE DELETE ON journal"
-      "  BEGIN SELECT raise(ABORT, 'the journal is append-only'); END;"
-      "PRAGMA user_version = 4");
+  tamper(std::string(kWithoutPruned) + "PRAGMA user_version = 4");
   const std::string before = read_file(file());
   EXPECT_TRUE(verify_state_file(dir(), {}).value().ok());
   EXPECT_TRUE(read_file(file()) == before);

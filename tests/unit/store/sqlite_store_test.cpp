@@ -252,7 +252,8 @@ TEST_F(SqliteStoreTest, TheNewestCommentsAreKept) {
 TEST_F(SqliteStoreTest, AStateOfTheFirstSchemaIsBroughtUpToDate) {
   Journalist journalist;
   ASSERT_TRUE(open().value()->write(batch_of(journalist.next())).has_value());
-  tamper("DROP TABLE stable_idle; DROP TABLE reader; DROP TABLE comments; PRAGMA user_version = 1");
+  tamper(std::string(kWithoutPruned) +
+         "DROP TABLE stable_idle; DROP TABLE reader; DROP TABLE comments; PRAGMA user_version = 1");
   auto store = open().value();
   Batch batch = batch_of(journalist.next());
   batch.comments = {comment(1, "hello")};

@@ -19,6 +19,12 @@
 
 namespace canaryd::store::test {
 
+// Makes a file one of schema 4, but for the version.
+inline constexpr const char* kWithoutPruned =
+    "DROP TABLE pruned; DROP TRIGGER journal_keeps;"
+    "CREATE TRIGGER journal_keeps BEFORE DELETE ON journal"
+    "  BEGIN SELECT raise(ABORT, 'the journal is append-only'); END;";
+
 class StateFixture : public ::testing::Test {
  protected:
   StateFixture() {
