@@ -23,16 +23,16 @@ bool tells_apart(std::string_view text) {
 const Section<Watch>& watch_section() {
   static const auto made = [] {
     Section<Watch> s("Watch");
-    s.add("header", &Watch::header, text(header_name_rule()), "The header that tells them apart.")
-        .default_value.reset();
-    s.add("values",
-          &Watch::values,
-          list_of(text({"printable ASCII with more in it than *", "", tells_apart, kValueBytesMax}),
-                  1,
-                  Settings::kMaxSegments),
-          "Its values, whatever the case, each a segment; `*` stands for anything. The first that "
-          "fits counts; requests with another value are in no segment.")
-        .default_value.reset();
+    s.require(
+        "header", &Watch::header, text(header_name_rule()), "The header that tells them apart.");
+    s.require(
+        "values",
+        &Watch::values,
+        list_of(text({"printable ASCII with more in it than *", "", tells_apart, kValueBytesMax}),
+                1,
+                Settings::kMaxSegments),
+        "Its values, whatever the case, each a segment; `*` stands for anything. The first that "
+        "fits counts; requests with another value are in no segment.");
     return s;
   }();
   return made;
