@@ -110,7 +110,7 @@ TEST(Dump, FillsInEveryDefault) {
         "      - {weight: 1, min_duration: 10s, min_requests: 0, max_duration: 1h}\n",
         "false_rollback: 1",
         "absolute: 0.1",
-        "state: {dir: /var/lib/canaryd}\n",
+        "state:\n  dir: /var/lib/canaryd\n",
         "salt: shop",
         "body_bytes: unlimited"}) {
     EXPECT_NE(dump.find(line), std::string::npos) << line << dump;
