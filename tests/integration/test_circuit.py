@@ -160,8 +160,9 @@ class CircuitTest(IntegrationCase):
         self.v2.kill()
         wait_until(lambda: self.daemon.rollout()["reason"] == "environment_degraded", "the reason", 30)
         self.assertEqual(self.state(), "suspended")
-        self.v1.failing = False
+        # In this order: beside a stable that is well again, a canary that is still down is rolled back.
         self.v2.start()
+        self.v1.failing = False
         wait_until(lambda: self.state() == "progressing", "the way back", 30)
 
 
