@@ -27,7 +27,7 @@ void keep_what_needs_a_restart(const config::Config& running, config::Config& ne
   auto tokens = std::move(next.admin.tokens);  // Only the socket stays.
   next.admin = running.admin;
   next.admin.tokens = std::move(tokens);
-  next.state = running.state;
+  next.state.dir = running.state.dir;
   next.log.format = running.log.format;
   next.log.file = running.log.file;
   if (next.log.access.has_value() != running.log.access.has_value()) {
