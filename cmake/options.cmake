@@ -54,5 +54,7 @@ endfunction()
 # canaryd_without_overread_check(FILES): with -Og GCC 12 takes the branches of http/head_buffer.hpp that the length of a
 # literal rules out for possible.
 function(canaryd_without_overread_check)
-  set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -Wno-stringop-overread)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -Wno-stringop-overread)
+  endif()
 endfunction()
