@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 namespace canaryd::config {
 namespace {
@@ -26,7 +27,8 @@ void check_parity(const Config& config, Reader& in) {
     const std::string path = "rollouts." + rollout.name + ".parity";
     const auto& routes = config.routes;
     const auto is_own = [i](const Route& route) {
-      return route.rollout && route.rollout->index() == i;
+      const std::vector<RolloutId> own = route.rollouts();
+      return std::any_of(own.begin(), own.end(), [i](RolloutId id) { return id.index() == i; });
     };
     const bool any = std::any_of(routes.begin(), routes.end(), is_own);
     const bool reads = std::any_of(routes.begin(), routes.end(), [&is_own](const Route& route) {
