@@ -9,10 +9,30 @@
 namespace canaryd::routing {
 namespace {
 
-std::string_view::const_iterator find_part(std::string_view value, std::string_view part) noexcept {
-  return std::search(value.begin(), value.end(), part.begin(), part.end(), [](char a, char b) {
-    return http::lower(a) == http::lower(b);
-  });
+// After a '*' the first place where the rest fits is tried, then the next; what an earlier '*' took
+// need not be tried again, because the later one can take it as well. Not `whole`: as if a '*'
+// stood at either end.
+bool fits_pattern(std::string_view value, std::string_view pattern, bool whole) noexcept {
+  std::size_t at = 0;
+  std::size_t next = 0;
+  std::size_t behind_star = whole ? std::string_view::npos : 0;
+  std::size_t tried = 0;  // Where in the value what follows the last '*' is tried.
+  for (;;) {
+    if (next == pattern.size()) {
+      if (!whole || at == value.size()) return true;
+    } else if (pattern[next] == '*') {
+      behind_star = ++next;
+      tried = at;
+      continue;
+    } else if (at < value.size() && http::lower(pattern[next]) == http::lower(value[at])) {
+      ++next;
+      ++at;
+      continue;
+    }
+    if (at == value.size() || behind_star == std::string_view::npos) return false;
+    next = behind_star;
+    at = ++tried;
+  }
 }
 
 bool value_fits(const RequestRule& rule, std::string_view value) noexcept {
@@ -32,18 +52,12 @@ unsigned properties_of(const RequestRule& rule) noexcept {
 
 }  // namespace
 
-// The first place where a part is found leaves the most room for those behind it, so nothing has to
-// be tried twice.
 bool contains_pattern(std::string_view value, std::string_view pattern) noexcept {
-  value = value.substr(0, kValueBytesLooked);
-  while (!pattern.empty()) {
-    const std::string_view part = pattern.substr(0, pattern.find('*'));
-    pattern.remove_prefix(std::min(part.size() + 1, pattern.size()));
-    const auto found = find_part(value, part);
-    if (found == value.end() && !part.empty()) return false;
-    value.remove_prefix(static_cast<std::size_t>(found - value.begin()) + part.size());
-  }
-  return true;
+  return fits_pattern(value.substr(0, kValueBytesLooked), pattern, false);
+}
+
+bool equals_pattern(std::string_view value, std::string_view pattern) noexcept {
+  return fits_pattern(value.substr(0, kValueBytesLooked), pattern, true);
 }
 
 bool has_path_prefix(std::string_view path, std::string_view prefix) noexcept {

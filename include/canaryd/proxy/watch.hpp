@@ -1,14 +1,13 @@
 // Which segments a request is of (`analysis.watch`): of each rule that for which the header's first
 // value fits first; a value that no rule names is of none. They are routed as all others.
 //
-// Pure; any thread; does not allocate. Limits: SegmentSet::kMost rules; only the first
-// kWatchedBytes of a value are looked at.
+// Pure; any thread; does not allocate. Limits: SegmentSet::kMost rules; of a value only what
+// request_rule.hpp looks at.
 #pragma once
 
 #include "canaryd/base/segment_set.hpp"
 #include "canaryd/http/message.hpp"
 
-#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -17,10 +16,8 @@
 
 namespace canaryd::proxy {
 
-inline constexpr std::size_t kWatchedBytes = 512;
-
 struct WatchedValue {
-  std::string pattern;
+  std::string pattern;  // Of the whole value; routing::equals_pattern().
   std::uint8_t segment = 0;
   friend bool operator==(const WatchedValue&, const WatchedValue&) = default;
 };
@@ -32,9 +29,6 @@ struct WatchRule {
 };
 
 using WatchRules = std::vector<WatchRule>;
-
-// The whole value fits, whatever the case of its ASCII letters; '*' stands for anything.
-[[nodiscard]] bool fits_whole(std::string_view value, std::string_view pattern) noexcept;
 
 [[nodiscard]] SegmentSet segments_of(std::span<const WatchRule> rules,
                                      const http::FieldList& fields) noexcept;

@@ -67,7 +67,10 @@ struct Segment {
   }
 };
 
+// As `matches` does.
 [[nodiscard]] bool contains_pattern(std::string_view value, std::string_view pattern) noexcept;
+// The same of a pattern that stands for the whole value.
+[[nodiscard]] bool equals_pattern(std::string_view value, std::string_view pattern) noexcept;
 
 // "/api" and "/api/" fit /api, /api/ and /api/x, not /apix. `path` is canonical (http/uri.hpp).
 [[nodiscard]] bool has_path_prefix(std::string_view path, std::string_view prefix) noexcept;

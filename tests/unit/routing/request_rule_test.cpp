@@ -23,6 +23,27 @@ TEST(RequestRule, APatternIsLookedForAnywhereWhateverTheCase) {
   EXPECT_TRUE(contains_pattern("", ""));
 }
 
+TEST(RequestRule, APatternMayStandForTheWholeValue) {
+  for (const char* pattern :
+       {"acme-eu", "ACME-EU", "acme*", "*eu", "a*-*u", "*", "*acme-eu*", "acme-eu*"}) {
+    EXPECT_TRUE(equals_pattern("acme-eu", pattern)) << pattern;
+  }
+  for (const char* pattern :
+       {"acme", "eu", "*acme", "acme-eu2", "acme*acme-eu", "acme-*-eu", "", "b*"}) {
+    EXPECT_FALSE(equals_pattern("acme-eu", pattern)) << pattern;
+  }
+  EXPECT_TRUE(equals_pattern("Mozilla/5.0 (X11) Firefox/128.0", "*firefox/*"));
+  EXPECT_FALSE(equals_pattern("aa", "aa*a"));
+}
+
+TEST(RequestRule, ManyStarsCostLittle) {
+  const std::string value(kValueBytesLooked, 'a');
+  std::string pattern;
+  for (int i = 0; i < 31; ++i) pattern += "*a";
+  EXPECT_TRUE(equals_pattern(value, pattern));
+  EXPECT_FALSE(equals_pattern(value, pattern + "*b"));
+}
+
 TEST(RequestRule, OnlyTheBeginningOfALongValueIsLookedAt) {
   std::string value(kValueBytesLooked - 3, 'x');
   EXPECT_TRUE(contains_pattern(value + "bot", "bot"));
