@@ -58,6 +58,30 @@ class VerdictCase(IntegrationCase):
         print(f"{self.id().split('.')[-1]}: {used:.0f} canary requests, {used / least:.1f} times the bound of {least:.0f}")
 
 
+class ErrorVerdictTest(VerdictCase):
+    def test_twice_the_errors(self):
+        """Stable fails one request in twenty, at random, the canary one in ten; the tolerance is the default."""
+        self.begin({"latency_quantiles": []}, [(50, "1h"), (100, "1h")])
+        chance = random.Random(1)
+        self.v1.failing = lambda: chance.random() < 0.05
+        self.v2.failing = lambda: chance.random() < 0.10
+        self.start_load(rate=400, connections=16)
+        self.assertRegex(self.rolled_back(60), "errors canary .* vs stable ")
+        errors = self.metric("errors")
+        self.assertGreater(errors["tolerated"], errors["stable"])
+        self.assertGreater(errors["canary"], errors["tolerated"])
+        self.tell(FALSE_ROLLBACK, 0.10, errors["tolerated"])
+
+    def test_as_many_errors(self):
+        """A service that fails often, in both versions: the canary passes."""
+        self.begin({"latency_quantiles": [], "tolerance": {"errors": LOOSE_ERRORS}}, [(50, "1s"), (100, "1s")])
+        chance = random.Random(2)
+        self.v1.failing = self.v2.failing = lambda: chance.random() < 0.05
+        self.start_load(rate=400, connections=16)
+        self.passed()
+        self.tell(FALSE_ACCEPT, 0.05, 1.5 * 0.05 + ERRORS_LIMIT)
+
+
 class LatencyVerdictTest(VerdictCase):
     def test_slow_in_the_tail_only(self):
         """One response in twenty takes long; the median is stable's."""

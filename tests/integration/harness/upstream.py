@@ -136,7 +136,7 @@ class ScriptedUpstream:
         delay = self.delay() if callable(self.delay) else self.delay
         if delay:
             self._release.wait(delay)
-        if self.failing and verb != "healthz":
+        if verb != "healthz" and (self.failing() if callable(self.failing) else self.failing):
             return _send(connection, method, 500, b"failing\n")
         if self.sick and verb == "healthz":
             return _send(connection, method, 503, b"sick\n")
