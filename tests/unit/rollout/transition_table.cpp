@@ -8,6 +8,7 @@
 #include <set>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace canaryd::rollout::test {
 namespace {
@@ -45,11 +46,28 @@ Plan another_rollout() {
   return plan;
 }
 
+// Besides one of each phase: each of them suspended, for where that leads back to, and the last step.
+std::vector<State> states_to_ask() {
+  const Plan plan = plan_with({1, 5, 10, 25, 100});
+  std::vector<State> states = one_of_each_phase();
+  for (const State& state : one_of_each_phase()) {
+    const Event opened{CircuitOpened{Trip::kCircuit}, "data plane", "", ""};
+    Transition result = step(plan, state, opened, later(state.since, Duration(1s)));
+    if (result.state.phase == Phase::kSuspended && state.phase != Phase::kSuspended) {
+      states.push_back(std::move(result.state));
+    }
+  }
+  states.push_back(in_phase(Phase::kProgressing).state);
+  states.back().step = plan.steps.size() - 1;
+  states.back().weight = plan.steps.back().weight;
+  return states;
+}
+
 Table ask_everything() {
   std::vector<Plan> plans = all_plans();
   plans.push_back(another_rollout());
   Table table;
-  for (const State& state : one_of_each_phase()) {
+  for (const State& state : states_to_ask()) {
     for (const Duration time : {Duration(0), Duration(10s), Duration(30h)}) {
       if (time == Duration(10s) && !has_a_clock(state.phase)) continue;
       const WallTime at = later(state.since, time);
