@@ -4,6 +4,7 @@
 //   - nobody is on the canary by more than the last durable weight;
 //   - an end that was acknowledged stays the end until somebody begins again, over crashes too;
 //   - abort acts at once, in every state; the data plane only lowers;
+//   - while a canary gives its users back bit by bit its weight does not rise;
 //   - once the disk works, what control knows is what the journal says.
 //
 // CANARYD_SIM_SEED=n repeats one run; it stops at the step at which a promise is broken.
@@ -115,6 +116,12 @@ class Simulation {
       if (subject().acknowledged && subject().effective() > BasisPoints(0)) {
         broken("an acknowledged end was taken back");
       }
+      const rollout::State& state = runner().state();
+      const bool returning = rollout::is_returning(state);
+      if (returning && subject().returning && state.weight > *subject().returning) {
+        broken("a gradual return rises");
+      }
+      subject().returning = returning ? std::optional(state.weight) : std::nullopt;
     }
     at_ = acting;
   }
@@ -151,7 +158,7 @@ class Simulation {
     subject().acknowledged = false;
   }
   void operate() {
-    switch (random_.below(10)) {
+    switch (random_.below(11)) {
       case 0:
         return end<rollout::Abort>("abort");
       case 1:
@@ -170,6 +177,9 @@ class Simulation {
         return command("resume", rollout::Resume{});
       case 7:
         return command("set weight", rollout::SetWeight{BasisPoints(percent() * 100)});
+      case 8:
+        return command("rollback over a time",
+                       rollout::RollBack{std::chrono::seconds(10 * (1 + random_.below(60)))});
       default:
         return command("approve",
                        rollout::Approve{"owner", {}, random_.chance(0.5) ? "alice" : "bob"});
@@ -269,6 +279,8 @@ class Simulation {
   void lose_power() {
     note("power fails");
     world_.lose_power();
+    // A fall that was not durable yet is made again.
+    for (Subject& each : world_.subjects) each.returning.reset();
     for (const Subject& each : world_.subjects) {
       const std::string durable = world_.disk.state_of(each.config.name);
       if (durable.empty()) continue;
