@@ -1,4 +1,4 @@
-"""check, diff, convert, completions and manual pages of the real binaries."""
+"""check, diff, convert and manual pages of the real binaries."""
 
 import json
 import re
@@ -120,40 +120,6 @@ class ManualTest(unittest.TestCase):
     def commands(self, program):
         text = run(program, "--help").stdout.split("Subcommands:")[1]
         return re.findall(r"^  (\S+)", text, re.MULTILINE)
-
-    def test_completions_know_every_command(self):
-        for name, program in self.PROGRAMS.items():
-            for shell in ("bash", "zsh", "fish"):
-                script = run(program, "completion", shell)
-                self.assertEqual(script.returncode, 0, script.stderr)
-                for command in self.commands(program):
-                    self.assertIn(command, script.stdout, f"{name} {shell}")
-                if shutil.which(shell):
-                    done = run(shell, "-n", "/dev/stdin", input=script.stdout)
-                    self.assertEqual((done.returncode, done.stderr), (0, ""), f"{name} {shell}")
-
-    def complete(self, program, *words):
-        """What bash offers for the last word; completion of rollouts asks the program itself."""
-        name = next(name for name, path in self.PROGRAMS.items() if path == program)
-        script = run(program, "completion", "bash").stdout
-        line = " ".join(f"'{word}'" for word in (name, *words))
-        asked = f"{script}\n{name}() {{ echo shop; }}\n" \
-                f"COMP_WORDS=({line}); COMP_CWORD={len(words)}; _{name}; printf '%s\\n' \"${{COMPREPLY[@]}}\""
-        done = run("bash", "-c", asked)
-        self.assertEqual(done.stderr, "")
-        return done.stdout.split()
-
-    def test_bash_offers_what_fits(self):
-        self.assertIn("set-weight", self.complete(CANARYCTL, "s"))
-        self.assertNotIn("abort", self.complete(CANARYCTL, "s"))
-        self.assertEqual(self.complete(CANARYCTL, "abort", ""), ["shop"])
-        self.assertEqual(self.complete(CANARYCTL, "--addr", "x", "abort", "s"), ["shop"])
-        self.assertIn("promoted", self.complete(CANARYCTL, "wait", "shop", "--for", "p"))
-        self.assertEqual(self.complete(CANARYCTL, "status", "-o", "w"), ["wide"])
-        self.assertIn("--verify", self.complete(CANARYCTL, "explain", "shop", "--v"))
-        self.assertEqual(self.complete(CANARYD, "convert", "--from", "f"), ["flagger"])
-        self.assertEqual(sorted(self.complete(CANARYD, "validate", "--config", str(GOLDEN / "split.n"))),
-                         sorted(str(file) for file in GOLDEN.glob("split.n*")))
 
     def test_manual_pages(self):
         pages = {"canaryd": (CANARYD, "man"), "canaryd.yaml": (CANARYD, "man", "canaryd.yaml"),
