@@ -209,6 +209,29 @@ TEST(Analyzer, ANewStepForgetsAcceptanceButNotTheEvidenceAgainst) {
   EXPECT_FALSE(analyzer.evaluate().canary_share);
 }
 
+// What is seen in a second, in half of one, or in three: a verdict depends on what was seen.
+TEST(Analyzer, ScalingTimeKeepsTheVerdict) {
+  for (const double times : {0.5, 1.0, 2.0, 5.0}) {
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+      const auto judged = [&](std::uint32_t seconds) {
+        Random random(seed);
+        Analyzer analyzer = begun(50);
+        for (int i = 0; i < 1500; ++i) {
+          std::uint64_t stable_bad = 0;
+          std::uint64_t canary_bad = 0;
+          for (int n = 0; n < 100; ++n) stable_bad += random.chance(0.02) ? 1U : 0U;
+          for (int n = 0; n < 100; ++n) canary_bad += random.chance(0.02 * times) ? 1U : 0U;
+          analyzer.absorb(block(100, 100, canary_bad, stable_bad, seconds));
+        }
+        return analyzer.evaluate().decision;
+      };
+      const Decision expected = times > 1 ? Decision::kRollback : Decision::kAccept;
+      EXPECT_EQ(judged(1), expected) << times << " times the errors, seed " << seed;
+      EXPECT_EQ(judged(3), expected) << times << " times the errors, seed " << seed;
+    }
+  }
+}
+
 TEST(Analyzer, ReplayingTheRowsGivesTheSameBits) {
   const auto run = [] {
     Random random(17);
