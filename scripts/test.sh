@@ -109,10 +109,13 @@ leg_clang() {
   configure_and_build clang coroutine_rooms && step test cmake --build --preset clang --target check_coroutine_rooms
 }
 
-# What a request costs, in instructions and system calls, against bench/baseline.json; and by the binary that users get
-# the rules once more, and what is long by its traffic.
+# What a request costs, in instructions and system calls, against bench/baseline.json; what is long: a million steps of
+# rollouts whose world fails; and by the binary that users get the rules once more, and what is long by its traffic.
 leg_gate() {
-  configure_and_build release bench_gate && step cost bench/load/gate.py || return 1
+  step configure cmake --preset release -DCANARYD_TESTS=ON &&
+    step build cmake --build --preset release --target bench_gate sim_faults -- -j"$jobs" &&
+    step cost bench/load/gate.py &&
+    step faults ctest --test-dir build/release -R FaultSimulation -j"$jobs" --no-tests=error || return 1
   local name
   for name in conformance slowhttp verdicts; do
     step "$name" with_release python3 "tests/integration/test_$name.py" || return 1

@@ -143,8 +143,12 @@ struct Subject {
   bool acknowledged = false;     // Its end was, and nobody has begun it again.
   std::string ended_revision{};  // What it was the end of.
   std::uint64_t begun = 0;       // How often somebody has.
-  // At which weight it was at the last look, if it was giving its users back bit by bit.
-  std::optional<BasisPoints> returning{};
+  // At the last look it was giving its users back bit by bit.
+  struct Return {
+    WallTime since{};
+    BasisPoints weight;
+  };
+  std::optional<Return> returning{};
 
   [[nodiscard]] BasisPoints effective() const { return table.gate->effective(table.weight); }
   [[nodiscard]] BasisPoints ceiling() const { return table.gate->ceiling(); }

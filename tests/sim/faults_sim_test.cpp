@@ -116,14 +116,20 @@ class Simulation {
       if (subject().acknowledged && subject().effective() > BasisPoints(0)) {
         broken("an acknowledged end was taken back");
       }
-      const rollout::State& state = runner().state();
-      const bool returning = rollout::is_returning(state);
-      if (returning && subject().returning && state.weight > *subject().returning) {
-        broken("a gradual return rises");
-      }
-      subject().returning = returning ? std::optional(state.weight) : std::nullopt;
+      check_return();
     }
     at_ = acting;
+  }
+  // Since the last look an operator may have raised the weight and begun another return.
+  void check_return() {
+    const rollout::State& state = runner().state();
+    const auto before = subject().returning;
+    subject().returning.reset();
+    if (!rollout::is_returning(state)) return;
+    if (before && before->since == state.since && state.weight > before->weight) {
+      broken("a gradual return rises");
+    }
+    subject().returning = Subject::Return{state.since, state.weight};
   }
 
   // ---- Operators
