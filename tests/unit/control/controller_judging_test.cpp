@@ -1,4 +1,5 @@
 // From what the workers counted to what the controller makes of it.
+#include "control/controller_state.hpp"
 #include "controller_rig.hpp"
 
 #include <filesystem>
@@ -205,6 +206,24 @@ TEST_F(JudgingTest, BothFailingMoreThanUsualHolds) {
   EXPECT_EQ(view().state, "held");
   for (int i = 0; i < 14; ++i) second();
   EXPECT_EQ(effective(), 100) << "it was accepted meanwhile";
+}
+
+// Of so many judged requests, the canary's share being `share`.
+std::optional<bool> is_at_five_percent(std::uint64_t requests, double share) {
+  telemetry::RolloutTraffic traffic;
+  traffic.canary_share = share;
+  traffic.canary.step_requests = static_cast<std::uint64_t>(static_cast<double>(requests) * share);
+  traffic.stable.step_requests = requests - traffic.canary.step_requests;
+  return sample_ratio_ok(traffic, BasisPoints(500));
+}
+
+TEST(SampleRatio, EightPercentInsteadOfFiveIsAnAlarm) {
+  EXPECT_EQ(is_at_five_percent(2'000, 0.08), false);
+  EXPECT_EQ(is_at_five_percent(1'000'000, 0.08), false);
+  EXPECT_EQ(is_at_five_percent(1'000'000, 0.02), false);
+  EXPECT_EQ(is_at_five_percent(100, 0.08), true) << "by chance";
+  EXPECT_EQ(is_at_five_percent(1'000'000, 0.054), true) << "users come in clusters";
+  EXPECT_EQ(is_at_five_percent(0, 0), std::nullopt);
 }
 
 TEST_F(JudgingTest, AShareThatDoesNotFitTheWeightIsToldOnce) {
