@@ -6,6 +6,7 @@ option(CANARYD_BENCH "Build the benchmarks" OFF)
 option(CANARYD_FUZZ "Build the fuzz targets with libFuzzer (clang only)" OFF)
 option(CANARYD_HEADER_CHECKS "Compile each public header alone" OFF)
 set(CANARYD_SANITIZE "" CACHE STRING "Value for -fsanitize=, empty for none")
+set(CANARYD_PROFILE "" CACHE STRING "GCC: generate, to count what runs, or use, what was counted in this directory")
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
@@ -43,6 +44,24 @@ if(CANARYD_FUZZ)
   target_compile_options(canaryd_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 set(CMAKE_CXX_EXTENSIONS OFF)
+
+# canaryd_profile_room(NAME): what a request passes through is optimised by what a training run has counted
+# (scripts/build-optimised.sh). The other rooms are not trained, and stay as they are.
+set(CANARYD_PROFILED_ROOMS base http net proxy routing stats telemetry upstream)
+function(canaryd_profile_room name)
+  if(NOT name IN_LIST CANARYD_PROFILED_ROOMS)
+    return()
+  endif()
+  if(CANARYD_PROFILE STREQUAL "generate")
+    # Control's threads run some of it too.
+    target_compile_options(canaryd_${name} PRIVATE -fprofile-generate -fprofile-update=prefer-atomic)
+    target_link_libraries(canaryd_${name} PUBLIC gcov)
+  elseif(CANARYD_PROFILE STREQUAL "use")
+    # Counts of several threads are a little inconsistent; what the training did not reach is no reason to make it small.
+    target_compile_options(canaryd_${name} PRIVATE -fprofile-use -fprofile-correction -fprofile-partial-training
+                                                   -Wno-missing-profile)
+  endif()
+endfunction()
 
 # canaryd_without_vptr_check(TARGET): for code that must run when descriptors have run out. UBSan's vptr check opens a
 # pipe to probe memory and calls a sound object broken when it can't. Set on the sources, whose options come last.

@@ -9,6 +9,7 @@ function(canaryd_room)
   add_library(${target} STATIC ${ARG_SOURCES})
   target_link_libraries(${target} PUBLIC canaryd_options ${ARG_DEPS} ${ARG_LIBS})
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  canaryd_profile_room(${ARG_NAME})
 
   if(CANARYD_HEADER_CHECKS AND ARG_HEADERS)
     set(units "")

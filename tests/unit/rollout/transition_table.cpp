@@ -46,7 +46,7 @@ Plan another_rollout() {
   return plan;
 }
 
-// Besides one of each phase: each of them suspended, for where that leads back to, and the last step.
+// One of each phase; each of them suspended, for where that leads back to; and the last step.
 std::vector<State> states_to_ask() {
   const Plan plan = plan_with({1, 5, 10, 25, 100});
   std::vector<State> states = one_of_each_phase();
