@@ -148,6 +148,7 @@ const Api::Route Api::kRoutes[] = {
     {"/api/v1/drain", false, true, &Api::drain},
     {"/api/v1/log-level", false, true, &Api::log_level},
     {"", true, false, &Api::rollout},
+    {"analysis", true, false, &Api::analysis},
     {"history", true, false, &Api::history},
     {"comments", true, false, &Api::comments},
     {"feedback", true, true, &Api::feedback},
@@ -241,6 +242,14 @@ void Api::rollout(const Request& request, const Match& match, const Done& done) 
   Response response = json_response(to_json(*view));
   response.headers.emplace_back("ETag", entity_tag(*view));
   done(std::move(response));
+}
+
+void Api::analysis(const Request& request, const Match& match, const Done& done) {
+  const auto view = backend_.rollout(match.rollout);
+  if (!view) {
+    return done(to_response({404, "not-found", no_such_rollout(backend_)}, request.path()));
+  }
+  done(json_response(analysis_to_json(*view)));
 }
 
 void Api::history(const Request& request, const Match& match, const Done& done) {

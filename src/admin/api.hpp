@@ -74,6 +74,7 @@ class Api {
   void metrics(const Request& request, const Match& match, const Done& done);
   void rollouts(const Request& request, const Match& match, const Done& done);
   void rollout(const Request& request, const Match& match, const Done& done);
+  void analysis(const Request& request, const Match& match, const Done& done);
   void history(const Request& request, const Match& match, const Done& done);
   void feedback(const Request& request, const Match& match, const Done& done);
   void comments(const Request& request, const Match& match, const Done& done);

@@ -150,6 +150,12 @@ json::value metric_to_json(const control::MetricView& metric) {
   return object;
 }
 
+json::array metrics_to_json(const std::vector<control::MetricView>& metrics) {
+  json::array items;
+  for (const control::MetricView& metric : metrics) items.push_back(metric_to_json(metric));
+  return items;
+}
+
 json::value exposure_to_json(const std::optional<control::ExposureView>& exposure) {
   if (!exposure) return nullptr;
   return {
@@ -236,10 +242,7 @@ json::value to_json(const control::RolloutView& view) {
                       {"sample_ratio_ok", or_null(view.weight.sample_ratio_ok)}};
   object["cohorts"] = {{"stable", cohort_to_json(view.stable_cohort)},
                        {"canary", cohort_to_json(view.canary_cohort)}};
-  json::array analysis;
-  for (const control::MetricView& metric : view.analysis)
-    analysis.push_back(metric_to_json(metric));
-  object["analysis"] = std::move(analysis);
+  object["analysis"] = metrics_to_json(view.analysis);
   object["exposure"] = exposure_to_json(view.exposure);
   object["parity"] = view.parity ? to_json(*view.parity) : json::value(nullptr);
   object["retire"] = view.retire ? retire_to_json(*view.retire) : json::value(nullptr);
@@ -247,6 +250,16 @@ json::value to_json(const control::RolloutView& view) {
   object["next"] = or_null(view.next);
   object["durable"] = view.durable;
   return object;
+}
+
+json::value analysis_to_json(const control::RolloutView& view) {
+  return {{"name", view.name},
+          {"generation", view.generation},
+          {"state", view.state},
+          {"reason", or_null(view.reason)},
+          {"step", view.step ? step_to_json(*view.step) : json::value(nullptr)},
+          {"items", metrics_to_json(view.analysis)},
+          {"next", or_null(view.next)}};
 }
 
 json::value to_json(const control::HistoryRow& row) {

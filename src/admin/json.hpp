@@ -15,6 +15,8 @@ namespace canaryd::admin {
 [[nodiscard]] std::string to_text(const boost::json::value& value);
 
 [[nodiscard]] boost::json::value to_json(const control::RolloutView& view);
+// What it is judged by alone.
+[[nodiscard]] boost::json::value analysis_to_json(const control::RolloutView& view);
 // json_parity.cpp
 [[nodiscard]] boost::json::value to_json(const control::ParityView& view);
 [[nodiscard]] boost::json::value to_json(const control::HistoryRow& row);

@@ -59,6 +59,7 @@ constexpr std::array kWords{
     Words{"/api/v1/drain", "Take no new work, and end", "Draining", "ReasonBody"},
     Words{"/api/v1/log-level", "What is logged from now on", "Level", "LevelBody"},
     Words{"/api/v1/rollouts/{name}", "One rollout; its generation is the ETag", "Rollout"},
+    Words{"/api/v1/rollouts/{name}/analysis", "The evidence of each metric", "Analysis"},
     Words{"/api/v1/rollouts/{name}/history",
           "Its audit log, oldest first",
           "HistoryList",

@@ -113,6 +113,13 @@ constexpr std::string_view kComponents = R"json({
           "requests": {"type": "integer", "minimum": 1}, "last": {"type": "string"}}}}}},
   "RolloutList": {"type": "object", "required": ["items"], "properties": {
     "items": {"type": "array", "items": {"$ref": "#/components/schemas/Rollout"}}}},
+  "Analysis": {"type": "object",
+    "required": ["name", "generation", "state", "reason", "step", "items", "next"],
+    "properties": {"name": {"type": "string"}, "generation": {"type": "integer", "minimum": 0},
+      "state": {"type": "string"}, "reason": {"type": ["string", "null"]},
+      "step": {"$ref": "#/components/schemas/Step"},
+      "items": {"type": "array", "items": {"$ref": "#/components/schemas/Metric"}},
+      "next": {"type": ["string", "null"]}}},
   "Percent": {"type": "number", "minimum": 0, "maximum": 100},
   "Step": {"type": ["object", "null"],
     "required": ["index", "count", "weight", "elapsed", "min_duration", "requests", "gate",

@@ -152,6 +152,16 @@ TEST_F(ServerTest, AnswersHeadWithoutABody) {
   EXPECT_NE(response.header("Content-Length"), "0");
 }
 
+TEST_F(ServerTest, ShowsTheEvidenceAlone) {
+  const json::value body = parse(get("/api/v1/rollouts/checkout/analysis"));
+  const json::value whole = parse(get("/api/v1/rollouts/checkout"));
+  ASSERT_FALSE(body.at("items").as_array().empty());
+  EXPECT_EQ(body.at("items"), whole.at("analysis"));
+  EXPECT_EQ(body.at("generation"), whole.at("generation"));
+  EXPECT_EQ(body.at("state"), whole.at("state"));
+  expect_problem(get("/api/v1/rollouts/nobody/analysis"), 404, "not-found");
+}
+
 TEST_F(ServerTest, PagesThroughHistory) {
   control::HistoryRow row;
   row.id = 41;
@@ -322,7 +332,7 @@ TEST_F(ServerTest, ChangesByPostOnlyAndReadsByGetOnly) {
     EXPECT_EQ(response.header("Allow"), "POST");
   }
   for (const char* target :
-       {"/livez", "/metrics", "/api/v1/rollouts", "/api/v1/rollouts/checkout"}) {
+       {"/livez", "/metrics", "/api/v1/rollouts/checkout", "/api/v1/rollouts/checkout/analysis"}) {
     const Response response = post(target);
     expect_problem(response, 405, "method-not-allowed");
     EXPECT_EQ(response.header("Allow"), "GET, HEAD");
