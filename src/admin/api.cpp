@@ -1,6 +1,7 @@
 #include "admin/api.hpp"
 
 #include "admin/action_body.hpp"
+#include "admin/answer.hpp"
 #include "admin/json.hpp"
 #include "admin/openapi.hpp"
 #include "admin/problem.hpp"
@@ -20,12 +21,6 @@ using control::ActionStatus;
 
 constexpr std::string_view kRolloutPrefix = "/api/v1/rollouts/";
 constexpr std::uint64_t kHistoryLimitMax = 1000;
-
-Response json_response(const json::value& value) {
-  Response response;
-  response.body = to_text(value);
-  return response;
-}
 
 Response text_response(int status, std::string body) {
   Response response;
@@ -59,17 +54,6 @@ Response with_rollout(const Problem& problem, const ActionResult& result, const 
   Response response = to_response(problem, path, std::move(extra));
   if (result.view) response.headers.emplace_back("ETag", entity_tag(*result.view));
   return response;
-}
-
-// With the names of those that there are: it was probably a slip of the keyboard.
-std::string no_such_rollout(const control::Backend& backend) {
-  constexpr std::size_t kNames = 10;
-  const auto known = backend.rollouts();
-  std::string text = "there is no such rollout";
-  for (std::size_t i = 0; i < std::min(known.size(), kNames); ++i) {
-    text += (i > 0 ? ", " : known.size() == 1 ? "; there is " : "; there are ") + known[i].name;
-  }
-  return text + (known.size() > kNames ? " and more" : "");
 }
 
 Response answer_to_action(const ActionResult& result, const std::string& path) {
@@ -128,6 +112,12 @@ bool has_usable_endpoint(const control::UpstreamView& upstream) {
 // -------------------------------------------------------------------------------------------------
 
 const Api::Route Api::kRoutes[] = {
+    {"/", false, false, &Api::page},
+    {"/dashboard/api.js", false, false, &Api::page},
+    {"/dashboard/app.js", false, false, &Api::page},
+    {"/dashboard/charts.js", false, false, &Api::page},
+    {"/dashboard/parts.js", false, false, &Api::page},
+    {"/dashboard/style.css", false, false, &Api::page},
     {"/livez", false, false, &Api::livez},
     {"/readyz", false, false, &Api::readyz},
     {"/metrics", false, false, &Api::metrics},
@@ -142,6 +132,7 @@ const Api::Route Api::kRoutes[] = {
     {"/api/v1/tap", false, false, &Api::tap},
     {"/api/v1/config", false, false, &Api::config},
     {"/api/v1/build", false, false, &Api::build},
+    {"/api/v1/whoami", false, false, &Api::whoami},
     {"/api/v1/openapi.json", false, false, &Api::openapi},
     {"/api/v1/schema", false, false, &Api::schema},
     {"/api/v1/reload", false, true, &Api::reload},
@@ -149,6 +140,7 @@ const Api::Route Api::kRoutes[] = {
     {"/api/v1/log-level", false, true, &Api::log_level},
     {"", true, false, &Api::rollout},
     {"analysis", true, false, &Api::analysis},
+    {"series", true, false, &Api::series},
     {"history", true, false, &Api::history},
     {"comments", true, false, &Api::comments},
     {"feedback", true, true, &Api::feedback},
@@ -169,6 +161,7 @@ const Api::Route Api::kRoutes[] = {
 std::vector<Api::Operation> Api::operations() {
   std::vector<Operation> all;
   for (const Route& route : kRoutes) {
+    if (route.run == &Api::page) continue;  // For people.
     std::string path(route.path);
     if (route.below_rollout) {
       path = std::string(kRolloutPrefix) + "{name}" + (path.empty() ? "" : "/" + path);
@@ -236,9 +229,7 @@ void Api::rollouts(const Request& /*request*/, const Match& /*match*/, const Don
 
 void Api::rollout(const Request& request, const Match& match, const Done& done) {
   const auto view = backend_.rollout(match.rollout);
-  if (!view) {
-    return done(to_response({404, "not-found", no_such_rollout(backend_)}, request.path()));
-  }
+  if (!view) return done(no_such_rollout(request, backend_));
   Response response = json_response(to_json(*view));
   response.headers.emplace_back("ETag", entity_tag(*view));
   done(std::move(response));
@@ -246,9 +237,7 @@ void Api::rollout(const Request& request, const Match& match, const Done& done) 
 
 void Api::analysis(const Request& request, const Match& match, const Done& done) {
   const auto view = backend_.rollout(match.rollout);
-  if (!view) {
-    return done(to_response({404, "not-found", no_such_rollout(backend_)}, request.path()));
-  }
+  if (!view) return done(no_such_rollout(request, backend_));
   done(json_response(analysis_to_json(*view)));
 }
 

@@ -75,6 +75,7 @@ class Api {
   void rollouts(const Request& request, const Match& match, const Done& done);
   void rollout(const Request& request, const Match& match, const Done& done);
   void analysis(const Request& request, const Match& match, const Done& done);
+  void series(const Request& request, const Match& match, const Done& done);
   void history(const Request& request, const Match& match, const Done& done);
   void feedback(const Request& request, const Match& match, const Done& done);
   void comments(const Request& request, const Match& match, const Done& done);
@@ -90,6 +91,8 @@ class Api {
   void config(const Request& request, const Match& match, const Done& done);
   void openapi(const Request& request, const Match& match, const Done& done);
   void schema(const Request& request, const Match& match, const Done& done);
+  void whoami(const Request& request, const Match& match, const Done& done);
+  void page(const Request& request, const Match& match, const Done& done);
   void build(const Request& request, const Match& match, const Done& done);
   void act(const Request& request, const Match& match, const Done& done);
   void reload(const Request& request, const Match& match, const Done& done);

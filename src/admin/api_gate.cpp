@@ -39,7 +39,9 @@ void Api::handle(Request request, Done done) {
 }
 
 Role Api::role_of(const Route& route) {
-  if (route.run == &Api::livez || route.run == &Api::readyz) return Role::kNobody;
+  const bool is_open =
+      route.run == &Api::livez || route.run == &Api::readyz || route.run == &Api::page;
+  if (is_open) return Role::kNobody;
   if (!route.is_change || route.run == &Api::explain) return Role::kViewer;
   return route.below_rollout ? Role::kOperator : Role::kAdmin;
 }
@@ -50,13 +52,17 @@ std::string_view Api::type_of(const Route& route) {
   if (route.run == &Api::events || route.run == &Api::tap) return "text/event-stream";
   if (route.run == &Api::config) return "application/yaml";
   const bool is_plain = route.run == &Api::livez || route.run == &Api::readyz ||
-                        route.run == &Api::metrics || route.run == &Api::schema;
+                        route.run == &Api::metrics || route.run == &Api::schema ||
+                        route.run == &Api::page;
   return is_plain ? std::string_view() : kJson;
 }
 
 std::optional<Response> Api::refuse(const Match& match, Request& request) {
   const std::string_view path = request.path();
-  if (const auto problem = check_source(request, is_local_)) return to_response(*problem, path);
+  const bool is_page = match.route != nullptr && match.route->run == &Api::page;
+  if (const auto problem = check_source(request, is_local_, is_page)) {
+    return to_response(*problem, path);
+  }
   if (match.route == nullptr) {
     return to_response({404, "not-found", "there is nothing at this path"}, path);
   }
@@ -87,6 +93,7 @@ std::optional<Response> Api::admit(const Match& match, Request& request) {
   request.authorization.reset();
   request.actor = caller.name;
   request.actor_token = caller.token;
+  request.actor_role = caller.role;
   const std::string_view path = request.path();
   if (const auto problem = check_role(caller, role_of(*match.route))) {
     if (!refusals_.take(clock_.now())) {

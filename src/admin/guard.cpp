@@ -38,9 +38,14 @@ bool is_loopback_name(std::string_view host) {
   return address && address->unmapped().is_loopback();
 }
 
+// With TLS if somebody in front of us may have ended it.
+bool is_of_host(const std::string& origin, const std::string& host, bool is_local) {
+  return origin == "http://" + host || (!is_local && origin == "https://" + host);
+}
+
 }  // namespace
 
-std::optional<Problem> check_source(const Request& request, bool is_local) {
+std::optional<Problem> check_source(const Request& request, bool is_local, bool is_page) {
   if (!request.host) return Problem{400, "bad-request", "the Host header is missing"};
   if (request.via && lower(*request.via).find("canaryd") != std::string::npos) {
     return Problem{403, "forwarded", "this came through a canaryd: the admin API is no upstream"};
@@ -51,11 +56,14 @@ std::optional<Problem> check_source(const Request& request, bool is_local) {
                    "misdirected",
                    "Host is not this machine's loopback: use 127.0.0.1, [::1] or localhost"};
   }
-  if (request.origin && lower(*request.origin) != "http://" + lower(*request.host)) {
+  if (request.origin && !is_of_host(lower(*request.origin), lower(*request.host), is_local)) {
     return Problem{
         403, "cross-site", "Origin is not this server: requests of other sites are refused"};
   }
-  if (request.fetch_site && *request.fetch_site != "same-origin" && *request.fetch_site != "none") {
+  const bool from_here =
+      !request.fetch_site || *request.fetch_site == "same-origin" || *request.fetch_site == "none";
+  // A link may lead to the page from anywhere.
+  if (!from_here && !is_page) {
     return Problem{403, "cross-site", "requests of other sites are refused"};
   }
   return std::nullopt;

@@ -19,6 +19,9 @@ namespace canaryd::admin {
 
 // What is wrong with where the request comes from; nothing when it may pass. is_local: only who is
 // on this machine can connect; else any name may be ours, and it is tokens that keep pages out.
-[[nodiscard]] std::optional<Problem> check_source(const Request& request, bool is_local);
+// `is_page`: what is asked for is the same for everybody and changes nothing.
+[[nodiscard]] std::optional<Problem> check_source(const Request& request,
+                                                  bool is_local,
+                                                  bool is_page = false);
 
 }  // namespace canaryd::admin

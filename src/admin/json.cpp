@@ -262,6 +262,14 @@ json::value analysis_to_json(const control::RolloutView& view) {
           {"next", or_null(view.next)}};
 }
 
+json::value to_json(const control::PointView& view) {
+  return {{"time", format_time(view.time)},
+          {"over", format_duration(view.over)},
+          {"weight", view.weight.percent()},
+          {"stable", cohort_to_json(view.stable)},
+          {"canary", cohort_to_json(view.canary)}};
+}
+
 json::value to_json(const control::HistoryRow& row) {
   return {{"id", row.id},
           {"time", format_time(row.time)},

@@ -19,6 +19,7 @@ namespace canaryd::admin {
 [[nodiscard]] boost::json::value analysis_to_json(const control::RolloutView& view);
 // json_parity.cpp
 [[nodiscard]] boost::json::value to_json(const control::ParityView& view);
+[[nodiscard]] boost::json::value to_json(const control::PointView& view);
 [[nodiscard]] boost::json::value to_json(const control::HistoryRow& row);
 [[nodiscard]] boost::json::value to_json(const control::CommentView& view);
 [[nodiscard]] boost::json::value to_json(const control::TransitionView& view);

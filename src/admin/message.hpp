@@ -24,6 +24,7 @@ struct Request {
   std::optional<std::uint32_t> peer_uid;  // Of a Unix socket.
   std::string actor;                      // Who asks, for the journal: of the token, else the peer.
   std::optional<TokenDigest> actor_token;  // What has proved the actor.
+  Role actor_role = Role::kNobody;
   std::string body;
   // Empty when the header is absent.
   std::optional<std::string> host;

@@ -124,7 +124,10 @@ const Section<Admin>& admin_section() {
           &Admin::tokens,
           list_of(section(token_section()), 0, kTokensMax),
           "Who may use it, and for what; without any, whoever can connect may do everything.");
-    s.unsupported({"dashboard"});
+    s.add("dashboard",
+          &Admin::dashboard,
+          boolean(),
+          "Serve the dashboard at `/`; what may be seen and done there is what its user may.");
     return s;
   }();
   return made;

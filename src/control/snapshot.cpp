@@ -385,6 +385,7 @@ telemetry::TableLayout make_layout(const config::Config& config,
     label.run = in_force[i].run;
     label.epoch = in_force[i].epoch;
     label.step = in_force[i].step;
+    label.weight = in_force[i].weight;
     label.dedupe_window_seconds =
         std::chrono::duration_cast<std::chrono::seconds>(rollout.analysis.dedupe_window).count();
     label.latency = in_force[i].latency;

@@ -50,6 +50,7 @@ admin::Options admin_options(const config::Admin& config,
   options.socket.mode = config.socket.mode;
   options.socket.owner = config.socket.owner.value_or("");
   options.socket.group = config.socket.group.value_or("");
+  options.dashboard = [now] { return now().dashboard; };
   options.tokens = [now = std::move(now)] { return tokens_of(now()); };
   options.audit = [&log](const admin::Audit& entry) { record(entry, log); };
   return options;

@@ -315,6 +315,14 @@ std::optional<RolloutTraffic> Collector::traffic(std::string_view rollout) const
   return entry->second->traffic();
 }
 
+std::vector<SeriesPoint> Collector::series(std::string_view rollout,
+                                           std::size_t grain,
+                                           std::int64_t since) const {
+  const auto entry = state_->rollouts.find(rollout);
+  if (entry == state_->rollouts.end()) return {};
+  return entry->second->series(grain, since);
+}
+
 std::optional<Duration> Collector::overdue_after(std::string_view rollout) const {
   const auto entry = state_->rollouts.find(rollout);
   return entry == state_->rollouts.end() ? std::nullopt : entry->second->overdue_after();

@@ -19,6 +19,7 @@ RolloutMeter::RolloutMeter(RolloutId id, const RolloutLabel& label, std::int64_t
     : id_(id),
       label_(label),
       builder_(now_second, label.epoch, label.step),
+      series_(now_second),
       run_second_(now_second),
       older_second_(now_second),
       newer_second_(now_second),
@@ -64,6 +65,7 @@ void RolloutMeter::begin_run(std::int64_t now_second) {
     cohort.evidence_run = 0;
   }
   run_second_ = older_second_ = newer_second_ = now_second;
+  series_.begin_run(now_second);
 }
 
 void RolloutMeter::add(const RolloutLabel& recorded,
@@ -146,6 +148,7 @@ std::optional<stats::Block> RolloutMeter::tick(std::int64_t now_second) {
     older_second_ = newer_second_;
     newer_second_ = now_second;
   }
+  series_.tick(now_second, label_.weight, cohorts_[0].run, cohorts_[1].run);
   return builder_.tick(now_second);
 }
 

@@ -5,10 +5,13 @@
 #include "canaryd/stats/counter_block.hpp"
 #include "canaryd/stats/window.hpp"
 #include "canaryd/telemetry/collector.hpp"
+#include "telemetry/series.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace canaryd::telemetry {
 
@@ -52,6 +55,10 @@ class RolloutMeter {
 
   [[nodiscard]] std::optional<Duration> overdue_after() const { return builder_.overdue_after(); }
   [[nodiscard]] RolloutTraffic traffic() const;
+  // As in Collector::series().
+  [[nodiscard]] std::vector<SeriesPoint> series(std::size_t grain, std::int64_t since) const {
+    return series_.points(grain, since);
+  }
   [[nodiscard]] std::uint64_t evidence_requests(Cohort cohort) const;
 
  private:
@@ -78,6 +85,7 @@ class RolloutMeter {
   RolloutLabel label_;
   stats::BlockBuilder builder_;
   std::array<CohortMeter, 2> cohorts_;  // Stable, canary.
+  Series series_;
   std::int64_t run_second_;
   std::int64_t older_second_;
   std::int64_t newer_second_;

@@ -72,6 +72,8 @@ class FakeBackend final : public control::Backend {
   std::vector<std::function<void()>> owed;
   std::vector<control::HistoryRow> rows;
   control::HistoryQuery last_query;
+  mutable control::SeriesQuery last_series;
+  std::vector<control::PointView> points;
   std::vector<control::FeedbackRequest> votes;
   control::FeedbackStatus feedback_status = control::FeedbackStatus::kCounted;
   std::vector<control::CommentView> comment_list;
@@ -117,6 +119,12 @@ class FakeBackend final : public control::Backend {
     actions.push_back(std::move(request));
     if (answer_actions) return done(std::move(result));
     owed.emplace_back([done = std::move(done), result] { done(result); });
+  }
+  std::optional<std::vector<control::PointView>> series(
+      const control::SeriesQuery& query) const override {
+    if (!known.contains(query.rollout)) return std::nullopt;
+    last_series = query;
+    return points;
   }
   void history(control::HistoryQuery query, HistoryDone done) override {
     last_query = query;

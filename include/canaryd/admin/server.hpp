@@ -81,6 +81,7 @@ struct Options {
   SocketFile socket{};
   std::function<std::vector<Token>()> tokens{};  // None: as if it gave no token.
   std::function<void(const Audit&)> audit{};     // May be called after the server has gone.
+  std::function<bool()> dashboard{};             // Whether there is one; none: there is.
 };
 
 class Server {

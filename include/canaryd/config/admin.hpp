@@ -38,6 +38,7 @@ struct Admin {
   std::string socket_path;  // Not empty: a Unix socket, in place of the address.
   AdminSocket socket;
   std::vector<AdminToken> tokens;
+  bool dashboard = true;
 
   [[nodiscard]] bool is_socket() const noexcept { return !socket_path.empty(); }
   // "127.0.0.1:9901", "unix:/run/canaryd/admin.sock".

@@ -21,6 +21,7 @@
 #include "canaryd/control/rollout_view.hpp"
 #include "canaryd/control/verification.hpp"
 #include "canaryd/stats/feedback.hpp"
+#include "canaryd/telemetry/series.hpp"
 #include "canaryd/telemetry/tap.hpp"
 
 #include <array>
@@ -107,6 +108,22 @@ struct ActionResult {
   ActionStatus status = ActionStatus::kOk;
   std::string detail;               // Why it was refused; a sentence.
   std::optional<RolloutView> view;  // The rollout after it; empty with kNotFound.
+};
+
+// ---- Points for charts
+
+struct SeriesQuery {
+  std::string rollout;
+  std::size_t grain = 0;  // Index of telemetry::kSeriesGrains.
+  Duration window{};      // As far back, as far as points are kept.
+};
+
+struct PointView {
+  WallTime time{};     // The end of its stretch,
+  Duration over{};     // and how long that is.
+  BasisPoints weight;  // In force then.
+  CohortView stable;   // Of the requests that ended in it alone, all figures.
+  CohortView canary;
 };
 
 // ---- History
@@ -337,6 +354,9 @@ class Backend {
   [[nodiscard]] virtual std::optional<RolloutView> rollout(std::string_view name) const = 0;
   virtual void act(ActionRequest request, ActionDone done) = 0;
 
+  // Oldest first, since the daemon started; empty optional: there is no such rollout.
+  [[nodiscard]] virtual std::optional<std::vector<PointView>> series(
+      const SeriesQuery& query) const = 0;
   // Oldest first. kNotFound when there is no such rollout.
   virtual void history(HistoryQuery query, HistoryDone done) = 0;
   // kNotFound when there is no such rollout or transition; kLimit while another one is under way.

@@ -98,6 +98,8 @@ class Controller final : public Backend {
   [[nodiscard]] std::vector<RolloutView> rollouts() const override;
   [[nodiscard]] std::optional<RolloutView> rollout(std::string_view name) const override;
   void act(ActionRequest request, ActionDone done) override;
+  [[nodiscard]] std::optional<std::vector<PointView>> series(
+      const SeriesQuery& query) const override;
   void history(HistoryQuery query, HistoryDone done) override;
   [[nodiscard]] FeedbackStatus feedback(FeedbackRequest request) override;
   void comments(CommentQuery query, CommentsDone done) override;

@@ -27,6 +27,7 @@
 #include "canaryd/stats/failure_queue.hpp"
 #include "canaryd/stats/feedback.hpp"
 #include "canaryd/stats/latency.hpp"
+#include "canaryd/telemetry/series.hpp"
 
 #include <array>
 #include <cstddef>
@@ -47,6 +48,7 @@ struct RolloutLabel {
       0;  // Another one: a rollout with fresh evidence; figures "since start" begin anew.
   std::uint64_t epoch = 0;  // Another one: the weight has changed; the block is closed.
   std::uint32_t step = 0;
+  BasisPoints weight{};  // Shown in the series.
   std::int64_t dedupe_window_seconds = 10;
   stats::LatencyRules latency{};  // How the blocks under this label are cut.
   std::size_t routes = 0;         // So many have evidence of their own in this run.
@@ -128,6 +130,11 @@ class Collector {
 
   // As of the last tick; nothing for a name that no table has.
   [[nodiscard]] std::optional<RolloutTraffic> traffic(std::string_view rollout) const;
+  // Points of one grain (an index of kSeriesGrains) that end after `since`, oldest first; none for
+  // a name that no table has.
+  [[nodiscard]] std::vector<SeriesPoint> series(std::string_view rollout,
+                                                std::size_t grain,
+                                                std::int64_t since) const;
   // After how long a request of the rollout that is still under way is slow
   // (stats::BlockBuilder).
   [[nodiscard]] std::optional<Duration> overdue_after(std::string_view rollout) const;

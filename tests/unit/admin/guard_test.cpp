@@ -94,6 +94,25 @@ TEST(Guard, RefusesWhatOtherSitesAskForReadingIncluded) {
   EXPECT_EQ(status_of(request), 200);
 }
 
+TEST(Guard, LetsALinkLeadToThePage) {
+  Request request = request_to("localhost:9901");
+  request.fetch_site = "cross-site";
+  EXPECT_FALSE(check_source(request, true, true).has_value());
+  request.origin = "http://evil.example";
+  EXPECT_EQ(check_source(request, true, true).value().status, 403);
+  request.origin.reset();
+  request.host = "evil.example";
+  EXPECT_EQ(check_source(request, true, true).value().status, 421);
+}
+
+TEST(Guard, TakesAnOriginWithTlsThatSomebodyInFrontHasEnded) {
+  Request request = request_to("admin.example");
+  request.origin = "https://Admin.example";
+  EXPECT_FALSE(check_source(request, false).has_value());
+  request.origin = "https://admin.example.evil.example";
+  EXPECT_EQ(check_source(request, false).value().status, 403);
+}
+
 TEST(Guard, TakesAnyNameWhereOthersCanConnect) {
   Request request = request_to("admin.example:9901");
   EXPECT_FALSE(check_source(request, false).has_value());

@@ -29,6 +29,7 @@ class ServerAccess : public testing::Test {
     all.address = "127.0.0.1:0";
     all.limits = limits_;
     all.tokens = [this] { return tokens_; };
+    all.dashboard = [this] { return dashboard_; };
     all.audit = [this](const Audit& entry) { audits_.push_back(entry); };
     return all;
   }
@@ -62,6 +63,7 @@ class ServerAccess : public testing::Test {
   std::vector<Token> tokens_{{"eve", Role::kViewer, digest_of(kViewer)},
                              {"ci", Role::kOperator, digest_of(kOperator)},
                              {"anna", Role::kAdmin, digest_of(kAdmin)}};
+  bool dashboard_ = true;
   std::vector<Audit> audits_;
   std::optional<test::AdminFixture> admin_;
 };
@@ -81,6 +83,25 @@ TEST_F(ServerAccess, AsksForAToken) {
   EXPECT_EQ(status("GET", "/livez"), 200);
   EXPECT_EQ(status("GET", "/readyz"), 200);
   EXPECT_EQ(status("GET", "/metrics"), 401);
+}
+
+// The page is the same for everybody; what it shows is asked for with a token.
+TEST_F(ServerAccess, ServesTheDashboardToWhomeverUnlessItIsOff) {
+  EXPECT_EQ(status("GET", "/"), 200);
+  EXPECT_EQ(status("GET", "/dashboard/app.js"), 200);
+  EXPECT_EQ(ask("GET", "/", "", {{"Sec-Fetch-Site", "cross-site"}}).status, 200);
+  EXPECT_EQ(ask("GET", "/livez", "", {{"Sec-Fetch-Site", "cross-site"}}).status, 403);
+  dashboard_ = false;
+  const client::Response off = ask("GET", "/");
+  EXPECT_EQ(off.status, 404);
+  EXPECT_EQ(json::parse(off.body).at("detail").as_string(), "admin.dashboard is off");
+}
+
+TEST_F(ServerAccess, TellsACallerWhoHeIs) {
+  EXPECT_EQ(status("GET", "/api/v1/whoami"), 401);
+  const json::value answer = json::parse(ask("GET", "/api/v1/whoami", kOperator).body);
+  EXPECT_EQ(answer.at("name").as_string(), "ci");
+  EXPECT_EQ(answer.at("role").as_string(), "operator");
 }
 
 TEST_F(ServerAccess, GivesEachRoleItsOwn) {

@@ -46,6 +46,31 @@ TEST_F(JudgingTest, ASlowCanaryIsRolledBackAndShownInSeconds) {
   EXPECT_FALSE(metric("errors").slow);
 }
 
+// Of each stretch alone, at the time of the wall, with the weight that was in force.
+TEST_F(JudgingTest, GivesPointsForCharts) {
+  boot();
+  for (int i = 0; i < 7; ++i) second();
+  canary_takes_ = 9ms;
+  for (int i = 0; i < 5; ++i) second();
+  EXPECT_FALSE(controller_->series({.rollout = "nobody", .grain = 0, .window = 1h}));
+  const auto points = controller_->series({.rollout = "shop", .grain = 0, .window = 1h}).value();
+  ASSERT_EQ(points.size(), 2U);
+  EXPECT_EQ(points[1].time - points[0].time, 5s);
+  EXPECT_LE(points[1].time, clock_.wall_now());
+  EXPECT_GT(points[1].time, clock_.wall_now() - 5s);
+  for (const PointView& point : points) {
+    EXPECT_EQ(point.over, 5s);
+    EXPECT_EQ(point.weight, BasisPoints(1000));
+    EXPECT_GT(point.canary.requests, 0U);
+    EXPECT_DOUBLE_EQ(point.canary.rps, static_cast<double>(point.canary.requests) / 5);
+    EXPECT_EQ(point.canary.error_rate, 0);
+    EXPECT_NEAR(point.stable.p50.value(), 0.005, 0.00013);
+  }
+  EXPECT_NEAR(points[0].canary.p50.value(), 0.005, 0.00013);
+  EXPECT_NEAR(points[1].canary.p50.value(), 0.009, 0.0003);
+  EXPECT_EQ(controller_->series({.rollout = "shop", .grain = 0, .window = 5s}).value().size(), 1U);
+}
+
 // Workers are asked to look only while there is something to look for.
 TEST_F(JudgingTest, RequestsUnderWayAreLookedAtWhileACanaryIsJudged) {
   boot();
