@@ -250,7 +250,7 @@ def perform(stage, screen, keep):
     apps = {"v1": stage.start_app("v1"), "v2": stage.start_app("v2", "--seed", "2")}
     canaryd = Canaryd(stage, apps)
     load = Load(stage, canaryd.public, 3600 if keep else 2 * PHASE_SECONDS_MAX + 120)
-    screen.say(f"service  http://{canaryd.public}   admin API  http://{canaryd.admin}/")
+    screen.say(f"service  http://{canaryd.public}   dashboard  http://{canaryd.admin}/")
     screen.say()
     screen.say("1. A good release: 2.0 behaves like 1.0. canaryd raises its weight as the evidence allows.")
     state = watch(screen, canaryd, load, ENDS)
@@ -295,7 +295,7 @@ def main():
         if options.keep:
             kept = True
             pids = " ".join(str(process.pid) for process in stage.processes)
-            print(f"\nstill running, in {folder}: http://{canaryd.public}, admin API http://{canaryd.admin}/")
+            print(f"\nstill running, in {folder}: http://{canaryd.public}, dashboard http://{canaryd.admin}/")
             print(f"  {stage.build}/src/cli/canaryctl --addr http://{canaryd.admin} status shop --watch")
             print(f"  kill {pids}   # to end it; the load ends by itself within the hour")
         return 0

@@ -30,9 +30,17 @@ function draw(id, shown, make) {
   page(id).replaceChildren(...(made === null ? [] : [made].flat()));
 }
 
+function nameInAddress() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return ''; // Half a percent-encoding.
+  }
+}
+
 // "#checkout" names the rollout that is shown; without one it is the first.
 function chosen() {
-  const name = decodeURIComponent(location.hash.slice(1));
+  const name = nameInAddress();
   return known.rollouts.find((rollout) => rollout.name === name) ?? known.rollouts[0];
 }
 
@@ -81,7 +89,7 @@ function drawDetail() {
   draw('key', known.window, () => parts.legend(Object.keys(kWindows), known.window, (window) => {
     known.window = window;
     drawDetail();
-    lookAtSeries();
+    settle(lookAtSeries());
   }));
   document.title = `${parts.stateWord(state).icon} ${rollout.weight.target} % ${name} – canaryd`;
 }
@@ -90,9 +98,10 @@ function drawCharts() {
   const rollout = chosen();
   const series = rollout && known.series[rollout.name];
   if (!series) return;
-  const now = Date.now();
+  // The daemon's clock, not the browser's.
+  const now = Date.parse(series.time);
   const range = [now - kWindows[known.window], now];
-  draw('charts', [now], () => parts.charts(rollout, series, known.history[rollout.name] ?? [], range));
+  draw('charts', [series, known.history[rollout.name], rollout.weight.target], () => parts.charts(rollout, series, known.history[rollout.name] ?? [], range));
 }
 
 function drawMap() {
@@ -111,6 +120,17 @@ function drawAll() {
   drawList();
   drawDetail();
   drawMap();
+}
+
+// Once for all samples of a moment: there may be many rollouts.
+let isDue = false;
+function drawSoon() {
+  if (isDue) return;
+  isDue = true;
+  requestAnimationFrame(() => {
+    isDue = false;
+    drawAll();
+  });
 }
 
 function notice(text) {
@@ -188,11 +208,12 @@ function confirm(name, action) {
 
 function put(rollout) {
   const at = known.rollouts.findIndex((each) => each.name === rollout.name);
-  if (at < 0) return lookAtAll();
+  if (at < 0) return settle(lookAtAll());
   const moved = known.rollouts[at].generation !== rollout.generation;
   known.rollouts[at] = rollout;
-  if (moved) lookAtHistory(rollout.name);
-  drawAll();
+  // Once more: by now the journal has what the event has told.
+  if (moved && rollout.name === chosen().name) settle(lookAtHistory(rollout.name));
+  drawSoon();
 }
 
 async function lookAtHistory(name) {

@@ -80,6 +80,7 @@ void Api::series(const Request& request, const Match& match, const Done& done) {
   const auto points = backend_.series(*query);
   if (!points) return done(no_such_rollout(request, backend_));
   done(json_response({{"name", query->rollout},
+                      {"time", format_time(clock_.wall_now())},
                       {"window", format_duration(query->window)},
                       {"step", format_duration(step_of(query->grain))},
                       {"items", to_json(*points)}}));

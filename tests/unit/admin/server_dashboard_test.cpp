@@ -1,4 +1,5 @@
 // The dashboard's files, and the points that it draws.
+#include "canaryd/base/units.hpp"
 #include "server_rig.hpp"
 
 #include <chrono>
@@ -18,6 +19,7 @@ TEST_F(ServerTest, GivesPointsForCharts) {
   const json::value body = parse(get("/api/v1/rollouts/checkout/series"));
   EXPECT_EQ(body.at("window").as_string(), "1h");
   EXPECT_EQ(body.at("step").as_string(), "5s");
+  EXPECT_TRUE(parse_time(body.at("time").as_string().c_str()));
   const json::value& item = body.at("items").at(0);
   EXPECT_EQ(item.at("time").as_string(), "2026-01-05T10:02:00Z");
   EXPECT_EQ(item.at("over").as_string(), "5s");
