@@ -25,6 +25,15 @@ def pattern(count):
     return (block * (count // len(block) + 1))[:count]
 
 
+def _bound(port):
+    """A socket at that port, 0 for a free one. Bound and never listening, it refuses connections and keeps the port from
+    everybody who asks for a free one, while a second one may listen there (SO_REUSEADDR, socket(7))."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", port))
+    return bound
+
+
 class ScriptedUpstream:
     def __init__(self, name, port=0):
         self.name = name
@@ -37,7 +46,8 @@ class ScriptedUpstream:
         self._release = threading.Event()
         self._connections = set()
         self._listener = None
-        self.port = port
+        self._reservation = _bound(port)
+        self.port = self._reservation.getsockname()[1]
         self.open()
 
     @property
@@ -46,11 +56,8 @@ class ScriptedUpstream:
 
     def open(self):
         """Listens; again on the same port after close()."""
-        self._listener = socket.socket()
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind(("127.0.0.1", self.port))
+        self._listener = _bound(self.port)
         self._listener.listen(512)
-        self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def close(self):
@@ -69,8 +76,10 @@ class ScriptedUpstream:
                 pass
 
     def stop(self):
+        """Closes for good: only now may somebody else have the port."""
         self._release.set()
         self.close()
+        self._reservation.close()
 
     def release(self):
         """Lets every /hang answer."""
