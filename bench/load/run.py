@@ -53,8 +53,6 @@ FIGURES = {
 }
 # These have one case of their own, or several.
 CASELESS = ("idle", "attack")
-# What -full adds does not depend on the size of bodies.
-FULL_CASES = ("get-100", "browser-1k")
 
 
 def parse_options():
@@ -108,19 +106,8 @@ def measure_figure(figure, folder, peer, options):
     function, cases, names = FIGURES[figure]
     cases = options.cases or cases
     names = [name for name in names if not options.only or name in options.only]
-    results = {}
-    plain = [name for name in names if name not in FULL]
-    full_cases = [case for case in cases if case in FULL_CASES]
-    # Where the full ones take part they run in the same rounds as the plain ones.
-    groups = [(names, full_cases), (plain, [case for case in cases if case not in full_cases])]
-    if figure in CASELESS:
-        groups = [(names, [])]
-    for group, group_cases in groups:
-        if not group or (not group_cases and figure not in CASELESS):
-            continue
-        proxies = make_proxies(group, figure, folder, peer, options)
-        results.update(function(proxies, peer, group_cases, options))
-    return results
+    proxies = make_proxies(names, figure, folder, peer, options)
+    return function(proxies, peer, [] if figure in CASELESS else cases, options)
 
 
 def merge(into, figures):
