@@ -1,6 +1,6 @@
 # cmake -DTEMPLATE=assets.cpp.in -DFOLDER=web -DOUT=FILE -P embed.cmake: the dashboard's files as C++ text.
 set(assets "")
-foreach(pair index.html=/ api.js app.js charts.js parts.js style.css)
+foreach(pair index.html=/ actions.js api.js app.js charts.js parts.js style.css)
   string(REPLACE "=" ";" pair "${pair}")
   list(GET pair 0 name)
   set(path /dashboard/${name})

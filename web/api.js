@@ -4,6 +4,12 @@
 // fetch, because an EventSource cannot send that field.
 
 const kTokenKey = 'canaryd.token';
+// Longer than the daemon lets an action take.
+const kPatience = 35000;
+// The stream has a comment every 15 s: silence for so long is a connection that is dead at the other end.
+const kSilence = 40000;
+// Nobody has shown a good token: only another one is worth asking again soon.
+const kRefusedWait = 600000;
 
 export const token = {
   get: () => sessionStorage.getItem(kTokenKey) ?? '',
@@ -25,7 +31,8 @@ function fields(more = {}) {
 async function ask(path, options) {
   let response;
   try {
-    response = await fetch(path, { ...options, headers: fields(options.headers), cache: 'no-store' });
+    const signal = options.signal ?? AbortSignal.timeout(kPatience);
+    response = await fetch(path, { ...options, signal, headers: fields(options.headers), cache: 'no-store' });
   } catch {
     throw new Refusal(0, 'the daemon does not answer');
   }
@@ -61,7 +68,9 @@ async function readStream(response, onEvent) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
   for (;;) {
+    const watchdog = setTimeout(() => reader.cancel(), kSilence);
     const { done, value } = await reader.read();
+    clearTimeout(watchdog);
     if (done) return;
     text += value;
     const frames = text.split('\n\n');
@@ -77,6 +86,23 @@ export function reconnect() {
   interrupt.abort();
 }
 
+// A browser has few connections to one host: what nobody looks at gives up its own.
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden) reconnect();
+});
+
+function untilVisible() {
+  return new Promise((done) => {
+    if (!document.hidden) return done();
+    const look = () => {
+      if (document.hidden) return;
+      document.removeEventListener('visibilitychange', look);
+      done();
+    };
+    document.addEventListener('visibilitychange', look);
+  });
+}
+
 function rest(time, signal) {
   return new Promise((done) => {
     if (signal.aborted) return done();
@@ -85,33 +111,44 @@ function rest(time, signal) {
   });
 }
 
-// Follows what happens until the page is gone. After a loss it goes on behind the last event that it has seen.
-// `onState(live, why)` tells how it goes; the promise that it gives is waited for before the stream is read.
+async function openStream(last, controller) {
+  const headers = { Accept: 'text/event-stream' };
+  if (last) headers['Last-Event-ID'] = last;
+  const watchdog = setTimeout(() => controller.abort(), kPatience);
+  try {
+    return await ask('/api/v1/events', { signal: controller.signal, headers });
+  } finally {
+    clearTimeout(watchdog);
+  }
+}
+
+// Follows what happens while the page is seen. After a loss it goes on behind the last event that it has seen.
+// `onState(live, error)` tells how it goes; the promise that it gives is waited for before the stream is read.
 export async function follow(onEvent, onState) {
   const kFirstWait = 500;
   const kLongestWait = 10000;
   let wait = kFirstWait;
   let last = '';
   for (;;) {
-    interrupt = new AbortController();
-    const { signal } = interrupt;
+    await untilVisible();
+    const controller = new AbortController();
+    interrupt = controller;
+    let refused = false;
     try {
-      const response = await ask('/api/v1/events', {
-        signal,
-        headers: last ? { Accept: 'text/event-stream', 'Last-Event-ID': last } : { Accept: 'text/event-stream' },
-      });
-      await onState(true, '');
+      const response = await openStream(last, controller);
+      await onState(true);
       wait = kFirstWait;
       await readStream(response, (event) => {
         last = event.id || last;
         onEvent(event.type, JSON.parse(event.data));
       });
-      await onState(false, 'the stream has ended');
+      await onState(false, new Refusal(0, 'the stream has ended'));
     } catch (error) {
-      if (error.status === 401) last = '';
-      await onState(false, error instanceof Refusal ? error.message : 'the stream broke off');
+      refused = error.status === 401;
+      await onState(false, error instanceof Refusal ? error : new Refusal(0, 'the stream broke off'));
     }
-    await rest(wait, signal);
-    wait = signal.aborted ? kFirstWait : Math.min(2 * wait, kLongestWait);
+    await rest(refused ? kRefusedWait : wait, controller.signal);
+    wait = controller.signal.aborted ? kFirstWait : Math.min(2 * wait, kLongestWait);
+    controller.abort(); // A stream that was opened and not read.
   }
 }

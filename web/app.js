@@ -1,21 +1,24 @@
 // The dashboard: what is known, and when it is drawn. A part is drawn again only when what it shows has changed, so that
 // a button stays under the pointer and a reader keeps his place.
 
+import { actionsOf, kMeaning } from './actions.js';
 import { act, follow, get, reconnect, Refusal, token } from './api.js';
 import * as parts from './parts.js';
 
 const kWindows = { '15m': 15 * 60e3, '1h': 3600e3, '6h': 6 * 3600e3, '24h': 24 * 3600e3 };
 const kSeriesEvery = 5000;
 const kAroundEvery = 5000;
+const kHiddenEvery = 10000;
 
 const known = {
   caller: null, // {name, role}; null: nobody yet.
   rollouts: [],
   upstreams: [],
-  migration: { from: [] },
+  migration: { from: [], items: [], paths: null },
   history: {}, // By rollout, as are the points.
   series: {},
   window: '15m',
+  session: 0, // Another one after each sign-out.
 };
 const page = (id) => document.getElementById(id);
 
@@ -25,9 +28,13 @@ const drawn = new Map();
 function draw(id, shown, make) {
   const text = JSON.stringify(shown);
   if (drawn.get(id) === text) return;
-  drawn.set(id, text);
-  const made = make();
-  page(id).replaceChildren(...(made === null ? [] : [made].flat()));
+  try {
+    const made = make();
+    page(id).replaceChildren(...(made === null ? [] : [made].flat()));
+    drawn.set(id, text);
+  } catch (error) {
+    reportError(error); // The other parts are drawn all the same.
+  }
 }
 
 function nameInAddress() {
@@ -47,7 +54,8 @@ function chosen() {
 function drawList() {
   const current = chosen()?.name;
   const rows = known.rollouts.map(({ name, state, reason, weight, steps, step, bake, retire }) => (
-    { name, state, reason, weight: { target: weight.target }, steps, step: step && { index: step.index }, bake, retire }));
+    { name, state, reason, weight: { target: weight.target }, steps, step: step && { index: step.index }, bake,
+      retire: retire !== null }));
   draw('list', [rows, current, known.caller], () => {
     if (rows.length === 0) return parts.element('div', { class: 'card dim' }, known.caller ? 'There are no rollouts.' : '');
     return rows.map((rollout) => parts.row(rollout, rollout.name === current, () => {
@@ -79,8 +87,10 @@ function drawDetail() {
   const { name, state } = rollout;
   draw('title', [name, state, rollout.reason], () => [
     parts.element('h2', {}, name, ' ', parts.stateText(rollout))]);
-  draw('actions', [state, rollout.step?.gate, known.caller], () => actionsOf(rollout));
-  draw('steps', [state, rollout.step?.index, rollout.steps, rollout.bake, rollout.retire], () => parts.stepBar(rollout));
+  const actions = actionsOf(rollout);
+  draw('actions', [actions.map((action) => action.label), known.caller], () => buttonsOf(name, actions));
+  draw('steps', [state, rollout.step?.index, rollout.steps, rollout.bake, rollout.retire !== null],
+    () => parts.stepBar(rollout));
   draw('summary', { ...rollout, cohorts: 0, analysis: 0, exposure: 0 }, () => parts.summary(rollout));
   draw('figures', [rollout.cohorts, rollout.analysis, rollout.weight], () => parts.figures(rollout));
   draw('exposure', rollout.exposure, () => parts.exposure(rollout));
@@ -97,7 +107,7 @@ function drawDetail() {
 function drawCharts() {
   const rollout = chosen();
   const series = rollout && known.series[rollout.name];
-  if (!series) return;
+  if (!series || series.asked !== known.window) return;
   // The daemon's clock, not the browser's.
   const now = Date.parse(series.time);
   const range = [now - kWindows[known.window], now];
@@ -140,44 +150,24 @@ function notice(text) {
 
 // ---- Doing
 
-// What may be asked of a rollout in its state. `always`: whatever has happened since it was looked at.
-const kActions = [
-  { word: 'start', label: 'Start', in: ['idle'] },
-  { word: 'promote', label: 'Promote', in: ['progressing', 'waiting', 'held', 'paused', 'baking'] },
-  { word: 'resume', label: 'Resume', in: ['paused', 'held'] },
-  { word: 'retry', label: 'Retry', in: ['rolled_back', 'aborted'] },
-  { word: 'pause', label: 'Pause', always: true, in: ['progressing', 'waiting', 'held', 'baking', 'suspended'] },
-  { word: 'unretire', label: 'Keep stable', always: true, in: ['retiring'] },
-  { word: 'abort', label: 'Abort', always: true, danger: true,
-    in: ['idle', 'progressing', 'waiting', 'held', 'paused', 'baking', 'suspended', 'promoted', 'retiring'] },
-];
-
-const kMeaning = {
-  start: 'The canary gets its first users.',
-  promote: 'The next step is taken now, whatever the evidence says.',
-  resume: 'The rollout goes on.',
-  retry: 'The rollout begins again at its first step, with fresh evidence.',
-  pause: 'The weight stays as it is. A bad verdict still rolls back.',
-  abort: 'Everybody is on stable from the next request on.',
-  unretire: 'The old version is not retired, unless its hook was called already.',
-  approve: 'The gate opens for the step that waits at it.',
-};
-
-function actionsOf(rollout) {
+function buttonsOf(name, actions) {
   const may = ['operator', 'admin'].includes(known.caller?.role);
   const why = may ? null : 'this takes the role operator';
-  const fitting = kActions.filter((action) => action.in.includes(rollout.state));
-  if (rollout.state === 'waiting' && rollout.step?.gate) {
-    fitting.unshift({ word: 'approve', label: `Approve ${rollout.step.gate}`, body: { gate: rollout.step.gate } });
-  }
-  return fitting.map((action) => parts.element('button',
-    { class: action.danger ? 'danger' : '', disabled: !may, title: why, click: () => confirm(rollout.name, action) },
+  return actions.map((action) => parts.element('button',
+    { class: action.danger ? 'danger' : '', disabled: !may, title: why, click: () => confirm(name, action) },
     action.label));
 }
 
-// Asks for the reason, and does it.
+function whyNot(error) {
+  return error.status === 412 ? 'The rollout has moved on since you looked. Close this, and look again.' : error.message;
+}
+
+// Asks for the reason, and does it. An answer that comes when something else is asked changes nothing of that.
+let asked = 0;
 function confirm(name, action) {
   const dialog = page('ask');
+  const mine = ++asked;
+  const isMine = () => asked === mine && dialog.open;
   const { generation } = known.rollouts.find((rollout) => rollout.name === name);
   page('ask-title').textContent = `${action.label} ${name}?`;
   page('ask-text').textContent = kMeaning[action.word];
@@ -185,17 +175,17 @@ function confirm(name, action) {
   page('ask-reason').value = '';
   page('ask-yes').textContent = action.label;
   page('ask-yes').className = action.danger ? 'danger' : '';
+  page('ask-yes').disabled = false;
   dialog.querySelector('form').onsubmit = async (event) => {
     event.preventDefault();
     page('ask-yes').disabled = true;
     try {
       const body = { ...action.body, reason: page('ask-reason').value };
       put(await act(name, action.word, body, action.always ? undefined : generation));
-      dialog.close();
+      if (isMine()) dialog.close();
     } catch (error) {
-      page('ask-error').textContent = error.status === 412
-        ? 'The rollout has moved on since you looked. Close this, and look again.' : error.message;
-    } finally {
+      if (!isMine()) return notice(`${action.label} ${name}: ${whyNot(error)}`);
+      page('ask-error').textContent = whyNot(error);
       page('ask-yes').disabled = false;
     }
   };
@@ -209,15 +199,18 @@ function confirm(name, action) {
 function put(rollout) {
   const at = known.rollouts.findIndex((each) => each.name === rollout.name);
   if (at < 0) return settle(lookAtAll());
-  const moved = known.rollouts[at].generation !== rollout.generation;
+  const before = known.rollouts[at];
   known.rollouts[at] = rollout;
   // Once more: by now the journal has what the event has told.
+  const moved = before.generation !== rollout.generation || before.durable !== rollout.durable;
   if (moved && rollout.name === chosen().name) settle(lookAtHistory(rollout.name));
   drawSoon();
 }
 
 async function lookAtHistory(name) {
   const { items } = await get(`/api/v1/rollouts/${encodeURIComponent(name)}/history?limit=200`);
+  const newest = (list) => list?.at(-1)?.id ?? 0;
+  if (newest(items) < newest(known.history[name])) return; // Overtaken by a later one.
   known.history[name] = items;
   drawDetail();
   drawCharts();
@@ -226,8 +219,10 @@ async function lookAtHistory(name) {
 async function lookAtSeries() {
   const rollout = chosen();
   if (!rollout) return;
-  const path = `/api/v1/rollouts/${encodeURIComponent(rollout.name)}/series?window=${known.window}`;
-  known.series[rollout.name] = await get(path);
+  const asked = known.window;
+  const series = await get(`/api/v1/rollouts/${encodeURIComponent(rollout.name)}/series?window=${asked}`);
+  if (asked !== known.window) return; // Somebody wants another one by now.
+  known.series = { [rollout.name]: { ...series, asked } };
   drawCharts();
 }
 
@@ -239,26 +234,41 @@ async function lookAround() {
   drawMap();
 }
 
-async function lookAtAll() {
+function lookAtChosen() {
+  const rollout = chosen();
+  if (!rollout) return;
+  settle(lookAtSeries());
+  settle(lookAtHistory(rollout.name));
+}
+
+// Who we are and what there is; what is around that comes when it comes.
+async function lookAtAllNow() {
+  const session = known.session;
   const [caller, build, rollouts] = await Promise.all(
     ['/api/v1/whoami', '/api/v1/build', '/api/v1/rollouts'].map(get));
+  if (session !== known.session) return; // Signed out meanwhile.
   known.caller = caller;
   known.rollouts = rollouts.items;
   page('daemon').textContent = `v${build.version}`;
   notice('');
   drawAll();
-  await Promise.all([lookAround(), lookAtSeries(), ...chosenHistory()]);
+  settle(lookAround());
+  lookAtChosen();
 }
 
-function chosenHistory() {
-  const rollout = chosen();
-  return rollout ? [lookAtHistory(rollout.name)] : [];
+let looking = null;
+function lookAtAll() {
+  looking ??= lookAtAllNow().finally(() => {
+    looking = null;
+  });
+  return looking;
 }
 
 function forget() {
+  known.session += 1;
   known.caller = null;
   known.rollouts = [];
-  known.migration = { from: [] };
+  known.migration = { from: [], items: [], paths: null };
   drawAll();
 }
 
@@ -271,50 +281,69 @@ const kHandlers = {
   },
   reload: () => settle(lookAtAll()),
   missed: () => settle(lookAtAll()),
+  dropped: () => settle(lookAtAll()),
   verdict: () => {}, // The next sample has it.
 };
 
-// What fails is said by the stream too, which is asked again and again; then everything is looked at anew.
+// A daemon that is away is told of by the stream.
 function settle(promise) {
   promise.catch((error) => {
-    if (error instanceof Refusal && error.status !== 0) notice(error.message);
+    if (!(error instanceof Refusal)) throw error;
+    if (error.status !== 0 && known.caller !== null) notice(error.message);
   });
 }
 
-async function onState(live, why) {
+async function onState(live, error) {
   page('link').className = live ? 'live' : 'lost';
-  page('link').textContent = live ? '● live' : `○ not live: ${why}`;
+  page('link').textContent = live ? '● live' : `○ not live: ${error.message}`;
   if (live) return lookAtAll();
-  try {
-    await lookAtAll(); // There may be answers where there is no stream.
-  } catch (error) {
-    if (error.status === 401) forget();
-    if (error.status !== 0) notice(error.message);
+  if (error.status === 401) {
+    forget();
+    notice(error.message);
+  } else if (error.status !== 0) {
+    settle(lookAtAll()); // There may be answers where there is no stream.
   }
 }
 
-function everyWhile(interval, look) {
-  setInterval(() => {
-    if (!document.hidden && known.caller !== null && page('link').className === 'live') settle(look());
+// Not while the last one is still under way.
+function every(interval, isDue, look) {
+  let busy = false;
+  setInterval(async () => {
+    if (busy || known.caller === null || !isDue()) return;
+    busy = true;
+    try {
+      await look();
+      notice('');
+    } catch (error) {
+      settle(Promise.reject(error));
+    } finally {
+      busy = false;
+    }
   }, interval);
 }
 
 page('sign-in').addEventListener('submit', (event) => {
   event.preventDefault();
-  token.set(page('token').value.trim());
+  const text = page('token').value.trim();
   page('token').value = '';
+  if (!/^[!-~]+$/.test(text)) return notice('a token has letters, digits and signs of ASCII only');
+  token.set(text);
   reconnect();
 });
 page('sign-out').addEventListener('click', () => {
   token.set('');
+  forget();
   reconnect();
 });
 addEventListener('hashchange', () => {
   drawAll();
-  settle(Promise.all([lookAtSeries(), ...chosenHistory()]));
+  lookAtChosen();
 });
 
-everyWhile(kSeriesEvery, lookAtSeries);
-everyWhile(kAroundEvery, lookAround);
+const isLive = () => !document.hidden && page('link').className === 'live';
+every(kSeriesEvery, isLive, lookAtSeries);
+every(kAroundEvery, isLive, lookAround);
+// A tab that nobody looks at still has a title.
+every(kHiddenEvery, () => document.hidden, lookAtAll);
 drawCaller();
 follow((type, data) => kHandlers[type]?.(data), onState);

@@ -64,21 +64,25 @@ function nearest(points, time) {
   return best;
 }
 
-// What a line says at that time: the last value from before it where it goes by steps, else the nearest one.
-function valueAt(line, time) {
-  if (!line.steps) return nearest(line.points, time);
+// What a line says at that time: the last value from before it where it goes by steps, else the nearest one, if that is
+// near: what was is not what is.
+function valueAt(line, time, reach) {
+  if (!line.steps) {
+    const point = nearest(line.points, time);
+    return point !== null && Math.abs(point[0] - time) <= reach ? point : null;
+  }
   return line.points.findLast(([from]) => from <= time) ?? null;
 }
 
-function readOut(lines, time, show) {
-  const values = lines.map((line) => [line.name, valueAt(line, time)]);
+function readOut(lines, time, reach, show) {
+  const values = lines.map((line) => [line.name, valueAt(line, time, reach)]);
   const said = values.filter(([, point]) => point !== null).map(([name, point]) => `${name} ${show(point[1])}`);
   return said.join('  ');
 }
 
 // chart: {title, lines: [{name, style, points: [[ms, value or null]], steps}], level: a constant or null, show: a value
-// as text, ceiling: the least height of the scale}. range: [from, to] in ms.
-export function chart({ title, lines, level = null, show, ceiling = 0 }, [from, to]) {
+// as text, ceiling: the least height of the scale}. range: [from, to] in ms. reach: how far a point speaks, in ms.
+export function chart({ title, lines, level = null, show, ceiling = 0 }, [from, to], reach) {
   const inside = lines.map((line) => ({
     ...line,
     points: line.steps ? line.points : line.points.filter(([time]) => time >= from && time <= to),
@@ -115,7 +119,7 @@ export function chart({ title, lines, level = null, show, ceiling = 0 }, [from, 
   const read = document.createElement('span');
   name.textContent = title;
   read.className = 'read';
-  const last = readOut(inside, to, show);
+  const last = readOut(inside, to, reach, show);
   read.textContent = last;
   picture.setAttribute('aria-label', `${title}: ${last || 'no data'}`);
   caption.append(name, read);
@@ -131,7 +135,7 @@ export function chart({ title, lines, level = null, show, ceiling = 0 }, [from, 
     cursor.setAttribute('x1', at);
     cursor.setAttribute('x2', at);
     cursor.setAttribute('visibility', 'visible');
-    read.textContent = `${clock(time)}  ${readOut(inside, time, show)}`;
+    read.textContent = `${clock(time)}  ${readOut(inside, time, reach, show)}`;
   });
   picture.addEventListener('pointerleave', () => {
     cursor.setAttribute('visibility', 'hidden');

@@ -77,7 +77,9 @@ export function stepBar(rollout) {
 
 export function stateText(rollout) {
   const { word, icon, style } = stateWord(rollout.state);
-  const reason = rollout.reason ? ` (${rollout.reason.replaceAll('_', ' ')})` : '';
+  // A word of ours, or what an operator has said.
+  const words = /^[a-z_]+$/.test(rollout.reason ?? '') ? rollout.reason.replaceAll('_', ' ') : rollout.reason;
+  const reason = words ? ` (${words})` : '';
   return element('span', { class: style }, `${icon} ${word}${reason}`);
 }
 
@@ -161,10 +163,11 @@ export function figures(rollout) {
 export function exposure(rollout) {
   if (!rollout.exposure) return element('div');
   const { failed, saved, max } = rollout.exposure;
+  const share = max === 0 ? Math.min(failed, 1) : Math.min(failed / max, 1);
   const text = max === null ? `${failed} failed for users` : `${failed} of ${max} failures that users may see`;
   return element('div', {}, element('h3', {}, 'Exposure'),
     element('div', {}, `${text}, ${saved} saved by fallback`),
-    max === null ? null : meter(Math.min(1, failed / max), failed >= max ? 'bad' : 'warn', 'exposure used'));
+    max === null ? null : meter(share, share === 1 ? 'bad' : 'warn', 'exposure used'));
 }
 
 // ---- Charts
@@ -186,13 +189,14 @@ function weightLine(history, rollout, now) {
 }
 
 export function charts(rollout, series, history, range) {
+  const reach = 1.5 * (series.step === '5s' ? 5000 : 60000);
   const line = (cohort, key) => ({ name: cohort, style: cohort,
     points: series.items.map((item) => [Date.parse(item.time), item[cohort][key]]) });
   const tolerated = (name) => rollout.analysis.find((metric) => metric.metric === name)?.tolerated ?? null;
   const both = (title, key, metric, show) => chart(
-    { title, show, lines: [line('stable', key), line('canary', key)], level: tolerated(metric) }, range);
+    { title, show, lines: [line('stable', key), line('canary', key)], level: tolerated(metric) }, range, reach);
   return element('div', { class: 'charts' },
-    chart({ title: 'Weight', show: weight, ceiling: 10, lines: [weightLine(history, rollout, range[1])] }, range),
+    chart({ title: 'Weight', show: weight, ceiling: 10, lines: [weightLine(history, rollout, range[1])] }, range, reach),
     both('Error rate', 'error_rate', 'errors', percent),
     both('Latency p50', 'p50', 'latency_p50', latency),
     both('Latency p90', 'p90', 'latency_p90', latency),
@@ -221,8 +225,7 @@ export function endpoints(upstreams, rollout) {
 export function timeline(history) {
   const kShown = 15;
   const items = history.slice(-kShown).reverse().map((entry) => element('li', {},
-    element('span', { class: 'time' }, moment(entry.time)),
-    ` ${entry.message} `, element('span', { class: 'dim' }, entry.actor ? `by ${entry.actor}` : '')));
+    element('span', { class: 'time' }, moment(entry.time)), ` ${entry.message}`));
   return element('div', {}, element('h3', {}, 'History'), element('ul', { class: 'plain' }, ...items));
 }
 
@@ -231,12 +234,19 @@ function retireWord(route, rollouts) {
   if (!retire) return '';
   if (retire.undo_until) return `undo until ${moment(retire.undo_until)}`;
   if (retire.kept) return 'kept';
-  if (retire.blocked) return `in use: ${retire.stragglers.length} stragglers`;
+  if (['failed', 'unknown'].includes(retire.hook)) return `hook ${retire.hook}${retire.said ? `: ${retire.said}` : ''}`;
+  if (retire.open > 0) return `in use: ${retire.open} open`;
   return retire.idle === null ? '' : `idle ${retire.idle} of ${retire.idle_for}`;
 }
 
+// Of who moves away from something for good, not of each rollout: `migration`, `retire` or a sunset says so.
+function isMigration(migration, rollouts) {
+  return migration.from.length > 0 && (migration.paths !== null || rollouts.some((rollout) => rollout.retire) ||
+    migration.items.some((route) => route.sunset));
+}
+
 export function migrationMap(migration, rollouts) {
-  if (migration.from.length === 0) return null;
+  if (!isMigration(migration, rollouts)) return null;
   const head = element('tr', {}, ...['route', 'match', 'owner', 'moved now', 'moved of all', 'retire', 'sunset']
     .map((text) => element('th', { scope: 'col' }, text)));
   const rows = migration.items.map((route) => {

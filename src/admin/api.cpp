@@ -113,6 +113,7 @@ bool has_usable_endpoint(const control::UpstreamView& upstream) {
 
 const Api::Route Api::kRoutes[] = {
     {"/", false, false, &Api::page},
+    {"/dashboard/actions.js", false, false, &Api::page},
     {"/dashboard/api.js", false, false, &Api::page},
     {"/dashboard/app.js", false, false, &Api::page},
     {"/dashboard/charts.js", false, false, &Api::page},

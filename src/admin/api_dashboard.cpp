@@ -99,6 +99,8 @@ void Api::page(const Request& request, const Match& /*match*/, const Done& done)
   response.content_type = asset->content_type;
   response.headers.emplace_back("Content-Security-Policy", kPolicy);
   response.headers.emplace_back("Referrer-Policy", "no-referrer");
+  response.headers.emplace_back("Cross-Origin-Opener-Policy", "same-origin");
+  response.headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
   response.body = asset->text;
   done(std::move(response));
 }

@@ -59,7 +59,7 @@ std::string_view Api::type_of(const Route& route) {
 
 std::optional<Response> Api::refuse(const Match& match, Request& request) {
   const std::string_view path = request.path();
-  const bool is_page = match.route != nullptr && match.route->run == &Api::page;
+  const bool is_page = path == "/";
   if (const auto problem = check_source(request, is_local_, is_page)) {
     return to_response(*problem, path);
   }

@@ -19,7 +19,7 @@ namespace canaryd::admin {
 
 // What is wrong with where the request comes from; nothing when it may pass. is_local: only who is
 // on this machine can connect; else any name may be ours, and it is tokens that keep pages out.
-// `is_page`: what is asked for is the same for everybody and changes nothing.
+// `is_page`: the dashboard itself, to which a link may lead from anywhere.
 [[nodiscard]] std::optional<Problem> check_source(const Request& request,
                                                   bool is_local,
                                                   bool is_page = false);

@@ -1,5 +1,6 @@
 """The dashboard, in a real browser."""
 
+import itertools
 import os
 import re
 import unittest
@@ -72,8 +73,8 @@ class DashboardTest(IntegrationCase):
         # And its policy keeps it so.
         self.browser.run("new Promise((done) => { const image = new Image(); image.onerror = done; "
                          "image.src = 'http://127.0.0.2:9/'; })")
-        self.assertTrue(any("Content Security Policy" in text for text in self.browser.complaints),
-                        self.browser.complaints)
+        wait_until(lambda: self.browser.run("true") and
+                   any("Content Security Policy" in text for text in self.browser.complaints), "the policy's complaint")
 
     def test_aborts_after_a_reason_was_given(self):
         self.begin()
@@ -90,7 +91,7 @@ class DashboardTest(IntegrationCase):
         self.assertEqual(self.daemon.rollout()["state"], "aborted")
         self.assertIn("checkout fails", self.daemon.transition_to("aborted")["msg"])
         self.browser.wait_for("#timeline", HOSTILE)
-        self.assertFalse(self.browser.run("document.querySelector('#ask').open"))
+        wait_until(lambda: not self.browser.run("document.querySelector('#ask').open"), "the end of the dialog")
         self.assertEqual(self.buttons(), ["+Retry"])
         self.assertNotEqual(self.browser.run("document.title"), "owned")
 
@@ -132,7 +133,7 @@ class DashboardTest(IntegrationCase):
             self.assertEqual(self.buttons(), [f"{'+' if 'operator' in shown else '-'}{word}" for word in ("Start", "Abort")])
             self.browser.click("#sign-out")
             self.browser.wait_for("#notice", "a token is needed")
-            self.assertEqual(self.browser.text("main").strip(), "")
+            wait_until(lambda: self.browser.text("main").strip() == "", "an empty page")
         self.assertNotIn("operator-token", self.browser.run("location.href"))
 
     def test_goes_on_after_a_restart(self):
@@ -149,8 +150,44 @@ class DashboardTest(IntegrationCase):
         self.daemon.post("/api/v1/rollouts/shop/pause", {"reason": "after the restart"})
         self.browser.wait_for("#title", "‖ Paused")
 
+    def test_offers_a_retry_after_a_bad_verdict(self):
+        self.begin(on_failure="hold")
+        # Never often enough in a row for the circuit.
+        turns = itertools.count()
+        self.v2.failing = lambda: next(turns) % 2 == 0
+        self.start_load(rate=200)
+        self.show()
+        self.browser.wait_for("#title", "⚠ Held (verdict)", seconds=60)
+        self.assertEqual(self.buttons(), ["+Retry", "+Pause", "+Abort"])
+        self.v2.failing = False
+        self.browser.click("#actions button", "Retry")
+        self.browser.type("#ask-reason", "mended")
+        self.browser.click("#ask-yes")
+        self.browser.wait_for("#title", "◌ Progressing")
+
+    def test_shows_the_rollout_and_the_time_that_are_chosen(self):
+        config = self.rollout_config(STEPS, "auto")
+        config["rollouts"]["other"] = {**config["rollouts"]["shop"], "revision": "other-7"}
+        config["routes"].append({"name": "more", "match": {"path_prefix": "/more"}, "rollout": "other"})
+        self.v1, self.v2 = self.upstream("v1"), self.upstream("v2")
+        self.start({"v1": self.v1, "v2": self.v2}, **config)
+        self.show()
+        self.browser.wait_for("#list", "other")
+        self.browser.click("#list .row", "other")
+        self.browser.wait_for("#summary", "revision other-7")
+        self.browser.wait_for("#charts", "Latency p99", seconds=15)
+        self.browser.click("#key button", "24h")
+        a_day = ("(() => { const [from, , to] = [...document.querySelectorAll('#charts figure:first-of-type text')].slice(-3)"
+                 ".map((each) => each.textContent); return from === to; })()")
+        wait_until(lambda: self.browser.run(a_day), "a day from left to right", 15)
+        self.assertEqual(self.browser.run("location.hash"), "#other")
+        self.browser.click("#list .row", "shop")
+        self.browser.wait_for("#summary", "revision 2")
+        self.assertEqual(self.browser.complaints, [])
+
     def test_fits_a_narrow_window(self):
-        self.begin()
+        self.begin(revision="a-revision-" + 100 * "x")
+        self.daemon.post("/api/v1/rollouts/shop/pause", {"reason": 200 * "y"})
         self.show()
         self.browser.wait_for("#charts", "Latency p99")
         self.browser.command("Emulation.setDeviceMetricsOverride", width=400, height=800, deviceScaleFactor=1, mobile=False)

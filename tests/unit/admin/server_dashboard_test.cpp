@@ -58,6 +58,8 @@ TEST_F(ServerTest, ServesTheDashboard) {
   EXPECT_EQ(page.header("Content-Type"), "text/html; charset=utf-8");
   EXPECT_EQ(page.header("X-Content-Type-Options"), "nosniff");
   EXPECT_EQ(page.header("Referrer-Policy"), "no-referrer");
+  EXPECT_EQ(page.header("Cross-Origin-Opener-Policy"), "same-origin");
+  EXPECT_EQ(page.header("Cross-Origin-Resource-Policy"), "same-origin");
   const std::string policy(page.header("Content-Security-Policy"));
   EXPECT_NE(policy.find("default-src 'none'"), std::string::npos);
   EXPECT_NE(policy.find("frame-ancestors 'none'"), std::string::npos);
