@@ -16,6 +16,7 @@
 #include "daemon/http_asker.hpp"
 #include "daemon/options.hpp"
 #include "daemon/resolver.hpp"
+#include "daemon/supervisor.hpp"
 #include "daemon/version.hpp"
 #include "daemon/worker_plane.hpp"
 
@@ -230,6 +231,7 @@ class App {
     // At once, so that a rollout that starts by itself has done so when somebody asks.
     controller_->tick();
     log_->info(log_event::kReady, "ready", {{"workers", plane_->workers()}});
+    supervisor_.ready("serving");
     tick();
     look();
   }
@@ -248,6 +250,7 @@ class App {
     tick_timer_.async_wait([this](const boost::system::error_code& error) {
       if (error) return;
       controller_->tick();
+      supervisor_.alive();
       tick();
     });
   }
@@ -267,11 +270,19 @@ class App {
     });
   }
 
+  // The outcome is logged and counted by the reload itself.
+  void reload() {
+    supervisor_.reloading(clock_.now());
+    controller_->reload([this](const control::ReloadResult& result) {
+      supervisor_.ready(result.ok ? "serving"
+                                  : "serving; the last reload was refused, see the log");
+    });
+  }
+
   void on_signal(int signal) {
     switch (signal) {
       case SIGHUP:
-        // The outcome is logged and counted by the reload itself.
-        controller_->reload([](const control::ReloadResult&) {});
+        reload();
         return;
       case SIGUSR1:
         reopen_logs();
@@ -295,6 +306,7 @@ class App {
     log_->info(log_event::kDraining,
                why + ": not ready; accepting for " + format_duration(drain.delay) +
                    ", then waiting up to " + format_duration(drain.timeout) + " for connections");
+    supervisor_.stopping("draining");
     controller_->set_draining();
     drain_timer_.expires_after(drain.delay);
     drain_timer_.async_wait([this](const boost::system::error_code& error) {
@@ -330,6 +342,7 @@ class App {
   }
 
   AppOptions options_;
+  Supervisor supervisor_ = Supervisor::take();
   SystemClock clock_;
   boost::asio::io_context io_{1};
   std::unique_ptr<Log> log_;

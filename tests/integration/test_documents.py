@@ -38,6 +38,18 @@ class DocumentsTest(IntegrationCase):
     def test_file_of_the_image(self):
         self.validate(ROOT / "docker/canaryd.yaml")
 
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
+    def test_unit_of_systemd(self):
+        text = (ROOT / "config/systemd/canaryd.service").read_text(encoding="utf-8")
+        self.assertIn("ExecStart=/usr/bin/canaryd run -c ", text)
+        unit = Path(self.folder) / "canaryd.service"
+        unit.write_text(text.replace("/usr/bin/canaryd", CANARYD), encoding="utf-8")
+        # What it does not understand it only tells.
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True,
+                              timeout=60, check=False)
+        about_us = [line for line in (done.stdout + done.stderr).splitlines() if "canaryd.service" in line]
+        self.assertEqual((done.returncode, about_us), (0, []))
+
     def test_commands_of_the_readme(self):
         text = ctl("--help").stdout
         for command in ("status", "start", "pause", "resume", "promote", "set-weight", "abort", "rollback", "history"):

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
+import time
 import unittest
 
-from harness import CANARYD, Daemon, IntegrationCase, base_config, wait_until
+from harness import CANARYD, PATIENCE, Daemon, IntegrationCase, base_config, wait_until
 
 
 class LifecycleTest(IntegrationCase):
@@ -29,6 +31,40 @@ class LifecycleTest(IntegrationCase):
         self.daemon.signal(signal.SIGTERM)
         wait_until(lambda: self.daemon.status_of("/readyz") == 503, "readyz 503")
         self.assertEqual(self.get("/").body, b"app\n")
+        self.daemon.stop(told=True)
+
+    def test_tells_a_service_manager_how_it_is(self):
+        app = self.upstream("app")
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(manager.close)
+        path = str(self.daemon.folder / "notify")
+        manager.bind(path)
+        manager.settimeout(10 * PATIENCE)
+
+        def told():
+            while "WATCHDOG=1\n" == (text := manager.recv(4096).decode()):
+                self.alive += 1
+            return dict(line.split("=", 1) for line in text.splitlines())
+
+        self.alive = 0
+        self.daemon.environment = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "10000000"}
+        self.start({"app": app})
+        self.assertEqual(told(), {"READY": "1", "STATUS": "serving"})
+        before = time.monotonic_ns() // 1000
+        self.daemon.signal(signal.SIGHUP)
+        begins = told()
+        self.assertEqual(begins["RELOADING"], "1")
+        self.assertTrue(before <= int(begins["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000, begins)
+        self.assertEqual(told(), {"READY": "1", "STATUS": "serving"})
+        self.daemon.write("version: 1\nnonsense: 2\n")
+        self.daemon.signal(signal.SIGHUP)
+        self.assertEqual(told()["RELOADING"], "1")
+        self.assertEqual(told(), {"READY": "1", "STATUS": "serving; the last reload was refused, see the log"})
+        while self.alive == 0:
+            self.assertEqual(manager.recv(4096), b"WATCHDOG=1\n")
+            self.alive += 1
+        self.daemon.signal(signal.SIGTERM)
+        self.assertEqual(told(), {"STOPPING": "1", "STATUS": "draining"})
         self.daemon.stop(told=True)
 
     def test_a_second_sigterm_ends_at_once(self):

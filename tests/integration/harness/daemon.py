@@ -54,6 +54,7 @@ class Daemon:
         self.process = None
         self.descriptors_max = None  # RLIMIT_NOFILE of the next start, soft and hard.
         self.token = None  # Of the requests made here.
+        self.environment = {}  # More of it, for the next start.
         self.admin = None
         self.public = None
 
@@ -66,7 +67,8 @@ class Daemon:
             self._log_begin = log.tell()
             self.process = subprocess.Popen(
                 [CANARYD, "run", "-c", str(self.file), *arguments], stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL, cwd=self.folder, preexec_fn=self._limit)
+                stdin=subprocess.DEVNULL, cwd=self.folder, preexec_fn=self._limit,
+                env={**os.environ, **self.environment})
 
     def _limit(self):
         if self.descriptors_max is not None:
