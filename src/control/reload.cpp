@@ -1,5 +1,6 @@
 // Reload: the new configuration is read, checked and its new listeners are bound before anything of
 // the old one ends. Whatever fails leaves the old one in force, whole.
+#include "canaryd/base/units.hpp"
 #include "canaryd/config/diff.hpp"
 #include "control/controller_state.hpp"
 #include "control/snapshot.hpp"
@@ -97,6 +98,22 @@ void keep_named(const config::Config& config, Runners& some, Runners& others) {
       });
   others.insert(others.end(), gone, some.end());
   some.erase(gone, some.end());
+}
+
+// Somebody may have taken it out by mistake; who meant to end it would have aborted it.
+void tell_of_removal(Log& log, const Runner& runner) {
+  const rollout::State& state = runner.state();
+  const bool is_over =
+      state.phase == rollout::Phase::kIdle || state.phase == rollout::Phase::kAborted ||
+      state.phase == rollout::Phase::kRolledBack || state.phase == rollout::Phase::kPromoted ||
+      state.phase == rollout::Phase::kRetired;
+  if (is_over) return;
+  const std::string& name = runner.config().name;
+  log.warn(log_event::kConfigWarning,
+           "rollout " + name + " has left the configuration while " +
+               std::string(to_string(state.phase)) + " at " + format_percent(state.weight) +
+               " %: its routes decide alone; its state is kept, and goes on should it come back",
+           {{"rollout", name}});
 }
 
 // One reload on its way from the file to being in force.
@@ -204,6 +221,7 @@ void Controller::State::apply(config::Config next, const Runners& joining) {
   Runners replanned = std::exchange(runners, {});
   Runners returning = std::exchange(parked, {});
   keep_named(next, replanned, parked);
+  for (const auto& runner : parked) tell_of_removal(*parts.log, *runner);
   keep_named(next, returning, parked);
   Runners all = replanned;
   all.insert(all.end(), returning.begin(), returning.end());

@@ -187,12 +187,6 @@ void write_protection(const MetricsSnapshot& from, Families& to) {
 }
 
 void write_upstreams(const MetricsSnapshot& from, Families& to) {
-  auto response = to.histogram("canaryd_upstream_response_seconds",
-                               "Time from sending a request to the first byte of the response.");
-  for (const UpstreamMetrics& upstream : from.upstreams) {
-    if (!upstream.response) continue;
-    response.add({{"upstream", upstream.name}}, *upstream.response, from.latency_bounds);
-  }
   auto connections =
       to.gauge("canaryd_upstream_connections_active", "Connections to upstreams at the moment.");
   for (const UpstreamMetrics& upstream : from.upstreams) {

@@ -80,8 +80,16 @@ class DocumentsTest(IntegrationCase):
         wait_until(lambda: self.daemon.metric("canaryd_analysis_reading") == 1, "the reading of the query")
         shown = set(re.findall(r"^# TYPE (\S+)", self.daemon.metrics(), re.MULTILINE))
         section = (ROOT / "docs/interfaces.md").read_text(encoding="utf-8").split("## 4. Metrics")[1].split("\n## ")[0]
-        shown.add("canaryd_rollout_observed_ratio")  # Comes with enough traffic.
-        self.assertEqual(set(re.findall(r"`((?:canaryd|process)_\w+)`", section)), shown)
+        documented = set(re.findall(r"`((?:canaryd|process)_\w+)`", section))
+        made = set()
+        for file in (ROOT / "src/telemetry").glob("*.cpp"):
+            made |= set(re.findall(r'(?:gauge|counter|histogram)\(\s*"(\w+)"', file.read_text(encoding="utf-8")))
+        self.assertEqual(documented, made)
+        # These come with enough traffic, and with a rollback.
+        later = {"canaryd_rollout_observed_ratio", "canaryd_rollout_rollbacks_total", "canaryd_analysis_observed_ratio",
+                 "canaryd_analysis_tolerated_ratio"}
+        self.assertEqual(documented - shown - later, set())
+        self.assertEqual(shown - documented, set())
 
     def test_links(self):
         for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
@@ -116,6 +124,23 @@ class OperationsTest(unittest.TestCase):
         self.assertIn("no_data", reasons)
         # Of waiting for a gate, of a spill, and of not having begun.
         self.assertEqual(self.rows("Reasons"), reasons | {"gate", "stable_down", "parity"})
+
+    def many_rows(self, section):
+        """The first cells, which may hold several words."""
+        text = source("docs/operations.md").split(f"\n## {section}\n")[1].split("\n## ")[0]
+        return [word for cell in re.findall(r"^\| (`[^|]+`) \|", text, re.MULTILINE) for word in re.findall(r"`([^`]+)`", cell)]
+
+    def test_causes(self):
+        causes = set(re.findall(r'\{Cause::\w+, "(\w+)"\}', source("src/rollout/effect.cpp")))
+        self.assertIn("exposure", causes)
+        self.assertEqual(sorted(self.many_rows("Causes of a transition")), sorted(causes))
+
+    def test_problems(self):
+        problems = set()
+        for file in (ROOT / "src/admin").glob("*.cpp"):
+            problems |= set(re.findall(r'\{\s*[1-5]\d\d,\s*"([a-z-]+)"', file.read_text(encoding="utf-8")))
+        self.assertIn("not-you", problems)
+        self.assertEqual(sorted(self.many_rows("Errors of the admin API")), sorted(problems))
 
     def test_errors(self):
         errors = set(re.findall(r'\{"(\w+)", \d{3}\}', source("src/proxy/counters.cpp"))) - {"none"}

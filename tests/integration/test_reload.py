@@ -49,6 +49,41 @@ class ReloadTest(IntegrationCase):
         after = self.daemon.rollout()
         self.assertEqual((after["state"], after["weight"]["target"]), (before["state"], before["weight"]["target"]))
 
+    def test_a_new_revision_ends_what_goes_on(self):
+        self.start_rollout(start="auto")
+        self.start_load()
+        self.daemon.post("/api/v1/rollouts/shop/promote", {"reason": "test"})
+        wait_until(lambda: self.daemon.rollout()["step"]["requests"] > 20, "evidence of the second step")
+        config = base_config(self.folder, {"v1": self.v1, "v2": self.v2}, **self.rollout_config(start="auto"))
+        config["rollouts"]["shop"]["revision"] = "3"
+        self.reload(config)
+        wait_until(lambda: self.daemon.rollout()["revision"] == "3" and self.daemon.rollout()["step"], "a new rollout")
+        after = self.daemon.rollout()
+        self.assertEqual((after["step"]["index"], after["weight"]["target"]), (0, 1))
+        # At 1 % there cannot be as many yet as there were at 5 %.
+        self.assertLess(after["step"]["requests"], 20)
+
+    def test_a_rollout_leaves_the_file_and_comes_back(self):
+        steps = [{"weight": 50, "min_duration": "1h"}, {"weight": 100}]
+        self.start_rollout(steps, start="auto")
+        files = {"v1": self.v1, "v2": self.v2}
+        with_it = base_config(self.folder, files, **self.rollout_config(steps, start="auto"))
+        without = base_config(self.folder, files)
+        without["routes"] = [{"name": "all", "match": {"path_prefix": "/"}, "upstream": "v1"}]
+        users = [f"u{n}" for n in range(40)]
+        before = [self.version_of(user) for user in users]
+        self.assertIn("v2", before)
+        load = self.start_load()
+        self.reload(without)
+        wait_until(lambda: {self.version_of(user) for user in users} == {"v1"}, "everybody where the route leads")
+        [warning] = [line for line in self.daemon.events("config_warning") if line.get("rollout") == "shop"]
+        self.assertIn("has left the configuration while progressing at 50 %", warning["msg"])
+        self.assertEqual(self.daemon.ask("GET", "/api/v1/rollouts/shop")[0], 404)
+        self.reload(with_it)
+        wait_until(lambda: [self.version_of(user) for user in users] == before, "everybody where he was")
+        self.assertEqual(self.daemon.rollout()["weight"]["target"], 50)
+        self.assertEqual(self.totals(load)["failed"], 0)
+
     def test_a_new_revision_starts_anew(self):
         self.start_rollout(start="auto")
         self.daemon.post("/api/v1/rollouts/shop/abort", {"reason": "test"})

@@ -77,7 +77,6 @@ struct ConcurrencyMetrics {
 
 struct UpstreamMetrics {
   std::string name;
-  std::optional<DurationMetrics> response{};  // To the first byte; left out if not measured.
   std::int64_t connections_busy = 0;
   std::int64_t connections_idle = 0;
   std::vector<LabelledCount> connects{};  // By result.

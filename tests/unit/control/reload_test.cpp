@@ -87,6 +87,25 @@ TEST_F(ReloadTest, OnlyOneAtATime) {
   EXPECT_THAT(answers, ElementsAre(false, true));
 }
 
+// A listener that is slow to bind, a name that is slow to resolve: nobody waits for them.
+TEST_F(ReloadTest, AnAbortDoesNotWaitForAReload) {
+  boot_at(50);
+  file_ = file_with(kListener + "  - {name: inner, address: 127.0.0.1:8081}\n", kRollout);
+  std::optional<bool> reloaded;
+  controller_->reload([&](const ReloadResult& result) { reloaded = result.ok; });
+  ASSERT_FALSE(reloaded.has_value());
+  ActionRequest abort;
+  abort.rollout = "shop";
+  abort.action = Action::kAbort;
+  controller_->act(abort, [](const ActionResult&) {});
+  EXPECT_FALSE(reloaded.has_value()) << "the reload is still under way";
+  EXPECT_EQ(effective(), 0) << "and nobody goes to the canary any more";
+  settle();
+  EXPECT_EQ(reloaded, true);
+  EXPECT_EQ(view().state, "aborted");
+  EXPECT_EQ(effective(), 0);
+}
+
 TEST_F(ReloadTest, NotBeforeTheDaemonHasStarted) {
   ASSERT_TRUE(create().has_value());
   std::optional<bool> ok;

@@ -85,7 +85,6 @@ MetricsSnapshot example() {
   };
   snapshot.upstreams = {
       {.name = "shop-v1",
-       .response = durations({20ms}),
        .connections_busy = 2,
        .connections_idle = 6,
        .connects = {{"success", 12}, {"failure", 1}},
