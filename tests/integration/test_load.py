@@ -99,7 +99,7 @@ class LoadTest(IntegrationCase):
         self.addCleanup(self.v2.stop)
 
     def config(self, turn=0):
-        """Every odd turn changes the file: limits, the steps still to come, one more route."""
+        """Every odd turn changes the file: limits, the steps still to come, one more route, one more listener."""
         # observe: only the operator moves the weight here.
         more = self.rollout_config([{"weight": w, "min_duration": "30m"} for w in STEPS], "auto", {"mode": "observe"})
         config = base_config(self.folder, {"v1": self.v1, "v2": self.v2}, **more)
@@ -107,6 +107,7 @@ class LoadTest(IntegrationCase):
             config["listeners"][0]["limits"] = {"header_count": 100 + turn % 100, "body_bytes": f"{turn}MiB"}
             config["rollouts"]["shop"]["steps"] = [
                 {"weight": w, "min_duration": f"{20 + turn % 40}m"} for w in STEPS]
+            config["listeners"].append({"name": "more", "address": "127.0.0.1:0"})
             config["routes"].append(
                 {"name": f"more-{turn}", "match": {"path_prefix": f"/more-{turn}/"}, "upstream": "v1"})
         return config
@@ -118,7 +119,10 @@ class LoadTest(IntegrationCase):
         before = self.reloads()
         broken = turn % 20 == 13
         self.daemon.write("version: 1\nroutes: [" if broken else self.config(turn))
-        self.daemon.signal(signal.SIGHUP)
+        if turn % 3 == 2:
+            self.assertEqual(self.daemon.request("POST", "/api/v1/reload", {"reason": "test"})[0], 422 if broken else 200)
+        else:
+            self.daemon.signal(signal.SIGHUP)
         wait_until(lambda: self.reloads() > before, f"reload {turn}", 20)
         self.assertEqual(
             self.daemon.metric("canaryd_config_last_reload_successful"), 0 if broken else 1, self.daemon.log_text()[-1000:])

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from harness import IntegrationCase, wait_until
 
+QUICK = {"tolerance": {"errors": {"relative": 50, "absolute": 5}}, "latency_quantiles": []}
+STRICT = {"tolerance": {"errors": {"relative": 1, "absolute": 0.01}}, "latency_quantiles": []}
 PAGE = Path(__file__).resolve().parents[2] / "docs/operations.md"
 
 
@@ -65,6 +67,12 @@ class MessagesTest(IntegrationCase):
         hook = {"on": states, "exec": program.split(", "), "timeout": "30s"}
         self.start_rollout(rollout={"hooks": [hook]})
 
+    def begin_with(self, states, steps, analysis=QUICK, **rollout):
+        """Told of these states by HTTP, while there is load."""
+        hook = {"on": states, "http": {"url": f"http://127.0.0.1:{self.chat.server_port}/"}}
+        self.start_rollout(steps, "auto", analysis, rollout={"hooks": [hook], **rollout})
+        return self.start_load()
+
     def told(self):
         return [message["state"] for message in self.chat.taken]
 
@@ -79,6 +87,28 @@ class MessagesTest(IntegrationCase):
                                        "progressing", "aborted"])
         self.assertEqual(len({message["id"] for message in self.chat.taken}), 8)
         self.assertIn("paused shop at 1 %", self.chat.taken[1]["text"])
+
+    def test_a_gate_and_the_end_of_the_old_version(self):
+        steps = [{"weight": 20, "min_duration": "1s", "gate": "owner"}, {"weight": 100, "min_duration": "1s"}]
+        self.begin_with(["waiting", "retiring", "retired"], steps, bake={"duration": "0s"},
+                        retire={"idle_for": "1s", "drain": "0s", "undo": "1s"})
+        wait_until(lambda: self.told() == ["waiting"], "the message of the gate", 60)
+        self.assertIn("owner", self.chat.taken[0]["text"])
+        self.assertEqual(self.daemon.ctl("approve", "shop", "owner").returncode, 0)
+        wait_until(lambda: self.told() == ["waiting", "retiring", "retired"], "the messages of the retirement", 60)
+
+    def test_the_circuit(self):
+        self.begin_with(["suspended"], [{"weight": 50}, {"weight": 100}], circuit={"open_for": "1h"})
+        wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the start")
+        self.v2.failing = True
+        wait_until(lambda: self.told() == ["suspended"], "the message of the circuit", 60)
+        self.assertEqual(self.chat.taken[0]["reason"], "circuit")
+
+    def test_no_verdict_in_time_is_one_message(self):
+        steps = [{"weight": 25, "min_duration": "1s", "max_duration": "2s"}, {"weight": 100}]
+        self.begin_with(["inconclusive", "held"], steps, STRICT)
+        wait_until(lambda: self.told() == ["held"], "the message", 60)
+        self.assertEqual(self.chat.taken[0]["reason"], "inconclusive")
 
     def test_what_is_not_taken_comes_again(self):
         self.begin()
