@@ -47,6 +47,29 @@ class GatesTest(IntegrationCase):
         actors = {row["actor"] for row in json.loads(self.daemon.ctl("history", "shop", "-o", "json").stdout)["items"]}
         self.assertLessEqual({"local as anna", "local as bob"}, actors)
 
+    def test_a_group_rises_and_ends_together(self):
+        steps = [{"weight": 20, "min_duration": "1s"}, {"weight": 60, "min_duration": "1h"}]
+        config = self.rollout_config(steps, "auto", QUICK, rollout={"group": "release"})
+        shop = config["rollouts"]["shop"]
+        config["rollouts"] = {name: {**shop} for name in ("shop", "cart", "login")}
+        config["routes"] = [{"name": name, "match": {"path_prefix": f"/{name if name != 'shop' else ''}"}, "rollout": name}
+                            for name in config["rollouts"]]
+        self.v1, self.v2 = self.upstream("v1"), self.upstream("v2")
+        self.start({"v1": self.v1, "v2": self.v2}, **config)
+        self.start_load()
+
+        def all_are(state, weight):
+            rollouts = [self.daemon.rollout(name) for name in config["rollouts"]]
+            return all((each["state"], each["weight"]["target"]) == (state, weight) for each in rollouts)
+
+        # Two of them have no traffic: what the first one has shown takes nobody up.
+        wait_until(lambda: all_are("progressing", 20), "the start of all", 60)
+        wait_until(lambda: self.daemon.rollout()["analysis"][0]["verdict"] == "pass", "evidence for one of them", 60)
+        self.assertTrue(all_are("progressing", 20))
+        self.assertEqual(self.daemon.ctl("rollback", "cart").returncode, 0)
+        wait_until(lambda: all_are("rolled_back", 0), "the end of all", 60)
+        self.assertEqual(self.daemon.transition_to("rolled_back")["reason"], "group")
+
     def test_nothing_rises_in_a_freeze(self):
         frozen = [{"days": [weekday(offset)], "time_zone": "UTC"} for offset in (-1, 0, 1)]
         # Long enough for the file to change before the step is over.
