@@ -115,7 +115,7 @@ leg_gate() {
   step configure cmake --preset release -DCANARYD_TESTS=ON &&
     step build cmake --build --preset release --target bench_gate sim_faults -- -j"$jobs" &&
     step cost bench/load/gate.py &&
-    step faults ctest --test-dir build/release -R FaultSimulation -j"$jobs" --no-tests=error || return 1
+    step faults ctest --test-dir build/release -R 'FaultSimulation|CrashPoints' -j"$jobs" --no-tests=error || return 1
   local name
   for name in conformance slowhttp verdicts; do
     step "$name" with_release python3 "tests/integration/test_$name.py" || return 1

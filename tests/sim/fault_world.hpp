@@ -149,6 +149,8 @@ struct Subject {
     BasisPoints weight;
   };
   std::optional<Return> returning{};
+  // The hook that ends the old version was called, and nobody has asked for it again.
+  bool decommissioned = false;
 
   [[nodiscard]] BasisPoints effective() const { return table.gate->effective(table.weight); }
   [[nodiscard]] BasisPoints ceiling() const { return table.gate->ceiling(); }
@@ -178,6 +180,7 @@ class FaultWorld {
     host_->now = [this] { return clock.now(); };
     host_->wall_now = [this] { return wall_now(); };
     host_->publish = [this](std::function<void()> done) { publish(std::move(done)); };
+    host_->decommission = [this](const std::string& name) { decommission(name); };
     MemoryStore reader(disk.rows);
     const auto recovered = recover(reader);
     if (!recovered) throw std::runtime_error(describe(recovered.error()));
@@ -235,8 +238,20 @@ class FaultWorld {
   ManualClock clock;
   WallTime::duration skew{};  // The wall clock is set, the other one is not.
   std::vector<Subject> subjects;
+  std::string broken;  // A promise about the hook.
 
  private:
+  // It is called once, and not before the journal says so.
+  void decommission(const std::string& name) {
+    for (Subject& each : subjects) {
+      if (each.config.name != name) continue;
+      if (each.decommissioned) broken = name + ": the hook is called twice by itself";
+      if (disk.state_of(name).find("called") == std::string::npos) {
+        broken = name + ": the hook is called before that is durable";
+      }
+      each.decommissioned = true;
+    }
+  }
   void publish(std::function<void()> done) {
     for (Subject& each : subjects) {
       if (each.runner != nullptr) each.table = each.runner->in_force();

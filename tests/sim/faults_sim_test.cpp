@@ -5,6 +5,7 @@
 //   - an end that was acknowledged stays the end until somebody begins again, over crashes too;
 //   - abort acts at once, in every state; the data plane only lowers;
 //   - while a canary gives its users back bit by bit its weight does not rise;
+//   - the hook that ends an old version is called once, and not before that is durable;
 //   - once the disk works, what control knows is what the journal says.
 //
 // CANARYD_SIM_SEED=n repeats one run; it stops at the step at which a promise is broken.
@@ -58,6 +59,7 @@ std::vector<config::Rollout> rollouts() {
   config::Rollout blog = rollout_of("blog", {1, 100});
   blog.plan.on_failure = rollout::OnFailure::kHold;
   blog.plan.freeze = {{rollout::kEveryDay, 20h, 6h, {}}};
+  blog.plan.retire = {.idle_for = 2s, .drain = 1s, .undo = 2s, .hook = true};
   return {shop, cart, blog};
 }
 
@@ -104,6 +106,7 @@ class Simulation {
   }
 
   void check() {
+    if (!world_.broken.empty() && broken_.empty()) broken_ = world_.broken;
     const std::size_t acting = at_;
     for (at_ = 0; at_ < world_.subjects.size(); ++at_) {
       if (subject().ceiling() > world_.disk.durable(subject().config.name)) {
@@ -150,6 +153,8 @@ class Simulation {
     event.actor = "anna";
     const std::size_t mine = at_;
     const std::uint64_t begun = subject().begun;
+    // There is nothing left to go back to.
+    const bool has_stable = !rollout::stable_is_gone(runner().state());
     runner().handle(std::move(event), [this, mine, begun](const Runner::Answer& answer) {
       Subject& of = world_.subjects[mine];
       const bool done = answer.outcome == rollout::Outcome::kChanged && answer.durable;
@@ -157,14 +162,26 @@ class Simulation {
       of.acknowledged = true;
       of.ended_revision = of.runner->state().plan_revision;
     });
-    if (subject().effective() > BasisPoints(0)) broken("an end acts at once");
+    if (has_stable && subject().effective() > BasisPoints(0)) broken("an end acts at once");
   }
   void begun_again() {
     ++subject().begun;
     subject().acknowledged = false;
+    subject().decommissioned = false;
+  }
+  rollout::StableUse stable_use() {
+    rollout::StableUse use;
+    if (!random_.chance(0.1)) use.idle = std::chrono::seconds(random_.below(8));
+    use.active = random_.chance(0.1);
+    use.shared = random_.chance(0.1);
+    return use;
+  }
+  void retire() {
+    subject().decommissioned = false;
+    command("retire", rollout::Retire{stable_use(), random_.chance(0.2)});
   }
   void operate() {
-    switch (random_.below(11)) {
+    switch (random_.below(13)) {
       case 0:
         return end<rollout::Abort>("abort");
       case 1:
@@ -186,6 +203,10 @@ class Simulation {
       case 8:
         return command("rollback over a time",
                        rollout::RollBack{std::chrono::seconds(10 * (1 + random_.below(60)))});
+      case 9:
+        return retire();
+      case 10:
+        return command("unretire", rollout::Unretire{});
       default:
         return command("approve",
                        rollout::Approve{"owner", {}, random_.chance(0.5) ? "alice" : "bob"});
@@ -211,6 +232,7 @@ class Simulation {
                        ? Consent::kGiven
                        : (random_.chance(0.5) ? Consent::kRefused : Consent::kUnknown);
     seen.group_failed = group_has_ended();
+    seen.stable_use = stable_use();
     runner().tick(seen);
   }
   [[nodiscard]] bool group_has_ended() {
@@ -347,7 +369,8 @@ class Simulation {
       return runner().look();
     }
     if (kind < 66) return watch();
-    if (kind < 68) return follow_health();
+    if (kind < 67) return follow_health();
+    if (kind < 68) return command("hook ends", rollout::HookEnded{random_.chance(0.6), "so"});
     if (kind < 75) return disturb();
     note(kind < 82 ? "tables" : kind < 90 ? "answers" : "settle");
     if (kind < 82) return world_.deliver_tables();
@@ -399,9 +422,8 @@ TEST_P(FaultSimulationPart, KeepsThePromises) {
   }
   if (only != nullptr) return;
   for (const Phase phase : rollout::kPhases) {
-    const std::uint64_t steps = seen.at(static_cast<std::size_t>(phase));
-    const bool of_retirement = phase == Phase::kRetiring || phase == Phase::kRetired;
-    EXPECT_EQ(steps == 0, of_retirement) << to_string(phase) << " was not simulated";
+    EXPECT_GT(seen.at(static_cast<std::size_t>(phase)), 0U)
+        << to_string(phase) << " was not simulated";
   }
 }
 
