@@ -158,6 +158,30 @@ void warn(const RolloutForecast& forecast, Reader& in) {
   }
 }
 
+// Failures that users see while a canary as good as stable goes to the end, bake included. What
+// fallback may save is not known, so nothing is said of a rollout that has it.
+void warn_of_exposure(const Rollout& rollout, const RolloutForecast& forecast, Reader& in) {
+  const auto max = rollout.exposure.max_failed_requests;
+  if (!max || !forecast.time || !rollout.fallback.methods.empty()) return;
+  double requests = 0;
+  const auto add = [&](BasisPoints weight, Duration time) {
+    requests +=
+        forecast.requests_per_second * weight.ratio() * std::chrono::duration<double>(time).count();
+  };
+  for (const StepForecast& step : forecast.steps) add(step.weight, *step.time);
+  add(rollout::full_weight(rollout.plan), rollout.plan.bake.duration);
+  const double failed = requests * forecast.error_rate;
+  if (failed < 0.5 * static_cast<double>(*max)) return;
+  char text[32];
+  std::snprintf(text, sizeof text, "%.0f", std::min(failed, 1e12));
+  const std::string path = "rollouts." + rollout.name + ".exposure";
+  in.warn_at(path,
+             path + ": at " + traffic_text(forecast) + " a canary as good as stable fails about " +
+                 text + " requests until it is promoted, and max_failed_requests is " +
+                 std::to_string(*max),
+             "raise it, or leave it out: what is worse than stable is rolled back all the same");
+}
+
 }  // namespace
 
 std::vector<RolloutForecast> forecast(const Config& config) {
@@ -190,7 +214,11 @@ std::string render_forecasts(const std::vector<RolloutForecast>& forecasts) {
 }
 
 void check_feasibility(const Config& config, Reader& in) {
-  for (const RolloutForecast& each : forecast(config)) warn(each, in);
+  for (const RolloutForecast& each : forecast(config)) {
+    warn(each, in);
+    const auto rollout = config.find_rollout(each.rollout);
+    if (rollout) warn_of_exposure(config.rollout(*rollout), each, in);
+  }
 }
 
 }  // namespace canaryd::config
