@@ -38,6 +38,13 @@ class DocumentsTest(IntegrationCase):
     def test_file_of_the_image(self):
         self.validate(ROOT / "docker/canaryd.yaml")
 
+    def test_no_warning_stops_a_user(self):
+        for name in ("demo.sh", "build-optimised.sh"):
+            lines = re.findall(r"cmake --preset .*", (ROOT / "scripts" / name).read_text(encoding="utf-8"))
+            self.assertTrue(lines)
+            for line in lines:
+                self.assertIn("-DCANARYD_WERROR=OFF", line, name)
+
     @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
     def test_unit_of_systemd(self):
         text = (ROOT / "config/systemd/canaryd.service").read_text(encoding="utf-8")
