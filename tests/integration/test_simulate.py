@@ -1,6 +1,9 @@
 """`canaryd simulate` and what `validate` says of feasibility: the real program, no daemon."""
 
 import json
+import os
+import pty
+import re
 import subprocess
 import unittest
 import xml.etree.ElementTree
@@ -31,6 +34,27 @@ class SimulateTest(IntegrationCase):
                               capture_output=True, text=True, timeout=120, check=False)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done
+
+    def test_a_terminal_sees_how_far_it_is(self):
+        """Where errors go there is a terminal; the result is as without one."""
+        screen, terminal = pty.openpty()
+        self.addCleanup(os.close, screen)
+        done = subprocess.run([CANARYD, "simulate", "-c", str(self.config), "--runs", "40"], stdout=subprocess.PIPE,
+                              stderr=terminal, text=True, timeout=120, check=False)
+        os.close(terminal)
+        self.assertEqual(done.returncode, 0)
+        seen = b""
+        while True:
+            try:
+                piece = os.read(screen, 65536)
+            except OSError:  # The other end is closed, and nothing is left.
+                break
+            seen += piece
+        percents = [int(each) for each in re.findall(rb"\rsimulating \[[#.]{40}\] (\d+) %", seen)]
+        self.assertEqual(percents, sorted(set(percents)))
+        self.assertEqual(percents[-1], 100)
+        self.assertTrue(seen.endswith(b"\r\x1b[K"), seen[-20:])  # And leaves nothing behind.
+        self.assertEqual(done.stdout, self.simulate().stdout)
 
     def simulate(self, *flags, code=0):
         return self.run_canaryd("simulate", "--runs", "40", *flags, code=code)
