@@ -333,11 +333,11 @@ constexpr std::array kAll{Trouble{DiskDoes::kWork, Crash::kNever},
                           Trouble{DiskDoes::kFail, Crash::kInForce},
                           Trouble{DiskDoes::kHang, Crash::kNever},
                           Trouble{DiskDoes::kHang, Crash::kAtOnce}};
-// One of each kind.
-constexpr std::array kSome{Trouble{DiskDoes::kWork, Crash::kNever},
-                           Trouble{DiskDoes::kWork, Crash::kAnswered},
-                           Trouble{DiskDoes::kFail, Crash::kAtOnce},
-                           Trouble{DiskDoes::kHang, Crash::kAtOnce}};
+// One of each kind; for two events in a row, which no sanitizer sees.
+[[maybe_unused]] constexpr std::array kSome{Trouble{DiskDoes::kWork, Crash::kNever},
+                                            Trouble{DiskDoes::kWork, Crash::kAnswered},
+                                            Trouble{DiskDoes::kFail, Crash::kAtOnce},
+                                            Trouble{DiskDoes::kHang, Crash::kAtOnce}};
 
 template <std::size_t Count>
 void meet(Phase phase, Does before, Does what, const std::array<Trouble, Count>& troubles) {
