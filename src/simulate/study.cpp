@@ -114,6 +114,7 @@ std::vector<RunResult> run_many(const Scenario& scenario, const Effort& effort) 
     for (std::size_t i = 1; i < threads; ++i) helpers.emplace_back(work, false);
     work(true);
   }
+  if (effort.progress) effort.progress(runs.size());
   return runs;
 }
 

@@ -25,7 +25,7 @@ struct Effort {
   std::uint64_t first_seed = 1;
   std::size_t runs = 1000;  // 1 to kMostRuns.
   unsigned threads = 1;     // 1 to kMostThreads.
-  // How many runs are done; called now and then, by the calling thread only.
+  // How many runs are done; called now and then and at the end, by one thread.
   std::function<void(std::size_t done)> progress;
 };
 

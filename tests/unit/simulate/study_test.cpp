@@ -63,13 +63,15 @@ TEST(Study, ARunOfItCanBeRepeatedAlone) {
 }
 
 TEST(Study, ProgressComesToTheEnd) {
-  Effort effort;
-  effort.runs = 12;
-  effort.threads = 1;
-  std::size_t last = 0;
-  effort.progress = [&last](std::size_t done) { last = done; };
-  static_cast<void>(run_many(steady(0.01, 0.5), effort));
-  EXPECT_EQ(last, 12U);
+  for (const unsigned threads : {1U, 4U}) {
+    Effort effort;
+    effort.runs = 12;
+    effort.threads = threads;
+    std::size_t last = 0;
+    effort.progress = [&last](std::size_t done) { last = done; };
+    static_cast<void>(run_many(steady(0.01, 0.5), effort));
+    EXPECT_EQ(last, 12U) << threads;
+  }
 }
 
 TEST(Study, TheTypicalRunHasTheMostFrequentOutcome) {
