@@ -2,6 +2,7 @@
 
 #include "admin/action_body.hpp"
 #include "admin/answer.hpp"
+#include "admin/assets.hpp"
 #include "admin/json.hpp"
 #include "admin/openapi.hpp"
 #include "admin/problem.hpp"
@@ -113,12 +114,6 @@ bool has_usable_endpoint(const control::UpstreamView& upstream) {
 
 const Api::Route Api::kRoutes[] = {
     {"/", false, false, &Api::page},
-    {"/dashboard/actions.js", false, false, &Api::page},
-    {"/dashboard/api.js", false, false, &Api::page},
-    {"/dashboard/app.js", false, false, &Api::page},
-    {"/dashboard/charts.js", false, false, &Api::page},
-    {"/dashboard/parts.js", false, false, &Api::page},
-    {"/dashboard/style.css", false, false, &Api::page},
     {"/livez", false, false, &Api::livez},
     {"/readyz", false, false, &Api::readyz},
     {"/metrics", false, false, &Api::metrics},
@@ -184,7 +179,10 @@ Api::Match Api::find(std::string_view path) {
     rest = slash == rest.size() ? std::string_view() : rest.substr(slash + 1);
   }
   for (const Route& route : kRoutes) {
-    if (route.below_rollout == below_rollout && route.path == rest) match.route = &route;
+    const bool is_file = route.run == &Api::page && find_asset(path) != nullptr;
+    if (is_file || (route.below_rollout == below_rollout && route.path == rest)) {
+      match.route = &route;
+    }
   }
   return match;
 }

@@ -44,11 +44,6 @@ Supervisor::Supervisor(std::string socket, bool watches)
   if (!socket_.empty()) fd_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-Supervisor::Supervisor(Supervisor&& other) noexcept
-    : socket_(std::move(other.socket_)),
-      watches_(other.watches_),
-      fd_(std::exchange(other.fd_, -1)) {}
-
 Supervisor::~Supervisor() {
   if (fd_ >= 0) ::close(fd_);
 }

@@ -19,8 +19,8 @@ class Supervisor {
   [[nodiscard]] static Supervisor take();
   // `socket` empty: nobody listens. '@' at its front: the abstract name space.
   explicit Supervisor(std::string socket, bool watches = false);
-  Supervisor(Supervisor&& other) noexcept;
-  Supervisor& operator=(Supervisor&&) = delete;
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
   ~Supervisor();
 
   void ready(std::string_view status) const;
