@@ -171,7 +171,7 @@ void warn_of_exposure(const Rollout& rollout, const RolloutForecast& forecast, R
   for (const StepForecast& step : forecast.steps) add(step.weight, *step.time);
   add(rollout::full_weight(rollout.plan), rollout.plan.bake.duration);
   const double failed = requests * forecast.error_rate;
-  if (failed < 0.5 * static_cast<double>(*max)) return;
+  if (failed < 0.5 * std::max(1.0, static_cast<double>(*max))) return;
   char text[32];
   std::snprintf(text, sizeof text, "%.0f", std::min(failed, 1e12));
   const std::string path = "rollouts." + rollout.name + ".exposure";
