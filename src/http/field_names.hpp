@@ -23,6 +23,7 @@ inline constexpr std::array kKnown = {
     KnownName{"Via", FieldId::kVia},
     KnownName{"Date", FieldId::kDate},
     KnownName{"Host", FieldId::kHost},
+    KnownName{"Close", FieldId::kClose},
     KnownName{"Cookie", FieldId::kCookie},
     KnownName{"Expect", FieldId::kExpect},
     KnownName{"Origin", FieldId::kOrigin},

@@ -23,8 +23,10 @@ constexpr IdSet set_of(std::initializer_list<FieldId> ids) noexcept {
   return set;
 }
 
-// RFC 9110 section 7.6.1, and the framing fields, which are written anew.
-constexpr IdSet kHopByHop = set_of({FieldId::kConnection,
+// RFC 9110 section 7.6.1, and the framing fields, which are written anew. Close is reserved for the
+// connection option (RFC 9112 section 9.6): our own "Connection: close" would nominate it.
+constexpr IdSet kHopByHop = set_of({FieldId::kClose,
+                                    FieldId::kConnection,
                                     FieldId::kKeepAlive,
                                     FieldId::kProxyConnection,
                                     FieldId::kProxyAuthenticate,

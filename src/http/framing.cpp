@@ -30,12 +30,9 @@ bool read_connection(const FieldList& fields, ConnectionOptions& options) noexce
   fields.for_each(FieldId::kConnection, [&](const Field& field) {
     std::string_view list = field.value;
     // Nearly always it is one of these two alone.
-    if (field_id(list) == FieldId::kKeepAlive) {
-      options.keep_alive = true;
-      return;
-    }
-    if (equals_ignore_case(list, "close")) {
-      options.close = true;
+    const FieldId alone = field_id(list);
+    if (alone == FieldId::kKeepAlive || alone == FieldId::kClose) {
+      (alone == FieldId::kClose ? options.close : options.keep_alive) = true;
       return;
     }
     for (auto member = next_list_member(list); !member.empty(); member = next_list_member(list)) {
@@ -43,11 +40,8 @@ bool read_connection(const FieldList& fields, ConnectionOptions& options) noexce
         sound = false;
         return;
       }
-      if (equals_ignore_case(member, "close")) {
-        options.close = true;
-        continue;
-      }
       const FieldId id = field_id(member);
+      options.close |= id == FieldId::kClose;
       options.keep_alive |= id == FieldId::kKeepAlive;
       options.upgrade |= id == FieldId::kUpgrade;
       options.nominates |= id == FieldId::kOther;

@@ -31,7 +31,8 @@ inline std::size_t count_of(const PlainFields& fields, std::string_view name) {
 }
 
 inline bool is_rewritten(std::string_view variable) {
-  constexpr std::array<std::string_view, 17> kNames = {"connection",
+  constexpr std::array<std::string_view, 18> kNames = {"close",
+                                                       "connection",
                                                        "keep-alive",
                                                        "proxy-connection",
                                                        "proxy-authenticate",

@@ -22,6 +22,7 @@ enum class FieldId : std::uint8_t {
   kOther = 0,
   kAuthorization,
   kCacheControl,
+  kClose,
   kConnection,
   kContentEncoding,
   kContentLength,

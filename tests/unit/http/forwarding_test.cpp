@@ -287,6 +287,12 @@ TEST(ResponseForwardingTest, RemovesHopByHopFieldsAndAddsVia) {
             "Content-Length: 3\r\nVia: 1.0 canaryd\r\n\r\n");
 }
 
+// The name is the connection option's: "Connection: close", which we write, would name the field.
+TEST(ResponseForwardingTest, Rfc9112Section9_6DropsTheReservedFieldClose) {
+  EXPECT_EQ(forward_to_http10("HTTP/1.1 200 OK\r\nclose: x\r\nA: 1\r\n\r\n"),
+            "HTTP/1.1 200 OK\r\nA: 1\r\nVia: 1.1 canaryd\r\nConnection: close\r\n\r\n");
+}
+
 TEST(ResponseForwardingTest, BodiesForEachClient) {
   const std::string until_close = "HTTP/1.1 200 OK\r\n\r\n";
   const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: T\r\n\r\n";

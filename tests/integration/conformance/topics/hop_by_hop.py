@@ -17,7 +17,7 @@ for name, lines in {
     "named-with-empty-members": ("Connection: ,, X-Hop ,", "X-Hop: 1"), "empty": ("Connection:",), "commas": ("Connection: ,,",),
     "keep-alive-named": ("Connection: Keep-Alive, X-Hop", "Keep-Alive: 1", "X-Hop: 2"), "te": ("TE: gzip",), "te-named": ("Connection: TE", "TE: gzip;q=1"),
     "trailer": ("Trailer: X-Sum",), "upgrade": ("Upgrade: h2c",), "http2-settings": ("HTTP2-Settings: AAMAAABk",),
-    "proxy-authorization": ("Proxy-Authorization: Basic eA==",), "proxy-authenticate": ("Proxy-Authenticate: Basic",),
+    "proxy-authorization": ("Proxy-Authorization: Basic eA==",), "proxy-authenticate": ("Proxy-Authenticate: Basic",), "close-field": ("Close: 1",),
 }.items():
     forwards(f"hop-{name}", "9110-7.6.1-connection", message("GET / HTTP/1.1", "Host: a", "X-Before: 1", *lines, "X-After: 2"),
              get("X-Before: 1", "X-After: 2"))
