@@ -75,12 +75,15 @@ std::string printable(std::string_view text, std::size_t limit) {
 Report::Report(const LoadInput& input) : input_(input), lines_(split_lines(input.text)) {}
 
 void Report::add(Severity severity, const Place& place, std::string message, std::string hint) {
-  if (full()) {
-    overflow_ = true;
-    return;
-  }
   Problem problem;
   problem.severity = input_.strict ? Severity::kError : severity;
+  const bool is_error = problem.severity == Severity::kError;
+  // Above what is shown, so that the first of the file are shown and not the first that were found.
+  if ((is_error ? errors_ : problems_.size() - errors_) >= 3 * kMaxProblems) {
+    (is_error ? left_out_errors_ : left_out_warnings_) = true;
+    return;
+  }
+  errors_ += is_error ? 1 : 0;
   problem.file =
       place.source == 0 ? input_.file_name : "--set " + input_.overrides[place.source - 1].first;
   problem.message = std::move(message);
@@ -100,9 +103,24 @@ void Report::add(Severity severity, const Place& place, std::string message, std
   problems_.push_back({problems_.size(), place, std::move(problem)});
 }
 
-// Above what is shown, so that the first of the file are shown and not the first that were found.
 bool Report::full() const noexcept {
-  return problems_.size() >= 3 * kMaxProblems;
+  return errors_ >= 3 * kMaxProblems;
+}
+
+// Warnings make room for errors.
+void Report::shorten(std::vector<Problem>& problems) {
+  const auto is_error = [](const Problem& each) { return each.severity == Severity::kError; };
+  const auto errors = static_cast<std::size_t>(std::ranges::count_if(problems, is_error));
+  left_out_errors_ |= errors > kMaxProblems;
+  left_out_warnings_ |= problems.size() > kMaxProblems;
+  std::size_t room = kMaxProblems - std::min(errors, kMaxProblems);  // For warnings.
+  std::erase_if(problems, [&](const Problem& each) {
+    if (is_error(each)) return false;
+    if (room == 0) return true;
+    --room;
+    return false;
+  });
+  problems.resize(std::min(problems.size(), kMaxProblems));
 }
 
 std::vector<Problem> Report::take() {
@@ -115,12 +133,13 @@ std::vector<Problem> Report::take() {
   });
   std::vector<Problem> result;
   for (Located& located : problems_) {
-    if (result.size() == kMaxProblems) break;
     if (std::find(result.begin(), result.end(), located.problem) != result.end()) continue;
     result.push_back(std::move(located.problem));
   }
-  if (overflow_ || (result.size() == kMaxProblems && problems_.size() > kMaxProblems)) {
+  shorten(result);
+  if (left_out_errors_ || left_out_warnings_) {
     Problem rest;
+    if (!left_out_errors_) rest.severity = Severity::kWarning;
     rest.file = input_.file_name;
     rest.message = "more problems than the " + std::to_string(kMaxProblems) + " shown";
     result.push_back(std::move(rest));

@@ -18,10 +18,11 @@ class Report {
 
   void add(Severity severity, const Place& place, std::string message, std::string hint = {});
 
-  // Nothing more is taken: there are far more than will be shown.
+  // No more errors are taken: there are far more than will be shown.
   [[nodiscard]] bool full() const noexcept;
 
-  // In the order of the file, at most kMaxProblems; leaves the report empty.
+  // In the order of the file, at most kMaxProblems and one that says that there are more, which is
+  // an error if one was left out; leaves the report empty.
   [[nodiscard]] std::vector<Problem> take();
 
  private:
@@ -30,10 +31,14 @@ class Report {
     Place place;
     Problem problem;
   };
+  void shorten(std::vector<Problem>& problems);
+
   const LoadInput& input_;
   std::vector<std::string_view> lines_;
   std::vector<Located> problems_;
-  bool overflow_ = false;
+  std::size_t errors_ = 0;  // Of them.
+  bool left_out_errors_ = false;
+  bool left_out_warnings_ = false;
 };
 
 // Text from the file as it may stand in a message: control characters replaced, cut after 60

@@ -89,6 +89,34 @@ TEST(Hostile, DefaultsTimesRollouts) {
   expect_refused(text, "defaults");
 }
 
+// As kSmall, with so many upstreams that nobody uses.
+std::string with_warnings(std::size_t count) {
+  std::string text(kSmall);
+  const std::size_t at = text.find("rollouts:");
+  std::string unused;
+  for (std::size_t i = 0; i < count; ++i) {
+    unused += "  u" + std::to_string(i) + ": {endpoints: [127.0.0.1:9003]}\n";
+  }
+  return text.insert(at, unused);
+}
+
+TEST(Hostile, WarningsAloneRefuseNoFileHoweverMany) {
+  for (const std::size_t count : {150U, 900U}) {
+    const LoadResult result = load_text(with_warnings(count));
+    EXPECT_TRUE(result.config.has_value()) << count;
+    ASSERT_EQ(result.problems.size(), kMaxProblems + 1);
+    EXPECT_EQ(count_errors(result.problems), 0U);
+    EXPECT_EQ(result.problems.back().message, "more problems than the 100 shown");
+  }
+}
+
+TEST(Hostile, AnErrorIsShownAmongAnyNumberOfWarnings) {
+  const LoadResult result = load_text(with_warnings(900) + "  - {name: bad, rolout: shop}\n");
+  EXPECT_FALSE(result.config.has_value());
+  EXPECT_GE(count_errors(result.problems), 1U);
+  EXPECT_NE(report_of(result).find("did you mean \"rollout\"?"), std::string::npos);
+}
+
 TEST(Hostile, VariablesThatExplode) {
   const Environment variables = {{"A", std::string(60'000, 'a')}};
   const LoadResult result =
