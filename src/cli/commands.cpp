@@ -51,7 +51,7 @@ class Command {
     if (options_.command == "explain-route") return explain_route();
     if (options_.command == "migration") return migration();
     if (options_.command == "config") return config();
-    if (options_.command == "check") return diagnose(daemon_, wants_json(), screen(), environment_);
+    if (options_.command == "check") return check();
     if (options_.command == "diff") return diff_file(daemon_, options_, environment_);
     if (options_.command == "completion") return rollout_names();
     if (options_.command == "reload" || options_.command == "drain") return daemon_wide("");
@@ -225,6 +225,11 @@ class Command {
     return is_same_verdict(response->body) ? kExitDone : kExitFailed;
   }
 
+  int check() {
+    if (options_.learned) return check_file(options_, environment_, &daemon_);
+    return diagnose(daemon_, wants_json(), screen(), environment_);
+  }
+
   int explain() {
     const std::string target = std::string(kRollouts) + "/" + options_.rollout;
     if (options_.verify) return verify(target);
@@ -314,6 +319,16 @@ class Command {
     return out + "}";
   }
 
+  // Of an action: what makes it safe to repeat, and refuses it when somebody was quicker.
+  [[nodiscard]] std::vector<client::Header> conditions() const {
+    std::vector<client::Header> headers;
+    if (!options_.if_match.empty()) headers.push_back({"If-Match", '"' + options_.if_match + '"'});
+    if (!options_.idempotency_key.empty()) {
+      headers.push_back({"Idempotency-Key", options_.idempotency_key});
+    }
+    return headers;
+  }
+
   int feedback() {
     std::string vote = "{\"cohort\": \"" + options_.cohort + "\", \"score\": " + options_.score;
     for (const auto& [name, value] : {std::pair("comment", &options_.comment),
@@ -354,8 +369,8 @@ class Command {
     if (!confirmed) return report(confirmed.error());
     if (!*confirmed) return report({kExitFailed, "not confirmed, nothing changed"});
     const std::string word = options_.command == "set-weight" ? "weight" : options_.command;
-    const auto response =
-        daemon_.post(std::string(kRollouts) + "/" + options_.rollout + "/" + word, body());
+    const auto response = daemon_.post(
+        std::string(kRollouts) + "/" + options_.rollout + "/" + word, body(), conditions());
     if (!response) return report(response.error());
     if (response->status == 202) {
       environment_.err
@@ -380,7 +395,8 @@ class Command {
 
 // What needs no daemon.
 std::optional<int> run_here(const Options& options, Environment& environment) {
-  if (options.command == "check" && !options.file.empty()) return check_file(options, environment);
+  const bool reads_file = options.command == "check" && !options.file.empty();
+  if (reads_file && !options.learned) return check_file(options, environment);
   if (options.command == "man") {
     environment.out << man_page() << std::flush;
     return kExitDone;

@@ -5,6 +5,7 @@
 #include "canaryd/config/named_files.hpp"
 #include "cli/figures.hpp"
 #include "cli/json_view.hpp"
+#include "cli/learned_traffic.hpp"
 
 #include <boost/json.hpp>
 
@@ -31,7 +32,11 @@ std::string beside(const std::string& file, const std::string& name) {
   return file.substr(0, slash + 1) + name;
 }
 
-config::LoadResult load(const Options& options, Environment& environment) {
+using Learned = std::vector<config::LearnedTraffic>;
+
+config::LoadResult load(const Options& options,
+                        Environment& environment,
+                        const Learned& learned = {}) {
   config::LoadResult loaded;
   auto text = environment.read_file(options.file);
   if (!text) {
@@ -45,6 +50,7 @@ config::LoadResult load(const Options& options, Environment& environment) {
   input.file_name = options.file;
   input.text = std::move(*text);
   input.environment = environment.variable;
+  input.learned = learned;
   for (const std::string& set : options.sets) {
     if (auto pair = config::split_override(set)) input.overrides.push_back(std::move(*pair));
   }
@@ -186,6 +192,20 @@ void print_lines(std::ostream& out, std::string_view text) {
   }
 }
 
+// Of which rollouts the daemon could not say anything.
+std::string unseen(const config::Config& config, const Learned& learned) {
+  std::string text;
+  for (const config::Rollout& rollout : config.rollouts) {
+    const bool seen = std::any_of(learned.begin(), learned.end(), [&](const auto& each) {
+      return each.rollout == rollout.name;
+    });
+    if (seen) continue;
+    text += rollout.name + ": the daemon has not seen enough of its traffic" +
+            (rollout.expected_rps ? "; judged by expected_rps\n" : "\n");
+  }
+  return text;
+}
+
 int fail_with(Environment& environment, const Failure& failure) {
   environment.err << "canaryctl: " << failure.message << '\n';
   return failure.exit_code;
@@ -193,11 +213,18 @@ int fail_with(Environment& environment, const Failure& failure) {
 
 }  // namespace
 
-int check_file(const Options& options, Environment& environment) {
+int check_file(const Options& options, Environment& environment, const Daemon* daemon) {
   config::LoadResult loaded = load(options, environment);
+  Learned learned;
+  if (daemon != nullptr && loaded.config) {
+    auto seen = learn_traffic(*daemon, *loaded.config);
+    if (!seen) return fail_with(environment, seen.error());
+    learned = std::move(*seen);
+    loaded = load(options, environment, learned);
+  }
   check_tokens(loaded, options, environment);
   std::vector<config::RolloutForecast> forecasts;
-  if (loaded.config) forecasts = config::forecast(*loaded.config);
+  if (loaded.config) forecasts = config::forecast(*loaded.config, learned);
   if (options.output == "json") {
     environment.out << config::render_problems_json(loaded.problems, options.file, forecasts)
                     << '\n';
@@ -205,6 +232,7 @@ int check_file(const Options& options, Environment& environment) {
     print_lines(environment.err, config::render_problems_text(loaded.problems, options.file));
     print_lines(environment.out, config::render_forecasts(forecasts));
     if (loaded.config) {
+      if (daemon != nullptr) print_lines(environment.out, unseen(*loaded.config, learned));
       print_lines(environment.out,
                   options.file + " is valid; canaryctl diff " + options.file +
                       " says what a reload would change\n");

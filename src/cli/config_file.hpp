@@ -8,7 +8,10 @@
 
 namespace canaryd::cli {
 
-[[nodiscard]] int check_file(const Options& options, Environment& environment);
+// With a daemon: by the traffic that it has seen, where it has seen enough.
+[[nodiscard]] int check_file(const Options& options,
+                             Environment& environment,
+                             const Daemon* daemon = nullptr);
 
 // Reads the daemon; changes nothing there.
 [[nodiscard]] int diff_file(const Daemon& daemon, const Options& options, Environment& environment);

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <string_view>
 
 namespace canaryd::cli {
@@ -145,11 +146,14 @@ Outcome<client::Response> Daemon::get(const std::string& target) const {
   return fetch(request);
 }
 
-Outcome<client::Response> Daemon::post(const std::string& target, std::string body) const {
+Outcome<client::Response> Daemon::post(const std::string& target,
+                                       std::string body,
+                                       std::vector<client::Header> more) const {
   client::Request request;
   request.method = "POST";
   request.target = target;
   request.headers = headers({"Content-Type", "application/json"});
+  std::move(more.begin(), more.end(), std::back_inserter(request.headers));
   request.body = std::move(body);
   return fetch(request);
 }

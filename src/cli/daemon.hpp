@@ -42,7 +42,9 @@ class Daemon {
 
   // Answers of status 200 and 202; everything else is a Failure.
   [[nodiscard]] Outcome<client::Response> get(const std::string& target) const;
-  [[nodiscard]] Outcome<client::Response> post(const std::string& target, std::string body) const;
+  [[nodiscard]] Outcome<client::Response> post(const std::string& target,
+                                               std::string body,
+                                               std::vector<client::Header> more = {}) const;
   // Failure: also an answer that does not go on.
   [[nodiscard]] Outcome<Stream> stream(const std::string& target) const;
 

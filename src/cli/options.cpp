@@ -37,6 +37,19 @@ std::string check_head(const std::string& text) {
   return text.find_first_not_of("0123456789abcdef:") == std::string::npos ? "" : "expected ID:HASH";
 }
 
+std::string check_generation(const std::string& text) {
+  const bool good = !text.empty() && text.size() <= 19 &&
+                    text.find_first_not_of("0123456789") == std::string::npos;
+  return good ? "" : "expected a generation, as status -o json says it";
+}
+
+std::string check_key(const std::string& text) {
+  const bool good =
+      !text.empty() && text.size() <= 255 &&
+      std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  return good ? std::string() : "must have 1 to 255 visible characters";
+}
+
 std::string check_override(const std::string& text) {
   return config::split_override(text) ? "" : "expected path=value";
 }
@@ -147,7 +160,13 @@ class CommandLine {
 
   void add_configuration() {
     app_.add_subcommand("config", "The running configuration with every default");
-    with_file("check", "What is wrong with the daemon, or with a file, and what to do", false);
+    CLI::App* const check =
+        with_file("check", "What is wrong with the daemon, or with a file, and what to do", false);
+    check
+        ->add_flag("--learned",
+                   options_.learned,
+                   "Judge the file's plans by the traffic that the daemon has seen")
+        ->needs(check->get_option("FILE"));
     with_file("diff", "What a reload with this file would change; changes nothing", true);
   }
 
@@ -171,26 +190,48 @@ class CommandLine {
     explain->add_option("--client", options_.client, "Its address; else 127.0.0.1");
   }
 
+  CLI::App* action(const std::string& name, const std::string& help) {
+    CLI::App* const command = with_rollout(name, help);
+    command->add_option("--if-match", options_.if_match, "Only at this generation; else exit 6")
+        ->check(check_generation);
+    command
+        ->add_option("--idempotency-key",
+                     options_.idempotency_key,
+                     "Any text: with the same one again it is not done twice")
+        ->check(check_key);
+    return command;
+  }
+
   void add_actions() {
-    with_rollout("start", "Begin")->add_option("--revision", options_.revision, "What is released");
-    with_rollout("retry", "Begin again after a rollback");
-    with_rollout("promote", "Next step now")
+    action("start", "Begin")->add_option("--revision", options_.revision, "What is released");
+    action("retry", "Begin again after a rollback");
+    action("promote", "Next step now")
         ->add_flag("--full", options_.full, "100 % now (asks; --yes)");
-    with_rollout("pause", "Hold the weight; rollback stays armed");
-    with_rollout("resume", "Go on");
-    with_rollout("abort", "Weight 0, state aborted");
-    with_rollout("rollback", "The same, recorded as a rollback")
+    action("pause", "Hold the weight; rollback stays armed");
+    action("resume", "Go on");
+    action("abort", "Weight 0, state aborted");
+    action("rollback", "The same, recorded as a rollback")
         ->add_option("--over", options_.over, "For a cold stable: a tenth at a time, in 10s to 1d")
         ->check(check_duration);
-    with_rollout("set-weight", "Set the canary's share and pause there")
+    action("set-weight", "Set the canary's share and pause there")
         ->add_option("PERCENT", options_.percent, "0 to 100, at most two decimals")
         ->required()
         ->check(check_percent);
-    CLI::App* const retire = with_rollout("retire", "Give up its old version, once it is idle");
+    CLI::App* const retire = action("retire", "Give up its old version, once it is idle");
     retire->add_flag("--dry-run", options_.dry_run, "Only say what blocks it: 6 if something does");
     retire->add_flag(
         "--skip-hook", options_.skip_hook, "Take a hook that failed, or may have run, as done");
-    with_rollout("unretire", "Bring the old version back, inside the undo window");
+    action("unretire", "Bring the old version back, inside the undo window");
+    CLI::App* const approve = action("approve", "Open a gate");
+    approve->add_option("GATE", options_.gate, "Its name")->required()->check(check_name);
+    approve->add_option("--expires", options_.expires, "Close it again after, for example, 2h")
+        ->check(check_duration);
+    approve->add_option(
+        "--as", options_.approver, "Your name, for a gate that several people open");
+    add_feedback();
+  }
+
+  void add_feedback() {
     CLI::App* const feedback = with_rollout("feedback", "Enter what a user thinks of a version");
     feedback->add_option("--cohort", options_.cohort, "stable or canary")
         ->required()
@@ -200,12 +241,6 @@ class CommandLine {
         ->check(CLI::IsMember({"1", "2", "3", "4", "5"}));
     feedback->add_option("--comment", options_.comment, "In the user's words, at most 500 bytes");
     feedback->add_option("--id", options_.id, "Who it is, such as the sticky key: one vote each");
-    CLI::App* const approve = with_rollout("approve", "Open a gate");
-    approve->add_option("GATE", options_.gate, "Its name")->required()->check(check_name);
-    approve->add_option("--expires", options_.expires, "Close it again after, for example, 2h")
-        ->check(check_duration);
-    approve->add_option(
-        "--as", options_.approver, "Your name, for a gate that several people open");
   }
 
   void add_daemon() {

@@ -26,6 +26,9 @@ struct Options {
   bool full = false;
   bool dry_run = false;
   bool skip_hook = false;
+  // Of what changes a rollout.
+  std::string if_match;  // A generation: digits.
+  std::string idempotency_key;
   std::string target;  // wait: "promoted", "retired" or "stopped".
   std::optional<Duration> timeout;
   std::string revision;
@@ -58,6 +61,7 @@ struct Options {
   // check and diff.
   std::string file;
   std::vector<std::string> sets;
+  bool learned = false;
   // completion.
   std::string shell;
 };

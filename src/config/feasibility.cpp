@@ -102,14 +102,30 @@ StepForecast forecast_step(const Rollout& rollout,
   return result;
 }
 
-RolloutForecast forecast_rollout(const Rollout& rollout, std::size_t steps) {
-  RolloutForecast result;
-  result.rollout = rollout.name;
-  result.requests_per_second = *rollout.expected_rps;
-  result.error_rate = rollout.expected_error_rate.value_or(kUsualErrorRate);
+// The forecast's traffic. False: nothing is known of it.
+bool find_traffic(const Rollout& rollout,
+                  const std::vector<LearnedTraffic>& learned,
+                  RolloutForecast& forecast) {
+  const auto seen =
+      std::find_if(learned.begin(), learned.end(), [&rollout](const LearnedTraffic& each) {
+        return each.rollout == rollout.name;
+      });
+  if (seen != learned.end()) {
+    forecast.requests_per_second = seen->requests_per_second;
+    forecast.error_rate = seen->error_rate;
+    forecast.learned_over = seen->over;
+    return true;
+  }
+  if (!rollout.expected_rps) return false;
+  forecast.requests_per_second = *rollout.expected_rps;
+  forecast.error_rate = rollout.expected_error_rate.value_or(kUsualErrorRate);
+  return true;
+}
+
+void forecast_steps(const Rollout& rollout, RolloutForecast& result) {
   const analysis::Traffic traffic{result.requests_per_second, result.error_rate};
   result.time = Duration::zero();
-  for (std::size_t i = 0; i < steps; ++i) {
+  for (std::size_t i = 0; i < rollout.plan.steps.size(); ++i) {
     result.steps.push_back(forecast_step(rollout, traffic, i));
     const auto& time = result.steps.back().time;
     if (time && result.time) {
@@ -118,7 +134,6 @@ RolloutForecast forecast_rollout(const Rollout& rollout, std::size_t steps) {
       result.time.reset();
     }
   }
-  return result;
 }
 
 std::string traffic_text(const RolloutForecast& forecast) {
@@ -184,14 +199,18 @@ void warn_of_exposure(const Rollout& rollout, const RolloutForecast& forecast, R
 
 }  // namespace
 
-std::vector<RolloutForecast> forecast(const Config& config) {
+std::vector<RolloutForecast> forecast(const Config& config,
+                                      const std::vector<LearnedTraffic>& learned) {
   std::vector<RolloutForecast> result;
   std::size_t steps = 0;
   for (const Rollout& rollout : config.rollouts) {
-    if (!rollout.expected_rps) continue;
+    RolloutForecast each;
+    each.rollout = rollout.name;
+    if (!find_traffic(rollout, learned, each)) continue;
     steps += rollout.plan.steps.size();
     if (steps > kMostForecasts) break;
-    result.push_back(forecast_rollout(rollout, rollout.plan.steps.size()));
+    forecast_steps(rollout, each);
+    result.push_back(std::move(each));
   }
   return result;
 }
@@ -199,9 +218,11 @@ std::vector<RolloutForecast> forecast(const Config& config) {
 std::string render_forecasts(const std::vector<RolloutForecast>& forecasts) {
   std::string text;
   for (const RolloutForecast& each : forecasts) {
-    text += each.rollout + ": at " + traffic_text(each) + ", a canary as good as stable " +
-            (each.time ? "takes about " + format_duration_brief(*each.time) : "never arrives") +
-            '\n';
+    const std::string learned =
+        each.learned_over ? " (seen for " + format_duration_brief(*each.learned_over) + ")" : "";
+    text +=
+        each.rollout + ": at " + traffic_text(each) + learned + ", a canary as good as stable " +
+        (each.time ? "takes about " + format_duration_brief(*each.time) : "never arrives") + '\n';
     text += row("step", "takes about", "finds within its max_duration");
     for (const StepForecast& step : each.steps) {
       text += row(
@@ -213,8 +234,10 @@ std::string render_forecasts(const std::vector<RolloutForecast>& forecasts) {
   return text;
 }
 
-void check_feasibility(const Config& config, Reader& in) {
-  for (const RolloutForecast& each : forecast(config)) {
+void check_feasibility(const Config& config,
+                       const std::vector<LearnedTraffic>& learned,
+                       Reader& in) {
+  for (const RolloutForecast& each : forecast(config, learned)) {
     warn(each, in);
     const auto rollout = config.find_rollout(each.rollout);
     if (rollout) warn_of_exposure(config.rollout(*rollout), each, in);

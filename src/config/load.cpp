@@ -78,7 +78,7 @@ LoadResult load(const LoadInput& input) {
     Config config;
     root_section().read(reader, *tree.root, config);
     complete(config);
-    validate(config, reader);
+    validate(config, input.learned, reader);
     result.config = std::move(config);
   }
   result.problems = report.take();

@@ -66,6 +66,7 @@ Node forecast_node(const RolloutForecast& forecast) {
   node.add("rollout", Node::string(forecast.rollout));
   node.add("rps", number_node(forecast.requests_per_second));
   node.add("error_rate", number_node(forecast.error_rate));
+  node.add("learned_seconds", seconds_node(forecast.learned_over));
   node.add("seconds", seconds_node(forecast.time));
   node.add("steps", list_of(forecast.steps, step_node));
   return node;

@@ -361,7 +361,7 @@ void check_endpoints(const std::vector<Endpoint>& endpoints,
   }
 }
 
-void validate(const Config& config, Reader& reader) {
+void validate(const Config& config, const std::vector<LearnedTraffic>& learned, Reader& reader) {
   check_listeners(config, reader);
   check_admin(config, reader);
   check_upstreams(config, reader);
@@ -387,7 +387,7 @@ void validate(const Config& config, Reader& reader) {
   if (!all_read || reader.rule_errors() > 0) return;
   // Advice for a file that loads.
   if (reader.all_good()) check_limits(config, reader);
-  check_feasibility(config, reader);
+  check_feasibility(config, learned, reader);
 }
 
 }  // namespace canaryd::config

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "canaryd/config/config.hpp"
+#include "canaryd/config/feasibility.hpp"
 #include "config/reader.hpp"
 
 #include <string>
@@ -11,7 +12,7 @@ namespace canaryd::config {
 
 // `config` may come from a file with problems; what could not be read there (reader.is_bad) is not
 // judged again.
-void validate(const Config& config, Reader& reader);
+void validate(const Config& config, const std::vector<LearnedTraffic>& learned, Reader& reader);
 
 // pace.cpp: before it, when everything has been read.
 void add_paced_steps(Rollout& rollout);
@@ -32,7 +33,9 @@ void check_queries(const Config& config, Reader& in);
 // validate_rollouts.cpp: what one rollout says of another, and its gates.
 void check_rollouts_together(const Config& config, Reader& in);
 // feasibility.cpp; rollouts must be valid.
-void check_feasibility(const Config& config, Reader& in);
+void check_feasibility(const Config& config,
+                       const std::vector<LearnedTraffic>& learned,
+                       Reader& in);
 // Where this daemon itself is: no upstream may be there.
 struct OwnAddresses {
   const std::vector<Listener>& listeners;

@@ -1,5 +1,5 @@
 // Whether there is enough traffic for a rollout's plan: what `validate` says of rollouts with
-// expected_rps, and warns of.
+// expected_rps, or whose traffic a daemon has seen, and warns of.
 //
 // Pure. Takes a few milliseconds for a step; so only the first kMostForecasts steps of a file are
 // looked at.
@@ -20,6 +20,15 @@ inline constexpr std::size_t kMostForecasts = 100;
 // Without expected_error_rate.
 inline constexpr double kUsualErrorRate = 0.01;
 
+// What a running daemon has seen of a rollout's traffic. It counts for more than what the file
+// expects.
+struct LearnedTraffic {
+  std::string rollout;
+  double requests_per_second = 0;  // Of both versions, above 0.
+  double error_rate = 0;           // Of stable, a fraction.
+  Duration over{};                 // So long it was watched.
+};
+
 struct StepForecast {
   BasisPoints weight;
   Duration max_duration{};
@@ -37,13 +46,16 @@ struct StepForecast {
 struct RolloutForecast {
   std::string rollout;
   double requests_per_second = 0;
-  double error_rate = 0;  // A fraction.
+  double error_rate = 0;                 // A fraction.
+  std::optional<Duration> learned_over;  // Both are what was seen for so long.
   std::vector<StepForecast> steps;
   std::optional<Duration> time;  // Of all steps; nothing if one never ends.
 };
 
-// Of the rollouts that say how many requests they expect, in the order of the file.
-[[nodiscard]] std::vector<RolloutForecast> forecast(const Config& config);
+// Of the rollouts that say how many requests they expect, or of which it was learned, in the order
+// of the file.
+[[nodiscard]] std::vector<RolloutForecast> forecast(
+    const Config& config, const std::vector<LearnedTraffic>& learned = {});
 
 // A table for people; empty for no forecasts.
 [[nodiscard]] std::string render_forecasts(const std::vector<RolloutForecast>& forecasts);

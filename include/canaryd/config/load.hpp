@@ -31,7 +31,8 @@ struct LoadInput {
   // `--set key=value`, in order: dotted path ("admin.address", "listeners[0].address") and the
   // value as YAML. A path that is not in the file is added to it.
   std::vector<std::pair<std::string, std::string>> overrides;
-  bool strict = false;  // Warnings are errors.
+  bool strict = false;                    // Warnings are errors.
+  std::vector<LearnedTraffic> learned{};  // For the warnings of feasibility.hpp.
 };
 
 struct LoadResult {

@@ -160,6 +160,25 @@ TEST_F(CommandsTest, SendsEveryAction) {
   EXPECT_EQ(out(), "checkout: Aborted, step 2/5, weight 5 %\n");
 }
 
+TEST_F(CommandsTest, DoesNothingAtAnotherGeneration) {
+  const std::uint64_t generation = admin_.backend.known.at("checkout").generation;
+  EXPECT_EQ(run({"promote", "checkout", "--if-match", std::to_string(generation)}), kExitDone);
+  EXPECT_EQ(last_action().if_match, generation);
+  EXPECT_EQ(run({"promote", "checkout", "--if-match", std::to_string(generation + 7)}),
+            kExitRefused);
+  EXPECT_EQ(run({"promote", "checkout", "--if-match", "latest"}), kExitUsage);
+}
+
+TEST_F(CommandsTest, DoesNothingTwiceWithOneKey) {
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(run({"promote", "checkout", "--idempotency-key", "build-17"}), kExitDone) << err();
+  }
+  EXPECT_EQ(admin_.backend.actions.size(), 1U);
+  EXPECT_EQ(run({"promote", "checkout", "--idempotency-key", "build-18"}), kExitDone);
+  EXPECT_EQ(admin_.backend.actions.size(), 2U);
+  EXPECT_EQ(run({"promote", "checkout", "--idempotency-key", "a b"}), kExitUsage);
+}
+
 TEST_F(CommandsTest, SaysWhatBlocksARetirement) {
   control::RolloutView& view = admin_.backend.known.at("checkout");
   EXPECT_EQ(run({"retire", "checkout", "--dry-run"}), kExitRefused);

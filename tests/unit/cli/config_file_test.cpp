@@ -59,6 +59,53 @@ TEST_F(ConfigFileTest, ChecksAFileWithoutADaemon) {
   EXPECT_EQ(run({"check", "etc/new.yaml", "--set", "nonsense"}), kExitUsage);
 }
 
+// Two minutes: 60 and 180 requests a second to stable, of which 1 % and 2 % fail.
+std::vector<control::PointView> two_minutes() {
+  std::vector<control::PointView> points(2);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    points[i].over = std::chrono::minutes(1);
+    points[i].stable.requests = i == 0 ? 3600 : 10800;
+    points[i].stable.error_rate = i == 0 ? 0.01 : 0.02;
+    points[i].canary.requests = 1800;
+  }
+  return points;
+}
+
+TEST_F(ConfigFileTest, JudgesAPlanByWhatTheDaemonHasSeen) {
+  file(kRunning);
+  admin_.backend.points = two_minutes();
+  EXPECT_EQ(run({"check", "etc/new.yaml", "--learned"}), kExitDone) << err();
+  EXPECT_NE(out().find("checkout: at 150 requests/s and 1.8 % errors (seen for 2m), a canary"),
+            out().npos)
+      << out();
+  EXPECT_NE(out().find("old: the daemon has not seen enough of its traffic\n"), out().npos)
+      << out();
+  EXPECT_EQ(run({"check", "etc/new.yaml", "--learned", "-o", "json"}), kExitDone) << err();
+  EXPECT_NE(out().find("\"learned_seconds\":120"), out().npos) << out();
+}
+
+// 0.5 a second: a step that the file's own expectation would see pass.
+TEST_F(ConfigFileTest, WarnsOfAStepThatWhatWasSeenIsTooLittleFor) {
+  const std::string expecting =
+      replaced(kRunning, "canary: shop-v2, rev", "canary: shop-v2, expected_rps: 5000, rev");
+  file(expecting);
+  admin_.backend.points = {control::PointView()};
+  admin_.backend.points[0].over = std::chrono::minutes(10);
+  admin_.backend.points[0].stable.requests = 300;
+  admin_.backend.points[0].stable.error_rate = 0.0;
+  EXPECT_EQ(run({"check", "etc/new.yaml"}), kExitDone);
+  EXPECT_EQ(err().find("requests/s"), err().npos) << err();
+  EXPECT_EQ(run({"check", "etc/new.yaml", "--learned"}), kExitDone);
+  EXPECT_NE(err().find("rollouts.checkout.steps[0]: at 0.5 requests/s"), err().npos) << err();
+}
+
+TEST_F(ConfigFileTest, HasToReachTheDaemonToLearnFromIt) {
+  file(kRunning);
+  EXPECT_EQ(run({"check", "--learned"}), kExitUsage);
+  admin_.stop();
+  EXPECT_EQ(run({"check", "etc/new.yaml", "--learned"}), kExitUnreachable);
+}
+
 TEST_F(ConfigFileTest, ReadsWhatTheFileNames) {
   file(replaced(kRunning, "[127.0.0.1:9002]", "{file: v2.yaml}"));
   EXPECT_EQ(run({"check", "etc/new.yaml"}), kExitConfigInvalid);

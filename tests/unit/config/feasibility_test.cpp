@@ -99,7 +99,9 @@ TEST(Feasibility, WhatIsNeverAcceptedNeverArrives) {
   EXPECT_FALSE(forecasts[0].time);
   EXPECT_NE(render_forecasts(forecasts).find("never arrives"), std::string::npos);
   const std::string json = render_problems_json({}, "x", forecasts);
-  EXPECT_NE(json.find(R"("rps":100,"error_rate":0.01,"seconds":null)"), std::string::npos) << json;
+  EXPECT_NE(json.find(R"("rps":100,"error_rate":0.01,"learned_seconds":null,"seconds":null)"),
+            std::string::npos)
+      << json;
 }
 
 TEST(Feasibility, SoManyStepsAreLookedAtAndNoMore) {

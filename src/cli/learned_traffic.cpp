@@ -1,0 +1,79 @@
+#include "cli/learned_traffic.hpp"
+
+#include "canaryd/base/units.hpp"
+#include "cli/json_view.hpp"
+
+#include <boost/json.hpp>
+
+#include <chrono>
+#include <set>
+#include <utility>
+
+namespace canaryd::cli {
+namespace {
+
+constexpr double kLeastStableRequests = 100;
+
+struct Seen {
+  Duration over{};
+  double requests = 0;  // Of both versions.
+  double judged = 0;    // Of stable.
+  double failed = 0;
+};
+
+void add(JsonView point, Seen& seen) {
+  const auto over = parse_duration(point["over"].text());
+  if (!over) return;
+  const double stable = point["stable"]["requests"].number().value_or(0);
+  seen.over += *over;
+  seen.requests += stable + point["canary"]["requests"].number().value_or(0);
+  const auto error_rate = point["stable"]["error_rate"].number();
+  if (!error_rate) return;
+  seen.judged += stable;
+  seen.failed += stable * *error_rate;
+}
+
+Outcome<std::set<std::string>> rollouts_of(const Daemon& daemon) {
+  const auto listed = daemon.get("/api/v1/rollouts");
+  if (!listed) return tl::unexpected(listed.error());
+  const auto document = parse_json(listed->body);
+  std::set<std::string> names;
+  if (!document) return names;
+  const JsonView items = JsonView(*document)["items"];
+  for (std::size_t i = 0; i < items.size(); ++i) names.insert(items[i]["name"].text());
+  return names;
+}
+
+}  // namespace
+
+std::optional<config::LearnedTraffic> learn(const std::string& rollout, std::string_view series) {
+  const auto document = parse_json(series);
+  if (!document) return std::nullopt;
+  Seen seen;
+  const JsonView points = JsonView(*document)["items"];
+  for (std::size_t i = 0; i < points.size(); ++i) add(points[i], seen);
+  if (seen.over <= Duration::zero() || seen.judged < kLeastStableRequests) return std::nullopt;
+  config::LearnedTraffic learned;
+  learned.rollout = rollout;
+  learned.requests_per_second = seen.requests / std::chrono::duration<double>(seen.over).count();
+  learned.error_rate = seen.failed / seen.judged;
+  learned.over = seen.over;
+  return learned;
+}
+
+Outcome<std::vector<config::LearnedTraffic>> learn_traffic(const Daemon& daemon,
+                                                           const config::Config& config) {
+  const auto names = rollouts_of(daemon);
+  if (!names) return tl::unexpected(names.error());
+  std::vector<config::LearnedTraffic> learned;
+  for (const config::Rollout& rollout : config.rollouts) {
+    if (names->count(rollout.name) == 0) continue;
+    const auto series =
+        daemon.get("/api/v1/rollouts/" + rollout.name + "/series?window=24h&step=1m");
+    if (!series) return tl::unexpected(series.error());
+    if (auto seen = learn(rollout.name, series->body)) learned.push_back(std::move(*seen));
+  }
+  return learned;
+}
+
+}  // namespace canaryd::cli
