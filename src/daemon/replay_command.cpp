@@ -39,7 +39,10 @@ class Player {
   Player(const config::Rollout& rollout, bool sampled, bool lenient)
       : sampled_(sampled),
         lenient_(lenient),
-        reader_(rollout.name, rollout.analysis.errors, rollout.analysis.routes),
+        reader_(rollout.name,
+                rollout.analysis.errors,
+                rollout.analysis.routes,
+                {rollout.plan.stable, rollout.plan.canary}),
         replay_(rollout.plan, rollout.analysis) {}
 
   // False: it said why not.

@@ -49,8 +49,8 @@ std::uint64_t hash_of(std::string_view client) {
 Result<void> LineReader::read_header(std::string_view line) {
   const auto not_a_header = [&] {
     return fail(ErrorCode::kMalformed,
-                "the first line is neither JSON nor a header with timestamp_ms, cohort, status and "
-                "latency_ms: " +
+                "the first line is neither JSON nor Apache's combined form nor a header with "
+                "timestamp_ms, cohort, status and latency_ms: " +
                     quote(line));
   };
   const auto is_known = [](const std::string& field) {

@@ -9,8 +9,12 @@ namespace canaryd::replay {
 
 LineReader::LineReader(std::string rollout,
                        analysis::ErrorClasses errors,
-                       std::vector<std::string> routes)
-    : rollout_(std::move(rollout)), errors_(std::move(errors)), routes_(std::move(routes)) {}
+                       std::vector<std::string> routes,
+                       std::vector<std::string> upstreams)
+    : rollout_(std::move(rollout)),
+      errors_(std::move(errors)),
+      routes_(std::move(routes)),
+      upstreams_(std::move(upstreams)) {}
 
 // One that is not judged apart is part of the sum, as in the daemon.
 void LineReader::set_route(RecordedRequest& request, std::string_view name) const {
@@ -34,13 +38,15 @@ Result<std::optional<RecordedRequest>> LineReader::read(std::string_view line) {
   }
   if (line.ends_with('\r')) line.remove_suffix(1);
   if (line.empty()) return std::nullopt;
-  if (format_ == Format::kUnknown && !line.starts_with('{')) {
+  if (format_ == Format::kUnknown && line.starts_with('{')) format_ = Format::kAccessLog;
+  if (format_ == Format::kUnknown && is_combined(line)) format_ = Format::kCombined;
+  if (format_ == Format::kUnknown) {
     CANARYD_TRY(read_header(line));
     format_ = Format::kCsv;
     return std::nullopt;
   }
-  if (format_ == Format::kUnknown) format_ = Format::kAccessLog;
   if (format_ == Format::kAccessLog) return read_access(line);
+  if (format_ == Format::kCombined) return read_combined(line);
   CANARYD_TRY_ASSIGN(RecordedRequest request, read_csv(line));
   return request;
 }

@@ -1,6 +1,7 @@
-// Reads recorded traffic, a line at a time: canaryd's own JSON access log, or CSV with a header
-// line (docs/interfaces.md, "Replay"). Pure; bytes may be anything: what is not a line of its
-// format is an error with a sentence, never more than that.
+// Reads recorded traffic, a line at a time: canaryd's own JSON access log, Apache's combined form
+// with two or three words behind it, or CSV with a header line (docs/interfaces.md, "Replay").
+// Pure; bytes may be anything: what is not a line of its format is an error with a sentence, never
+// more than that.
 //
 // CSV: the header names the columns, in any order: timestamp_ms, cohort, status, latency_ms, and if
 // there are any client, weight and route. Fields may be quoted as in RFC 4180, but hold no line
@@ -10,6 +11,10 @@
 // out of its evidence: forced and followed requests, those without a key, probes, and failures that
 // are nobody's (a client that left, an overload). What is a failure, the rollout's
 // `analysis.errors` says, for CSV too.
+//
+// Combined: as canaryd writes it, or any server that adds %D and the cohort; if there is an
+// upstream behind them, only lines with one of the rollout's count. Times are whole seconds, users
+// are addresses, and failures are what clients were told.
 //
 // Thread rule: one owner. Bounds: kLineBytesMax a line.
 #pragma once
@@ -51,10 +56,11 @@ inline constexpr std::int64_t kTimeMsMax = 9'214'646'399'999;
 
 class LineReader {
  public:
-  // `routes`: the names of analysis::Settings::routes.
+  // `routes`: the names of analysis::Settings::routes. `upstreams`: the rollout's; none: any.
   LineReader(std::string rollout,
              analysis::ErrorClasses errors,
-             std::vector<std::string> routes = {});
+             std::vector<std::string> routes = {},
+             std::vector<std::string> upstreams = {});
 
   // The next line is the first of a file: it tells the format, and may be a header.
   void begin_file() noexcept;
@@ -62,10 +68,12 @@ class LineReader {
   // header, an empty line, or a request that is no evidence. kMalformed with what is wrong.
   [[nodiscard]] Result<std::optional<RecordedRequest>> read(std::string_view line);
   // The file is an access log; false before its first line.
-  [[nodiscard]] bool is_access_log() const noexcept { return format_ == Format::kAccessLog; }
+  [[nodiscard]] bool is_access_log() const noexcept {
+    return format_ == Format::kAccessLog || format_ == Format::kCombined;
+  }
 
  private:
-  enum class Format : std::uint8_t { kUnknown, kCsv, kAccessLog };
+  enum class Format : std::uint8_t { kUnknown, kCsv, kAccessLog, kCombined };
   enum Column : std::uint8_t {
     kTimestamp,
     kCohort,
@@ -83,10 +91,13 @@ class LineReader {
   [[nodiscard]] Result<void> split(std::string_view line);
   [[nodiscard]] Result<RecordedRequest> read_csv(std::string_view line);
   [[nodiscard]] Result<std::optional<RecordedRequest>> read_access(std::string_view line) const;
+  [[nodiscard]] static bool is_combined(std::string_view line);
+  [[nodiscard]] Result<std::optional<RecordedRequest>> read_combined(std::string_view line) const;
 
   std::string rollout_;
   analysis::ErrorClasses errors_;
   std::vector<std::string> routes_;
+  std::vector<std::string> upstreams_;
   Format format_ = Format::kUnknown;
   std::array<std::size_t, kColumns> columns_{};  // Where each column is, or kAbsent.
   std::vector<std::string> fields_;              // Of the last line; the first `used_` are its.

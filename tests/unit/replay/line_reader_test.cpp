@@ -100,7 +100,8 @@ TEST(LineReader, TakesColumnsInAnyOrderQuotesAndForeignLineEnds) {
 }
 
 TEST(LineReader, SaysWhatIsWrongWithCsv) {
-  EXPECT_NE(error_of({"1767607320123,stable,200,12.5"}).find("neither JSON nor a header"),
+  EXPECT_NE(error_of({"1767607320123,stable,200,12.5"})
+                .find("neither JSON nor Apache's combined form nor a header"),
             std::string::npos);
   EXPECT_EQ(error_of({"timestamp_ms,cohort,status"}), "column latency_ms is missing");
   EXPECT_EQ(error_of({"timestamp_ms,cohort,status,latency_ms,colour"}),
@@ -138,13 +139,19 @@ TEST(LineReader, SaysWhatIsWrongWithCsv) {
 }
 
 // As the daemon writes it.
-std::string access_line(const telemetry::AccessRecord& record) {
+std::string written(decltype(telemetry::write_json_line)& write,
+                    const telemetry::AccessRecord& record,
+                    std::string_view started) {
   std::vector<char> room(2 * telemetry::AccessLog::kLineBytesMax);
   telemetry::LineTimes times;
-  times.started = "2026-01-05T10:02:00.089Z";
+  times.started = started;
   times.ended_at_us = 1'767'607'320'123'456;
-  char* const end = telemetry::write_json_line(room.data(), record, times);
+  char* const end = write(room.data(), record, times);
   return std::string(room.data(), end - 1);
+}
+
+std::string access_line(const telemetry::AccessRecord& record) {
+  return written(telemetry::write_json_line, record, "2026-01-05T10:02:00.089Z");
 }
 
 telemetry::AccessRecord canary_request() {
@@ -196,6 +203,79 @@ TEST(LineReader, ChargesFailuresAsTheDaemonDoes) {
   for (const char* nobodys : {"client_gone", "overloaded", "draining", "bad_request"}) {
     EXPECT_EQ(outcome(nobodys, 200), 'x') << nobodys;
   }
+}
+
+// ---- Apache's combined form
+
+std::string combined_line(const telemetry::AccessRecord& record) {
+  return written(telemetry::write_combined_line, record, "05/Jan/2026:10:02:00 +0000");
+}
+
+TEST(LineReader, ReadsOurCombinedForm) {
+  telemetry::AccessRecord record = canary_request();
+  record.client = "192.0.2.1";
+  record.upstream = "shop-v2";
+  record.user_agent = "\"quoted\" [and] all";
+  const RecordedRequest request = request_of({combined_line(record)});
+  EXPECT_EQ(request.started_ms, 1'767'607'320'000);
+  EXPECT_EQ(request.ended_ms, 1'767'607'320'034);
+  EXPECT_EQ(request.latency, 34'567us);
+  EXPECT_EQ(request.cohort, Cohort::kCanary);
+  EXPECT_FALSE(request.bad);
+  EXPECT_NE(request.client, 0U);
+  EXPECT_FALSE(request.weight);
+  EXPECT_FALSE(request.tells_route);
+}
+
+constexpr const char* kCombinedHead = "::1 - - [05/Jan/2026:11:02:00 +0100] \"GET / HTTP/1.1\" ";
+
+std::string combined_with(const std::string& rest) {
+  return kCombinedHead + rest;
+}
+
+TEST(LineReader, ReadsTheCombinedFormOfOthers) {
+  const RecordedRequest request =
+      request_of({combined_with("503 12 \"-\" \"a\\\"b\" 2000000 stable")});
+  EXPECT_EQ(request.started_ms, 1'767'607'320'000);
+  EXPECT_EQ(request.ended_ms, 1'767'607'322'000);
+  EXPECT_EQ(request.cohort, Cohort::kStable);
+  EXPECT_TRUE(request.bad);
+  EXPECT_TRUE(request_of({combined_with("404 - \"-\" \"-\" 1 canary")}).client_error);
+}
+
+TEST(LineReader, LeavesOutOfTheCombinedFormWhatIsNoEvidence) {
+  LineReader made("shop", analysis::ErrorClasses{}, {}, {"shop-v1", "shop-v2"});
+  made.begin_file();
+  const auto counts = [&made](const char* rest) {
+    const auto found = made.read(combined_with(rest));
+    EXPECT_TRUE(found) << rest;
+    return found && *found;
+  };
+  EXPECT_TRUE(counts("200 1 \"-\" \"-\" 5 canary shop-v2"));
+  EXPECT_FALSE(counts("200 1 \"-\" \"-\" 5 canary blog-v2"));
+  EXPECT_FALSE(counts("200 1 \"-\" \"-\" 5 - assets"));
+  EXPECT_FALSE(counts("499 - \"-\" \"-\" 5 canary shop-v2"));
+}
+
+TEST(LineReader, SaysWhatIsWrongWithTheCombinedForm) {
+  const std::string good = combined_with("200 1 \"-\" \"-\" 5 canary");
+  const auto error_behind = [&good](const std::string& line) { return error_of({good, line}); };
+  EXPECT_EQ(error_behind("nonsense"), "not a line of the combined form");
+  EXPECT_EQ(error_behind(combined_with("200 1 \"-\" \"never closed 5 canary")),
+            "not a line of the combined form");
+  EXPECT_EQ(error_behind(combined_with("200 1 \"-\" \"-\"")),
+            "behind the combined form %D and the cohort are missing: \"\"");
+  EXPECT_EQ(error_behind(combined_with("99 1 \"-\" \"-\" 5 canary")),
+            "the status \"99\" is not one from 100 to 599");
+  EXPECT_EQ(error_behind(combined_with("200 1 \"-\" \"-\" 0.5 canary")),
+            "%D \"0.5\" is not a number of microseconds");
+  EXPECT_EQ(error_behind(combined_with("200 1 \"-\" \"-\" 5 blue")),
+            "the cohort \"blue\" is not stable or canary");
+  EXPECT_EQ(error_behind("::1 - - [31/Feb/2026:11:02:00 +0100] \"GET\" 200 1 \"-\" \"-\" 5 canary"),
+            "the time \"31/Feb/2026:11:02:00 +0100\" is not one of the form "
+            "05/Jan/2026:10:02:00 +0000");
+  EXPECT_EQ(error_behind("::1 - - [01/Jan/1960:11:02:00 +0100] \"GET\" 200 1 \"-\" \"-\" 5 canary"),
+            "the time \"01/Jan/1960:11:02:00 +0100\" is not between 1970 and 2261");
 }
 
 TEST(LineReader, AGrpcStatusIsAFailureToo) {
