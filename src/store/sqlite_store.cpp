@@ -11,7 +11,10 @@
 #include "store/prune_rows.hpp"
 #include "store/state_dir.hpp"
 
+#include <sqlite3.h>
+
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <limits>
 #include <utility>
@@ -67,10 +70,28 @@ std::string one_line(std::string text) {
   return text;
 }
 
+// What could not be read is not damaged for all that: quick_check counts it among what it found.
+bool is_unreadable(std::string_view found) {
+  constexpr std::string_view kCode = "error code=";
+  const std::size_t at = found.find(kCode);
+  if (at == std::string_view::npos) return false;
+  int code = 0;
+  const std::string_view digits = found.substr(at + kCode.size());
+  std::from_chars(digits.data(), digits.data() + digits.size(), code);
+  return (code & 0xff) == SQLITE_IOERR;
+}
+
 // Before anything is written.
 Result<void> check_file(Database& database) {
   const auto found = database.query_text("PRAGMA quick_check(1)");
   if (!found) return fail(found.error());
+  if (is_unreadable(*found)) {
+    return fail(Error{ErrorCode::kIo,
+                      Origin::kLocal,
+                      Retry::kSafe,
+                      "state file " + database.path() + " cannot be read (" + one_line(*found) +
+                          "); the disk fails: see the system log"});
+  }
   if (*found != "ok") return damaged(database, "it is damaged (" + one_line(*found) + ")");
   return check_identity(database);
 }
