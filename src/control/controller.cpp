@@ -331,11 +331,13 @@ void Controller::tick() {
   for (const auto& runner : std::vector(state.runners)) {
     state.watch(*runner);
     state.tell_sample_ratio(*runner);
+    state.tell_withheld_cookies(*runner);
     runner->ask_queries();
     state.tell_verdicts(*runner);
     state.tick_runner(*runner);
   }
   state.count_overdue();
+  state.parts.data_plane->measure_lag();
   state.messenger.tick(state.parts.clock->now(), state.parts.clock->wall_now());
   state.tell_samples();
   state.retention.tick(state.config.state.retention,

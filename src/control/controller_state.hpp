@@ -78,6 +78,7 @@ struct Controller::State {
   void count_overdue() const;
   // sample_ratio.cpp
   void tell_sample_ratio(Runner& runner) const;
+  void tell_withheld_cookies(Runner& runner) const;
   // feedback_intake.cpp
   void receive_votes();
   void save_comments();

@@ -59,8 +59,10 @@ telemetry::UpstreamMetrics upstream_metrics(const config::Upstream& upstream,
   std::uint64_t retried = 0;
   std::uint64_t retry_failed = 0;
   std::uint64_t retry_denied = 0;
+  stats::DurationReading first_byte;
   if (entry != nullptr) {
     for (const auto& counters : entry->counters) {
+      first_byte += counters->first_byte.read();
       metrics.connections_busy += static_cast<std::int64_t>(read(counters->busy));
       metrics.connections_idle += static_cast<std::int64_t>(read(counters->idle));
       ok += read(counters->connects_ok);
@@ -76,6 +78,7 @@ telemetry::UpstreamMetrics upstream_metrics(const config::Upstream& upstream,
                                    each.active_requests()});
     }
   }
+  metrics.first_byte = telemetry::duration_metrics(first_byte);
   metrics.connects.push_back({"ok", ok});
   metrics.connects.push_back({"failed", failed});
   metrics.retries.push_back({"ok", retried});
@@ -128,6 +131,8 @@ telemetry::RolloutMetrics rollout_metrics(const Controller::State& state, const 
     const StableWatch* const watch = state.watch_of(runner);
     const Duration idle = watch == nullptr ? Duration::zero() : watch->idle();
     metrics.retire_idle_seconds = std::chrono::duration<double>(idle).count();
+    metrics.retire_idle_for_seconds =
+        std::chrono::duration<double>(runner.config().retire->idle_for).count();
   }
   if (const auto max = runner.config().exposure.max_failed_requests) {
     metrics.exposure_remaining = *max - std::min(*max, runner.exposure_used());
@@ -200,6 +205,7 @@ std::string metrics_text_of(const Controller::State& state) {
   for (const auto& runner : state.runners) {
     snapshot.rollouts.push_back(rollout_metrics(state, *runner));
   }
+  snapshot.loop_lag = telemetry::duration_metrics(state.parts.data_plane->lag());
   snapshot.log_dropped = state.parts.log->dropped();
   if (state.parts.access_log != nullptr) {
     snapshot.log_dropped += state.parts.access_log->dropped();

@@ -127,6 +127,10 @@ class Runner : public std::enable_shared_from_this<Runner> {
   [[nodiscard]] bool notice_sample_ratio(bool ok) noexcept {
     return std::exchange(sample_ratio_ok_, ok) != ok;
   }
+  // True: nobody has been told.
+  [[nodiscard]] bool notice_withheld_cookies() noexcept {
+    return !std::exchange(cookies_told_, true);
+  }
   // As of the last watch().
   [[nodiscard]] bool both_failing() const noexcept { return environment_.both_failing(); }
   // Requests under way may be counted as slow.
@@ -221,6 +225,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   Surroundings surroundings_;
   analysis::Environment environment_;
   bool sample_ratio_ok_ = true;
+  bool cookies_told_ = false;
   rollout::ExposureSettling exposure_;
   rollout::CircuitTrips trips_;
   std::uint64_t exposure_stored_ = 0;  // What the store knows or is being told.

@@ -129,14 +129,24 @@ MetricView query_view(const QueryReport& report) {
   return view;
 }
 
-std::string_view missing_traffic(analysis::Reason reason) {
+using Traffic = std::optional<telemetry::RolloutTraffic>;
+
+// Who watches the requests arrive wonders why they do not count.
+std::string excluded_text(std::uint64_t requests, const char* of) {
+  if (requests == 0) return {};
+  return "; " + std::to_string(requests) + " requests to " + of +
+         " are no evidence: forced, in a segment, excluded, or left by their clients";
+}
+
+std::string missing_traffic(analysis::Reason reason, const Traffic& traffic) {
+  const std::uint64_t of_canary = traffic ? traffic->canary.excluded : 0;
   switch (reason) {
     case analysis::Reason::kNoCanaryTraffic:
-      return "the canary has none";
+      return "the canary has none" + excluded_text(of_canary, "it");
     case analysis::Reason::kNoStableTraffic:
-      return "stable has none";
+      return "stable has none" + excluded_text(traffic ? traffic->stable.excluded : 0, "it");
     default:
-      return "there is none";
+      return "there is none" + excluded_text(of_canary, "the canary");
   }
 }
 
@@ -165,12 +175,15 @@ bool asks_hooks(const config::Rollout& rollout) {
 }
 
 // "in about 9m, when errors are accepted", or what else the step waits for.
-std::string needs_text(const Runner& runner, std::uint64_t requests, WallTime now) {
+std::string needs_text(const Runner& runner,
+                       std::uint64_t requests,
+                       const Traffic& traffic,
+                       WallTime now) {
   const analysis::Verdict& verdict = runner.evidence().verdict();
   const rollout::StepNeeds needs =
       rollout::step_needs(runner.config().plan, runner.state(), requests, now);
   if (analysis::is_no_data(verdict.reason)) {
-    return "when there is traffic to judge by: " + std::string(missing_traffic(verdict.reason));
+    return "when there is traffic to judge by: " + missing_traffic(verdict.reason, traffic);
   }
   Duration wait = needs.time;
   std::string what;
@@ -294,6 +307,7 @@ std::string held_sentence(const Runner& runner, WallTime now) {
 
 std::optional<std::string> next_sentence(const Runner& runner,
                                          std::uint64_t requests,
+                                         const Traffic& traffic,
                                          WallTime now) {
   const rollout::State& state = runner.state();
   const rollout::Plan& plan = runner.config().plan;
@@ -306,7 +320,7 @@ std::optional<std::string> next_sentence(const Runner& runner,
       const auto above = rollout::step_above(plan, state.weight);
       const std::string goal =
           above ? weight_text(rollout::step_weight(plan, *above)) : std::string("baking");
-      return goal + " " + needs_text(runner, requests, now);
+      return goal + " " + needs_text(runner, requests, traffic, now);
     }
     case Phase::kWaiting:
       return waiting_sentence(runner, now);
@@ -396,7 +410,7 @@ RolloutView view_of(const Runner& runner,
     view.analysis.push_back(query_view(query));
   }
   view.frozen_until = rollout::frozen_until(plan.freeze, now);
-  view.next = next_sentence(runner, requests, now);
+  view.next = next_sentence(runner, requests, traffic, now);
   return view;
 }
 

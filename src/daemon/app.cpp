@@ -14,6 +14,7 @@
 #include "daemon/exec_runner.hpp"
 #include "daemon/health_io.hpp"
 #include "daemon/http_asker.hpp"
+#include "daemon/inherited.hpp"
 #include "daemon/options.hpp"
 #include "daemon/resolver.hpp"
 #include "daemon/supervisor.hpp"
@@ -25,6 +26,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <iostream>
 #include <memory>
@@ -190,6 +192,7 @@ class App {
     auto plane = WorkerPlane::start(io_, workers, sockets, collector_, access_log_.get(), clock_);
     if (!plane) return give_up(plane.error());
     plane_ = std::move(*plane);
+    use_inherited_sockets();
 
     control::Parts parts;
     parts.clock = &clock_;
@@ -220,6 +223,25 @@ class App {
     if (!bound) return give_up(std::move(bound).error());
     log_->info(log_event::kAdminListening, "admin API on " + *bound, {{"address", *bound}});
     return true;
+  }
+
+  void use_inherited_sockets() {
+    for (const std::string& sentence : inherited_.refused) {
+      log_->warn(log_event::kConfigWarning, sentence);
+    }
+    for (const InheritedSocket& socket : inherited_.sockets) {
+      const auto& listeners = options_.config.listeners;
+      const bool used = std::any_of(listeners.begin(), listeners.end(), [&](const auto& listener) {
+        return listener.address == socket.address;
+      });
+      if (used) continue;
+      log_->warn(
+          log_event::kConfigWarning,
+          "the service manager listens on " + to_string(socket.address) +
+              ", and no listener of the configuration has that address: nobody answers there",
+          {{"address", to_string(socket.address)}});
+    }
+    plane_->inherit(std::move(inherited_));
   }
 
   void after_start(const Result<void>& started) {
@@ -272,8 +294,9 @@ class App {
 
   // The outcome is logged and counted by the reload itself.
   void reload() {
-    supervisor_.reloading(clock_.now());
+    if (!draining_) supervisor_.reloading(clock_.now());
     controller_->reload([this](const control::ReloadResult& result) {
+      if (draining_) return;  // It has been told that this ends.
       supervisor_.ready(result.ok ? "serving"
                                   : "serving; the last reload was refused, see the log");
     });
@@ -343,6 +366,7 @@ class App {
 
   AppOptions options_;
   Supervisor supervisor_ = Supervisor::take();
+  InheritedSockets inherited_ = InheritedSockets::take();  // The plane's, once there is one.
   SystemClock clock_;
   boost::asio::io_context io_{1};
   std::unique_ptr<Log> log_;

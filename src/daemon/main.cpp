@@ -120,8 +120,8 @@ int quick(CommandLine line) {
     std::cerr << "canaryd quick: " << yaml.error().context << '\n';
     return kExitUsage;
   }
-  if (line.state_dir.empty()) {
-    // A trial run starts fresh each time and leaves nothing behind that matters.
+  const bool is_trial = line.state_dir.empty();
+  if (is_trial) {
     std::string path = (std::filesystem::temp_directory_path() / "canaryd-quick-XXXXXX").string();
     if (::mkdtemp(path.data()) == nullptr) {
       std::cerr << "canaryd quick: " << path << ": " << std::strerror(errno) << '\n';
@@ -132,9 +132,13 @@ int quick(CommandLine line) {
   line.overrides.emplace_back("state.dir", line.state_dir);
   std::cout << *yaml << std::flush;
   const std::string name = "quick.yaml";
-  return run_loaded(load_text(line, name, *yaml), name, [line, name, text = *yaml] {
+  const int code = run_loaded(load_text(line, name, *yaml), name, [line, name, text = *yaml] {
     return load_text(line, name, text);
   });
+  // A trial starts fresh each time, and leaves nothing behind unless it is killed.
+  std::error_code ignored;
+  if (is_trial) std::filesystem::remove_all(line.state_dir, ignored);
+  return code;
 }
 
 int dispatch(const CommandLine& line) {

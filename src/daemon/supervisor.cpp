@@ -1,9 +1,10 @@
 #include "daemon/supervisor.hpp"
 
+#include "daemon/environment.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -12,13 +13,6 @@
 
 namespace canaryd::daemon {
 namespace {
-
-std::string take_variable(const char* name) {
-  const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): no other thread.
-  std::string text = value == nullptr ? "" : value;
-  ::unsetenv(name);  // NOLINT(concurrency-mt-unsafe): the same.
-  return text;
-}
 
 // One line; what stands in a status is for people.
 std::string line(std::string_view key, std::string_view text) {

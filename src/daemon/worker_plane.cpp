@@ -16,7 +16,7 @@ Result<std::unique_ptr<WorkerPlane>> WorkerPlane::start(boost::asio::io_context&
                                                         telemetry::Collector& collector,
                                                         const telemetry::AccessLog* access,
                                                         const Clock& clock) {
-  auto plane = std::unique_ptr<WorkerPlane>(new WorkerPlane(io, sockets_max));
+  auto plane = std::unique_ptr<WorkerPlane>(new WorkerPlane(io, sockets_max, clock));
   plane->workers_.resize(workers);
   for (std::size_t i = 0; i < workers; ++i) {
     net::WorkerOptions options;
@@ -69,6 +69,7 @@ struct WorkerPlane::Opening {
   std::shared_ptr<const proxy::ListenerSpec> spec;
   std::function<void(Result<SocketAddress>)> done;
   Listener listener;
+  std::optional<int> inherited;
   std::size_t next = 0;
 };
 
@@ -85,6 +86,7 @@ void WorkerPlane::open(std::shared_ptr<const proxy::ListenerSpec> spec,
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     opening->listener.counters.push_back(std::make_shared<proxy::ListenerCounters>());
   }
+  opening->inherited = inherited_.find(spec->address);
   opening->spec = std::move(spec);
   opening->done = std::move(done);
   open_next(opening);
@@ -103,6 +105,7 @@ void WorkerPlane::open_next(const std::shared_ptr<Opening>& opening) {
     listener.spec = opening->spec;
     listener.share = opening->next > 0;
     listener.bind = opening->listener.bound;
+    listener.inherited = opening->inherited;
     listener.counters = opening->listener.counters[opening->next];
     listener.gauge = opening->listener.gauge;
     auto bound = std::make_shared<Result<net::Address>>(worker->service->open(std::move(listener)));
@@ -186,6 +189,21 @@ void WorkerPlane::count_overdue() {
   for (Worker& worker : workers_) {
     worker.thread->post([slot = &worker] { slot->service->count_overdue(); });
   }
+}
+
+void WorkerPlane::measure_lag() {
+  if (stopped_) return;
+  const Monotonic asked = clock_.now();
+  for (Worker& worker : workers_) {
+    worker.thread->post(
+        [lag = worker.lag.get(), clock = &clock_, asked] { lag->add(clock->now() - asked); });
+  }
+}
+
+stats::DurationReading WorkerPlane::lag() const {
+  stats::DurationReading all;
+  for (const Worker& worker : workers_) all += worker.lag->read();
+  return all;
 }
 
 void WorkerPlane::tap(std::shared_ptr<const telemetry::TapList> taps) {

@@ -9,8 +9,10 @@
 #include "canaryd/net/socket_budget.hpp"
 #include "canaryd/net/worker.hpp"
 #include "canaryd/proxy/service.hpp"
+#include "canaryd/stats/duration_counters.hpp"
 #include "canaryd/telemetry/access_log.hpp"
 #include "canaryd/telemetry/collector.hpp"
+#include "daemon/inherited.hpp"
 
 #include <boost/asio/io_context.hpp>
 
@@ -18,6 +20,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace canaryd::daemon {
@@ -35,6 +38,9 @@ class WorkerPlane final : public control::DataPlane {
       const Clock& clock);
   ~WorkerPlane() override;
 
+  // Listeners that open from now on at the address of one of these accept from it.
+  void inherit(InheritedSockets sockets) { inherited_ = std::move(sockets); }
+
   [[nodiscard]] std::size_t workers() const override { return workers_.size(); }
   void publish(std::vector<proxy::WorkerSnapshot> snapshots, std::function<void()> done) override;
   void open(std::shared_ptr<const proxy::ListenerSpec> spec,
@@ -43,6 +49,8 @@ class WorkerPlane final : public control::DataPlane {
   void close(const std::string& name, const SocketAddress& configured) override;
   [[nodiscard]] std::vector<control::ListenerStatus> listeners() const override;
   void count_overdue() override;
+  void measure_lag() override;
+  [[nodiscard]] stats::DurationReading lag() const override;
   void tap(std::shared_ptr<const telemetry::TapList> taps) override;
 
   // Stops accepting; exchanges under way go on, with Connection: close.
@@ -57,6 +65,7 @@ class WorkerPlane final : public control::DataPlane {
     std::unique_ptr<net::Worker> thread;
     std::unique_ptr<proxy::Service> service;  // Made, used and destroyed on the thread.
     std::shared_ptr<telemetry::TapSink> tap;  // Used there.
+    std::unique_ptr<stats::DurationCounters> lag = std::make_unique<stats::DurationCounters>();
   };
   struct Listener {
     std::string name;
@@ -69,13 +78,15 @@ class WorkerPlane final : public control::DataPlane {
   };
   struct Opening;
 
-  WorkerPlane(boost::asio::io_context& io, std::size_t sockets_max)
-      : io_(io), sockets_(sockets_max) {}
+  WorkerPlane(boost::asio::io_context& io, std::size_t sockets_max, const Clock& clock)
+      : io_(io), clock_(clock), sockets_(sockets_max) {}
   void size_buffers();
   void open_next(const std::shared_ptr<Opening>& opening);
 
   boost::asio::io_context& io_;
+  const Clock& clock_;
   net::SocketBudget sockets_;
+  InheritedSockets inherited_;
   std::vector<Worker> workers_;
   std::vector<Listener> listeners_;
   bool stopped_ = false;

@@ -4,6 +4,7 @@
 #include "net/tcp_stream.hpp"
 
 #include <cerrno>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -38,13 +39,45 @@ Result<Descriptor> open_listening(const ListenOptions& options) {
   return socket;
 }
 
+// Who made it made it listen; what we rely on is set here.
+Result<Descriptor> adopt_listening(int inherited) {
+  Descriptor socket(::fcntl(inherited, F_DUPFD_CLOEXEC, 0));
+  if (!socket) return fail_errno("fcntl", errno);
+  const int flags = ::fcntl(socket.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+    return fail_errno("fcntl", errno);
+  }
+  CANARYD_TRY(set_stream_options(socket.get()));
+  return socket;
+}
+
+Result<int> option_of(int fd, int option) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  if (::getsockopt(fd, SOL_SOCKET, option, &value, &size) != 0) {
+    return fail_errno("getsockopt", errno);
+  }
+  return value;
+}
+
 }  // namespace
+
+Result<Address> address_of_listening(int fd) {
+  CANARYD_TRY_ASSIGN(const int family, option_of(fd, SO_DOMAIN));
+  CANARYD_TRY_ASSIGN(const int type, option_of(fd, SO_TYPE));
+  CANARYD_TRY_ASSIGN(const int listens, option_of(fd, SO_ACCEPTCONN));
+  if ((family != AF_INET && family != AF_INET6) || type != SOCK_STREAM || listens == 0) {
+    return fail(ErrorCode::kInvalidArgument, "it is no TCP socket that listens");
+  }
+  return local_address_of(fd);
+}
 
 Result<std::unique_ptr<Listener>> TcpListener::open(Runtime& runtime,
                                                     Reactor& reactor,
                                                     const ListenOptions& options,
                                                     AcceptHandler on_accept) {
-  CANARYD_TRY_ASSIGN(Descriptor socket, open_listening(options));
+  auto opened = options.inherited ? adopt_listening(*options.inherited) : open_listening(options);
+  CANARYD_TRY_ASSIGN(Descriptor socket, std::move(opened));
   auto listener =
       std::make_unique<TcpListener>(runtime, reactor, std::move(socket), std::move(on_accept));
   CANARYD_TRY(reactor.add(listener->socket_.get(), listener->source_, Reactor::Kind::kAcceptor));

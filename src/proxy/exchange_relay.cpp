@@ -228,7 +228,10 @@ FlowState Exchange::receive_response() {
   const net::IoResult got = server().recv(response_block_.span().subspan(response_end_));
   if (got.would_block()) return FlowState::kNeedRead;
   if (!got.ok()) return FlowState::kSourceCut;
-  if (!first_byte_at_) first_byte_at_ = now();
+  if (!first_byte_at_) {
+    first_byte_at_ = now();
+    upstream_->counters().first_byte.add(*first_byte_at_ - try_began_at_);
+  }
   response_end_ += got.bytes;
   return FlowState::kDone;
 }
@@ -276,6 +279,7 @@ FlowState Exchange::begin_response() {
   if (pick_.issue_cookie) {
     cookie = routing::make_set_cookie(*route_->rollout->sticky.issue_cookie, pick_.fresh_id, false);
     forwarding.cookie = &cookie;
+    if (!http::may_issue_cookie(response_)) counters_->count_withheld_cookie();
   }
   forwarding.websocket = response_.status == 101;
   http::HeadBuffer out(state_.head_scratch());

@@ -11,6 +11,23 @@ std::uint16_t charged_status(const ExchangeRecord& record) noexcept {
   return record.upstream_status != 0 ? record.upstream_status : status_of(record.error);
 }
 
+stats::UpstreamError upstream_error(ProxyError error) noexcept {
+  switch (error) {
+    case ProxyError::kConnectFailed:
+      return stats::UpstreamError::kConnectFailed;
+    case ProxyError::kUpstreamReset:
+      return stats::UpstreamError::kReset;
+    case ProxyError::kUpstreamProtocol:
+      return stats::UpstreamError::kProtocol;
+    case ProxyError::kNoHealthyEndpoint:
+      return stats::UpstreamError::kNoHealthyEndpoint;
+    case ProxyError::kTimeout:
+      return stats::UpstreamError::kTimeout;
+    default:
+      return stats::UpstreamError::kNone;
+  }
+}
+
 void count_segments(const ExchangeRecord& record, stats::Judgement judgement) noexcept {
   const bool bad = judgement == stats::Judgement::kBad;
   if (!bad && judgement != stats::Judgement::kGood) return;
@@ -78,6 +95,7 @@ void write_record(const ExchangeRecord& record,
       gone ? std::uint8_t{0} : static_cast<std::uint8_t>(charged_status(record) / 100);
   outcome.judgement = judge(record);
   outcome.fallback = record.fallback;
+  outcome.error = upstream_error(record.error);
   outcome.overdue = record.overdue;
   outcome.latency = record.latency;
   outcome.bytes_in = record.bytes_in;

@@ -120,6 +120,7 @@ Result<net::Address> Service::open(OpenListener listener) {
   net::ListenOptions options;
   options.address = listener.bind.value_or(opened->spec->address);
   options.share = listener.share;
+  options.inherited = listener.inherited;
   ServiceState* const state = state_.get();
   // The handler lives in the socket, which the listener state owns: a strong pointer would be a
   // ring.

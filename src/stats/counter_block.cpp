@@ -16,12 +16,33 @@ constexpr std::array kCounters = {&CounterSnapshot::judged,
                                   &CounterSnapshot::saved,
                                   &CounterSnapshot::fallback_failed,
                                   &CounterSnapshot::user_failures,
+                                  &CounterSnapshot::withheld_cookies,
                                   &CounterSnapshot::bytes_in,
                                   &CounterSnapshot::bytes_out,
                                   &CounterSnapshot::duration_us};
 
 std::uint64_t minus(std::uint64_t later, std::uint64_t earlier) noexcept {
   return later - std::min(later, earlier);
+}
+
+template <std::size_t N>
+using Counts = std::array<std::uint64_t, N>;
+
+template <std::size_t N>
+Counts<N> minus(const Counts<N>& later, const Counts<N>& earlier) noexcept {
+  Counts<N> result{};
+  for (std::size_t i = 0; i < N; ++i) result[i] = minus(later[i], earlier[i]);
+  return result;
+}
+
+template <std::size_t N>
+void add(Counts<N>& to, const Counts<N>& counts) noexcept {
+  for (std::size_t i = 0; i < N; ++i) to[i] += counts[i];
+}
+
+template <std::size_t N>
+void read(const std::array<std::atomic<std::uint64_t>, N>& from, Counts<N>& to) noexcept {
+  for (std::size_t i = 0; i < N; ++i) to[i] = from[i].load(std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -44,6 +65,24 @@ std::string_view to_string(Mirrored result) noexcept {
   return "busy";
 }
 
+std::string_view to_string(UpstreamError error) noexcept {
+  switch (error) {
+    case UpstreamError::kNone:
+      break;
+    case UpstreamError::kConnectFailed:
+      return "connect_failed";
+    case UpstreamError::kReset:
+      return "upstream_reset";
+    case UpstreamError::kProtocol:
+      return "upstream_protocol";
+    case UpstreamError::kNoHealthyEndpoint:
+      return "no_healthy_endpoint";
+    case UpstreamError::kTimeout:
+      return "timeout";
+  }
+  return {};
+}
+
 std::uint64_t CounterSnapshot::requests() const noexcept {
   std::uint64_t sum = 0;
   for (const std::uint64_t count : code_class) sum += count;
@@ -57,8 +96,9 @@ Histogram CounterSnapshot::durations() const noexcept {
 }
 
 CounterSnapshot& CounterSnapshot::operator+=(const CounterSnapshot& other) noexcept {
-  for (std::size_t i = 0; i < code_class.size(); ++i) code_class[i] += other.code_class[i];
-  for (std::size_t i = 0; i < mirrored.size(); ++i) mirrored[i] += other.mirrored[i];
+  add(code_class, other.code_class);
+  add(mirrored, other.mirrored);
+  add(upstream_errors, other.upstream_errors);
   for (const auto counter : kCounters) this->*counter += other.*counter;
   active += other.active;
   tunnels += other.tunnels;
@@ -69,12 +109,9 @@ CounterSnapshot& CounterSnapshot::operator+=(const CounterSnapshot& other) noexc
 
 CounterSnapshot CounterSnapshot::since(const CounterSnapshot& earlier) const noexcept {
   CounterSnapshot result;
-  for (std::size_t i = 0; i < code_class.size(); ++i) {
-    result.code_class[i] = minus(code_class[i], earlier.code_class[i]);
-  }
-  for (std::size_t i = 0; i < mirrored.size(); ++i) {
-    result.mirrored[i] = minus(mirrored[i], earlier.mirrored[i]);
-  }
+  result.code_class = minus(code_class, earlier.code_class);
+  result.mirrored = minus(mirrored, earlier.mirrored);
+  result.upstream_errors = minus(upstream_errors, earlier.upstream_errors);
   for (const auto counter : kCounters) {
     result.*counter = minus(this->*counter, earlier.*counter);
   }
@@ -88,11 +125,9 @@ CounterSnapshot CounterSnapshot::since(const CounterSnapshot& earlier) const noe
 CounterSnapshot CounterBlock::read() const noexcept {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   CounterSnapshot result;
-  for (std::size_t i = 0; i < code_class_.size(); ++i) {
-    result.code_class[i] = code_class_[i].load(kRelaxed);
-  }
-  for (std::size_t i = 0; i < mirrored_.size(); ++i)
-    result.mirrored[i] = mirrored_[i].load(kRelaxed);
+  stats::read(code_class_, result.code_class);
+  stats::read(mirrored_, result.mirrored);
+  stats::read(upstream_errors_, result.upstream_errors);
   result.judged = judged_.load(kRelaxed);
   result.bad = bad_.load(kRelaxed);
   result.client_errors = client_errors_.load(kRelaxed);
@@ -103,6 +138,7 @@ CounterSnapshot CounterBlock::read() const noexcept {
   result.saved = saved_.load(kRelaxed);
   result.fallback_failed = fallback_failed_.load(kRelaxed);
   result.user_failures = user_failures_.load(kRelaxed);
+  result.withheld_cookies = withheld_cookies_.load(kRelaxed);
   result.bytes_in = bytes_in_.load(kRelaxed);
   result.bytes_out = bytes_out_.load(kRelaxed);
   result.duration_us = duration_us_.load(kRelaxed);

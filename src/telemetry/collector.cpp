@@ -328,6 +328,11 @@ std::optional<Duration> Collector::overdue_after(std::string_view rollout) const
   return entry == state_->rollouts.end() ? std::nullopt : entry->second->overdue_after();
 }
 
+std::uint64_t Collector::withheld_cookies(std::string_view rollout) const {
+  const auto entry = state_->rollouts.find(rollout);
+  return entry == state_->rollouts.end() ? 0 : entry->second->withheld_cookies();
+}
+
 std::uint64_t Collector::evidence_requests(std::string_view rollout, Cohort cohort) const {
   const auto entry = state_->rollouts.find(rollout);
   return entry == state_->rollouts.end() ? 0 : entry->second->evidence_requests(cohort);

@@ -28,6 +28,9 @@ void write_daemon(const MetricsSnapshot& from, Families& to) {
   auto reloads = to.counter("canaryd_config_reloads_total", "Attempts to load the configuration.");
   reloads.add({{"result", "success"}}, from.reload.succeeded);
   reloads.add({{"result", "failure"}}, from.reload.failed);
+  to.histogram("canaryd_event_loop_lag_seconds",
+               "How long a worker let what it was asked once a second wait.")
+      .add(Labels(), from.loop_lag, from.latency_bounds);
   to.counter("canaryd_log_dropped_total", "Log lines dropped because their queue was full.")
       .add({}, from.log_dropped);
   to.counter("canaryd_store_failures_total", "Writes of the state that failed.")
@@ -51,7 +54,8 @@ void write_listeners(const MetricsSnapshot& from, Families& to) {
     }
   }
   auto errors = to.counter("canaryd_proxy_errors_total",
-                           "Answers made by canaryd itself, by the word of X-Canaryd-Error.");
+                           "Requests that ended in an error of X-Canaryd-Error, or whose client "
+                           "left; not those that fallback saved.");
   for (const ListenerMetrics& listener : from.listeners) {
     for (const auto& [error, count] : listener.errors) {
       errors.add({{"listener", listener.name}, {"error", error}}, count);
@@ -140,7 +144,7 @@ void write_parity(const MetricsSnapshot& from, Families& to) {
   }
 }
 
-void write_protection(const MetricsSnapshot& from, Families& to) {
+void write_failures(const MetricsSnapshot& from, Families& to) {
   auto failures = to.counter("canaryd_rollout_user_failures_total",
                              "Failures of the version that reached a user: not the saved ones.");
   for (const RolloutMetrics& rollout : from.rollouts) {
@@ -149,6 +153,37 @@ void write_protection(const MetricsSnapshot& from, Families& to) {
       failures.add(traffic_labels(traffic), traffic.user_failures);
     }
   }
+  auto errors = to.counter("canaryd_rollout_upstream_errors_total",
+                           "Requests that the version did not answer, or not to the end.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
+      const TrafficMetrics traffic = traffic_of(from, rollout.name, cohort);
+      for (std::size_t i = 1; i < traffic.upstream_errors.size(); ++i) {
+        errors.add({{"rollout", traffic.rollout},
+                    {"cohort", to_string(cohort)},
+                    {"error", to_string(static_cast<stats::UpstreamError>(i))}},
+                   traffic.upstream_errors[i]);
+      }
+    }
+  }
+  auto withheld =
+      to.counter("canaryd_rollout_cookies_withheld_total",
+                 "Cookies for new users that were not set: a shared cache may store the answer.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    withheld.add({{"rollout", rollout.name}},
+                 traffic_of(from, rollout.name, Cohort::kStable).withheld_cookies +
+                     traffic_of(from, rollout.name, Cohort::kCanary).withheld_cookies);
+  }
+  auto fallbacks = to.counter("canaryd_rollout_fallbacks_total",
+                              "Failures of the canary that stable was asked to answer.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    const TrafficMetrics canary = traffic_of(from, rollout.name, Cohort::kCanary);
+    fallbacks.add({{"rollout", rollout.name}, {"result", "saved"}}, canary.fallbacks_saved);
+    fallbacks.add({{"rollout", rollout.name}, {"result", "failed"}}, canary.fallbacks_failed);
+  }
+}
+
+void write_protection(const MetricsSnapshot& from, Families& to) {
   auto remaining =
       to.gauge("canaryd_rollout_exposure_remaining",
                "Failures of the canary that users may still see before it is rolled back.");
@@ -171,22 +206,27 @@ void write_protection(const MetricsSnapshot& from, Families& to) {
     if (!rollout.retire_idle_seconds) continue;
     idle.add({{"rollout", rollout.name}}, *rollout.retire_idle_seconds);
   }
+  auto idle_for = to.gauge("canaryd_retire_idle_for_seconds",
+                           "How long it has to be for that (retire.idle_for).");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    if (!rollout.retire_idle_for_seconds) continue;
+    idle_for.add({{"rollout", rollout.name}}, *rollout.retire_idle_for_seconds);
+  }
   auto hooks = to.counter("canaryd_hook_calls_total", "Calls of hooks: failed is all but a 2xx.");
   for (const RolloutMetrics& rollout : from.rollouts) {
     if (!rollout.hook_calls) continue;
     hooks.add({{"rollout", rollout.name}, {"result", "ok"}}, rollout.hook_calls->ok);
     hooks.add({{"rollout", rollout.name}, {"result", "failed"}}, rollout.hook_calls->failed);
   }
-  auto fallbacks = to.counter("canaryd_rollout_fallbacks_total",
-                              "Failures of the canary that stable was asked to answer.");
-  for (const RolloutMetrics& rollout : from.rollouts) {
-    const TrafficMetrics canary = traffic_of(from, rollout.name, Cohort::kCanary);
-    fallbacks.add({{"rollout", rollout.name}, {"result", "saved"}}, canary.fallbacks_saved);
-    fallbacks.add({{"rollout", rollout.name}, {"result", "failed"}}, canary.fallbacks_failed);
-  }
 }
 
 void write_upstreams(const MetricsSnapshot& from, Families& to) {
+  auto response =
+      to.histogram("canaryd_upstream_response_seconds",
+                   "Time from the beginning of a try to the first byte of the upstream's answer.");
+  for (const UpstreamMetrics& upstream : from.upstreams) {
+    response.add({{"upstream", upstream.name}}, upstream.first_byte, from.latency_bounds);
+  }
   auto connections =
       to.gauge("canaryd_upstream_connections_active", "Connections to upstreams at the moment.");
   for (const UpstreamMetrics& upstream : from.upstreams) {
@@ -398,6 +438,7 @@ class SnapshotCollectable final : public prometheus::Collectable {
     write_discovery(snapshot_, families);
     write_rollout_state(snapshot_, families);
     write_rollout_weights(snapshot_, families);
+    write_failures(snapshot_, families);
     write_protection(snapshot_, families);
     write_parity(snapshot_, families);
     write_analysis(snapshot_, families);

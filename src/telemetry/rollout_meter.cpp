@@ -160,6 +160,7 @@ CohortTraffic RolloutMeter::cohort_traffic(const CohortMeter& from) const {
   traffic.requests_per_second = from.requests.requests_per_second(kRateSeconds, now_second_);
   traffic.failure_share = from.judged.failure_share(kRateSeconds, now_second_);
   traffic.step_requests = from.evidence_step;
+  traffic.excluded = from.run.excluded;
   return traffic;
 }
 
@@ -171,6 +172,10 @@ RolloutTraffic RolloutMeter::traffic() const {
   const auto canary = static_cast<double>(cohorts_[1].evidence_epoch);
   if (stable + canary > 0) traffic.canary_share = canary / (stable + canary);
   return traffic;
+}
+
+std::uint64_t RolloutMeter::withheld_cookies() const {
+  return cohorts_[0].run.withheld_cookies + cohorts_[1].run.withheld_cookies;
 }
 
 std::uint64_t RolloutMeter::evidence_requests(Cohort cohort) const {

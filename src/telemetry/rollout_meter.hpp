@@ -60,6 +60,7 @@ class RolloutMeter {
     return series_.points(grain, since);
   }
   [[nodiscard]] std::uint64_t evidence_requests(Cohort cohort) const;
+  [[nodiscard]] std::uint64_t withheld_cookies() const;
 
  private:
   struct CohortMeter {

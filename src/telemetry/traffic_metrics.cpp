@@ -26,6 +26,10 @@ void add_traffic(const Collector& collector, MetricsSnapshot& snapshot) {
     sum.user_failures += counts.user_failures;
     sum.fallbacks_saved += counts.saved;
     sum.fallbacks_failed += counts.fallback_failed;
+    sum.withheld_cookies += counts.withheld_cookies;
+    for (std::size_t i = 0; i < sum.upstream_errors.size(); ++i) {
+      sum.upstream_errors[i] += counts.upstream_errors[i];
+    }
   });
   for (auto& [key, sum] : sums) snapshot.traffic.push_back(std::move(sum));
 }

@@ -116,7 +116,7 @@ TEST_F(CohortTest, IssuesACookieAndHonoursIt) {
 }
 
 TEST_F(CohortTest, AddsNoCookieToWhatACacheMayStore) {
-  world.split(0);
+  world.split(1);  // With nobody on the canary nobody gets one anyway.
   world.rollout().sticky.sources = {{routing::KeySource::kCookie, "id"}};
   routing::IssueCookie issue;
   issue.name = "id";
@@ -125,7 +125,9 @@ TEST_F(CohortTest, AddsNoCookieToWhatACacheMayStore) {
   world.start();
   Backend cached(world, kStable2, ok("x", "Cache-Control: public, max-age=60\r\n"));
   Client client(world);
+  EXPECT_EQ(client.ask(kGet).body, "x");
   EXPECT_FALSE(client.ask(kGet).has("Set-Cookie"));
+  EXPECT_EQ(world.counters(Cohort::kStable).withheld_cookies, 2U);
 }
 
 TEST_F(CohortTest, HonoursForceAndLeavesItOutOfTheEvidence) {

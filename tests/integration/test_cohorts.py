@@ -2,7 +2,7 @@
 
 import unittest
 
-from harness import IntegrationCase
+from harness import IntegrationCase, wait_until
 
 USERS = [f"user-{n}" for n in range(1000)]
 
@@ -85,6 +85,15 @@ class CohortsTest(IntegrationCase):
             again = self.get("/", [("Cookie", cookie.split(";")[0])])
             self.assertEqual(again.body, first.body, "the cohort changed with the second request")
             self.assertIsNone(again.get("set-cookie"))
+
+        # What a shared cache may store brings nobody a cookie of somebody else.
+        for _ in range(3):
+            self.assertIsNone(self.get("/public").get("set-cookie"))
+        wait_until(lambda: self.daemon.metric("canaryd_rollout_cookies_withheld_total") == 3, "three withheld cookies")
+        self.daemon.await_events("cookie_withheld")
+        self.get("/public")
+        wait_until(lambda: self.daemon.metric("canaryd_rollout_cookies_withheld_total") == 4, "one more")
+        self.assertEqual(len(self.daemon.events("cookie_withheld")), 1)
 
 
 if __name__ == "__main__":

@@ -46,15 +46,17 @@ class DocumentsTest(IntegrationCase):
                 self.assertIn("-DCANARYD_WERROR=OFF", line, name)
 
     @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
-    def test_unit_of_systemd(self):
-        text = (ROOT / "config/systemd/canaryd.service").read_text(encoding="utf-8")
-        self.assertIn("ExecStart=/usr/bin/canaryd run -c ", text)
-        unit = Path(self.folder) / "canaryd.service"
-        unit.write_text(text.replace("/usr/bin/canaryd", CANARYD), encoding="utf-8")
+    def test_units_of_systemd(self):
+        units = []
+        for name in ("canaryd.service", "canaryd.socket"):
+            text = (ROOT / "config/systemd" / name).read_text(encoding="utf-8")
+            units.append(Path(self.folder) / name)
+            units[-1].write_text(text.replace("/usr/bin/canaryd", CANARYD), encoding="utf-8")
+        self.assertIn(f"ExecStart={CANARYD} run -c ", units[0].read_text(encoding="utf-8"))
         # What it does not understand it only tells.
-        done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True,
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", *map(str, units)], capture_output=True, text=True,
                               timeout=60, check=False)
-        about_us = [line for line in (done.stdout + done.stderr).splitlines() if "canaryd.service" in line]
+        about_us = [line for line in (done.stdout + done.stderr).splitlines() if "canaryd." in line]
         self.assertEqual((done.returncode, about_us), (0, []))
 
     def test_commands_of_the_readme(self):

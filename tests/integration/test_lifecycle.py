@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from harness import CANARYD, PATIENCE, Daemon, IntegrationCase, base_config, wait_until
+from harness import CANARYD, PATIENCE, Daemon, IntegrationCase, RawClient, base_config, wait_until
 
 
 class LifecycleTest(IntegrationCase):
@@ -48,7 +48,7 @@ class LifecycleTest(IntegrationCase):
 
         self.alive = 0
         self.daemon.environment = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "10000000"}
-        self.start({"app": app})
+        self.start({"app": app}, drain={"delay": "2s", "timeout": "5s"})
         self.assertEqual(told(), {"READY": "1", "STATUS": "serving"})
         before = time.monotonic_ns() // 1000
         self.daemon.signal(signal.SIGHUP)
@@ -65,7 +65,57 @@ class LifecycleTest(IntegrationCase):
             self.alive += 1
         self.daemon.signal(signal.SIGTERM)
         self.assertEqual(told(), {"STOPPING": "1", "STATUS": "draining"})
+        # A reload meanwhile does not make it ready again.
+        self.daemon.signal(signal.SIGHUP)
+        self.daemon.await_events("reload_failed", 2)
         self.daemon.stop(told=True)
+        manager.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            told()
+
+    def start_on(self, listening, address):
+        self.daemon.inherited = listening
+        self.start({"app": self.app}, listeners=[{"name": "public", "address": address}])
+
+    def listening(self):
+        made = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(made.close)
+        return made, "127.0.0.1:%d" % made.getsockname()[1]
+
+    def test_who_connects_during_a_restart_waits(self):
+        self.app = self.upstream("app")
+        manager, address = self.listening()
+
+        def ask():
+            client = RawClient(manager.getsockname())
+            self.addCleanup(client.close)
+            client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n")
+            return client
+
+        early = ask()
+        self.start_on(manager, address)
+        self.assertEqual(early.response().body, b"app\n")
+        for _ in range(20):  # Both workers' sockets accept from the one queue.
+            self.assertEqual(ask().response().body, b"app\n")
+        self.daemon.stop()
+        meanwhile = ask()
+        self.daemon.start()
+        self.assertEqual(meanwhile.response().body, b"app\n")
+
+    def test_a_socket_that_no_listener_asks_for_is_told(self):
+        self.app = self.upstream("app")
+        manager, address = self.listening()
+        self.start_on(manager, "127.0.0.1:0")
+        self.assertEqual(self.get("/").body, b"app\n")
+        self.assertIn(f"the service manager listens on {address}, and no listener", self.daemon.log_text())
+
+    def test_a_descriptor_that_does_not_listen_is_told(self):
+        self.app = self.upstream("app")
+        plain = socket.socket()
+        self.addCleanup(plain.close)
+        self.start_on(plain, "127.0.0.1:0")
+        self.assertIn("descriptor 3 of the service manager cannot be used: it is no TCP socket that listens",
+                      self.daemon.log_text())
 
     def test_a_second_sigterm_ends_at_once(self):
         app = self.upstream("app")

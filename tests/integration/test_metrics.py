@@ -29,6 +29,9 @@ class MetricsTest(IntegrationCase):
                      "process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"):
             self.assertIsNotNone(self.daemon.metric(name), name)
         self.assertEqual(self.daemon.metric("canaryd_request_duration_seconds_count", rollout="shop"), 40)
+        for name, upstream in (("v1", self.v1), ("v2", self.v2)):
+            self.assertEqual(self.daemon.metric("canaryd_upstream_response_seconds_count", upstream=name), upstream.total)
+        wait_until(lambda: self.daemon.metric("canaryd_event_loop_lag_seconds_count") > 0, "a sign of life of a worker")
 
     def test_labels_hold_no_user_data(self):
         self.start_rollout()

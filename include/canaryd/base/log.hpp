@@ -58,6 +58,7 @@ inline constexpr LogEvent kVerdict{"control", "verdict"};
 inline constexpr LogEvent kOperator{"control", "operator"};
 inline constexpr LogEvent kCircuit{"control", "circuit"};
 inline constexpr LogEvent kSampleRatio{"control", "sample_ratio"};
+inline constexpr LogEvent kCookieWithheld{"control", "cookie_withheld"};
 inline constexpr LogEvent kParity{"control", "parity"};
 inline constexpr LogEvent kHookFailed{"control", "hook_failed"};
 inline constexpr LogEvent kHookRan{"control", "hook_ran"};

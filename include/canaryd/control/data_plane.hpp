@@ -7,6 +7,7 @@
 #include "canaryd/base/error.hpp"
 #include "canaryd/base/ip.hpp"
 #include "canaryd/proxy/snapshot.hpp"
+#include "canaryd/stats/duration_counters.hpp"
 #include "canaryd/telemetry/tap.hpp"
 
 #include <array>
@@ -51,6 +52,10 @@ class DataPlane {
 
   // Every worker counts its overdue requests (proxy/service.hpp).
   virtual void count_overdue() = 0;
+  // Asks every worker for a sign of life, and how long each has let them wait, all added up: what
+  // a request may wait for others before anybody looks at it.
+  virtual void measure_lag() = 0;
+  [[nodiscard]] virtual stats::DurationReading lag() const = 0;
 
   // The taps that are open from now on; each has a ring for every worker.
   virtual void tap(std::shared_ptr<const telemetry::TapList> taps) = 0;

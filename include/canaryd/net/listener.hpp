@@ -4,7 +4,7 @@
 // connections. The first one probes: it binds without SO_REUSEPORT before it binds with it, so that
 // a second daemon is refused with kAddressInUse; the others are told to share
 // (ListenOptions::share). With port 0 the first one gets a free number, and the others ask for that
-// number.
+// number. A socket that was inherited (ListenOptions::inherited) is shared as it is.
 //
 // Accepted streams are non-blocking with TCP_NODELAY. One event accepts at most kAcceptsPerBatch
 // connections, then the sessions get their turn. When descriptors or memory run out (EMFILE,
@@ -16,6 +16,7 @@
 #pragma once
 
 #include "canaryd/base/clock.hpp"
+#include "canaryd/base/error.hpp"
 #include "canaryd/net/address.hpp"
 #include "canaryd/net/stream.hpp"
 
@@ -24,6 +25,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 namespace canaryd::net {
 
@@ -34,7 +36,13 @@ struct ListenOptions {
   Address address;
   bool share = false;  // Another worker of this process has bound the address already.
   int backlog = 4096;  // Capped by the kernel (net.core.somaxconn).
+  // A listening socket that somebody else has made and keeps: a duplicate of it accepts, and
+  // nothing is bound. All workers share its one queue.
+  std::optional<int> inherited{};
 };
+
+// Where a descriptor that somebody else has made listens; fails for all but listening TCP sockets.
+[[nodiscard]] Result<Address> address_of_listening(int fd);
 
 struct ListenerCounters {
   std::uint64_t accepted = 0;

@@ -44,6 +44,7 @@ struct OpenListener {
   bool share = false;  // Another worker has bound the address already; see net::ListenOptions.
   std::optional<net::Address>
       bind;  // Instead of the spec's address: with the number that port 0 became.
+  std::optional<int> inherited;                // Instead of binding: net::ListenOptions::inherited.
   std::shared_ptr<ListenerCounters> counters;  // This worker's.
   std::shared_ptr<ListenerGauge> gauge;        // All workers'.
 };

@@ -71,12 +71,26 @@ inline constexpr std::size_t kMirroredCount = 6;
 // The word in metrics: "answered", "body_too_large".
 [[nodiscard]] std::string_view to_string(Mirrored result) noexcept;
 
+// Why a version did not answer, or not to the end.
+enum class UpstreamError : std::uint8_t {
+  kNone,
+  kConnectFailed,
+  kReset,
+  kProtocol,
+  kNoHealthyEndpoint,
+  kTimeout,
+};
+inline constexpr std::size_t kUpstreamErrorCount = 6;
+// The word of the error in logs and metrics: "upstream_reset"; empty for none.
+[[nodiscard]] std::string_view to_string(UpstreamError error) noexcept;
+
 // One finished request.
 struct Outcome {
   std::uint8_t code_class = 0;  // 1 to 5; 0 when there was no status.
   Judgement judgement = Judgement::kGood;
   Fallback fallback = Fallback::kNone;
-  bool overdue = false;  // It was counted by count_overdue().
+  UpstreamError error = UpstreamError::kNone;  // Of the version that is charged.
+  bool overdue = false;                        // It was counted by count_overdue().
   Duration latency{};
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
@@ -86,6 +100,8 @@ struct Outcome {
 struct CounterSnapshot {
   std::array<std::uint64_t, 6> code_class{};             // Index 0: no status.
   std::array<std::uint64_t, kMirroredCount> mirrored{};  // Index: Mirrored.
+  // Of all requests, evidence or not. Index: UpstreamError.
+  std::array<std::uint64_t, kUpstreamErrorCount> upstream_errors{};
   std::uint64_t judged = 0;
   std::uint64_t bad = 0;
   std::uint64_t client_errors = 0;  // Judged, not bad, and answered 4xx.
@@ -93,9 +109,10 @@ struct CounterSnapshot {
   std::uint64_t overdue_ended = 0;
   std::uint64_t deduped = 0;
   std::uint64_t excluded = 0;
-  std::uint64_t saved = 0;            // Fallbacks that stable answered,
-  std::uint64_t fallback_failed = 0;  // and that it failed.
-  std::uint64_t user_failures = 0;    // Charged failures that reached a user, duplicates too.
+  std::uint64_t saved = 0;             // Fallbacks that stable answered,
+  std::uint64_t fallback_failed = 0;   // and that it failed.
+  std::uint64_t user_failures = 0;     // Charged failures that reached a user, duplicates too.
+  std::uint64_t withheld_cookies = 0;  // Issued, but not set: a shared cache may store the answer.
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
   std::uint64_t duration_us = 0;  // Sum over all requests.
@@ -125,6 +142,7 @@ class alignas(64) CounterBlock {
   void finish(const Outcome& outcome) noexcept;
   // A request that was begun here is under way for so long that it is slow whatever becomes of it.
   void count_overdue() noexcept { bump(overdue_, 1); }
+  void count_withheld_cookie() noexcept { bump(withheld_cookies_, 1); }
   void count(Mirrored result) noexcept { bump(mirrored_[static_cast<std::size_t>(result)], 1); }
   // A tunnel is open, and has ended.
   void begin_tunnel() noexcept { bump(tunnels_, 1); }
@@ -160,7 +178,9 @@ class alignas(64) CounterBlock {
   Counter tunnels_{0};  // Wraps on purpose; read as signed.
   Counter fallback_failed_{0};
   Counter user_failures_{0};
+  Counter withheld_cookies_{0};
   std::array<Counter, kMirroredCount> mirrored_{};
+  std::array<Counter, kUpstreamErrorCount> upstream_errors_{};
   std::array<Counter, kLatencyBuckets> latency_{};
   std::array<Counter, kLatencyBuckets> latency_other_{};
 };
@@ -178,6 +198,8 @@ inline void CounterBlock::finish(const Outcome& outcome) noexcept {
     if (outcome.fallback == Fallback::kSaved) bump(saved_, 1);
     if (outcome.fallback == Fallback::kFailed) bump(fallback_failed_, 1);
   }
+  if (outcome.error != UpstreamError::kNone) [[unlikely]]
+    bump(upstream_errors_[static_cast<std::size_t>(outcome.error)], 1);
   if (outcome.judgement == Judgement::kGood) [[likely]] {
     bump(judged_, 1);
     bump(latency_[bucket], 1);

@@ -87,6 +87,7 @@ struct CohortTraffic {
   double requests_per_second = 0;       // Over the last 10 full seconds.
   std::optional<double> failure_share;  // Of the judged requests of the last 10 full seconds.
   std::uint64_t step_requests = 0;      // Judged, under the weight and step in force.
+  std::uint64_t excluded = 0;           // Since the run began: requests that are no evidence.
 };
 
 struct RolloutTraffic {
@@ -141,6 +142,8 @@ class Collector {
   // Evidence gathered since the run began: judged requests of the cohort, duplicates left out as
   // far as known.
   [[nodiscard]] std::uint64_t evidence_requests(std::string_view rollout, Cohort cohort) const;
+  // Of both cohorts, since the run began (stats/counter_block.hpp).
+  [[nodiscard]] std::uint64_t withheld_cookies(std::string_view rollout) const;
 
   // Totals since the daemon started. `rollout` is empty for a route that has none.
   using RouteVisitor = std::function<void(std::string_view route,

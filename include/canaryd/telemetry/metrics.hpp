@@ -8,6 +8,7 @@
 
 #include "canaryd/base/strong.hpp"
 #include "canaryd/stats/counter_block.hpp"
+#include "canaryd/stats/duration_counters.hpp"
 #include "canaryd/stats/feedback.hpp"
 #include "canaryd/stats/histogram.hpp"
 
@@ -29,6 +30,9 @@ struct DurationMetrics {
   stats::Histogram histogram;
   double sum_seconds = 0;
 };
+[[nodiscard]] inline DurationMetrics duration_metrics(const stats::DurationReading& reading) {
+  return {reading.histogram, static_cast<double>(reading.sum_us) / 1e6};
+}
 
 struct ListenerMetrics {
   std::string name;
@@ -59,6 +63,9 @@ struct TrafficMetrics {
   std::uint64_t user_failures = 0;
   std::uint64_t fallbacks_saved = 0;  // Of the canary.
   std::uint64_t fallbacks_failed = 0;
+  std::uint64_t withheld_cookies = 0;
+  // Index: stats::UpstreamError.
+  std::array<std::uint64_t, stats::kUpstreamErrorCount> upstream_errors{};
 };
 
 struct EndpointMetrics {
@@ -81,6 +88,7 @@ struct UpstreamMetrics {
   std::int64_t connections_idle = 0;
   std::vector<LabelledCount> connects{};  // By result.
   std::vector<LabelledCount> retries{};   // By result.
+  DurationMetrics first_byte{};
   std::vector<EndpointMetrics> endpoints{};
   std::optional<ConcurrencyMetrics> concurrency{};  // Left out without a limit.
   std::vector<LabelledCount> discovery{};           // By result; empty where endpoints are listed.
@@ -121,8 +129,9 @@ struct RolloutMetrics {
   BasisPoints weight;                      // Of the canary, in force.
   std::optional<double> observed_ratio{};  // Share of the canary.
   bool circuit_open = false;
-  std::optional<bool> frozen;                   // Not set: no freeze windows.
-  std::optional<double> retire_idle_seconds{};  // Not set: no retirement.
+  std::optional<bool> frozen;                       // Not set: no freeze windows.
+  std::optional<double> retire_idle_seconds{};      // Not set: no retirement.
+  std::optional<double> retire_idle_for_seconds{};  // As long as that has to be.
   struct HookCalls {
     std::uint64_t ok = 0;
     std::uint64_t failed = 0;
@@ -166,6 +175,7 @@ struct MetricsSnapshot {
   std::vector<TrafficMetrics> traffic{};
   std::vector<UpstreamMetrics> upstreams{};
   std::vector<RolloutMetrics> rollouts{};
+  DurationMetrics loop_lag{};
   std::uint64_t log_dropped = 0;
   std::uint64_t store_failures = 0;
   std::uint64_t pruned_entries = 0;

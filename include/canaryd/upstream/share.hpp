@@ -11,6 +11,7 @@
 
 #include "canaryd/base/clock.hpp"
 #include "canaryd/net/address.hpp"
+#include "canaryd/stats/duration_counters.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -33,6 +34,8 @@ struct UpstreamCounters {
   std::atomic<std::uint64_t> idle{0};            // Gauge: connections in the pool.
   std::atomic<std::uint64_t> queue_full{0};      // Requests turned away by the concurrency limit,
   std::atomic<std::uint64_t> queue_timeout{0};   // and those that waited for it in vain.
+  // From the beginning of a try, which may have to connect, to the first byte of an answer.
+  stats::DurationCounters first_byte{};
 };
 
 // As above. On a cache line of its own: another worker's block must not lie beside it.

@@ -55,6 +55,7 @@ class Daemon:
         self.descriptors_max = None  # RLIMIT_NOFILE of the next start, soft and hard.
         self.token = None  # Of the requests made here.
         self.environment = {}  # More of it, for the next start.
+        self.inherited = None  # A listening socket that it gets as from systemd.
         self.admin = None
         self.public = None
 
@@ -65,10 +66,13 @@ class Daemon:
         (self.folder / "state").mkdir(exist_ok=True)
         with open(self.log_file, "ab") as log:
             self._log_begin = log.tell()
+            command, kept = [CANARYD, "run", "-c", str(self.file), *arguments], ()
+            if self.inherited is not None:
+                kept = (self.inherited.fileno(),)
+                command = ["/bin/sh", "-c", f'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@" 3<&{kept[0]}', "sh", *command]
             self.process = subprocess.Popen(
-                [CANARYD, "run", "-c", str(self.file), *arguments], stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL, cwd=self.folder, preexec_fn=self._limit,
-                env={**os.environ, **self.environment})
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder, preexec_fn=self._limit,
+                pass_fds=kept, env={**os.environ, **self.environment})
 
     def _limit(self):
         if self.descriptors_max is not None:

@@ -7,7 +7,7 @@ The path says what happens:
   /reset        RST instead of an answer        /close      closes without a byte
   /cut          half of a body, then closes     /cut-chunked  the same, chunked
   /hints        103, then 200                   /no-length  a body that ends with the connection
-  /last         an answer with Connection: close
+  /last         an answer with Connection: close     /public     one that shared caches may store
 Everything else: 200 and the upstream's name. `failing` = True turns every answer but /healthz into 500, `sick` = True
 that of /healthz into 503. `delay` is waited, in seconds, before each answer; a function is asked each time.
 """
@@ -200,6 +200,9 @@ class ScriptedUpstream:
     def _do_no_length(self, connection, *_):
         connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end\n")
         return False
+
+    def _do_public(self, connection, method, _):
+        return _send(connection, method, 200, b"public\n", extra=b"Cache-Control: public\r\n")
 
     def _do_last(self, connection, method, _):
         _send(connection, method, 200, b"last\n", extra=b"Connection: close\r\n")

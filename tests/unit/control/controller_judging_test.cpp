@@ -71,6 +71,22 @@ TEST_F(JudgingTest, GivesPointsForCharts) {
   EXPECT_EQ(controller_->series({.rollout = "shop", .grain = 0, .window = 5s}).value().size(), 1U);
 }
 
+// As with employees on the canary and nobody else: whoever watches is told why that is no evidence.
+TEST_F(JudgingTest, SaysOfRequestsThatCountForNothingThatTheyDo) {
+  boot();
+  for (int i = 0; i < 70; ++i) {  // Until a block has closed without it.
+    clock_.advance(1s);
+    plane_.serve(Cohort::kStable, 100, 0);
+    plane_.serve_excluded(Cohort::kCanary, 7);
+    controller_->tick();
+    settle();
+  }
+  EXPECT_THAT(view().next.value(),
+              AllOf(HasSubstr("when there is traffic to judge by: the canary has none; 4"),
+                    HasSubstr(" requests to it are no evidence: forced, in a segment, excluded, or "
+                              "left by their clients")));
+}
+
 // Workers are asked to look only while there is something to look for.
 TEST_F(JudgingTest, RequestsUnderWayAreLookedAtWhileACanaryIsJudged) {
   boot();

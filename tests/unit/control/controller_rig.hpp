@@ -67,19 +67,19 @@ class FakePlane final : public DataPlane {
   }
   [[nodiscard]] std::vector<ListenerStatus> listeners() const override { return open_; }
   void count_overdue() override { ++overdue_counts; }
+  void measure_lag() override { ++lag_questions; }
+  [[nodiscard]] stats::DurationReading lag() const override { return waited; }
   void tap(std::shared_ptr<const telemetry::TapList> list) override { taps = std::move(list); }
 
   // Requests that both workers have finished, half of them each.
   void serve(Cohort cohort, int count, int bad, Duration latency = 5ms) {
     for (int i = 0; i < count; ++i) {
-      auto& counters = held[static_cast<std::size_t>(i % 2)].counters->at(RouteId(0), cohort);
-      counters.begin();
-      stats::Outcome outcome;
-      outcome.code_class = i < bad ? 5 : 2;
-      outcome.judgement = i < bad ? stats::Judgement::kBad : stats::Judgement::kGood;
-      outcome.latency = latency;
-      counters.finish(outcome);
+      const bool failed = i < bad;
+      finish(cohort, i, failed ? stats::Judgement::kBad : stats::Judgement::kGood, latency);
     }
+  }
+  void serve_excluded(Cohort cohort, int count) {
+    for (int i = 0; i < count; ++i) finish(cohort, i, stats::Judgement::kExcluded, 5ms);
   }
 
   std::vector<std::string> did;
@@ -88,8 +88,20 @@ class FakePlane final : public DataPlane {
   std::vector<proxy::WorkerSnapshot> held;
   std::shared_ptr<const telemetry::TapList> taps;
   int overdue_counts = 0;
+  int lag_questions = 0;
+  stats::DurationReading waited;
 
  private:
+  void finish(Cohort cohort, int number, stats::Judgement judgement, Duration latency) {
+    auto& counters = held[static_cast<std::size_t>(number % 2)].counters->at(RouteId(0), cohort);
+    counters.begin();
+    stats::Outcome outcome;
+    outcome.code_class = judgement == stats::Judgement::kBad ? 5 : 2;
+    outcome.judgement = judgement;
+    outcome.latency = latency;
+    counters.finish(outcome);
+  }
+
   ControlLoop& loop_;
   std::vector<ListenerStatus> open_;
 };

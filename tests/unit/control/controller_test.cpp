@@ -92,6 +92,18 @@ TEST_F(ControllerTest, AnOpenCircuitIsFollowedAndShown) {
               HasSubstr("canaryd_rollout_circuit_open{rollout=\"shop\"} 0"));
 }
 
+TEST_F(ControllerTest, WorkersAreAskedEachSecondHowLongTheyLetThingsWait) {
+  boot();
+  second();
+  const int asked = plane_.lag_questions;
+  second();
+  EXPECT_EQ(plane_.lag_questions, asked + 1);
+  stats::DurationCounters counters;
+  counters.add(30ms);
+  plane_.waited = counters.read();
+  EXPECT_THAT(controller_->metrics_text(), HasSubstr("canaryd_event_loop_lag_seconds_sum 0.03\n"));
+}
+
 TEST_F(ControllerTest, TheExposureIsShownAndRecovered) {
   file_ = file_with(kListener, kRollout + "    exposure: {max_failed_requests: 30}\n");
   boot();

@@ -47,6 +47,23 @@ TEST(CounterBlock, CountsWhatBecameOfCopies) {
   EXPECT_EQ(sum.requests(), 0U);
 }
 
+TEST(CounterBlock, CountsWhyAVersionDidNotAnswer) {
+  CounterBlock block;
+  for (std::size_t i = 0; i < kUpstreamErrorCount; ++i) {
+    Outcome finished = outcome(i % 2 == 0 ? Judgement::kGood : Judgement::kExcluded, 5);
+    finished.error = static_cast<UpstreamError>(i);
+    for (std::size_t n = 0; n <= i; ++n) run(block, finished);
+  }
+  const CounterSnapshot first = block.read();
+  CounterSnapshot sum = first;
+  sum += block.read().since(first);
+  EXPECT_EQ(sum, first);
+  EXPECT_EQ(first.upstream_errors[0], 0U) << "no error";
+  for (std::size_t i = 1; i < kUpstreamErrorCount; ++i) {
+    EXPECT_EQ(first.upstream_errors[i], i + 1) << to_string(static_cast<UpstreamError>(i));
+  }
+}
+
 TEST(CounterBlock, SeparatesTrafficFromEvidence) {
   CounterBlock block;
   block.begin();
