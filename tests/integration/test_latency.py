@@ -1,9 +1,10 @@
-"""A canary that is slow, or broken in one place only, comes down by evidence. The circuit is off here."""
+"""The latency of requests that hang, and of a canary that is as fast as stable. The circuit is off here, and slow canaries
+are in test_verdicts.py."""
 
 import itertools
 import unittest
 
-from harness import IntegrationCase, RawClient, wait_until
+from harness import IntegrationCase, wait_until
 
 BY_EVIDENCE = {"circuit": {"consecutive_failures": 0}}
 STEPS = [{"weight": weight, "min_duration": "1h"} for weight in (50, 100)]
@@ -18,21 +19,6 @@ class LatencyTest(IntegrationCase):
 
     def metric(self, name):
         return next(each for each in self.daemon.rollout()["analysis"] if each["metric"] == name)
-
-    def test_a_canary_that_takes_half_as_long_again_is_rolled_back(self):
-        self.start_rollout(analysis={"warm_up": "1s"})
-        self.v1.delay, self.v2.delay = 0.04, 0.06
-        load = self.start_load(rate=150, connections=16)
-        wait_until(lambda: self.metric("latency_p50")["tolerated"], "a known median", 60)
-        wait_until(lambda: self.state() == "rolled_back", "rollback", 60)
-        message = self.daemon.transition_to("rolled_back")["msg"]
-        self.assertRegex(message, r"rolled back shop at 50 %: latency p\d+ canary .* % over .* ms vs stable ")
-        self.assertEqual(self.daemon.rollout()["weight"]["target"], 0)
-        median = self.metric("latency_p50")
-        self.assertGreater(median["slow"]["canary"], 0.9)
-        self.assertGreater(median["canary"], median["tolerated"])
-        self.assertEqual(self.metric("errors")["canary"], 0)
-        self.assertEqual(self.totals(load)["failed"], 0)
 
     def test_a_canary_that_hangs_is_found_while_it_hangs(self):
         patient = {"name": "all", "match": {"path_prefix": "/"}, "rollout": "shop", "timeouts": {"first_byte": "1h"}}
@@ -60,22 +46,6 @@ class LatencyTest(IntegrationCase):
         for account in ("rollback", "accept"):
             self.assertIsNotNone(
                 self.daemon.metric("canaryd_analysis_evidence_ratio", metric="latency_p90", account=account))
-
-    def test_the_broken_endpoint_is_named(self):
-        routes = [{"name": name, "match": {"path_prefix": path}, "rollout": "shop"}
-                  for name, path in (("all", "/"), ("pay", "/pay/"))]
-        self.start_rollout(analysis={"latency_quantiles": []}, routes=routes)
-        self.v2._do_pay = lambda connection, method, _: self.v2._do_status(connection, method, "500")
-        self.start_load(rate=100)
-        users = iter(range(100_000))
-
-        def pay_until_rolled_back():
-            with RawClient(self.daemon.public) as client:
-                client.get("/pay/", [("X-User-Id", f"user-{next(users)}")])
-            return self.state() == "rolled_back"
-
-        wait_until(pay_until_rolled_back, "rollback", 60)
-        self.assertIn("route pay: errors canary", self.daemon.transition_to("rolled_back")["msg"])
 
 
 if __name__ == "__main__":

@@ -82,19 +82,6 @@ class RolloutTest(IntegrationCase):
         self.assertEqual(self.daemon.rollout()["weight"]["target"], 25)
         self.totals(load)
 
-    def test_both_failing_is_nobodys_fault(self):
-        steps = [{"weight": weight, "min_duration": "1h"} for weight in (50, 100)]
-        self.start_rollout(steps=steps, start="auto", analysis=QUICK)
-        load = self.start_load(rate=400)
-        self.v1.failing = self.v2.failing = True
-        wait_until(lambda: self.daemon.rollout()["reason"] == "environment_degraded", "the hold", 30)
-        wait_until(lambda: (self.daemon.metric("canaryd_requests_total", cohort="canary") or 0) > 1000, "traffic", 60)
-        self.assertEqual(self.state(), "held")
-        self.assertEqual(self.daemon.rollout()["weight"]["target"], 50)
-        self.v1.failing = self.v2.failing = False
-        wait_until(lambda: self.state() == "progressing", "the end of the hold", 30)
-        self.totals(load)
-
 
 if __name__ == "__main__":
     run_side_by_side()

@@ -3,6 +3,7 @@ canary requests that it took next to about the least that any test with this err
 (docs/statistics.md, "Figures"). The circuit and the fallback, which are faster than any evidence, are off here.
 """
 
+import itertools
 import math
 import random
 import time
@@ -24,9 +25,9 @@ def information(rate, claimed):
 
 
 class VerdictCase(IntegrationCase):
-    def begin(self, analysis, steps, start="auto"):
+    def begin(self, analysis, steps, start="auto", **more):
         self.start_rollout([{"weight": weight, "min_duration": least} for weight, least in steps], start,
-                           analysis=analysis, rollout=PLAIN)
+                           analysis=analysis, rollout=PLAIN, **more)
 
     def view(self):
         return self.daemon.rollout()
@@ -34,8 +35,8 @@ class VerdictCase(IntegrationCase):
     def metric(self, name):
         return next(each for each in self.view()["analysis"] if each["metric"] == name)
 
-    def canary_requests(self):
-        return self.daemon.metric("canaryd_requests_total", cohort="canary") or 0
+    def canary_requests(self, **labels):
+        return self.daemon.metric("canaryd_requests_total", cohort="canary", **labels) or 0
 
     def rolled_back(self, seconds=30):
         wait_until(lambda: self.view()["state"] == "rolled_back", "rollback", seconds)
@@ -52,10 +53,12 @@ class VerdictCase(IntegrationCase):
         self.assertEqual(self.transitions("rolled_back"), [])
         self.assertEqual(self.view()["weight"]["target"], 100)
 
-    def tell(self, odds, rate, claimed):
-        used = self.canary_requests()
+    def tell(self, odds, rate, claimed, **labels):
+        """labels: of the requests that the bound is about."""
+        used = self.canary_requests(**labels)
         least = -math.log(odds) / information(rate, claimed)
-        print(f"{self.id().split('.')[-1]}: {used:.0f} canary requests, {used / least:.1f} times the bound of {least:.0f}")
+        name = self.id().split(".")[-1]
+        print(f"{name}: {used:.0f} canary requests, {used / least:.1f} times the bound of {least:.1f}")
 
 
 class ErrorVerdictTest(VerdictCase):
@@ -81,8 +84,56 @@ class ErrorVerdictTest(VerdictCase):
         self.passed()
         self.tell(FALSE_ACCEPT, 0.05, 1.5 * 0.05 + ERRORS_LIMIT)
 
+    def test_one_broken_route(self):
+        """Every other answer of one route is a failure, and the other route has most of the traffic."""
+        routes = [{"name": name, "match": {"path_prefix": path}, "rollout": "shop"}
+                  for name, path in (("all", "/"), ("pay", "/pay/"))]
+        self.begin({"latency_quantiles": []}, [(50, "1h"), (100, "1h")], routes=routes)
+        asked = itertools.count()
+        self.v2._do_pay = lambda connection, method, _: self.v2._do_status(
+            connection, method, "500" if next(asked) % 2 else "200")
+        self.start_load(rate=300)
+        users = itertools.count()
+
+        def pay():
+            with RawClient(self.daemon.public) as client:
+                client.get("/pay/", [("X-User-Id", f"user-{next(users)}")])
+            return self.view()["state"] == "rolled_back"
+
+        wait_until(pay, "a verdict", 40)
+        self.assertIn("route pay: errors canary", self.rolled_back())
+        self.tell(FALSE_ROLLBACK, 0.5, self.metric("errors")["tolerated"], route="pay")
+
+    def test_an_outage_of_both_is_nobodys_fault(self):
+        """Told is the bound for a canary that fails alone, of which no multiple brings this one down."""
+        self.begin({"latency_quantiles": [], "tolerance": {"errors": LOOSE_ERRORS}}, [(50, "1s"), (100, "1s")])
+        self.v1.failing = self.v2.failing = True
+        self.start_load(rate=300, connections=16)
+        wait_until(lambda: self.view()["reason"] == "environment_degraded", "the hold", 30)
+        wait_until(lambda: self.canary_requests(code_class="5xx") > 300, "requests that fail", 30)
+        self.assertEqual(self.view()["state"], "held")
+        self.assertEqual(self.view()["weight"]["target"], 50)
+        self.tell(FALSE_ROLLBACK, 1, ERRORS_LIMIT, code_class="5xx")
+        self.v1.failing = self.v2.failing = False
+        wait_until(lambda: self.view()["state"] == "progressing", "the end of the hold", 30)
+        self.passed()
+
 
 class LatencyVerdictTest(VerdictCase):
+    def test_half_as_long_again(self):
+        """All of the canary's responses take longer, and none fails; the tolerance is the default."""
+        self.begin({"warm_up": "1s"}, [(50, "1h"), (100, "1h")])
+        self.v1.delay, self.v2.delay = 0.04, 0.06
+        load = self.start_load(rate=150, connections=16)
+        self.assertRegex(self.rolled_back(), r"latency p\d+ canary .* % over .* ms vs stable ")
+        self.assertEqual(self.view()["weight"]["target"], 0)
+        median = self.metric("latency_p50")
+        self.assertGreater(median["canary"], median["tolerated"])
+        self.assertEqual(self.metric("errors")["canary"], 0)
+        self.assertEqual(self.totals(load)["failed"], 0)
+        self.assertGreater(median["slow"]["canary"], 0.9)
+        self.tell(FALSE_ROLLBACK, median["slow"]["canary"], median["slow"]["tolerated"])
+
     def test_slow_in_the_tail_only(self):
         """One response in twenty takes long; the median is stable's."""
         self.begin({"latency_quantiles": [50, 99], "warm_up": "1s"}, [(50, "1h"), (100, "1h")], start="manual")
