@@ -75,6 +75,34 @@ class UnattendedTest(IntegrationCase):
                 self.assertGreaterEqual(told, step["min_requests"])
                 self.assertGreaterEqual(len(served[step["weight"]]), step["min_requests"])
 
+    def assert_paced(self, pace, listed, expected):
+        """expected: {weight: least seconds} of every step, in the order of the plan."""
+        history = self.run_to_the_end(listed, pace=pace)
+        self.assertEqual([row["weight"] for row in self.begun(history)], list(expected))
+        self.assert_no_step_came_early(history, self.served())
+        for begun, left, least in zip(history, history[1:], expected.values()):
+            self.assertGreaterEqual(moment(left) - moment(begun) + 0.05, least, begun["message"])
+
+    def test_linear_pace(self):
+        """A step between is as the listed one before it: 20 waits as long as 10 does."""
+        listed = [{"weight": 10, "min_duration": "2s"}, *({"weight": each, "min_duration": "0s"} for each in (30, 100))]
+        self.assert_paced("linear", listed, {10: 2, 20: 2, 30: 0, 60: 0, 90: 0, 100: 0})
+
+    def test_exponential_pace(self):
+        listed = [{"weight": 5, "min_duration": "0s"}, {"weight": 30, "min_duration": "2s"},
+                  {"weight": 100, "min_duration": "0s"}]
+        self.assert_paced("exponential", listed, {5: 0, 10: 0, 20: 0, 30: 2, 60: 2, 100: 0})
+
+    def test_paces_without_steps(self):
+        v1, v2 = self.upstream("v1"), self.upstream("v2")
+        paces = ("linear", "exponential")
+        rollouts = {pace: {"stable": "v1", "canary": "v2", "start": "manual", "pace": pace} for pace in paces}
+        routes = [{"name": pace, "match": {"path_prefix": f"/{pace}"}, "rollout": pace} for pace in paces]
+        self.start({"v1": v1, "v2": v2}, rollouts=rollouts, routes=routes)
+        steps = {pace: [step["weight"] for step in self.daemon.rollout(pace)["steps"]] for pace in paces}
+        self.assertEqual(steps, {"linear": [10, 20, 30, 40, 50, 60, 70, 80, 90, 100],
+                                 "exponential": [1, 2, 4, 8, 16, 32, 64, 100]})
+
 
 if __name__ == "__main__":
     run_side_by_side()
