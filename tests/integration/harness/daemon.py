@@ -50,6 +50,7 @@ class Daemon:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.file = self.folder / "canaryd.yaml"
+        self.command = ["run", "-c", str(self.file)]
         self.log_file = self.folder / "log"
         self.process = None
         self.descriptors_max = None  # RLIMIT_NOFILE of the next start, soft and hard.
@@ -66,7 +67,7 @@ class Daemon:
         (self.folder / "state").mkdir(exist_ok=True)
         with open(self.log_file, "ab") as log:
             self._log_begin = log.tell()
-            command, kept = [CANARYD, "run", "-c", str(self.file), *arguments], ()
+            command, kept = [CANARYD, *self.command, *arguments], ()
             if self.inherited is not None:
                 kept = (self.inherited.fileno(),)
                 command = ["/bin/sh", "-c", f'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@" 3<&{kept[0]}', "sh", *command]
