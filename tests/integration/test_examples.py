@@ -1,6 +1,7 @@
 """Each of config/examples runs: with upstreams on this machine in place of its own, a request of every route that it
 has gets through. What else is in the file stays."""
 
+import json
 import re
 import unittest
 from pathlib import Path
@@ -12,9 +13,12 @@ UPSTREAM = re.compile(r"^  ([a-z0-9-]+):\n    endpoints: \[[^\]]*\]", re.MULTILI
 
 
 class ExamplesTest(IntegrationCase):
-    def run_example(self, name):
-        """The file, with addresses that are there; returns what it says of each upstream."""
+    def run_example(self, name, changes=()):
+        """The file, with addresses that are there; changes: (pattern, replacement), each of which must find something."""
         text = (EXAMPLES / name).read_text(encoding="utf-8")
+        for pattern, replacement in changes:
+            text, found = re.subn(pattern, replacement, text, flags=re.MULTILINE)
+            self.assertGreater(found, 0, pattern)
         self.names = UPSTREAM.findall(text)
         self.assertTrue(self.names)
 
@@ -70,6 +74,64 @@ class ExamplesTest(IntegrationCase):
         self.assertEqual(started.returncode, 6 if frozen else 0, started.stdout + started.stderr)
         self.assertEqual(self.daemon.ctl("abort", "shop").returncode, 0)
         self.assertEqual(self.served_by(headers=[("X-User-Id", "anna")]), "shop-v1")
+
+    def begin_staged(self):
+        """staged.yaml in seconds in place of hours, judged by tens of requests in place of thousands, on any day."""
+        self.question_hook, self.message_hook = self.upstream("asked"), self.upstream("told")
+        changes = [(r"http://[^/]*/may-it-rise", f"http://{self.question_hook.address}/may-it-rise"),
+                   (r"http://[^/]*/told", f"http://{self.message_hook.address}/told"),
+                   (r"min_duration: \w+", "min_duration: 0s"), (r"{weight: 100}", "{weight: 100, min_duration: 0s}"),
+                   (r"min_requests: \d+", "min_requests: 2"),
+                   (r"bake: {duration: \w+", "bake: {duration: 0s"), (r"^    freeze:\n(      .*\n)+", ""),
+                   (r"errors: {relative: 10, absolute: 0.1}", "errors: {relative: 10, absolute: 50}"),
+                   (r"^(    analysis:)$", r"\1\n      latency_quantiles: []")]
+        self.run_example("staged.yaml", changes)
+        started = self.daemon.ctl("start", "shop", "--reason", "release")
+        self.assertEqual(started.returncode, 0, started.stdout + started.stderr)
+
+    def await_rollout(self, what, **wanted):
+        def rollout():
+            now = self.daemon.rollout()
+            return now if {**now, **wanted} == now else None
+
+        return wait_until(rollout, what, 60)
+
+    def approve(self, gate, name):
+        return self.daemon.ctl("approve", "shop", gate, "--as", name).returncode
+
+    def questions(self):
+        """(weight, weight to be) of each time that the hook was asked, without repetitions."""
+        bodies = [json.loads(body) for _, _, body in list(self.question_hook.heads)]
+        return list(dict.fromkeys((body["weight"], body["next_weight"]) for body in bodies))
+
+    def told(self):
+        return [json.loads(body)["state"] for line, _, body in list(self.message_hook.heads) if line.startswith("POST /told")]
+
+    def test_staged_to_its_end(self):
+        """People and the hook have their word in turn, and the rollout goes on after each."""
+        self.begin_staged()
+        load = self.start_load(rate=500)
+        rollout = self.await_rollout("the gate of the on-call", state="waiting", reason="gate")
+        self.assertEqual((rollout["weight"]["target"], rollout["step"]["approvals"]["needed"]), (5, 1))
+        self.assertEqual(self.questions(), [(1, 5)])
+        self.question_hook.failing = True
+        self.assertEqual(self.approve("on-call", "dora"), 0)
+        rollout = self.await_rollout("the hook's no", state="held", reason="hook")
+        self.assertEqual(rollout["weight"]["target"], 5)
+        wait_until(lambda: "held" in self.told(), "the word of the hold")
+        self.question_hook.failing = False
+        rollout = self.await_rollout("the gate of the owners", state="waiting", reason="gate")
+        self.assertEqual((rollout["weight"]["target"], rollout["step"]["approvals"]["needed"]), (25, 2))
+        self.assertEqual([self.approve("owners", name) for name in ("mallory", "anna", "anna")], [6, 0, 0])
+        rollout = self.daemon.rollout()
+        self.assertEqual((rollout["state"], rollout["weight"]["target"]), ("waiting", 25))
+        self.assertEqual([given["by"] for given in rollout["step"]["approvals"]["given"]], ["anna"])
+        self.assertEqual(self.approve("owners", "carol"), 0)
+        self.await_rollout("promotion", state="promoted")
+        wait_until(lambda: "promoted" in self.told(), "the word of the promotion")
+        self.assertEqual(self.questions(), [(1, 5), (5, 25), (25, 98), (98, 100)])
+        self.assertEqual(self.told(), ["held", "promoted"])
+        self.assertEqual(self.totals(load)["failed"], 0)
 
     def test_versions(self):
         self.run_example("versions.yaml")
