@@ -1,5 +1,6 @@
 """The old version's end: proved idle, put back inside the window, and ended once, whatever is killed meanwhile."""
 
+import time
 import unittest
 from pathlib import Path
 
@@ -10,16 +11,16 @@ NEVER = [("X-Canary", "never"), ("User-Agent", "nightly-report/1.2")]
 
 
 class RetirementTest(IntegrationCase):
-    def promote(self, undo, script):
+    def promote(self, undo, script, idle_for="1s", **more):
         """A rollout that is promoted at once. The script says how often it ran."""
         hook = Path(self.folder) / "end.sh"
         hook.write_text(f"#!/bin/sh\necho \"$1\" >> ran\ncat > told.json\n{script}\n", encoding="utf-8")
         hook.chmod(0o755)
-        retire = {"idle_for": "1s", "drain": "0s", "undo": undo, "hook": {"exec": ["./end.sh", "{upstream}"]}}
+        retire = {"idle_for": idle_for, "drain": "0s", "undo": undo, "hook": {"exec": ["./end.sh", "{upstream}"]}}
         force = {"keys": [{"header": "X-User-Id"}], "force": {"header": "X-Canary", "trusted_only": False}}
         steps = [{"weight": 100, "min_duration": "0s"}]
         shop = {"bake": {"duration": "0s"}, "retire": retire, "cohort": force}
-        self.start_rollout(steps=steps, rollout=shop)
+        self.start_rollout(steps=steps, rollout=shop, **more)
         self.config = self.rollout_config(steps, rollout=shop)
         self.assertEqual(self.daemon.ctl("start", "shop").returncode, 0)
         self.assertEqual(self.daemon.ctl("promote", "shop", "--full", "--yes").returncode, 0)
@@ -41,6 +42,39 @@ class RetirementTest(IntegrationCase):
         """What the hook was called with, each time."""
         file = Path(self.folder) / "ran"
         return file.read_text(encoding="utf-8").split() if file.exists() else []
+
+    def idle(self):
+        """Seconds that the old version has been out of use for, as of the last second."""
+        return self.daemon.metric("canaryd_retire_idle_seconds")
+
+    def test_one_forced_request_is_named(self):
+        routes = [{"name": name, "match": {"path_prefix": path}, "rollout": "shop"}
+                  for name, path in (("reports", "/reports"), ("all", "/"))]
+        self.promote("1h", "exit 0", idle_for="1h", routes=routes)
+        wait_until(lambda: self.idle() > 3, "idle time", 60)
+        self.assertEqual(self.version_of("anyone"), "v2")
+        blocked = self.daemon.ctl("retire", "shop", "--dry-run")
+        self.assertEqual(blocked.returncode, 6)
+        self.assertIn("not retirable: v1", blocked.stdout)
+        self.assertNotIn("still used by", blocked.stdout)
+        asked = time.monotonic()
+        self.assertEqual(self.get("/reports/monthly", NEVER).body.decode().strip(), "v1")
+        wait_until(lambda: self.daemon.rollout()["retire"]["stragglers"], "the straggler")
+        # It has ended long since; what it leaves is that the time begins again.
+        self.assertLess(self.idle(), time.monotonic() - asked + 1.5)
+        blocked = self.daemon.ctl("retire", "shop", "--dry-run")
+        self.assertEqual(blocked.returncode, 6)
+        self.assertIn("not retirable: v1", blocked.stdout)
+        self.assertIn("still used by 127.0.0.1 (nightly-report/1.2) on route reports, force", blocked.stdout)
+        refused = self.daemon.ctl("retire", "shop")
+        self.assertEqual(refused.returncode, 6)
+        self.assertIn("route reports (force) from 127.0.0.1, nightly-report/1.2, 1 request", refused.stderr)
+        rollout = self.daemon.rollout()
+        named = [(each["route"], each["rule"], each["client"], each["user_agent"], each["requests"])
+                 for each in rollout["retire"]["stragglers"]]
+        self.assertEqual(named, [("reports", "force", "127.0.0.1", "nightly-report/1.2", 1)])
+        self.assertEqual((rollout["state"], rollout["retire"]["open"], rollout["retire"]["blocked"]), ("promoted", 0, True))
+        self.assertEqual(self.ran(), [])
 
     def test_a_straggler_blocks_then_it_is_undone_and_at_last_ended(self):
         self.promote("1h", "exit 0")
