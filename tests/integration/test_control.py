@@ -2,8 +2,20 @@
 
 import json
 import unittest
+from pathlib import Path
 
 from harness import IntegrationCase, ctl
+
+# Each command in turn, the state and weight that it leads to, and what it comes to when it is said again.
+COMMANDS = [
+    ("start", "progressing", 10, "the same"),
+    ("promote", "progressing", 50, "another step"),
+    ("pause", "paused", 50, "the same"),
+    ("resume", "progressing", 50, "the same"),
+    ("promote --full", "baking", 100, "the same"),
+    ("abort", "aborted", 0, "the same"),
+    ("retry", "progressing", 10, "refused"),
+]
 
 
 class ControlTest(IntegrationCase):
@@ -100,6 +112,87 @@ class ControlTest(IntegrationCase):
         for path in ("/api/v1/rollouts", "/api/v1/upstreams", "/api/v1/routes", "/api/v1/build"):
             self.assertTrue(self.daemon.get(path), path)
         self.assertEqual(self.daemon.status_of("/livez"), 200)
+
+
+class CommandsTest(IntegrationCase):
+    """By the API and by canaryctl: once done, a command is one line of the history that says who and why."""
+
+    def setUp(self):
+        super().setUp()
+        self.token_file = Path(self.folder) / "ci.token"
+        self.daemon.token = "c" * 16
+        self.token_file.write_text(self.daemon.token, encoding="utf-8")
+        self.token_file.chmod(0o600)
+        tokens = [{"name": "ci", "role": "operator", "token_file": "ci.token"}]
+        self.start_rollout(steps=[{"weight": weight, "min_duration": "1h"} for weight in (10, 50, 100)],
+                           admin={"address": "127.0.0.1:0", "tokens": tokens})
+        self.rows = len(self.history())
+
+    def history(self):
+        return self.daemon.get("/api/v1/rollouts/shop/history")["items"]
+
+    def assert_one_row(self, command, state, weight, reason):
+        rollout, rows = self.daemon.rollout(), self.history()
+        self.assertEqual((rollout["state"], rollout["weight"]["target"]), (state, weight))
+        self.assertEqual(len(rows), self.rows + 1)
+        self.assertEqual((rows[-1]["actor"], rows[-1]["event"]), ("ci", command.split()[0]))
+        self.assertEqual((rows[-1]["to"], rows[-1]["weight"]), (state, weight))
+        self.assertIn(reason, rows[-1]["message"])
+        self.rows += 1
+
+    def assert_nothing_more(self, state, weight):
+        rollout = self.daemon.rollout()
+        self.assertEqual((rollout["state"], rollout["weight"]["target"]), (state, weight))
+        self.assertEqual(len(self.history()), self.rows)
+
+    def say(self, command, reason, key=None):
+        """By the API: (status, ETag, body)."""
+        name, _, full = command.partition(" --")
+        body = {"reason": reason, **({full: True} if full else {})}
+        fields = [("Idempotency-Key", key)] if key else []
+        status, headers, text = self.daemon.ask("POST", f"/api/v1/rollouts/shop/{name}", body, fields)
+        return status, headers["ETag"], text
+
+    def ctl(self, command, reason):
+        name, *flags = command.split()
+        return self.daemon.ctl(name, "shop", *flags, "--yes", "--reason", reason, "--token-file", str(self.token_file))
+
+    def test_by_the_api(self):
+        for number, (command, state, weight, again) in enumerate(COMMANDS):
+            with self.subTest(command):
+                reason, key = f"ticket {number}", f"key-{number}"
+                first = self.say(command, reason, key)
+                self.assertEqual(first[0], 200, first)
+                self.assert_one_row(command, state, weight, reason)
+                self.assertEqual(self.say(command, reason, key), first)
+                self.assertEqual(self.say(command, "something else", key)[0], 422)
+                self.assert_nothing_more(state, weight)
+                if again != "another step":
+                    self.assertEqual(self.say(command, reason)[0], 409 if again == "refused" else 200)
+                    self.assert_nothing_more(state, weight)
+
+    def test_promote_with_another_key_is_another_step(self):
+        self.say("start", "release")
+        weights = []
+        for key in ("a", "a", "b", "b", "a"):
+            self.assertEqual(self.say("promote", "well enough", key)[0], 200)
+            weights.append(self.daemon.rollout()["weight"]["target"])
+        self.assertEqual(weights, [50, 50, 100, 100, 100])
+        self.assertEqual([row["weight"] for row in self.history() if row["event"] == "promote"], [50, 100])
+
+    def test_by_canaryctl(self):
+        for number, (command, state, weight, again) in enumerate(COMMANDS):
+            with self.subTest(command):
+                reason = f"ticket {number}"
+                done = self.ctl(command, reason)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                self.assert_one_row(command, state, weight, reason)
+                if again != "another step":
+                    self.assertEqual(self.ctl(command, reason).returncode, 6 if again == "refused" else 0)
+                    self.assert_nothing_more(state, weight)
+        shown = self.daemon.ctl("history", "shop", "--token-file", str(self.token_file)).stdout
+        for number in range(len(COMMANDS)):
+            self.assertRegex(shown, rf"ticket {number}\b.*by ci")
 
 
 if __name__ == "__main__":
