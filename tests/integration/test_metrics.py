@@ -1,16 +1,12 @@
 """/metrics as Prometheus sees it: promtool's judgement, and a real server that scrapes it."""
 
-import json
 import random
 import shutil
-import socket
 import string
 import subprocess
 import unittest
-import urllib.parse
-import urllib.request
 
-from harness import IntegrationCase, RawClient, to_yaml, wait_until
+from harness import IntegrationCase, Prometheus, RawClient, wait_until
 
 
 class MetricsTest(IntegrationCase):
@@ -83,30 +79,12 @@ class MetricsTest(IntegrationCase):
         self.start_rollout()
         for user in range(10):
             self.version_of(f"u{user}")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        host, admin_port = self.daemon.admin
-        config = {
-            "global": {"scrape_interval": "1s"},
-            "scrape_configs": [{"job_name": "canaryd", "static_configs": [{"targets": [f"{host}:{admin_port}"]}]}],
-        }
-        file = self.folder + "/prometheus.yml"
-        with open(file, "w", encoding="utf-8") as out:
-            out.write(to_yaml(config))
-        server = subprocess.Popen(
-            ["prometheus", f"--config.file={file}", f"--storage.tsdb.path={self.folder}/tsdb",
-             f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(lambda: (server.terminate(), server.wait()))
+        host, port = self.daemon.admin
+        prometheus = Prometheus(self.folder, f"{host}:{port}")
+        self.addCleanup(prometheus.stop)
 
         def value():
-            query = urllib.parse.quote('sum(canaryd_requests_total{rollout="shop"})')
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?query={query}", timeout=5) as answer:
-                    result = json.load(answer)["data"]["result"]
-            except OSError:
-                return None
+            result = prometheus.query('sum(canaryd_requests_total{rollout="shop"})')
             return float(result[0]["value"][1]) if result else None
 
         wait_until(lambda: value() == 10, "the count in Prometheus", 30, pause=0.2)

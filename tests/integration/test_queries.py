@@ -2,18 +2,12 @@
 
 import json
 import re
-import shutil
 import signal
-import socket
-import subprocess
 import unittest
-import urllib.error
-import urllib.request
 from pathlib import Path
 
-from harness import IntegrationCase, Provider, base_config, run_side_by_side, sample, wait_until
+from harness import IntegrationCase, Prometheus, Provider, base_config, run_side_by_side, sample, wait_until
 
-PROMETHEUS = shutil.which("prometheus")
 QUICK = {"tolerance": {"errors": {"relative": 50, "absolute": 5}}, "latency_quantiles": [], "burst_guard": 5}
 STEPS = [{"weight": weight, "min_duration": "1s"} for weight in (20, 50)] + [{"weight": 100, "min_duration": "1h"}]
 ONE_STEP = [{"weight": 20, "min_duration": "1h"}, {"weight": 100}]
@@ -215,36 +209,17 @@ class PrometheusTest(QueriesCase):
 
     def setUp(self):
         super().setUp()
-        self.assertTrue(PROMETHEUS, "prometheus is not installed; run scripts/install-deps.sh")
         self.exporter = self.provider(self.exposition(0.005))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
-        folder = Path(self.folder) / "prometheus"
-        folder.mkdir()
-        config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [
-            {"job_name": "shop", "static_configs": [{"targets": [f"127.0.0.1:{self.exporter.port}"]}]}]}
-        (folder / "prometheus.yml").write_text(json.dumps(config), encoding="utf-8")
-        server = subprocess.Popen(
-            [PROMETHEUS, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
-             f"--web.listen-address={self.address}", "--log.level=error"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(lambda: (server.terminate(), server.wait()))
-        wait_until(self.has_scraped, "prometheus", 30)
+        self.prometheus = Prometheus(self.folder, f"127.0.0.1:{self.exporter.port}")
+        self.addCleanup(self.prometheus.stop)
+        wait_until(lambda: self.prometheus.query("refund_ratio"), "the first scrape", 30)
 
     @staticmethod
     def exposition(refunds):
         return f'refund_ratio{{version="v2"}} {refunds}\nother{{n="1"}} 1\nother{{n="2"}} 2\n'
 
-    def has_scraped(self):
-        try:
-            with urllib.request.urlopen(f"http://{self.address}/api/v1/query?query=refund_ratio", timeout=5) as answer:
-                return json.load(answer)["data"]["result"]
-        except (urllib.error.URLError, OSError):
-            return None
-
     def test_a_real_prometheus(self):
-        self.start_queries({"name": "refunds", "prometheus": f"http://{self.address}", "max": 0.01, "timeout": "1s",
+        self.start_queries({"name": "refunds", "prometheus": self.prometheus.url, "max": 0.01, "timeout": "1s",
                             "query": 'sum(refund_ratio{version="{{canary}}"})'})
         wait_until(lambda: self.target() == 100, "the last step", 60)
         self.exporter.body = self.exposition(0.5)
@@ -254,7 +229,7 @@ class PrometheusTest(QueriesCase):
         self.assertIn("its value is NaN", self.said())
 
     def test_what_a_real_prometheus_cannot_answer(self):
-        self.start_queries({"name": "refunds", "prometheus": f"http://{self.address}", "max": 0.01, "timeout": "1s",
+        self.start_queries({"name": "refunds", "prometheus": self.prometheus.url, "max": 0.01, "timeout": "1s",
                             "query": "nothing_at_all"})
         self.until_held("no_reading", "held")
         for query, why in (("other", "gives 2 samples"), ("nothing", "gives no sample"),
