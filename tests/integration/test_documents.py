@@ -4,14 +4,12 @@ import json
 import re
 import shutil
 import subprocess
-import tempfile
 import unittest
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from harness import CANARYD, IntegrationCase, Provider, ctl, sample, wait_until
 
-PROMTOOL = shutil.which("promtool")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -174,62 +172,6 @@ class OperationsTest(unittest.TestCase):
         used = set(re.findall(r"\b((?:canaryd|process)_\w+)", alerts))
         self.assertTrue(used)
         self.assertLessEqual(used, known)
-
-    @unittest.skipUnless(PROMTOOL, "promtool is not installed")
-    def test_alerts_fire(self):
-        shop = 'job="c",instance="i",rollout="shop"'
-
-        def fires(alert, at, labels, **series):
-            return {"interval": "1m", "input_series": [{"series": name, "values": values} for name, values in series["of"].items()],
-                    "alert_rule_test": [{"alertname": alert, "eval_time": at, "exp_alerts": labels}]}
-
-        def rollout(severity, **more):
-            return {"exp_labels": {"job": "c", "instance": "i", "rollout": "shop", "severity": severity, **more}}
-
-        state = f"canaryd_rollout_state{{{shop},state=\"%s\"}}"
-        since = f"canaryd_rollout_state_since_timestamp_seconds{{{shop}}}"
-        rolled_back = {state % "rolled_back": "0x4 1x60", since: "0x4 300x60"}
-        held = {state % "held": "1x60"}
-        cases = [
-            fires("CanarydRolledBack", "4m", [], of=rolled_back),
-            fires("CanarydRolledBack", "6m", [rollout("warning", state="rolled_back")], of=rolled_back),
-            fires("CanarydRolledBack", "30m", [], of=rolled_back),
-            fires("CanarydHeld", "20m", [], of=held),
-            fires("CanarydHeld", "40m", [rollout("warning", state="held")], of=held),
-            fires("CanarydReadsDiffer", "10m", [rollout("warning")],
-                  of={f"canaryd_parity_state{{{shop}}}": "-1x60", state % "idle": "1x60"}),
-            fires("CanarydReadsDiffer", "10m", [],
-                  of={f"canaryd_parity_state{{{shop}}}": "-1x60", state % "idle": "0x60"}),
-            fires("CanarydReloadFailed", "6m", [{"exp_labels": {"job": "c", "severity": "warning"}}],
-                  of={'canaryd_config_last_reload_successful{job="c"}': "0x10"}),
-            fires("CanarydNoHealthyEndpoint", "3m",
-                  [{"exp_labels": {"instance": "i", "upstream": "v1", "severity": "critical"}}],
-                  of={f'canaryd_upstream_endpoint_healthy{{instance="i",upstream="{upstream}",endpoint="{number}"}}':
-                      f"{int(upstream == 'v2' and number == 1)}x10" for upstream in ("v1", "v2") for number in (1, 2)}),
-            fires("CanarydErrors", "15m", [{"exp_labels": {"instance": "i", "severity": "critical"}}],
-                  of={'canaryd_proxy_errors_total{instance="i",error="timeout"}': "0+2x20",
-                      'canaryd_requests_total{instance="i",cohort="stable"}': "0+100x20"}),
-            fires("CanarydStoreFails", "10m", [{"exp_labels": {"job": "c", "severity": "critical"}}],
-                  of={'canaryd_store_failures_total{job="c"}': "0 0+60x20"}),
-            fires("CanarydStoreFails", "10m", [], of={'canaryd_store_failures_total{job="c"}': "0 0 3+0x20"}),
-            fires("CanarydErrors", "15m", [],
-                  of={'canaryd_proxy_errors_total{instance="i",error="bad_request"}': "0+50x20",
-                      'canaryd_requests_total{instance="i",cohort="stable"}': "0+100x20"}),
-        ]
-        for case in cases:
-            for expected in case["alert_rule_test"][0]["exp_alerts"]:
-                expected["exp_annotations"] = {"summary": self.summary(case["alert_rule_test"][0]["alertname"], expected)}
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "test.yaml"
-            file.write_text(json.dumps({"rule_files": [str(ROOT / "config/alerts.yaml")], "evaluation_interval": "1m",
-                                        "tests": cases}), encoding="utf-8")
-            done = subprocess.run([PROMTOOL, "test", "rules", str(file)], capture_output=True, text=True, timeout=60, check=False)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-
-    @staticmethod
-    def summary(alert, expected):
-        text = re.search(rf'alert: {alert}\n.*?summary: "(.*?)"', source("config/alerts.yaml"), re.DOTALL)[1]
-        return re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda found: expected["exp_labels"][found[1]], text)
 
 
 if __name__ == "__main__":
