@@ -1,25 +1,17 @@
 """What the documents show must work: files are valid, commands exist, links lead somewhere."""
 
-import json
 import re
 import shutil
 import subprocess
 import unittest
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from harness import CANARYD, IntegrationCase, Provider, ctl, sample, wait_until
+from harness import CANARYD, EverythingCase, ctl, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def another_day():
-    """A freeze window that does not open while the test runs."""
-    in_three_days = datetime.now(timezone.utc) + timedelta(days=3)
-    return {"days": [in_three_days.strftime("%a").lower()]}
-
-
-class DocumentsTest(IntegrationCase):
+class DocumentsTest(EverythingCase):
     def validate(self, file):
         done = subprocess.run(
             [CANARYD, "validate", "-c", str(file)], capture_output=True, text=True, timeout=60, check=False)
@@ -63,24 +55,7 @@ class DocumentsTest(IntegrationCase):
             self.assertRegex(text, rf"\b{command}\b")
 
     def test_metrics_of_the_contract(self):
-        scripted = {name: self.upstream(name) for name in ("v1", "v2")}
-        # Limits, a file of endpoints and a mirror, so that their metrics are there too.
-        upstreams = {name: {"endpoints": [upstream.address], "concurrency": {"max": 100}}
-                     for name, upstream in scripted.items()}
-        (Path(self.folder) / "v2.yaml").write_text(f"endpoints: [{scripted['v2'].address}]\n", encoding="utf-8")
-        upstreams["v2"]["endpoints"] = {"file": "v2.yaml"}
-        upstreams["copies"] = {"endpoints": [self.upstream("copies").address]}
-        provider = Provider(sample(1))
-        self.addCleanup(provider.stop)
-        config = self.rollout_config(
-            start="auto", upstreams=upstreams,
-            rollout={"exposure": {"max_failed_requests": 20}, "parity": {}, "freeze": [another_day()], "retire": {},
-                     "hooks": [{"on": ["promoted"], "http": {"url": f"http://{scripted['v1'].address}/told"}}]},
-            analysis={"queries": [{"name": "one", "prometheus": provider.url, "query": "one", "min": 1}]})
-        config["routes"][0]["mirror"] = {"to": "copies"}
-        self.start(scripted, **config)
-        self.daemon.post("/api/v1/rollouts/shop/start")  # It would wait for parity.
-        wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the start of the rollout")
+        self.start_everything()
         self.version_of("someone")
         wait_until(lambda: self.daemon.metric("canaryd_requests_total", cohort="stable") is not None, "the first request counted")
         wait_until(lambda: self.daemon.metric("canaryd_mirror_requests_total"), "its copy counted")

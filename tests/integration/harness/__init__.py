@@ -3,6 +3,7 @@
 from .case import IntegrationCase
 from .daemon import CANARYCTL, CANARYD, Daemon, base_config, ctl, program, to_yaml
 from .events import EventStream
+from .everything import EverythingCase
 from .prometheus import Prometheus
 from .provider import Provider, sample
 from .raw_client import RawClient
@@ -12,7 +13,7 @@ from .upstream import ScriptedUpstream, pattern
 from .waiting import PATIENCE, stays, wait_until
 
 __all__ = [
-    "CANARYCTL", "CANARYD", "Checker", "Daemon", "EventStream", "IntegrationCase", "PATIENCE", "Prometheus", "Provider",
-    "RawClient", "ScriptedUpstream", "base_config", "ctl", "pattern", "program", "run_side_by_side", "sample", "stays",
-    "to_yaml", "wait_until",
+    "CANARYCTL", "CANARYD", "Checker", "Daemon", "EventStream", "EverythingCase", "IntegrationCase", "PATIENCE",
+    "Prometheus", "Provider", "RawClient", "ScriptedUpstream", "base_config", "ctl", "pattern", "program",
+    "run_side_by_side", "sample", "stays", "to_yaml", "wait_until",
 ]
