@@ -6,10 +6,10 @@ import string
 import subprocess
 import unittest
 
-from harness import IntegrationCase, Prometheus, RawClient, wait_until
+from harness import EverythingCase, Prometheus, RawClient, wait_until
 
 
-class MetricsTest(IntegrationCase):
+class MetricsTest(EverythingCase):
     def test_the_series_of_the_contract(self):
         self.start_rollout()
         self.daemon.set_weight(50)
@@ -68,8 +68,14 @@ class MetricsTest(IntegrationCase):
 
     @unittest.skipUnless(shutil.which("promtool"), "promtool is not installed")
     def test_promtool_finds_nothing(self):
-        self.start_rollout()
-        self.version_of("a")
+        self.start_everything()
+        self.show_everything()
+        self.lint()
+        self.daemon.post("/api/v1/rollouts/shop/rollback")
+        wait_until(lambda: self.daemon.metric("canaryd_rollout_rollbacks_total") == 1, "the rollback counted")
+        self.lint()
+
+    def lint(self):
         done = subprocess.run(
             ["promtool", "check", "metrics"], input=self.daemon.metrics(), capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))

@@ -89,10 +89,7 @@ class ScrapeTest(EverythingCase):
     def setUp(self):
         super().setUp()
         self.start_everything()
-        self.daemon.set_weight(50)
-        self.start_load(rate=100)
-        for name in ("canaryd_analysis_observed_ratio", "canaryd_analysis_reading", "canaryd_rollout_observed_ratio"):
-            wait_until(lambda: self.daemon.metric(name) is not None, name, 30)
+        self.show_everything()
 
     def exported(self):
         """{metric: {label: its values}}."""

@@ -34,3 +34,11 @@ class EverythingCase(IntegrationCase):
         self.start(scripted, **config)
         self.daemon.post("/api/v1/rollouts/shop/start")  # It would wait for parity.
         wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the start of the rollout")
+
+    def show_everything(self):
+        """With traffic, until there is every metric but the one that comes with a rollback."""
+        self.daemon.set_weight(50)
+        self.start_load(rate=100)
+        for name in ("canaryd_analysis_observed_ratio", "canaryd_analysis_tolerated_ratio", "canaryd_analysis_reading",
+                     "canaryd_rollout_observed_ratio"):
+            wait_until(lambda: self.daemon.metric(name) is not None, name, 30)
