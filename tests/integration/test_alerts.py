@@ -65,10 +65,13 @@ def of_states():
 def of_rollouts():
     parity = series("canaryd_parity_state", **SHOP)
 
-    def shares(weight, observed):
-        return {series(f"canaryd_rollout_{name}_ratio", **SHOP, cohort=cohort): f"{value}x40"
-                for name, canary in (("weight", weight), ("observed", observed))
-                for cohort, value in (("canary", canary), ("stable", 1 - canary))}
+    def shares(weight, observed, requests=2000):
+        """requests: taken as evidence a minute, of both versions."""
+        samples = {series("canaryd_analysis_samples_total", **SHOP, cohort=cohort): f"0+{requests // 2}x60"
+                   for cohort in ("stable", "canary")}
+        return samples | {series(f"canaryd_rollout_{name}_ratio", **SHOP, cohort=cohort): f"{value}x60"
+                          for name, canary in (("weight", weight), ("observed", observed))
+                          for cohort, value in (("canary", canary), ("stable", 1 - canary))}
 
     mismatch = {**SHOP, "cohort": "canary"}
     return [
@@ -77,11 +80,13 @@ def of_rollouts():
         case("CanarydReadsDiffer", "10m", {parity: "-1x60", state("idle"): "0x60"}),
         case("CanarydReadsDiffer", "10m", {parity: "0x60", state("idle"): "1x60"}),
         case("CanarydSampleRatioMismatch", "14m", shares(0.25, 0.125)),
-        case("CanarydSampleRatioMismatch", "16m", shares(0.25, 0.125), mismatch),
-        case("CanarydSampleRatioMismatch", "16m", shares(0.25, 0.375), mismatch),
+        case("CanarydSampleRatioMismatch", "17m", shares(0.25, 0.125), mismatch),
+        case("CanarydSampleRatioMismatch", "17m", shares(0.25, 0.375), mismatch),
         case("CanarydSampleRatioMismatch", "30m", shares(0.25, 0.2)),
         case("CanarydSampleRatioMismatch", "30m", shares(0.01, 0.03)),
         case("CanarydSampleRatioMismatch", "30m", shares(0.01, 0.035), mismatch),
+        case("CanarydSampleRatioMismatch", "60m", shares(0.25, 0.125, requests=60)),
+        case("CanarydSampleRatioMismatch", "60m", shares(0.25, 0.125, requests=80), mismatch),
     ]
 
 
