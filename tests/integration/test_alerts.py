@@ -43,6 +43,12 @@ def of_states():
     waiting = {state("waiting"): "1x20 0x5 1x60"}
     suspended = {state("suspended"): "1x20"}
     retiring = {state("promoted"): "1x9 0x60", state("retiring"): "0x9 1x20 0x20", state("retired"): "0x30 1x60"}
+
+    def idle(phase):
+        """For ten minutes, which are enough, from the tenth on; then somebody uses the old version."""
+        return {state(phase): "1x60", series("canaryd_retire_idle_seconds", **SHOP): "0+60x20 0x40",
+                series("canaryd_retire_idle_for_seconds", **SHOP): "600x60"}
+
     return [
         case("CanarydRolledBack", "4m", rolled_back),
         case("CanarydRolledBack", "6m", rolled_back, {**SHOP, "state": "rolled_back"}),
@@ -59,6 +65,10 @@ def of_states():
         case("CanarydRetireReady", "14m", retiring),
         case("CanarydRetireReady", "16m", retiring, {**SHOP, "state": "retiring"}),
         case("CanarydRetireReady", "40m", retiring),
+        case("CanarydRetireReady", "14m", idle("promoted")),
+        case("CanarydRetireReady", "16m", idle("promoted"), {**SHOP, "state": "promoted"}),
+        case("CanarydRetireReady", "22m", idle("promoted")),
+        case("CanarydRetireReady", "16m", idle("aborted")),
     ]
 
 
