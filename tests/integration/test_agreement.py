@@ -33,6 +33,7 @@ class Reference:
         self.lines = lines
         self.durations = [line["t_total"] for line in lines]
         self.classes = collections.Counter(map(self._class, lines))
+        self.errors = collections.Counter(line.get("error") for line in lines)  # Those that stable answered too.
         self.saved = sum(line.get("fallback") == "saved" for line in lines)
         self.failures = sum(map(self._reached_user, lines))
 
@@ -124,6 +125,8 @@ class AgreementTest(IntegrationCase):
         self.assertEqual({each: self.metric("requests_total", cohort, code_class=each) for each in CLASSES},
                          {each: reference.classes[each] for each in CLASSES})
         self.assertEqual(self.metric("rollout_user_failures_total", cohort), reference.failures)
+        self.assertEqual({each: self.metric("rollout_upstream_errors_total", cohort, error=each) for each in FAILURES},
+                         {each: reference.errors[each] for each in FAILURES})
         self.assertEqual(self.metric("request_body_bytes_total", cohort), reference.sum_of("bytes_in"))
         self.assertEqual(self.metric("response_body_bytes_total", cohort), reference.sum_of("bytes_out"))
         self.check_durations(cohort, reference)
@@ -140,7 +143,7 @@ class AgreementTest(IntegrationCase):
             self.assertTrue(least <= found <= most, f"{found} within {bound} s, of {least} to {most}")
 
     def check_errors(self, lines):
-        """Of both versions: these are no series of a version. What another version answered is no error of canaryd."""
+        """Of the listener, for both versions. What another version answered is no error of canaryd."""
         errors = collections.Counter(line["error"] for line in lines if "error" in line and "fallback" not in line)
         self.assertLessEqual({"timeout", "upstream_reset", "client_gone"}, set(errors))
         for error, count in errors.items():
