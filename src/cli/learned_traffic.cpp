@@ -5,6 +5,7 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 #include <utility>
@@ -14,23 +15,34 @@ namespace {
 
 constexpr double kLeastStableRequests = 100;
 
+// Of one point; a daemon that says more is none.
+constexpr double kMostRequests = 1e12;
+constexpr Duration kLongestPoint = std::chrono::hours(24);
+constexpr Duration kMost = 7 * kLongestPoint;
+constexpr double kLeastRate = 0.001;  // Of expected_rps, as its bounds are.
+constexpr double kMostRate = 1e7;
+
 struct Seen {
   Duration over{};
   double requests = 0;  // Of both versions.
-  double judged = 0;    // Of stable.
-  double failed = 0;
+  double stable = 0;
+  double failed = 0;  // Of them.
 };
+
+double requests_of(JsonView cohort) {
+  return std::clamp(cohort["requests"].number().value_or(0), 0.0, kMostRequests);
+}
 
 void add(JsonView point, Seen& seen) {
   const auto over = parse_duration(point["over"].text());
-  if (!over) return;
-  const double stable = point["stable"]["requests"].number().value_or(0);
+  if (!over || *over > kLongestPoint || seen.over > kMost) return;
+  const double stable = requests_of(point["stable"]);
   seen.over += *over;
-  seen.requests += stable + point["canary"]["requests"].number().value_or(0);
+  seen.requests += stable + requests_of(point["canary"]);
   const auto error_rate = point["stable"]["error_rate"].number();
   if (!error_rate) return;
-  seen.judged += stable;
-  seen.failed += stable * *error_rate;
+  seen.stable += stable;
+  seen.failed += stable * std::clamp(*error_rate, 0.0, 1.0);
 }
 
 Outcome<std::set<std::string>> rollouts_of(const Daemon& daemon) {
@@ -52,11 +64,12 @@ std::optional<config::LearnedTraffic> learn(const std::string& rollout, std::str
   Seen seen;
   const JsonView points = JsonView(*document)["items"];
   for (std::size_t i = 0; i < points.size(); ++i) add(points[i], seen);
-  if (seen.over <= Duration::zero() || seen.judged < kLeastStableRequests) return std::nullopt;
+  if (seen.over <= Duration::zero() || seen.stable < kLeastStableRequests) return std::nullopt;
   config::LearnedTraffic learned;
   learned.rollout = rollout;
-  learned.requests_per_second = seen.requests / std::chrono::duration<double>(seen.over).count();
-  learned.error_rate = seen.failed / seen.judged;
+  const double rate = seen.requests / std::chrono::duration<double>(seen.over).count();
+  learned.requests_per_second = std::clamp(rate, kLeastRate, kMostRate);
+  learned.error_rate = seen.failed / seen.stable;
   learned.over = seen.over;
   return learned;
 }

@@ -197,7 +197,7 @@ class CommandLine {
     command
         ->add_option("--idempotency-key",
                      options_.idempotency_key,
-                     "Any text: with the same one again it is not done twice")
+                     "With the same one again it is not done twice, while the daemon runs")
         ->check(check_key);
     return command;
   }

@@ -145,6 +145,8 @@ std::vector<Problem> Report::take() {
     result.push_back(std::move(rest));
   }
   problems_.clear();
+  errors_ = 0;
+  left_out_errors_ = left_out_warnings_ = false;
   return result;
 }
 

@@ -60,7 +60,8 @@ std::string small(std::string text) {
 }
 
 void check_headers(const Respond& respond, const std::string& path, Reader& in) {
-  constexpr std::array<std::string_view, 16> kOurs{"connection",
+  constexpr std::array<std::string_view, 17> kOurs{"close",
+                                                   "connection",
                                                    "content-length",
                                                    "content-type",
                                                    "date",

@@ -135,18 +135,21 @@ using Traffic = std::optional<telemetry::RolloutTraffic>;
 std::string excluded_text(std::uint64_t requests, const char* of) {
   if (requests == 0) return {};
   return "; " + std::to_string(requests) + " requests to " + of +
-         " are no evidence: forced, in a segment, excluded, or left by their clients";
+         " are no evidence: without a key, forced, followed, in a segment, excluded, or left by "
+         "their clients";
 }
 
 std::string missing_traffic(analysis::Reason reason, const Traffic& traffic) {
   const std::uint64_t of_canary = traffic ? traffic->canary.excluded : 0;
+  const std::uint64_t of_stable = traffic ? traffic->stable.excluded : 0;
   switch (reason) {
     case analysis::Reason::kNoCanaryTraffic:
       return "the canary has none" + excluded_text(of_canary, "it");
     case analysis::Reason::kNoStableTraffic:
-      return "stable has none" + excluded_text(traffic ? traffic->stable.excluded : 0, "it");
+      return "stable has none" + excluded_text(of_stable, "it");
     default:
-      return "there is none" + excluded_text(of_canary, "the canary");
+      return "there is none" + (of_canary > 0 ? excluded_text(of_canary, "the canary")
+                                              : excluded_text(of_stable, "stable"));
   }
 }
 

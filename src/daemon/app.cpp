@@ -234,14 +234,19 @@ class App {
       const bool used = std::any_of(listeners.begin(), listeners.end(), [&](const auto& listener) {
         return listener.address == socket.address;
       });
-      if (used) continue;
-      log_->warn(
-          log_event::kConfigWarning,
-          "the service manager listens on " + to_string(socket.address) +
-              ", and no listener of the configuration has that address: nobody answers there",
-          {{"address", to_string(socket.address)}});
+      if (!used) tell_unused(socket.address);
     }
-    plane_->inherit(std::move(inherited_));
+    plane_->inherit(std::move(inherited_),
+                    [this](const SocketAddress& address) { tell_unused(address); });
+  }
+
+  void tell_unused(const SocketAddress& address) {
+    const std::string at = to_string(address);
+    log_->warn(log_event::kConfigWarning,
+               "the service manager listens on " + at +
+                   ", and no listener of the configuration has that address: who connects there "
+                   "waits for ever",
+               {{"address", at}});
   }
 
   void after_start(const Result<void>& started) {

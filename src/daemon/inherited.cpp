@@ -43,11 +43,19 @@ InheritedSockets InheritedSockets::take() {
   return taken;
 }
 
-std::optional<int> InheritedSockets::find(const net::Address& address) const {
-  const auto found = std::find_if(
-      sockets.begin(), sockets.end(), [&](const auto& each) { return each.address == address; });
-  if (found == sockets.end()) return std::nullopt;
-  return found->fd;
+std::size_t InheritedSockets::count(const net::Address& address) const {
+  return static_cast<std::size_t>(std::count_if(
+      sockets.begin(), sockets.end(), [&](const auto& each) { return each.address == address; }));
+}
+
+std::optional<int> InheritedSockets::find(const net::Address& address, std::size_t worker) const {
+  const std::size_t all = count(address);
+  if (all == 0) return std::nullopt;
+  std::size_t before = worker % all;
+  for (const InheritedSocket& each : sockets) {
+    if (each.address == address && before-- == 0) return each.fd;
+  }
+  return std::nullopt;
 }
 
 }  // namespace canaryd::daemon

@@ -3,14 +3,15 @@
 // process. A listener whose address is one of theirs uses it instead of binding its own; so who
 // connects while the daemon is restarted waits in the kernel's queue and is not refused.
 //
-// They stay open until the process ends, also while no listener uses them: the manager has them
-// too.
+// Several at one address (ReusePort=yes) are dealt out to the workers. They stay open until the
+// process ends, also while no listener uses them: the manager has them too.
 //
 // Thread rule: take() before there are other threads, as it clears the variables; then values.
 #pragma once
 
 #include "canaryd/net/address.hpp"
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,7 +30,9 @@ struct InheritedSockets {
   // Of this process's environment.
   [[nodiscard]] static InheritedSockets take();
 
-  [[nodiscard]] std::optional<int> find(const net::Address& address) const;
+  // For this worker: one of those at the address, in turn. Nothing: there is none.
+  [[nodiscard]] std::optional<int> find(const net::Address& address, std::size_t worker) const;
+  [[nodiscard]] std::size_t count(const net::Address& address) const;
 };
 
 }  // namespace canaryd::daemon

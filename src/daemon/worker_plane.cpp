@@ -69,7 +69,6 @@ struct WorkerPlane::Opening {
   std::shared_ptr<const proxy::ListenerSpec> spec;
   std::function<void(Result<SocketAddress>)> done;
   Listener listener;
-  std::optional<int> inherited;
   std::size_t next = 0;
 };
 
@@ -86,7 +85,6 @@ void WorkerPlane::open(std::shared_ptr<const proxy::ListenerSpec> spec,
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     opening->listener.counters.push_back(std::make_shared<proxy::ListenerCounters>());
   }
-  opening->inherited = inherited_.find(spec->address);
   opening->spec = std::move(spec);
   opening->done = std::move(done);
   open_next(opening);
@@ -100,12 +98,13 @@ void WorkerPlane::open_next(const std::shared_ptr<Opening>& opening) {
     return;
   }
   Worker* const worker = &workers_[opening->next];
-  worker->thread->post([this, worker, opening] {
+  const auto inherited = inherited_.find(opening->spec->address, opening->next);
+  worker->thread->post([this, worker, opening, inherited] {
     proxy::OpenListener listener;
     listener.spec = opening->spec;
     listener.share = opening->next > 0;
     listener.bind = opening->listener.bound;
-    listener.inherited = opening->inherited;
+    listener.inherited = inherited;
     listener.counters = opening->listener.counters[opening->next];
     listener.gauge = opening->listener.gauge;
     auto bound = std::make_shared<Result<net::Address>>(worker->service->open(std::move(listener)));
@@ -162,6 +161,10 @@ void WorkerPlane::close(const std::string& name, const SocketAddress& configured
   std::erase_if(listeners_, [](const Listener& listener) {
     return listener.closed && listener.gauge->active.load(std::memory_order_relaxed) == 0;
   });
+  const bool is_served = std::any_of(listeners_.begin(), listeners_.end(), [&](const auto& each) {
+    return !each.closed && each.configured == configured;
+  });
+  if (!is_served && inherited_.count(configured) > 0) unused_(configured);
 }
 
 std::vector<control::ListenerStatus> WorkerPlane::listeners() const {

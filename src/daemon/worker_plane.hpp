@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -38,8 +39,12 @@ class WorkerPlane final : public control::DataPlane {
       const Clock& clock);
   ~WorkerPlane() override;
 
-  // Listeners that open from now on at the address of one of these accept from it.
-  void inherit(InheritedSockets sockets) { inherited_ = std::move(sockets); }
+  // Listeners that open from now on at the address of one of these accept from it. `unused` is told
+  // of an address where no listener accepts any more.
+  void inherit(InheritedSockets sockets, std::function<void(const SocketAddress&)> unused) {
+    inherited_ = std::move(sockets);
+    unused_ = std::move(unused);
+  }
 
   [[nodiscard]] std::size_t workers() const override { return workers_.size(); }
   void publish(std::vector<proxy::WorkerSnapshot> snapshots, std::function<void()> done) override;
@@ -87,6 +92,7 @@ class WorkerPlane final : public control::DataPlane {
   const Clock& clock_;
   net::SocketBudget sockets_;
   InheritedSockets inherited_;
+  std::function<void(const SocketAddress&)> unused_;
   std::vector<Worker> workers_;
   std::vector<Listener> listeners_;
   bool stopped_ = false;

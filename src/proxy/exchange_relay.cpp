@@ -24,7 +24,7 @@ Monotonic after(Monotonic from, Duration timeout) noexcept {
 }  // namespace
 
 ProxyError Exchange::start_relay() {
-  try_began_at_ = upload_moved_at_ = download_moved_at_ = now();
+  upload_moved_at_ = download_moved_at_ = now();
   upload_progress_ = download_progress_ = 0;
   up_ = down_ = FlowState::kNeedRead;
   return start_upload() ? ProxyError::kNone : ProxyError::kHeadersTooLarge;

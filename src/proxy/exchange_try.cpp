@@ -28,6 +28,7 @@ void Exchange::begin_first_try() {
 
 void Exchange::begin_try(upstream::Lease lease) noexcept {
   lease_ = std::move(lease);
+  try_began_at_ = now();
   // Connecting waits, and then the worker's scratch is somebody else's.
   if (!lease_.connected()) target_good_ = false;
   const Duration per_try = timeouts_->per_try;

@@ -14,6 +14,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr unsigned kSwitchingProtocols = 101;
+
 // A member's text; empty if it is not there. An error if it is something else.
 Result<std::string_view> text_of(const json::object& line, std::string_view key) {
   const json::value* const value = line.if_contains(key);
@@ -117,7 +119,12 @@ Result<std::optional<RecordedRequest>> LineReader::read_access(std::string_view 
   request.ended_ms = std::llround(ended * 1e6) / 1000;
   const std::int64_t took_us = std::llround(took * 1e6);
   request.started_ms = request.ended_ms - took_us / 1000;
-  request.latency = std::chrono::microseconds(took_us);
+  // A tunnel is one line at its end; the handshake is the request.
+  CANARYD_TRY_ASSIGN(const double told, number_of(object, "status", 0, 999, 0));
+  CANARYD_TRY_ASSIGN(const double first_byte,
+                     number_of(object, "t_upstream_first_byte", 0, 86'400'000, 0));
+  const bool tunnel = static_cast<unsigned>(told) == kSwitchingProtocols;
+  request.latency = std::chrono::microseconds(tunnel ? std::llround(first_byte * 1e6) : took_us);
   request.weight = BasisPoints(static_cast<unsigned>(std::lround(weight * 100)));
   if (!revision.empty()) request.revision = siphash(key_from_salt("revision"), revision);
   if (!route.empty()) set_route(request, route);

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kTimeBytes = 26;  // "05/Jan/2026:10:02:00 +0000"
 constexpr unsigned kClientLeft = 499;
+constexpr unsigned kSwitchingProtocols = 101;
 // So that a start is never before all time; no request takes a thousand days.
 constexpr std::uint64_t kMicrosMax = 86'400'000'000'000;
 
@@ -143,17 +144,18 @@ Result<std::optional<RecordedRequest>> LineReader::read_combined(std::string_vie
   if (request.started_ms < 0 || request.ended_ms > kTimeMsMax) {
     return wrong("the time", parts->time, "between 1970 and 2261");
   }
+  if (!parts->upstream.empty() && !upstreams_.empty() &&
+      std::ranges::find(upstreams_, parts->upstream) == upstreams_.end()) {
+    return std::nullopt;
+  }
   if (parts->cohort == to_string(Cohort::kCanary)) {
     request.cohort = Cohort::kCanary;
   } else if (parts->cohort != to_string(Cohort::kStable)) {
     if (parts->cohort == "-" || parts->cohort == to_string(Cohort::kNone)) return std::nullopt;
     return wrong("the cohort", parts->cohort, "stable or canary");
   }
-  if (!parts->upstream.empty() && !upstreams_.empty() &&
-      std::ranges::find(upstreams_, parts->upstream) == upstreams_.end()) {
-    return std::nullopt;
-  }
-  if (*status == kClientLeft) return std::nullopt;
+  // How long a tunnel's handshake took is not told.
+  if (*status == kClientLeft || *status == kSwitchingProtocols) return std::nullopt;
   request.bad = errors_.has_status(static_cast<unsigned>(*status));
   request.client_error = !request.bad && *status >= 400 && *status < 500;
   request.latency = std::chrono::microseconds(*micros);

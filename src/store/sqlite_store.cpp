@@ -70,9 +70,11 @@ std::string one_line(std::string text) {
   return text;
 }
 
-// What could not be read is not damaged for all that: quick_check counts it among what it found.
+// What could not be read is not damaged for all that: quick_check counts it among what it found. Of
+// lists of pages, free ones and those of long rows, it says no code.
 bool is_unreadable(std::string_view found) {
   constexpr std::string_view kCode = "error code=";
+  if (found.find("failed to get page") != std::string_view::npos) return true;
   const std::size_t at = found.find(kCode);
   if (at == std::string_view::npos) return false;
   int code = 0;

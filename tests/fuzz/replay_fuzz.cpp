@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string_view text = canaryd::fuzz::text_of(data, size);
   rollout::Plan plan;
   plan.name = "shop";
-  replay::LineReader reader("shop", analysis::ErrorClasses{});
+  replay::LineReader reader("shop", analysis::ErrorClasses{}, {}, {"old", "new"});
   replay::Replay replay(plan, analysis::Settings{});
   replay::LineCounts lines;
   reader.begin_file();

@@ -95,7 +95,7 @@ class LifecycleTest(IntegrationCase):
         early = ask()
         self.start_on(manager, address)
         self.assertEqual(early.response().body, b"app\n")
-        for _ in range(20):  # Both workers' sockets accept from the one queue.
+        for _ in range(20):
             self.assertEqual(ask().response().body, b"app\n")
         self.daemon.stop()
         meanwhile = ask()
@@ -107,7 +107,16 @@ class LifecycleTest(IntegrationCase):
         manager, address = self.listening()
         self.start_on(manager, "127.0.0.1:0")
         self.assertEqual(self.get("/").body, b"app\n")
-        self.assertIn(f"the service manager listens on {address}, and no listener", self.daemon.log_text())
+        told = f"the service manager listens on {address}, and no listener"
+        self.assertIn(told, self.daemon.log_text())
+        # One reload takes it into use, and the next one out of it.
+        for listener, times in ((address, 1), ("127.0.0.1:0", 2)):
+            self.daemon.write(base_config(self.folder, {"app": self.app}, listeners=[{"name": "public", "address": listener}]))
+            self.assertEqual(self.daemon.ctl("reload").returncode, 0)
+            wait_until(lambda: self.daemon.log_text().count(told) == times, f"told {times} times")
+            host, port = self.daemon.listeners()[-1]["address"].split(":")
+            with RawClient((host, int(port))) as client:
+                self.assertEqual(client.get("/").body, b"app\n")
 
     def test_a_descriptor_that_does_not_listen_is_told(self):
         self.app = self.upstream("app")

@@ -81,10 +81,11 @@ TEST_F(JudgingTest, SaysOfRequestsThatCountForNothingThatTheyDo) {
     controller_->tick();
     settle();
   }
-  EXPECT_THAT(view().next.value(),
-              AllOf(HasSubstr("when there is traffic to judge by: the canary has none; 4"),
-                    HasSubstr(" requests to it are no evidence: forced, in a segment, excluded, or "
-                              "left by their clients")));
+  EXPECT_THAT(
+      view().next.value(),
+      AllOf(HasSubstr("when there is traffic to judge by: the canary has none; 4"),
+            HasSubstr(" requests to it are no evidence: without a key, forced, followed, in a "
+                      "segment, excluded, or left by their clients")));
 }
 
 // Workers are asked to look only while there is something to look for.

@@ -42,9 +42,15 @@ TEST(InheritedSockets, AreFoundByTheirAddress) {
   const net::Address one = parse_socket_address("127.0.0.1:80").value();
   const net::Address other = parse_socket_address("[::1]:80").value();
   InheritedSockets taken;
-  taken.sockets = {{one, 7}, {other, 8}};
-  EXPECT_EQ(taken.find(other), 8);
-  EXPECT_EQ(taken.find(parse_socket_address("127.0.0.1:81").value()), std::nullopt);
+  taken.sockets = {{one, 7}, {other, 8}, {one, 9}};
+  EXPECT_EQ(taken.find(other, 0), 8);
+  EXPECT_EQ(taken.find(other, 1), 8);
+  EXPECT_EQ(taken.find(parse_socket_address("127.0.0.1:81").value(), 0), std::nullopt);
+  // Several at one address are dealt out.
+  EXPECT_EQ(taken.count(one), 2U);
+  EXPECT_EQ(taken.find(one, 0), 7);
+  EXPECT_EQ(taken.find(one, 1), 9);
+  EXPECT_EQ(taken.find(one, 2), 7);
 }
 
 struct Socket {

@@ -205,6 +205,14 @@ TEST(LineReader, ChargesFailuresAsTheDaemonDoes) {
   }
 }
 
+TEST(LineReader, ATunnelIsAsSlowAsItsHandshake) {
+  telemetry::AccessRecord record = canary_request();
+  record.status = record.upstream_status = 101;
+  record.upstream_first_byte = 7ms;
+  record.ended_at = record.started_at + 1h;
+  EXPECT_EQ(request_of({access_line(record)}).latency, 7ms);
+}
+
 // ---- Apache's combined form
 
 std::string combined_line(const telemetry::AccessRecord& record) {
@@ -255,6 +263,8 @@ TEST(LineReader, LeavesOutOfTheCombinedFormWhatIsNoEvidence) {
   EXPECT_FALSE(counts("200 1 \"-\" \"-\" 5 canary blog-v2"));
   EXPECT_FALSE(counts("200 1 \"-\" \"-\" 5 - assets"));
   EXPECT_FALSE(counts("499 - \"-\" \"-\" 5 canary shop-v2"));
+  EXPECT_FALSE(counts("101 - \"-\" \"-\" 5 canary shop-v2"));
+  EXPECT_FALSE(counts("200 1 \"-\" \"-\" 5 blue blog-v2"));
 }
 
 TEST(LineReader, SaysWhatIsWrongWithTheCombinedForm) {

@@ -339,12 +339,23 @@ TEST_P(EveryOpening, MayFailWhereThereIsNothingYet) {
 
 class EveryRecovery : public DiskFaultsTest, public ::testing::WithParamInterface<FaultPlan> {};
 
+// Longer than a page.
+EvidenceRow long_row() {
+  EvidenceRow row = block(0);
+  for (std::int64_t i = 0; i < 4000; ++i) row.values.push_back(1'000'000'007 * i);
+  return row;
+}
+
 // With a write-ahead log that holds all of it, as a crash leaves it. That takes no write.
 TEST_P(EveryRecovery, MayFail) {
   Journalist before;
   {
     auto store = open().value();
-    for (int i = 0; i < 3; ++i) ASSERT_TRUE(store->write(batch_of(before.next())).has_value());
+    for (int i = 0; i < 3; ++i) {
+      Batch batch = batch_of(before.next());
+      if (i == 0) batch.evidence.push_back(long_row());
+      ASSERT_TRUE(store->write(batch).has_value());
+    }
     copy_now();
   }
   const std::string file_then = read_file(root_ + "/copy/state.db");
