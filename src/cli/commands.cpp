@@ -380,11 +380,23 @@ class Command {
                               : or_failure(render_line(response->body, screen())));
   }
 
+  // Of a reload that was made all the same.
+  void print_warnings(const std::string& answer) {
+    const auto document = parse_json(answer);
+    const JsonView problems = document ? JsonView(*document)["problems"] : JsonView();
+    for (std::size_t i = 0; i < problems.size(); ++i) {
+      std::string line;
+      append_printable(line, problem_line(problems[i]));
+      environment_.err << line << '\n';
+    }
+  }
+
   int daemon_wide(const std::string& level) {
     const auto response = daemon_.post("/api/v1/" + options_.command, body());
     if (!response) return report(response.error());
     if (wants_json()) return print(pretty(response->body));
     if (!level.empty()) return print("log level " + level + "\n");
+    print_warnings(response->body);
     return print(std::string(options_.command == "drain" ? "draining\n" : "reloaded\n"));
   }
 

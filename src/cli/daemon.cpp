@@ -13,6 +13,18 @@
 #include <string_view>
 
 namespace canaryd::cli {
+
+std::string problem_line(JsonView problem) {
+  std::string place = problem["file"].text();
+  if (!place.empty() && problem["line"].number().value_or(0) > 0) {
+    place += ":" + format_count(problem["line"].number()) + ":" +
+             format_count(problem["column"].number());
+  }
+  const std::string hint = problem["hint"].text();
+  return place + (place.empty() ? "" : ": ") + problem["severity"].text() + ": " +
+         problem["message"].text() + (hint.empty() ? "" : "; " + hint);
+}
+
 namespace {
 
 constexpr std::size_t kProblemsMax = 100;
@@ -83,18 +95,6 @@ int exit_code_of(int status) {
     default:
       return kExitFailed;
   }
-}
-
-// "canaryd.yaml:42:10: error: unknown key; did you mean ...?"
-std::string problem_line(JsonView problem) {
-  std::string place = problem["file"].text();
-  if (problem["line"].number().value_or(0) > 0) {
-    place += ":" + format_count(problem["line"].number()) + ":" +
-             format_count(problem["column"].number());
-  }
-  const std::string hint = problem["hint"].text();
-  return place + ": " + problem["severity"].text() + ": " + problem["message"].text() +
-         (hint.empty() ? "" : "; " + hint);
 }
 
 Failure failure_of(const client::Response& response) {

@@ -4,6 +4,7 @@
 #include "canaryd/base/error.hpp"
 #include "canaryd/client/event_reader.hpp"
 #include "canaryd/client/http_client.hpp"
+#include "cli/json_view.hpp"
 
 #include <memory>
 #include <optional>
@@ -21,6 +22,10 @@ struct Failure {
 
 template <class T>
 using Outcome = tl::expected<T, Failure>;
+
+// "canaryd.yaml:42:10: error: unknown key; did you mean ...?", of one of an answer's `problems`;
+// not yet safe to print.
+[[nodiscard]] std::string problem_line(JsonView problem);
 
 // An answer that goes on.
 class Stream {

@@ -71,7 +71,10 @@ Phase judge(JsonView rollout, const std::string& target) {
   const std::string reason = rollout["reason"].text();
   const bool for_operator = reason == "inconclusive" || reason == "verdict";
   if (state == "held" && for_operator) return Phase::kStopped;
-  if (target == "stopped" && (state == "paused" || state == "idle")) return Phase::kStopped;
+  const bool at_gate = state == "waiting" && reason == "gate";  // A freeze ends by itself.
+  if (target == "stopped" && (state == "paused" || state == "idle" || at_gate)) {
+    return Phase::kStopped;
+  }
   return Phase::kGoingOn;
 }
 

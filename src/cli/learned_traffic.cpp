@@ -81,10 +81,15 @@ Outcome<std::vector<config::LearnedTraffic>> learn_traffic(const Daemon& daemon,
   std::vector<config::LearnedTraffic> learned;
   for (const config::Rollout& rollout : config.rollouts) {
     if (names->count(rollout.name) == 0) continue;
-    const auto series =
-        daemon.get("/api/v1/rollouts/" + rollout.name + "/series?window=24h&step=1m");
-    if (!series) return tl::unexpected(series.error());
-    if (auto seen = learn(rollout.name, series->body)) learned.push_back(std::move(*seen));
+    // Of a daemon that has just begun, the fine points.
+    for (const char* points : {"window=24h&step=1m", "window=1h&step=5s"}) {
+      const auto series = daemon.get("/api/v1/rollouts/" + rollout.name + "/series?" + points);
+      if (!series) return tl::unexpected(series.error());
+      auto seen = learn(rollout.name, series->body);
+      if (!seen) continue;
+      learned.push_back(std::move(*seen));
+      break;
+    }
   }
   return learned;
 }

@@ -110,7 +110,7 @@ const Section<Log>& log_section() {
   static const auto made = [] {
     Section<Log> s("Log");
     s.add("level", &Log::level, choice(kLogLevels), "The least that is written.");
-    s.add("format", &Log::format, choice(kLogFormats), "`text` for terminals.");
+    s.add("format", &Log::format, choice(kLogFormats), "`text` for terminals.").restart = true;
     s.add("file",
           &Log::file,
           optional(log_file()),

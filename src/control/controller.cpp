@@ -404,18 +404,22 @@ void Controller::act(ActionRequest request, ActionDone done) {
 }
 
 void Controller::history(HistoryQuery query, HistoryDone done) {
-  if (state_->find(query.rollout) == nullptr) {
-    done(fail(ErrorCode::kNotFound, "there is no rollout \"" + query.rollout + "\""));
-    return;
-  }
+  // What has left the file keeps its history.
+  const bool must_have_some = state_->find(query.rollout) == nullptr && !query.after;
   store::HistoryQuery rows;
   rows.rollout = query.rollout;
   rows.limit = query.limit;
   rows.after = query.after;
   state_->parts.store->history(
-      std::move(rows), [done = std::move(done)](Result<std::vector<store::JournalRow>> found) {
+      std::move(rows),
+      [done = std::move(done), must_have_some, name = query.rollout](
+          Result<std::vector<store::JournalRow>> found) {
         if (!found) {
           done(fail(std::move(found).error()));
+          return;
+        }
+        if (found->empty() && must_have_some) {
+          done(fail(ErrorCode::kNotFound, "there is no rollout \"" + name + "\""));
           return;
         }
         std::vector<HistoryRow> out;

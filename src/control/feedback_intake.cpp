@@ -69,11 +69,8 @@ FeedbackStatus Controller::feedback(FeedbackRequest request) {
 }
 
 void Controller::comments(CommentQuery query, CommentsDone done) {
-  if (state_->find(query.rollout) == nullptr) {
-    done(fail(ErrorCode::kNotFound, "there is no rollout \"" + query.rollout + "\""));
-    return;
-  }
-  // Those that wait come first, so that whoever has just commented finds it.
+  // Of one that has left the file too, as its history. Those that wait come first, so that whoever
+  // has just commented finds it.
   state_->save_comments();
   state_->parts.store->comments(
       std::move(query.rollout),

@@ -25,9 +25,12 @@ ConfigProblem problem_of(const config::Problem& problem) {
 // What cannot change without a restart stays as it is; the rest of the file applies.
 void keep_what_needs_a_restart(const config::Config& running, config::Config& next) {
   next.workers = running.workers;
-  auto tokens = std::move(next.admin.tokens);  // Only the socket stays.
+  // Only the socket stays.
+  auto tokens = std::move(next.admin.tokens);
+  const bool dashboard = next.admin.dashboard;
   next.admin = running.admin;
   next.admin.tokens = std::move(tokens);
+  next.admin.dashboard = dashboard;
   next.state.dir = running.state.dir;
   next.log.format = running.log.format;
   next.log.file = running.log.file;
@@ -58,19 +61,27 @@ std::vector<std::shared_ptr<const proxy::ListenerSpec>> listeners_to_open(
   return specs;
 }
 
-void tell_reload(Controller::State& state,
-                 const std::vector<config::Change>& changes,
-                 const std::vector<config::Problem>& problems) {
-  for (const config::Problem& problem : problems) {
-    state.parts.log->warn(log_event::kConfigWarning,
-                          problem.message,
-                          {{"file", problem.file}, {"line", problem.line}});
-  }
+// What of the new file waits, for whoever has reloaded.
+std::vector<ConfigProblem> restart_warnings(const std::vector<config::Change>& changes) {
+  std::vector<ConfigProblem> warnings;
   for (const config::Change& change : changes) {
     if (!change.needs_restart) continue;
+    ConfigProblem warning;
+    warning.severity = "warning";
+    warning.message = change.path + " changed from " + change.before + " to " + change.after +
+                      "; that takes effect after a restart";
+    warnings.push_back(std::move(warning));
+  }
+  return warnings;
+}
+
+void tell_reload(Controller::State& state,
+                 const std::vector<config::Change>& changes,
+                 const std::vector<ConfigProblem>& warnings) {
+  for (const ConfigProblem& warning : warnings) {
     state.parts.log->warn(log_event::kConfigWarning,
-                          change.path + " changed from " + change.before + " to " + change.after +
-                              "; that takes effect after a restart");
+                          warning.message,
+                          {{"file", warning.file}, {"line", warning.line}});
   }
   const std::string message = "configuration reloaded: " + std::to_string(changes.size()) +
                               (changes.size() == 1 ? " change" : " changes");
@@ -119,7 +130,6 @@ void tell_of_removal(Log& log, const Runner& runner) {
 // One reload on its way from the file to being in force.
 struct Reloading {
   config::Config next;
-  std::vector<config::Problem> warnings;
   std::vector<config::Change> changes;
   Runners joining;
   ReloadResult result;
@@ -156,7 +166,7 @@ void fail_reload(Controller::State& state, Reloading& reload, std::string why) {
 }
 
 void succeed(Controller::State& state, Reloading& reload) {
-  tell_reload(state, reload.changes, reload.warnings);
+  tell_reload(state, reload.changes, reload.result.problems);
   state.reloading = false;
   state.reloads.last_successful = true;
   state.reloads.last_success = state.parts.clock->wall_now();
@@ -193,9 +203,11 @@ void Controller::reload(ReloadDone done) {
     reload->result.problems.push_back(problem_of(problem));
   }
   if (!loaded.config) return fail_reload(*state, *reload);
-  reload->warnings = std::move(loaded.problems);
   reload->next = std::move(*loaded.config);
   reload->changes = config::diff(state->config, reload->next);
+  for (ConfigProblem& warning : restart_warnings(reload->changes)) {
+    reload->result.problems.push_back(std::move(warning));
+  }
   keep_what_needs_a_restart(state->config, reload->next);
   auto joining = state->make_runners(reload->next.rollouts);
   if (!joining) return fail_reload(*state, *reload, describe(joining.error()));

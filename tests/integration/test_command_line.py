@@ -29,6 +29,17 @@ class FilesTest(IntegrationCase):
         change(config)
         return self.write(config)
 
+    def test_a_plan_is_judged_by_what_the_daemon_has_seen(self):
+        self.start_rollout()
+        file = self.changed(lambda config: None)
+        self.assertIn("shop: the daemon has not seen enough of its traffic\n", self.daemon.ctl("check", file, "--learned").stdout)
+        load = self.start_load(rate=100)
+        shown = wait_until(lambda: re.search(r"shop: at (\S+) requests/s and (\S+) % errors \(seen for \d+s\)",
+                                             self.daemon.ctl("check", file, "--learned").stdout), "a forecast")
+        self.totals(load)
+        self.assertLess(float(shown[1]), 110)
+        self.assertEqual(shown[2], "0")
+
     def test_diff_tells_what_the_reload_then_does(self):
         self.start_rollout()
         self.daemon.set_weight(5)

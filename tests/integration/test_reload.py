@@ -79,10 +79,21 @@ class ReloadTest(IntegrationCase):
         [warning] = [line for line in self.daemon.events("config_warning") if line.get("rollout") == "shop"]
         self.assertIn("has left the configuration while progressing at 50 %", warning["msg"])
         self.assertEqual(self.daemon.ask("GET", "/api/v1/rollouts/shop")[0], 404)
+        self.assertIn("started shop at 50 %", self.daemon.ctl("history", "shop").stdout)
         self.reload(with_it)
         wait_until(lambda: [self.version_of(user) for user in users] == before, "everybody where he was")
         self.assertEqual(self.daemon.rollout()["weight"]["target"], 50)
         self.assertEqual(self.totals(load)["failed"], 0)
+
+    def test_who_reloads_is_told_what_waits_for_a_restart(self):
+        app = self.upstream("app")
+        self.start({"app": app})
+        self.daemon.write(base_config(self.folder, {"app": app}, workers=3, log={"format": "text"}))
+        done = self.daemon.ctl("reload")
+        self.assertEqual((done.returncode, done.stdout), (0, "reloaded\n"))
+        self.assertIn("warning: workers changed from 2 to 3; that takes effect after a restart\n", done.stderr)
+        self.assertIn("warning: log.format changed from json to text; that takes effect after a restart\n", done.stderr)
+        self.assertTrue(self.daemon.events("reloaded"), "still JSON")
 
     def test_a_new_revision_starts_anew(self):
         self.start_rollout(start="auto")

@@ -298,6 +298,12 @@ TEST_F(CommandsTest, SteersTheDaemon) {
   EXPECT_EQ(run({"log-level", "debug"}), kExitDone);
   EXPECT_EQ(admin_.backend.level, "debug");
   EXPECT_EQ(run({"reload"}), kExitDone);
+  admin_.backend.reload_result = {true,
+                                  {{"c.yaml", 4, 1, "warning", "odd", ""},
+                                   {"", 0, 0, "warning", "workers needs a restart", ""}}};
+  EXPECT_EQ(run({"reload"}), kExitDone);
+  EXPECT_EQ(err(), "c.yaml:4:1: warning: odd\nwarning: workers needs a restart\n");
+  EXPECT_EQ(out(), "reloaded\n");
   admin_.backend.reload_result = {
       false, {{"canaryd.yaml", 42, 10, "error", "unknown key", "did you mean x?"}}};
   EXPECT_EQ(run({"reload"}), kExitConfigInvalid);

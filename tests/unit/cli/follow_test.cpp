@@ -56,6 +56,8 @@ TEST_F(FollowTest, WaitSaysTheOutcomeByItsExitCode) {
   EXPECT_EQ(wait_for("stopped", "promoted"), kExitDone);
   EXPECT_EQ(wait_for("stopped", "rolled_back"), kExitRolledBack);
   EXPECT_EQ(wait_for("stopped", "paused"), kExitStopped);
+  EXPECT_EQ(wait_for("stopped", "waiting", "gate"), kExitStopped);
+  EXPECT_EQ(wait_for("stopped", "waiting", "freeze"), kExitFailed) << "goes on: interrupted";
 }
 
 TEST_F(FollowTest, WaitGoesOnWhileThereIsHope) {

@@ -260,6 +260,7 @@ TEST_F(ControllerTest, HistoryTellsWhatHappened) {
   EXPECT_EQ((**found)[1].to, "aborted");
   EXPECT_EQ((**found)[1].actor, "anna");
   controller_->history({"nobody", 10, std::nullopt}, [&](auto rows) { found = std::move(rows); });
+  settle();
   EXPECT_EQ(found->error().code, ErrorCode::kNotFound);
 }
 

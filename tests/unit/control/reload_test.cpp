@@ -106,6 +106,54 @@ TEST_F(ReloadTest, AnAbortDoesNotWaitForAReload) {
   EXPECT_EQ(effective(), 0);
 }
 
+TEST_F(ReloadTest, ABadVerdictDoesNotWaitForAReload) {
+  boot_at(50);
+  file_ = file_with(kListener + "  - {name: inner, address: 127.0.0.1:8081}\n", kRollout);
+  std::optional<bool> reloaded;
+  controller_->reload([&](const ReloadResult& result) { reloaded = result.ok; });
+  for (int i = 0; i < 60 && effective() > 0; ++i) {
+    clock_.advance(1s);
+    plane_.serve(Cohort::kCanary, 1000, 900);
+    plane_.serve(Cohort::kStable, 1000, 0);
+    controller_->tick();
+  }
+  EXPECT_FALSE(reloaded.has_value()) << "the reload is still under way";
+  EXPECT_EQ(effective(), 0);
+  settle();
+  EXPECT_EQ(reloaded, true);
+  EXPECT_EQ(view().state, "rolled_back");
+}
+
+// What waits for a restart stays as it is, and whoever has reloaded is told.
+TEST_F(ReloadTest, SaysWhatTakesEffectAfterARestart) {
+  boot_at(10);
+  const std::string file = file_with(kListener, kRollout);
+  const ReloadResult result =
+      reload(file + "workers: 7\nlog: {format: text}\nadmin: {dashboard: false}\n");
+  EXPECT_TRUE(result.ok);
+  std::vector<std::string> told;
+  for (const ConfigProblem& problem : result.problems) {
+    EXPECT_EQ(problem.severity, "warning") << problem.message;
+    if (problem.message.find("after a restart") == std::string::npos) continue;
+    told.push_back(problem.message.substr(0, problem.message.find(' ')));
+  }
+  EXPECT_THAT(told, ::testing::UnorderedElementsAre("workers", "log.format"));
+  EXPECT_EQ(controller_->config().log.format, config::LogFormat::kJson);
+  EXPECT_NE(controller_->config().workers, 7U);
+  EXPECT_FALSE(controller_->config().admin.dashboard) << "and this follows";
+  EXPECT_TRUE(reload(file).ok);
+}
+
+TEST_F(ReloadTest, ARolloutThatHasLeftKeepsItsHistory) {
+  boot_at(10);
+  EXPECT_TRUE(reload(file_with(kListener, "", "upstream: old")).ok);
+  std::optional<Result<std::vector<HistoryRow>>> found;
+  controller_->history({"shop", 10, std::nullopt}, [&](auto rows) { found = std::move(rows); });
+  settle();
+  ASSERT_TRUE(found.has_value() && found->has_value());
+  EXPECT_EQ((*found)->front().to, "progressing");
+}
+
 TEST_F(ReloadTest, NotBeforeTheDaemonHasStarted) {
   ASSERT_TRUE(create().has_value());
   std::optional<bool> ok;
