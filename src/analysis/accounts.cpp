@@ -187,4 +187,23 @@ std::optional<double> AcceptAccount::requests_needed(double boundary) const noex
   return least;
 }
 
+std::optional<double> AcceptAccount::requests_if_equal(double boundary,
+                                                       double stable_rate,
+                                                       double stable_per_canary) const noexcept {
+  MetricCounts expected;
+  expected.canary_n = 1;
+  expected.canary_bad = expected.canary_bad_next = stable_rate;
+  expected.stable_n = stable_per_canary;
+  expected.stable_bad = stable_per_canary * stable_rate;
+  if (expected.silent()) return std::nullopt;
+  std::optional<double> least;
+  for (std::size_t j = 0; j < kBets; ++j) {
+    const double gain = increment(kShares[j], expected, scaled_);
+    if (gain <= 0) continue;
+    const double needed = std::max(0.0, (boundary - ln_bets_[j]) / gain);
+    least = std::min(least.value_or(needed), needed);
+  }
+  return least;
+}
+
 }  // namespace canaryd::analysis

@@ -184,11 +184,19 @@ MetricReport Analyzer::report(std::size_t index) const {
 
   report.accept_evidence = toward(ln_accept(index), accept_boundary());
   if (!failed_ && ln_accept(index) >= accept_boundary()) report.state = MetricState::kPass;
-  const auto needed = accept_[index].requests_needed(accept_boundary());
-  if (!needed || report.canary_n <= 0) return report;
-  report.needs_requests = static_cast<std::uint64_t>(std::ceil(std::min(*needed, kMostRequests)));
-  const double seconds = *needed * static_cast<double>(report.seconds) / report.canary_n;
-  report.needs_time = std::chrono::seconds(std::llround(std::min(seconds, kMostSeconds)));
+  if (report.canary_n <= 0) return report;
+  const auto time_of = [&report](double requests) {
+    const double seconds = requests * static_cast<double>(report.seconds) / report.canary_n;
+    return std::chrono::seconds(std::llround(std::min(seconds, kMostSeconds)));
+  };
+  if (const auto needed = accept_[index].requests_needed(accept_boundary())) {
+    report.needs_requests = static_cast<std::uint64_t>(std::ceil(std::min(*needed, kMostRequests)));
+    report.needs_time = time_of(*needed);
+  } else if (report.stable_rate) {
+    const auto equal = accept_[index].requests_if_equal(
+        accept_boundary(), *report.stable_rate, report.stable_n / report.canary_n);
+    if (equal) report.equal_time = time_of(*equal);
+  }
   return report;
 }
 

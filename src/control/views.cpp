@@ -194,6 +194,10 @@ std::string needs_text(const Runner& runner,
       verdict.deciding < verdict.metrics.size()) {
     const analysis::MetricReport& metric = verdict.metrics[verdict.deciding];
     what = analysis::title(metric) + (metric.name == "errors" ? " are accepted" : " is accepted");
+    if (!metric.needs_time && metric.equal_time) {
+      return "when " + what + ", which takes a canary as good as stable about " +
+             format_duration_brief(*metric.equal_time);
+    }
     if (!metric.needs_time) return "when " + what;
     wait = std::max(wait, *metric.needs_time);
   } else if (runner.queries().readings != rollout::Readings::kGood) {

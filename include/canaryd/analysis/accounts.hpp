@@ -110,6 +110,11 @@ class AcceptAccount {
   // Canary requests until ln_evidence() reaches `boundary`, if the best bet goes on as it did so
   // far in this step; 0 when it is reached; nothing when no bet gains.
   [[nodiscard]] std::optional<double> requests_needed(double boundary) const noexcept;
+  // As that, of a canary that from now on is as bad as stable, by what each bet can expect;
+  // `stable_per_canary`: requests of stable to one of the canary. Nothing when none gains.
+  [[nodiscard]] std::optional<double> requests_if_equal(double boundary,
+                                                        double stable_rate,
+                                                        double stable_per_canary) const noexcept;
 
   [[nodiscard]] static double increment(double share,
                                         const MetricCounts& counts,

@@ -65,6 +65,8 @@ struct MetricReport {
   // Until this metric accepts, if it goes on like this. Nothing when it does not move that way.
   std::optional<std::uint64_t> needs_requests;
   std::optional<Duration> needs_time;
+  // Where that says nothing: what it takes a canary as good as stable, at the step's rate so far.
+  std::optional<Duration> equal_time;
   friend bool operator==(const MetricReport&, const MetricReport&) = default;
 };
 

@@ -192,6 +192,19 @@ TEST(AcceptAccount, ForetellsWhenItWillAccept) {
   EXPECT_DOUBLE_EQ(account.requests_needed(std::log(20)).value(), 0);
 }
 
+// The last step of a small service: a quarter of the traffic, 1 % errors, the plain tolerance.
+TEST(AcceptAccount, ForetellsWhatItTakesACanaryAsGoodAsStable) {
+  AcceptAccount account(kTolerance, 1);
+  const auto all = account.requests_if_equal(std::log(20), 0.01, 3);
+  ASSERT_TRUE(all);
+  EXPECT_NEAR(*all, 42'000, 12'000);
+  // A canary that begins badly has further to go.
+  account.absorb(counts(100, 300, 4, 2));
+  EXPECT_FALSE(account.requests_needed(std::log(20)));
+  EXPECT_GT(account.requests_if_equal(std::log(20), 0.01, 3).value(), *all);
+  EXPECT_FALSE(account.requests_if_equal(std::log(20), 0.01, 0));
+}
+
 TEST(AcceptAccount, ABadCanaryIsNotForetold) {
   AcceptAccount account(kTolerance, 1);
   for (int i = 0; i < 100; ++i) account.absorb(counts(50, 50, 25, 1));

@@ -209,7 +209,7 @@ TEST(Analyzer, ANewStepForgetsAcceptanceButNotTheEvidenceAgainst) {
   EXPECT_FALSE(analyzer.evaluate().canary_share);
 }
 
-// What is seen in a second, in half of one, or in three: a verdict depends on what was seen.
+// What is seen in a second, or in three: a verdict depends on what was seen.
 TEST(Analyzer, ScalingTimeKeepsTheVerdict) {
   for (const double times : {0.5, 1.0, 2.0, 5.0}) {
     for (std::uint64_t seed = 1; seed <= 10; ++seed) {
