@@ -1,6 +1,5 @@
 // %h %l %u [%t] "%r" %>s %b "%{Referer}i" "%{User-agent}i" %D cohort, and if it is ours the
 // upstream.
-#include "canaryd/base/hash.hpp"
 #include "canaryd/replay/line_reader.hpp"
 #include "replay/quote.hpp"
 
@@ -85,7 +84,6 @@ std::string_view take_word(std::string_view& line) {
 }
 
 struct Parts {
-  std::string_view client;
   std::string_view time;
   std::string_view status;
   std::string_view micros;
@@ -98,7 +96,6 @@ std::optional<Parts> parts_of(std::string_view line) {
   Parts parts;
   const std::size_t bracket = line.find(" [");
   if (bracket == std::string_view::npos) return std::nullopt;
-  parts.client = line.substr(0, line.find(' '));
   line.remove_prefix(bracket + 2);
   const std::size_t end = line.find("] ");
   if (end == std::string_view::npos) return std::nullopt;
@@ -159,7 +156,6 @@ Result<std::optional<RecordedRequest>> LineReader::read_combined(std::string_vie
   request.bad = errors_.has_status(static_cast<unsigned>(*status));
   request.client_error = !request.bad && *status >= 400 && *status < 500;
   request.latency = std::chrono::microseconds(*micros);
-  request.client = std::max<std::uint64_t>(1, siphash(key_from_salt("replay"), parts->client));
   return request;
 }
 

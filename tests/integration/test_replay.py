@@ -131,7 +131,9 @@ class ReplayTest(IntegrationCase):
 
     def test_a_sampled_access_log_is_refused(self):
         self.write_config(log={"access": {"sample": 10}})
-        self.assert_fails("this access log is a sample", self.file('{"rollout": "other"}\n', "access.log"))
+        combined = '::1 - - [05/Jan/2026:10:02:00 +0000] "GET / HTTP/1.1" 200 1 "-" "-" 5 - other\n'
+        for line in ('{"rollout": "other"}\n', combined):
+            self.assert_fails("this access log is a sample", self.file(line, "access.log"))
         self.assertEqual(self.outcome(self.file(HEADER))["verdict"], "hold")
 
     def canary_requests(self):
@@ -141,14 +143,14 @@ class ReplayTest(IntegrationCase):
         seen = self.canary_requests()
         wait_until(lambda: self.canary_requests() > seen + more, f"{more} canary requests")
 
-    def live_and_replayed(self, failing, verdict):
+    def live_and_replayed(self, failing, verdict, form="json"):
         """The outcome of the access log of a daemon that came to this verdict."""
         access = os.path.join(self.folder, "access.log")
         self.start_rollout(
             steps=[{"weight": weight, "min_duration": "1h"} for weight in (25, 100)], start="auto",
             analysis={"mode": "observe", "latency_quantiles": [], "tolerance": {"errors": {"absolute": 5}}},
             rollout={"circuit": {"consecutive_failures": 0}, "fallback": {"methods": []}},
-            log={"access": {"file": access}})
+            log={"access": {"file": access, "format": form}})
         self.v2.failing = failing
         load = self.start_load(rate=200)
         wait_until(lambda: self.daemon.rollout()["analysis"][0]["verdict"] == verdict, "the verdict", 60)
@@ -166,6 +168,11 @@ class ReplayTest(IntegrationCase):
         outcome = self.live_and_replayed(True, "fail")
         self.assertEqual(outcome["verdict"], "rollback")
         self.assertEqual(outcome["timeline"][0]["weight"], 25)
+
+    def test_the_combined_form_rolls_back_as_the_daemon_did(self):
+        outcome = self.live_and_replayed(True, "fail", "combined")
+        self.assertEqual(outcome["verdict"], "rollback")
+        self.assertGreater(outcome["lines"]["evidence"], 300)
 
     def test_the_daemons_own_access_log_passes_as_in_the_daemon(self):
         outcome = self.live_and_replayed(False, "pass")

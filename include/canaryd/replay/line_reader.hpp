@@ -14,7 +14,7 @@
 //
 // Combined: as canaryd writes it, or any server that adds %D and the cohort; if there is an
 // upstream behind them, only lines with one of the rollout's count. Times are whole seconds, users
-// are addresses, and failures are what clients were told.
+// are unknown (behind a proxy all have one address), and failures are what clients were told.
 //
 // Thread rule: one owner. Bounds: kLineBytesMax a line.
 #pragma once

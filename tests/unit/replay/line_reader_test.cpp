@@ -230,7 +230,7 @@ TEST(LineReader, ReadsOurCombinedForm) {
   EXPECT_EQ(request.latency, 34'567us);
   EXPECT_EQ(request.cohort, Cohort::kCanary);
   EXPECT_FALSE(request.bad);
-  EXPECT_NE(request.client, 0U);
+  EXPECT_EQ(request.client, 0U);
   EXPECT_FALSE(request.weight);
   EXPECT_FALSE(request.tells_route);
 }
