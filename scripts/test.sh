@@ -117,7 +117,7 @@ leg_gate() {
     step cost bench/load/gate.py &&
     step faults ctest --test-dir build/release -R 'FaultSimulation|CrashPoints' -j"$jobs" --no-tests=error || return 1
   local name
-  for name in conformance slowhttp verdicts; do
+  for name in conformance slowhttp verdicts gross_failure bake; do
     step "$name" with_release python3 "tests/integration/test_$name.py" || return 1
   done
 }

@@ -223,7 +223,7 @@ std::string render_forecasts(const std::vector<RolloutForecast>& forecasts) {
     text +=
         each.rollout + ": at " + traffic_text(each) + learned + ", a canary as good as stable " +
         (each.time ? "takes about " + format_duration_brief(*each.time) : "never arrives") + '\n';
-    text += row("step", "takes about", "finds within its max_duration");
+    text += row("step", "takes about", "would find in its max_duration");
     for (const StepForecast& step : each.steps) {
       text += row(
           format_percent(step.weight) + " %",

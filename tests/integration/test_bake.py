@@ -7,7 +7,8 @@ from datetime import datetime
 
 from harness import IntegrationCase, PATIENCE, run_side_by_side, wait_until
 
-BACK_WITHIN = 1 * PATIENCE  # Seconds: the promise is one, on a machine that has time for it.
+# Seconds: the promise. A sanitized build on a busy machine has more time.
+BACK_WITHIN = 1 if PATIENCE <= 3 else PATIENCE
 
 
 def moment(record):
