@@ -68,29 +68,47 @@ FeedbackStatus Controller::feedback(FeedbackRequest request) {
   return FeedbackStatus::kNoEvidence;
 }
 
+namespace {
+
+void read_comments(Controller::State& state, CommentQuery query, Backend::CommentsDone done) {
+  // Those that wait come first, so that whoever has just commented finds it.
+  state.save_comments();
+  state.parts.store->comments(std::move(query.rollout),
+                              query.limit,
+                              [done = std::move(done)](Result<std::vector<store::Comment>> found) {
+                                if (!found) {
+                                  done(fail(std::move(found).error()));
+                                  return;
+                                }
+                                std::vector<CommentView> views;
+                                for (store::Comment& comment : *found) {
+                                  views.push_back({comment.at,
+                                                   std::move(comment.rollout),
+                                                   std::move(comment.cohort),
+                                                   comment.score,
+                                                   std::move(comment.actor),
+                                                   std::move(comment.text)});
+                                }
+                                done(std::move(views));
+                              });
+}
+
+}  // namespace
+
 void Controller::comments(CommentQuery query, CommentsDone done) {
-  // Of one that has left the file too, as its history. Those that wait come first, so that whoever
-  // has just commented finds it.
-  state_->save_comments();
-  state_->parts.store->comments(
-      std::move(query.rollout),
-      query.limit,
-      [done = std::move(done)](Result<std::vector<store::Comment>> found) {
-        if (!found) {
-          done(fail(std::move(found).error()));
-          return;
-        }
-        std::vector<CommentView> views;
-        for (store::Comment& comment : *found) {
-          views.push_back({comment.at,
-                           std::move(comment.rollout),
-                           std::move(comment.cohort),
-                           comment.score,
-                           std::move(comment.actor),
-                           std::move(comment.text)});
-        }
-        done(std::move(views));
-      });
+  State* const state = state_.get();
+  if (state->find(query.rollout) != nullptr) {
+    read_comments(*state, std::move(query), std::move(done));
+    return;
+  }
+  // What has left the file has comments if it has a history.
+  history({query.rollout, 1, std::nullopt},
+          [state, still = state->alive, query, done = std::move(done)](
+              const Result<std::vector<HistoryRow>>& known) {
+            if (!*still) return;
+            if (!known) return done(fail(Error(known.error())));
+            read_comments(*state, query, done);
+          });
 }
 
 }  // namespace canaryd::control

@@ -69,8 +69,9 @@ void check_row(const store::EvidenceRow& row) {
   }
   const auto block = control::read_block(row.values);
   if (block) {
-    const auto again = control::read_block(control::block_values(*block, true));
-    CANARYD_ASSERT(again && *again == *block);
+    const auto values = control::block_values(*block, true);
+    const auto again = control::read_block(values);
+    CANARYD_ASSERT(again && control::block_values(*again, true) == values);
   }
 }
 

@@ -79,7 +79,8 @@ class ReloadTest(IntegrationCase):
         [warning] = [line for line in self.daemon.events("config_warning") if line.get("rollout") == "shop"]
         self.assertIn("has left the configuration while progressing at 50 %", warning["msg"])
         self.assertEqual(self.daemon.ask("GET", "/api/v1/rollouts/shop")[0], 404)
-        self.assertIn("started shop at 50 %", self.daemon.ctl("history", "shop").stdout)
+        shown = self.daemon.ctl("history", "shop")
+        self.assertIn("started shop at 50 %", shown.stdout, shown.stderr)
         self.reload(with_it)
         wait_until(lambda: [self.version_of(user) for user in users] == before, "everybody where he was")
         self.assertEqual(self.daemon.rollout()["weight"]["target"], 50)
