@@ -104,7 +104,6 @@ class Exchange {
   [[nodiscard]] FlowState advance_response();
   [[nodiscard]] FlowState read_response_head();
   [[nodiscard]] FlowState receive_response();
-  void note_first_byte() noexcept;
   [[nodiscard]] FlowState begin_interim();
   [[nodiscard]] FlowState begin_response();
 

@@ -228,15 +228,12 @@ FlowState Exchange::receive_response() {
   const net::IoResult got = server().recv(response_block_.span().subspan(response_end_));
   if (got.would_block()) return FlowState::kNeedRead;
   if (!got.ok()) return FlowState::kSourceCut;
-  if (!first_byte_at_) note_first_byte();
+  if (!first_byte_at_) {
+    first_byte_at_ = now();
+    upstream_->counters().first_byte.add(*first_byte_at_ - try_began_at_);
+  }
   response_end_ += got.bytes;
   return FlowState::kDone;
-}
-
-// Kept apart: inlined, it keeps the compiler from inlining what is worth more around it.
-[[gnu::noinline]] void Exchange::note_first_byte() noexcept {
-  first_byte_at_ = now();
-  upstream_->counters().first_byte.add(*first_byte_at_ - try_began_at_);
 }
 
 FlowState Exchange::begin_interim() {
