@@ -180,8 +180,9 @@ void take_segments(Values& values, stats::Block& block) {
 
 // To the end of the row.
 void take_block_parts(Values& values, stats::Block& block) {
+  std::uint64_t seen = 0;
   while (values.good() && !values.empty()) {
-    switch (static_cast<Part>(values.next())) {
+    switch (next_part(values, seen)) {
       case Part::kLimits:
         block.limits = take_comparison(values);
         break;

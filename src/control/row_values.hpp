@@ -65,4 +65,12 @@ inline constexpr std::int64_t kAllQuantiles = (1 << stats::kLatencyQuantiles) - 
 // left out. Numbers are never used again.
 enum class Part : std::int64_t { kLimits = 1, kFeedback = 2, kClientErrors = 3, kSegments = 4 };
 
+// The number of the part that follows; each is there at most once, which `seen` knows.
+inline Part next_part(Values& values, std::uint64_t& seen) noexcept {
+  const std::uint64_t part = values.next_up_to(63);
+  values.fail_unless(((seen >> part) & 1U) == 0);
+  seen |= std::uint64_t{1} << part;
+  return static_cast<Part>(part);
+}
+
 }  // namespace canaryd::control

@@ -154,8 +154,9 @@ void take_settings_parts(Values& values, Settings& settings) {
   settings.tolerance.feedback.reset();
   settings.tolerance.client_errors.reset();
   settings.segments.clear();
+  std::uint64_t seen = 0;
   while (values.good() && !values.empty()) {
-    switch (static_cast<Part>(values.next())) {
+    switch (next_part(values, seen)) {
       case Part::kLimits:
         take_limits(values, settings.limits);
         break;

@@ -213,6 +213,9 @@ TEST(Evidence, DamagedLimitsAreRefused) {
   ASSERT_EQ(unknown[10], 1);
   unknown[10] = 2;
   EXPECT_FALSE(read_block(unknown).has_value());
+  std::vector<std::int64_t> twice = good;
+  twice.insert(twice.end(), good.begin() + 10, good.end());
+  EXPECT_FALSE(read_block(twice).has_value());
 
   analysis::Settings settings;
   settings.limits.errors = 0.05;
