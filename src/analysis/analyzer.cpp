@@ -13,6 +13,11 @@ constexpr double kMostRequests = 1e15;
 constexpr double kMostSeconds = 86400.0 * 10000;
 constexpr double kNearlyAll = 0.7;
 
+// Of a damaged row of settings a guess may be no number at all: then as if it took for ever.
+double bounded(double guess, double most) noexcept {
+  return guess < most ? std::max(0.0, guess) : most;
+}
+
 std::optional<double> share(double part, double rest) {
   if (part + rest <= 0) return std::nullopt;
   return part / (part + rest);
@@ -187,10 +192,10 @@ MetricReport Analyzer::report(std::size_t index) const {
   if (report.canary_n <= 0) return report;
   const auto time_of = [&report](double requests) {
     const double seconds = requests * static_cast<double>(report.seconds) / report.canary_n;
-    return std::chrono::seconds(std::llround(std::min(seconds, kMostSeconds)));
+    return std::chrono::seconds(std::llround(bounded(seconds, kMostSeconds)));
   };
   if (const auto needed = accept_[index].requests_needed(accept_boundary())) {
-    report.needs_requests = static_cast<std::uint64_t>(std::ceil(std::min(*needed, kMostRequests)));
+    report.needs_requests = static_cast<std::uint64_t>(std::ceil(bounded(*needed, kMostRequests)));
     report.needs_time = time_of(*needed);
   } else if (report.stable_rate) {
     const auto equal = accept_[index].requests_if_equal(
