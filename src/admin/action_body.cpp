@@ -223,11 +223,16 @@ Result<control::ExplainRequest> read_explain_body(std::string_view body) {
   return question;
 }
 
-Result<void> read_plain_body(std::string_view body) {
+Result<std::string> read_plain_body(std::string_view body) {
   CANARYD_TRY_ASSIGN(const json::object object, parse_object(body));
   CANARYD_TRY(check_members(object, {"reason"}));
-  CANARYD_TRY(read_text(object, "reason", kReasonBytesMax));
-  return {};
+  return read_text(object, "reason", kReasonBytesMax);
+}
+
+std::string reason_in(std::string_view body) {
+  const auto object = parse_object(body);
+  if (!object) return {};
+  return read_text(*object, "reason", kReasonBytesMax).value_or("");
 }
 
 }  // namespace canaryd::admin

@@ -375,12 +375,12 @@ void Api::act(const Request& request, const Match& match, const Done& done) {
 }
 
 void Api::reload(const Request& request, const Match& /*match*/, const Done& done) {
-  if (const auto read = read_plain_body(request.body); !read) {
-    return done(invalid(request, read.error()));
-  }
+  auto reason = read_plain_body(request.body);
+  if (!reason) return done(invalid(request, reason.error()));
   const std::string path(request.path());
+  control::Asked by{request.actor, std::move(*reason)};
   once(request, done, [&](const Done& then) {
-    backend_.reload([then, path](const control::ReloadResult& result) {
+    backend_.reload(std::move(by), [then, path](const control::ReloadResult& result) {
       then(answer_to_reload(result, path));
     });
   });

@@ -1,5 +1,6 @@
 // What a request must pass before it is looked at: source, path, method, role, rate, content type.
 #include "admin/accept.hpp"
+#include "admin/action_body.hpp"
 #include "admin/api.hpp"
 #include "admin/guard.hpp"
 #include "admin/problem.hpp"
@@ -126,7 +127,12 @@ bool Api::is_too_often(const Route& route) {
 // Tells of each change who asked for it, once its outcome is known.
 Api::Done Api::recorded(const Match& match, const Request& request, Done done) const {
   if (!options_.audit || role_of(*match.route) < Role::kOperator) return done;
-  Audit entry{request.actor, request.peer, request.method, std::string(request.path()), 0};
+  Audit entry{request.actor,
+              request.peer,
+              request.method,
+              std::string(request.path()),
+              0,
+              reason_in(request.body)};
   return [audit = options_.audit, entry = std::move(entry), done = std::move(done)](
              Response response) mutable {
     entry.status = response.status;

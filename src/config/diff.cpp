@@ -110,6 +110,18 @@ void add_difference(std::string& out,
          or_none(after);
 }
 
+std::string what_happened(const Change& change) {
+  switch (change.kind) {
+    case Change::Kind::kAdded:
+      return "added" + (change.after.empty() ? "" : " " + change.after);
+    case Change::Kind::kRemoved:
+      return "removed" + (change.before.empty() ? "" : " " + change.before);
+    case Change::Kind::kChanged:
+      break;
+  }
+  return change.before + " -> " + change.after;
+}
+
 RolloutChange compare(const Rollout& before, const Rollout& after) {
   RolloutChange change{after.name, RolloutChange::Fate::kKept, {}};
   add_difference(change.why, "stable", before.plan.stable, after.plan.stable);
@@ -168,18 +180,22 @@ std::vector<Change> diff(const Config& before, const Config& after) {
 std::string render_changes(const std::vector<Change>& changes) {
   std::string out;
   for (const Change& change : changes) {
-    out += change.path + ": ";
-    switch (change.kind) {
-      case Change::Kind::kAdded:
-        out += "added" + (change.after.empty() ? "" : " " + change.after);
-        break;
-      case Change::Kind::kRemoved:
-        out += "removed" + (change.before.empty() ? "" : " " + change.before);
-        break;
-      case Change::Kind::kChanged:
-        out += change.before + " -> " + change.after;
-    }
+    out += change.path + ": " + what_happened(change);
     out += change.needs_restart ? " (needs a restart)\n" : "\n";
+  }
+  return out;
+}
+
+std::string render_rollout_changes(const std::vector<Change>& changes, std::string_view rollout) {
+  const std::string whole = "rollouts." + std::string(rollout);
+  const std::string within = whole + ".";
+  std::string out;
+  for (const Change& change : changes) {
+    const bool is_whole = change.path == whole;
+    if (!is_whole && !change.path.starts_with(within)) continue;
+    if (!out.empty()) out += "; ";
+    if (!is_whole) out += change.path.substr(within.size()) + ": ";
+    out += what_happened(change);
   }
   return out;
 }

@@ -1,6 +1,7 @@
 // What the parts of the controller share. Private to the room.
 #pragma once
 
+#include "canaryd/config/diff.hpp"
 #include "canaryd/control/controller.hpp"
 #include "control/discovery.hpp"
 #include "control/event_log.hpp"
@@ -106,7 +107,10 @@ struct Controller::State {
   using Runners = std::vector<std::shared_ptr<Runner>>;
   [[nodiscard]] Result<Runners> make_runners(const std::vector<config::Rollout>& rollouts) const;
   // A configuration whose new listeners are open already; `joining` are the runners it adds.
-  void apply(config::Config next, const Runners& joining);
+  void apply(config::Config next,
+             const Runners& joining,
+             const std::vector<config::Change>& changes,
+             const Asked& by);
 
   Parts parts;
   config::Config config;

@@ -75,17 +75,31 @@ std::vector<ConfigProblem> restart_warnings(const std::vector<config::Change>& c
   return warnings;
 }
 
-void tell_reload(Controller::State& state,
-                 const std::vector<config::Change>& changes,
-                 const std::vector<ConfigProblem>& warnings) {
-  for (const ConfigProblem& warning : warnings) {
+using Runners = Controller::State::Runners;
+
+// One reload on its way from the file to being in force.
+struct Reloading {
+  config::Config next;
+  std::vector<config::Change> changes;
+  Runners joining;
+  ReloadResult result;
+  Asked by;
+  Backend::ReloadDone done;
+};
+
+void tell_reload(Controller::State& state, const Reloading& reload) {
+  for (const ConfigProblem& warning : reload.result.problems) {
     state.parts.log->warn(log_event::kConfigWarning,
                           warning.message,
                           {{"file", warning.file}, {"line", warning.line}});
   }
-  const std::string message = "configuration reloaded: " + std::to_string(changes.size()) +
-                              (changes.size() == 1 ? " change" : " changes");
-  state.parts.log->info(log_event::kReloaded, message, {{"changes", changes.size()}});
+  const std::size_t changes = reload.changes.size();
+  const std::string message = "configuration reloaded: " + std::to_string(changes) +
+                              (changes == 1 ? " change" : " changes");
+  state.parts.log->info(
+      log_event::kReloaded,
+      message,
+      {{"changes", changes}, {"actor", reload.by.actor}, {"reason", reload.by.reason}});
   state.events.add(ReloadView{true, message});
 }
 
@@ -94,8 +108,6 @@ void use_log_level(Log& log, config::LogLevel level) {
   const auto parsed = parse_log_level(traces ? "debug" : config::to_string(level));
   if (parsed) log.set_level(*parsed);
 }
-
-using Runners = Controller::State::Runners;
 
 bool is_among(const Runners& some, const std::shared_ptr<Runner>& runner) {
   return std::find(some.begin(), some.end(), runner) != some.end();
@@ -127,15 +139,6 @@ void tell_of_removal(Log& log, const Runner& runner) {
            {{"rollout", name}});
 }
 
-// One reload on its way from the file to being in force.
-struct Reloading {
-  config::Config next;
-  std::vector<config::Change> changes;
-  Runners joining;
-  ReloadResult result;
-  Backend::ReloadDone done;
-};
-
 void fail_reload(Controller::State& state, Reloading& reload) {
   state.reloading = false;
   state.reloads.last_successful = false;
@@ -166,7 +169,7 @@ void fail_reload(Controller::State& state, Reloading& reload, std::string why) {
 }
 
 void succeed(Controller::State& state, Reloading& reload) {
-  tell_reload(state, reload.changes, reload.result.problems);
+  tell_reload(state, reload);
   state.reloading = false;
   state.reloads.last_successful = true;
   state.reloads.last_success = state.parts.clock->wall_now();
@@ -177,18 +180,18 @@ void succeed(Controller::State& state, Reloading& reload) {
 
 void open_and_apply(Controller::State& state, const std::shared_ptr<Reloading>& reload) {
   auto specs = listeners_to_open(state.config, reload->next);
-  state.open_listeners(std::move(specs),
-                       [&state, still = state.alive, reload](const Result<void>& opened) {
-                         if (!*still) return;
-                         if (!opened) return fail_reload(state, *reload, describe(opened.error()));
-                         state.apply(std::move(reload->next), reload->joining);
-                         succeed(state, *reload);
-                       });
+  state.open_listeners(
+      std::move(specs), [&state, still = state.alive, reload](const Result<void>& opened) {
+        if (!*still) return;
+        if (!opened) return fail_reload(state, *reload, describe(opened.error()));
+        state.apply(std::move(reload->next), reload->joining, reload->changes, reload->by);
+        succeed(state, *reload);
+      });
 }
 
 }  // namespace
 
-void Controller::reload(ReloadDone done) {
+void Controller::reload(Asked by, ReloadDone done) {
   State* const state = state_.get();
   if (state->reloading || !state->listening) {
     ConfigProblem busy;
@@ -197,6 +200,7 @@ void Controller::reload(ReloadDone done) {
     return;
   }
   auto reload = std::make_shared<Reloading>();
+  reload->by = std::move(by);
   reload->done = std::move(done);
   config::LoadResult loaded = state->parts.load_config();
   for (const config::Problem& problem : loaded.problems) {
@@ -221,7 +225,10 @@ void Controller::reload(ReloadDone done) {
                            });
 }
 
-void Controller::State::apply(config::Config next, const Runners& joining) {
+void Controller::State::apply(config::Config next,
+                              const Runners& joining,
+                              const std::vector<config::Change>& changes,
+                              const Asked& by) {
   for (const config::Listener& listener : config.listeners) {
     const config::Listener* const kept = find_listener(next, listener.name);
     if (kept != nullptr && kept->address == listener.address) {
@@ -252,7 +259,11 @@ void Controller::State::apply(config::Config next, const Runners& joining) {
   const Runners now = runners;
   for (std::size_t i = 0; i < now.size(); ++i) {
     if (is_among(joining, now[i])) continue;
-    now[i]->replan(config.rollouts[i], upstreams.health(now[i]->config().plan.stable).up());
+    const bool stable_up = upstreams.health(now[i]->config().plan.stable).up();
+    const config::Rollout& rollout = config.rollouts[i];
+    now[i]->replan(
+        {rollout, by.actor, by.reason, config::render_rollout_changes(changes, rollout.name)},
+        stable_up);
   }
   constexpr const char* kBack = "in the configuration again";
   for (const auto& runner : returning) announce_restart(*runner, kBack);

@@ -99,7 +99,10 @@ void Runner::handle(rollout::Event event, Done done, std::optional<std::uint64_t
 
 void Runner::tick(const rollout::Tick& tick, std::string reason, std::string at_start) {
   if (!durable_) retry_store();
-  if (postponed_ != nullptr && !busy_) replan(std::move(*postponed_), tick.stable_up);
+  if (postponed_ != nullptr && !busy_) {
+    const auto next = std::move(postponed_);
+    replan(std::move(*next), tick.stable_up);
+  }
   if (busy_) {
     // Levels come again with the next tick; only a bad verdict does not wait, and is queued once.
     const bool ends = ends_canary(config_.plan, tick) && !rollout::stable_is_gone(state_);
@@ -175,13 +178,21 @@ void Runner::prepare(const rollout::Plan& next) noexcept {
   if (rollout::is_another_rollout(next, state_) && !rollout::stable_is_gone(state_)) brake();
 }
 
-void Runner::replan(config::Rollout config, bool stable_up) {
-  rollout::Event event;
-  event.what = rollout::NewPlan{stable_up};
-  event.reason = "configuration reloaded";
-  auto next = std::make_unique<config::Rollout>(std::move(config));
+void Runner::replan(Replanning next, bool stable_up) {
+  // What is still to be told of an earlier reload is told with this one.
+  const std::string earlier = postponed_ == nullptr ? "" : postponed_->changes;
+  if (!earlier.empty()) next.changes = earlier + (next.changes.empty() ? "" : "; ") + next.changes;
   postponed_ = nullptr;
-  enqueue({std::move(event), std::move(next), nullptr, std::nullopt, std::nullopt});
+  rollout::Event event;
+  event.what = rollout::NewPlan{stable_up, !next.changes.empty()};
+  event.actor = next.actor;
+  event.reason = next.reason.empty() ? "configuration reloaded" : next.reason;
+  event.evidence = next.changes;
+  enqueue({std::move(event),
+           std::make_unique<Replanning>(std::move(next)),
+           nullptr,
+           std::nullopt,
+           std::nullopt});
 }
 
 // Users are taken off the canary now; the machine, the tables and the journal follow in their
@@ -211,7 +222,7 @@ void Runner::run_queue() {
     Pending next = std::move(queue_.front());
     queue_.pop_front();
     if (is_void(next)) continue;
-    const rollout::Plan& plan = next.config != nullptr ? next.config->plan : config_.plan;
+    const rollout::Plan& plan = next.next != nullptr ? next.next->config.plan : config_.plan;
     rollout::Transition transition = rollout::step(plan, state_, next.event, host_->wall_now());
     if (transition.outcome != rollout::Outcome::kChanged) {
       answer_unchanged(next, transition);
@@ -219,7 +230,7 @@ void Runner::run_queue() {
     }
     auto job = std::make_shared<Job>();
     job->transition = std::move(transition);
-    job->config = std::move(next.config);
+    job->next = std::move(next.next);
     job->done = std::move(next.done);
     perform(std::move(job));
   }
@@ -239,8 +250,8 @@ bool Runner::is_void(const Pending& pending) const {
 
 void Runner::answer_unchanged(Pending& pending, const rollout::Transition& transition) {
   const bool refused = transition.outcome == rollout::Outcome::kRefused;
-  if (pending.config != nullptr && !refused) config_ = std::move(*pending.config);
-  if (pending.config != nullptr && refused) {
+  if (pending.next != nullptr && !refused) config_ = std::move(pending.next->config);
+  if (pending.next != nullptr && refused) {
     host_->log->warn(log_event::kReloaded,
                      config_.name + " goes on under its old plan: " + transition.refusal,
                      {{"rollout", config_.name}});
@@ -325,7 +336,7 @@ void Runner::commit(Job& job) {
   const bool run_changed = transition.state.run != state_.run;
   const bool watched = watches_stable();
   const bool gone = rollout::stable_is_gone(state_);
-  if (job.config != nullptr) config_ = *job.config;
+  if (job.next != nullptr) config_ = job.next->config;
   state_ = transition.state;
   const BasisPoints served = rollout::served_weight(state_);
   const rollout::Admission admission = rollout::admission(state_);
@@ -377,10 +388,11 @@ void Runner::rise_failed(const JobPointer& job, const Error& error) {
   store_failed(error);
   evidence_.put_back(std::move(job->evidence));
   // The configuration is in force already; the plan follows when the journal can be written.
-  if (job->config == nullptr && rollout::is_another_rollout(config_.plan, state_)) {
-    job->config = std::make_unique<config::Rollout>(config_);  // It was a restart that said so.
+  if (job->next == nullptr && rollout::is_another_rollout(config_.plan, state_)) {
+    // It was a restart that said so.
+    job->next = std::make_unique<Replanning>(Replanning{config_});
   }
-  if (job->config != nullptr && postponed_ == nullptr) postponed_ = std::move(job->config);
+  if (job->next != nullptr && postponed_ == nullptr) postponed_ = std::move(job->next);
   busy_ = false;
   Answer answer;
   answer.failed = true;

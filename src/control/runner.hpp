@@ -103,8 +103,15 @@ class Runner : public std::enable_shared_from_this<Runner> {
   // Before tables are made from a configuration with this plan: if it means another rollout, nobody
   // may come to its canary by the weight of this one. Lifted by replan() or a Restart event.
   void prepare(const rollout::Plan& next) noexcept;
-  // A reload that keeps this rollout: a NewPlan event under the new configuration.
-  void replan(config::Rollout config, bool stable_up);
+  // A reload that keeps this rollout: a NewPlan event under the new configuration. Also when the
+  // plan is the same: what of it could not be stored before is forgotten.
+  struct Replanning {
+    config::Rollout config;
+    std::string actor = "canaryd";  // Who reloaded,
+    std::string reason{};           // and why, in their words.
+    std::string changes{};          // config::render_rollout_changes().
+  };
+  void replan(Replanning next, bool stable_up);
 
   // After the bake limits are looked at no more.
   void absorb(stats::Block block);
@@ -154,14 +161,14 @@ class Runner : public std::enable_shared_from_this<Runner> {
  private:
   struct Pending {
     rollout::Event event;
-    std::unique_ptr<config::Rollout> config;  // Of a NewPlan.
+    std::unique_ptr<Replanning> next;  // Of a NewPlan.
     Done done;
     std::optional<std::uint64_t> if_match;
     std::optional<std::uint64_t> run;  // Of a Tick: whose evidence it speaks of.
   };
   struct Job {
     rollout::Transition transition;
-    std::unique_ptr<config::Rollout> config;
+    std::unique_ptr<Replanning> next;
     Done done;
     std::vector<store::EvidenceRow> evidence;  // Goes with the journal entry; back if that fails.
   };
@@ -214,7 +221,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   rollout::Admission admission_;
   std::uint64_t epoch_ = 1;
   std::deque<Pending> queue_;
-  std::unique_ptr<config::Rollout> postponed_;  // A NewPlan that could not be stored yet.
+  std::unique_ptr<Replanning> postponed_;  // A NewPlan that could not be stored yet.
   bool busy_ = false;
   bool braked_ = false;  // The gate is down for an event that still waits in the queue.
   bool durable_ = true;

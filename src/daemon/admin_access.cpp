@@ -31,8 +31,11 @@ std::vector<admin::Token> tokens_of(const config::Admin& config) {
 void record(const admin::Audit& entry, Log& log) {
   const std::string message =
       entry.method + " " + entry.path + " by " + entry.actor + ": " + std::to_string(entry.status);
-  const std::initializer_list<LogField> fields{
-      {"actor", entry.actor}, {"peer", entry.peer}, {"path", entry.path}, {"status", entry.status}};
+  const std::initializer_list<LogField> fields{{"actor", entry.actor},
+                                               {"peer", entry.peer},
+                                               {"path", entry.path},
+                                               {"status", entry.status},
+                                               {"reason", entry.reason}};
   if (entry.status == 401 || entry.status == 403) {
     log.warn(log_event::kAdminRefused, message, fields);
   } else {

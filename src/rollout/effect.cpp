@@ -252,6 +252,8 @@ std::string what_happened(const Change& change) {
     return "sends users of " + change.rollout + " to stable again; the canary keeps " +
            percent(change.weight_after);
   }
+  const bool stays = change.from == change.to && change.direction == Direction::kSame;
+  if (change.event == "new_plan" && stays) return same_phase(change);
   switch (change.to) {
     case Phase::kIdle:
       return "put " + change.rollout + " back to its start: the plan is for another rollout";
@@ -265,7 +267,7 @@ std::string what_happened(const Change& change) {
     default:
       break;
   }
-  if (change.to == Phase::kRetiring && change.event != "new_plan") return retiring(change);
+  if (change.to == Phase::kRetiring) return retiring(change);
   if (change.to == Phase::kPromoted && change.from == Phase::kRetiring) {
     return "put " + change.stable + " of " + change.rollout + " back" +
            (change.cause == Cause::kStraggler ? ": it is still in use" : "");

@@ -72,7 +72,8 @@ Transition handle(Draft& draft, const NewPlan& reload) {
     return begin_anew(draft);
   }
   fit_to_steps(draft);
-  return draft.state == draft.before ? draft.unchanged() : draft.commit(Cause::kPlanChanged);
+  const bool same = draft.state == draft.before && !reload.changed;
+  return same ? draft.unchanged() : draft.commit(Cause::kPlanChanged);
 }
 
 Transition handle(Draft& draft, const Restart& restart) {

@@ -49,6 +49,31 @@ class ReloadTest(IntegrationCase):
         after = self.daemon.rollout()
         self.assertEqual((after["state"], after["weight"]["target"]), (before["state"], before["weight"]["target"]))
 
+    def test_the_history_tells_who_changed_a_freeze_or_a_hook_and_why(self):
+        self.start_rollout(start="auto")
+        config = base_config(self.folder, {"v1": self.v1, "v2": self.v2}, **self.rollout_config(start="auto"))
+        config["rollouts"]["shop"]["freeze"] = [{"days": ["sun"]}]
+        self.reload(config)
+        wait_until(lambda: self.history()[-1]["event"] == "new_plan", "a row about the freeze")
+        row = self.history()[-1]
+        self.assertEqual((row["actor"], row["from"], row["to"]), ("signal", row["to"], row["from"]))
+        self.assertIn("freeze[0]: added", row["message"])
+        hook = {"on": ["rolled_back"], "http": {"url": f"http://127.0.0.1:{self.v1.port}/"}}
+        config["rollouts"]["shop"]["hooks"] = [hook]
+        self.daemon.write(config)
+        self.daemon.post("/api/v1/reload", {"reason": "pages the owner"})
+        wait_until(lambda: self.history()[-1]["id"] > row["id"], "a row about the hook")
+        row = self.history()[-1]
+        self.assertEqual((row["event"], row["reason"]), ("new_plan", "pages the owner"))
+        self.assertIn("hooks[0]: added", row["message"])
+        told = self.daemon.await_events("change")[-1]
+        self.assertEqual((told["path"], told["reason"]), ("/api/v1/reload", "pages the owner"))
+        self.daemon.post("/api/v1/reload", {"reason": "again"})
+        self.assertEqual(self.history()[-1]["id"], row["id"], "nothing has changed")
+
+    def history(self):
+        return self.daemon.get("/api/v1/rollouts/shop/history")["items"]
+
     def test_a_new_revision_ends_what_goes_on(self):
         self.start_rollout(start="auto")
         self.start_load()

@@ -203,7 +203,7 @@ void RolloutSim::meddle() {
   const unsigned second = config_.plan.steps[1].weight == BasisPoints(5000) ? 3000 : 5000;
   config_.plan.steps[1].weight = BasisPoints(second);
   runner_->prepare(config_.plan);
-  runner_->replan(config_, true);
+  runner_->replan({config_}, true);
   if (effective() != before) violated("a reload moved the weight");
 }
 

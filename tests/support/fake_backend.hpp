@@ -91,6 +91,7 @@ class FakeBackend final : public control::Backend {
   std::string metrics = "canaryd_build_info 1\n";
   std::string config = "version: 1\n";
   int reloads = 0;
+  control::Asked reloaded_by;
   int drains = 0;
   struct OpenTap {
     telemetry::TapFilter filter;
@@ -209,8 +210,9 @@ class FakeBackend final : public control::Backend {
   std::string metrics_text() override { return metrics; }
   std::string config_text() const override { return config; }
   std::string config_schema() const override { return "{\"type\": \"object\"}\n"; }
-  void reload(ReloadDone done) override {
+  void reload(control::Asked by, ReloadDone done) override {
     ++reloads;
+    reloaded_by = std::move(by);
     done(reload_result);
   }
   void drain() override { ++drains; }

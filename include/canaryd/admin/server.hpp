@@ -72,6 +72,7 @@ struct Audit {
   std::string method;
   std::string path;  // Untrusted.
   int status = 0;
+  std::string reason{};  // In the caller's words, untrusted; empty for what was refused.
 };
 
 struct Options {

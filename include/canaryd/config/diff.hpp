@@ -47,4 +47,9 @@ struct RolloutChange {
 // a restart)".
 [[nodiscard]] std::string render_changes(const std::vector<Change>& changes);
 
+// Those within one rollout, for its journal: "freeze: added; bake.duration: 30m -> 1h". Empty:
+// none.
+[[nodiscard]] std::string render_rollout_changes(const std::vector<Change>& changes,
+                                                 std::string_view rollout);
+
 }  // namespace canaryd::config

@@ -338,6 +338,12 @@ using ControlSink = std::function<void(const ControlEvent&)>;
 
 // ---- The interface
 
+// Who wants something of the whole daemon, and why.
+struct Asked {
+  std::string actor = "canaryd";
+  std::string reason{};  // Untrusted text, may be empty.
+};
+
 class Backend {
  public:
   Backend() = default;
@@ -392,7 +398,8 @@ class Backend {
   // The JSON Schema of configuration files.
   [[nodiscard]] virtual std::string config_schema() const = 0;
 
-  virtual void reload(ReloadDone done) = 0;
+  // `by` is told in the log, and in the journal of each rollout that the new file changes.
+  virtual void reload(Asked by, ReloadDone done) = 0;
   // Starts draining; a second call changes nothing.
   virtual void drain() = 0;
   // kInvalidArgument when there is no such level.

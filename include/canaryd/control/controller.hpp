@@ -119,7 +119,7 @@ class Controller final : public Backend {
                                                      ControlSink sink) override;
   [[nodiscard]] std::string config_text() const override;
   [[nodiscard]] std::string config_schema() const override;
-  void reload(ReloadDone done) override;
+  void reload(Asked by, ReloadDone done) override;
   void drain() override;
   [[nodiscard]] Result<void> set_log_level(std::string_view level) override;
 

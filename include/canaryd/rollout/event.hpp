@@ -112,6 +112,9 @@ struct HookEnded {
 // A reload. The plan given to step() with it is the new one.
 struct NewPlan {
   bool stable_up = true;
+  // Anything at all is different, be it only a gate, a freeze or a hook: that is told in the
+  // journal even if it changes nothing now.
+  bool changed = false;
 };
 // The daemon has read this state from the journal. The plan may have changed meanwhile.
 struct Restart {

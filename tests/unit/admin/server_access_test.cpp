@@ -142,7 +142,11 @@ TEST_F(ServerAccess, TellsWhoDidItAndNeverTheToken) {
   EXPECT_EQ(audits_[0].peer, "local");
   EXPECT_EQ(audits_[0].path, kPause);
   EXPECT_EQ(audits_[0].status, 200);
+  EXPECT_EQ(audits_[0].reason, "");
   EXPECT_EQ(audits_[1].status, 403);
+  EXPECT_EQ(ask("POST", "/api/v1/drain", kAdmin, {}, R"({"reason": "new host"})").status, 200);
+  EXPECT_EQ(audits_.at(2).actor, "anna");
+  EXPECT_EQ(audits_.at(2).reason, "new host");
 }
 
 TEST_F(ServerAccess, UsesANewListAtOnce) {

@@ -316,7 +316,9 @@ TEST_F(ServerTest, KeepsOtherSitesOut) {
 }
 
 TEST_F(ServerTest, ReloadsDrainsAndSetsTheLogLevel) {
-  EXPECT_EQ(post("/api/v1/reload").status, 200);
+  EXPECT_EQ(post("/api/v1/reload", R"({"reason": "new freeze"})").status, 200);
+  EXPECT_EQ(backend_.reloaded_by.reason, "new freeze");
+  EXPECT_FALSE(backend_.reloaded_by.actor.empty());
   backend_.reload_result = {
       false,
       {{"canaryd.yaml", 42, 10, "error", "unknown key \"wieght\"", "did you mean \"weight\"?"}}};

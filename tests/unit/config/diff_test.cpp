@@ -77,6 +77,20 @@ routes:
   EXPECT_NE(back.find("listeners[first]: removed\n"), std::string::npos);
 }
 
+TEST(Diff, TellsTheJournalOfARolloutOnlyWhatIsItsOwn) {
+  using Kind = Change::Kind;
+  const std::vector<Change> all = {
+      {Kind::kChanged, "workers", "1", "2", true},
+      {Kind::kAdded, "rollouts.shop.freeze[0]", "", "", false},
+      {Kind::kChanged, "rollouts.shop.bake.duration", "30m", "1h", false},
+      {Kind::kRemoved, "rollouts.shop-2.gate", "qa", "", false},
+      {Kind::kAdded, "rollouts.till", "", "", false}};
+  EXPECT_EQ(render_rollout_changes(all, "shop"), "freeze[0]: added; bake.duration: 30m -> 1h");
+  EXPECT_EQ(render_rollout_changes(all, "shop-2"), "gate: removed qa");
+  EXPECT_EQ(render_rollout_changes(all, "till"), "added");
+  EXPECT_EQ(render_rollout_changes(all, "sho"), "");
+}
+
 TEST(Diff, TellsWhatBecomesOfRollouts) {
   const auto fates = [](const std::string& before, const std::string& after) {
     std::string text;

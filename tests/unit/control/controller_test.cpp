@@ -330,7 +330,7 @@ TEST_F(ControllerTest, ItMayGoWhileMuchIsUnderWay) {
   controller_->history({"shop", 10, std::nullopt}, [](const auto&) {});
   file_ = file_with(kListener + "  - {name: inner, address: 127.0.0.1:8081}\n", kRollout);
   int answers = 0;
-  controller_->reload([&](const ReloadResult&) { ++answers; });
+  controller_->reload({}, [&](const ReloadResult&) { ++answers; });
   ActionRequest request;
   request.rollout = "shop";
   request.action = Action::kPause;

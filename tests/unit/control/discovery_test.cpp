@@ -248,7 +248,7 @@ TEST_F(DiscoveryTest, AReloadWaitsForNewNames) {
   names_["next.internal"] = std::vector<SocketAddress>{at("10.2.0.1:80")};
   file_ = upstreams("{file: old.yaml}", "{dns: \"next.internal:80\"}");
   std::optional<ReloadResult> result;
-  controller_->reload([&](ReloadResult done) { result = std::move(done); });
+  controller_->reload({}, [&](ReloadResult done) { result = std::move(done); });
   settle();
   EXPECT_FALSE(result.has_value());
   EXPECT_THAT(endpoints(1), ElementsAre("10.1.0.1:80"));
@@ -264,7 +264,7 @@ TEST_F(DiscoveryTest, AReloadWithANameThatLeadsNowhereIsRefused) {
   names_["nowhere.internal"] = canaryd::fail(ErrorCode::kNotFound, "Name or service not known");
   file_ = upstreams("{file: old.yaml}", "{dns: \"nowhere.internal:80\"}");
   std::optional<ReloadResult> result;
-  controller_->reload([&](ReloadResult done) { result = std::move(done); });
+  controller_->reload({}, [&](ReloadResult done) { result = std::move(done); });
   answer();
   ASSERT_TRUE(result.has_value());
   EXPECT_FALSE(result->ok);

@@ -18,6 +18,20 @@ class ReloadTest : public ControllerRig {
     plane_.did.clear();
     plane_.served.clear();
   }
+  void reload_by_anna(const std::string& rollout) {
+    file_ = file_with(kListener, rollout);
+    bool ok = false;
+    controller_->reload({"anna", "Christmas"}, [&](const ReloadResult& result) { ok = result.ok; });
+    settle();
+    EXPECT_TRUE(ok);
+  }
+  std::vector<HistoryRow> history() {
+    std::optional<Result<std::vector<HistoryRow>>> found;
+    controller_->history({"shop", 10, std::nullopt}, [&](auto rows) { found = std::move(rows); });
+    settle();
+    EXPECT_TRUE(found && found->has_value());
+    return found.value().value_or(std::vector<HistoryRow>(1));
+  }
   void second_without_rollout() {
     clock_.advance(1s);
     plane_.serve(Cohort::kNone, 10, 0);
@@ -38,6 +52,25 @@ TEST_F(ReloadTest, ABadFileChangesNothing) {
   EXPECT_THAT(plane_.did, IsEmpty());
   EXPECT_THAT(controller_->metrics_text(), HasSubstr("canaryd_config_last_reload_successful 0"));
   EXPECT_TRUE(reload(file_with(kListener, kRollout)).ok) << "the next one is free to try";
+}
+
+TEST_F(ReloadTest, TheJournalTellsWhoChangedAFreezeAndWhy) {
+  boot_at(10);
+  const std::uint64_t generation = controller_->rollout("shop")->generation;
+  const std::string frozen = kRollout + "    freeze: [{days: [sat, sun]}]\n";
+  reload_by_anna(frozen);
+  const std::vector<HistoryRow> rows = history();
+  const HistoryRow& row = rows.back();
+  EXPECT_EQ(row.event, "new_plan");
+  EXPECT_EQ(row.actor, "anna");
+  EXPECT_EQ(row.reason, "Christmas");
+  EXPECT_EQ(row.from, row.to);
+  EXPECT_EQ(
+      row.message,
+      "changed the plan of shop; the weight stays at 10 %: freeze[0]: added, Christmas (by anna)");
+  EXPECT_EQ(controller_->rollout("shop")->generation, generation + 1);
+  reload_by_anna(frozen);
+  EXPECT_EQ(history().back().id, row.id) << "nothing has changed, and nothing is told";
 }
 
 TEST_F(ReloadTest, AListenerThatCannotBindLeavesEverythingAsItWas) {
@@ -80,8 +113,8 @@ TEST_F(ReloadTest, OnlyOneAtATime) {
   file_ = file_with(kListener + "  - {name: inner, address: 127.0.0.1:8081}\n", kRollout);
   std::vector<bool> answers;
   const auto note = [&](const ReloadResult& result) { answers.push_back(result.ok); };
-  controller_->reload(note);
-  controller_->reload(note);
+  controller_->reload({}, note);
+  controller_->reload({}, note);
   EXPECT_THAT(answers, ElementsAre(false));
   settle();
   EXPECT_THAT(answers, ElementsAre(false, true));
@@ -92,7 +125,7 @@ TEST_F(ReloadTest, AnAbortDoesNotWaitForAReload) {
   boot_at(50);
   file_ = file_with(kListener + "  - {name: inner, address: 127.0.0.1:8081}\n", kRollout);
   std::optional<bool> reloaded;
-  controller_->reload([&](const ReloadResult& result) { reloaded = result.ok; });
+  controller_->reload({}, [&](const ReloadResult& result) { reloaded = result.ok; });
   ASSERT_FALSE(reloaded.has_value());
   ActionRequest abort;
   abort.rollout = "shop";
@@ -110,7 +143,7 @@ TEST_F(ReloadTest, ABadVerdictDoesNotWaitForAReload) {
   boot_at(50);
   file_ = file_with(kListener + "  - {name: inner, address: 127.0.0.1:8081}\n", kRollout);
   std::optional<bool> reloaded;
-  controller_->reload([&](const ReloadResult& result) { reloaded = result.ok; });
+  controller_->reload({}, [&](const ReloadResult& result) { reloaded = result.ok; });
   for (int i = 0; i < 60 && effective() > 0; ++i) {
     clock_.advance(1s);
     plane_.serve(Cohort::kCanary, 1000, 900);
@@ -147,17 +180,13 @@ TEST_F(ReloadTest, SaysWhatTakesEffectAfterARestart) {
 TEST_F(ReloadTest, ARolloutThatHasLeftKeepsItsHistory) {
   boot_at(10);
   EXPECT_TRUE(reload(file_with(kListener, "", "upstream: old")).ok);
-  std::optional<Result<std::vector<HistoryRow>>> found;
-  controller_->history({"shop", 10, std::nullopt}, [&](auto rows) { found = std::move(rows); });
-  settle();
-  ASSERT_TRUE(found.has_value() && found->has_value());
-  EXPECT_EQ((*found)->front().to, "progressing");
+  EXPECT_EQ(history().at(0).to, "progressing");
 }
 
 TEST_F(ReloadTest, NotBeforeTheDaemonHasStarted) {
   ASSERT_TRUE(create().has_value());
   std::optional<bool> ok;
-  controller_->reload([&](const ReloadResult& result) { ok = result.ok; });
+  controller_->reload({}, [&](const ReloadResult& result) { ok = result.ok; });
   EXPECT_EQ(ok, false);
   EXPECT_TRUE(start().has_value());
 }

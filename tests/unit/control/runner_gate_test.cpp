@@ -89,7 +89,7 @@ TEST_F(RunnerGateTest, GoodProbesResumeTheSameWeight) {
 // It fails under load, so its probes are fine each time. Under `observe` no verdict ends that.
 TEST_F(RunnerGateTest, ACanaryThatFailsUnderLoadDoesNotComeAndGoForEver) {
   config_.plan.mode = rollout::Mode::kObserve;
-  runner_->replan(config_, true);
+  runner_->replan({config_}, true);
   settle();
   send(rollout::Start{});
   send(rollout::SetWeight{BasisPoints(5000)});

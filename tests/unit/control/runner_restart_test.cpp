@@ -50,7 +50,7 @@ TEST_F(RunnerRestartTest, AStepThatIsJudgedForAnotherWeightIsBegunAgain) {
   climb_to(10);
   save();
   config_ = shop({10, 30, 100});
-  runner_->replan(config_, true);
+  runner_->replan({config_}, true);
   settle();
   ASSERT_EQ(runner_->state().next_weight, BasisPoints(3000));
   crash();
@@ -192,7 +192,7 @@ TEST_F(RunnerRestartTest, AReloadThatChangesNothingKeepsStepAndEvidence) {
   const rollout::State state = runner_->state();
   const analysis::Analyzer analyzer = runner_->evidence().analyzer();
   runner_->prepare(config_.plan);
-  runner_->replan(config_, true);
+  runner_->replan({config_}, true);
   EXPECT_EQ(effective(), 10);
   settle();
   EXPECT_EQ(runner_->state(), state);
@@ -203,7 +203,7 @@ TEST_F(RunnerRestartTest, ChangedStepsDoNotRaiseTheWeight) {
   climb_to(10);
   for (const auto& percents : {std::vector<unsigned>{30, 60, 100}, {5, 100}, {1, 2, 3}}) {
     runner_->prepare(shop(percents).plan);
-    runner_->replan(shop(percents), true);
+    runner_->replan({shop(percents)}, true);
     settle();
     EXPECT_EQ(effective(), 10);
     EXPECT_EQ(phase(), Phase::kProgressing);
@@ -216,7 +216,7 @@ TEST_F(RunnerRestartTest, ANewRevisionBeginsAnew) {
   config_.plan.revision = "2";
   runner_->prepare(config_.plan);
   EXPECT_EQ(effective(), 0) << "before the first table of the new versions";
-  runner_->replan(config_, true);
+  runner_->replan({config_}, true);
   settle();
   EXPECT_EQ(phase(), Phase::kIdle);
   EXPECT_EQ(effective(), 0);
@@ -231,7 +231,7 @@ TEST_F(RunnerRestartTest, ANewRevisionDuringARiseLetsNobodyToTheNewCanary) {
   ASSERT_TRUE(runner_->busy());
   config_.plan.revision = "2";
   runner_->prepare(config_.plan);
-  runner_->replan(config_, true);
+  runner_->replan({config_}, true);
   EXPECT_EQ(ceiling(), 0);
   on_table_ = [this] { EXPECT_EQ(ceiling(), 0); };
   settle();
@@ -246,7 +246,7 @@ TEST_F(RunnerRestartTest, APlanThatCannotBeStoredIsMadeUpFor) {
   config_.plan.revision = "2";
   config_.plan.start = rollout::StartMode::kAuto;
   runner_->prepare(config_.plan);
-  runner_->replan(config_, true);
+  runner_->replan({config_}, true);
   settle();
   EXPECT_EQ(phase(), Phase::kRolledBack);
   for (int second = 0; second < 3; ++second) {
@@ -335,7 +335,8 @@ class RunnerByChance : public RunnerRig {
     if (random.chance(0.2)) config_.plan.revision = std::to_string(random.below(3));
     const double before = ceiling();
     runner_->prepare(config_.plan);
-    runner_->replan(config_, true);
+    const char* const told = random.chance(0.5) ? "freeze: added" : "";
+    runner_->replan({config_, "anna", "", told}, true);
     EXPECT_LE(ceiling(), before);
   }
 

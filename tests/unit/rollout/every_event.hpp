@@ -80,6 +80,7 @@ inline std::vector<Event::What> all_events(WallTime now) {
                                   CircuitClosed{},
                                   NewPlan{true},
                                   NewPlan{false},
+                                  NewPlan{true, true},
                                   Restart{true},
                                   Restart{false}};
   for (const unsigned weight : {0U, 1U, 500U, 700U, 10000U}) {

@@ -104,6 +104,7 @@ std::vector<Event> moves() {
                                  ProtectionFailed{Trip::kExposure, false},
                                  ProtectionFailed{Trip::kCircuit, true},
                                  NewPlan{true},
+                                 NewPlan{true, true},
                                  Restart{true}};
   const StableUse idle{Duration(1h), false, false};
   for (const Event::What& what : std::vector<Event::What>{

@@ -18,6 +18,27 @@ TEST(ReloadTest, AnUnchangedPlanChangesNothing) {
   }
 }
 
+TEST(ReloadTest, WhatElseIsDifferentIsToldInTheJournalAndChangesNothing) {
+  for (const Phase phase : kPhases) {
+    Driver driver = in_phase(phase);
+    State expected = driver.state;
+    ++expected.generation;
+    Event event;
+    event.what = NewPlan{true, true};
+    event.actor = "anna";
+    event.reason = "no releases at Christmas";
+    event.evidence = "freeze: added";
+    const Transition transition = driver.after(1h).send(event);
+    EXPECT_EQ(transition.outcome, Outcome::kChanged) << to_string(phase);
+    EXPECT_EQ(transition.change.cause, Cause::kPlanChanged);
+    EXPECT_EQ(transition.change.direction, Direction::kSame);
+    EXPECT_EQ(transition.change.actor, "anna");
+    EXPECT_EQ(transition.change.reason, "no releases at Christmas");
+    EXPECT_EQ(transition.change.evidence, "freeze: added");
+    EXPECT_EQ(driver.state, expected) << to_string(phase);
+  }
+}
+
 TEST(ReloadTest, ChangedStepsKeepTheWeightInEveryPhase) {
   for (const Phase phase : kPhases) {
     for (const auto& steps : {std::vector<unsigned>{2, 3}, {50, 100}, {100}, {1, 2, 5, 6, 100}}) {
