@@ -140,6 +140,12 @@ IoResult TcpStream::send(std::string_view first, std::string_view second) {
   return failed();
 }
 
+bool TcpStream::is_quiet() const {
+  char next = 0;
+  const ssize_t got = ::recv(socket_.get(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got < 0 && errno == EAGAIN;
+}
+
 void TcpStream::shutdown_send() {
   if (socket_) ::shutdown(socket_.get(), SHUT_WR);
 }

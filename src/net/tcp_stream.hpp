@@ -32,6 +32,7 @@ class TcpStream final : public Stream {
   void shutdown_send() override;
   void reset() override;
   [[nodiscard]] std::optional<ErrorCode> connect_error() override;
+  [[nodiscard]] bool is_quiet() const override;
   [[nodiscard]] const Address& peer_address() const noexcept override { return peer_; }
   [[nodiscard]] Address local_address() const override;
 

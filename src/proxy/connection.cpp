@@ -8,9 +8,7 @@
 namespace canaryd::proxy {
 namespace {
 
-// How long, and how much, we read on after an answer that ends the connection, so that our close
-// does not become a reset that takes the answer away from a client still sending (RFC 9112
-// section 9.6).
+// How long, and how much, linger() reads on.
 constexpr Duration kLingerTime = std::chrono::seconds(1);
 constexpr std::size_t kLingerBytes = 16 * 1024 * 1024;
 // Requests that are here already and that we answer ourselves need no wait: after so many of them
@@ -18,6 +16,21 @@ constexpr std::size_t kLingerBytes = 16 * 1024 * 1024;
 constexpr int kExchangesPerTurn = 16;
 
 }  // namespace
+
+net::Task<void> linger(ServiceState& state, net::Stream& stream, net::Waiter& waiter) {
+  stream.shutdown_send();
+  const Monotonic by = state.runtime.now() + kLingerTime;
+  std::size_t taken = 0;
+  while (taken < kLingerBytes) {
+    // Read into the worker's scratch: nobody looks at it.
+    const net::IoResult got = stream.recv(state.head_scratch());
+    taken += got.bytes;
+    if (got.ok()) continue;
+    if (!got.would_block()) co_return;
+    const net::Wake wake = co_await waiter.until(by, net::readable(stream));
+    if (wake != net::Wake::kReady) co_return;
+  }
+}
 
 Connection::Connection(ServiceState& state,
                        ListenerPointer listener,
@@ -31,13 +44,17 @@ Connection::Connection(ServiceState& state,
   if (next_ != nullptr) next_->previous_ = this;
   state_.connections = this;
   peer_text_size_ = static_cast<std::uint8_t>(net::write_ip(peer_, peer_text_.data()));
-  peer_trusted_ = routing::is_trusted(peer_, spec().trusted_proxies);
+  follow_spec();
 }
 
 Connection::~Connection() {
   (previous_ != nullptr ? previous_->next_ : state_.connections) = next_;
   if (next_ != nullptr) next_->previous_ = previous_;
   listener_->gauge->active.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Connection::follow_spec() noexcept {
+  peer_trusted_ = routing::is_trusted(peer_, spec().trusted_proxies);
 }
 
 IpAddress Connection::client_address(const http::RequestHead& head) const noexcept {
@@ -79,23 +96,10 @@ net::Task<void> Connection::serve(std::unique_ptr<Connection> self) {
       state.spare_exchanges.push_back(std::move(exchange));
     }
     if (next == Next::kReset) connection.stream().reset();
-    if (next == Next::kLinger) co_await connection.linger();
+    if (next == Next::kLinger) {
+      co_await linger(state, connection.stream(), connection.waiter());
+    }
     if (next != Next::kIdle && next != Next::kNothing) co_return;
-  }
-}
-
-net::Task<void> Connection::linger() {
-  stream_->shutdown_send();
-  const Monotonic by = state_.runtime.now() + kLingerTime;
-  std::size_t taken = 0;
-  while (taken < kLingerBytes) {
-    // Read into the worker's scratch: nobody looks at it.
-    const net::IoResult got = stream_->recv(state_.head_scratch());
-    taken += got.bytes;
-    if (got.ok()) continue;
-    if (!got.would_block()) co_return;
-    const net::Wake wake = co_await waiter_.until(by, net::readable(*stream_));
-    if (wake != net::Wake::kReady) co_return;
   }
 }
 

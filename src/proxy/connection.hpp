@@ -15,6 +15,10 @@
 
 namespace canaryd::proxy {
 
+// Reads on for a while after an answer that ends the connection, so that our close does not become
+// a reset that takes the answer away from a client still sending (RFC 9112 section 9.6).
+[[nodiscard]] net::Task<void> linger(ServiceState& state, net::Stream& stream, net::Waiter& waiter);
+
 class Connection {
  public:
   Connection(ServiceState& state, ListenerPointer listener, std::unique_ptr<net::Stream> stream);
@@ -26,6 +30,8 @@ class Connection {
 
   // Drain: if it is idle it ends now, else with its exchange.
   void stop_when_idle() noexcept { stop_.set(); }
+  // The listener's spec is another one.
+  void follow_spec() noexcept;
   [[nodiscard]] Connection* next() const noexcept { return next_; }
 
   [[nodiscard]] ServiceState& state() noexcept { return state_; }
@@ -43,8 +49,6 @@ class Connection {
   [[nodiscard]] IpAddress client_address(const http::RequestHead& head) const noexcept;
 
  private:
-  [[nodiscard]] net::Task<void> linger();
-
   ServiceState& state_;
   ListenerPointer listener_;
   std::unique_ptr<net::Stream> stream_;

@@ -27,6 +27,7 @@ constexpr std::array<Row, static_cast<std::size_t>(ProxyError::kCount)> kRows{{
     {"no_healthy_endpoint", 503},
     {"overloaded", 503},
     {"timeout", 504},
+    {"loop_detected", 508},
     {"client_gone", 499},
 }};
 

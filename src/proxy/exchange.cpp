@@ -50,6 +50,14 @@ bool ends_connection(ProxyError error) noexcept {
   }
 }
 
+// RFC 9110 section 7.6: a message must not go round for ever. More canaryds than these stand behind
+// each other nowhere.
+bool goes_in_circles(const http::RequestHead& request) noexcept {
+  constexpr std::size_t kMostPasses = 10;
+  return request.fields.has(http::FieldId::kVia) &&
+         http::count_passes(request, http::RequestForwarding{}.via) > kMostPasses;
+}
+
 }  // namespace
 
 Exchange::Exchange(ServiceState& state)
@@ -138,7 +146,7 @@ void Exchange::clear_request() noexcept {
   rules_ = nullptr;
   respond_ = nullptr;
   counters_ = nullptr;
-  client_told_ = covered_ = set_aside_ = fell_back_ = false;
+  client_told_ = covered_ = set_aside_ = fell_back_ = body_waits_ = queued_ = false;
   charged_ = probe_ = slow_counted_ = overdue_ = trace_begun_ = vote_ = parity_ = false;
   body_taken_ = 0;
   slow_after_ = Duration::zero();
@@ -249,6 +257,8 @@ ProxyError Exchange::decide() {
     return error_of(refused.why);
   }
   target_good_ = true;
+  if (goes_in_circles(request_)) [[unlikely]]
+    return ProxyError::kLoopDetected;
   table_ = state_.table;
   if (!table_) return ProxyError::kNoRoute;
   if (connection_->spec().feedback && is_vote()) [[unlikely]] {
@@ -342,7 +352,8 @@ std::uint64_t Exchange::balance_key() const noexcept {
 // ---- The end
 
 bool Exchange::wants_keep_alive() const noexcept {
-  return request_.keep_alive && !connection_->draining();
+  return request_.keep_alive && !connection_->draining() &&
+         connection_->spec().keep_alive_timeout > Duration::zero();
 }
 
 // An error, or the end of an OPTIONS request: the whole answer is ours.
@@ -445,6 +456,8 @@ void Exchange::count_overdue() noexcept {
   if (route_->rollout == nullptr || !pick_.counts_for_analysis) return;
   const Duration after = route_->rollout->gate->overdue_after();
   if (after == Duration::zero() || now() - started_at_ < after || waits_for_client()) return;
+  // It has not been near the version yet.
+  if (queued_) return;
   counters_->count_overdue();
   overdue_ = true;
 }

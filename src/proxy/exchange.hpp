@@ -221,6 +221,7 @@ class Exchange {
   bool covered_ = false;              // Stable may answer should this canary fail.
   bool set_aside_ = false;            // It has: by the status in status_.
   bool fell_back_ = false;
+  bool body_waits_ = false;  // What the canary had of the body is held, and not sent to stable yet.
   CanaryFailure canary_failure_;
   bool parity_ = false;         // It is to be asked again of both versions.
   bool vote_ = false;           // Feedback of a user: it goes nowhere, and the answer is ours.
@@ -233,6 +234,7 @@ class Exchange {
 
   std::unique_ptr<RequestCopy> copy_;  // For the route's mirror; null: none, or it has gone.
 
+  bool queued_ = false;             // Waits for a slot.
   upstream::ConcurrencySlot slot_;  // Held through all tries, and by a tunnel to its end.
 
   // This try.

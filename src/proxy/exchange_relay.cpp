@@ -152,7 +152,8 @@ bool Exchange::start_upload() {
   if (out.overflowed()) return false;
   const auto body_max = connection_->spec().body_bytes_max;
   const http::BodyOutput output = http::upload_output(request_);
-  if (fell_back_ && upload_.has_read()) {
+  if (body_waits_) {
+    body_waits_ = false;
     upload_.restart(out.view(), request_.framing, output, body_max);
     return true;
   }
@@ -318,19 +319,6 @@ void Exchange::note_progress() noexcept {
   }
 }
 
-namespace {
-
-struct Due {
-  Monotonic at = net::kNever;
-  ProxyError error = ProxyError::kNone;
-};
-
-void sooner(Due& due, Monotonic at, ProxyError error) noexcept {
-  if (at < due.at) due = {at, error};
-}
-
-}  // namespace
-
 // It has all of the request, or all that the client sends before it hears "100 Continue".
 bool Exchange::upstream_must_speak(FlowState up) const noexcept {
   if (stage_ == ResponseStage::kBody) return false;
@@ -366,18 +354,13 @@ Monotonic Exchange::deadline(FlowState up, FlowState down) const noexcept {
   return at;
 }
 
+// Whoever is waited for when a time runs out is to blame, whichever time it is. A client that owes
+// the rest of its request, or does not take its answer, is no fault of the version: not behind an
+// early answer either, for that may depend on what the client has not sent.
 ProxyError Exchange::expired(FlowState up, FlowState down) const noexcept {
-  const ListenerSpec& listener = connection_->spec();
-  Due due;
-  sooner(due, request_deadline(), ProxyError::kTimeout);
-  if (client_must_send(up)) {
-    sooner(due, after(upload_moved_at_, listener.body_idle_timeout), ProxyError::kRequestTimeout);
-  }
-  if (down == FlowState::kNeedWrite) {
-    sooner(due, after(download_moved_at_, listener.write_stall_timeout), ProxyError::kClientGone);
-  }
-  // Whatever else has run out is the upstream's silence.
-  return due.at <= now() ? due.error : ProxyError::kTimeout;
+  if (down == FlowState::kNeedWrite) return ProxyError::kClientGone;
+  if (up == FlowState::kNeedRead && !upstream_must_speak(up)) return ProxyError::kRequestTimeout;
+  return ProxyError::kTimeout;
 }
 
 }  // namespace canaryd::proxy

@@ -56,7 +56,11 @@ bool Exchange::next_try() {
   upstream::Lease lease = upstream_->acquire(lease_.endpoint(), stale_retried_, balance_key_);
   if (!lease) return false;
   ++retries_made_;
-  clear_try();
+  if (body_waits_) {
+    clear_response();
+  } else {
+    clear_try();
+  }
   target_good_ = false;
   begin_try(std::move(lease));
   return true;
@@ -66,8 +70,8 @@ TryFailure Exchange::failure_of(ProxyError error) const noexcept {
   return {.error = error,
           .try_expired = try_expires_at_ <= now(),
           .reused = lease_.connected() && lease_.reused(),
-          .request_sent = upload_.started() && upload_.has_sent(),
-          .body_lost = upload_.started() && upload_.has_read(),
+          .request_sent = upload_.started() && upload_.has_sent() && !body_waits_,
+          .body_lost = upload_.started() && upload_.has_read() && !body_waits_,
           .response_seen = response_end_ > 0 || interims_ > 0 || client_told_,
           .idempotent = http::is_idempotent(request_.method)};
 }
@@ -153,8 +157,10 @@ net::Task<ProxyError> Exchange::enter() {
   target_good_ = false;
   const Duration longest = upstream_spec().concurrency->queue_timeout;
   const Monotonic by = std::min(now() + longest, request_deadline());
+  queued_ = true;
   const net::Wake wake = co_await connection_->waiter().until(
       by, net::readable(ticket.granted()), net::hung_up(client()));
+  queued_ = false;
   slot_ = ticket.take();
   const bool gone = wake == net::Wake::kCancelled || client().hangup();
   if (slot_ && !gone && now() < request_deadline()) co_return ProxyError::kNone;

@@ -73,7 +73,8 @@ void Exchange::fall_back(ProxyError error) {
   covered_ = set_aside_ = false;
   leave_upstream();
   clear_response();
-  if (!upload_.has_read()) upload_.reset();
+  body_waits_ = upload_.has_read();
+  if (!body_waits_) upload_.reset();
   answering_ = Cohort::kStable;
   use_upstream(rollout.stable);
   target_good_ = false;

@@ -57,6 +57,8 @@ std::string_view reason_of(std::uint16_t status) noexcept {
       return "Gateway Timeout";
     case 505:
       return "HTTP Version Not Supported";
+    case 508:
+      return "Loop Detected";
     default:
       return "";
   }
@@ -103,6 +105,8 @@ std::string_view sentence_of(ProxyError error) noexcept {
       return "no capacity left";
     case ProxyError::kTimeout:
       return "the upstream did not answer in time";
+    case ProxyError::kLoopDetected:
+      return "the request goes round in circles: an upstream leads back to here";
   }
   return "";
 }

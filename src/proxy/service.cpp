@@ -26,7 +26,27 @@ void answer_overloaded(ServiceState& state, ListenerState& listener, net::Stream
   write_local_reply(out, reply);
   // One try: whoever does not take it at once gets a closed connection.
   static_cast<void>(stream.send(out.view()));
-  stream.shutdown_send();
+}
+
+// Whoever is turned away may be sending still. These are beyond the limit of connections, so there
+// are few at a time; others are closed at once.
+constexpr int kLingeringMax = 64;
+
+class Lingering {
+ public:
+  explicit Lingering(int& count) : count_(count) { ++count_; }
+  Lingering(const Lingering&) = delete;
+  Lingering& operator=(const Lingering&) = delete;
+  ~Lingering() { --count_; }
+
+ private:
+  int& count_;
+};
+
+net::Task<void> see_off(ServiceState& state, std::unique_ptr<net::Stream> stream) {
+  const Lingering place(state.lingering);
+  net::Waiter waiter(state.runtime, state.group);
+  co_await linger(state, *stream, waiter);
 }
 
 void accept(ServiceState& state,
@@ -36,6 +56,12 @@ void accept(ServiceState& state,
   if (gauge.active.load(std::memory_order_relaxed) >=
       static_cast<std::int64_t>(listener->spec->connections_max)) {
     answer_overloaded(state, *listener, *stream);
+    if (state.lingering < kLingeringMax) {
+      auto seeing_off = see_off(state, std::move(stream));
+      state.group.spawn(std::move(seeing_off));
+    } else {
+      stream->shutdown_send();
+    }
     return;
   }
   gauge.active.fetch_add(1, std::memory_order_relaxed);
@@ -145,6 +171,7 @@ void Service::update(std::shared_ptr<const ListenerSpec> spec) {
   for (const ListenerPointer& listener : state_->listeners) {
     if (is_listener(*listener, spec->name, spec->address)) listener->spec = spec;
   }
+  for (Connection* c = state_->connections; c != nullptr; c = c->next()) c->follow_spec();
 }
 
 void Service::close(std::string_view name, const net::Address& address) {

@@ -83,6 +83,7 @@ struct ServiceState {
   DateText date_text;
   std::string_view date_value;  // Of date_text, until date_until.
   Monotonic date_until = Monotonic::min();
+  int lingering = 0;  // Clients that were turned away and may not have heard it yet.
   bool draining = false;
   std::vector<char> scratch;
   std::vector<char> targets;

@@ -1,9 +1,18 @@
 #include "canaryd/upstream/pool.hpp"
 
+#include <chrono>
 #include <span>
 #include <utility>
 
 namespace canaryd::upstream {
+namespace {
+
+// What has lain for so long may have been closed by its peer while the worker was busy with other
+// events: a request that must not be sent twice would be lost there. Under load no connection lies
+// for so long, and nothing is asked.
+constexpr Duration kAskAfter = std::chrono::milliseconds(50);
+
+}  // namespace
 
 Connection::Connection(net::ReadyQueue& queue, std::unique_ptr<net::Stream> stream)
     : Reaction(queue), stream_(std::move(stream)) {}
@@ -30,15 +39,20 @@ void Pool::set_keep_alive(Duration keep_alive) {
   reap();
 }
 
+bool Pool::is_alive(Connection& connection) const {
+  net::Stream& stream = connection.stream();
+  // Its event may be raised but not yet reacted to.
+  if (stream.readable_flag() || stream.hangup() || stream.error()) return false;
+  return runtime_->now() - connection.idle_since_ < kAskAfter || stream.is_quiet();
+}
+
 std::unique_ptr<Connection> Pool::take() {
   while (newest_ != nullptr) {
     std::unique_ptr<Connection> connection(newest_);
     unlink(*connection);
-    net::Stream& stream = connection->stream();
-    stream.set_idle_watcher(nullptr);
+    connection->stream().set_idle_watcher(nullptr);
     connection->unschedule();
-    // Its event may be raised but not yet reacted to.
-    if (!stream.readable_flag() && !stream.hangup() && !stream.error()) return connection;
+    if (is_alive(*connection)) return connection;
   }
   return nullptr;
 }

@@ -57,6 +57,7 @@ class FixedStream final : public net::Stream {
   void shutdown_send() override {}
   void reset() override {}
   std::optional<ErrorCode> connect_error() override { return {}; }
+  bool is_quiet() const override { return true; }
   const net::Address& peer_address() const noexcept override { return address_; }
   net::Address local_address() const override { return address_; }
 

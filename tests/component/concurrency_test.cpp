@@ -86,6 +86,26 @@ TEST_F(ConcurrencyTest, NobodyWaitsLongerThanTheQueueTimeout) {
   EXPECT_EQ(first.read().body, "1");
 }
 
+// Nor is the version slow that has not been asked.
+TEST_F(ConcurrencyTest, WhoWaitsIsNotOverdue) {
+  allow(1, 10, 60s);
+  world.split(0);
+  world.gate->set_overdue_after(2s);
+  world.start();
+  SimServer stable(world.net, kStable);
+  Client& first = ask("/1", "X-User: a\r\n");
+  Client& second = ask("/2", "X-User: b\r\n");
+  world.net.run_for(5s);
+  world.service->count_overdue();
+  EXPECT_EQ(world.counters(Cohort::kStable).overdue, 1U) << "the one that it has";
+  SimPeer& served = stable.accept();
+  served.send(ok("1"));
+  EXPECT_EQ(first.read().body, "1");
+  world.net.run_ready();
+  served.send(ok("2"));
+  EXPECT_EQ(second.read().body, "2");
+}
+
 // Not a 504: the upstream has never heard of the request.
 TEST_F(ConcurrencyTest, TheTimeOfARequestEndsInTheQueueToo) {
   allow(1, 10, 60s);

@@ -254,6 +254,22 @@ TEST_F(ErrorsTest, SaysWhenTheUpstreamTalksNonsense) {
   EXPECT_EQ(world.upstream("canary").idle.load(), 0U);
 }
 
+// RFC 9110 section 7.6: an upstream that leads back to us must not be asked for ever.
+TEST_F(ErrorsTest, ARequestThatGoesRoundInCirclesEnds) {
+  world.split(0);
+  world.start();
+  Backend stable(world, kStable);
+  std::string via = "Via: 1.1 canaryd";
+  for (int i = 1; i < 10; ++i) via += ", 1.1 canaryd";
+  Client client(world);
+  EXPECT_EQ(client.ask(get("/", via + "\r\n")).status(), 200);
+  expect_error(client.ask(get("/", via + ", 1.1 canaryd\r\n")),
+               508,
+               "loop_detected",
+               ProxyError::kLoopDetected);
+  EXPECT_EQ(stable.requests.size(), 1U);
+}
+
 // ---- Our own limits
 
 TEST_F(ErrorsTest, RefusesConnectionsOverTheLimit) {
@@ -275,6 +291,20 @@ TEST_F(ErrorsTest, RefusesConnectionsOverTheLimit) {
   world.net.run_ready();
   Client fourth(world);
   EXPECT_EQ(fourth.ask(kGet).status(), 200);
+}
+
+// A client that is still sending would lose the answer to a reset.
+TEST_F(ErrorsTest, WhoeverIsTurnedAwayHearsItWhileSending) {
+  world.listener.connections_max = 1;
+  world.start();
+  Client first(world);
+  world.net.run_ready();
+  Client second(world);
+  second.send(post(pattern(200'000)));
+  expect_error(second.read(), 503, "overloaded", ProxyError::kOverloaded);
+  EXPECT_FALSE(second.peer.saw_reset());
+  EXPECT_TRUE(second.closes_within(2s));
+  EXPECT_FALSE(second.peer.saw_reset());
 }
 
 // Descriptors have run out: that is nothing that the version did.

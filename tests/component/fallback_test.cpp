@@ -180,6 +180,21 @@ TEST_F(FallbackBodyTest, ABodyWithinTheLimitGoesToStableWhole) {
   EXPECT_EQ(canary().saved, sent);
 }
 
+// What the canary has had of it is no reason not to ask another endpoint of stable's.
+TEST_F(FallbackBodyTest, TriesStablesOtherEndpointsWithTheBodyThatIsHeld) {
+  world.upstreams[0].endpoints = {kStable2, kStable};  // Nobody listens at the first one.
+  world.upstreams[0].retries = {1, false, true};
+  world.start();
+  break_canary(Kind::k500);
+  for (const std::size_t size : {4U, 40'000U}) {
+    for (const char* user : {"a", "b"}) {
+      const std::string body = pattern(size);
+      EXPECT_TRUE(saved(put(body, std::to_string(size) + user))) << size;
+      EXPECT_EQ(stable_.requests.back().body, body);
+    }
+  }
+}
+
 TEST_F(FallbackBodyTest, ALongerBodyIsNotHeld) {
   world.start();
   break_canary(Kind::k500);

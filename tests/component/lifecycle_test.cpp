@@ -162,6 +162,24 @@ TEST_F(LifecycleTest, AnUpdateHoldsForOpenConnections) {
   EXPECT_EQ(client.ask(post("1234")).status(), 413);
 }
 
+TEST_F(LifecycleTest, WhoIsTrustedChangesForOpenConnectionsToo) {
+  Backend stable(world, kStable);
+  Client client(world);
+  const std::string forged = get("/", "X-Forwarded-For: 6.6.6.6\r\n");
+  const auto forwarded = [&] {
+    EXPECT_EQ(client.ask(forged).status(), 200);
+    return stable.requests.back().field("X-Forwarded-For");
+  };
+  const std::string alone = forwarded();
+  EXPECT_EQ(alone.find("6.6.6.6"), std::string::npos);
+  auto changed = std::make_shared<proxy::ListenerSpec>(world.listener);
+  changed->trusted_proxies = {Cidr{}};
+  world.service->update(changed);
+  EXPECT_EQ(forwarded(), "6.6.6.6, " + alone);
+  world.service->update(std::make_shared<proxy::ListenerSpec>(world.listener));
+  EXPECT_EQ(forwarded(), alone);
+}
+
 TEST_F(LifecycleTest, ATakenAddressIsAnError) {
   proxy::OpenListener opening;
   opening.spec = std::make_shared<proxy::ListenerSpec>(world.listener);

@@ -97,6 +97,21 @@ TEST_F(TimeoutsTest, AnIdleConnectionIsClosed) {
   EXPECT_FALSE(client.peer.saw_reset());
 }
 
+// RFC 9112 section 9.3: who will not keep a connection says so.
+TEST_F(TimeoutsTest, WithoutAnyIdleTimeEachResponseEndsItsConnection) {
+  world.listener.keep_alive_timeout = Duration::zero();
+  world.start();
+  Backend stable(world, kStable);
+  for (const char* path : {"/", "/nowhere"}) {
+    Client client(world);
+    client.send(get(path) + get(path));
+    const Message reply = client.read();
+    EXPECT_EQ(reply.field("Connection"), "close") << path;
+    EXPECT_TRUE(client.closes_within(2s));
+  }
+  EXPECT_LE(stable.requests.size(), 2U);
+}
+
 TEST_F(TimeoutsTest, EachRequestStartsTheIdleTimeAnew) {
   world.start();
   Backend stable(world, kStable);
@@ -250,6 +265,41 @@ TEST_F(TimeoutsTest, BehindAnEarlyAnswerTheUploadMayStop) {
     EXPECT_EQ(client.read().body, "xxxxxxxxxx") << sent;
   }
   EXPECT_EQ(world.counters(Cohort::kStable).judged, 2U);
+  EXPECT_EQ(world.counters(Cohort::kStable).bad, 0U);
+}
+
+// An upstream that echoes has nothing to say until its client has.
+TEST_F(TimeoutsTest, BehindAnEarlyAnswerASilentClientIsNotTheUpstreamsFault) {
+  world.split(0);
+  world.start();
+  SimServer stable(world.net, kStable);
+  Client client(world);
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nX-User: u\r\nContent-Length: 100\r\n\r\nabc");
+  stable.accept().send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc");
+  world.net.run_ready();
+  expect_end_after(client, 17s);
+  EXPECT_EQ(client.read().body, "abc");
+  EXPECT_EQ(world.errors(ProxyError::kRequestTimeout), 1U);
+  EXPECT_EQ(world.counters(Cohort::kStable).bad, 0U);
+  EXPECT_EQ(world.counters(Cohort::kStable).excluded, 1U);
+}
+
+// Nor is a client that sends now and then until the time of the whole request is over.
+TEST_F(TimeoutsTest, ASlowUploadUpToTheEndIsNotTheUpstreamsFault) {
+  world.upstreams[0].timeouts.request = 10s;
+  world.split(0);
+  world.start();
+  SimServer stable(world.net, kStable);
+  Client client(world);
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nX-User: u\r\nContent-Length: 100\r\n\r\n");
+  const Monotonic begun = world.net.now();
+  for (int i = 0; i < 3; ++i) {
+    world.net.run_for(3s);
+    client.send("x");
+  }
+  const Message reply = client.read();
+  expect_passed(begun, 10s);
+  EXPECT_EQ(reply.status(), 408);
   EXPECT_EQ(world.counters(Cohort::kStable).bad, 0U);
 }
 

@@ -97,6 +97,11 @@ class ErrorsTest(IntegrationCase):
     def test_version(self):
         self.check(self.answer("GET / HTTP/3.7\r\nHost: app.test\r\n\r\n"), 505, "version_not_supported")
 
+    def test_a_loop(self):
+        passes = ", ".join(["1.1 canaryd"] * 11)
+        self.check(self.app_get("/", [("Via", passes)]), 508, "loop_detected")
+        self.assertEqual(self.app.total, 0)
+
     def test_limits(self):
         self.check(self.app_get("/" + "a" * 3000), 414, "target_too_long")
         self.check(self.app_get("/", [("X-Big", "b" * 9000)]), 431, "headers_too_large")

@@ -58,6 +58,11 @@ std::optional<IoResult> SimStream::hit(const char* operation, net::Events flag) 
   return broken_now();
 }
 
+bool SimStream::is_quiet() const {
+  const SimSocket& socket = *socket_;
+  return socket.arrived.empty() && !socket.fin_arrived && !socket.reset && !socket.refused;
+}
+
 IoResult SimStream::recv(std::span<char> into) {
   CANARYD_ASSERT(!into.empty());
   if (!readable_flag()) return {.status = IoStatus::kWouldBlock};

@@ -61,6 +61,7 @@ class SimStream final : public net::Stream {
   void shutdown_send() override;
   void reset() override;
   [[nodiscard]] std::optional<ErrorCode> connect_error() override;
+  [[nodiscard]] bool is_quiet() const override;
   [[nodiscard]] const net::Address& peer_address() const noexcept override;
   [[nodiscard]] net::Address local_address() const override;
 

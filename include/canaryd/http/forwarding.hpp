@@ -78,6 +78,11 @@ struct ResponseForwarding {
   bool websocket = false;             // A 101 that switches to it.
 };
 
+// How often a request has passed proxies of this name, by its Via fields (RFC 9110 section 7.6.3).
+// A comma within a comment ends a member too early, which makes none that counts unless somebody
+// wants it to.
+[[nodiscard]] std::size_t count_passes(const RequestHead& head, std::string_view via) noexcept;
+
 // For the client: a final response, or the 101 that ends HTTP on this connection.
 void write_response_head(HeadBuffer& out,
                          const ResponseHead& head,

@@ -64,6 +64,10 @@ class Stream : public Readiness {
   // else why not. A connect that has not finished says nothing either: wait for writable first.
   [[nodiscard]] virtual std::optional<ErrorCode> connect_error() = 0;
 
+  // Whether it is connected and has nothing to read, not even an end. Asks the system, whatever the
+  // flags say yet.
+  [[nodiscard]] virtual bool is_quiet() const = 0;
+
   [[nodiscard]] virtual const Address& peer_address() const noexcept = 0;
   // May be a system call: not for every request.
   [[nodiscard]] virtual Address local_address() const = 0;

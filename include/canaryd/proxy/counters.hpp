@@ -32,6 +32,7 @@ enum class ProxyError : std::uint8_t {
   kNoHealthyEndpoint,
   kOverloaded,
   kTimeout,
+  kLoopDetected,
   kClientGone,  // Not an answer: nobody was there to get one.
   kCount,
 };

@@ -45,13 +45,16 @@ class Pool final : private net::TimerNode {
 
   // How long a connection may be idle; 0: none is kept. Holds for those that are here, too.
   void set_keep_alive(Duration keep_alive);
-  // The newest one that is still alive, or null.
+  // The newest one that is still alive, or null. One that was idle for longer than 50 ms is asked
+  // whether it is, which is a system call.
   [[nodiscard]] std::unique_ptr<Connection> take();
   void keep(std::unique_ptr<Connection> connection);
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
  private:
   friend class Connection;
+
+  [[nodiscard]] bool is_alive(Connection& connection) const;
 
   void unlink(Connection& connection) noexcept;
   void reap();

@@ -354,6 +354,17 @@ TEST(ResponseForwardingTest, AddsCohortDateAndCookie) {
   EXPECT_FALSE(has(cached, "now"));
 }
 
+TEST(ViaTest, Rfc9110Section7_6_3CountsThePassesOfOneName) {
+  const auto passes = [](const std::string& fields) {
+    const auto parsed = parse_request("GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n");
+    return count_passes(parsed->head, "canaryd");
+  };
+  EXPECT_EQ(passes(""), 0U);
+  EXPECT_EQ(passes("Via: 1.1 canaryd\r\n"), 1U);
+  EXPECT_EQ(passes("Via: 1.0 fred, 1.1 canaryd,HTTP/1.1\tcanaryd (x)\r\nVia: 1.1 canaryd\r\n"), 3U);
+  EXPECT_EQ(passes("Via: 1.1 canaryd2, 1.1 canaryd:80, canaryd, , 1.1\r\n"), 0U);
+}
+
 TEST(ResponseForwardingTest, Rfc9110Section15_2InterimHeads) {
   const auto parsed =
       parse_response("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x\r\nX: 1\r\n\r\n");

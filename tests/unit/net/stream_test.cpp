@@ -120,6 +120,18 @@ TYPED_TEST(StreamTest, ClosingIsAnOrderlyEnd) {
   EXPECT_TRUE(this->recv(*this->server_).eof());
 }
 
+// Whatever the flags say: no event has told of the bytes, or of the end.
+TYPED_TEST(StreamTest, IsQuietUntilThereIsSomethingToRead) {
+  EXPECT_TRUE(this->server_->is_quiet());
+  ASSERT_TRUE(this->client_->send("x").ok());
+  ASSERT_TRUE(this->run([this] { return !this->server_->is_quiet(); }));
+  EXPECT_EQ(this->recv_all(*this->server_, 1), "x");
+  EXPECT_TRUE(this->server_->is_quiet());
+  this->client_.reset();
+  ASSERT_TRUE(this->run([this] { return !this->server_->is_quiet(); }));
+  EXPECT_TRUE(this->recv(*this->server_).eof());
+}
+
 TYPED_TEST(StreamTest, ResetIsAnErrorForThePeerAfterWhatHadArrived) {
   ASSERT_TRUE(this->client_->send("early").ok());
   ASSERT_TRUE(this->run([&] { return this->server_->readable_flag(); }));

@@ -31,6 +31,9 @@ class TcpRuntime final : public Runtime {
   }
   void post(std::function<void()> function) override { defer(std::move(function)); }
 
+  // Without looking for events.
+  void pass(Duration time) { set_now(now() + time); }
+
   // False when the condition does not come true for ten seconds.
   bool run_until(const std::function<bool()>& condition) {
     const Monotonic limit = clock_.now() + std::chrono::seconds{10};

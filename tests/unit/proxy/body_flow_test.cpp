@@ -59,6 +59,7 @@ class ScriptedStream final : public net::Stream {
   void shutdown_send() override {}
   void reset() override {}
   std::optional<ErrorCode> connect_error() override { return {}; }
+  bool is_quiet() const override { return true; }
   const net::Address& peer_address() const noexcept override { return address_; }
   net::Address local_address() const override { return address_; }
 

@@ -43,6 +43,7 @@ TEST(ProxyErrors, AreThoseOfTheContract) {
       {ProxyError::kNoHealthyEndpoint, 503, "no_healthy_endpoint"},
       {ProxyError::kOverloaded, 503, "overloaded"},
       {ProxyError::kTimeout, 504, "timeout"},
+      {ProxyError::kLoopDetected, 508, "loop_detected"},
   };
   for (const Row& row : kRows) {
     EXPECT_EQ(to_string(row.error), row.word);

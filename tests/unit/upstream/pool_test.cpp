@@ -1,6 +1,10 @@
 #include "canaryd/upstream/pool.hpp"
 
+#include "unit/net/worlds.hpp"
 #include "unit/upstream/upstream_rig.hpp"
+
+#include <memory>
+#include <thread>
 
 namespace canaryd::upstream {
 namespace {
@@ -55,6 +59,33 @@ TEST_F(PoolTest, ADyingConnectionIsNotGivenAway) {
   const Lease next = app->acquire();
   EXPECT_FALSE(next.connected());
   EXPECT_EQ(idle(), 0U);
+}
+
+// Its peer has closed it while the worker was busy with something else: not even the event is
+// raised.
+TEST_F(PoolTest, OneThatLayForAWhileIsAskedWhetherItIsAlive) {
+  net::TcpWorld world;
+  std::unique_ptr<net::Stream> server;
+  auto listener = world.runtime.listen({.address = world.listen_at},
+                                       [&](auto stream) { server = std::move(stream); });
+  ASSERT_TRUE(listener.has_value());
+  auto stream = world.runtime.connect((*listener)->address());
+  ASSERT_TRUE(stream.has_value());
+  net::Stream& client = **stream;
+  ASSERT_TRUE(world.run_until([&] { return server && client.writable_flag(); }));
+  Pool pool(world.runtime, std::make_shared<UpstreamCounters>());
+  pool.set_keep_alive(1h);
+  pool.keep(std::make_unique<Connection>(world.runtime.ready(), std::move(*stream)));
+  world.runtime.pass(60ms);
+  auto kept = pool.take();
+  ASSERT_NE(kept, nullptr);
+  pool.keep(std::move(kept));
+  world.runtime.pass(60ms);
+  server.reset();
+  while (client.is_quiet()) std::this_thread::yield();
+  EXPECT_FALSE(client.hangup());
+  EXPECT_EQ(pool.take(), nullptr);
+  EXPECT_EQ(pool.size(), 0U);
 }
 
 TEST_F(PoolTest, AConnectionThatIsGivenBackDeadIsNotKept) {
