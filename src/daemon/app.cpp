@@ -285,7 +285,7 @@ class App {
   // ---- Signals
 
   void watch_signals() {
-    for (const int signal : {SIGHUP, SIGTERM, SIGINT, SIGUSR1}) signals_.add(signal);
+    for (const int signal : {SIGHUP, SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) signals_.add(signal);
     next_signal();
   }
 
@@ -300,7 +300,7 @@ class App {
   // The outcome is logged and counted by the reload itself.
   void reload() {
     if (!draining_) supervisor_.reloading(clock_.now());
-    controller_->reload([this](const control::ReloadResult& result) {
+    controller_->reload({"signal", "SIGHUP"}, [this](const control::ReloadResult& result) {
       if (draining_) return;  // It has been told that this ends.
       supervisor_.ready(result.ok ? "serving"
                                   : "serving; the last reload was refused, see the log");
@@ -314,6 +314,12 @@ class App {
         return;
       case SIGUSR1:
         reopen_logs();
+        return;
+      case SIGUSR2:
+        log_->warn(log_event::kSignalIgnored,
+                   "SIGUSR2 does nothing: to change the program, restart it; a service manager may "
+                   "keep the listening "
+                   "sockets meanwhile");
         return;
       default:
         if (draining_) {

@@ -25,7 +25,8 @@ manual::Page page_of_canaryd() {
   page.parts.push_back({"SIGNALS",
                         {{"SIGHUP", "Reload the configuration; a bad one changes nothing."},
                          {"SIGTERM, SIGINT", "Drain, then end; a second one ends at once."},
-                         {"SIGUSR1", "Open the log files again."}}});
+                         {"SIGUSR1", "Open the log files again."},
+                         {"SIGUSR2", "Ignored, with a line in the log."}}});
   page.parts.push_back({"FILES",
                         {{"/etc/canaryd/canaryd.yaml", "The configuration: canaryd.yaml(5)."},
                          {"/var/lib/canaryd", "State and audit log: state.dir."}}});

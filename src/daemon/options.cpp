@@ -6,24 +6,45 @@
 
 #include <CLI/CLI.hpp>
 
+#include <deque>
 #include <iostream>
+#include <string>
+#include <vector>
 
 namespace canaryd::daemon {
 namespace {
 
-struct Raw {
-  CommandLine line;
+// What several commands have, each for itself: the environment's values are filled in for the
+// commands that are not called as well, and must not get the better of a flag of the one that is.
+struct Flags {
+  std::string config_file = CommandLine{}.config_file;
   std::vector<std::string> sets;
   std::string state_dir;
   std::string format = "text";
 };
 
-void add_config(CLI::App& command, Raw& raw) {
-  command.add_option("-c,--config", raw.line.config_file, "Configuration file")
+struct Raw {
+  CommandLine line;
+  std::deque<Flags> flags;
+  const Flags* called = nullptr;
+};
+
+// A command's own flags, in force once it is called.
+Flags& begin(CLI::App& command, Raw& raw, Command what) {
+  Flags& flags = raw.flags.emplace_back();
+  command.callback([&raw, &flags, what] {
+    raw.line.command = what;
+    raw.called = &flags;
+  });
+  return flags;
+}
+
+void add_config(CLI::App& command, Flags& flags) {
+  command.add_option("-c,--config", flags.config_file, "Configuration file")
       ->type_name("FILE")
       ->envname("CANARYD_CONFIG")
       ->capture_default_str();
-  command.add_option("--set", raw.sets, "Override: dotted.path=value, may be repeated")
+  command.add_option("--set", flags.sets, "Override: dotted.path=value, may be repeated")
       ->envname("CANARYD_SET")
       ->allow_extra_args(false);
 }
@@ -70,30 +91,30 @@ void add_traffic(CLI::App& command, SimulateFlags& flags) {
 }
 
 void add_simulate(CLI::App& app, Raw& raw) {
-  SimulateFlags& flags = raw.line.simulate;
+  SimulateFlags& simulated = raw.line.simulate;
   CLI::App* const command = app.add_subcommand(
       "simulate", "A rollout of the configuration many times in virtual time: odds, times, harm");
-  add_config(*command, raw);
-  command->add_option("--rollout", flags.rollout, "Its name; not needed if there is only one")
+  add_config(*command, begin(*command, raw, Command::kSimulate));
+  command->add_option("--rollout", simulated.rollout, "Its name; not needed if there is only one")
       ->type_name("NAME");
-  add_traffic(*command, flags);
-  command->add_option("--max-time", flags.max_time, "Of each rollout")->capture_default_str();
-  command->add_option("--runs", flags.runs, "How many rollouts")
+  add_traffic(*command, simulated);
+  command->add_option("--max-time", simulated.max_time, "Of each rollout")->capture_default_str();
+  command->add_option("--runs", simulated.runs, "How many rollouts")
       ->check(CLI::Range(std::size_t{1}, simulate::kMostRuns))
       ->capture_default_str();
-  command->add_option("--seed", flags.seed, "Of the first one; the next has the next number")
+  command->add_option("--seed", simulated.seed, "Of the first one; the next has the next number")
       ->capture_default_str();
-  command->add_option("--threads", flags.threads, "0: one per core")
+  command->add_option("--threads", simulated.threads, "0: one per core")
       ->check(CLI::Range(0U, simulate::kMostThreads))
       ->capture_default_str();
-  command->add_option("--format", flags.format, "text, json, or svg: a picture of a typical one")
+  command
+      ->add_option("--format", simulated.format, "text, json, or svg: a picture of a typical one")
       ->check(CLI::IsMember({"text", "json", "svg"}))
       ->capture_default_str();
-  command->callback([&raw] { raw.line.command = Command::kSimulate; });
 }
 
-void add_format(CLI::App& command, Raw& raw) {
-  command.add_option("--format", raw.format, "text or json")
+void add_format(CLI::App& command, Flags& flags) {
+  command.add_option("--format", flags.format, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
 }
@@ -101,8 +122,9 @@ void add_format(CLI::App& command, Raw& raw) {
 void add_replay(CLI::App& app, Raw& raw) {
   CLI::App* const replay = app.add_subcommand(
       "replay", "Recorded traffic through the engine: what would the verdict be");
-  add_config(*replay, raw);
-  add_format(*replay, raw);
+  Flags& flags = begin(*replay, raw, Command::kReplay);
+  add_config(*replay, flags);
+  add_format(*replay, flags);
   replay
       ->add_option("--rollout",
                    raw.line.replay.rollout,
@@ -115,7 +137,6 @@ void add_replay(CLI::App& app, Raw& raw) {
                    "CSV or JSON access logs, in order of time; - is the standard input")
       ->required()
       ->type_name("FILE");
-  replay->callback([&raw] { raw.line.command = Command::kReplay; });
 }
 
 void add_convert(CLI::App& app, Raw& raw) {
@@ -129,7 +150,7 @@ void add_convert(CLI::App& app, Raw& raw) {
   convert->add_option("FILE", options.file, "- is the standard input")
       ->required()
       ->type_name("FILE");
-  convert->callback([&raw] { raw.line.command = Command::kConvert; });
+  begin(*convert, raw, Command::kConvert);
 }
 
 void add_verify(CLI::App& app, Raw& raw) {
@@ -141,8 +162,7 @@ void add_verify(CLI::App& app, Raw& raw) {
       ->envname("CANARYD_STATE_DIR")
       ->capture_default_str();
   verify->add_option("--head", options.head, "What an earlier check said")->type_name("ID:HASH");
-  add_format(*verify, raw);
-  verify->callback([&raw] { raw.line.command = Command::kVerify; });
+  add_format(*verify, begin(*verify, raw, Command::kVerify));
 }
 
 void add_format_command(CLI::App& app, Raw& raw) {
@@ -152,7 +172,7 @@ void add_format_command(CLI::App& app, Raw& raw) {
   fmt->add_option("FILE", raw.line.format_file, "Configuration file")
       ->required()
       ->type_name("FILE");
-  fmt->callback([&raw] { raw.line.command = Command::kFormat; });
+  begin(*fmt, raw, Command::kFormat);
 }
 
 void add_documents(CLI::App& app, Raw& raw) {
@@ -160,49 +180,52 @@ void add_documents(CLI::App& app, Raw& raw) {
   completion->add_option("SHELL", raw.line.shell, "Which")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  completion->callback([&raw] { raw.line.command = Command::kCompletion; });
+  begin(*completion, raw, Command::kCompletion);
   CLI::App* const man = app.add_subcommand("man", "Print a manual page, for man -l -");
   man->add_option("PAGE", raw.line.page, "Which")
       ->check(CLI::IsMember({"canaryd", "canaryd.yaml"}));
-  man->callback([&raw] { raw.line.command = Command::kMan; });
+  begin(*man, raw, Command::kMan);
+}
+
+void add_quick(CLI::App& app, Raw& raw) {
+  CLI::App* const quick =
+      app.add_subcommand("quick", "A rollout between two addresses, without a file");
+  Flags& flags = begin(*quick, raw, Command::kQuick);
+  quick->add_option("--stable", raw.line.stable, "IP:port of the stable version")->required();
+  quick->add_option("--canary", raw.line.canary, "IP:port of the canary")->required();
+  quick->add_option("--listen", raw.line.listen, "Address to listen on")->capture_default_str();
+  quick->add_option("--steps", raw.line.steps, "Weights in percent, such as 1,5,10,25,100")
+      ->delimiter(',');
+  quick->add_option("--state-dir", flags.state_dir, "Where to keep the journal")
+      ->type_name("DIR")
+      ->envname("CANARYD_STATE_DIR");
+  quick->add_option("--set", flags.sets, "Override: dotted.path=value, may be repeated")
+      ->allow_extra_args(false);
 }
 
 void add_commands(CLI::App& app, Raw& raw) {
   CLI::App* const run = app.add_subcommand("run", "Run the daemon in the foreground");
-  add_config(*run, raw);
-  run->add_option("--state-dir", raw.state_dir, "Instead of state.dir in the file")
+  Flags& of_run = begin(*run, raw, Command::kRun);
+  add_config(*run, of_run);
+  run->add_option("--state-dir", of_run.state_dir, "Instead of state.dir in the file")
       ->type_name("DIR")
       ->envname("CANARYD_STATE_DIR");
-  run->callback([&raw] { raw.line.command = Command::kRun; });
 
   CLI::App* const validate = app.add_subcommand("validate", "Check a configuration; binds nothing");
-  add_config(*validate, raw);
-  add_format(*validate, raw);
+  Flags& of_validate = begin(*validate, raw, Command::kValidate);
+  add_config(*validate, of_validate);
+  add_format(*validate, of_validate);
   validate->add_flag("--strict", raw.line.strict, "Warnings are errors");
-  validate->callback([&raw] { raw.line.command = Command::kValidate; });
 
-  CLI::App* const quick =
-      app.add_subcommand("quick", "A rollout between two addresses, without a file");
-  quick->add_option("--stable", raw.line.stable, "host:port of the stable version")->required();
-  quick->add_option("--canary", raw.line.canary, "host:port of the canary")->required();
-  quick->add_option("--listen", raw.line.listen, "Address to listen on")->capture_default_str();
-  quick->add_option("--steps", raw.line.steps, "Weights in percent, such as 1,5,10,25,100")
-      ->delimiter(',');
-  quick->add_option("--state-dir", raw.state_dir, "Where to keep the journal")
-      ->type_name("DIR")
-      ->envname("CANARYD_STATE_DIR");
-  quick->add_option("--set", raw.sets, "Override: dotted.path=value, may be repeated")
-      ->allow_extra_args(false);
-  quick->callback([&raw] { raw.line.command = Command::kQuick; });
+  add_quick(app, raw);
 
   CLI::App* const schema =
       app.add_subcommand("schema", "Print the JSON Schema of the configuration");
-  schema->callback([&raw] { raw.line.command = Command::kSchema; });
+  begin(*schema, raw, Command::kSchema);
 
   CLI::App* const dump =
       app.add_subcommand("config-dump", "Print the configuration with every default filled in");
-  add_config(*dump, raw);
-  dump->callback([&raw] { raw.line.command = Command::kConfigDump; });
+  add_config(*dump, begin(*dump, raw, Command::kConfigDump));
 
   add_simulate(app, raw);
   add_replay(app, raw);
@@ -244,8 +267,10 @@ Parsed parse_command_line(int argc, const char* const* argv) {
     parsed.exit_code = code == 0 ? kExitDone : kExitUsage;
     return parsed;
   }
-  raw.line.json = raw.format == "json";
-  for (const std::string& text : raw.sets) {
+  const Flags& flags = *raw.called;
+  raw.line.config_file = flags.config_file;
+  raw.line.json = flags.format == "json";
+  for (const std::string& text : flags.sets) {
     auto pair = config::split_override(text);
     if (!pair) {
       std::cerr << "canaryd: --set " << text << ": expected path=value\n";
@@ -255,9 +280,9 @@ Parsed parse_command_line(int argc, const char* const* argv) {
     raw.line.overrides.push_back(std::move(*pair));
   }
   if (raw.line.command == Command::kQuick) {
-    raw.line.state_dir = raw.state_dir;
-  } else if (!raw.state_dir.empty()) {
-    raw.line.overrides.emplace_back("state.dir", raw.state_dir);
+    raw.line.state_dir = flags.state_dir;
+  } else if (!flags.state_dir.empty()) {
+    raw.line.overrides.emplace_back("state.dir", flags.state_dir);
   }
   parsed.line = std::move(raw.line);
   return parsed;
