@@ -23,6 +23,17 @@ function(canaryd_room)
   endif()
 endfunction()
 
+# canaryd_together(config a.cpp b.cpp ...): in the sanitized presets these sources are compiled as one unit, because what
+# they share, templates above all, costs more than they do. Each must also compile alone, as the others do.
+function(canaryd_together room)
+  if(NOT CANARYD_SANITIZE)
+    return()
+  endif()
+  list(GET ARGN 0 first)
+  set_target_properties(canaryd_${room} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  set_source_files_properties(${ARGN} PROPERTIES UNITY_GROUP ${first})
+endfunction()
+
 # canaryd_test(NAME unit_rollout SOURCES a_test.cpp ... DEPS rollout store LABEL fast [ONE_THREAD])
 #
 # One test program; each of its cases is a ctest case. LABEL is fast (default), slow or load. ONE_THREAD: it never has a
@@ -48,6 +59,7 @@ function(canaryd_test)
     # A sanitized program is slow to start and its tests are slow to compile optimised: one start, and no optimising,
     # for what is looked for is in the rooms.
     target_compile_options(${ARG_NAME} PRIVATE -O0)
+    canaryd_precompiled_gtest(${ARG_NAME})
     add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME} --gtest_brief=1)
     set_tests_properties(${ARG_NAME} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 900)
   else()
@@ -56,6 +68,25 @@ function(canaryd_test)
       DISCOVERY_TIMEOUT 60
       PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
   endif()
+endfunction()
+
+# canaryd_precompiled_gtest(TARGET): GoogleTest is half of what a test file costs to compile, so it is parsed once, by GCC
+# for the sanitized presets. The others parse it in each file. A compiler cache needs the option, and
+# CCACHE_SLOPPINESS=pch_defines,time_macros (scripts/test.sh).
+function(canaryd_precompiled_gtest target)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    return()
+  endif()
+  if(NOT TARGET canaryd_gtest_pch)
+    set(unit ${PROJECT_BINARY_DIR}/gtest_pch.cpp)
+    file(CONFIGURE OUTPUT ${unit} CONTENT "// Only there to have GoogleTest precompiled.\n")
+    add_library(canaryd_gtest_pch OBJECT ${unit})
+    target_link_libraries(canaryd_gtest_pch PRIVATE canaryd_options GTest::gmock)
+    target_compile_options(canaryd_gtest_pch PRIVATE -O0 -fpch-preprocess)
+    target_precompile_headers(canaryd_gtest_pch PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+  endif()
+  target_compile_options(${target} PRIVATE -fpch-preprocess)
+  target_precompile_headers(${target} REUSE_FROM canaryd_gtest_pch)
 endfunction()
 
 # For tests that read files of the tree. Of those sources alone: a compiler cache serves all others to

@@ -222,6 +222,17 @@ Codec<std::string> text(TextRule rule) {
   return codec;
 }
 
+bool is_printable(std::string_view text) noexcept {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x20 && byte != 0x7f;
+  });
+}
+
+bool is_file_name(std::string_view text) noexcept {
+  return text.find('\0') == std::string_view::npos;
+}
+
 bool is_name(std::string_view text) noexcept {
   const auto letter_or_digit = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');

@@ -8,15 +8,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kDay = std::chrono::hours(24);
-
-bool is_file_path(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte >= 0x20 && byte != 0x7f;
-  });
-}
-
 Codec<Config> version() {
   Codec<Config> codec;
   const auto one = integer(1, 1);
@@ -71,7 +62,7 @@ Codec<Config> defaults() {
 }
 
 Codec<std::string> log_file() {
-  return text({"a file", "", is_file_path, 1024});
+  return text({"a file", "", is_printable, 1024});
 }
 
 bool is_whole_path(std::string_view text) {
@@ -131,7 +122,7 @@ const Section<Tracing>& tracing_section() {
     Section<Tracing> s("Tracing");
     s.add("propagate",
           &Tracing::propagate,
-          list_of(choice(kPropagations), 1, 1),
+          list_of(choice(kPropagations, {"b3"}), 1, 1),
           "`w3c`: `traceparent` and `tracestate`.");
     s.add("sample",
           &Tracing::sample,
@@ -177,7 +168,7 @@ const Section<State>& state_section() {
     Section<State> s("State");
     s.add("dir",
           &State::dir,
-          text({"a directory", "", is_file_path, 1024}),
+          text({"a directory", "", is_printable, 1024}),
           "Where the state of the rollouts and their history are kept.")
         .restart = true;
     s.add("retention",

@@ -10,11 +10,8 @@ namespace {
 constexpr std::size_t kSocketPathMax = 107;  // sun_path without its final zero.
 constexpr std::size_t kTokensMax = 64;
 
-bool is_path(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte >= 0x20 && byte != 0x7f;
-  });
+bool is_socket_path(std::string_view text) {
+  return !text.empty() && is_printable(text);
 }
 
 bool is_account(std::string_view text) {
@@ -36,7 +33,7 @@ Codec<Admin> where() {
       return read(in, node, out.address);
     }
     const std::string path = node.text.substr(kUnix.size());
-    if (!is_path(path) || path.size() > kSocketPathMax) {
+    if (!is_socket_path(path) || path.size() > kSocketPathMax) {
       return in.error(node, "the path of a socket has 1 to 107 bytes, none of them a control");
     }
     out.socket_path = path;
@@ -101,7 +98,7 @@ const Section<AdminToken>& token_section() {
     s.require(
         "token_file",
         &AdminToken::token_file,
-        text({"a file name", "", is_path, 1024}),
+        text({"a file name", "", is_socket_path, 1024}),
         "Holds the token, or `sha256:` and its hash; relative to this file. No mode that lets "
         "others read it. Read again with each reload.");
     return s;

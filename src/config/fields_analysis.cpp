@@ -11,8 +11,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kDay = std::chrono::hours(24);
-
 const Section<analysis::Tolerance>& tolerance_section() {
   static const auto made = [] {
     using analysis::Tolerance;

@@ -12,7 +12,6 @@ constexpr std::uint64_t kKiB = 1024;
 constexpr std::uint64_t kGiB = 1024 * 1024 * kKiB;
 // A head lies in one block of the pool (net/buffer_pool.hpp), of which this is the largest.
 constexpr std::uint64_t kHeadMax = 256 * kKiB;
-constexpr Duration kDay = std::chrono::hours(24);
 
 // ---------------------------------------------------------------- listeners
 

@@ -39,10 +39,6 @@ bool is_name_with_port(std::string_view text) {
   return split_name(text, ignored);
 }
 
-bool is_file_name(std::string_view text) {
-  return text.find('\0') == std::string_view::npos;
-}
-
 struct RawDiscovery {
   std::optional<std::string> file;
   std::optional<std::string> dns;

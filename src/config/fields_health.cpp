@@ -11,8 +11,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kDay = std::chrono::hours(24);
-
 // As it goes into a request line.
 bool is_target(std::string_view text) {
   return text.starts_with('/') &&

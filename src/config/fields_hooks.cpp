@@ -8,10 +8,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-bool is_file_name(std::string_view text) {
-  return text.find('\0') == std::string_view::npos;
-}
-
 const Section<Hook>& http_section() {
   static const auto made = [] {
     Section<Hook> s("HTTP hook");
@@ -107,7 +103,6 @@ Codec<std::vector<Hook>> hook_list() {
 
 const Section<Retire>& retire_section() {
   static const auto made = [] {
-    constexpr Duration kDay = std::chrono::hours(24);
     Section<Retire> s("Retirement");
     s.add(
         "idle_for",

@@ -7,20 +7,13 @@
 namespace canaryd::config {
 namespace {
 
-bool is_plain(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte >= 0x20 && byte != 0x7f;
-  });
-}
-
 // One that says nothing but "anything" is a slip.
 bool is_pattern(std::string_view text) {
-  return is_plain(text) && text.find_first_not_of('*') != std::string_view::npos;
+  return is_printable(text) && text.find_first_not_of('*') != std::string_view::npos;
 }
 
 TextRule value_rule() {
-  return {"printable text", "", is_plain, 1024};
+  return {"printable text", "", is_printable, 1024};
 }
 
 struct RawRule {
@@ -51,7 +44,7 @@ const Section<RawRule>& rule_section() {
           "A cookie that the request has, not empty.");
     s.add("query",
           &RawRule::query,
-          optional(text({"a parameter name", "", is_plain, 128})),
+          optional(text({"a parameter name", "", is_printable, 128})),
           "A parameter that its query has, not empty.");
     s.add(
         "client",

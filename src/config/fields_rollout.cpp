@@ -9,15 +9,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kDay = std::chrono::hours(24);
-
-bool is_printable(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte >= 0x20 && byte != 0x7f;
-  });
-}
-
 // ---------------------------------------------------------------- cohort
 
 struct RawKey {
