@@ -19,17 +19,12 @@ constexpr double kMostSeconds = 86400.0 * 10000;
 // What the first bets of account R start with.
 constexpr double kCapitalAtStart = 0.5;
 
-// The expected counts of one second.
-std::optional<MetricCounts> second_of(const Traffic& traffic,
-                                      BasisPoints weight,
-                                      double canary_rate) {
+// The requests of one second, on average.
+std::optional<MetricCounts> second_of(const Traffic& traffic, BasisPoints weight) {
   MetricCounts counts;
   counts.canary_n = traffic.requests_per_second * weight.ratio();
   counts.stable_n = traffic.requests_per_second - counts.canary_n;
   if (counts.silent()) return std::nullopt;
-  counts.stable_bad = counts.stable_n * traffic.error_rate;
-  counts.canary_bad = counts.canary_n * canary_rate;
-  counts.canary_bad_next = counts.canary_bad;
   return counts;
 }
 
@@ -46,12 +41,17 @@ constexpr std::size_t kSampledBlocks = 500;
 constexpr int kSampledSeconds = 50'000;
 constexpr std::uint64_t kSeed = 101;
 
-// What a step's account A sees of one metric.
+// What the accounts see of one metric.
 struct Bet {
   Tolerance tolerance;
+  double weight = 0;  // Of the metric in account R.
+  bool required = false;
   double stable_rate = 0;
-  double canary_rate = 0;  // By the limit of the next step.
-  double judged = 1;       // The share of the requests that count.
+  double canary_rate = 0;
+  double canary_rate_next = 0;  // By the limit of the next step.
+  // The share of the requests that count.
+  double stable_judged = 1;
+  double canary_judged = 1;
 };
 
 // The first bucket above which no more than 1 - q of the latencies are.
@@ -61,24 +61,44 @@ std::size_t quantile_bucket(const stats::LogNormal& latency, double q) {
   return bucket;
 }
 
-// Of the metrics that a step waits for, for a canary that is stable's equal.
+Bet latency_bet(const Metric& metric,
+                const Traffic& traffic,
+                const Canary& canary,
+                const stats::LatencyRules& rules) {
+  const double rank = stats::kQuantileRanks[static_cast<std::size_t>(*metric.quantile)];
+  const std::size_t threshold = quantile_bucket(traffic.latency, rank);
+  const stats::SlowCounts limits = stats::latency_limits(threshold, rules);
+  const stats::LogNormal latency = traffic.latency.stretched(canary.stretch);
+  Bet bet;
+  bet.stable_rate = traffic.latency.above(threshold);
+  bet.canary_rate = latency.above(limits.limit);
+  bet.canary_rate_next = latency.above(limits.limit_next);
+  bet.stable_judged = 1 - traffic.error_rate;
+  bet.canary_judged = 1 - canary.error_rate;
+  return bet;
+}
+
+// How many will vote nobody knows. How many 4xx there are neither; a bet on them takes about as
+// long as the one on errors.
 std::vector<Bet> bets_of(const Settings& settings,
                          const Traffic& traffic,
+                         const Canary& canary,
                          BasisPoints next_weight) {
   const stats::LatencyRules rules = latency_rules(settings, next_weight);
   std::vector<Bet> bets;
   for (const Metric& metric : make_metrics(settings)) {
-    // How many will vote nobody knows. How many 4xx there are neither; a bet on them takes about as
-    // long as the one on errors.
-    if (!metric.required || metric.feedback) continue;
-    Bet bet{metric.tolerance, traffic.error_rate, traffic.error_rate};
+    if (metric.limit || metric.feedback) continue;
+    Bet bet;
     if (metric.quantile) {
-      const double rank = stats::kQuantileRanks[static_cast<std::size_t>(*metric.quantile)];
-      const std::size_t threshold = quantile_bucket(traffic.latency, rank);
-      bet.stable_rate = traffic.latency.above(threshold);
-      bet.canary_rate = traffic.latency.above(stats::latency_limits(threshold, rules).limit_next);
-      bet.judged = 1 - traffic.error_rate;
+      bet = latency_bet(metric, traffic, canary, rules);
+    } else {
+      bet.stable_rate = traffic.error_rate;
+      bet.canary_rate = metric.client_errors ? traffic.error_rate : canary.error_rate;
+      bet.canary_rate_next = bet.canary_rate;
     }
+    bet.tolerance = metric.tolerance;
+    bet.weight = metric.weight;
+    bet.required = metric.required;
     bets.push_back(bet);
   }
   return bets;
@@ -132,9 +152,9 @@ Sample sample_blocks(const MetricCounts& second) {
 class Course {
  public:
   Course(const Bet& bet, const MetricCounts& second, const Sample& sample, double next_weight)
-      : canary_n_(second.canary_n * bet.judged),
-        canary_bad_(canary_n_ * bet.canary_rate),
-        stable_bad_(second.stable_n * bet.judged * sample.used * bet.stable_rate) {
+      : canary_n_(second.canary_n * bet.canary_judged),
+        canary_bad_(canary_n_ * bet.canary_rate_next),
+        stable_bad_(second.stable_n * bet.stable_judged * sample.used * bet.stable_rate) {
     const Tolerance scaled{bet.tolerance.relative / next_weight,
                            bet.tolerance.absolute / next_weight};
     double stable_n = 0;
@@ -231,6 +251,26 @@ std::optional<double> median_seconds(std::span<const Course> courses,
   return std::nullopt;
 }
 
+// The seconds until account R finds the metric bad, on average. Nothing: it does not gain.
+std::optional<double> seconds_to_detect(const Settings& settings,
+                                        const Bet& bet,
+                                        const MetricCounts& second) {
+  MetricCounts counts;
+  counts.stable_n = second.stable_n * bet.stable_judged;
+  counts.canary_n = second.canary_n * bet.canary_judged;
+  counts.stable_bad = counts.stable_n * bet.stable_rate;
+  counts.canary_bad = counts.canary_bad_next = counts.canary_n * bet.canary_rate;
+  double best = 0;
+  for (const double ratio : RollbackAccount::kRatios) {
+    best = std::max(best, RollbackAccount::increment(ratio, counts, bet.tolerance));
+  }
+  best = std::min(best, settings.burst_guard);
+  if (best <= 0) return std::nullopt;
+  const double start =
+      std::log(static_cast<double>(RollbackAccount::kBets) / kCapitalAtStart / bet.weight);
+  return (start - std::log(settings.false_rollback)) / best;
+}
+
 Need need(double seconds, double canary_a_second) {
   const auto bounded = static_cast<std::int64_t>(std::ceil(std::min(seconds, kMostSeconds)));
   return Need{.canary_requests = std::ceil(seconds * canary_a_second),
@@ -243,13 +283,22 @@ std::optional<Need> need_to_accept(const Settings& settings,
                                    const Traffic& traffic,
                                    BasisPoints weight,
                                    BasisPoints next_weight) {
-  const auto second = second_of(traffic, weight, traffic.error_rate);
+  return need_to_accept(settings, traffic, {.error_rate = traffic.error_rate}, weight, next_weight);
+}
+
+std::optional<Need> need_to_accept(const Settings& settings,
+                                   const Traffic& traffic,
+                                   const Canary& canary,
+                                   BasisPoints weight,
+                                   BasisPoints next_weight) {
+  const auto second = second_of(traffic, weight);
   if (!second || next_weight.value() == 0) return std::nullopt;
   const double boundary = -std::log(settings.false_accept);
   const Sample sample = sample_blocks(*second);
   std::vector<Course> courses;
   double longest = 0;
-  for (const Bet& bet : bets_of(settings, traffic, next_weight)) {
+  for (const Bet& bet : bets_of(settings, traffic, canary, next_weight)) {
+    if (!bet.required) continue;
     courses.emplace_back(bet, *second, sample, next_weight.ratio());
     const auto seconds = courses.back().drift_seconds(boundary);
     if (!seconds) return std::nullopt;
@@ -265,20 +314,18 @@ std::optional<Need> need_to_accept(const Settings& settings,
 
 std::optional<Need> need_to_detect(const Settings& settings,
                                    const Traffic& traffic,
-                                   BasisPoints weight,
-                                   double canary_error_rate) {
-  const auto counts = second_of(traffic, weight, canary_error_rate);
-  if (!counts) return std::nullopt;
-  double best = 0;
-  for (const double ratio : RollbackAccount::kRatios) {
-    best = std::max(best, RollbackAccount::increment(ratio, *counts, settings.tolerance.errors));
+                                   const Canary& canary,
+                                   BasisPoints weight) {
+  const auto second = second_of(traffic, weight);
+  if (!second) return std::nullopt;
+  std::optional<double> soonest;
+  // The limit for the present step does not depend on the next one.
+  for (const Bet& bet : bets_of(settings, traffic, canary, BasisPoints(BasisPoints::kMax))) {
+    const auto seconds = seconds_to_detect(settings, bet, *second);
+    if (seconds && (!soonest || *seconds < *soonest)) soonest = seconds;
   }
-  best = std::min(best, settings.burst_guard);
-  const double weight_of_errors = make_metrics(settings).front().weight;
-  const double start =
-      std::log(static_cast<double>(RollbackAccount::kBets) / kCapitalAtStart / weight_of_errors);
-  if (best <= 0) return std::nullopt;
-  return need((start - std::log(settings.false_rollback)) / best, counts->canary_n);
+  if (!soonest) return std::nullopt;
+  return need(*soonest, second->canary_n);
 }
 
 }  // namespace canaryd::analysis

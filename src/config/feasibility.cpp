@@ -7,32 +7,12 @@
 #include "config/validate.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <string_view>
 
 namespace canaryd::config {
 namespace {
-
-bool detects(const analysis::Settings& settings,
-             const analysis::Traffic& traffic,
-             const StepForecast& step,
-             double error_rate) {
-  const auto need = analysis::need_to_detect(settings, traffic, step.weight, error_rate);
-  return need && need->time <= step.max_duration;
-}
-
-std::optional<double> least_detected(const analysis::Settings& settings,
-                                     const analysis::Traffic& traffic,
-                                     const StepForecast& step) {
-  if (!detects(settings, traffic, step, 1)) return std::nullopt;
-  double low = traffic.error_rate;
-  double high = 1;
-  for (int i = 0; i < 30; ++i) {
-    const double middle = (low + high) / 2;
-    (detects(settings, traffic, step, middle) ? high : low) = middle;
-  }
-  return high;
-}
 
 // What the plan asks for besides evidence.
 Duration least_time(const rollout::Step& step, double canary_a_second) {
@@ -43,6 +23,85 @@ Duration least_time(const rollout::Step& step, double canary_a_second) {
       step.min_duration,
       std::chrono::ceil<std::chrono::seconds>(std::min(requests, kMost)) + Duration::zero());
 }
+
+// Latency is not looked at before the canary is warm.
+Duration warm_up(const Rollout& rollout, std::size_t index) {
+  const bool warms_up = index == 0 && !rollout.analysis.latency_quantiles.empty();
+  return warms_up ? rollout.analysis.warm_up : Duration::zero();
+}
+
+// Whether a canary is likely to be found in a step before it ends.
+class Detection {
+ public:
+  Detection(const Rollout& rollout, const analysis::Traffic& traffic, std::size_t index)
+      : settings_(rollout.analysis),
+        traffic_(traffic),
+        weight_(rollout::step_weight(rollout.plan, index)),
+        next_weight_(rollout::weight_above(rollout.plan, weight_)),
+        max_duration_(rollout.plan.steps[index].max_duration),
+        least_time_(
+            least_time(rollout.plan.steps[index], traffic.requests_per_second * weight_.ratio())),
+        warm_up_(warm_up(rollout, index)) {}
+
+  // The least of a regression that is, at most `worst`.
+  template <class CanaryOf>
+  [[nodiscard]] std::optional<double> least(double best,
+                                            double worst,
+                                            const CanaryOf& canary_of) const {
+    const auto in_time = [&](double value) { return detected_in_time(canary_of(value)); };
+    if (!in_time(worst)) return std::nullopt;
+    const double low = bisect(best, worst, 30, in_time);
+    const auto first = [&](double value) {
+      return in_time(value) && !accepted_first(canary_of(value));
+    };
+    if (first(low)) return low;
+    if (!first(worst)) return std::nullopt;
+    return bisect(low, worst, kLooks, first);
+  }
+
+ private:
+  // Each takes some milliseconds; seven tell a factor of a hundred to within 4 %.
+  static constexpr int kLooks = 7;
+
+  // The least value, by ratios, of which `holds` says yes, if it does so of all above.
+  template <class Holds>
+  static double bisect(double low, double high, int looks, const Holds& holds) {
+    // Nothing can be halved by ratios from 0.
+    low = std::max(low, high * 1e-9);
+    for (int i = 0; i < looks; ++i) {
+      const double middle = std::sqrt(low * high);
+      (holds(middle) ? high : low) = middle;
+    }
+    return high;
+  }
+
+  [[nodiscard]] std::optional<Duration> time_to_detect(const analysis::Canary& canary) const {
+    const auto need = analysis::need_to_detect(settings_, traffic_, canary, weight_);
+    if (!need) return std::nullopt;
+    // That is the average: many take longer.
+    constexpr double kMargin = 1.25;
+    const auto time = std::chrono::ceil<std::chrono::seconds>(kMargin * need->time);
+    return time + (canary.stretch > 1 ? warm_up_ : Duration::zero());
+  }
+  [[nodiscard]] bool detected_in_time(const analysis::Canary& canary) const {
+    const auto time = time_to_detect(canary);
+    return time && *time <= max_duration_;
+  }
+  [[nodiscard]] bool accepted_first(const analysis::Canary& canary) const {
+    const auto need = analysis::need_to_accept(settings_, traffic_, canary, weight_, next_weight_);
+    if (!need) return false;
+    const auto found = time_to_detect(canary);
+    return !found || std::max(least_time_, warm_up_ + need->time) < *found;
+  }
+
+  const analysis::Settings& settings_;
+  const analysis::Traffic& traffic_;
+  BasisPoints weight_;
+  BasisPoints next_weight_;
+  Duration max_duration_;
+  Duration least_time_;
+  Duration warm_up_;
+};
 
 // With so many users on stable the last step is passed in time; nothing if not even with half of
 // them. Fewer requests of the one version than of the other are what it takes long for.
@@ -91,11 +150,7 @@ StepForecast forecast_step(const Rollout& rollout,
   }
   const auto need = analysis::need_to_accept(
       rollout.analysis, traffic, result.weight, rollout::weight_above(rollout.plan, result.weight));
-  // Latency is not looked at before the canary is warm.
-  const bool warms_up = index == 0 && !rollout.analysis.latency_quantiles.empty();
-  const Duration warm_up = warms_up ? rollout.analysis.warm_up : Duration::zero();
-  if (need) result.time = std::max(least, warm_up + need->time);
-  result.detects = least_detected(rollout.analysis, traffic, result);
+  if (need) result.time = std::max(least, warm_up(rollout, index) + need->time);
   const bool held_back =
       index + 1 == rollout.plan.steps.size() && result.weight == rollout::full_weight(rollout.plan);
   if (held_back && !passes(result)) result.holdback = sufficient_holdback(rollout, traffic, index);
@@ -136,6 +191,39 @@ void forecast_steps(const Rollout& rollout, RolloutForecast& result) {
   }
 }
 
+void forecast_detection(const Rollout& rollout, RolloutForecast& result) {
+  constexpr double kSlowest = 100;
+  const analysis::Traffic traffic{result.requests_per_second, result.error_rate};
+  for (std::size_t i = 0; i < result.steps.size(); ++i) {
+    StepForecast& step = result.steps[i];
+    const bool compares = step.weight.value() > 0 && step.weight.value() < BasisPoints::kMax;
+    if (!compares) continue;
+    const Detection detection(rollout, traffic, i);
+    step.detects = detection.least(
+        traffic.error_rate, 1, [](double rate) { return analysis::Canary{.error_rate = rate}; });
+    step.detects_stretch = detection.least(1, kSlowest, [&](double stretch) {
+      return analysis::Canary{.error_rate = traffic.error_rate, .stretch = stretch};
+    });
+  }
+}
+
+// Without what would be detected, which takes the longest to say.
+std::vector<RolloutForecast> forecast_times(const Config& config,
+                                            const std::vector<LearnedTraffic>& learned) {
+  std::vector<RolloutForecast> result;
+  std::size_t steps = 0;
+  for (const Rollout& rollout : config.rollouts) {
+    RolloutForecast each;
+    each.rollout = rollout.name;
+    if (!find_traffic(rollout, learned, each)) continue;
+    steps += rollout.plan.steps.size();
+    if (steps > kMostForecasts) break;
+    forecast_steps(rollout, each);
+    result.push_back(std::move(each));
+  }
+  return result;
+}
+
 std::string traffic_text(const RolloutForecast& forecast) {
   char text[32];
   std::snprintf(text, sizeof text, "%g", forecast.requests_per_second);
@@ -148,6 +236,17 @@ std::string row(const std::string& weight, const std::string& time, const std::s
     return std::string(12 - std::min<std::size_t>(12, text.size()), ' ') + text;
   };
   return padded(weight) + padded(time) + "  " + detects + '\n';
+}
+
+std::string detection_text(const StepForecast& step) {
+  std::string text;
+  if (step.detects) text = "errors of " + analysis::format_rate(*step.detects);
+  if (step.detects_stretch) {
+    char times[32];
+    std::snprintf(times, sizeof times, "%.3gx", *step.detects_stretch);
+    text += (text.empty() ? "" : ", ") + std::string("responses ") + times + " as long";
+  }
+  return text.empty() ? "-" : text + " and more";
 }
 
 std::string remedy(const StepForecast& step) {
@@ -201,16 +300,9 @@ void warn_of_exposure(const Rollout& rollout, const RolloutForecast& forecast, R
 
 std::vector<RolloutForecast> forecast(const Config& config,
                                       const std::vector<LearnedTraffic>& learned) {
-  std::vector<RolloutForecast> result;
-  std::size_t steps = 0;
-  for (const Rollout& rollout : config.rollouts) {
-    RolloutForecast each;
-    each.rollout = rollout.name;
-    if (!find_traffic(rollout, learned, each)) continue;
-    steps += rollout.plan.steps.size();
-    if (steps > kMostForecasts) break;
-    forecast_steps(rollout, each);
-    result.push_back(std::move(each));
+  std::vector<RolloutForecast> result = forecast_times(config, learned);
+  for (RolloutForecast& each : result) {
+    forecast_detection(config.rollout(*config.find_rollout(each.rollout)), each);
   }
   return result;
 }
@@ -223,12 +315,11 @@ std::string render_forecasts(const std::vector<RolloutForecast>& forecasts) {
     text +=
         each.rollout + ": at " + traffic_text(each) + learned + ", a canary as good as stable " +
         (each.time ? "takes about " + format_duration_brief(*each.time) : "never arrives") + '\n';
-    text += row("step", "takes about", "would find in its max_duration");
+    text += row("step", "takes about", "is likely to find");
     for (const StepForecast& step : each.steps) {
-      text += row(
-          format_percent(step.weight) + " %",
-          step.time ? format_duration_brief(*step.time) : "for ever",
-          step.detects ? "errors of " + analysis::format_rate(*step.detects) + " and more" : "-");
+      text += row(format_percent(step.weight) + " %",
+                  step.time ? format_duration_brief(*step.time) : "for ever",
+                  detection_text(step));
     }
   }
   return text;
@@ -237,7 +328,7 @@ std::string render_forecasts(const std::vector<RolloutForecast>& forecasts) {
 void check_feasibility(const Config& config,
                        const std::vector<LearnedTraffic>& learned,
                        Reader& in) {
-  for (const RolloutForecast& each : forecast(config, learned)) {
+  for (const RolloutForecast& each : forecast_times(config, learned)) {
     warn(each, in);
     const auto rollout = config.find_rollout(each.rollout);
     if (rollout) warn_of_exposure(config.rollout(*rollout), each, in);

@@ -58,6 +58,7 @@ Node step_node(const StepForecast& step) {
   node.add("seconds", seconds_node(step.time));
   node.add("max_seconds", seconds_node(step.max_duration));
   node.add("detects", number_node(step.detects));
+  node.add("detects_stretch", number_node(step.detects_stretch));
   return node;
 }
 

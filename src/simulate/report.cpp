@@ -98,13 +98,20 @@ std::string cause_rows(const Study& study) {
   return text;
 }
 
-std::string time_rows(const Study& study) {
+std::string time_rows(const Scenario& scenario, const Study& study) {
   std::string text = row("", {"p10", "median", "p90"});
   const auto seconds = [&study](Outcome outcome) {
     return cells(study.seconds[static_cast<std::size_t>(outcome)], duration_text);
   };
   text += row("time to promotion", seconds(Outcome::kPromoted));
   text += row("time to rollback", seconds(Outcome::kRolledBack));
+  text += row("users on the canary",
+              cells(study.users_exposed, [](double share) { return percent_text(share) + " %"; }));
+  if (const std::uint32_t users = scenario.traffic.users; users > 0) {
+    text += row("  of " + std::to_string(users), cells(study.users_exposed, [users](double share) {
+                  return count_text(share * users);
+                }));
+  }
   text += row("canary requests", cells(study.canary_requests, count_text));
   text += row("  failed", cells(study.canary_failures, count_text));
   text += row("  failed, users saw", cells(study.user_failures, count_text));
@@ -254,7 +261,7 @@ std::string render_text(const Scenario& scenario, const Study& study) {
                      std::to_string(study.first_seed) + "\n" + describe(scenario.traffic) + "\n\n";
   text += odds_rows(study);
   text += cause_rows(study);
-  return text + '\n' + time_rows(study) + '\n' + step_rows(study);
+  return text + '\n' + time_rows(scenario, study) + '\n' + step_rows(study);
 }
 
 std::string render_json(const Scenario& scenario, const Study& study) {
@@ -266,6 +273,7 @@ std::string render_json(const Scenario& scenario, const Study& study) {
   object.add("max_seconds", static_cast<double>(scenario.limit_seconds));
   append_traffic(object, scenario.traffic);
   append_outcomes(object, study);
+  object.add("users_exposed", study.users_exposed);
   object.add("canary_requests", study.canary_requests);
   object.add("canary_failures", study.canary_failures);
   object.add("user_failures", study.user_failures);

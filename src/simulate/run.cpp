@@ -60,6 +60,7 @@ class Simulation {
     happen(rollout::Start{});
     while (!over_ && second_ < scenario_.limit_seconds) one_second();
     run_.seconds = second_;
+    run_.users_exposed = world_.users_below(served_);
     return std::move(run_);
   }
 
@@ -78,6 +79,7 @@ class Simulation {
 
   void traffic(std::int64_t during) {
     const double weight = gatekeeper_.effective(rollout::served_weight(state_)).ratio();
+    served_ = std::max(served_, weight);
     Second planned = world_.next(during, weight);
     Sent sent = gatekeeper_.send(planned.canary, during);
     // Stable gets what the gate, once shut, keeps from the canary; as many of those are good as
@@ -243,6 +245,7 @@ class Simulation {
   std::uint64_t epoch_ = 0;
   std::uint64_t step_requests_ = 0;
   std::int64_t second_ = 0;  // That have passed.
+  double served_ = 0;        // The greatest weight so far.
   bool over_ = false;
   RunResult run_;
   std::vector<TracePoint>* trace_;

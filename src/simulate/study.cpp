@@ -164,6 +164,7 @@ Study summarise(const Scenario& scenario, const std::vector<RunResult>& runs) {
   study.canary_requests = all(&RunResult::canary_requests);
   study.canary_failures = all(&RunResult::canary_failures);
   study.user_failures = all(&RunResult::user_failures);
+  study.users_exposed = all(&RunResult::users_exposed);
   for (std::size_t i = 0; i < scenario.plan.steps.size(); ++i) {
     study.steps.push_back(step_figures(scenario, runs, i));
   }

@@ -45,13 +45,23 @@ Crowd::Crowd(std::uint32_t users, Random& random) {
   }
 }
 
-double Crowd::share(double weight) const noexcept {
-  if (places_.empty() || weight >= 1) return weight;
+std::size_t Crowd::count_below(double weight) const noexcept {
   const auto next =
       std::lower_bound(places_.begin(), places_.end(), weight, [](const Place& place, double at) {
         return place.bucket < at;
       });
-  return next == places_.begin() ? 0 : std::min((next - 1)->share, 1.0);
+  return static_cast<std::size_t>(next - places_.begin());
+}
+
+double Crowd::share(double weight) const noexcept {
+  if (places_.empty() || weight >= 1) return weight;
+  const std::size_t count = count_below(weight);
+  return count == 0 ? 0 : std::min(places_[count - 1].share, 1.0);
+}
+
+double Crowd::users_below(double weight) const noexcept {
+  if (places_.empty() || weight >= 1) return weight;
+  return static_cast<double>(count_below(weight)) / static_cast<double>(places_.size());
 }
 
 World::World(const Traffic& traffic, Random& random)

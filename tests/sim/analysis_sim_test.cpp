@@ -216,8 +216,8 @@ TEST(AnalysisSim, TheForecastIsNearWhatHappens) {
       EXPECT_NEAR(forecast, summary.median_seconds, summary.median_seconds / 4);
     }
   }
-  const auto detect =
-      analysis::need_to_detect(analysis::Settings{}, {500, 0.01}, BasisPoints(100), 0.05);
+  const auto detect = analysis::need_to_detect(
+      analysis::Settings{}, {500, 0.01}, {.error_rate = 0.05}, BasisPoints(100));
   ASSERT_TRUE(detect);
   const Summary found = run_many(steady(500, 0.01, 0.05), 3000, 40, End::kRolledBack);
   std::printf("forecast %.0f canary requests to detect, median %.0f\n",

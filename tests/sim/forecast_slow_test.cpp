@@ -1,5 +1,6 @@
 // How far the forecast of `validate` is from what `simulate` finds, step by step: the figures of
 // docs/statistics.md.
+#include "sim/detection_case.hpp"
 #include "sim/forecast_case.hpp"
 
 #include <gtest/gtest.h>
@@ -63,6 +64,23 @@ TEST(ForecastFigures, LittleTrafficAndAWideTolerance) {
 TEST(ForecastFigures, LatencyToo) {
   print_head();
   for (const double rate : {20.0, 100.0, 500.0}) show({rate, 0.001, 0.001, true});
+}
+
+TEST(ForecastFigures, WhatAStepIsLikelyToFind) {
+  simulate::Effort effort;
+  effort.runs = 200;
+  effort.threads = 2;
+  print_detection_head();
+  for (const double rate : {20.0, 100.0, 500.0, 5000.0}) {
+    for (const double errors : {0.001, 0.01}) {
+      for (const auto& [percent, next] :
+           {std::pair(1U, 5U), std::pair(10U, 25U), std::pair(25U, 100U)}) {
+        const Detected found = detect({rate, errors, percent, next}, effort);
+        EXPECT_GE(found.errors.value_or(1), 0.5);
+        EXPECT_GE(found.latency.value_or(1), 0.5);
+      }
+    }
+  }
 }
 
 }  // namespace

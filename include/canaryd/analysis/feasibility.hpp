@@ -22,6 +22,12 @@ struct Traffic {
   stats::LogNormal latency{};
 };
 
+// What a canary is like.
+struct Canary {
+  double error_rate = 0;  // A fraction.
+  double stretch = 1;     // Its responses take so many times as long as stable's.
+};
+
 struct Need {
   double canary_requests = 0;
   Duration time{};  // At most 10,000 days.
@@ -33,12 +39,18 @@ struct Need {
                                                  const Traffic& traffic,
                                                  BasisPoints weight,
                                                  BasisPoints next_weight);
+// The same of another canary. Nothing: the evidence for it never suffices.
+[[nodiscard]] std::optional<Need> need_to_accept(const Settings& settings,
+                                                 const Traffic& traffic,
+                                                 const Canary& canary,
+                                                 BasisPoints weight,
+                                                 BasisPoints next_weight);
 
-// Until a canary with this error rate is rolled back at `weight`. Nothing: it is within tolerance,
-// or no traffic.
+// Until such a canary is rolled back at `weight`, by its errors or its latency, whatever is sooner.
+// Nothing: it is within tolerance, or no traffic.
 [[nodiscard]] std::optional<Need> need_to_detect(const Settings& settings,
                                                  const Traffic& traffic,
-                                                 BasisPoints weight,
-                                                 double canary_error_rate);
+                                                 const Canary& canary,
+                                                 BasisPoints weight);
 
 }  // namespace canaryd::analysis

@@ -1,8 +1,8 @@
 // Whether there is enough traffic for a rollout's plan: what `validate` says of rollouts with
 // expected_rps, or whose traffic a daemon has seen, and warns of.
 //
-// Pure. Takes a few milliseconds for a step; so only the first kMostForecasts steps of a file are
-// looked at.
+// Pure. forecast() takes some ten milliseconds for a step; so only the first kMostForecasts steps
+// of a file are looked at.
 #pragma once
 
 #include "canaryd/base/clock.hpp"
@@ -35,9 +35,11 @@ struct StepForecast {
   // Until the step is passed, for a canary as good as stable: half of them take longer. Nothing:
   // the evidence never suffices.
   std::optional<Duration> time;
-  // A canary with so many errors or more is likely to be found within max_duration; a fraction.
-  // Nothing: no canary is, or there is nothing to compare it with.
+  // A canary with so many errors or more, a fraction, or that takes so many times as long or
+  // longer, is likely to be found before the step ends: within max_duration, and before it is
+  // accepted. Nothing: no canary is, or there is nothing to compare it with.
   std::optional<double> detects;
+  std::optional<double> detects_stretch;
   // Of the last step under bake.holdback, if that leaves too few users on stable for it to be
   // passed within max_duration: the least that does, in whole percent. Nothing: none would.
   std::optional<unsigned> holdback;

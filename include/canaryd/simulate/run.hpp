@@ -64,7 +64,10 @@ struct RunResult {
   std::uint64_t canary_requests = 0;
   std::uint64_t canary_failures = 0;
   std::uint64_t user_failures = 0;  // Of the canary, and not answered by stable instead.
-  std::vector<StepTime> steps;      // As many as the plan has.
+  // Users whom the canary served at some time, of all of them (0 to 1): those below the greatest
+  // weight in force.
+  double users_exposed = 0;
+  std::vector<StepTime> steps;  // As many as the plan has.
 };
 
 // One second of a run, for its picture.

@@ -69,6 +69,7 @@ struct Study {
   std::optional<Spread> canary_requests;
   std::optional<Spread> canary_failures;
   std::optional<Spread> user_failures;
+  std::optional<Spread> users_exposed;  // Of all users, 0 to 1.
   std::vector<StepFigures> steps;
   // The run that shows best what happens: of the most frequent outcome, the one of median length.
   std::uint64_t typical_seed = 0;

@@ -82,12 +82,15 @@ class Crowd {
   Crowd() = default;  // Infinitely many.
   Crowd(std::uint32_t users, Random& random);
   [[nodiscard]] double share(double weight) const noexcept;
+  // How many of the users those are, of all (0 to 1).
+  [[nodiscard]] double users_below(double weight) const noexcept;
 
  private:
   struct Place {
     double bucket = 0;  // The user is a canary's from this weight on.
     double share = 0;   // Of all users up to this one.
   };
+  [[nodiscard]] std::size_t count_below(double weight) const noexcept;
   std::vector<Place> places_;
 };
 
@@ -141,6 +144,10 @@ class World {
   [[nodiscard]] Second next(std::int64_t second, double weight);
   // The odds that a request to this version fails now.
   [[nodiscard]] double error_rate(Cohort cohort, std::int64_t second) const noexcept;
+  // The share of all users who are the canary's at this weight.
+  [[nodiscard]] double users_below(double weight) const noexcept {
+    return crowd_.users_below(weight);
+  }
   // The latencies of so many responses that did not fail.
   void add_latencies(Cohort cohort, std::int64_t second, std::uint64_t count, stats::Histogram& to);
 

@@ -59,20 +59,51 @@ TEST(Feasibility, WhatCannotBeSaidIsNothing) {
   EXPECT_FALSE(need_to_accept(settings, {5, 0.01}, BasisPoints(10000), BasisPoints(10000)));
   EXPECT_FALSE(need_to_accept(settings, {5, 0.01}, BasisPoints(0), BasisPoints(100)));
   // Within tolerance there is nothing to detect.
-  EXPECT_FALSE(need_to_detect(settings, {500, 0.01}, BasisPoints(100), 0.0119));
+  EXPECT_FALSE(need_to_detect(settings, {500, 0.01}, {.error_rate = 0.0119}, BasisPoints(100)));
 }
 
 TEST(Feasibility, WorseIsFoundSooner) {
   const Settings settings;
-  const auto fivefold = need_to_detect(settings, {500, 0.01}, BasisPoints(100), 0.05);
-  const auto twofold = need_to_detect(settings, {500, 0.01}, BasisPoints(100), 0.02);
+  const auto fivefold =
+      need_to_detect(settings, {500, 0.01}, {.error_rate = 0.05}, BasisPoints(100));
+  const auto twofold =
+      need_to_detect(settings, {500, 0.01}, {.error_rate = 0.02}, BasisPoints(100));
   ASSERT_TRUE(fivefold && twofold);
   EXPECT_LT(fivefold->canary_requests, twofold->canary_requests);
   EXPECT_LT(fivefold->time, std::chrono::seconds(120));
   // The burst guard is the floor: even a canary that only fails takes some seconds.
-  const auto dead = need_to_detect(settings, {50'000, 0.01}, BasisPoints(5000), 1);
+  const auto dead = need_to_detect(settings, {50'000, 0.01}, {.error_rate = 1}, BasisPoints(5000));
   ASSERT_TRUE(dead);
   EXPECT_GE(dead->time, std::chrono::seconds(4));
+}
+
+TEST(Feasibility, ASlowerCanaryIsFoundToo) {
+  const Traffic traffic{500, 0.001};
+  const auto time = [&](const Settings& settings, double stretch) {
+    const auto need = need_to_detect(
+        settings, traffic, {.error_rate = 0.001, .stretch = stretch}, BasisPoints(500));
+    return need ? need->time : Duration::max();
+  };
+  EXPECT_EQ(time(Settings{}, 1.05), Duration::max()) << "within tolerance";
+  EXPECT_LT(time(Settings{}, 3), time(Settings{}, 1.5));
+  EXPECT_LT(time(Settings{}, 1.5), std::chrono::minutes(10));
+  EXPECT_EQ(time(errors_alone(), 3), Duration::max());
+}
+
+TEST(Feasibility, AWorseCanaryIsAcceptedLaterOrNever) {
+  const Settings settings;
+  const Traffic traffic{500, 0.01};
+  const auto time = [&](const Canary& canary) {
+    const auto need =
+        need_to_accept(settings, traffic, canary, BasisPoints(2500), BasisPoints(10000));
+    return need ? need->time : Duration::max();
+  };
+  const auto good = need_to_accept(settings, traffic, BasisPoints(2500), BasisPoints(10000));
+  ASSERT_TRUE(good);
+  EXPECT_EQ(time({.error_rate = 0.01}), good->time);
+  EXPECT_GT(time({.error_rate = 0.0105}), good->time);
+  EXPECT_EQ(time({.error_rate = 0.02}), Duration::max());
+  EXPECT_EQ(time({.error_rate = 0.01, .stretch = 1.5}), Duration::max());
 }
 
 }  // namespace

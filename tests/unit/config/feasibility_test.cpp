@@ -50,17 +50,26 @@ TEST(Feasibility, TheStepsOwnTimesCountToo) {
   EXPECT_EQ(forecasts[0].steps[4].time, 10s);
 }
 
-TEST(Feasibility, MoreTimeAndTrafficSeeLess) {
+TEST(Feasibility, MoreTimeSeesMoreUntilTheStepIsAccepted) {
   Config config = config_of(100, 0.01);
-  auto& steps = config.rollouts[0].plan.steps;
-  const double hour = forecast(config)[0].steps[0].detects.value();
-  steps[0].max_duration = 10h;
-  const double ten_hours = forecast(config)[0].steps[0].detects.value();
-  EXPECT_LT(ten_hours, hour);
-  EXPECT_GT(ten_hours, 0.01);
-  steps[0].max_duration = 1s;
-  EXPECT_FALSE(forecast(config)[0].steps[0].detects);
-  EXPECT_FALSE(forecast(config)[0].steps[4].detects);
+  rollout::Step& step = config.rollouts[0].plan.steps[0];
+  const auto least = [&config](Duration max_duration) {
+    config.rollouts[0].plan.steps[0].max_duration = max_duration;
+    return forecast(config)[0].steps[0];
+  };
+  const Duration accepted = least(1h).time.value();
+  ASSERT_GT(accepted, 2min);
+  EXPECT_GT(least(1min).detects.value(), least(1h).detects.value());
+  EXPECT_GT(least(1min).detects_stretch.value(), least(1h).detects_stretch.value());
+  EXPECT_NEAR(least(10h).detects.value(), least(1h).detects.value(), 0.002) << "it is over by then";
+  EXPECT_GT(least(10h).detects.value(), 0.01);
+  EXPECT_FALSE(least(1s).detects);
+  // A plan that waits sees more.
+  step.min_duration = 5h;
+  EXPECT_LT(least(10h).detects.value(), 0.95 * least(1h).detects.value());
+  EXPECT_FALSE(forecast(config)[0].steps[4].detects) << "nobody is left to compare with";
+  config.rollouts[0].analysis.latency_quantiles.clear();
+  EXPECT_FALSE(least(1h).detects_stretch);
 }
 
 // One step, to everybody but one percent; judged by errors alone, which is quick to foretell.

@@ -1,5 +1,6 @@
 // What `validate` says of a plan must be what `simulate` finds, within 20 % of what the median may
 // be by few rollouts. tests/sim/forecast_slow_test.cpp is the same with many, of more services.
+#include "sim/detection_case.hpp"
 #include "sim/forecast_case.hpp"
 
 #include <gtest/gtest.h>
@@ -34,6 +35,20 @@ TEST(Feasibility, AgreesWithSimulation) {
       EXPECT_GE(step.forecast, std::min(0.8 * step.found_low, step.found_low - 2));
       EXPECT_LE(step.forecast, std::max(1.2 * step.found_high, step.found_high + 2));
     }
+  }
+}
+
+TEST(Feasibility, WhatAStepIsLikelyToFindIsFoundThereMoreOftenThanNot) {
+  simulate::Effort effort;
+  effort.runs = 41;
+  print_detection_head();
+  for (const DetectionCase& each : {DetectionCase{500, 0.01, 1, 5},
+                                    DetectionCase{500, 0.001, 25, 100},
+                                    DetectionCase{50, 0.01, 10, 25}}) {
+    const Detected found = detect(each, effort);
+    ASSERT_TRUE(found.errors && found.latency);
+    EXPECT_GE(*found.errors, 0.5);
+    EXPECT_GE(*found.latency, 0.5);
   }
 }
 

@@ -21,6 +21,7 @@ TEST(Run, AnIdenticalCanaryIsPromotedStepByStep) {
     before = *step.passed;
   }
   EXPECT_EQ(before, run.seconds);
+  EXPECT_EQ(run.users_exposed, 1);
 }
 
 TEST(Run, AWorseCanaryIsRolledBackByTheVerdict) {
@@ -30,6 +31,7 @@ TEST(Run, AWorseCanaryIsRolledBackByTheVerdict) {
   EXPECT_LT(run.seconds, 200);
   EXPECT_EQ(run.user_failures, run.canary_failures);
   EXPECT_FALSE(run.steps[0].passed);
+  EXPECT_EQ(run.users_exposed, 0.01) << "those of the first step, though they are back with stable";
 }
 
 // So much is tolerated that all traffic together says nothing: 2 % of it, of which 60 % fail.

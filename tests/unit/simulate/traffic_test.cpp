@@ -131,6 +131,17 @@ TEST(LatencyDraw, EveryBucketGetsItsShare) {
   }
 }
 
+TEST(Crowd, CountsTheUsersBelowAWeight) {
+  Random random(7);
+  const Crowd crowd(1000, random);
+  EXPECT_EQ(crowd.users_below(0), 0);
+  EXPECT_EQ(crowd.users_below(1), 1);
+  EXPECT_NEAR(crowd.users_below(0.2), 0.2, 0.04);
+  EXPECT_LE(crowd.users_below(0.1), crowd.users_below(0.2));
+  EXPECT_NEAR(crowd.users_below(0.2) * 1000, std::round(crowd.users_below(0.2) * 1000), 1e-9);
+  EXPECT_EQ(Crowd().users_below(0.37), 0.37);
+}
+
 TEST(Crowd, FewUsersMakeAnotherShareThanTheWeight) {
   double sum = 0;
   bool someone_missing = false;
