@@ -49,6 +49,16 @@ enum class Does : std::uint8_t {
   kUnretire,
   kIdle,
   kHookEnded,
+  kHookFailed,
+  kHealthy,
+  kCircuitClosed,
+  kProbesFailed,
+  kExposed,
+  kBothFailing,
+  kNoData,
+  kGroupFailed,
+  kRefused,
+  kNotKept,
   kCount,
 };
 
@@ -56,6 +66,7 @@ config::Rollout shop() {
   config::Rollout made = rollout_of("shop", {10, 50, 100});
   made.plan.start = rollout::StartMode::kManual;
   made.plan.steps[1].gate = "owner";
+  made.plan.asks_before_step = true;
   made.plan.on_stable_down = rollout::OnStableDown::kSpill;
   made.plan.retire = {.idle_for = 1s, .drain = 1s, .undo = 1s, .hook = true};
   return made;
@@ -207,6 +218,7 @@ class Case {
   void tick(Judgement judgement, rollout::Tick seen = {}) {
     seen.judgement = judgement;
     seen.requests = 1000;
+    if (seen.consent == rollout::Consent::kUnknown) seen.consent = rollout::Consent::kGiven;
     runner().tick(seen);
   }
   static rollout::StableUse idle() {
@@ -221,10 +233,21 @@ class Case {
     seen.*what = value;
     tick(Judgement::kHold, seen);
   }
+  void refuse() {
+    rollout::Tick seen;
+    seen.consent = rollout::Consent::kRefused;
+    tick(Judgement::kAccept, seen);
+  }
   void freeze() {
     subject().config.plan.freeze = {{rollout::kEveryDay, 0h, 24h, {}}};
     runner().prepare(subject().config.plan);
-    runner().replan(subject().config, true);
+    runner().replan({subject().config, "anna", "", "freeze: added"}, true);
+  }
+  // Stable is not to be retired any more, ever.
+  void drop_retirement() {
+    subject().config.plan.retire.reset();
+    runner().prepare(subject().config.plan);
+    runner().replan({subject().config, "anna", "", "retire: removed"}, true);
   }
   void reload(const char* revision) {
     config::Rollout next = subject().config;
@@ -232,7 +255,7 @@ class Case {
     next.plan.steps[2].weight = BasisPoints(9000);
     subject().config = next;
     runner().prepare(next.plan);
-    runner().replan(next, true);
+    runner().replan({next}, true);
   }
 
   void perform(Does what) {
@@ -259,19 +282,6 @@ class Case {
         return command(rollout::SetWeight{BasisPoints(0)});
       case Does::kApprove:
         return command(rollout::Approve{"owner", {}, "anna"});
-      case Does::kAccept:
-        return tick(Judgement::kAccept);
-      case Does::kHold:
-        return tick(Judgement::kHold);
-      case Does::kBad:
-        return tick(Judgement::kRollback);
-      case Does::kCircuit:
-        for (int i = 0; i < 5; ++i) {
-          subject().table.gate->failed(subject().table.run, 5, world_.clock.now() + 5s);
-        }
-        return runner().look();
-      case Does::kUnhealthy:
-        return runner().follow_health(false, false);
       case Does::kReload:
         return reload("1");
       case Does::kRevision:
@@ -280,21 +290,61 @@ class Case {
         return command(rollout::RollBack{100s});
       case Does::kFreeze:
         return freeze();
-      case Does::kStableDown:
-        return tick_with(&rollout::Tick::stable_up, false);
-      case Does::kBadReading:
-        return tick_with(&rollout::Tick::readings, rollout::Readings::kRollback);
       case Does::kRetire:
         subject().decommissioned = false;
         return command(rollout::Retire{idle(), false});
       case Does::kUnretire:
         return command(rollout::Unretire{});
+      default:
+        return happen(what);
+    }
+  }
+  // What nobody has asked for.
+  void happen(Does what) {
+    switch (what) {
+      case Does::kStableDown:
+        return tick_with(&rollout::Tick::stable_up, false);
+      case Does::kBadReading:
+        return tick_with(&rollout::Tick::readings, rollout::Readings::kRollback);
       case Does::kIdle:
         return tick_with(&rollout::Tick::stable_use, idle());
       case Does::kHookEnded:
         return command(rollout::HookEnded{true, "exit code 0"});
-      case Does::kCount:
-        break;
+      case Does::kUnhealthy:
+        return runner().follow_health(false, false);
+      case Does::kCircuit:
+        for (int i = 0; i < 5; ++i) {
+          subject().table.gate->failed(subject().table.run, 5, world_.clock.now() + 5s);
+        }
+        return runner().look();
+      case Does::kAccept:
+        return tick(Judgement::kAccept);
+      case Does::kHold:
+        return tick(Judgement::kHold);
+      case Does::kBad:
+        return tick(Judgement::kRollback);
+      case Does::kHookFailed:
+        return command(rollout::HookEnded{false, "exit code 3"});
+      case Does::kHealthy:
+        return runner().follow_health(true, true);
+      case Does::kCircuitClosed:
+        return command(rollout::CircuitClosed{});
+      case Does::kProbesFailed:
+        return command(rollout::ProtectionFailed{rollout::Trip::kCircuit, false});
+      case Does::kExposed:
+        return command(rollout::ProtectionFailed{rollout::Trip::kExposure, false});
+      case Does::kBothFailing:
+        return tick_with(&rollout::Tick::both_failing, true);
+      case Does::kNoData:
+        return tick_with(&rollout::Tick::no_data, true);
+      case Does::kGroupFailed:
+        return tick_with(&rollout::Tick::group_failed, true);
+      case Does::kRefused:
+        return refuse();
+      case Does::kNotKept:
+        return drop_retirement();
+      default:
+        return;
     }
   }
 

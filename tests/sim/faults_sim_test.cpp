@@ -246,13 +246,22 @@ class Simulation {
     }
     return false;
   }
+  // It arrives, or is lost, or comes when the step it is about, or the run, may be over.
   void sample() {
     note("sample");
     stats::Block block;
     block.seconds = 1;
+    block.epoch = runner().in_force().epoch;
+    block.step = runner().in_force().step;
     block.stable = {1000, random_.below(30)};
     block.canary = {1000, random_.below(60)};
+    if (random_.chance(0.1)) return;
+    if (random_.chance(0.3)) return late_.at(at_).push_back(std::move(block));
     runner().absorb(block);
+  }
+  void late_samples() {
+    note("late samples");
+    for (const stats::Block& block : std::exchange(late_.at(at_), {})) runner().absorb(block);
   }
   void protect() {
     const BasisPoints before = subject().ceiling();
@@ -298,7 +307,8 @@ class Simulation {
     const BasisPoints before = subject().ceiling();
     subject().config = next;
     runner().prepare(next.plan);
-    runner().replan(next, !random_.chance(0.1));
+    const char* const told = random_.chance(0.5) ? "freeze: added" : "";
+    runner().replan({next, "anna", "", told}, !random_.chance(0.1));
     if (subject().ceiling() > before) broken("a reload raises nothing");
   }
 
@@ -307,6 +317,7 @@ class Simulation {
   void lose_power() {
     note("power fails");
     world_.lose_power();
+    late_ = {};
     // A fall that was not durable yet is made again.
     for (Subject& each : world_.subjects) each.returning.reset();
     for (const Subject& each : world_.subjects) {
@@ -358,7 +369,8 @@ class Simulation {
     if (kind < 30) return tick(Judgement::kAccept);
     if (kind < 40) return tick(Judgement::kHold);
     if (kind < 42) return tick(Judgement::kRollback);
-    if (kind < 50) return sample();
+    if (kind < 48) return sample();
+    if (kind < 50) return late_samples();
     if (kind < 53) {
       note("save");
       return runner().save_evidence();
@@ -401,6 +413,7 @@ class Simulation {
   std::size_t at_ = 0;  // Whom the step is about.
   // What the first step of each is changed for by a reload.
   std::array<BasisPoints, 3> shorter_{BasisPoints(700), BasisPoints(1000), BasisPoints(5000)};
+  std::array<std::vector<stats::Block>, 3> late_;  // By subject.
   std::string broken_;
   std::array<std::pair<const char*, std::size_t>, 20> story_{};
   std::size_t noted_ = 0;
