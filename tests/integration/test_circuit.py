@@ -51,12 +51,14 @@ class UpstreamProcess:
         self.process.stdout.close()
 
 
-class CircuitTest(IntegrationCase):
-    def begin(self, weight=25, circuit=None, **more):
-        """25 % on the canary, under load."""
+class CircuitCase(IntegrationCase):
+    weight = 25  # Of the canary's first step.
+
+    def begin(self, circuit=None, **more):
+        """The first step, under load."""
         self.v1, self.v2 = self.upstream("v1"), UpstreamProcess("v2")
         self.addCleanup(lambda: self.v2.kill() if self.v2.process.poll() is None else None)
-        steps = [{"weight": each, "min_duration": "1h"} for each in (weight, 100)]
+        steps = [{"weight": each, "min_duration": "1h"} for each in (self.weight, 100)]
         circuit = {"consecutive_failures": FAILURES, "open_for": "1s", **(circuit or {})}
         config = self.rollout_config(steps, "auto", rollout={"circuit": circuit, **more})
         self.start({"v1": self.v1, "v2": self.v2}, **config)
@@ -93,6 +95,8 @@ class CircuitTest(IntegrationCase):
     def transitions(self):
         return [(record["from"], record["to"], record["reason"]) for record in self.daemon.events("transition")]
 
+
+class KillTest(CircuitCase):
     def test_a_canary_that_is_killed_comes_back_when_it_is_back(self):
         self.begin(circuit={"open_for": "5s", "probes_failed": 1000})
         self.v2.kill()
@@ -103,12 +107,12 @@ class CircuitTest(IntegrationCase):
         self.assertEqual(self.daemon.metric("canaryd_rollout_circuit_open"), 1)
         rollout = self.daemon.rollout()
         self.assertEqual(rollout["weight"]["target"], 0)
-        self.assertEqual(rollout["step"]["weight"], 25)
+        self.assertEqual(rollout["step"]["weight"], self.weight)
         settled = self.caught()
         wait_until(lambda: self.caught() >= settled + 2, "probes that fail")
         self.v2.start()
         wait_until(lambda: self.state() == "progressing", "the way back", 20)
-        self.assertEqual(self.daemon.rollout()["weight"]["target"], 25)
+        self.assertEqual(self.daemon.rollout()["weight"]["target"], self.weight)
         self.assertEqual(self.daemon.metric("canaryd_rollout_circuit_open"), 0)
         before = self.canary_requests()
         wait_until(lambda: self.canary_requests() > before + 50, "traffic on the canary")
@@ -129,14 +133,6 @@ class CircuitTest(IntegrationCase):
         self.assertEqual(self.daemon.metric("canaryd_rollout_rollbacks_total", reason="circuit"), 1)
         self.assertEqual(self.daemon.metric("canaryd_rollout_circuit_open"), 0)
 
-    def test_a_canary_that_freezes_is_found_by_its_silence(self):
-        """Far below the timeout of 30 s: stable answers in milliseconds, so 1 s of silence is enough."""
-        self.begin()
-        self.v2.signal(signal.SIGSTOP)
-        self.addCleanup(self.v2.signal, signal.SIGCONT)
-        wait_until(lambda: self.state() == "suspended", "the suspension", 15)
-        self.assertEqual(self.daemon.metric("canaryd_rollout_fallbacks_total", result="saved"), 0, "none has timed out")
-
     def test_a_restart_comes_back_suspended(self):
         self.begin(circuit={"open_for": "10m", "probes_failed": 1000})
         self.v2.kill()
@@ -151,6 +147,22 @@ class CircuitTest(IntegrationCase):
         self.assertEqual(self.daemon.metric("canaryd_rollout_circuit_open"), 1)
         self.assertEqual(self.daemon.ctl("abort", "shop", "--reason", "test").returncode, 0)
         self.assertEqual(self.state(), "aborted")
+
+
+class KillAtFivePercentTest(KillTest):
+    """As few users as most first steps have."""
+
+    weight = 5
+
+
+class CircuitTest(CircuitCase):
+    def test_a_canary_that_freezes_is_found_by_its_silence(self):
+        """Far below the timeout of 30 s: stable answers in milliseconds, so 1 s of silence is enough."""
+        self.begin()
+        self.v2.signal(signal.SIGSTOP)
+        self.addCleanup(self.v2.signal, signal.SIGCONT)
+        wait_until(lambda: self.state() == "suspended", "the suspension", 15)
+        self.assertEqual(self.daemon.metric("canaryd_rollout_fallbacks_total", result="saved"), 0, "none has timed out")
 
     def test_stable_that_fails_too_is_no_reason_to_roll_back(self):
         self.begin()
