@@ -1,10 +1,11 @@
 """canaryctl and the admin API against a running daemon: what operators do, and what they are refused."""
 
 import json
+import threading
 import unittest
 from pathlib import Path
 
-from harness import IntegrationCase, ctl
+from harness import IntegrationCase, RawClient, ctl, wait_until
 
 # Each command in turn, the state and weight that it leads to, and what it comes to when it is said again.
 COMMANDS = [
@@ -193,6 +194,108 @@ class CommandsTest(IntegrationCase):
         shown = self.daemon.ctl("history", "shop", "--token-file", str(self.token_file)).stdout
         for number in range(len(COMMANDS)):
             self.assertRegex(shown, rf"ticket {number}\b.*by ci")
+
+# Requests a second from which on one request more or less does not change who is busiest.
+ENOUGH = 3
+
+
+class TopTest(IntegrationCase):
+    """What `canaryctl top` says of traffic whose figures are known."""
+
+    HEAD = ["ROUTE", "ROLLOUT", "COHORT", "REQUESTS/S", "5XX", "ACTIVE", "REQUESTS"]
+
+    def setUp(self):
+        super().setUp()
+        plain = [{"name": name, "match": {"path_prefix": f"/{name}/"}, "upstream": "v1"} for name in ("status", "quiet")]
+        shop = {"name": "all", "match": {"path_prefix": "/"}, "rollout": "shop"}
+        # Nothing reacts to what fails here.
+        still = {"circuit": {"consecutive_failures": 0}, "fallback": {"methods": []}}
+        self.start_rollout([{"weight": weight, "min_duration": "1h"} for weight in (50, 100)], "auto",
+                           {"mode": "observe"}, rollout=still, routes=[*plain, shop])
+        self.users = {self.version_of(f"user-{n}"): f"user-{n}" for n in range(100)}
+        self.assertEqual(set(self.users), {"v1", "v2"})
+
+    def top(self, *arguments):
+        done = self.daemon.ctl("top", *arguments)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def rows(self):
+        """{(route, rollout, cohort): row} in the order in which they come."""
+        items = json.loads(self.top("-o", "json"))["items"]
+        return {(row["route"], row.get("rollout"), row.get("cohort")): row for row in items}
+
+    def until_counted(self, requests):
+        wait_until(lambda: self.daemon.metric("canaryd_requests_total") == requests, "the count of all requests")
+
+    def test_rates_and_failures_of_traffic(self):
+        """A canary and a route without a rollout that fail always, a stable that never does and is asked thrice as often."""
+        self.v2.failing = True
+        ended = threading.Event()
+
+        def ask():
+            with RawClient(self.daemon.public) as client:
+                while not ended.wait(0.01):
+                    for version in ("v1", "v1", "v1", "v2"):
+                        client.get("/", [("X-User-Id", self.users[version])])
+                    client.get("/status/503")
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            rows = wait_until(self.busy_rows, "rates of all three", 20)
+            table = wait_until(self.busy_table, "the same as a table", 20)
+        finally:
+            ended.set()
+            asking.join()
+        stable, canary, plain = ("all", "shop", "stable"), ("all", "shop", "canary"), ("status", None, None)
+        self.assertEqual(set(rows), {stable, canary, plain})
+        self.assertEqual(next(iter(rows)), stable, "the busiest first")
+        self.assertEqual([rows[key]["error_rate"] for key in (stable, canary, plain)], [0, 1, 1])
+        self.assertGreater(rows[stable]["rps"], 2 * rows[canary]["rps"])
+        self.assertEqual(table[0], self.HEAD)
+        self.assertEqual(table[1][:3], list(stable))
+        self.assertEqual({tuple(line[:3]) for line in table[1:]}, {stable, canary, ("status", "-", "-")})
+
+    def busy_rows(self):
+        """Those of three that are busy, without the canary's answers from before it failed."""
+        rows = self.rows()
+        busy = len(rows) == 3 and all(row["rps"] > ENOUGH for row in rows.values())
+        return rows if busy and rows["all", "shop", "canary"]["error_rate"] == 1 else None
+
+    def busy_table(self):
+        table = [line.split() for line in self.top().splitlines()]
+        return table if len(table) == 4 and all(float(line[3]) > ENOUGH for line in table[1:]) else None
+
+    def test_requests_and_what_is_under_way(self):
+        waiting = [self.client() for _ in range(3)]
+        for client, version in zip(waiting, ("v1", "v2", "v2")):
+            client.send(f"GET /hang HTTP/1.1\r\nHost: t\r\nX-User-Id: {self.users[version]}\r\n\r\n")
+        for _ in range(7):
+            self.get("/quiet/")
+        self.until_counted(107)
+        wait_until(lambda: self.daemon.metric("canaryd_requests_active", cohort="canary") == 2, "those that wait")
+        rows = self.rows()
+        stable, canary, quiet = rows["all", "shop", "stable"], rows["all", "shop", "canary"], rows["quiet", None, None]
+        self.assertEqual((stable["active"], canary["active"], quiet["active"]), (1, 2, 0))
+        self.assertEqual((stable["requests"] + canary["requests"], quiet["requests"]), (100, 7))
+        for row in rows.values():
+            # Nothing has come since the first of the two looks: there is no share of nothing.
+            self.assertEqual((row["rps"], row["error_rate"]), (0, None), row)
+        lines = {tuple(line[:3]): line[3:] for line in map(str.split, self.top().splitlines())}
+        self.assertEqual(lines["quiet", "-", "-"], ["0.00", "-", "0", "7"])
+        self.assertEqual(lines["all", "shop", "canary"], ["0.00", "-", "2", f"{canary['requests']:.0f}"])
+        for upstream in (self.v1, self.v2):
+            upstream.release()
+        for client in waiting:
+            self.assertEqual(client.response().status, 200)
+
+    def test_without_a_daemon(self):
+        address = self.daemon.admin_url("")
+        self.daemon.stop()
+        done = ctl("--addr", address, "top")
+        self.assertEqual((done.returncode, done.stdout), (5, ""))
+        self.assertIn("canaryctl: ", done.stderr)
 
 
 if __name__ == "__main__":
