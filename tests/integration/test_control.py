@@ -212,7 +212,8 @@ class TopTest(IntegrationCase):
         still = {"circuit": {"consecutive_failures": 0}, "fallback": {"methods": []}}
         self.start_rollout([{"weight": weight, "min_duration": "1h"} for weight in (50, 100)], "auto",
                            {"mode": "observe"}, rollout=still, routes=[*plain, shop])
-        self.users = {self.version_of(f"user-{n}"): f"user-{n}" for n in range(100)}
+        with RawClient(self.daemon.public) as client:
+            self.users = {self.version_of(f"user-{n}", client): f"user-{n}" for n in range(100)}
         self.assertEqual(set(self.users), {"v1", "v2"})
 
     def top(self, *arguments):

@@ -149,7 +149,7 @@ class LatencyVerdictTest(VerdictCase):
         self.assertGreater(slow["canary"], 2 * slow["tolerated"])
         self.tell(FALSE_ROLLBACK, slow["canary"], slow["tolerated"])
 
-    def cold_start(self, warm_up, cold=7):
+    def cold_start(self, warm_up, cold):
         analysis = {"latency_quantiles": [50], "warm_up": warm_up,
                     "tolerance": {"latency": LOOSE_LATENCY, "errors": LOOSE_ERRORS}}
         self.begin(analysis, [(50, "1s"), (100, "1s")])
@@ -159,7 +159,7 @@ class LatencyVerdictTest(VerdictCase):
         self.start_load(rate=150, connections=24)
 
     def test_a_cold_start_is_waited_for(self):
-        self.cold_start("9s")
+        self.cold_start("12s", cold=10)
         self.passed()
         self.tell(FALSE_ACCEPT, 0.5, MEDIAN_LIMIT)
 
