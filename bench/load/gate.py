@@ -8,6 +8,7 @@ instructions are those of one compiler, Debian 12's, and of the preset release.
   bench/load/gate.py             exit 1 if a case is more than 5 % above the baseline; then says which functions it is
   bench/load/gate.py --update    writes what it measured as the new baseline: for a change that is worth its cost, and
                                  after one that made requests cheaper
+  bench/load/gate.py --self-test proves that it fails when it should; needs nothing
 
 Needs strace and valgrind. Takes about a minute.
 """
@@ -122,7 +123,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=str(ROOT / "build/release"))
     parser.add_argument("--update", action="store_true")
+    parser.add_argument("--self-test", action="store_true")
     options = parser.parse_args()
+    if options.self_test:
+        import gate_test  # Only here: the gate does not need its tests.
+
+        sys.exit(gate_test.run())
     for tool in ("strace", "valgrind"):
         if shutil.which(tool) is None:
             sys.exit(f"{tool} not found; run scripts/install-deps.sh --test")
