@@ -4,10 +4,11 @@ set -uo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/test.sh [--all] [--no-install] [-v] [LEG...]
+usage: scripts/test.sh [--all] [--no-install] [--repeat N] [-v] [LEG...]
 
   --all          also the plain build, the release build, and the slow and load tests
   --no-install   do not install missing packages
+  --repeat N     run each test of the legs asan tsan dev slow N times, until it fails
   -v             show the output of the tools as they run (it is always in build/logs)
   LEG...         only these legs: tidy asan tsan clang fuzz gate dev release slow
 
@@ -23,11 +24,19 @@ jobs=${CANARYD_JOBS:-$(nproc)}
 install=true
 verbose=false
 all=false
+repeat=()
 legs=()
-for argument in "$@"; do
+while [ $# -gt 0 ]; do
+  argument=$1
+  shift
   case $argument in
     --all) all=true ;;
     --no-install) install=false ;;
+    --repeat)
+      [[ ${1:-} =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
+      repeat=(--repeat "until-fail:$1")
+      shift
+      ;;
     -v) verbose=true ;;
     -h | --help) usage; exit 0 ;;
     tidy | asan | tsan | clang | fuzz | gate | dev | release | slow) legs+=("$argument") ;;
@@ -96,13 +105,13 @@ leg_tidy() {
 
 # Every fast test, and each public header alone.
 leg_asan() {
-  configure_and_build asan && step test ctest --preset asan -j"$jobs"
+  configure_and_build asan && step test ctest --preset asan -j"$jobs" "${repeat[@]}"
 }
 
 leg_tsan() {
   step configure cmake --preset tsan &&
     step build "${tsan_shell[@]}" cmake --build --preset tsan -- -j"$jobs" &&
-    step test "${tsan_shell[@]}" ctest --preset tsan -j"$jobs"
+    step test "${tsan_shell[@]}" ctest --preset tsan -j"$jobs" "${repeat[@]}"
 }
 
 # A second compiler reads the rooms that hold the coroutines, and runs their tests.
@@ -133,7 +142,7 @@ with_release() { # CMD...
 
 # The same tests without a sanitizer, case by case: for daily work.
 leg_dev() {
-  configure_and_build dev && step test ctest --preset dev -j"$jobs"
+  configure_and_build dev && step test ctest --preset dev -j"$jobs" "${repeat[@]}"
 }
 
 leg_release() {
@@ -147,7 +156,7 @@ leg_slow() {
   step configure cmake --preset release -B build/release-tests -DCANARYD_TESTS=ON \
     -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=OFF -DCMAKE_CXX_FLAGS="-O3 -g1 -Wno-restrict -Wno-maybe-uninitialized" &&
     step build cmake --build build/release-tests -- -j"$jobs" &&
-    step test ctest --test-dir build/release-tests -L 'slow|load' --no-tests=error
+    step test ctest --test-dir build/release-tests -L 'slow|load' --no-tests=error "${repeat[@]}"
 }
 
 # Each target for its time, as many at once as there are jobs. What it finds is in build/clang/found.
