@@ -3,10 +3,12 @@
 The attackers are those of the integration tests, here in numbers, on the peer's core and with less right to it. Others
 are measured while they come and while they stay, by a load that is another process than their upstream, and that one
 another than the attackers' upstream: one that sends what attackers asked for answers others late, which is no proxy's
-doing. Each run has a control run beside it, the same load to the same upstream without the proxy.
+doing. Those who upload have one that never reads. Each run has a control run beside it, the same load to the same
+upstream without the proxy.
 """
 
 import os
+import socket
 import statistics
 import sys
 import threading
@@ -22,6 +24,7 @@ NICENESS = 10  # Of attackers, and of what serves them.
 # Of a paced run while they come; short, so that one in which many came is seen.
 COMING_SECONDS = 0.5
 HEAD = b" HTTP/1.1\r\nHost: bench.test\r\n"
+MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,26 @@ ATTACKS = {
     "slow heads": Attack(first=b"GET /a" + HEAD + b"X-", drip=b"a"),
     "slow bodies": Attack(share=0.25, first=b"POST /f" + HEAD + b"Content-Length: 65536\r\n\r\n", drip=b"b"),
     "slow readers": Attack(share=0.0625, first=b"GET /d" + HEAD + b"\r\n", receive_buffer=4096, burst=10),
+    # With both ends on one host the kernel holds six MiB of each, and its memory for sockets has an end.
+    "stalled uploads": Attack(
+        share=0.00625, first=b"POST /s" + HEAD + b"Content-Length: %d\r\n\r\n" % (1024 * MIB) + b"u" * 4 * MIB,
+        drip=b"u" * MIB, burst=10),
     "5,000 fields": Attack(share=0.0125, first=b"GET /a" + HEAD + b"a:\r\n" * 5000 + b"\r\n", again=True),
 }
+
+
+class StalledUpstream:
+    """Takes connections and never reads: a queue of the kernel that nobody looks after."""
+
+    def __enter__(self):
+        self._queue = socket.socket()
+        self._queue.bind(("127.0.0.1", 0))
+        self._queue.listen(4096)
+        self.port = self._queue.getsockname()[1]
+        return self
+
+    def __exit__(self, *_):
+        self._queue.close()
 
 
 class Attackers:
@@ -98,8 +119,8 @@ class Attackers:
 def attack(proxies, peer, _cases, options):
     figures = {name: {} for name in ATTACKS}
     for proxy in proxies:
-        with peer.another() as load, peer.another(NICENESS) as attacked:
-            proxy.attacked_port = attacked.port
+        with peer.another() as load, peer.another(NICENESS) as attacked, StalledUpstream() as stalled:
+            proxy.attacked_port, proxy.stalled_port = attacked.port, stalled.port
             proxy.start()
             try:
                 _pace(load, proxy.port, 0.3, options, seed=1)

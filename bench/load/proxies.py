@@ -239,7 +239,8 @@ class Relay(Proxy):
 
 class Canaryd(Proxy):
     kind = "canaryd"
-    attacked_port = None  # Of an upstream for what attackers ask for.
+    attacked_port = None  # Of an upstream for what attackers ask for, and stalled_port of one for what they upload.
+    stalled_port = None
 
     def _command(self):
         self._admin = free_port()
@@ -263,9 +264,10 @@ class Canaryd(Proxy):
     def _config(self, options):
         attacked = routes = ""
         if self.attacked_port is not None:
-            attacked = f'\n  attacked: {{endpoints: ["127.0.0.1:{self.attacked_port}"]}}'
-            routes = "".join(f"\n  - {{name: attacked-{letter}, match: {{path_exact: /{letter}}}, upstream: attacked}}"
-                             for letter in "df")
+            ports = {"attacked": self.attacked_port, "stalled": self.stalled_port}
+            attacked = "".join(f'\n  {name}: {{endpoints: ["127.0.0.1:{port}"]}}' for name, port in ports.items())
+            routes = "".join(f"\n  - {{name: attacked-{letter}, match: {{path_exact: /{letter}}}, upstream: {name}}}"
+                             for letter, name in (("d", "attacked"), ("f", "attacked"), ("s", "stalled")))
         return f"""
 version: 1
 workers: {self._workers}
