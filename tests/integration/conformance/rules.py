@@ -6,6 +6,7 @@ allows repair.
 
 _TEXT = """
 9110-2.5-minor-version A higher minor version is treated as the highest that is known
+9110-3.3-stateless Each request of a connection is decided for itself
 9110-4.2.3-normal-form One normal form of a target decides the route, and it is what goes upstream
 9110-5.1-names Names of fields are compared without case, and unknown ones go through
 9110-5.3-order The order of fields does not change
@@ -17,6 +18,7 @@ _TEXT = """
 9110-6.5.1-forbidden-trailers Trailers that frame, route, authenticate or control are cut
 9110-6.6.1-date A Date is left alone, a missing one is added
 9110-6.6.2-trailer Trailer is kept where the trailers are
+9110-7.5-early An answer may come, and go on, while the request is still sent
 9110-7.6.1-connection Connection, what it names, and the known fields of one hop do not go on
 9110-7.6.1-end-to-end *Connection cannot take away fields whose meaning is known
 9110-7.6.2-max-forwards Max-Forwards is counted down for OPTIONS, and 0 is answered here
@@ -25,7 +27,7 @@ _TEXT = """
 9110-7.7-target A target in normal form is not changed
 9110-7.8-upgrade Upgrade is for one hop, and ignored in HTTP/1.0
 9110-8.6-length-of-304 The length that a 304 tells goes through
-9110-8.6-no-length-in-204 A 204 goes on without a length
+9110-8.6-no-length-in-204 A 204 and a 1xx go on without a length
 9110-8.6-overflow Lengths do not overflow
 9110-9.1-method Methods are case-sensitive, and unknown ones go through
 9110-9.3.2-head An answer to HEAD has no body
@@ -33,6 +35,7 @@ _TEXT = """
 9110-9.3.8-trace TRACE is refused
 9110-10.1.1-expect 100-continue is forwarded and waited for; other expectations are 417
 9110-10.1.4-te Of TE, only trailers goes on, and it is named in Connection
+9110-13.2.1-preconditions Conditions on a request are not judged, and go on
 9110-15-status Every status from 200 to 599 goes through
 9110-15.2-interim Interim responses go through, a bounded number, and never to HTTP/1.0
 9110-15.3.6-205 A 205 needs no body
@@ -85,6 +88,7 @@ _TEXT = """
 9112-9.3.1-retry A request that may have had an effect is not sent twice
 9112-9.3.2-pipelining Pipelined requests are answered in their order
 9112-9.6-close After close, nothing more is processed
+9112-9.6-half-close Half a close of the client ends what has no answer yet, and nothing else
 6455-4.1-agreement A 101 that does not agree to exactly this offer opens nothing
 6455-4.2-offer What is not exactly an offer goes on as a plain request
 6455-5-tunnel Once agreed, bytes go both ways as they are

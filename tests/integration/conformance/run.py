@@ -26,6 +26,14 @@ def config(folder, upstream):
     def route(host, **to):
         return {"name": host.split(".")[0], "match": {"host": host}, **to}
 
+    def part(name, **to):
+        return {"name": "parts-" + name, "match": {"host": "parts.test", "path_prefix": "/" + name}, **to}
+
+    def rollout(canary):
+        return {"stable": "app", "canary": canary, "revision": "2", "start": "manual",
+                "cohort": {"keys": [{"header": "X-User"}, {"client_ip": True}]},
+                "steps": [{"weight": 1, "min_duration": "30m"}]}
+
     return {
         "version": 1,
         "workers": 1,
@@ -41,19 +49,19 @@ def config(folder, upstream):
             "single": version(keep_alive="0s"),  # A connection per request: nothing is tried again.
             "silent": version(keep_alive="0s", first_byte="150ms", body_idle="150ms"),
             "again": version(keep_alive="0s", attempts=1),
-            "next": version(),
+            **{"next-" + name: version() for name in ("shop", "admin", "public")},
         },
-        "rollouts": {"shop": {
-            "stable": "app", "canary": "next", "revision": "2", "start": "manual",
-            "cohort": {"keys": [{"header": "X-User"}, {"client_ip": True}]},
-            "steps": [{"weight": 1, "min_duration": "30m"}],
-        }},
+        # Their names are what the upstream is told, so that it sees which route was taken.
+        "rollouts": {name: rollout("next-" + name) for name in ("shop", "admin", "public")},
         "routes": [
             {"name": "all", "match": {"path_prefix": "/", "methods": METHODS}, "upstream": "app"},
             route("single.test", upstream="single"),
             route("silent.test", upstream="silent"),
             route("again.test", upstream="again"),
             route("shop.test", rollout="shop"),
+            part("admin", rollout="admin"),
+            part("public", rollout="public"),
+            part("closed", respond={"status": 403, "body": "closed"}),
         ],
         "state": {"dir": folder + "/state"},
         "drain": {"delay": "0s", "timeout": "10s"},

@@ -21,6 +21,14 @@ passes("fields-end-to-end", "9110-7.7-content-fields",
                "Cache-Control: no-transform", "Accept-Encoding: gzip", "Referer: http://a/", "Origin: null", "From: a@b",
                "Pragma: no-cache", "User-Agent: x", "Content-Type: text/plain", "Date: x"))
 
+passes("conditional-fields", "9110-13.2.1-preconditions",
+       message("GET / HTTP/1.1", "Host: a", 'If-Match: "a", W/"b"', "If-None-Match: *",
+               "If-Modified-Since: Mon, 01 Jan 2001 00:00:00 GMT", "If-Unmodified-Since: yesterday",
+               'If-Range: "x"', "Range: bytes=0-1, 5-"))
+passes("conditional-put", "9110-13.2.1-preconditions",
+       message("PUT / HTTP/1.1", "Host: a", 'If-Match: "a"', "Content-Range: bytes 0-2/9", "Content-Length: 3",
+               body="abc"))
+
 returns("response-fields-order", "9110-5.3-order",
         message("HTTP/1.1 200 OK", "Z: 1", "A: 2", "z: 3", "Content-Length: 0", ), None)
 returns("response-set-cookie", "9110-5.3-set-cookie",
@@ -30,6 +38,9 @@ returns("response-fields-end-to-end", "9110-7.7-content-fields 9110-5.5-values",
                 "Content-Location: /z", "Content-Range: bytes 0-1/2", "Expires: 0", "Vary: *", "Age: 17", "Location: /w",
                 "Retry-After: 3", "Server: s", "WWW-Authenticate: Basic", "X-Empty:", "X-High: \xe4", "Allow: GET",
                 "Accept-Ranges: bytes", "Warning: 199 - x", "Content-Length: 2", body="ok"))
+returns("response-authentication", "9110-7.7-content-fields 9110-5.3-order",
+        message("HTTP/1.1 401 Unauthorized", 'WWW-Authenticate: Newauth realm="a, b", type=1', "X: y",
+                'WWW-Authenticate: Basic realm="c"', 'Authentication-Info: nextnonce="d"', "Content-Length: 0"))
 returns("response-date-kept", "9110-6.6.1-date",
         message("HTTP/1.1 200 OK", "Date: Mon, 01 Jan 2001 00:00:00 GMT", "Age: 5", "Content-Length: 0"))
 returns("response-date-odd-kept", "9110-6.6.1-date", message("HTTP/1.1 200 OK", "Date: yesterday", "Content-Length: 0"))

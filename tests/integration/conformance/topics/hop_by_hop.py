@@ -1,6 +1,7 @@
 """Fields that are for one hop only, and fields that are added on the way (RFC 9110 section 7.6)."""
 
-from ..case import GET, OK, answer, case, chunks, closed, forwards, kept, message, passes, refuses, returns, sees, send, told
+from ..case import (GET, OK, PRIZE, answer, case, chunks, closed, forwards, kept, message, nothing, passes, refuses,
+                    returns, sees, send, told, told_raw, up_kept)
 
 
 def get(*lines):
@@ -66,6 +67,8 @@ forwards("hop-many-options", "9110-7.6.1-connection", get(f"Connection: {passes_
 forwards("te-trailers", "9110-10.1.4-te", get("TE: trailers"), get("TE: trailers", "Connection: TE"))
 forwards("te-trailers-among-others", "9110-10.1.4-te", get("TE: gzip;q=0.5, trailers"), get("TE: trailers", "Connection: TE"))
 forwards("te-trailers-named", "9110-10.1.4-te", get("TE: trailers", "Connection: TE"), get("TE: trailers", "Connection: TE"))
+forwards("te-trailers-behind-empty-members", "9110-10.1.4-te", get("TE: , ,trailers ,"),
+         get("TE: trailers", "Connection: TE"))
 forwards("te-chunked", "9110-10.1.4-te", get("TE: chunked"), get())
 forwards("te-trailers-in-other-case", "9110-10.1.4-te", get("te: TRAILERS"), get("TE: trailers", "Connection: TE"))
 
@@ -81,6 +84,10 @@ for name, lines in {
 forwards("upgrade-h2c-with-body", "9110-7.8-upgrade attack-h2c",
          message("POST / HTTP/1.1", "Host: a", "Connection: Upgrade", "Upgrade: h2c", "Content-Length: 3", body="abc"),
          message("POST / HTTP/1.1", "Host: a", "Content-Length: 3", body="abc"))
+# What an upstream would switch to is for its hop, even where the status is about nothing else.
+returns("upgrade-in-426", "9110-7.8-upgrade 9110-7.6.1-connection",
+        message("HTTP/1.1 426 Upgrade Required", "Upgrade: h2c, TLS/1.3", "Connection: Upgrade", "Content-Length: 0"),
+        message("HTTP/1.1 426 Upgrade Required", "Content-Length: 0"))
 case("upgrade-in-1.0", "9110-7.8-upgrade", send(message("GET / HTTP/1.0", "Host: a", "Connection: upgrade", "Upgrade: websocket")),
      sees(GET), answer(OK), told(message("HTTP/1.1 200 OK", "Content-Length: 2", "Connection: close", body="ok")), closed())
 
@@ -98,6 +105,13 @@ returns("response-via-appended", "9110-7.6.3-via", message("HTTP/1.1 200 OK", "V
         message("HTTP/1.1 200 OK", "Via: 1.1 inner", "Content-Length: 0", "Via: 1.1 canaryd"))
 returns("response-via-of-1.0", "9110-7.6.3-via", message("HTTP/1.0 200 OK", "Content-Length: 0"),
         message("HTTP/1.1 200 OK", "Content-Length: 0", "Via: 1.0 canaryd"), up="closed")
+for name, lines, version in (
+        ("via", (), "1.1"), ("via-appended", ("Via: 1.0 inner",), "1.1"), ("via-of-1.0", (), "1.0")):
+    interim = message(f"HTTP/{version} 103 Early Hints", "Link: </a.css>", *lines)
+    passed_on = message("HTTP/1.1 103 Early Hints", "Link: </a.css>", *lines, f"Via: {version} canaryd")
+    # To the byte: nothing else is added, not even a Date.
+    case(f"interim-{name}", "9110-7.6.3-via 9110-15.2-interim", send(GET), sees(GET), answer(interim),
+         told_raw(passed_on), answer(OK), told(OK), kept(), up_kept())
 
 
 def options(*lines):
@@ -111,6 +125,12 @@ for target in ("/", "*", "/x"):
          told(message("HTTP/1.1 200 OK", "Content-Length: 0", "Connection: keep-alive")), kept())
 passes("max-forwards-get", "9110-7.6.2-max-forwards", get("Max-Forwards: 0"))
 forwards("max-forwards-not-a-number", "9110-7.6.2-max-forwards", options("Max-Forwards: many"), options())
+# No number, or more than one, is not passed on: nobody further on could count it down.
+forwards("max-forwards-twice", "9110-7.6.2-max-forwards", options("Max-Forwards: 0", "Max-Forwards: 0"), options())
+forwards("max-forwards-too-large", "9110-7.6.2-max-forwards", options("Max-Forwards: 99999999999999999999"), options())
+case("max-forwards-0-with-body", "9110-7.6.2-max-forwards attack-bytes-after-local-answer",
+     send(message("OPTIONS / HTTP/1.1", "Host: a", "Max-Forwards: 0", f"Content-Length: {len(PRIZE)}", body=PRIZE)),
+     told(message("HTTP/1.1 200 OK", "Content-Length: 0", "Connection: close")), closed(), nothing())
 forwards("max-forwards-none", "9110-7.6.2-max-forwards", options(), options())
 refuses("max-forwards-0-connect", "9110-9.3.6-connect", message("CONNECT a:1 HTTP/1.1", "Host: a:1", "Max-Forwards: 0"), 501, "not_implemented")
 
@@ -126,6 +146,9 @@ forwards("forwarded-believed", "canaryd-forwarded",
          get("X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https", "X-Forwarded-Host: b", "X-Forwarded-Port: 443", "Forwarded: for=x"),
          get("X-Forwarded-Proto: https", "X-Forwarded-Host: b", "X-Forwarded-Port: 443", "Forwarded: for=x", "X-Forwarded-For: 6.6.6.6, 127.0.0.1"),
          listener="trusting")
+forwards("forwarded-believed-with-empty-lines", "canaryd-forwarded",
+         get("X-Forwarded-For:", "X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: "),
+         get("X-Forwarded-For: 6.6.6.6, 127.0.0.1"), listener="trusting")
 shop = message("GET / HTTP/1.1", "Host: shop.test", "X-Canaryd-Cohort: stable", "X-Canaryd-Rollout: shop")
 forwards("cohort-added", "canaryd-forwarded", message("GET / HTTP/1.1", "Host: shop.test"), shop)
 forwards("cohort-not-believed", "canaryd-forwarded attack-forged-fields",

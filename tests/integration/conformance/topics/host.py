@@ -28,5 +28,7 @@ for name, host in {
 
 closing = message("HTTP/1.1 200 OK", "Content-Length: 2", "Connection: close", body="ok")
 case("host-1.0", "9112-3.2-host", send(message("GET / HTTP/1.0", "Host: a")), sees(GET), answer(OK), told(closing), closed())
+case("host-1.0-none", "9112-3.2-host-needed", send(message("GET / HTTP/1.0")),
+     sees(message("GET / HTTP/1.1", "Host: ")), answer(OK), told(closing), closed())
 refuses("host-1.0-two", "9112-3.2-host-needed", message("GET / HTTP/1.0", "Host: a", "Host: b"))
 refuses("host-1.0-bad", "9112-3.2-host", message("GET / HTTP/1.0", "Host: a b"))

@@ -106,6 +106,9 @@ forwards("absolute-form-default-port", "9110-4.2.3-normal-form", message("GET ht
          message("GET / HTTP/1.1", "Host: a:80"))
 forwards("absolute-form-host-in-other-case", "9110-4.2.3-normal-form", message("GET http://A/ HTTP/1.1", "Host: a"),
          message("GET / HTTP/1.1", "Host: A"))
+# TLS ends before us, so a target may say https; whether it did is the terminator's to say.
+forwards("absolute-form-https", "9112-3.2.2-absolute-form", message("GET https://a/x HTTP/1.1", "Host: a"),
+         message("GET /x HTTP/1.1", "Host: a"))
 for name, target, host in (
         ("other-host", "http://b/", "a"), ("other-port", "http://a:81/", "a"), ("other-port-in-host", "http://a/", "a:81"),
         ("subdomain", "http://a.b/", "b"), ("ipv6", "http://[::1]/", "[::2]"), ("dot", "http://a./", "a"),

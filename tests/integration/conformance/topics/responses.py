@@ -1,7 +1,8 @@
 """Responses: status lines, where their bodies end, and what becomes of both connections (RFC 9112 sections 4, 6 and 9)."""
 
-from ..case import (GET, OK, PRIZE, answer, bad_answer, case, chunks, client_ends, closed, cut, kept, local, message, nothing, passes, returns,
-                    sees, send, told, told_raw, up_closed, up_ends, up_fresh, up_kept, up_resets)
+from ..case import (GET, OK, PRIZE, answer, bad_answer, case, chunks, client_ends, closed, cut, kept, local,
+                    message, nothing, passes, returns, sees, sees_raw, send, told, told_raw, up_closed, up_ends,
+                    up_fresh, up_kept, up_resets)
 
 EMPTY = message("HTTP/1.1 200 OK", "Content-Length: 0")
 HEAD = message("HEAD / HTTP/1.1", "Host: a")
@@ -57,6 +58,11 @@ case("until-close-for-1.0", "9112-6.3-until-close", send(OLD), sees(GET), answer
      told(message("HTTP/1.1 200 OK", "Connection: close", body="hello")), closed())
 case("until-close-reset", "9112-8-incomplete", send(GET), sees(GET), answer(message("HTTP/1.1 200 OK", body="hello")),
      told(message("HTTP/1.1 200 OK", "Transfer-Encoding: chunked", body="5\r\nhello")), up_resets(), cut())
+# An upstream is taken for one of HTTP/1.1, whatever it has answered with.
+upload = message("POST / HTTP/1.1", "Host: a", "Transfer-Encoding: chunked", body=chunks("abc"))
+case("chunked-to-1.0", "9112-6.1-chunked", send(GET), sees(GET),
+     answer(message("HTTP/1.0 200 OK", "Connection: keep-alive", "Content-Length: 2", body="ok")), told(OK),
+     send(upload), sees(upload), answer(OK), told(OK), kept(), up_kept())
 case("chunked-for-1.0", "9112-7.1-chunked 9112-6.1-no-coding-in-1.0", send(OLD), sees(GET), answer(message("HTTP/1.1 200 OK", "Transfer-Encoding: chunked", body=chunks("hel", "lo", trailers=["X: y"]))),
      told(message("HTTP/1.1 200 OK", "Connection: close", body="hello")), closed(), up_kept())
 case("length-cut", "9112-8-incomplete", send(GET), sees(GET), answer(message("HTTP/1.1 200 OK", "Content-Length: 5", body="hel")), told(message("HTTP/1.1 200 OK", "Content-Length: 5", body="hel")), up_ends(), cut())
@@ -83,6 +89,8 @@ for name, request, response, seen in (
         ("304", GET, message("HTTP/1.1 304 Not Modified"), None), ("304-length", GET, message("HTTP/1.1 304 Not Modified", "Content-Length: 6"), None), ("head", HEAD, message("HTTP/1.1 200 OK", "Content-Length: 69"), None)):
     case(f"second-answer-{name}", "9112-9.2-unsolicited attack-response-splitting", send(request), sees(request), answer(response + FORGED), told(seen or response), kept(), up_closed())
     case(f"extra-byte-{name}", "9112-9.2-unsolicited attack-response-splitting", send(request), sees(request), answer(response + b"x"), told(seen or response), kept(), up_closed())
+case("extra-empty-line", "9112-9.2-unsolicited", send(GET), sees(GET), answer(OK + b"\r\n"), told(OK), kept(),
+     up_closed())
 big = bytes(range(256)) * 1000
 BIG = message("HTTP/1.1 200 OK", f"Content-Length: {len(big)}", body=big)
 case("second-answer-long", "9112-9.2-unsolicited attack-response-splitting", send(GET), sees(GET), answer(BIG + FORGED), told(BIG), kept(), up_closed())
@@ -98,6 +106,9 @@ for name, interim in {"103": HINTS, "102": message("HTTP/1.1 102 Processing"), "
 case("interim-not-for-1.0", "9110-15.2-interim", send(OLD), sees(GET), answer(HINTS + OK), told(CLOSING), closed())
 case("interim-hop-by-hop", "9110-7.6.1-connection 9110-15.2-interim", send(GET), sees(GET), answer(message("HTTP/1.1 103 Early Hints", "Connection: X", "X: 1", "Y: 2")), told(message("HTTP/1.1 103 Early Hints", "Y: 2")), answer(OK), told(OK), kept())
 case("interim-endless", "9110-15.2-interim attack-endless-interim", send(OLD), sees(GET), answer(message("HTTP/1.1 102 Processing") * 50), local(502, "upstream_protocol"), closed(), up_closed())
+case("interim-length-0", "9110-8.6-no-length-in-204 9110-15.2-interim", send(GET), sees(GET),
+     answer(message("HTTP/1.1 103 Early Hints", "Content-Length: 0", "Y: 2")),
+     told(message("HTTP/1.1 103 Early Hints", "Y: 2")), answer(OK), told(OK), kept(), up_kept())
 bad_answer("interim-with-length", "9112-6.3-no-body attack-response-splitting", message("HTTP/1.1 103 Early Hints", "Content-Length: 5", body="hello") + OK)
 bad_answer("interim-chunked", "9112-6.1-no-coding-in-204", message("HTTP/1.1 103 Early Hints", "Transfer-Encoding: chunked", body=chunks("x")) + OK)
 bad_answer("interim-101-unasked", "9110-7.8-upgrade attack-h2c", message("HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", "Upgrade: h2c"))
@@ -115,7 +126,11 @@ case("expect-refused", "9110-10.1.1-expect attack-expect", send(EXPECTING), sees
      send(PRIZE), closed(), up_closed(), nothing())
 case("expect-without-body", "9110-10.1.1-expect", send(put("Expect: 100-continue", "Content-Length: 0")), sees(put("Content-Length: 0")), answer(OK), told(OK), kept())
 case("expect-in-1.0", "9110-10.1.1-expect", send(message("PUT / HTTP/1.0", "Host: a", "Expect: 100-continue", "Content-Length: 5", body="hello")), sees(put("Content-Length: 5") + b"hello"), answer(OK), told(CLOSING), closed())
-for name, value in {"other": "200-ok", "list": "100-continue, x", "obfuscated": "y 100-continue", "quoted": '"100-continue"', "empty": "", "parameter": "100-continue;x"}.items():
+passes("expect-twice", "9110-10.1.1-expect",
+       put("Expect: 100-continue", "Expect: 100-Continue", "Content-Length: 5") + b"hello")
+for name, value in {"other": "200-ok", "empty-member": "100-continue,", "list": "100-continue, x",
+                    "obfuscated": "y 100-continue", "quoted": '"100-continue"', "empty": "",
+                    "parameter": "100-continue;x"}.items():
     case(f"expect-{name}", "9110-10.1.1-expect attack-expect", send(put(f"Expect: {value}", "Content-Length: 5") + b"hello" + PRIZE), local(417, "expectation_failed"), closed(), nothing())
 
 # ---- Connections
@@ -130,9 +145,24 @@ case("pipelined-behind-close", "9112-9.6-close", send(message("GET /0 HTTP/1.1",
 case("pipelined-then-refused", "9112-9.3.2-pipelining", send(three[0] + b"GET / HTTP/1.1\r\n\r\n" + PRIZE), sees(three[0]), answer(OK), told(OK), local(400, "bad_request"), closed(), nothing())
 case("early-answer", "9112-9.3-early", send(message("POST / HTTP/1.1", "Host: a", "Content-Length: 100", body="abc")), sees(message("POST / HTTP/1.1", "Host: a", "Content-Length: 100", body="abc")), answer(message("HTTP/1.1 413 Too Large", "Content-Length: 0")),
      told(message("HTTP/1.1 413 Too Large", "Content-Length: 0", "Connection: close")), closed(), up_closed())
+# An early answer does not end the upload, whatever it says of its connection, as long as it lasts itself.
+for name, lines in {"": (), "-that-says-close": ("Connection: close",)}.items():
+    upload = message("POST / HTTP/1.1", "Host: a", "Content-Length: 6", body="abc")
+    case(f"early-answer{name}-and-more-upload", "9112-9.3-early 9110-7.5-early", send(upload), sees(upload),
+         answer(message("HTTP/1.1 200 OK", *lines, "Content-Length: 4", body="he")),
+         told(message("HTTP/1.1 200 OK", "Content-Length: 4", "Connection: close", body="he")),
+         send("def"), sees_raw(b"def"), answer("re"), told_raw(b"re"), closed())
+# Nobody waits for an answer that has not begun.
+case("half-close-before-answer", "9112-9.6-half-close", send(GET), sees(GET), client_ends(), up_closed(), closed())
+case("half-close-in-answer", "9112-9.6-half-close", send(GET), sees(GET),
+     answer(message("HTTP/1.1 200 OK", "Content-Length: 4", body="he")),
+     told(message("HTTP/1.1 200 OK", "Content-Length: 4", body="he")), client_ends(), answer("re"), told_raw(b"re"),
+     closed())
 POST = message("POST / HTTP/1.1", "Host: single.test", "Content-Length: 2", body="ab")
 for name, step in {"ends": up_ends(), "resets": up_resets()}.items():
     case(f"post-not-sent-twice-{name}", "9112-9.3.1-retry", send(POST), sees(POST), step, local(502, "upstream_reset", close=False), nothing())
+single = message("GET / HTTP/1.1", "Host: single.test")
+case("upstream-for-one-request", "9112-9.3-persistence", send(single), sees(single), answer(OK), told(OK), up_closed())
 again = message("GET / HTTP/1.1", "Host: again.test")
 case("get-sent-again", "9112-9.3.1-retry", send(again), sees(again), up_ends(), sees(again), answer(OK), told(OK), kept())
 again_post = message("POST / HTTP/1.1", "Host: again.test", "Content-Length: 2", body="ab")

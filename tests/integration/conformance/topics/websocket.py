@@ -41,6 +41,9 @@ for name, lines in {
     "with-te": ("Connection: TE, Upgrade", "TE: trailers", "Upgrade: websocket"),
 }.items():
     case(f"websocket-offer-{name}", "6455-4.2-offer 6455-5-tunnel", send(get(*lines, VERSION, KEY)), sees(OFFERED), answer(AGREED), told(TOLD), *GONE)
+case("websocket-offer-with-expect", "6455-4.2-offer 9110-10.1.1-expect",
+     send(get("Expect: 100-continue", "Connection: Upgrade", "Upgrade: websocket", VERSION, KEY)), sees(OFFERED),
+     answer(AGREED), told(TOLD), *GONE)
 case("websocket-extensions", "6455-5-tunnel", send(get("Connection: Upgrade", "Upgrade: websocket", VERSION, KEY, "Sec-WebSocket-Protocol: a, b", "Sec-WebSocket-Extensions: x; y=1")),
      sees(get(VERSION, KEY, "Sec-WebSocket-Protocol: a, b", "Sec-WebSocket-Extensions: x; y=1", *SWITCH)),
      answer(switching("Upgrade: websocket", "Connection: Upgrade", ACCEPT, "Sec-WebSocket-Protocol: b", "Sec-WebSocket-Extensions: x")),
