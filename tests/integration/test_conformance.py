@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import re
 import sys
 import tempfile
 import unittest
@@ -12,6 +13,8 @@ from conformance.case import CASES
 from conformance.report import report
 from conformance.rules import RULES
 from conformance.run import Stage
+
+ROOT = Path(__file__).resolve().parents[2]
 
 for module in pkgutil.iter_modules(topics.__path__):
     importlib.import_module(f"conformance.topics.{module.name}")
@@ -32,8 +35,31 @@ class RulesTest(unittest.TestCase):
         self.assertEqual(named, set(RULES))
 
     def test_the_document_is_in_step(self):
-        document = Path(__file__).resolve().parents[2] / "docs/conformance.md"
+        document = ROOT / "docs/conformance.md"
         self.assertEqual(document.read_text(encoding="utf-8"), report())
+
+
+class RequirementsTest(unittest.TestCase):
+    """docs/rfc-requirements.md: each row says where it is shown, and what it names exists."""
+
+    def rows(self):
+        lines = (ROOT / "docs/rfc-requirements.md").read_text(encoding="utf-8").splitlines()
+        rows = [line.strip("| ").split(" | ") for line in lines if re.match(r"\| (?:9110 )?[0-9]", line)]
+        self.assertGreater(len(rows), 100)
+        return rows
+
+    def test_every_row_says_where_it_is_shown(self):
+        for row in self.rows():
+            self.assertEqual(len(row), 4, row)
+            self.assertRegex(row[3], r"`[^`]+`|not tested", row)
+
+    def test_every_case_exists(self):
+        for row in self.rows():
+            for name in re.findall(r"`([^`]+)`", row[3]):
+                if "." in name and name[0].isupper():
+                    continue
+                found = [case for case in CASES if case.startswith(name[:-1])] if name.endswith("*") else name in CASES
+                self.assertTrue(found, f"{name} in {row}")
 
 
 def _test(case):

@@ -1,8 +1,11 @@
 """Prints docs/conformance.md: python3 tests/integration/test_conformance.py --report > docs/conformance.md"""
 
+from pathlib import Path
+
 from .case import CASES
 from .rules import RULES
 
+_REQUIREMENTS = "docs/rfc-requirements.md"
 _HEAD = """# Conformance
 
 Which rules the conformance suite (`tests/integration/conformance`) checks with raw bytes through the real binary, and
@@ -10,6 +13,9 @@ by which cases. Printed by `python3 tests/integration/test_conformance.py --repo
 
 `*`: we are stricter than the section asks, and refuse where it allows repair. Names stand for all cases that begin with
 them; `python3 tests/integration/test_conformance.py -k NAME` runs them.
+
+What the RFCs ask of a gateway, one requirement after the other, and which case or test shows it:
+[{requirements}]({link}).
 """
 
 
@@ -20,7 +26,7 @@ def _titles():
 
 
 def report():
-    lines = [_HEAD]
+    lines = [_HEAD.format(requirements=_REQUIREMENTS, link=Path(_REQUIREMENTS).name)]
     for prefix, title in _titles():
         lines += [f"## {title}", "", "| rule | what | cases | among them |", "| --- | --- | --- | --- |"]
         for key, text in RULES.items():
