@@ -61,6 +61,14 @@ class RequirementsTest(unittest.TestCase):
                 found = [case for case in CASES if case.startswith(name[:-1])] if name.endswith("*") else name in CASES
                 self.assertTrue(found, f"{name} in {row}")
 
+    def test_every_unit_and_component_test_exists(self):
+        code = "".join(file.read_text(encoding="utf-8") for room in ("unit", "component")
+                       for file in (ROOT / "tests" / room).rglob("*_test.cpp"))
+        known = {f"{suite}.{name}" for suite, name in re.findall(r"TEST(?:_[FP])?\(\s*(\w+),\s*(\w+)\)", code)}
+        named = {name for row in self.rows() for name in re.findall(r"`([A-Z]\w+\.\w+)`", row[3])}
+        self.assertTrue(named)
+        self.assertEqual(named - known, set())
+
 
 def _test(case):
     def play(self):
