@@ -55,7 +55,7 @@ struct TextRule {
 [[nodiscard]] Codec<std::string> text(TextRule rule);
 [[nodiscard]] bool is_printable(std::string_view text) noexcept;  // No control characters.
 [[nodiscard]] bool is_file_name(std::string_view text) noexcept;  // No NUL.
-[[nodiscard]] Codec<std::string> name();  // The grammar of names.
+[[nodiscard]] Codec<std::string> name();                          // The grammar of names.
 [[nodiscard]] bool is_name(std::string_view text) noexcept;
 extern const std::string_view kNamePattern;
 extern const std::string_view kNameHelp;
