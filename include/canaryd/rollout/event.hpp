@@ -16,7 +16,7 @@
 
 namespace canaryd::rollout {
 
-// ---- Operator commands. Each is idempotent: what is so already is no change.
+// ---- Operator commands. Each but Retry is idempotent: what is so already is no change.
 
 struct Start {
   std::optional<std::string> revision;  // Other than the one in force: a new rollout.
