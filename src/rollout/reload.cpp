@@ -73,7 +73,14 @@ Transition handle(Draft& draft, const NewPlan& reload) {
   }
   fit_to_steps(draft);
   const bool same = draft.state == draft.before && !reload.changed;
-  return same ? draft.unchanged() : draft.commit(Cause::kPlanChanged);
+  if (same) return draft.unchanged();
+  Transition changed = draft.commit(Cause::kPlanChanged);
+  // Who paused it, and why, is still what keeps it paused.
+  if (changed.state.phase == draft.before.phase) {
+    changed.state.actor = draft.before.actor;
+    changed.state.reason = draft.before.reason;
+  }
+  return changed;
 }
 
 Transition handle(Draft& draft, const Restart& restart) {

@@ -183,7 +183,7 @@ TEST_F(FallbackBodyTest, ABodyWithinTheLimitGoesToStableWhole) {
 // What the canary has had of it is no reason not to ask another endpoint of stable's.
 TEST_F(FallbackBodyTest, TriesStablesOtherEndpointsWithTheBodyThatIsHeld) {
   world.upstreams[0].endpoints = {kStable2, kStable};  // Nobody listens at the first one.
-  world.upstreams[0].retries = {1, false, true};
+  world.upstreams[0].retries = {1, true, false};
   world.start();
   break_canary(Kind::k500);
   for (const std::size_t size : {4U, 40'000U}) {

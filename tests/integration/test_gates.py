@@ -68,7 +68,13 @@ class GatesTest(IntegrationCase):
         self.assertTrue(all_are("progressing", 20))
         self.assertEqual(self.daemon.ctl("rollback", "cart").returncode, 0)
         wait_until(lambda: all_are("rolled_back", 0), "the end of all", 60)
-        self.assertEqual(self.daemon.transition_to("rolled_back")["reason"], "group")
+
+        def reasons():
+            return sorted(each["reason"] for each in self.daemon.events("transition") if each["to"] == "rolled_back")
+
+        # The log comes after what it tells of.
+        wait_until(lambda: len(reasons()) == 3, "the log of all ends")
+        self.assertEqual(reasons(), ["group", "group", "operator"])
 
     def test_nothing_rises_in_a_freeze(self):
         frozen = [{"days": [weekday(offset)], "time_zone": "UTC"} for offset in (-1, 0, 1)]

@@ -78,7 +78,9 @@ inline const char* broken_by_tick(const Plan& plan,
   }
   if (!tick.stable_up || tick.both_failing) return "no rise while stable is down or failing";
   if (tick.readings != Readings::kGood) return "no rise without good readings";
-  if (plan.asks_before_step && tick.consent != Consent::kGiven) return "no rise without consent";
+  // To retire stable is no step.
+  const bool asks = plan.asks_before_step && !retires;
+  if (asks && tick.consent != Consent::kGiven) return "no rise without consent";
   if (before.hold == HoldReason::kHook || before.phase == Phase::kWaiting || retires) {
     return nullptr;
   }
