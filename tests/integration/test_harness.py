@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import RawClient, ScriptedUpstream, pattern, program, stays, wait_until
+from harness import RawClient, Screen, ScriptedUpstream, Terminal, pattern, program, stays, wait_until
 
 
 class HarnessTest(unittest.TestCase):
@@ -75,6 +75,57 @@ class HarnessTest(unittest.TestCase):
             wait_until(lambda: False, "never", 0.01)
         self.assertTrue(stays(lambda: True, 0.01))
         self.assertFalse(stays(lambda: False, 0.01))
+
+
+class ScreenTest(unittest.TestCase):
+    def drawn(self, text, rows=4, columns=6, row=0):
+        screen = Screen(rows, columns, row)
+        for byte in text.encode():  # However it is cut.
+            screen.feed(bytes([byte]))
+        return screen
+
+    def test_lines_and_what_leaves_the_screen(self):
+        self.assertEqual(self.drawn("a\r\nb\r\n").lines(), ["a", "b"])
+        screen = self.drawn("a\r\nb\r\n", row=3)
+        self.assertEqual((screen.lines(), screen.above), (["", "a", "b"], ["", ""]))
+
+    def test_the_last_column(self):
+        screen = self.drawn("abcdef\r\ng")
+        self.assertEqual((screen.lines(), screen.wraps), (["abcdef", "g"], 0))
+        self.assertEqual(self.drawn("abcdef\x1b[K").lines(), ["abcde"])
+        screen = self.drawn("abcdefg")
+        self.assertEqual((screen.lines(), screen.wraps), (["abcdef", "g"], 1))
+        screen = self.drawn("abcde\u4e00")
+        self.assertEqual((screen.lines(), screen.wraps), (["abcde", "\u4e00"], 1))
+
+    def test_a_frame_over_another(self):
+        screen = self.drawn("\x1b[1mab\x1b[0m\x1b[K\r\ncd\x1b[K\r\n\x1b[J\x1b[2A\rx\x1b[K\r\n\x1b[J")
+        self.assertEqual((screen.lines(), screen.frames, screen.clears, screen.flickers), (["x"], 2, 0, 0))
+        self.assertEqual(screen.used, set("mKJA"))
+        # Erased first, and then drawn.
+        self.assertEqual(self.drawn("ab\r\n\x1b[1A\x1b[Kab\r\n").flickers, 2)
+        screen = self.drawn("ab\r\n\x1b[2J\x1b[Hc")
+        self.assertEqual((screen.lines(), screen.clears, screen.flickers), (["c"], 1, 1))
+
+    def test_another_size(self):
+        screen = self.drawn("abcdef\r\ngh\r\ni")
+        screen.resize(2, 3)
+        self.assertEqual((screen.lines(), screen.above, screen.row), (["gh", "i"], ["abcdef"], 1))
+
+    def test_what_it_does_not_know_is_an_error(self):
+        for text in ("\x1b[?25l", "\x1b[3;4H", "\x1b[1J", "\x07", "\x1bc"):
+            with self.assertRaises(AssertionError):
+                self.drawn(text)
+
+    def test_a_program(self):
+        says = "import os; print(*os.get_terminal_size(), os.environ.get('COLUMNS')); input()"
+        terminal = Terminal([sys.executable, "-c", says], rows=5, columns=40)
+        self.addCleanup(terminal.close)
+        terminal.wait_for_text("40 5 None")
+        terminal.type("\x03")
+        self.assertNotEqual(terminal.end(), 0)
+        self.assertIn("KeyboardInterrupt", terminal.screen.text())
+        self.assertTrue(terminal.modes_are_as_before())
 
 
 class SideBySideTest(unittest.TestCase):

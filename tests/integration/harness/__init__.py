@@ -9,11 +9,12 @@ from .provider import Provider, sample
 from .raw_client import RawClient
 from .schema import Checker
 from .side_by_side import run_side_by_side
+from .terminal import Screen, Terminal
 from .upstream import ScriptedUpstream, pattern
 from .waiting import PATIENCE, stays, wait_until
 
 __all__ = [
     "CANARYCTL", "CANARYD", "Checker", "Daemon", "EventStream", "EverythingCase", "IntegrationCase", "PATIENCE",
-    "Prometheus", "Provider", "RawClient", "ScriptedUpstream", "base_config", "ctl", "pattern", "program",
-    "run_side_by_side", "sample", "stays", "to_yaml", "wait_until",
+    "Prometheus", "Provider", "RawClient", "Screen", "ScriptedUpstream", "Terminal", "base_config", "ctl", "pattern",
+    "program", "run_side_by_side", "sample", "stays", "to_yaml", "wait_until",
 ]

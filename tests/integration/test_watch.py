@@ -1,0 +1,318 @@
+"""`canaryctl status --watch` and `top` in a terminal: what is seen there, without a flicker, and how it ends."""
+
+import re
+import signal
+import socket
+from pathlib import Path
+
+from harness import CANARYCTL, PATIENCE, IntegrationCase, Terminal, base_config, run_side_by_side, wait_until
+
+# Cursor up, erase the rest of the line, or of the screen, colours: no mode is switched.
+IN_PLACE = {"A", "K", "J", "m"}
+AWAY = "  not reachable, retrying"
+ROLLOUTS = ("checkout", "search", "shop")
+# Where a part of the table begins or ends, and between.
+WIDTHS = (20, 34, 47, 48, 60, 63, 70, 71, 80, 89, 90, 100, 119, 120, 200)
+
+
+class TerminalCase(IntegrationCase):
+    def terminal(self, *arguments, **more):
+        """canaryctl in a terminal."""
+        terminal = Terminal([CANARYCTL, *arguments], **more)
+        self.addCleanup(terminal.close)
+        return terminal
+
+    def of_daemon(self, *arguments, **more):
+        return self.terminal("--addr", self.daemon.admin_url(""), *arguments, **more)
+
+    def watch(self, *arguments, **more):
+        terminal = self.of_daemon("status", *arguments, "--watch", **more)
+        terminal.wait_for_frames()
+        return terminal
+
+    def interrupt(self, terminal):
+        """It ends as it should, and leaves the terminal as it was."""
+        terminal.type("\x03")
+        self.assertEqual(terminal.end(), 0, terminal.screen.text())
+        self.assertTrue(terminal.modes_are_as_before())
+
+    def check_in_place(self, screen):
+        self.assertLessEqual(screen.used, IN_PLACE)
+        self.assertEqual((screen.clears, screen.flickers, screen.wraps), (0, 0, 0), screen.text())
+
+    def resize(self, terminal, rows, columns):
+        """Right behind a frame, as the next one is a second away: none is between two sizes. Until that is there."""
+        before = terminal.screen.clears
+        terminal.wait_for_frames()
+        terminal.resize(rows, columns)
+        frames = terminal.screen.frames
+        # The terminal may have wrapped the old lines, so that nobody knows where they are.
+        terminal.wait_for(lambda screen: screen.clears > before and screen.frames > frames, f"{columns} columns")
+        self.assertEqual((terminal.screen.clears, terminal.screen.wraps), (before + 1, 0), terminal.screen.text())
+
+
+class RolloutTest(TerminalCase):
+    def setUp(self):
+        super().setUp()
+        self.start_rollout()
+
+    def test_a_frame_is_drawn_over_the_last_one(self):
+        terminal = self.watch("shop")
+        screen = terminal.wait_for_frames(2)
+        self.assertTrue(screen.lines()[0].startswith("shop   · Idle   weight 0 %"), screen.text())
+        shown = len(screen.lines())
+        # It is longer then: there is a history, for instance.
+        self.daemon.set_weight(5)
+        terminal.wait_for_text("weight 5 %")
+        terminal.wait_for_text("from 1 % to 5 % and paused it: test")
+        screen = terminal.wait_for_frames(2)
+        self.assertRegex(screen.lines()[0], r"^shop   \S Paused   step 2/5   weight 5 %   for ")
+        self.assertGreater(len(screen.lines()), shown)
+        self.assertEqual(screen.text().count("weight"), 1, "nothing is left of a frame before")
+        self.assertIn("next: paused; `canaryctl resume` goes on", screen.text())
+        # And shorter again: the reason is gone.
+        self.assertIn("reason: test", screen.text())
+        self.daemon.post("/api/v1/rollouts/shop/resume")
+        terminal.wait_for(lambda screen: not re.search("Paused|reason:", screen.text()), "the resumption")
+        screen = terminal.wait_for_frames()
+        self.check_in_place(screen)
+        self.assertEqual((screen.above, screen.column), ([], 0))
+        self.interrupt(terminal)
+
+    def test_at_the_end_of_a_full_screen(self):
+        """The first frame moves up what was there; the next ones only what they are longer."""
+        terminal = self.watch("shop", rows=24, row=23)
+        self.daemon.set_weight(25)
+        terminal.wait_for_text("from 1 % to 25 % and paused it: test")
+        screen = terminal.wait_for_frames(2)
+        frame = [line for line in screen.lines() if line]
+        self.assertEqual(screen.text().count("weight"), 1)
+        self.assertEqual((screen.above, screen.row), ([""] * len(frame), 23))
+        self.check_in_place(screen)
+        self.interrupt(terminal)
+
+    def test_with_traffic(self):
+        self.daemon.set_weight(50)
+        self.start_load(rate=100)
+        terminal = self.watch("shop", rows=24, columns=80)
+        terminal.wait_for(lambda screen: re.search(r"requests/s +[1-9]\S* +[1-9]", screen.text()), "the rates of both")
+        terminal.wait_for(lambda screen: re.search(r"latency p50 +\S+ ms +\S+ ms", screen.text()), "both latencies")
+        self.check_in_place(terminal.wait_for_frames(2))
+
+    def test_another_size(self):
+        self.daemon.set_weight(5)
+        terminal = self.watch("shop", columns=120)
+        self.assertIn("evidence: bad", terminal.screen.text())
+        self.resize(terminal, 30, 60)
+        self.assertNotIn("evidence: bad", terminal.screen.text())
+        self.assertIn("tolerated", terminal.screen.text())
+        self.resize(terminal, 30, 40)
+        self.assertNotIn("tolerated", terminal.screen.text())
+        self.resize(terminal, 24, 120)
+        self.assertIn("evidence: bad", terminal.screen.text())
+        screen = terminal.wait_for_frames(2)
+        self.assertEqual((screen.clears, screen.wraps, screen.text().count("weight")), (3, 0, 1), "once for each size")
+        # Fewer rows are no reason to begin anew.
+        terminal.resize(6, 120)
+        terminal.wait_for_frames(2)
+        self.assertRegex(screen.lines()[0], "^shop   ")
+        self.assertEqual((screen.clears, len(screen.lines())), (3, 5))
+        self.interrupt(terminal)
+
+    def test_a_terminal_of_few_rows(self):
+        """What has no room is left out at the end, and a row is kept for the cursor."""
+        terminal = self.watch("shop", rows=6)
+        screen = terminal.wait_for_frames(2)
+        self.check_in_place(screen)
+        self.assertEqual((len(screen.lines()), screen.row, screen.above), (5, 5, []))
+        self.assertRegex(screen.lines()[0], "^shop   ")
+        self.assertIn("requests/s", screen.lines()[4])
+
+    def test_it_fits_any_width(self):
+        self.daemon.set_weight(5)
+        for width in WIDTHS:
+            with self.subTest(width):
+                for arguments in (("shop",), (), ("-o", "wide")):
+                    # The terminal's own width counts.
+                    terminal = self.of_daemon("status", *arguments, columns=width, environment={"COLUMNS": "300"})
+                    self.assertEqual(terminal.end(), 0)
+                    self.assertEqual((terminal.screen.wraps, terminal.screen.above), (0, []), terminal.screen.text())
+                    self.assertIn("shop", terminal.screen.text())
+
+    def test_what_ends_it(self):
+        for name in ("SIGINT", "SIGTERM"):
+            with self.subTest(name):
+                terminal = self.watch("shop")
+                terminal.process.send_signal(getattr(signal, name))
+                self.assertEqual(terminal.end(), 0)
+                self.assertEqual(terminal.screen.row, len(terminal.screen.lines()), "the prompt comes behind the frame")
+        terminal = self.of_daemon("status", "no-such", "--watch")
+        self.assertEqual(terminal.end(), 1)
+        self.assertEqual(terminal.screen.text(), "canaryctl: there is no such rollout; there is shop")
+
+    def test_a_rollout_that_ends(self):
+        terminal = self.watch("shop")
+        plain = [{"name": "all", "match": {"path_prefix": "/"}, "upstream": "v1"}]
+        self.daemon.write(base_config(self.folder, {"v1": self.v1, "v2": self.v2}, routes=plain))
+        self.assertEqual(self.daemon.ctl("reload").returncode, 0)
+        self.assertEqual(terminal.end(), 1)
+        self.assertRegex(terminal.screen.lines()[0], "^shop   ")
+        self.assertEqual(terminal.screen.lines()[-1], "canaryctl: there is no such rollout")
+
+    def test_colours(self):
+        def is_coloured(*arguments, **environment):
+            terminal = self.of_daemon("status", *arguments, environment=environment)
+            self.assertEqual(terminal.end(), 0)
+            self.assertIn("weight 0 %" if arguments[:1] == ("shop",) else "WEIGHT", terminal.screen.text())
+            return "m" in terminal.screen.used
+
+        self.assertTrue(is_coloured("shop"))
+        self.assertTrue(is_coloured("shop", NO_COLOR=""))
+        self.assertTrue(is_coloured())
+        self.assertFalse(is_coloured("shop", NO_COLOR="1"))
+        self.assertFalse(is_coloured(NO_COLOR="0"))
+        self.assertFalse(is_coloured("shop", TERM="dumb"))
+        self.assertFalse(is_coloured("shop", "--no-color"))
+        terminal = self.watch("shop", environment={"NO_COLOR": "1"})
+        self.assertEqual(terminal.wait_for_frames(2).used, IN_PLACE - {"m"})
+
+    def test_a_locale_without_utf_8(self):
+        self.daemon.set_weight(5)
+        terminal = self.watch("shop", environment={"LC_ALL": "C"})
+        screen = terminal.wait_for_frames(2)
+        self.assertTrue(screen.text().isascii(), screen.text())
+        self.assertRegex(screen.lines()[0], "^shop   Paused   step 2/5   weight 5 %")
+
+    def test_top(self):
+        self.start_load(rate=100)
+        terminal = self.of_daemon("top")
+        terminal.wait_for(lambda screen: re.search(r"(?m)^all +shop +stable +[1-9]", screen.text()), "stable's rate")
+        screen = terminal.wait_for_frames(2)
+        self.check_in_place(screen)
+        self.assertRegex(screen.lines()[0], "^ROUTE +ROLLOUT +COHORT")
+        self.assertEqual(screen.text().count("ROUTE"), 1)
+        self.interrupt(terminal)
+
+
+class ListTest(TerminalCase):
+    def setUp(self):
+        super().setUp()
+        config = self.rollout_config()
+        shop = config["rollouts"]["shop"]
+        config["rollouts"] = {name: {**shop, "revision": f"2.{number}"} for number, name in enumerate(ROLLOUTS)}
+        config["routes"] = [{"name": name, "match": {"path_prefix": f"/{name}"}, "rollout": name} for name in ROLLOUTS]
+        self.start({name: self.upstream(name) for name in ("v1", "v2")}, **config)
+
+    def cells(self, screen, name):
+        """{title: cell} of its line; no cell has two blanks in it."""
+        titles = re.split(r"  +", screen.lines()[0])
+        line = next(line for line in screen.lines() if line.startswith(name + " "))
+        return dict(zip(titles, re.split(r"  +", line), strict=True))
+
+    def test_a_change_appears_in_its_place(self):
+        terminal = self.watch()
+        screen = terminal.wait_for_frames()
+        self.assertEqual([line.split()[0] for line in screen.lines()], ["NAME", *ROLLOUTS])
+        self.daemon.set_weight(25, "search")
+        terminal.wait_for_text("Paused")
+        screen = terminal.wait_for_frames(2)
+        self.assertEqual([line.split()[0] for line in screen.lines()], ["NAME", *ROLLOUTS])
+        self.assertEqual([self.cells(screen, name)["WEIGHT"] for name in ROLLOUTS], ["0 %", "25 %", "0 %"])
+        self.check_in_place(screen)
+        self.interrupt(terminal)
+
+    def test_columns_that_matter_least_go_first(self):
+        terminal = self.watch(columns=120)
+        first = list(self.cells(terminal.screen, "shop"))
+        self.assertEqual(first, ["NAME", "STATE", "STEP", "WEIGHT", "STABLE", "CANARY", "REVISION", "FOR"])
+        left_out = []
+        for columns in (60, 40, 25):
+            self.resize(terminal, 24, columns)
+            kept = self.cells(terminal.screen, "shop")
+            self.assertEqual(list(kept), [title for title in first if title in kept], "the same order")
+            self.assertLess(len(kept), len(first) - len(left_out))
+            left_out = [title for title in first if title not in kept]
+            self.assertTrue({"NAME", "STATE", "WEIGHT"} <= set(kept), terminal.screen.text())
+        self.resize(terminal, 24, 120)
+        self.assertEqual(list(self.cells(terminal.screen, "shop")), first)
+        self.assertEqual([line.split()[0] for line in terminal.screen.lines()], ["NAME", *ROLLOUTS])
+        self.interrupt(terminal)
+
+
+class DaemonTest(TerminalCase):
+    """A socket has the same address behind a restart."""
+
+    def setUp(self):
+        super().setUp()
+        self.address = f"unix:{Path(self.folder) / 'admin.sock'}"
+        scripted = {name: self.upstream(name) for name in ("v1", "v2")}
+        self.daemon.write(base_config(self.folder, scripted, **self.rollout_config(), admin={"address": self.address}))
+
+    def spawn(self):
+        self.daemon.spawn()
+        self.daemon.await_events("ready")
+
+    def watch(self, *arguments, **more):
+        terminal = self.terminal("--addr", self.address, "status", *arguments, "--watch", **more)
+        terminal.wait_for_frames()
+        return terminal
+
+    def check_restart(self, *arguments):
+        terminal = self.watch(*arguments)
+        known = [line.split()[:3] for line in terminal.wait_for_frames().lines()]
+        self.daemon.kill()
+        terminal.wait_for_text(AWAY)
+        screen = terminal.wait_for_frames(2)
+        # What was known stays on the screen.
+        self.assertEqual([line.split()[:3] for line in screen.lines()], [AWAY.split()[:3], *known])
+        self.spawn()
+        terminal.wait_for(lambda screen: AWAY not in screen.text(), "that it is back")
+        screen = terminal.wait_for_frames()
+        self.assertEqual([line.split()[:3] for line in screen.lines()], known)
+        self.check_in_place(screen)
+        self.assertEqual(screen.above, [])
+        self.interrupt(terminal)
+
+    def test_a_restart(self):
+        self.spawn()
+        self.check_restart("shop")
+        self.check_restart()
+
+    def test_while_it_is_away(self):
+        self.spawn()
+        terminal = self.watch("shop")
+        self.daemon.kill()
+        terminal.wait_for_text(AWAY)
+        self.interrupt(terminal)
+        self.assertEqual(terminal.screen.used, IN_PLACE)
+
+    def test_where_there_is_none(self):
+        terminal = self.terminal("--addr", self.address, "status", "--watch")
+        self.assertEqual(terminal.end(), 5)
+        self.assertEqual(terminal.screen.used, set())
+        self.assertIn("is canaryd running?", terminal.screen.text())
+
+    def test_one_that_says_nothing(self):
+        """However long it would be waited for, a second Ctrl-C ends it."""
+        mute = socket.socket(socket.AF_UNIX)
+        self.addCleanup(mute.close)
+        mute.bind(self.address.removeprefix("unix:"))
+        mute.listen()
+        mute.settimeout(10 * PATIENCE)
+        terminal = self.terminal("--addr", self.address, "status", "shop", "--watch")
+        asked, _ = mute.accept()
+        self.addCleanup(asked.close)
+        self.assertIn(b"GET /api/v1/rollouts/shop ", asked.recv(4096))
+        terminal.type("\x03")
+        wait_until(lambda: not catches_interrupts(terminal.process), "the first Ctrl-C")
+        terminal.type("\x03")
+        self.assertIn(terminal.end(), (0, -signal.SIGINT))
+
+
+def catches_interrupts(process):
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    return bool(int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) >> (signal.SIGINT - 1) & 1)
+
+
+if __name__ == "__main__":
+    run_side_by_side()
