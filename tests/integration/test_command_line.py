@@ -1,6 +1,7 @@
-"""check, diff, convert and manual pages of the real binaries."""
+"""check, diff, convert, manual pages and the variables of the environment of the real binaries."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -80,6 +81,187 @@ class FilesTest(IntegrationCase):
         done = self.daemon.ctl("check")
         self.assertEqual(done.returncode, 1)
         self.assertIn("the last reload failed", done.stdout)
+
+
+# The options that a variable stands for, and where.
+VARIABLES = {
+    "CANARYD_CONFIG": ["run", "validate", "config-dump", "simulate", "replay"],
+    "CANARYD_SET": ["run", "validate", "config-dump", "simulate", "replay"],
+    "CANARYD_STATE_DIR": ["run", "quick", "verify"],
+}
+MORE = {"replay": ["/dev/null"]}  # Arguments that a command needs.
+
+
+def run_with(variables, *arguments, **more):
+    """With these variables and no others of canaryd's."""
+    ours = ("NO_COLOR", "COLUMNS")
+    others = {name: value for name, value in os.environ.items() if not name.startswith("CANARYD_") and name not in ours}
+    return run(*arguments, env={**others, **variables}, **more)
+
+
+class DaemonVariablesTest(IntegrationCase):
+    def canaryd(self, command, *arguments, **variables):
+        return run_with(variables, CANARYD, command, *arguments, *MORE.get(command, ()), cwd=self.folder)
+
+    def write(self, name="canaryd.yaml", **more):
+        file = Path(self.folder) / name
+        file.write_text(to_yaml(base_config(self.folder, {"v1": self.upstream("v1")}, **more)), encoding="utf-8")
+        return str(file)
+
+    def test_which_there_are(self):
+        """Of each command, in the manual: its options begin with a dash, its other arguments with a capital."""
+        part = run(CANARYD, "man").stdout.split('.SH "COMMANDS"')[1].split("\n.SH")[0]
+        found = {}
+        for text in re.split(r'^\.B "(?=[a-z])', part, flags=re.MULTILINE)[1:]:
+            for variable in re.findall(r"Environment: (\w+)\.", text):
+                found.setdefault(variable, []).append(re.match(r"[\w\\-]+", text)[0].replace("\\", ""))
+        self.assertEqual(found, VARIABLES)
+
+    def check_config(self, command, named, *arguments, **variables):
+        """It says of the file `named` that it is not there."""
+        done = self.canaryd(command, *arguments, **variables)
+        self.assertEqual(done.returncode, 3, command)
+        self.assertIn(f"{named}: error: cannot be read", done.stderr, command)
+
+    def test_canaryd_config(self):
+        for command in VARIABLES["CANARYD_CONFIG"]:
+            self.check_config(command, "variable.yaml", CANARYD_CONFIG="variable.yaml")
+        self.write("variable.yaml")
+        done = self.canaryd("validate", CANARYD_CONFIG="variable.yaml")
+        self.assertEqual((done.returncode, done.stdout), (0, "variable.yaml is valid\n"), done.stderr)
+        # One that is empty counts as unset.
+        done = self.canaryd("validate", CANARYD_CONFIG="")
+        self.assertIn("/etc/canaryd/canaryd.yaml", done.stdout + done.stderr)
+
+    def test_the_option_comes_before_canaryd_config(self):
+        for command in VARIABLES["CANARYD_CONFIG"]:
+            self.check_config(command, "option.yaml", "-c", "option.yaml", CANARYD_CONFIG="variable.yaml")
+
+    def test_the_option_comes_before_canaryd_set(self):
+        """All of the variable: it adds nothing to the option."""
+        file = self.write()
+        for command in VARIABLES["CANARYD_SET"]:
+            done = self.canaryd(command, "-c", file, "--set", "workers=option", CANARYD_SET="workers=variable")
+            self.assertEqual(done.returncode, 3, command)
+            self.assertIn('"option"', done.stderr, command)
+        dump = self.canaryd("config-dump", "-c", file, "--set", "workers=2", CANARYD_SET="admin.dashboard=false").stdout
+        self.assertRegex(dump, r"(?m)^workers: 2$")
+        self.assertRegex(dump, r"(?m)^  dashboard: true$")
+
+    def test_a_variable_is_for_its_commands_alone(self):
+        file = self.write()
+        for command in ("schema", "man"):
+            self.assertEqual(self.canaryd(command, CANARYD_SET="nonsense").returncode, 0, command)
+        self.assertEqual(self.canaryd("validate", "-c", file, CANARYD_STATE_DIR="/").returncode, 0)
+        dump = self.canaryd("config-dump", "-c", file, CANARYD_STATE_DIR=f"{self.folder}/other").stdout
+        self.assertIn(f"{self.folder}/state", dump)
+
+    def test_the_option_comes_before_canaryd_state_dir(self):
+        given, named = Path(self.folder) / "given", Path(self.folder) / "named"
+        self.daemon.command += ["--state-dir", str(given)]
+        self.daemon.environment = {"CANARYD_STATE_DIR": str(named)}
+        self.start({"v1": self.upstream("v1")})
+        self.assertTrue(given.exists())
+        self.assertFalse(named.exists())
+
+    def test_canaryd_set(self):
+        file = self.write()
+        for command in VARIABLES["CANARYD_SET"]:
+            done = self.canaryd(command, "-c", file, CANARYD_SET="workers=few")
+            self.assertEqual(done.returncode, 3, command)
+            self.assertRegex(done.stderr, r"error: .*\bworkers\b", command)
+        self.assertEqual(self.canaryd("validate", "-c", file, CANARYD_SET="workers").returncode, 2)
+        # All of it is one override.
+        tokens = "admin.tokens=[{name: a, role: viewer, token_file: b=c d}]"
+        done = self.canaryd("config-dump", "-c", file, CANARYD_SET=tokens)
+        self.assertIn("b=c d: error: cannot be used, for admin.tokens.a", done.stderr)
+
+    def test_a_daemon_with_all_of_them(self):
+        """They outlive a reload, and come before what the file says."""
+        self.daemon.command = ["run"]
+        self.daemon.environment = {"CANARYD_CONFIG": str(self.daemon.file), "CANARYD_SET": "workers=3",
+                                   "CANARYD_STATE_DIR": str(Path(self.folder) / "other")}
+        self.start({"v1": self.upstream("v1")})
+        self.assertEqual(self.daemon.ctl("reload").returncode, 0)
+        self.assertRegex(self.daemon.ctl("config").stdout, r"(?m)^workers: 3$")
+        self.assertTrue(list((Path(self.folder) / "other").iterdir()))
+        self.assertEqual(list((Path(self.folder) / "state").iterdir()), [])
+
+    def test_canaryd_state_dir_of_verify(self):
+        self.start_rollout()
+        self.daemon.post("/api/v1/rollouts/shop/start")
+        self.daemon.stop()
+        state, none = str(Path(self.folder) / "state"), str(Path(self.folder) / "none")
+        done = self.canaryd("verify", CANARYD_STATE_DIR=state)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(self.canaryd("verify", CANARYD_STATE_DIR=none).returncode, 1)
+        self.assertEqual(self.canaryd("verify", "--state-dir", state, CANARYD_STATE_DIR=none).stdout, done.stdout)
+        self.assertEqual(self.canaryd("verify", "--state-dir", none, CANARYD_STATE_DIR=state).returncode, 1)
+
+
+class ClientVariablesTest(IntegrationCase):
+    def canaryctl(self, *arguments, **variables):
+        return run_with(variables, CANARYCTL, *arguments)
+
+    def test_the_manual_names_them(self):
+        part = run(CANARYCTL, "man").stdout.split('.SH "ENVIRONMENT"')[1].split(".SH")[0]
+        found = re.findall(r'^\.B "(\w+)"', part, re.MULTILINE)
+        self.assertEqual(found, ["CANARYD_ADDR", "CANARYD_TOKEN_FILE", "NO_COLOR"])
+
+    def test_canaryd_addr(self):
+        self.start_rollout()
+        here, nowhere = self.daemon.admin_url(""), f"unix:{self.folder}/none.sock"
+        done = self.canaryctl("status", "shop", CANARYD_ADDR=here)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("shop", done.stdout)
+        self.assertEqual(self.canaryctl("status", CANARYD_ADDR=nowhere).returncode, 5)
+        self.assertEqual(self.canaryctl("status", CANARYD_ADDR="nonsense").returncode, 2)
+        self.assertEqual(self.canaryctl("--addr", here, "status", CANARYD_ADDR=nowhere).returncode, 0)
+        self.assertEqual(self.canaryctl("status", "--addr", nowhere, CANARYD_ADDR=here).returncode, 5)
+
+    def test_canaryd_token_file(self):
+        good, bad = Path(self.folder) / "good.token", Path(self.folder) / "bad.token"
+        for file, letter in ((good, "g"), (bad, "b")):
+            file.write_text(letter * 16 + "\n", encoding="utf-8")
+            file.chmod(0o600)
+        tokens = [{"name": "ci", "role": "viewer", "token_file": "good.token"}]
+        self.daemon.token = "g" * 16
+        self.start_rollout(admin={"address": "127.0.0.1:0", "tokens": tokens})
+
+        def exit_code(*arguments, **variables):
+            return self.canaryctl("--addr", self.daemon.admin_url(""), *arguments, "status", **variables).returncode
+
+        self.assertEqual(exit_code(), 7)
+        self.assertEqual(exit_code(CANARYD_TOKEN_FILE=""), 7)
+        self.assertEqual(exit_code(CANARYD_TOKEN_FILE=str(good)), 0)
+        self.assertEqual(exit_code(CANARYD_TOKEN_FILE=str(bad)), 7)
+        self.assertEqual(exit_code(CANARYD_TOKEN_FILE=f"{self.folder}/none.token"), 2)
+        self.assertEqual(exit_code("--token-file", str(good), CANARYD_TOKEN_FILE=str(bad)), 0)
+        self.assertEqual(exit_code("--token-file", str(bad), CANARYD_TOKEN_FILE=str(good)), 7)
+
+    def test_columns_where_there_is_no_terminal(self):
+        """What a terminal shows, and NO_COLOR, are in test_watch.py."""
+        self.start_rollout()
+
+        def lines(**variables):
+            done = self.canaryctl("--addr", self.daemon.admin_url(""), "status", **variables)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return done.stdout.splitlines()
+
+        self.assertIn("FOR", lines()[0])
+        self.assertLessEqual(max(map(len, lines(COLUMNS="40"))), 40)
+        self.assertEqual(lines(COLUMNS="40")[0].split(), ["NAME", "STATE", "STEP", "WEIGHT", "CANARY"])
+        for nonsense in ("", "0", "19", "-40", "forty", "40 ", "10001"):
+            self.assertEqual(lines(COLUMNS=nonsense)[0], lines()[0], nonsense)
+
+    def test_variables_of_a_file(self):
+        file = Path(self.folder) / "canaryd.yaml"
+        config = base_config(self.folder, {"v1": self.upstream("v1")})
+        config["state"]["dir"] = "${SOME_FOLDER}"
+        file.write_text(to_yaml(config), encoding="utf-8")
+        self.assertEqual(self.canaryctl("check", str(file)).returncode, 3)
+        done = self.canaryctl("check", str(file), SOME_FOLDER=self.folder)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
 class FormatTest(unittest.TestCase):

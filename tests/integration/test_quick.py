@@ -16,7 +16,7 @@ class QuickTest(IntegrationCase):
         self.v1, self.v2 = self.upstream("v1"), self.upstream("v2")
         self.daemon.command = ["quick", "--stable", self.v1.address, "--canary", self.v2.address,
                                "--listen", "127.0.0.1:0", *HERE, *arguments]
-        self.daemon.environment = {"TMPDIR": self.folder}  # It keeps its journal there.
+        self.daemon.environment["TMPDIR"] = self.folder  # It keeps its journal there.
         self.daemon.start()
         self.await_state("progressing")
 
@@ -89,6 +89,19 @@ class QuickTest(IntegrationCase):
         self.daemon.start()
         self.await_state("progressing")
         self.assertEqual(len(self.daemon.get("/api/v1/rollouts/quick/history")["items"]), 1)
+
+    def test_a_state_folder_by_the_environment(self):
+        """The option comes first."""
+        given, named = Path(self.folder) / "given", Path(self.folder) / "named"
+        self.daemon.environment["CANARYD_STATE_DIR"] = str(named)
+        self.quick()
+        self.assertTrue(list(named.iterdir()))
+        self.daemon.stop()
+        self.assertTrue(list(named.iterdir()), "it outlives the daemon")
+        kept = {file.name: file.stat().st_mtime_ns for file in named.iterdir()}
+        self.quick("--state-dir", str(given))
+        self.assertTrue(list(given.iterdir()))
+        self.assertEqual({file.name: file.stat().st_mtime_ns for file in named.iterdir()}, kept)
 
     def test_what_it_prints_is_the_file_it_runs(self):
         self.quick("--steps", "5,50,100")
