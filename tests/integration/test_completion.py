@@ -8,6 +8,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 from pathlib import Path
@@ -150,6 +151,22 @@ class ZshTest(unittest.TestCase):
         self.completes("canaryctl explain shop --veri", "canaryctl explain shop --verify")
         self.completes("canaryd convert --from f", "canaryd convert --from flagger")
         self.completes("canaryd validate --config blu", "canaryd validate --config blue-green.argo")
+
+
+class InstalledZshTest(ZshTest):
+    """By the files in fpath, as they are installed: each loads itself when it is asked first."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="canaryd-test-")
+        self.addCleanup(folder.cleanup)
+        for name in PROGRAMS:
+            Path(folder.name, f"_{name}").write_text(script_of(name, "zsh"), encoding="utf-8")
+        self.terminal = Terminal()
+        self.addCleanup(self.terminal.close)
+        calls = "; ".join(f"{name}() {{ echo shop; }}" for name in PROGRAMS)
+        self.terminal.type(f"fpath=({folder.name} $fpath); autoload -Uz compinit; compinit -D -u; {calls}; "
+                           "echo re''ady\n")
+        self.expect("ready\r\n")
 
 
 if __name__ == "__main__":
