@@ -6,9 +6,10 @@ usage() {
   cat <<'TEXT'
 usage: scripts/build-optimised.sh [TARGET...]
 
-Builds canaryd, canaryctl and the targets in build/optimised with the preset release's options, the rooms of the
-request path optimised by a profile: about a sixth fewer instructions a request (docs/performance.md). Needs GCC and
-python3; the training run serves a few ten thousand requests over loopback.
+Builds canaryd, canaryctl, all that `cmake --install build/optimised` puts beside them, and the targets in
+build/optimised with the preset release's options, the rooms of the request path optimised by a profile: about a sixth
+fewer instructions a request (docs/performance.md). Needs GCC and python3; the training run serves a few ten thousand
+requests over loopback.
 
 CANARYD_JOBS sets the number of parallel jobs (default: one per core).
 TEXT
@@ -31,4 +32,4 @@ find "$folder" -name '*.gcda' -delete
 cmake --build "$folder" --target canaryd bench_peer -- -j"$jobs"
 bench/load/train.py --build "$folder"
 cmake --preset optimised -DCANARYD_WERROR=OFF -DCANARYD_PROFILE=use
-cmake --build "$folder" --target canaryd canaryctl bench_peer "$@" -- -j"$jobs"
+cmake --build "$folder" --target canaryd canaryctl documents bench_peer "$@" -- -j"$jobs"

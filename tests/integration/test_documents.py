@@ -35,6 +35,11 @@ class DocumentsTest(EverythingCase):
             for line in lines:
                 self.assertIn("-DCANARYD_WERROR=OFF", line, name)
 
+    def test_the_programs_of_the_readme_can_be_installed(self):
+        """Pages and completions are no part of the programs' own targets."""
+        lines = re.findall(r"cmake --build .*", (ROOT / "scripts/build-optimised.sh").read_text(encoding="utf-8"))
+        self.assertIn(" documents ", lines[-1])
+
     @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
     def test_units_of_systemd(self):
         units = []
