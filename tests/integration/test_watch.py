@@ -194,6 +194,55 @@ class RolloutTest(TerminalCase):
         self.interrupt(terminal)
 
 
+    def check_one_frame(self, screen, word="weight"):
+        self.assertEqual((screen.wraps, screen.above, screen.text().count(word)), (0, [], 1), screen.text())
+
+    def test_top_in_another_size(self):
+        self.get()
+        terminal = self.of_daemon("top")
+        terminal.wait_for_text("shop")
+        self.resize(terminal, 24, 40)
+        self.check_one_frame(terminal.wait_for_frames(2), "ROUTE")
+
+    def test_json_in_a_narrow_terminal(self):
+        self.daemon.set_weight(5)
+        terminal = self.watch("shop", "-o", "json", rows=300, columns=40)
+        screen = terminal.wait_for_frames(2)
+        self.assertEqual((screen.above, screen.text().count('"generation"')), ([], 1), screen.text())
+
+    def test_a_line_that_is_cut_ends_with_an_ellipsis(self):
+        """It is in the last column, which is the one that is erased there."""
+        self.daemon.set_weight(5)
+        screen = self.watch("shop", columns=60).wait_for_frames(2)
+        self.assertIn("\n  next: paused; `canaryctl resume` goes on; rollback stays …\n", screen.text())
+
+    def test_a_terminal_that_does_not_tell_its_size(self):
+        screen = self.watch("shop", columns=150, tells_size=False).wait_for_frames(2)
+        self.assertIn("next: waits for `canaryctl start`", screen.text())
+
+    def test_keys_leave_no_trace(self):
+        terminal = self.watch("shop")
+        terminal.type("\n\n")
+        self.check_one_frame(terminal.wait_for_frames(2))
+
+
+class StragglerTest(TerminalCase):
+    def test_who_still_uses_the_old_version(self):
+        cohort = {"keys": [{"header": "X-User-Id"}], "force": {"header": "X-Canary", "trusted_only": False}}
+        self.start_rollout(steps=[{"weight": 100, "min_duration": "0s"}],
+                           rollout={"bake": {"duration": "0s"}, "retire": {"idle_for": "1h"}, "cohort": cohort})
+        self.assertEqual(self.daemon.ctl("start", "shop").returncode, 0)
+        self.assertEqual(self.daemon.ctl("promote", "shop", "--full", "--yes").returncode, 0)
+        wait_until(lambda: self.daemon.rollout()["state"] == "promoted", "the promotion")
+        self.get("/", [("X-Canary", "never"), ("User-Agent", "a browser with a name that is long, as they are " * 2)])
+        wait_until(lambda: self.daemon.rollout()["retire"]["stragglers"], "the straggler")
+        terminal = self.watch("shop", columns=80)
+        terminal.wait_for_text("still used by 127.0.0.1")
+        screen = terminal.wait_for_frames(2)
+        self.check_in_place(screen)
+        self.assertEqual(screen.text().count("weight"), 1)
+
+
 class ListTest(TerminalCase):
     def setUp(self):
         super().setUp()
@@ -285,6 +334,15 @@ class DaemonTest(TerminalCase):
         terminal.wait_for_text(AWAY)
         self.interrupt(terminal)
         self.assertEqual(terminal.screen.used, IN_PLACE)
+
+    def test_another_size_while_it_is_away(self):
+        self.spawn()
+        terminal = self.watch("shop")
+        self.daemon.kill()
+        terminal.wait_for_text(AWAY)
+        self.resize(terminal, 30, 50)
+        screen = terminal.wait_for_frames(2)
+        self.assertEqual((screen.wraps, screen.above, screen.text().count("weight")), (0, [], 1))
 
     def test_where_there_is_none(self):
         terminal = self.terminal("--addr", self.address, "status", "--watch")

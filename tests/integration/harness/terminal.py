@@ -141,8 +141,9 @@ class Terminal:
     """The program is in the foreground of its own session, so that Ctrl-C and a resize reach it as they reach anything
     in a terminal. Both its outputs go to the screen."""
 
-    def __init__(self, command, rows=30, columns=100, row=0, environment=()):
+    def __init__(self, command, rows=30, columns=100, row=0, environment=(), tells_size=True):
         self.screen = Screen(rows, columns, row)
+        self._tells_size = tells_size  # A serial line does not.
         self._ours, self._theirs = os.openpty()
         os.set_blocking(self._ours, False)
         self._set_size()
@@ -155,7 +156,8 @@ class Terminal:
             env={**known, "TERM": "xterm", "LC_ALL": "C.UTF-8", **dict(environment)})
 
     def _set_size(self):
-        size = struct.pack("HHHH", self.screen.rows, self.screen.columns, 0, 0)
+        known = (self.screen.rows, self.screen.columns) if self._tells_size else (0, 0)
+        size = struct.pack("HHHH", *known, 0, 0)
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, size)
 
     def resize(self, rows, columns):
