@@ -105,7 +105,7 @@ class Command {
         wants_json() ? pretty(response->body)
                      : or_failure(render_list(response->body, options_.output == "wide", options));
     if (!text) return tl::unexpected(text.error());
-    return Frame{*text, wants_json() ? *text : lines_of(response->body)};
+    return Frame{*text, wants_json() ? *text : lines_of(response->body), wants_json()};
   }
 
   // One line for each rollout, without the durations, which change all the time.
@@ -130,7 +130,7 @@ class Command {
     if (wants_json()) {
       const auto text = pretty(rollout->body);
       if (!text) return tl::unexpected(text.error());
-      return Frame{*text, *text};
+      return Frame{*text, *text, true};
     }
     // A screen without its history is better than none.
     const auto past = daemon_.get(target + "/history?limit=5");

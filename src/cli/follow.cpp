@@ -3,6 +3,7 @@
 #include "canaryd/base/units.hpp"
 #include "canaryd/cli/status_screen.hpp"
 #include "cli/json_view.hpp"
+#include "cli/line.hpp"
 
 #include <boost/json.hpp>
 
@@ -22,34 +23,41 @@ class Terminal {
  public:
   explicit Terminal(Environment& environment) : environment_(environment) {}
 
-  void show(const std::string& frame) {
-    const int columns = environment_.columns();
-    if (columns != columns_ && lines_ > 0) {
+  // `wraps`: what is longer than a row goes on in the next one; else it is cut.
+  void show(const std::string& frame, bool wraps) {
+    const int columns = std::max(environment_.columns(), 1);
+    if (columns != columns_ && rows_ > 0) {
       environment_.out << "\x1b[2J\x1b[H";  // Lines of the old width may have wrapped.
-    } else if (lines_ > 0) {
-      environment_.out << "\x1b[" << lines_ << "A\r";
+    } else if (rows_ > 0) {
+      environment_.out << "\x1b[" << rows_ << "A\r";
     }
     columns_ = columns;
-    const std::string visible = fitting(frame);
-    lines_ = std::count(visible.begin(), visible.end(), '\n');
-    // What stands there is overwritten, and only the rest of each line erased: nothing is blank in
-    // between, which one would see as a flicker.
+    rows_ = 0;
+    // Cursor-up stops at the top: a frame must leave a row for the cursor.
+    const int rows = environment_.rows() > 0 ? std::max(environment_.rows() - 1, 1) : kAnyNumber;
     std::string painted;
-    for (const char c : visible) painted += c == '\n' ? std::string("\x1b[K\n") : std::string(1, c);
+    for (std::size_t begin = 0; begin < frame.size();) {
+      const std::size_t end = std::min(frame.find('\n', begin), frame.size());
+      std::string line = frame.substr(begin, end - begin);
+      if (!wraps) line = cut_to_width(line, columns);
+      const int width = width_on_screen(line);
+      const int taken = std::max((width + columns - 1) / columns, 1);
+      if (rows_ + taken > rows) break;
+      rows_ += taken;
+      // What stands there is overwritten, and only the rest of each line erased: nothing is blank
+      // in between, which one would see as a flicker. Behind a full row there is no rest: some
+      // terminals would erase its last character.
+      painted += line + (width > 0 && width % columns == 0 ? "\n" : "\x1b[K\n");
+      begin = end + 1;
+    }
     environment_.out << painted << "\x1b[J" << std::flush;
   }
 
  private:
-  // Cursor-up stops at the top: a frame must leave a row for the cursor.
-  std::string fitting(const std::string& frame) const {
-    const int rows = std::max(environment_.rows() - 1, 1);
-    std::size_t end = 0;
-    for (int row = 0; row < rows && end < frame.size(); ++row) end = frame.find('\n', end) + 1;
-    return frame.substr(0, end);
-  }
+  static constexpr int kAnyNumber = 10'000;  // The terminal does not say how many rows it has.
 
   Environment& environment_;
-  std::ptrdiff_t lines_ = 0;
+  int rows_ = 0;  // Of the last frame.
   int columns_ = 0;
 };
 
@@ -126,7 +134,7 @@ int watch(const std::function<Outcome<Frame>()>& draw, Environment& environment)
     away = !frame;
     if (frame) last = *frame;
     if (in_place) {
-      terminal.show(away ? kAway + last.full : last.full);
+      terminal.show(away ? kAway + last.full : last.full, last.wraps);
     } else if (changed) {
       environment.out << (away ? "not reachable, retrying\n" : last.line) << std::flush;
     }

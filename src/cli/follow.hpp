@@ -13,6 +13,7 @@ namespace canaryd::cli {
 struct Frame {
   std::string full;
   std::string line;
+  bool wraps = false;  // JSON: no line is cut.
 };
 
 // Draws frames once a second until the user interrupts (0) or the answer is an error. A daemon that

@@ -26,14 +26,14 @@ struct Range {
 };
 
 // Characters of two columns (Unicode Standard Annex 11, wide and fullwidth), in broad strokes.
-constexpr std::array<Range, 8> kWide{{{0x1100, 0x115F},
-                                      {0x2E80, 0xA4CF},
-                                      {0xAC00, 0xD7A3},
-                                      {0xF900, 0xFAFF},
-                                      {0xFE30, 0xFE6F},
-                                      {0xFF00, 0xFF60},
-                                      {0x1F300, 0x1FAFF},
-                                      {0x20000, 0x3FFFD}}};
+constexpr std::array<Range, 35> kWide{
+    {{0x1100, 0x115F}, {0x231A, 0x231B}, {0x23E9, 0x23EC}, {0x23F0, 0x23F0},   {0x23F3, 0x23F3},
+     {0x25FD, 0x25FE}, {0x2614, 0x2615}, {0x2648, 0x2653}, {0x267F, 0x267F},   {0x2693, 0x2693},
+     {0x26A1, 0x26A1}, {0x26AA, 0x26AB}, {0x26BD, 0x26BE}, {0x26C4, 0x26C5},   {0x26CE, 0x26CE},
+     {0x26D4, 0x26D4}, {0x26EA, 0x26EA}, {0x26F2, 0x26F5}, {0x26FA, 0x26FD},   {0x2705, 0x2705},
+     {0x270A, 0x270B}, {0x2728, 0x2728}, {0x274C, 0x274E}, {0x2753, 0x2757},   {0x2795, 0x2797},
+     {0x27B0, 0x27BF}, {0x2B1B, 0x2B1C}, {0x2B50, 0x2B55}, {0x2E80, 0xA4CF},   {0xAC00, 0xD7A3},
+     {0xF900, 0xFAFF}, {0xFE30, 0xFE6F}, {0xFF00, 0xFF60}, {0x1F300, 0x1FAFF}, {0x20000, 0x3FFFD}}};
 
 int columns_of(std::string_view sequence) noexcept {
   const char32_t point = decode(sequence);
@@ -92,6 +92,46 @@ int display_width(std::string_view text) {
     return true;
   });
   return width;
+}
+
+namespace {
+
+// The length of the colour that the text begins with: "ESC [ ... m".
+std::size_t colour_length(std::string_view text) noexcept {
+  if (!text.starts_with("\x1b[")) return 0;
+  const std::size_t end = text.find('m');
+  return end == std::string_view::npos ? 0 : end + 1;
+}
+
+}  // namespace
+
+int width_on_screen(std::string_view line) {
+  int width = 0;
+  while (!line.empty()) {
+    const std::size_t colour = colour_length(line);
+    const std::size_t length =
+        colour > 0 ? colour : std::max<std::size_t>(utf8_sequence_length(line), 1);
+    if (colour == 0) width += columns_of(line.substr(0, length));
+    line.remove_prefix(length);
+  }
+  return width;
+}
+
+std::string cut_to_width(std::string_view line, int columns) {
+  std::string out;
+  bool full = false;
+  while (!line.empty()) {
+    const std::size_t colour = colour_length(line);
+    const std::size_t length =
+        colour > 0 ? colour : std::max<std::size_t>(utf8_sequence_length(line), 1);
+    const std::string_view next = line.substr(0, length);
+    if (colour == 0) columns -= columns_of(next);
+    full = full || columns < 0;
+    // Colours behind the cut too: the last of them ends what is on.
+    if (colour > 0 || !full) out += next;
+    line.remove_prefix(length);
+  }
+  return out;
 }
 
 Line& Line::add(std::string_view text, Style style) {

@@ -42,6 +42,11 @@ class Line {
   int width_ = 0;
 };
 
+// The same of what finish() has made: colours take none.
+[[nodiscard]] int width_on_screen(std::string_view line);
+// Of such a line, without its line feed: what fits.
+[[nodiscard]] std::string cut_to_width(std::string_view line, int columns);
+
 // Lays pieces out with the gap between them, on as many lines as needed; further lines begin with
 // the indent.
 [[nodiscard]] std::string flow(const std::vector<Line>& pieces,

@@ -2,6 +2,7 @@
 
 #include "canaryd/base/text.hpp"
 #include "cli/figures.hpp"
+#include "cli/line.hpp"
 
 #include <algorithm>
 
@@ -35,11 +36,11 @@ std::string list_of(JsonView names) {
 
 }  // namespace
 
-std::string straggler_lines(JsonView rollout, std::size_t most) {
+std::string straggler_lines(JsonView rollout, std::size_t most, const ScreenOptions& options) {
   const JsonView stragglers = rollout["retire"]["stragglers"];
   std::string out;
   for (std::size_t i = 0; i < std::min(stragglers.size(), most); ++i) {
-    out += printable(straggler_line(stragglers[i])) + "\n";
+    out += Line().add(straggler_line(stragglers[i])).finish(options);
   }
   return out;
 }
@@ -59,6 +60,8 @@ RetireReport report_retirement(JsonView rollout) {
   if (state != "promoted") {
     return {printable("not retirable: " + name + " is " + state + ", not promoted") + "\n", true};
   }
+  // Who it is matters more than a line that fits.
+  const ScreenOptions whole{.columns = 10'000, .color = false, .utf8 = true};
   RetireReport report;
   report.blocked = retire["blocked"].flag().value_or(true);
   std::string head = report.blocked ? "not retirable: " : "retirable: ";
@@ -68,7 +71,7 @@ RetireReport report_retirement(JsonView rollout) {
     head += ", " + format_count(open) + " requests or tunnels are open";
   }
   if (retire["kept"].flag().value_or(false)) head += "; kept by `unretire`";
-  report.text = printable(head) + "\n" + straggler_lines(rollout, kStragglersMax);
+  report.text = printable(head) + "\n" + straggler_lines(rollout, kStragglersMax, whole);
   if (const std::string others = list_of(retire["needed_by"]);
       !others.empty() && retire["has_hook"].flag().value_or(false)) {
     report.text += printable("  the hook will be left out: needed by " + others) + "\n";

@@ -395,7 +395,7 @@ Result<std::string> render_rollout(std::string_view rollout,
   if (const std::string next = view["next"].text(); !next.empty()) {
     out += text("  next: " + next).finish(options);
   }
-  out += straggler_lines(view, kStragglersShown);
+  out += straggler_lines(view, kStragglersShown, options);
   const auto past = history.empty() ? boost::json::value() : parse_json(history).value_or(nullptr);
   const JsonView rows = JsonView(past)["items"];
   const std::size_t first = rows.size() > kHistoryLines ? rows.size() - kHistoryLines : 0;

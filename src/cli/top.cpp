@@ -168,20 +168,20 @@ std::string TopRates::json() const {
   return pretty_json({{"items", std::move(items)}});
 }
 
-int run_top(const Daemon& daemon,
-            bool as_json,
-            const ScreenOptions& screen,
-            Environment& environment) {
+int run_top(const Daemon& daemon, bool as_json, ScreenOptions screen, Environment& environment) {
   TopRates rates;
   const auto draw = [&]() -> Outcome<Frame> {
     const auto metrics = daemon.get("/metrics");
     if (!metrics) return tl::unexpected(metrics.error());
     rates.look(metrics->body, environment.clock.now());
+    screen.columns = environment.columns();
     const std::string text = rates.table(screen);
     return Frame{text, text};
   };
   if (environment.out_is_terminal && !as_json) return watch(draw, environment);
-  for (int looks = 0; looks < 2; ++looks) {
+  // The daemon counts once a second: over one second it may be one more or less.
+  constexpr int kLooks = 4;
+  for (int looks = 0; looks < kLooks; ++looks) {
     if (looks > 0 && !environment.wait(std::chrono::seconds(1))) return kExitFailed;
     const auto frame = draw();
     if (!frame) {

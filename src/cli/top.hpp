@@ -51,10 +51,10 @@ class TopRates {
   std::deque<Look> looks_;
 };
 
-// On a terminal until the user interrupts; else, and with -o json, the rates of one second.
+// On a terminal until the user interrupts; else, and with -o json, the rates of three seconds.
 [[nodiscard]] int run_top(const Daemon& daemon,
                           bool as_json,
-                          const ScreenOptions& screen,
+                          ScreenOptions screen,
                           Environment& environment);
 
 }  // namespace canaryd::cli

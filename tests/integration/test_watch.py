@@ -193,7 +193,6 @@ class RolloutTest(TerminalCase):
         self.assertEqual(screen.text().count("ROUTE"), 1)
         self.interrupt(terminal)
 
-
     def check_one_frame(self, screen, word="weight"):
         self.assertEqual((screen.wraps, screen.above, screen.text().count(word)), (0, [], 1), screen.text())
 
@@ -219,11 +218,6 @@ class RolloutTest(TerminalCase):
     def test_a_terminal_that_does_not_tell_its_size(self):
         screen = self.watch("shop", columns=150, tells_size=False).wait_for_frames(2)
         self.assertIn("next: waits for `canaryctl start`", screen.text())
-
-    def test_keys_leave_no_trace(self):
-        terminal = self.watch("shop")
-        terminal.type("\n\n")
-        self.check_one_frame(terminal.wait_for_frames(2))
 
 
 class StragglerTest(TerminalCase):

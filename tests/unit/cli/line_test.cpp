@@ -20,8 +20,17 @@ TEST(Line, CutsAtTheWidth) {
 TEST(Line, CountsColumnsAndNotBytes) {
   EXPECT_EQ(display_width("größe"), 5);
   EXPECT_EQ(display_width("日本"), 4);
+  EXPECT_EQ(display_width("✅⚡✓"), 5) << "two of them are wide";
   EXPECT_EQ(Line().add("äöüäöüäöüäöüäöüäöüäö").finish(kPlain), "äöüäöüäöüäöüäöüäöüäö\n");
   EXPECT_EQ(Line().add("日本日本日本日本日本日").finish(kPlain), "日本日本日本日本日…\n");
+}
+
+TEST(Line, WhatIsFinishedCanBeCutAgain) {
+  const std::string line = "\x1b[32mabc日\x1b[0m\x1b[2mdef\x1b[0m";
+  EXPECT_EQ(width_on_screen(line), 8);
+  EXPECT_EQ(cut_to_width(line, 8), line);
+  EXPECT_EQ(cut_to_width(line, 4), "\x1b[32mabc\x1b[0m\x1b[2m\x1b[0m");
+  EXPECT_EQ(width_on_screen("\x1b[3"), 3) << "no colour";
 }
 
 TEST(Line, PadsOnEitherSide) {
