@@ -37,7 +37,7 @@ std::string file_of(long rollouts) {
     // So strict that no step is accepted, and so patient that none ends.
     list += "  " + name +
             ": {stable: old, canary: new, start: auto, steps: [{weight: 1, max_duration: 30d}, "
-            "{weight: 100}], analysis: {false_accept: 0.0000001, false_rollback: 0.0000001}}\n";
+            "{weight: 100}], analysis: {false_accept: 0.0001, false_rollback: 0.0001}}\n";
     routes +=
         "  - {name: " + name + ", match: {path_prefix: /" + name + "/}, rollout: " + name + "}\n";
   }

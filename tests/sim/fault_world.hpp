@@ -145,7 +145,7 @@ struct Subject {
   std::uint64_t begun = 0;       // How often somebody has.
   // At the last look it was giving its users back bit by bit.
   struct Return {
-    WallTime since{};
+    std::uint64_t generation = 0;
     BasisPoints weight;
   };
   std::optional<Return> returning{};

@@ -123,16 +123,18 @@ class Simulation {
     }
     at_ = acting;
   }
-  // Since the last look an operator may have raised the weight and begun another return.
+  // If more than one thing has happened since the last look, an operator may have raised the weight
+  // and begun another return, perhaps at the same time by a wall clock that went back.
   void check_return() {
     const rollout::State& state = runner().state();
     const auto before = subject().returning;
     subject().returning.reset();
     if (!rollout::is_returning(state)) return;
-    if (before && before->since == state.since && state.weight > before->weight) {
+    const bool next = before && state.generation <= before->generation + 1;
+    if (next && state.weight > before->weight) {
       broken("a gradual return rises");
     }
-    subject().returning = Subject::Return{state.since, state.weight};
+    subject().returning = Subject::Return{state.generation, state.weight};
   }
 
   // ---- Operators
