@@ -1,5 +1,9 @@
 #include "canaryd/stats/cohort_sample.hpp"
 
+#include "canaryd/stats/histogram.hpp"
+
+#include <optional>
+
 namespace canaryd::stats {
 
 CohortSample make_sample(const CounterSnapshot& counts, Duration over) {
@@ -15,10 +19,17 @@ CohortSample make_sample(const CounterSnapshot& counts, Duration over) {
   if (counts.judged > 0) {
     sample.error_rate = static_cast<double>(counts.bad) / static_cast<double>(counts.judged);
   }
-  sample.p50 = counts.latency.quantile(0.50);
-  sample.p90 = counts.latency.quantile(0.90);
-  sample.p99 = counts.latency.quantile(0.99);
-  sample.p999 = counts.latency.quantile(0.999);
+  // Added up once for all four.
+  const CumulativeHistogram latency(counts.latency);
+  const auto quantile = [&latency](double q) -> std::optional<Duration> {
+    const auto bucket = latency.quantile_bucket(q);
+    if (!bucket) return std::nullopt;
+    return latency_bucket_middle(*bucket);
+  };
+  sample.p50 = quantile(0.50);
+  sample.p90 = quantile(0.90);
+  sample.p99 = quantile(0.99);
+  sample.p999 = quantile(0.999);
   return sample;
 }
 

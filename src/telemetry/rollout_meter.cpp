@@ -30,6 +30,7 @@ RolloutMeter::RolloutMeter(RolloutId id, const RolloutLabel& label, std::int64_t
 }
 
 RolloutMeter::CohortMeter& RolloutMeter::meter(Cohort cohort) noexcept {
+  traffic_.reset();
   return cohorts_[cohort == Cohort::kCanary ? 1 : 0];
 }
 
@@ -43,6 +44,7 @@ std::optional<stats::Block> RolloutMeter::change(const RolloutLabel& label,
   const bool new_epoch = new_run || label.epoch != label_.epoch;
   const bool new_step = new_run || label.step != label_.step;
   label_ = label;
+  traffic_.reset();
   if (new_run) begin_run(now_second);
   for (CohortMeter& cohort : cohorts_) {
     if (new_epoch) cohort.evidence_epoch = 0;
@@ -139,6 +141,7 @@ void RolloutMeter::set_active(Cohort cohort, std::int64_t active) {
 }
 
 std::optional<stats::Block> RolloutMeter::tick(std::int64_t now_second) {
+  traffic_.reset();
   now_second_ = now_second;
   if (now_second - newer_second_ >= kRecentSeconds) {
     for (CohortMeter& cohort : cohorts_) {
@@ -165,6 +168,11 @@ CohortTraffic RolloutMeter::cohort_traffic(const CohortMeter& from) const {
 }
 
 RolloutTraffic RolloutMeter::traffic() const {
+  if (!traffic_) traffic_ = make_traffic();
+  return *traffic_;
+}
+
+RolloutTraffic RolloutMeter::make_traffic() const {
   RolloutTraffic traffic;
   traffic.stable = cohort_traffic(cohorts_[0]);
   traffic.canary = cohort_traffic(cohorts_[1]);

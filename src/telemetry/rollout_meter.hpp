@@ -54,6 +54,7 @@ class RolloutMeter {
   [[nodiscard]] std::optional<stats::Block> tick(std::int64_t now_second);
 
   [[nodiscard]] std::optional<Duration> overdue_after() const { return builder_.overdue_after(); }
+  // Made once for all who ask between two changes.
   [[nodiscard]] RolloutTraffic traffic() const;
   // As in Collector::series().
   [[nodiscard]] std::vector<SeriesPoint> series(std::size_t grain, std::int64_t since) const {
@@ -79,6 +80,7 @@ class RolloutMeter {
                     Cohort cohort,
                     const stats::CounterSnapshot& delta);
   [[nodiscard]] bool is_evidence(const RolloutLabel& recorded) const noexcept;
+  [[nodiscard]] RolloutTraffic make_traffic() const;
   [[nodiscard]] CohortTraffic cohort_traffic(const CohortMeter& meter) const;
   void begin_run(std::int64_t now_second);
 
@@ -91,6 +93,7 @@ class RolloutMeter {
   std::int64_t older_second_;
   std::int64_t newer_second_;
   std::int64_t now_second_;
+  mutable std::optional<RolloutTraffic> traffic_;
 };
 
 }  // namespace canaryd::telemetry
