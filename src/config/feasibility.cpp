@@ -79,7 +79,7 @@ class Detection {
     const auto need = analysis::need_to_detect(settings_, traffic_, canary, weight_);
     if (!need) return std::nullopt;
     // That is the average: many take longer.
-    constexpr double kMargin = 1.25;
+    constexpr double kMargin = 1.5;
     const auto time = std::chrono::ceil<std::chrono::seconds>(kMargin * need->time);
     return time + (canary.stretch > 1 ? warm_up_ : Duration::zero());
   }

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <iterator>
 
@@ -77,12 +78,15 @@ TEST(HarmFigures, AThousandReleasesOfWhichOneInTwentyIsBad) {
   for (const Service& service : {Service{50, 0.0001, 200},
                                  Service{500, 0.0001, 200},
                                  Service{5000, 0.0001, 200},
-                                 // These are held to their cap.
+                                 // The last is held to its cap.
                                  Service{500, 0.0001, 20},
                                  Service{5000, 0.0001, 20}}) {
     const Harm harm = releases(service, seed);
     const double mean = harm.sum / kReleases;
-    // A bad release costs at most the cap, and a good one nothing.
+    // A bad release costs at most the cap, and what is under way when it is reached: at the first
+    // step's 1 %, with the usual 50 ms. A good one costs nothing.
+    const auto under_way =
+        static_cast<std::uint64_t>(std::ceil(service.requests_per_second * 0.01 * 0.05));
     const double budget = static_cast<double>(service.cap) * kBad / kReleases;
     table.add({.cell = text("%g requests/s, %g %% errors, cap %llu",
                             service.requests_per_second,
@@ -100,8 +104,8 @@ TEST(HarmFigures, AThousandReleasesOfWhichOneInTwentyIsBad) {
                             kBad,
                             harm.good_promoted,
                             kReleases - kBad),
-               .ok = mean <= budget && harm.most <= service.cap && harm.bad_rolled_back == kBad &&
-                     harm.good_promoted == kReleases - kBad});
+               .ok = mean <= budget && harm.most <= service.cap + under_way &&
+                     harm.bad_rolled_back == kBad && harm.good_promoted == kReleases - kBad});
     seed += kReleases;
   }
 }
