@@ -222,7 +222,8 @@ void Runner::run_queue() {
     Pending next = std::move(queue_.front());
     queue_.pop_front();
     if (is_void(next)) continue;
-    const rollout::Plan& plan = next.next != nullptr ? next.next->config.plan : config_.plan;
+    const rollout::Plan& plan =
+        next.replanning != nullptr ? next.replanning->config.plan : config_.plan;
     rollout::Transition transition = rollout::step(plan, state_, next.event, host_->wall_now());
     if (transition.outcome != rollout::Outcome::kChanged) {
       answer_unchanged(next, transition);
@@ -230,7 +231,7 @@ void Runner::run_queue() {
     }
     auto job = std::make_shared<Job>();
     job->transition = std::move(transition);
-    job->next = std::move(next.next);
+    job->replanning = std::move(next.replanning);
     job->done = std::move(next.done);
     perform(std::move(job));
   }
@@ -250,8 +251,8 @@ bool Runner::is_void(const Pending& pending) const {
 
 void Runner::answer_unchanged(Pending& pending, const rollout::Transition& transition) {
   const bool refused = transition.outcome == rollout::Outcome::kRefused;
-  if (pending.next != nullptr && !refused) config_ = std::move(pending.next->config);
-  if (pending.next != nullptr && refused) {
+  if (pending.replanning != nullptr && !refused) config_ = std::move(pending.replanning->config);
+  if (pending.replanning != nullptr && refused) {
     host_->log->warn(log_event::kReloaded,
                      config_.name + " goes on under its old plan: " + transition.refusal,
                      {{"rollout", config_.name}});
@@ -336,7 +337,7 @@ void Runner::commit(Job& job) {
   const bool run_changed = transition.state.run != state_.run;
   const bool watched = watches_stable();
   const bool gone = rollout::stable_is_gone(state_);
-  if (job.next != nullptr) config_ = job.next->config;
+  if (job.replanning != nullptr) config_ = job.replanning->config;
   state_ = transition.state;
   const BasisPoints served = rollout::served_weight(state_);
   const rollout::Admission admission = rollout::admission(state_);
@@ -388,11 +389,11 @@ void Runner::rise_failed(const JobPointer& job, const Error& error) {
   store_failed(error);
   evidence_.put_back(std::move(job->evidence));
   // The configuration is in force already; the plan follows when the journal can be written.
-  if (job->next == nullptr && rollout::is_another_rollout(config_.plan, state_)) {
+  if (job->replanning == nullptr && rollout::is_another_rollout(config_.plan, state_)) {
     // It was a restart that said so.
-    job->next = std::make_unique<Replanning>(Replanning{config_});
+    job->replanning = std::make_unique<Replanning>(Replanning{config_});
   }
-  if (job->next != nullptr && postponed_ == nullptr) postponed_ = std::move(job->next);
+  if (job->replanning != nullptr && postponed_ == nullptr) postponed_ = std::move(job->replanning);
   busy_ = false;
   Answer answer;
   answer.failed = true;

@@ -161,14 +161,14 @@ class Runner : public std::enable_shared_from_this<Runner> {
  private:
   struct Pending {
     rollout::Event event;
-    std::unique_ptr<Replanning> next;  // Of a NewPlan.
+    std::unique_ptr<Replanning> replanning;  // Of a NewPlan.
     Done done;
     std::optional<std::uint64_t> if_match;
     std::optional<std::uint64_t> run;  // Of a Tick: whose evidence it speaks of.
   };
   struct Job {
     rollout::Transition transition;
-    std::unique_ptr<Replanning> next;
+    std::unique_ptr<Replanning> replanning;
     Done done;
     std::vector<store::EvidenceRow> evidence;  // Goes with the journal entry; back if that fails.
   };
