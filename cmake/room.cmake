@@ -9,7 +9,11 @@ function(canaryd_room)
   add_library(${target} STATIC ${ARG_SOURCES})
   target_link_libraries(${target} PUBLIC canaryd_options ${ARG_DEPS} ${ARG_LIBS})
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  canaryd_in_units(${target})
   canaryd_profile_room(${ARG_NAME})
+  if(NOT ARG_NAME IN_LIST CANARYD_REQUEST_PATH)
+    canaryd_link_plainly(${target})
+  endif()
 
   if(CANARYD_HEADER_CHECKS AND ARG_HEADERS)
     set(units "")
@@ -20,31 +24,41 @@ function(canaryd_room)
     endforeach()
     add_library(${target}_headers OBJECT ${units})
     target_link_libraries(${target}_headers PRIVATE ${target})
+    # Only whether they compile is of interest.
+    target_compile_options(${target}_headers PRIVATE -O0 -g0)
+    set_source_files_properties(${units} PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
   endif()
 endfunction()
 
-# canaryd_together(config a.cpp b.cpp ...): in the sanitized presets these sources are compiled as one unit, because what
-# they share, templates above all, costs more than they do. Each must also compile alone, as the others do.
-function(canaryd_together room)
+# canaryd_in_units(TARGET): in the sanitized presets the sources are compiled several at a time, because what they share,
+# headers and templates above all, costs more than they do. So no two files of a target may give one name to two things,
+# also not without linkage; each must also compile alone, as in the other presets. Files with options of their own are
+# left out.
+function(canaryd_in_units target)
   if(NOT CANARYD_SANITIZE)
     return()
   endif()
-  list(GET ARGN 0 first)
-  set_target_properties(canaryd_${room} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
-  set_source_files_properties(${ARGN} PROPERTIES UNITY_GROUP ${first})
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # A file's own types look to GCC as if a header had them.
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+  endif()
 endfunction()
 
-# canaryd_test(NAME unit_rollout SOURCES a_test.cpp ... DEPS rollout store LABEL fast [ONE_THREAD])
+# canaryd_test(NAME unit_rollout SOURCES a_test.cpp ... DEPS rollout store LABEL fast [ONE_THREAD] [FILE_BY_FILE])
 #
 # One test program; each of its cases is a ctest case. LABEL is fast (default), slow or load. ONE_THREAD: it never has a
-# second one, so that ThreadSanitizer has nothing to see and does without it.
+# second one, so that ThreadSanitizer has nothing to see and does without it. FILE_BY_FILE: its files share names for their own helpers.
 function(canaryd_test)
-  cmake_parse_arguments(ARG "ONE_THREAD" "NAME;LABEL;TIMEOUT" "SOURCES;DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "ONE_THREAD;FILE_BY_FILE" "NAME;LABEL;TIMEOUT" "SOURCES;DEPS;LIBS" ${ARGN})
   if(ARG_ONE_THREAD AND CANARYD_SANITIZE STREQUAL "thread")
     return()
   endif()
   if(NOT ARG_LABEL)
     set(ARG_LABEL fast)
+  endif()
+  if(CANARYD_SANITIZE AND NOT ARG_LABEL STREQUAL "fast")
+    return() # Long even when optimised.
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
@@ -60,6 +74,9 @@ function(canaryd_test)
     # for what is looked for is in the rooms.
     target_compile_options(${ARG_NAME} PRIVATE -O0)
     canaryd_precompiled_gtest(${ARG_NAME})
+    if(NOT ARG_FILE_BY_FILE)
+      canaryd_in_units(${ARG_NAME})
+    endif()
     add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME} --gtest_brief=1)
     set_tests_properties(${ARG_NAME} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 900)
   else()

@@ -25,13 +25,13 @@ double bet_by(double seconds) noexcept {
 }
 
 // exp(-40) is less than a double of 1 can hold besides.
-constexpr double kNegligible = 40;
+constexpr double kLostInRounding = 40;
 
 double log_sum(std::span<const double> values) noexcept {
   const double largest = *std::max_element(values.begin(), values.end());
   double sum = 0;
   for (const double value : values) {
-    if (largest - value < kNegligible) sum += std::exp(value - largest);
+    if (largest - value < kLostInRounding) sum += std::exp(value - largest);
   }
   return largest + std::log(sum);
 }
@@ -68,7 +68,7 @@ double stake_of(double ratio, double odds) noexcept {
 
 double log_sum(double a, double b) noexcept {
   const double apart = std::abs(a - b);
-  if (apart >= kNegligible) return std::max(a, b);
+  if (apart >= kLostInRounding) return std::max(a, b);
   return std::max(a, b) + std::log1p(std::exp(-apart));
 }
 

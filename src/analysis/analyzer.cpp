@@ -10,7 +10,7 @@ namespace {
 
 // So that a guess of centuries is not turned into a number that no type holds.
 constexpr double kMostRequests = 1e15;
-constexpr double kMostSeconds = 86400.0 * 10000;
+constexpr double kAnswerSeconds = 86400.0 * 10000;
 constexpr double kNearlyAll = 0.7;
 
 // Of a damaged row of settings a guess may be no number at all: then as if it took for ever.
@@ -192,7 +192,7 @@ MetricReport Analyzer::report(std::size_t index) const {
   if (report.canary_n <= 0) return report;
   const auto time_of = [&report](double requests) {
     const double seconds = requests * static_cast<double>(report.seconds) / report.canary_n;
-    return std::chrono::seconds(std::llround(bounded(seconds, kMostSeconds)));
+    return std::chrono::seconds(std::llround(bounded(seconds, kAnswerSeconds)));
   };
   if (const auto needed = accept_[index].requests_needed(accept_boundary())) {
     report.needs_requests = static_cast<std::uint64_t>(std::ceil(bounded(*needed, kMostRequests)));

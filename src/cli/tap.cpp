@@ -2,6 +2,7 @@
 
 #include "cli/figures.hpp"
 #include "cli/line.hpp"
+#include "cli/table.hpp"
 
 #include <boost/json.hpp>
 
@@ -21,10 +22,6 @@ constexpr int kPathMin = 8;
 constexpr int kPathOfAPipe = 24;
 constexpr int kMethodMax = 7;
 constexpr int kNoLimit = 100000;
-
-std::string or_dash(std::string text) {
-  return text.empty() ? "-" : std::move(text);
-}
 
 std::string cut_to(const std::string& text, int columns, bool utf8) {
   std::string line = Line().add(text).finish({.columns = columns, .color = false, .utf8 = utf8});

@@ -9,6 +9,7 @@
 #include "canaryd/base/ip.hpp"
 #include "canaryd/base/strong.hpp"
 #include "canaryd/base/url.hpp"
+#include "config/erased.hpp"
 #include "config/field.hpp"
 #include "config/reader.hpp"
 #include "config/words.hpp"
@@ -16,7 +17,6 @@
 #include <array>
 #include <concepts>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,8 +29,8 @@ namespace canaryd::config {
 template <class V>
 struct Codec {
   Shape shape;
-  std::function<bool(Reader&, const Node&, V&)> read;
-  std::function<std::optional<Node>(const V&, const Names&)> write;
+  Read<V> read;    // bool(Reader&, const Node&, V&)
+  Write<V> write;  // std::optional<Node>(const V&, const Names&)
 };
 
 // ---------------------------------------------------------------- scalars (codec.cpp)

@@ -28,6 +28,14 @@ struct Shape {
     kSection,  // `section`.
     kEither,   // Any of `alternatives`.
   };
+  // Made and copied for each of some hundred keys: compiled once, in field.cpp.
+  Shape() noexcept;
+  Shape(const Shape& other);
+  Shape(Shape&& other) noexcept;
+  Shape& operator=(const Shape& other);
+  Shape& operator=(Shape&& other) noexcept;
+  ~Shape();
+
   Kind kind = Kind::kText;
   std::string type;  // For people: "duration", "integer from 1 to 64".
   std::optional<double> minimum;

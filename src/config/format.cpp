@@ -11,19 +11,19 @@ namespace {
 
 constexpr std::size_t kWidth = 96;
 
-bool is_scalar(const Node& node) {
+bool is_leaf(const Node& node) {
   return node.kind == Node::Kind::kScalar || node.kind == Node::Kind::kNull;
 }
 
 // What is plain outside brackets may be none inside.
 bool fits_flow(const Node& node) {
-  if (!is_scalar(node)) return false;
+  if (!is_leaf(node)) return false;
   return node.quoted ? node.text.find('\n') == std::string::npos
                      : node.text.find_first_of(",[]{}#&*!|>'\"%@`$\n") == std::string::npos &&
                            node.text.find(": ") == std::string::npos;
 }
 
-bool is_flat(const Node& node) {
+bool fits_a_line(const Node& node) {
   const auto flat_item = [](const Node& item) {
     return fits_flow(item) || (item.kind == Node::Kind::kMap && item.entries.size() == 1 &&
                                fits_flow(item.entries.front().value));
@@ -153,7 +153,7 @@ class Formatter {
     const bool empty = node.items.empty() && node.entries.empty();
     const bool fits =
         indent + flow.size() <= kWidth && !is_commented_within(node, line, after_dash);
-    if (is_scalar(node) || empty || (is_flat(node) && fits)) {
+    if (is_leaf(node) || empty || (fits_a_line(node) && fits)) {
       out_ += " " + flow;
       return end_line(line, last);
     }

@@ -8,7 +8,6 @@
 
 #include "config/codec.hpp"
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,91 +16,70 @@
 
 namespace canaryd::config {
 
-template <class T>
-class Section {
+// What a section does whatever its struct is.
+class SectionTable {
  public:
-  explicit Section(std::string_view title) { info_.title = title; }
-
-  // `member` is a member pointer or a function from T& to the value's place.
-  template <class Member, class V>
-  FieldInfo& add(std::string_view key, Member member, Codec<V> codec, std::string_view help) {
-    FieldInfo& field = info_.fields.emplace_back();
-    field.key = key;
-    field.help = help;
-    field.shape = std::move(codec.shape);
-    T defaults{};
-    field.default_value = codec.write(std::invoke(member, defaults), Names{});
-    read_.push_back([member, read = std::move(codec.read)](Reader& in, const Node& node, T& out) {
-      return read(in, node, std::invoke(member, out));
-    });
-    // Members are reached through one accessor for reading and writing; a write does not change the
-    // copy.
-    write_.push_back([member, write = std::move(codec.write)](const T& value, const Names& names) {
-      return write(std::invoke(member, const_cast<T&>(value)), names);  // NOLINT
-    });
-    return field;
-  }
-  template <class Member, class V>
-  void require(std::string_view key, Member member, Codec<V> codec, std::string_view help) {
-    FieldInfo& field = add(key, member, std::move(codec), help);
-    field.required = true;
-    field.default_value.reset();
-  }
-  // All keys of another section, for a part of T.
-  template <class Part, class Member>
-  void include(Member part, const Section<Part>& inner) {
-    for (std::size_t i = 0; i < inner.read_.size(); ++i) {
-      info_.fields.push_back(inner.info_.fields[i]);
-      read_.push_back([part, read = inner.read_[i]](Reader& in, const Node& node, T& out) {
-        return read(in, node, std::invoke(part, out));
-      });
-      write_.push_back([part, write = inner.write_[i]](const T& value, const Names& names) {
-        return write(std::invoke(part, value), names);
-      });
-    }
-    const auto& later = inner.info_.unsupported;
-    info_.unsupported.insert(info_.unsupported.end(), later.begin(), later.end());
-  }
   // Keys of the contract that are not built yet.
   void unsupported(std::vector<std::string_view> keys) { info_.unsupported = std::move(keys); }
 
   [[nodiscard]] const SectionInfo& info() const noexcept { return info_; }
 
-  bool read(Reader& in, const Node& node, T& out) const {
-    bool good = in.check_map(node, info_);
-    if (node.kind != Node::Kind::kMap) return false;
-    for (std::size_t i = 0; i < read_.size(); ++i) {
-      const FieldInfo& field = info_.fields[i];
-      const Node::Entry* entry = node.find(field.key);
-      if (entry == nullptr) {
-        if (!field.required) continue;
-        in.missing(node, info_, field.key);
-        good = false;
-        continue;
-      }
-      const auto scope = in.enter(*entry);
-      good = read_[i](in, entry->value, out) && good;
-    }
-    return good;
+ protected:
+  struct Row {
+    Row(ErasedPointer read, ErasedPointer write, ErasedPointer place);
+    [[nodiscard]] void* place(void* whole) const;
+
+    ErasedPointer read;
+    ErasedPointer write;
+    std::vector<ErasedPointer> places;  // From the value outwards to the section's struct.
+  };
+
+  explicit SectionTable(std::string_view title) { info_.title = title; }
+
+  FieldInfo& add_row(
+      std::string_view key, std::string_view help, Shape shape, void* defaults, Row row);
+  static void make_required(FieldInfo& field);
+  void include_rows(const ErasedPointer& part, const SectionTable& inner);
+  bool read_rows(Reader& in, const Node& node, void* out) const;
+  [[nodiscard]] Node write_rows(const void* value, const Names& names) const;
+
+  SectionInfo info_;
+
+ private:
+  std::vector<Row> rows_;
+};
+
+template <class T>
+class Section : public SectionTable {
+ public:
+  explicit Section(std::string_view title) : SectionTable(title) {}
+
+  // `member` is a member pointer or a function from T& to the value's place.
+  template <class Member, class V>
+  FieldInfo& add(std::string_view key, Member member, Codec<V> codec, std::string_view help) {
+    return add_row(key,
+                   help,
+                   std::move(codec.shape),
+                   &defaults_,
+                   Row(codec.read.erased(), codec.write.erased(), place_of<T>(member)));
+  }
+  template <class Member, class V>
+  void require(std::string_view key, Member member, Codec<V> codec, std::string_view help) {
+    make_required(add(key, member, std::move(codec), help));
+  }
+  // All keys of another section, for a part of T.
+  template <class Part, class Member>
+  void include(Member part, const Section<Part>& inner) {
+    include_rows(place_of<T>(part), inner);
   }
 
+  bool read(Reader& in, const Node& node, T& out) const { return read_rows(in, node, &out); }
   [[nodiscard]] Node write(const T& value, const Names& names) const {
-    Node node = Node::map();
-    for (std::size_t i = 0; i < write_.size(); ++i) {
-      if (auto entry = write_[i](value, names)) {
-        node.add(std::string(info_.fields[i].key), std::move(*entry));
-      }
-    }
-    return node;
+    return write_rows(&value, names);
   }
 
  private:
-  template <class Other>
-  friend class Section;
-
-  SectionInfo info_;
-  std::vector<std::function<bool(Reader&, const Node&, T&)>> read_;
-  std::vector<std::function<std::optional<Node>(const T&, const Names&)>> write_;
+  T defaults_{};
 };
 
 // The section must outlive the codec: sections are function-local statics.

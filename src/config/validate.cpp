@@ -10,11 +10,12 @@
 #include <tuple>
 
 namespace canaryd::config {
-namespace {
 
 std::string indexed(std::string_view list, std::size_t index) {
   return std::string(list) + "[" + std::to_string(index) + "]";
 }
+
+namespace {
 
 // Reports the second and further elements that have the same key as an earlier one.
 template <class Items, class KeyOf, class Message>

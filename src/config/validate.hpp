@@ -6,6 +6,7 @@
 #include "config/reader.hpp"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace canaryd::config {
@@ -16,6 +17,9 @@ void validate(const Config& config, const std::vector<LearnedTraffic>& learned, 
 
 // pace.cpp: before it, when everything has been read.
 void add_paced_steps(Rollout& rollout);
+
+// The path of a list's element.
+[[nodiscard]] std::string indexed(std::string_view list, std::size_t index);
 
 // Parts of validate().
 void check_admin(const Config& config, Reader& in);

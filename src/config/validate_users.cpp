@@ -11,10 +11,6 @@
 namespace canaryd::config {
 namespace {
 
-std::string indexed(const std::string& list, std::size_t index) {
-  return list + "[" + std::to_string(index) + "]";
-}
-
 // Whenever `later` counts, `earlier` has counted before it.
 bool hides(const routing::Segment& earlier, const routing::Segment& later) {
   return earlier.users == later.users &&

@@ -10,7 +10,7 @@
 namespace canaryd::control {
 namespace {
 
-constexpr std::size_t kRowsAtOnce = 100;
+constexpr std::size_t kMessagesAtOnce = 100;
 constexpr Duration kTryAgainMost = std::chrono::minutes(5);
 constexpr std::chrono::hours kGivenUpAfter{24};
 // What was in force before the journal had it is found without being announced.
@@ -172,13 +172,13 @@ void Messenger::read(const ChannelPointer& channel) {
   channel->look_again = now_ + kLookAnyway;
   store::HistoryQuery query;
   query.rollout = channel->rollout;
-  query.limit = kRowsAtOnce;
+  query.limit = kMessagesAtOnce;
   query.after = channel->cursor;
   store_.history(query, [this, channel](Result<std::vector<store::JournalRow>> found) {
     if (channel->dropped) return;
     channel->busy = false;
     if (!found || found->empty()) return;
-    channel->stale = channel->stale || found->size() == kRowsAtOnce;
+    channel->stale = channel->stale || found->size() == kMessagesAtOnce;
     for (store::JournalRow& row : *found) {
       channel->cursor = row.id;
       if (is_news_for(channel->hook, row.entry)) channel->rows.push_back(std::move(row));

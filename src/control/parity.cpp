@@ -64,7 +64,7 @@ std::string figures_text(const ParityReport& report, const config::Parity& asked
   return text;
 }
 
-std::uint64_t read(const std::atomic<std::uint64_t>& counter) noexcept {
+std::uint64_t value_of(const std::atomic<std::uint64_t>& counter) noexcept {
   return counter.load(std::memory_order_relaxed);
 }
 
@@ -208,8 +208,8 @@ std::optional<ParityView> ParityWatches::view(const config::Rollout& rollout) co
   view.needs_requests = report.needs_requests;
   view.learnt_from = report.learnt_from;
   view.not_compared = report.not_compared;
-  view.unanswered = read(watch->counts->unanswered);
-  view.busy = read(watch->counts->busy);
+  view.unanswered = value_of(watch->counts->unanswered);
+  view.busy = value_of(watch->counts->busy);
   view.fields = view_of(report.fields);
   view.noise = view_of(report.noise);
   return view;
@@ -227,8 +227,8 @@ std::optional<telemetry::ParityMetrics> ParityWatches::metrics(
                    {"different", report.total.different},
                    {"learnt_from", report.learnt_from},
                    {"not_compared", report.not_compared},
-                   {"unanswered", read(watch->counts->unanswered)},
-                   {"busy", read(watch->counts->busy)}};
+                   {"unanswered", value_of(watch->counts->unanswered)},
+                   {"busy", value_of(watch->counts->busy)}};
   return metrics;
 }
 

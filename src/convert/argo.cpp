@@ -10,7 +10,7 @@
 namespace canaryd::convert {
 namespace {
 
-constexpr const char* kPods = "canaryd moves requests, and leaves pods to others";
+constexpr const char* kPodsLeft = "canaryd moves requests, and leaves pods to others";
 constexpr Duration kPauseMost = std::chrono::hours(24 * 1000);
 
 // A tag of an image, which is what a revision may be as well.
@@ -44,7 +44,7 @@ class Rollout {
                     "revisionHistoryLimit",
                     "restartAt",
                     "rollbackWindow"},
-                   kPods);
+                   kPodsLeft);
     spec.leave_out({"progressDeadlineSeconds", "progressDeadlineAbort"},
                    "max_duration of a step and on_inconclusive say what happens without a verdict");
     spec.leave_out({"analysis"}, "it is about how many runs are kept; see canaryctl history");
@@ -103,7 +103,7 @@ class Rollout {
                       "dynamicStableScale",
                       "pingPong",
                       "minPodsPerReplicaSet"},
-                     kPods);
+                     kPodsLeft);
   }
 
   // Services of Kubernetes, by name: that works where those names are resolved.
@@ -152,7 +152,7 @@ class Rollout {
     }
     step.leave_out({"setHeaderRoute"}, "cohort.force sends requests with a header to the canary");
     step.leave_out({"setMirrorRoute"}, "routes[].mirror copies requests");
-    step.leave_out({"setCanaryScale", "replicaProgressThreshold"}, kPods);
+    step.leave_out({"setCanaryScale", "replicaProgressThreshold"}, kPodsLeft);
     step.leave_out({"experiment", "plugin"}, "there is nothing like it in canaryd");
   }
 

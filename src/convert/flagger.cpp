@@ -9,7 +9,7 @@
 namespace canaryd::convert {
 namespace {
 
-constexpr const char* kPods = "canaryd moves requests, and leaves deployments to others";
+constexpr const char* kDeploymentsLeft = "canaryd moves requests, and leaves deployments to others";
 constexpr const char* kRoutes = "write it as a key of routes, where there is one";
 
 class Canary {
@@ -37,7 +37,7 @@ class Canary {
                     "upstreamRef",
                     "revertOnDeletion",
                     "suspend"},
-                   kPods);
+                   kDeploymentsLeft);
     spec.leave_out({"provider", "metricsServer"}, "canaryd is the router itself, and measures");
     spec.leave_out({"progressDeadlineSeconds"},
                    "max_duration of a step and on_inconclusive say what happens without a verdict");
@@ -84,7 +84,7 @@ class Canary {
                        "meshName",
                        "backends",
                        "unmanagedMetadata"},
-                      kPods);
+                      kDeploymentsLeft);
     service.leave_out({"match", "rewrite", "headers", "timeout", "retries", "corsPolicy", "mirror"},
                       kRoutes);
   }
@@ -103,7 +103,7 @@ class Canary {
     analysis.leave_out({"match"}, "cohort.force sends requests with a header to the canary");
     analysis.leave_out({"mirror", "mirrorWeight"}, "routes[].mirror copies requests");
     analysis.leave_out({"stepWeightPromotion"}, "at 100 % stable is kept, so there is no way back");
-    analysis.leave_out({"primaryReadyThreshold", "canaryReadyThreshold"}, kPods);
+    analysis.leave_out({"primaryReadyThreshold", "canaryReadyThreshold"}, kDeploymentsLeft);
     analysis.leave_out({"alerts"}, "hooks tell of states");
     Part affinity = analysis.part("sessionAffinity");
     read_affinity(affinity);

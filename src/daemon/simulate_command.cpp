@@ -20,13 +20,13 @@ namespace {
 
 constexpr std::size_t kMostOutages = 100;
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return "\"" + std::string(text) + "\"";
 }
 
 auto wrong(std::string_view flag, std::string_view value, std::string_view expected) {
   return fail(ErrorCode::kInvalidArgument,
-              std::string(flag) + " " + quoted(value) + ": expected " + std::string(expected));
+              std::string(flag) + " " + in_quotes(value) + ": expected " + std::string(expected));
 }
 
 std::optional<double> number(std::string_view text) {
@@ -258,7 +258,7 @@ Result<const config::Rollout*> find_rollout(const config::Config& config, const 
   if (id) return &config.rollout(*id);
   return fail(
       ErrorCode::kNotFound,
-      line.config_file + " has no rollout " + quoted(name) + "; there is: " + names_of(config));
+      line.config_file + " has no rollout " + in_quotes(name) + "; there is: " + names_of(config));
 }
 
 // On a terminal one line that is written over, at most once for each percent.

@@ -116,10 +116,10 @@ class PathWriter {
     if (byte < 0x20 || byte == 0x7f) return bad("escaped control character in path");
     if (c == '\\') return bad("escaped backslash in path");
     if (c == '/' && !rules_.encoded_slash) return bad("escaped slash in path");
-    constexpr std::string_view kDigits = "0123456789ABCDEF";
+    constexpr std::string_view kHexDigits = "0123456789ABCDEF";
     put('%');
-    put(kDigits[static_cast<std::size_t>(high)]);
-    put(kDigits[static_cast<std::size_t>(low)]);
+    put(kHexDigits[static_cast<std::size_t>(high)]);
+    put(kHexDigits[static_cast<std::size_t>(low)]);
     return {};
   }
 

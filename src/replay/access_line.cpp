@@ -1,6 +1,6 @@
 #include "canaryd/base/hash.hpp"
 #include "canaryd/replay/line_reader.hpp"
-#include "replay/quote.hpp"
+#include "replay/parts.hpp"
 
 #include <boost/json.hpp>
 
@@ -13,8 +13,6 @@ namespace canaryd::replay {
 namespace {
 
 namespace json = boost::json;
-
-constexpr unsigned kSwitchingProtocols = 101;
 
 // A member's text; empty if it is not there. An error if it is something else.
 Result<std::string_view> text_of(const json::object& line, std::string_view key) {

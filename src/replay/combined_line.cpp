@@ -1,7 +1,7 @@
 // %h %l %u [%t] "%r" %>s %b "%{Referer}i" "%{User-agent}i" %D cohort, and if it is ours the
 // upstream.
 #include "canaryd/replay/line_reader.hpp"
-#include "replay/quote.hpp"
+#include "replay/parts.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -12,13 +12,8 @@ namespace {
 
 constexpr std::size_t kTimeBytes = 26;  // "05/Jan/2026:10:02:00 +0000"
 constexpr unsigned kClientLeft = 499;
-constexpr unsigned kSwitchingProtocols = 101;
 // So that a start is never before all time; no request takes a thousand days.
 constexpr std::uint64_t kMicrosMax = 86'400'000'000'000;
-
-tl::unexpected<Error> wrong(std::string_view what, std::string_view text, const char* expected) {
-  return fail(ErrorCode::kMalformed, std::string(what) + " " + quote(text) + " is not " + expected);
-}
 
 std::optional<std::uint64_t> number(std::string_view text) {
   std::uint64_t value = 0;

@@ -1,7 +1,7 @@
 #include "canaryd/base/hash.hpp"
 #include "canaryd/base/units.hpp"
 #include "canaryd/replay/line_reader.hpp"
-#include "replay/quote.hpp"
+#include "replay/parts.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -17,11 +17,6 @@ constexpr std::size_t kRequired = 4;
 constexpr std::size_t kMostFields = 64;
 // So that a start is never before all time; no request takes a thousand days.
 constexpr double kLatencyMsMax = 86'400'000'000.0;
-
-tl::unexpected<Error> wrong(std::string_view column, std::string_view field, const char* expected) {
-  return fail(ErrorCode::kMalformed,
-              std::string(column) + " " + quote(field) + " is not " + expected);
-}
 
 // Plain decimal notation, the whole text; no "nan", "inf" or hexadecimal.
 std::optional<double> decimal(std::string_view text) {

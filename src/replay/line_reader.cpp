@@ -1,6 +1,6 @@
 #include "canaryd/replay/line_reader.hpp"
 
-#include "replay/quote.hpp"
+#include "replay/parts.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -252,13 +252,13 @@ TEST_F(MirrorLimitsTest, OnlySoManyBytesAreHeld) {
   mirror.on_data([](SimPeer& peer) { peer.stop_reading(); });
   Client client(world);
   const std::string request = post(pattern(kBody));
-  constexpr std::size_t kRequests = Mirrors::kBytesMax / kBody + 4;
-  for (std::size_t i = 0; i < kRequests; ++i) ASSERT_EQ(client.ask(request).body, "stable");
+  constexpr std::size_t kTooMany = Mirrors::kBytesMax / kBody + 4;
+  for (std::size_t i = 0; i < kTooMany; ++i) ASSERT_EQ(client.ask(request).body, "stable");
   world.net.run_ready();
   const auto active = static_cast<std::size_t>(shadow().active);
   EXPECT_LE(active * kBody, Mirrors::kBytesMax);
   EXPECT_GE(active, 4U);
-  EXPECT_EQ(copies(Mirrored::kBusy), kRequests - active);
+  EXPECT_EQ(copies(Mirrored::kBusy), kTooMany - active);
 }
 
 TEST_F(MirrorLimitsTest, WhenSocketsRunShortNothingIsCopied) {

@@ -264,6 +264,10 @@ class FakeBackend final : public control::Backend {
   }
 };
 
+[[nodiscard]] inline admin::Options with_limits(const admin::Limits& limits) {
+  return {.address = "127.0.0.1:0", .limits = limits};
+}
+
 class AdminFixture {
  public:
   explicit AdminFixture(admin::Options options = {.address = "127.0.0.1:0", .limits = {}})

@@ -9,7 +9,7 @@ namespace canaryd::admin {
 namespace {
 
 TEST(Json, IsTheExampleOfTheContract) {
-  EXPECT_EQ(to_text(to_json(test::example_rollout())),
+  EXPECT_EQ(to_text(to_json(canaryd::test::example_rollout())),
             R"({"name": "checkout", "generation": 17, "state": "progressing", "reason": null, )"
             R"("since": "2026-01-05T10:02:00Z", "for": "3m10s", "stable": "shop-v1", )"
             R"("canary": "shop-v2", "revision": "2.4.0", "mode": "enforce", )"

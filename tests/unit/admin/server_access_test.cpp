@@ -246,7 +246,7 @@ TEST_F(ServerAccess, IsNoUpstreamOfACanaryd) {
 
 TEST(ServerBeyondThisMachine, NeedsTokens) {
   boost::asio::io_context io;
-  test::FakeBackend backend;
+  canaryd::test::FakeBackend backend;
   std::vector<Token> tokens;
   Options options;
   options.address = "0.0.0.0:0";
@@ -257,7 +257,7 @@ TEST(ServerBeyondThisMachine, NeedsTokens) {
 
 // Without a socket, which would be one that others can reach.
 TEST(ServerBeyondThisMachine, IsClosedWhenTheLastTokenHasGone) {
-  test::FakeBackend backend;
+  canaryd::test::FakeBackend backend;
   std::vector<Token> tokens{{"ci", Role::kOperator, digest_of(kOperator)}};
   Options options;
   options.tokens = [&tokens] { return tokens; };

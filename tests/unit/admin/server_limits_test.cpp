@@ -14,11 +14,8 @@
 namespace canaryd::admin {
 namespace {
 
-using test::AdminFixture;
-
-Options with_limits(const Limits& limits) {
-  return {.address = "127.0.0.1:0", .limits = limits};
-}
+using canaryd::test::AdminFixture;
+using canaryd::test::with_limits;
 
 std::string answer_to(const AdminFixture& admin, const std::string& bytes) {
   RawPeer peer(admin.address);
@@ -192,7 +189,7 @@ TEST(ServerLimits, StopsAtOnceWhateverIsOpen) {
 
 Result<std::string> start_on(const std::string& address) {
   boost::asio::io_context io;
-  test::FakeBackend backend;
+  canaryd::test::FakeBackend backend;
   Server server(io, backend, {.address = address, .limits = {}});
   return server.start();
 }

@@ -8,11 +8,8 @@
 namespace canaryd::admin {
 namespace {
 
-using test::AdminFixture;
-
-Options with_limits(const Limits& limits) {
-  return {.address = "127.0.0.1:0", .limits = limits};
-}
+using canaryd::test::AdminFixture;
+using canaryd::test::with_limits;
 
 std::string ask(const std::string& target, const std::string& version = "1.1") {
   return "GET " + target + " HTTP/" + version + "\r\nHost: localhost\r\n\r\n";
@@ -255,7 +252,7 @@ TEST(ServerStream, TellsWhatHappensToTheRollouts) {
   const std::string judged = tell(8, verdict);
   EXPECT_TRUE(judged.starts_with("id: 8\nevent: verdict\n")) << judged;
   EXPECT_NE(judged.find(R"("rollout": "checkout")"), std::string::npos) << judged;
-  const std::string sample = tell(8, test::example_rollout());
+  const std::string sample = tell(8, canaryd::test::example_rollout());
   EXPECT_TRUE(sample.starts_with("id: 8\nevent: sample\ndata: {\"name\": \"checkout\"")) << sample;
   EXPECT_EQ(tell(9, control::ReloadView{false, "no"}),
             "id: 9\nevent: reload\ndata: {\"ok\": false, \"message\": \"no\"}\n\n\r\n");

@@ -2,6 +2,7 @@
 
 #include "canaryd/config/load.hpp"
 #include "canaryd/config/schema.hpp"
+#include "unit/config/load_support.hpp"
 
 #include <gtest/gtest.h>
 
@@ -80,13 +81,6 @@ constexpr const char* kFile =
     "  - {name: a, match: {path_prefix: /a}, upstream: a}\n"
     "  - {name: b, match: {path_prefix: /b}, upstream: b}\n"
     "  - {name: c, match: {path_prefix: /c}, upstream: c}\n";
-
-LoadResult load_text(const std::string& text) {
-  LoadInput input;
-  input.file_name = "canaryd.yaml";
-  input.text = text;
-  return load(input);
-}
 
 TEST(EndpointsFile, AnUpstreamNamesItsSource) {
   const LoadResult loaded = load_text(kFile);

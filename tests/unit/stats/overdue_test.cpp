@@ -18,7 +18,7 @@ LatencyRules p50_judged() {
   return rules;
 }
 
-Histogram responses(std::uint64_t count, Duration latency) {
+Histogram answers(std::uint64_t count, Duration latency) {
   Histogram histogram;
   histogram.add(latency, count);
   return histogram;
@@ -28,18 +28,18 @@ class OverdueTest : public ::testing::Test {
  protected:
   void begin(const LatencyRules& rules) {
     builder_.set_latency_rules(rules);
-    builder_.add_past(responses(100, 10ms));
+    builder_.add_past(answers(100, 10ms));
     stable(100);
     canary(1);
     ASSERT_TRUE(second());
   }
   void stable(std::uint64_t fast, Overdue overdue = {}, std::uint64_t slow = 0) {
-    Histogram all = responses(fast, 10ms);
+    Histogram all = answers(fast, 10ms);
     all.add(30s, slow);
     builder_.add(Cohort::kStable, {all.total(), 0}, all, overdue);
   }
   void canary(std::uint64_t fast, Overdue overdue = {}, std::uint64_t slow = 0) {
-    Histogram all = responses(fast, 10ms);
+    Histogram all = answers(fast, 10ms);
     all.add(30s, slow);
     builder_.add(Cohort::kCanary, {all.total(), 0}, all, overdue);
   }
@@ -89,7 +89,7 @@ TEST_F(OverdueTest, ACanaryThatOnlyHangsIsCompared) {
   builder_.set_latency_rules(p50_judged());
   stable(100);
   ASSERT_FALSE(second());
-  builder_.add_past(responses(100, 10ms));
+  builder_.add_past(answers(100, 10ms));
   ASSERT_FALSE(builder_.change(++now_, 2, 1));
   builder_.set_latency_rules(p50_judged());
   stable(90);
@@ -108,7 +108,7 @@ TEST_F(OverdueTest, AHangIsTheCanarysFirstRequestForTheWarmUp) {
   LatencyRules rules = p50_judged();
   rules.warm_up_seconds = 5;
   builder_.set_latency_rules(rules);
-  builder_.add_past(responses(100, 10ms));
+  builder_.add_past(answers(100, 10ms));
   ASSERT_FALSE(builder_.change(++now_, 2, 1));
   builder_.set_latency_rules(rules);
   const std::int64_t first = now_ + 1;
@@ -160,12 +160,12 @@ TEST_F(OverdueTest, TheAgeIsAboveEveryLimitAndAtLeastASecond) {
   rules = p50_judged();
   builder_.begin_run(2);
   builder_.set_latency_rules(rules);
-  builder_.add_route_past(1, responses(100, 4s));
+  builder_.add_route_past(1, answers(100, 4s));
   stable(10);
   canary(1);
   ASSERT_TRUE(second());
-  builder_.add_route(1, Cohort::kStable, {1, 0}, responses(1, 4s));
-  builder_.add_route(1, Cohort::kCanary, {1, 0}, responses(1, 4s));
+  builder_.add_route(1, Cohort::kStable, {1, 0}, answers(1, 4s));
+  builder_.add_route(1, Cohort::kCanary, {1, 0}, answers(1, 4s));
   stable(10);
   canary(1);
   const auto block = second();

@@ -73,7 +73,7 @@ class AccessLogTest : public testing::Test {
   }
 
   std::filesystem::path folder_;
-  test::ManualClock clock_;
+  canaryd::test::ManualClock clock_;
   std::unique_ptr<Log> log_;
 };
 

@@ -38,7 +38,7 @@ class TapTest : public testing::Test {
     return lines;
   }
 
-  test::ManualClock clock_;
+  canaryd::test::ManualClock clock_;
   TapList list_;
   TapSink first_{0, clock_};
   TapSink second_{1, clock_};
