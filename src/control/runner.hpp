@@ -19,6 +19,7 @@
 #include "canaryd/store/async_store.hpp"
 #include "control/evidence.hpp"
 #include "control/queries.hpp"
+#include "control/rise_queue.hpp"
 #include "control/snapshot.hpp"
 
 #include <cstdint>
@@ -34,9 +35,16 @@
 namespace canaryd::control {
 
 struct RunnerHost {
+  RunnerHost()
+      : rises(std::make_shared<RiseQueue>(
+            [this](std::function<void()> done) { publish(std::move(done)); })) {}
+  RunnerHost(const RunnerHost&) = delete;
+  RunnerHost& operator=(const RunnerHost&) = delete;
+
   // Makes a table of what all runners have in force and posts it; `done` once every worker has it.
   // Before it returns, the evidence that was gathered under the old table has been absorbed.
   std::function<void(std::function<void()> done)> publish;
+  std::shared_ptr<RiseQueue> rises;  // By that, several at a time.
   std::function<Monotonic()> now;
   std::function<WallTime()> wall_now;
   // After each transition; may be empty.
@@ -197,7 +205,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void lift_gate(const rollout::Change& change, routing::GateState seen) noexcept;
   void perform(JobPointer job);
   void rise(const JobPointer& job);
-  void publish_rise(const JobPointer& job);
+  [[nodiscard]] Rise rise_of(const JobPointer& job);
   void fall_or_stay(const JobPointer& job);
   void commit(Job& job);
   void update_evidence(const Job& job);
