@@ -2,6 +2,7 @@
 
 #include "canaryd/base/error.hpp"
 
+#include <bit>
 #include <sys/random.h>
 
 namespace canaryd {
@@ -16,10 +17,6 @@ std::uint64_t splitmix64(std::uint64_t& state) noexcept {
   return z ^ (z >> 31U);
 }
 
-constexpr std::uint64_t rotate_left(std::uint64_t value, unsigned by) noexcept {
-  return (value << by) | (value >> (64U - by));
-}
-
 }  // namespace
 
 Random::Random(std::uint64_t seed) noexcept : state_{} {
@@ -27,14 +24,14 @@ Random::Random(std::uint64_t seed) noexcept : state_{} {
 }
 
 std::uint64_t Random::next() noexcept {
-  const std::uint64_t result = rotate_left(state_[1] * 5, 7) * 9;
+  const std::uint64_t result = std::rotl(state_[1] * 5, 7) * 9;
   const std::uint64_t carried = state_[1] << 17U;
   state_[2] ^= state_[0];
   state_[3] ^= state_[1];
   state_[1] ^= state_[2];
   state_[0] ^= state_[3];
   state_[2] ^= carried;
-  state_[3] = rotate_left(state_[3], 45);
+  state_[3] = std::rotl(state_[3], 45);
   return result;
 }
 

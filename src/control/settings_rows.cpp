@@ -42,7 +42,7 @@ bool probability(double value) noexcept {
   return value > 0 && value <= 0.5;
 }
 
-bool share(double value) noexcept {
+bool is_share(double value) noexcept {
   return value >= 0 && value <= 1;
 }
 
@@ -59,7 +59,7 @@ bool sound(const analysis::Limits& limits) noexcept {
 }
 
 bool sound(const analysis::Tolerance& tolerance) noexcept {
-  return factor(tolerance.relative) && share(tolerance.absolute);
+  return factor(tolerance.relative) && is_share(tolerance.absolute);
 }
 
 bool sound(const Settings& settings) noexcept {

@@ -11,7 +11,7 @@
 namespace canaryd::http {
 namespace {
 
-Refused bad(const char* detail) noexcept {
+Refused bad_target(const char* detail) noexcept {
   return {Refusal::kBadRequest, detail};
 }
 
@@ -97,7 +97,7 @@ class PathWriter {
     if (c == '%') return take_escape(path);
     path.remove_prefix(1);
     if (c == '/') return end_segment(true);
-    if (!is_plain(c)) return bad("character not allowed in path");
+    if (!is_plain(c)) return bad_target("character not allowed in path");
     put(c);
     return {};
   }
@@ -105,7 +105,7 @@ class PathWriter {
   Refused take_escape(std::string_view& path) noexcept {
     const int high = path.size() > 2 ? hex_digit(path[1]) : -1;
     const int low = path.size() > 2 ? hex_digit(path[2]) : -1;
-    if (high < 0 || low < 0) return bad("broken escape in path");
+    if (high < 0 || low < 0) return bad_target("broken escape in path");
     path.remove_prefix(3);
     const auto byte = static_cast<unsigned char>(high * 16 + low);
     const auto c = static_cast<char>(byte);
@@ -113,9 +113,9 @@ class PathWriter {
       put(c);
       return {};
     }
-    if (byte < 0x20 || byte == 0x7f) return bad("escaped control character in path");
-    if (c == '\\') return bad("escaped backslash in path");
-    if (c == '/' && !rules_.encoded_slash) return bad("escaped slash in path");
+    if (byte < 0x20 || byte == 0x7f) return bad_target("escaped control character in path");
+    if (c == '\\') return bad_target("escaped backslash in path");
+    if (c == '/' && !rules_.encoded_slash) return bad_target("escaped slash in path");
     constexpr std::string_view kHexDigits = "0123456789ABCDEF";
     put('%');
     put(kHexDigits[static_cast<std::size_t>(high)]);
@@ -128,11 +128,11 @@ class PathWriter {
     if (segment == ".") {
       size_ = segment_;
     } else if (segment == "..") {
-      if (segment_ == 1) return bad("path climbs above its root");
+      if (segment_ == 1) return bad_target("path climbs above its root");
       size_ = segment_ - 1;
       while (out_[size_ - 1] != '/') --size_;
     } else if (hides_dots(segment)) {
-      return bad("hidden dot segment in path");
+      return bad_target("hidden dot segment in path");
     } else if (slash && !segment.empty()) {
       put('/');
     }
@@ -189,7 +189,7 @@ Refused take_authority(const RequestHead& head, std::string_view& rest, Target& 
   const std::string_view scheme = rest.substr(0, colon);
   const bool http = equals_ignore_case(scheme, "http");
   if (colon == std::string_view::npos || (!http && !equals_ignore_case(scheme, "https"))) {
-    return bad("target is neither a path nor an http URL");
+    return bad_target("target is neither a path nor an http URL");
   }
   rest.remove_prefix(colon + 3);
   const std::size_t end = std::min(rest.find_first_of("/?#"), rest.size());
@@ -197,11 +197,11 @@ Refused take_authority(const RequestHead& head, std::string_view& rest, Target& 
   target.authority = rest.substr(0, end);
   rest.remove_prefix(end);
   Authority named;
-  if (!parse_authority(target.authority, named)) return bad("authority is not a host");
+  if (!parse_authority(target.authority, named)) return bad_target("authority is not a host");
   Authority host;
   if (head.host.empty()) return {};
   if (!parse_authority(head.host, host) || !same_authority(named, host, http ? "80" : "443")) {
-    return bad("target and Host name different hosts");
+    return bad_target("target and Host name different hosts");
   }
   return {};
 }
@@ -214,7 +214,7 @@ Refused canonical_host(const RequestHead& head, std::span<char> scratch, Target&
     authority.host = {head.host.data(), head.host_name_size};
     authority.lower_case = head.host_lower_case;
   } else if (!parse_authority(target.authority, authority)) {
-    return bad("Host is not a host");
+    return bad_target("Host is not a host");
   }
   std::string_view host = authority.host;
   if (host.back() == '.') host.remove_suffix(1);
@@ -235,7 +235,7 @@ Refused parse_target(const RequestHead& head,
   target = {};
   target.authority = head.host;
   std::string_view rest = head.target;
-  if (rest.empty()) return bad("empty target");
+  if (rest.empty()) return bad_target("empty target");
   const bool options = head.method == Method::kOptions;
   if (rest.front() != '/' && rest != "*") {
     if (const Refused refused = take_authority(head, rest, target)) return refused;
@@ -244,7 +244,7 @@ Refused parse_target(const RequestHead& head,
     if (options && rest.empty()) rest = "*";
   }
   if (rest == "*") {
-    if (!options) return bad("asterisk is for OPTIONS only");
+    if (!options) return bad_target("asterisk is for OPTIONS only");
     if (target.form == TargetForm::kOrigin) target.form = TargetForm::kAsterisk;
     target.forwarded = target.path = rest;
     return canonical_host(head, scratch, target);
@@ -259,7 +259,7 @@ Refused parse_target(const RequestHead& head,
     const char* const end = rest.data() + rest.size();
     if (find_target_end(rest.data(), target.query.data(), end) != end ||
         target.query.find('#') != std::string_view::npos) {
-      return bad("character not allowed in query");
+      return bad_target("character not allowed in query");
     }
   }
   if (is_canonical_path(path)) {
