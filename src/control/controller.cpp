@@ -62,7 +62,21 @@ rollout::Event::What command_of(const ActionRequest& request,
   return rollout::Pause{};
 }
 
+// Neither the versions that everybody is on are in the file, nor may its own be begun.
+Error nowhere_to_go(const Runner& runner, const char* why) {
+  Error error;
+  error.code = ErrorCode::kInvalidArgument;
+  error.context = "rollout " + runner.config().name + " " + why + "; everybody is on " +
+                  runner.state().canary +
+                  ", which the file does not have: put it back, or name it as stable";
+  return error;
+}
+
 }  // namespace
+
+bool has_versions_of(const config::Config& config, const Runner& runner) {
+  return config.find_upstream(runner.state().stable) && config.find_upstream(runner.state().canary);
+}
 
 // ---- State
 
@@ -107,17 +121,21 @@ std::int64_t Controller::State::second() const noexcept {
 }
 
 Result<Controller::State::Runners> Controller::State::make_runners(
-    const std::vector<config::Rollout>& rollouts) const {
+    const config::Config& next) const {
   const auto known_to = [](const Runners& some, const std::string& name) {
     return std::any_of(some.begin(), some.end(), [&](const std::shared_ptr<Runner>& runner) {
       return runner->config().name == name;
     });
   };
   Runners made;
-  for (const config::Rollout& rollout : rollouts) {
+  for (const config::Rollout& rollout : next.rollouts) {
     if (known_to(runners, rollout.name) || known_to(parked, rollout.name)) continue;
     CANARYD_TRY_ASSIGN(std::shared_ptr<Runner> runner,
                        make_runner(host, rollout, recovered, parts.clock->wall_now()));
+    const bool has_versions = has_versions_of(next, *runner);
+    const char* const stays = rollout::why_not_anew(rollout.plan, runner->state(), true);
+    if (stays != nullptr && !has_versions) return fail(nowhere_to_go(*runner, stays));
+    runner->prepare(rollout.plan, has_versions);
     made.push_back(std::move(runner));
   }
   return made;
@@ -184,11 +202,7 @@ void Controller::State::tick_runner(Runner& runner) {
   tick.judgement = judgement_of(verdict.decision);
   tick.no_data = analysis::is_no_data(verdict.reason);
   tick.no_control = verdict.reason == analysis::Reason::kNoControl;
-  double judged = 0;
-  for (const analysis::MetricReport& metric : verdict.metrics) {
-    if (!metric.feedback) judged = std::max(judged, metric.canary_n);
-  }
-  tick.requests = static_cast<std::uint64_t>(judged);
+  tick.requests = judged_requests(verdict);
   // Without a stable cohort no block is comparable, but the requests are there.
   if (const auto traffic = parts.collector->traffic(runner.config().name)) {
     tick.requests = std::max(tick.requests, traffic->canary.step_requests);
@@ -208,7 +222,8 @@ void Controller::State::tick_runner(Runner& runner) {
   tick.stable_use = stable_use(runner);
   tick.consent = consent_for(runner, tick);
   const bool refused = tick.consent == rollout::Consent::kRefused;
-  runner.tick(tick, refused ? objection_to(runner) : std::string(), parity_at_start(runner));
+  runner.tick(
+      tick, refused ? objection_to(runner) : std::string(), parity_at_start(runner), stable.known);
 }
 
 bool Controller::State::is_promoted(std::string_view rollout) const noexcept {
@@ -240,7 +255,7 @@ Result<std::unique_ptr<Controller>> Controller::create(Parts parts,
                                                        config::Config config,
                                                        Recovered recovered) {
   auto state = std::make_unique<State>(std::move(parts), std::move(config), std::move(recovered));
-  CANARYD_TRY_ASSIGN(state->runners, state->make_runners(state->config.rollouts));
+  CANARYD_TRY_ASSIGN(state->runners, state->make_runners(state->config));
   return std::unique_ptr<Controller>(new Controller(std::move(state)));
 }
 
@@ -273,6 +288,7 @@ void Controller::State::begin_serving(std::function<void(Result<void>)> done) {
         }
       }
       done(opened);
+      if (opened) state->next_reload();
     });
   });
 }

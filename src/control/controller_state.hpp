@@ -105,7 +105,9 @@ struct Controller::State {
   void open_next(const std::shared_ptr<Opening>& opening);
   // Runners of the rollouts that none runs for yet, as the journal knows them.
   using Runners = std::vector<std::shared_ptr<Runner>>;
-  [[nodiscard]] Result<Runners> make_runners(const std::vector<config::Rollout>& rollouts) const;
+  [[nodiscard]] Result<Runners> make_runners(const config::Config& next) const;
+  void begin_reload(Asked by, Backend::ReloadDone done);
+  void next_reload();
   // A configuration whose new listeners are open already; `joining` are the runners it adds.
   void apply(config::Config next,
              const Runners& joining,
@@ -144,6 +146,12 @@ struct Controller::State {
   bool listening = false;
   bool draining = false;
   bool reloading = false;
+  // Asked for while one was under way, or the daemon was starting; each is done in its turn.
+  struct WaitingReload {
+    Asked by;
+    Backend::ReloadDone done;
+  };
+  std::deque<WaitingReload> waiting_reloads;
   bool verifying = false;
   ReloadCounts reloads;
   // Completions may come after the controller is gone; they look at this first.
@@ -159,6 +167,8 @@ struct Controller::State {
                                                           WallTime now);
 // Tells a rollout that the journal knows that it was not served for a while.
 void announce_restart(Runner& runner, const char* why);
+// Whether the file still has both versions that the rollout is of.
+[[nodiscard]] bool has_versions_of(const config::Config& config, const Runner& runner);
 
 // sample_ratio.cpp: nothing without a request under the weight in force.
 [[nodiscard]] std::optional<bool> sample_ratio_ok(const telemetry::RolloutTraffic& traffic,

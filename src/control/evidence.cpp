@@ -148,4 +148,12 @@ void Evidence::add_row(store::EvidenceKind kind, std::vector<std::int64_t> value
   pending_.push_back(std::move(row));
 }
 
+std::uint64_t judged_requests(const analysis::Verdict& verdict) noexcept {
+  double most = 0;
+  for (const analysis::MetricReport& metric : verdict.metrics) {
+    if (!metric.feedback) most = std::max(most, metric.canary_n);
+  }
+  return static_cast<std::uint64_t>(most);
+}
+
 }  // namespace canaryd::control

@@ -74,4 +74,7 @@ class Evidence {
   std::vector<store::EvidenceRow> pending_;
 };
 
+// Requests of the canary behind a verdict: of the metric that has judged most of them.
+[[nodiscard]] std::uint64_t judged_requests(const analysis::Verdict& verdict) noexcept;
+
 }  // namespace canaryd::control

@@ -74,10 +74,7 @@ Result<std::shared_ptr<Runner>> make_runner(const std::shared_ptr<RunnerHost>& h
 
 void announce_restart(Runner& runner, const char* why) {
   if (runner.state().generation == 0) return;
-  rollout::Event event;
-  event.what = rollout::Restart{};
-  event.reason = why;
-  runner.handle(std::move(event), nullptr);
+  runner.restarted(why);
 }
 
 }  // namespace canaryd::control

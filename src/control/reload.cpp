@@ -12,6 +12,8 @@
 namespace canaryd::control {
 namespace {
 
+constexpr std::size_t kWaitingReloadsMax = 16;
+
 ConfigProblem problem_of(const config::Problem& problem) {
   ConfigProblem out;
   out.file = problem.file;
@@ -158,6 +160,7 @@ void fail_reload(Controller::State& state, Reloading& reload) {
   state.events.add(ReloadView{false, message});
   reload.result.ok = false;
   reload.done(std::move(reload.result));
+  state.next_reload();
 }
 
 // With one more problem, which has no place in the file.
@@ -176,9 +179,28 @@ void succeed(Controller::State& state, Reloading& reload) {
   ++state.reloads.succeeded;
   reload.result.ok = true;
   reload.done(std::move(reload.result));
+  state.next_reload();
+}
+
+// A rollout whose versions the file changes, and which cannot begin anew, would be left without the
+// versions that it is of. Returns what is in the way, or nothing.
+std::string refused_renewal(const Controller::State& state, const config::Config& next) {
+  for (const Runners* some : {&state.runners, &state.parked}) {
+    for (const auto& runner : *some) {
+      const auto id = next.find_rollout(runner->config().name);
+      if (!id) continue;
+      const rollout::Plan& plan = next.rollout(*id).plan;
+      const bool stable_up = state.upstreams.health(plan.stable).up();
+      const char* const why = rollout::why_not_anew(plan, runner->state(), stable_up);
+      if (why != nullptr) return "rollout " + runner->config().name + " " + why;
+    }
+  }
+  return {};
 }
 
 void open_and_apply(Controller::State& state, const std::shared_ptr<Reloading>& reload) {
+  const std::string refused = refused_renewal(state, reload->next);
+  if (!refused.empty()) return fail_reload(state, *reload, refused);
   auto specs = listeners_to_open(state.config, reload->next);
   state.open_listeners(
       std::move(specs), [&state, still = state.alive, reload](const Result<void>& opened) {
@@ -191,38 +213,57 @@ void open_and_apply(Controller::State& state, const std::shared_ptr<Reloading>& 
 
 }  // namespace
 
+// One that comes while another is under way has seen a newer file, so it is not left out.
 void Controller::reload(Asked by, ReloadDone done) {
-  State* const state = state_.get();
-  if (state->reloading || !state->listening) {
-    ConfigProblem busy;
-    busy.message = state->reloading ? "a reload is under way" : "the daemon is still starting";
-    done({false, {busy}});
+  const bool busy = state_->reloading || !state_->listening;
+  const bool full = state_->waiting_reloads.size() >= kWaitingReloadsMax;
+  if (state_->draining || (busy && full)) {
+    ConfigProblem problem;
+    problem.message = state_->draining ? "the daemon drains, and reads no configuration any more"
+                                       : "too many reloads are under way";
+    state_->parts.log->warn(log_event::kReloadFailed,
+                            "the configuration is not read: " + problem.message);
+    done({false, {problem}});
     return;
   }
+  if (busy) {
+    state_->waiting_reloads.push_back({std::move(by), std::move(done)});
+    return;
+  }
+  state_->begin_reload(std::move(by), std::move(done));
+}
+
+void Controller::State::next_reload() {
+  if (reloading || waiting_reloads.empty()) return;
+  WaitingReload next = std::move(waiting_reloads.front());
+  waiting_reloads.pop_front();
+  begin_reload(std::move(next.by), std::move(next.done));
+}
+
+void Controller::State::begin_reload(Asked by, Backend::ReloadDone done) {
   auto reload = std::make_shared<Reloading>();
   reload->by = std::move(by);
   reload->done = std::move(done);
-  config::LoadResult loaded = state->parts.load_config();
+  config::LoadResult loaded = parts.load_config();
   for (const config::Problem& problem : loaded.problems) {
     reload->result.problems.push_back(problem_of(problem));
   }
-  if (!loaded.config) return fail_reload(*state, *reload);
+  if (!loaded.config) return fail_reload(*this, *reload);
   reload->next = std::move(*loaded.config);
-  reload->changes = config::diff(state->config, reload->next);
+  reload->changes = config::diff(config, reload->next);
   for (ConfigProblem& warning : restart_warnings(reload->changes)) {
     reload->result.problems.push_back(std::move(warning));
   }
-  keep_what_needs_a_restart(state->config, reload->next);
-  auto joining = state->make_runners(reload->next.rollouts);
-  if (!joining) return fail_reload(*state, *reload, describe(joining.error()));
+  keep_what_needs_a_restart(config, reload->next);
+  auto joining = make_runners(reload->next);
+  if (!joining) return fail_reload(*this, *reload, describe(joining.error()));
   reload->joining = std::move(*joining);
-  state->reloading = true;
+  reloading = true;
   // Names that are new must lead somewhere before anybody is sent there.
-  state->discovery.prepare(reload->next,
-                           [state, reload](const std::vector<std::string>& unresolved) {
-                             if (unresolved.empty()) return open_and_apply(*state, reload);
-                             fail_reload(*state, *reload, unresolved.front());
-                           });
+  discovery.prepare(reload->next, [this, reload](const std::vector<std::string>& unresolved) {
+    if (unresolved.empty()) return open_and_apply(*this, reload);
+    fail_reload(*this, *reload, unresolved.front());
+  });
 }
 
 void Controller::State::apply(config::Config next,
@@ -255,7 +296,9 @@ void Controller::State::apply(config::Config next,
   discovery.follow(config);
   messenger.follow(config.rollouts);
   // All of them before the first table is made.
-  for (std::size_t i = 0; i < runners.size(); ++i) runners[i]->prepare(config.rollouts[i].plan);
+  for (std::size_t i = 0; i < runners.size(); ++i) {
+    runners[i]->prepare(config.rollouts[i].plan, has_versions_of(config, *runners[i]));
+  }
   const Runners now = runners;
   for (std::size_t i = 0; i < now.size(); ++i) {
     if (is_among(joining, now[i])) continue;

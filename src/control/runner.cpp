@@ -50,6 +50,9 @@ Runner::Runner(std::shared_ptr<RunnerHost> host,
 
 InForce Runner::in_force() const {
   InForce now;
+  now.stable = state_.stable;
+  now.canary = state_.canary;
+  now.revision = state_.revision;
   now.weight = served_;
   now.waiting = state_.weight;
   now.admission = admission_;
@@ -84,9 +87,12 @@ void Runner::handle(rollout::Event event, Done done, std::optional<std::uint64_t
   enqueue({std::move(event), nullptr, std::move(done), if_match, std::nullopt});
 }
 
-void Runner::tick(const rollout::Tick& tick, std::string reason, std::string at_start) {
+void Runner::tick(const rollout::Tick& tick,
+                  std::string reason,
+                  std::string at_start,
+                  bool stable_known) {
   if (!durable_) retry_store();
-  if (postponed_ != nullptr && !busy_) {
+  if (postponed_ != nullptr && !busy_ && stable_known) {
     const auto next = std::move(postponed_);
     replan(std::move(*next), tick.stable_up);
   }
@@ -161,8 +167,34 @@ bool Runner::is_over() const noexcept {
          state_.phase == rollout::Phase::kRetired;
 }
 
-void Runner::prepare(const rollout::Plan& next) noexcept {
-  if (rollout::is_another_rollout(next, state_) && !rollout::stable_is_gone(state_)) brake();
+void Runner::prepare(const rollout::Plan& next, bool has_versions) noexcept {
+  if (!rollout::is_another_rollout(next, state_) || rollout::stable_is_gone(state_)) return;
+  // Whether a promoted one may go back to its stable version is for the renewal to say.
+  const bool waits = state_.phase == rollout::Phase::kPromoted && next.stable == state_.stable;
+  if (!waits || !has_versions) return brake();
+  if (!busy_ && queue_.empty()) release_brake();
+}
+
+void Runner::restarted(std::string why) {
+  const rollout::Plan& plan = config_.plan;
+  const bool renewed = rollout::is_another_rollout(plan, state_) && plan.stable == state_.stable;
+  if (renewed && state_.phase == rollout::Phase::kPromoted) {
+    // Everybody would go to a version that nobody has looked at yet.
+    postponed_ = std::make_unique<Replanning>(Replanning{config_, "", std::move(why), ""});
+    return;
+  }
+  rollout::Event event;
+  event.what = rollout::Restart{};
+  event.reason = std::move(why);
+  handle(std::move(event), [this](const Answer& answer) {
+    if (!answer.refusal.empty()) tell_old_plan(answer.refusal);
+  });
+}
+
+void Runner::tell_old_plan(const std::string& why) {
+  host_->log->warn(log_event::kReloaded,
+                   config_.name + " goes on under its old plan: " + why,
+                   {{"rollout", config_.name}});
 }
 
 void Runner::replan(Replanning next, bool stable_up) {
@@ -240,9 +272,7 @@ void Runner::answer_unchanged(Pending& pending, const rollout::Transition& trans
   const bool refused = transition.outcome == rollout::Outcome::kRefused;
   if (pending.replanning != nullptr && !refused) config_ = std::move(pending.replanning->config);
   if (pending.replanning != nullptr && refused) {
-    host_->log->warn(log_event::kReloaded,
-                     config_.name + " goes on under its old plan: " + transition.refusal,
-                     {{"rollout", config_.name}});
+    tell_old_plan(transition.refusal);
   }
   Answer answer;
   answer.outcome = transition.outcome;

@@ -99,7 +99,11 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void ask_queries() { queries_.round(config_, state_, host_->now()); }
   // Once a second: one Tick to the machine, unless it is busy. `reason`: what there is to say of
   // it. `at_start`: the figures behind a start, while it has not begun.
-  void tick(const rollout::Tick& tick, std::string reason = {}, std::string at_start = {});
+  // `stable_known`: whether stable is up has been looked at.
+  void tick(const rollout::Tick& tick,
+            std::string reason = {},
+            std::string at_start = {},
+            bool stable_known = true);
   // runner_gate.cpp: what only control can know of the gate's surroundings, once a second before
   // tick(); closes a circuit whose probes were good.
   void watch(const Surroundings& surroundings);
@@ -109,8 +113,12 @@ class Runner : public std::enable_shared_from_this<Runner> {
   // users leave the canary at once, and the rollout is suspended until one is `proven` healthy.
   void follow_health(bool up, bool proven);
   // Before tables are made from a configuration with this plan: if it means another rollout, nobody
-  // may come to its canary by the weight of this one. Lifted by replan() or a Restart event.
-  void prepare(const rollout::Plan& next) noexcept;
+  // may come to its canary by the weight of this one. Lifted by replan() or restarted(). One that
+  // is promoted goes on until those if the configuration still has the versions that it is of.
+  void prepare(const rollout::Plan& next, bool has_versions = false) noexcept;
+  // The daemon has started, or the file has this rollout again: a Restart event. A promoted one
+  // that would be begun anew on its old stable version waits for a tick that knows how that one is.
+  void restarted(std::string why);
   // A reload that keeps this rollout: a NewPlan event under the new configuration. Also when the
   // plan is the same: what of it could not be stored before is forgotten.
   struct Replanning {
@@ -214,6 +222,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void finish(const JobPointer& job, bool durable);
   void forget_old_evidence(const Job& job);
   void announce(const rollout::Change& change, bool durable);
+  void tell_old_plan(const std::string& why);
   void store_failed(const Error& error);
   void store_works();
   void retry_store();

@@ -106,11 +106,16 @@ std::vector<proxy::WatchRules> make_watches(const config::Config& config,
   return all;
 }
 
-routing::RolloutSpec make_rollout(const config::Rollout& rollout, const InForce& in_force) {
+routing::RolloutSpec make_rollout(const config::Config& config,
+                                  const config::Rollout& rollout,
+                                  const InForce& in_force) {
   routing::RolloutSpec spec;
   spec.name = rollout.name;
-  spec.stable = rollout.stable;
-  spec.canary = rollout.canary;
+  const auto stable = config.find_upstream(in_force.stable);
+  const auto canary = config.find_upstream(in_force.canary);
+  const bool known = stable && canary;
+  spec.stable = known ? *stable : rollout.stable;
+  spec.canary = known ? *canary : rollout.canary;
   spec.traffic = traffic_of(in_force.admission);
   const bool suspended = in_force.admission == rollout::Admission::kProbeOnly;
   spec.weight = suspended ? in_force.waiting : in_force.weight;
@@ -330,11 +335,11 @@ Result<std::shared_ptr<const proxy::Snapshot>> make_snapshot(const config::Confi
     snapshot->upstreams.push_back(make_upstream(upstream));
   }
   for (std::size_t i = 0; i < config.rollouts.size(); ++i) {
-    spec.rollouts.push_back(make_rollout(config.rollouts[i], in_force[i]));
+    spec.rollouts.push_back(make_rollout(config, config.rollouts[i], in_force[i]));
     snapshot->failures.push_back(make_policy(config.rollouts[i], in_force[i]));
     const bool split = in_force[i].admission == rollout::Admission::kSplit;
     if (in_force[i].parity.on()) snapshot->parities.resize(config.rollouts.size());
-    snapshot->tags.push_back({split ? in_force[i].step + 1 : 0, config.rollouts[i].plan.revision});
+    snapshot->tags.push_back({split ? in_force[i].step + 1 : 0, in_force[i].revision});
   }
   for (std::size_t i = 0; i < snapshot->parities.size(); ++i) {
     snapshot->parities[i] = in_force[i].parity;

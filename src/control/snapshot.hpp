@@ -18,6 +18,11 @@ namespace canaryd::control {
 
 // What of a rollout is in force in the data plane.
 struct InForce {
+  // Names of upstreams, of the rollout as it is and not as the file has it: they may differ while
+  // the one waits for the other. Those that the file no longer has are replaced by its own.
+  std::string stable;
+  std::string canary;
+  std::string revision;
   BasisPoints weight;
   BasisPoints waiting;  // While suspended: whose users may probe.
   rollout::Admission admission = rollout::Admission::kForceOnly;

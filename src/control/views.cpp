@@ -393,7 +393,9 @@ RolloutView view_of(const Runner& runner,
   if (traffic) {
     view.stable_cohort = cohort_view(traffic->stable);
     view.canary_cohort = cohort_view(traffic->canary);
-    requests = traffic->canary.step_requests;
+    // After a restart the evidence knows of more than have been counted since.
+    requests =
+        std::max(traffic->canary.step_requests, judged_requests(runner.evidence().verdict()));
     if (state.run > 0) view.exposure = exposure_view(traffic->canary, runner);
     if (traffic->canary_share) view.weight.actual = *traffic->canary_share * 100;
     view.weight.sample_ratio_ok = sample_ratio_ok(*traffic, view.weight.target);

@@ -7,19 +7,6 @@
 namespace canaryd::rollout {
 namespace {
 
-// Beginning anew puts everybody on plan.stable. After a promotion that is a step back in time if it
-// is the old version still, so it has to be there at least.
-const char* why_not_anew(const Plan& plan, const State& state, bool stable_up) {
-  if (plan.stable != state.stable) return nullptr;
-  if (state.phase == Phase::kRetiring || state.phase == Phase::kRetired) {
-    return "has given up its stable version: a new rollout needs another one as stable";
-  }
-  if (state.phase == Phase::kPromoted && !stable_up) {
-    return "is promoted and its stable version is down: a new rollout would send everybody there";
-  }
-  return nullptr;
-}
-
 Transition begin_anew(Draft& draft) {
   const std::uint64_t generation = draft.state.generation;
   draft.state = initial_state(draft.plan, draft.now);
@@ -62,6 +49,17 @@ void fit_to_steps(Draft& draft) {
 bool is_another_rollout(const Plan& plan, const State& state) noexcept {
   return plan.stable != state.stable || plan.canary != state.canary ||
          plan.revision != state.plan_revision;
+}
+
+const char* why_not_anew(const Plan& plan, const State& state, bool stable_up) noexcept {
+  if (!is_another_rollout(plan, state) || plan.stable != state.stable) return nullptr;
+  if (state.phase == Phase::kRetiring || state.phase == Phase::kRetired) {
+    return "has given up its stable version: a new rollout needs another one as stable";
+  }
+  if (state.phase == Phase::kPromoted && !stable_up) {
+    return "is promoted and its stable version is down: a new rollout would send everybody there";
+  }
+  return nullptr;
 }
 
 Transition handle(Draft& draft, const NewPlan& reload) {

@@ -108,16 +108,45 @@ TEST_F(ReloadTest, ListenersMoveComeAndGo) {
   EXPECT_EQ(effective(), 10);
 }
 
-TEST_F(ReloadTest, OnlyOneAtATime) {
+// The second has seen a newer file than the first.
+TEST_F(ReloadTest, OneThatComesMeanwhileIsDoneInItsTurn) {
+  boot_at(10);
+  std::vector<std::string> answers;
+  const auto note = [&](const char* who) {
+    return [&answers, who](const ReloadResult& result) {
+      answers.emplace_back(result.ok ? who : "refused");
+    };
+  };
+  file_ = file_with(kListener + "  - {name: inner, address: 127.0.0.1:8081}\n", kRollout);
+  controller_->reload({}, note("first"));
+  file_ = file_with(kListener, kRollout);
+  controller_->reload({}, note("second"));
+  EXPECT_THAT(answers, IsEmpty());
+  settle();
+  EXPECT_THAT(answers, ElementsAre("first", "second"));
+  EXPECT_EQ(controller_->listeners().size(), 1U);
+}
+
+TEST_F(ReloadTest, NotMoreThanSixteenWait) {
   boot_at(10);
   file_ = file_with(kListener + "  - {name: inner, address: 127.0.0.1:8081}\n", kRollout);
-  std::vector<bool> answers;
-  const auto note = [&](const ReloadResult& result) { answers.push_back(result.ok); };
-  controller_->reload({}, note);
-  controller_->reload({}, note);
-  EXPECT_THAT(answers, ElementsAre(false));
+  int good = 0;
+  int refused = 0;
+  const auto note = [&](const ReloadResult& result) { ++(result.ok ? good : refused); };
+  for (int i = 0; i < 20; ++i) controller_->reload({}, note);
+  EXPECT_EQ(refused, 3);
   settle();
-  EXPECT_THAT(answers, ElementsAre(false, true));
+  EXPECT_EQ(good, 17);
+}
+
+TEST_F(ReloadTest, NoneOnceItDrains) {
+  boot_at(10);
+  controller_->set_draining();
+  const ReloadResult result =
+      reload(file_with(kListener + "  - {name: inner, address: 127.0.0.1:8081}\n", kRollout));
+  EXPECT_FALSE(result.ok);
+  EXPECT_THAT(result.problems.back().message, HasSubstr("drains"));
+  EXPECT_EQ(controller_->listeners().size(), 1U);
 }
 
 // A listener that is slow to bind, a name that is slow to resolve: nobody waits for them.
@@ -183,12 +212,14 @@ TEST_F(ReloadTest, ARolloutThatHasLeftKeepsItsHistory) {
   EXPECT_EQ(history().at(0).to, "progressing");
 }
 
-TEST_F(ReloadTest, NotBeforeTheDaemonHasStarted) {
+TEST_F(ReloadTest, OneThatComesTooEarlyWaitsForTheStart) {
   ASSERT_TRUE(create().has_value());
   std::optional<bool> ok;
   controller_->reload({}, [&](const ReloadResult& result) { ok = result.ok; });
-  EXPECT_EQ(ok, false);
+  EXPECT_FALSE(ok.has_value());
   EXPECT_TRUE(start().has_value());
+  settle();
+  EXPECT_EQ(ok, true);
 }
 
 TEST_F(ReloadTest, AnUnchangedRolloutGoesOn) {

@@ -1,0 +1,153 @@
+// A file that names other versions than those that everybody is on.
+#include "controller_rig.hpp"
+#include "unit/control/health_rig.hpp"
+
+namespace canaryd::control::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class RenewalTest : public ControllerRig {
+ protected:
+  RenewalTest() {
+    health_io_ = &io_;
+    file_ = file("new", "1");
+  }
+
+  // `versions` are the upstreams that the file has beside the old one.
+  static std::string file(const std::string& canary,
+                          const std::string& revision,
+                          const std::string& versions = "new newer",
+                          const std::string& more = "") {
+    std::string text = "version: 1\nlisteners:\n" + kListener +
+                       "upstreams:\n  old: {endpoints: [127.0.0.1:9001], health_check: {interval: "
+                       "1s, timeout: 500ms}}\n";
+    int port = 9002;
+    for (const char* const name : {"new", "newer"}) {
+      if ((" " + versions + " ").find(" " + std::string(name) + " ") != std::string::npos) {
+        text +=
+            "  " + std::string(name) + ": {endpoints: [127.0.0.1:" + std::to_string(port) + "]}\n";
+      }
+      ++port;
+    }
+    return text + "rollouts:\n  shop:\n    stable: old\n    canary: " + canary +
+           "\n    revision: \"" + revision +
+           "\"\n    start: manual\n    bake: {duration: 0s}\n    steps: [{weight: 10}, {weight: "
+           "100}]\n" +
+           more + "routes:\n  - {name: all, rollout: shop}\n";
+  }
+  static std::string retiring(const std::string& canary, const std::string& revision) {
+    return file(
+        canary, revision, "new newer", "    retire: {idle_for: 10s, drain: 2s, undo: 5s}\n");
+  }
+  void promote() {
+    boot();
+    seconds(2);
+    act(Action::kStart);
+    ActionRequest request;
+    request.rollout = "shop";
+    request.action = Action::kPromote;
+    request.full = true;
+    controller_->act(request, [](const ActionResult&) {});
+    settle();
+    seconds(2);
+    ASSERT_EQ(view().state, "promoted");
+  }
+  void seconds(int count) {
+    for (int i = 0; i < count; ++i) {
+      io_.run_for(1s);
+      controller_->tick();
+      settle();
+    }
+  }
+  void stable_goes_down() {
+    io_.servers["127.0.0.1:9001"] = Server::kSick;
+    seconds(10);
+  }
+  // Who is behind the canary's share of the table.
+  [[nodiscard]] std::string served() const {
+    const auto& table = *plane_.held.at(0).shared->table;
+    return table.upstreams()[table.rollouts().at(0).canary.index()];
+  }
+  void expect_refused(const std::string& text, const std::string& why) {
+    const std::string before = controller_->config_text();
+    const ReloadResult result = reload(text);
+    EXPECT_FALSE(result.ok);
+    ASSERT_FALSE(result.problems.empty());
+    EXPECT_THAT(result.problems.back().message, HasSubstr(why));
+    EXPECT_EQ(controller_->config_text(), before);
+  }
+
+  FakeHealthIo io_{clock_};
+};
+
+TEST_F(RenewalTest, APromotedOneBeginsAnewWhileItsStableIsUp) {
+  promote();
+  EXPECT_TRUE(reload(file("newer", "2")).ok);
+  EXPECT_EQ(view().state, "idle");
+  EXPECT_EQ(effective(), 0);
+  EXPECT_EQ(served(), "newer");
+}
+
+// Everybody would go to what nobody has judged, or to what is down.
+TEST_F(RenewalTest, APromotedOneWhoseStableIsDownRefusesTheWholeFile) {
+  promote();
+  stable_goes_down();
+  expect_refused(file("newer", "2"), "rollout shop is promoted and its stable version is down");
+  EXPECT_EQ(view().state, "promoted");
+  EXPECT_EQ(effective(), 100);
+  EXPECT_EQ(served(), "new");
+  expect_refused(file("newer", "2", "newer"), "stable version is down");
+  EXPECT_EQ(served(), "new");
+}
+
+TEST_F(RenewalTest, ARetiredOneRefusesTheWholeFile) {
+  file_ = retiring("new", "1");
+  promote();
+  seconds(30);
+  ASSERT_EQ(view().state, "retired");
+  expect_refused(retiring("newer", "2"), "rollout shop has given up its stable version");
+  EXPECT_EQ(served(), "new");
+}
+
+// A restart knows nothing of stable's health yet; until it does, everybody stays where he is.
+TEST_F(RenewalTest, ARestartLooksAtStableFirst) {
+  promote();
+  stable_goes_down();
+  power_off();
+  file_ = file("newer", "2");
+  boot();
+  EXPECT_EQ(served(), "new");
+  EXPECT_EQ(effective(), 100);
+  seconds(10);
+  EXPECT_EQ(view().state, "promoted");
+  EXPECT_EQ(served(), "new");
+  EXPECT_EQ(effective(), 100);
+}
+
+TEST_F(RenewalTest, ARestartBeginsAnewOnceStableIsSeenToBeUp) {
+  promote();
+  power_off();
+  file_ = file("newer", "2");
+  boot();
+  EXPECT_EQ(served(), "new");
+  seconds(3);
+  EXPECT_EQ(view().state, "idle");
+  EXPECT_EQ(served(), "newer");
+  EXPECT_EQ(effective(), 0);
+}
+
+TEST_F(RenewalTest, ADaemonDoesNotStartWithoutTheVersionThatEverybodyIsOn) {
+  file_ = retiring("new", "1");
+  promote();
+  seconds(30);
+  ASSERT_EQ(view().state, "retired");
+  power_off();
+  file_ = file("newer", "2", "newer");
+  const auto made = create();
+  ASSERT_FALSE(made.has_value());
+  EXPECT_THAT(made.error().context, HasSubstr("everybody is on new, which the file does not have"));
+}
+
+}  // namespace
+}  // namespace canaryd::control::test
