@@ -1,8 +1,9 @@
 """Who is in the canary: sticky, growing only, empty after an abort."""
 
+import json
 import unittest
 
-from harness import IntegrationCase, wait_until
+from harness import IntegrationCase, RawClient, wait_until
 
 USERS = [f"user-{n}" for n in range(1000)]
 
@@ -94,6 +95,76 @@ class CohortsTest(IntegrationCase):
         self.get("/public")
         wait_until(lambda: self.daemon.metric("canaryd_rollout_cookies_withheld_total") == 4, "one more")
         self.assertEqual(len(self.daemon.events("cookie_withheld")), 1)
+
+
+class SideBySideTest(IntegrationCase):
+    """Two routes with a rollout each, at different weights, and the same users on both."""
+
+    NAMES = ("shop", "cart")
+    USERS = USERS[:500]
+
+    def setUp(self):
+        super().setUp()
+        steps = [{"weight": weight, "min_duration": "1h"} for weight in (10, 50, 100)]
+        # Without failures there is no evidence for a rollback then, however slow the machine is.
+        plan = {"start": "manual", "steps": steps, "cohort": {"keys": [{"header": "X-User-Id"}]},
+                "analysis": {"latency_quantiles": []}}
+        rollouts = {name: {**plan, "stable": f"{name}-v1", "canary": f"{name}-v2"} for name in self.NAMES}
+        routes = [{"name": name, "match": {"path_prefix": f"/{name}/"}, "rollout": name} for name in self.NAMES]
+        upstreams = {f"{name}-{version}": self.upstream(f"{name}-{version}")
+                     for name in self.NAMES for version in ("v1", "v2")}
+        self.start(upstreams, rollouts=rollouts, routes=routes)
+        for command in (("start", "shop"), ("start", "cart"), ("promote", "cart")):
+            self.command(*command)
+
+    def command(self, name, rollout):
+        done = self.daemon.ctl(name, rollout, "--yes", "--reason", "test")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def canary_users(self):
+        """{rollout: who is in its canary}; everybody asks both routes, one after the other."""
+        canary = {name: set() for name in self.NAMES}
+        with RawClient(self.daemon.public) as client:
+            for user in self.USERS:
+                for name, users in canary.items():
+                    upstream = client.get(f"/{name}/", [("X-User-Id", user)]).body.decode().strip()
+                    self.assertIn(upstream, (f"{name}-v1", f"{name}-v2"), "an upstream of the other rollout")
+                    if upstream.endswith("-v2"):
+                        users.add(user)
+        return canary
+
+    def assert_share(self, users, share):
+        """As above, within four standard deviations."""
+        count = len(self.USERS)
+        slack = 4 * (count * share * (1 - share)) ** 0.5
+        self.assertAlmostEqual(len(users), count * share, delta=slack + 1)
+
+    def weights(self):
+        return {name: self.daemon.rollout(name)["weight"]["target"] for name in self.NAMES}
+
+    def test_each_route_has_its_own_share_its_own_users_and_its_own_end(self):
+        self.assertEqual(self.weights(), {"shop": 10, "cart": 50})
+        canary = self.canary_users()
+        self.assert_share(canary["shop"], 0.1)
+        self.assert_share(canary["cart"], 0.5)
+        # Drawn apart: who is in the one is no more likely in the other.
+        self.assert_share(canary["shop"] & canary["cart"], 0.05)
+        self.assertEqual(self.canary_users(), canary, "somebody has changed sides")
+
+        wait_until(lambda: self.evidence() == 2 * len(canary["shop"]), "the evidence of both rounds")
+        before = self.daemon.rollout("shop")
+        self.command("abort", "cart")
+        self.assertEqual(self.weights(), {"shop": 10, "cart": 0})
+        self.assertEqual(self.canary_users(), {"shop": canary["shop"], "cart": set()})
+        after = self.daemon.rollout("shop")
+        self.assertEqual([after[key] for key in ("state", "generation", "since")],
+                         [before[key] for key in ("state", "generation", "since")])
+        wait_until(lambda: self.evidence() == 3 * len(canary["shop"]), "the evidence of all rounds")
+        rows = json.loads(self.daemon.ctl("history", "shop", "-o", "json").stdout)["items"]
+        self.assertEqual([row["event"] for row in rows], ["start"])
+
+    def evidence(self):
+        return self.daemon.rollout("shop")["step"]["requests"]
 
 
 if __name__ == "__main__":
