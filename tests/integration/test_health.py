@@ -1,5 +1,7 @@
 """Active health checks: who is not well gets no requests, and a version without a healthy endpoint no users."""
 
+import collections
+import json
 import signal
 import unittest
 
@@ -80,6 +82,43 @@ class HealthTest(IntegrationCase):
         self.assertEqual(self.daemon.rollout()["next"], "starts by itself when both versions are healthy")
         self.v2.sick = False
         wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the start of the rollout")
+
+    def start_checked_often(self):
+        """At 50 %, for two seconds; no latency, of which a slow machine has its own."""
+        steps = [{"weight": 50, "min_duration": "0s", "max_duration": "2s"}, {"weight": 100}]
+        rollout = self.rollout_config(steps, "auto", {"latency_quantiles": []})
+        self.v1, self.v2 = self.upstream("v1"), self.upstream("v2")
+        upstreams = self.checked(v1=[self.v1], v2=[self.v2])
+        for each in upstreams.values():
+            each["health_check"] = {"interval": "100ms", "timeout": "100ms", "healthy": 1, "unhealthy": 10}
+        self.daemon.start(base_config(self.folder, {}, upstreams=upstreams, **rollout))
+        wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the start of the rollout")
+
+    def counts(self):
+        """Of stable and of the canary: requests as shown, and as evidence."""
+        cohorts = ("stable", "canary")
+        shown = self.daemon.rollout()["cohorts"]
+        samples = [self.daemon.metric("canaryd_analysis_samples_total", cohort=cohort) for cohort in cohorts]
+        return [shown[cohort]["requests"] for cohort in cohorts], samples
+
+    def test_checks_are_no_evidence(self):
+        """Nobody asks for anything while each version answers ten checks a second."""
+        self.start_checked_often()
+        self.assertIn("when there is traffic to judge by: there is none", self.daemon.rollout()["next"])
+        wait_until(lambda: min(each.hits["/healthz"] for each in (self.v1, self.v2)) > 40, "checks of both")
+        held = wait_until(lambda: (r := self.daemon.rollout())["state"] == "held" and r, "the end of the step's time")
+        self.assertEqual((held["reason"], held["weight"]["target"], held["step"]["requests"]), ("no_data", 50, 0))
+        self.assertEqual(self.counts(), ([0, 0], [0, 0]))
+        [errors] = held["analysis"]
+        self.assertEqual([errors[key] for key in ("verdict", "stable", "canary")], ["open", None, None])
+        verdict = json.loads(self.daemon.ctl("explain", "shop", "--verify", "-o", "json").stdout)
+        figures = {figure["name"]: figure["value"] for figure in verdict["figures"]}
+        self.assertEqual((verdict["result"], verdict["decision"]), ("same", "hold"))
+        self.assertEqual((figures["errors/stable_n"], figures["errors/canary_n"]), (0, 0))
+        # What clients ask is counted, each request once, and is what it was waiting for.
+        asked = collections.Counter(self.version_of(f"user-{n}") for n in range(20))
+        wait_until(lambda: self.counts() == ([asked["v1"], asked["v2"]],) * 2, "the requests of clients")
+        wait_until(lambda: self.daemon.rollout()["state"] != "held", "the end of the hold")
 
     def test_a_reload_keeps_what_is_known(self):
         self.start_checked_rollout()
