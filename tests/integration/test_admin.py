@@ -9,7 +9,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from harness import CANARYD, Checker, IntegrationCase, RawClient, base_config, ctl, to_yaml, wait_until
+from harness import CANARYD, Checker, EventStream, IntegrationCase, RawClient, base_config, ctl, to_yaml, wait_until
 
 TOKENS = {"viewer": "v" * 16, "operator": "o" * 16, "admin": "a" * 16}
 
@@ -140,6 +140,8 @@ class DescriptionTest(IntegrationCase):
             schema = operation["requestBody"]["content"]["application/json"]["schema"]
             self.assertEqual(self.checker.problems(body, schema), [], path)
         is_stream = "text/event-stream" in next(iter(operation["responses"].values()))["content"]
+        if is_stream:
+            self.check_stream(target, operation["responses"]["200"]["content"])
         status, headers, text = self.daemon.ask("HEAD" if is_stream else method.upper(), target, body)
         if path.rsplit("/", 1)[1] in self.REFUSED:
             self.assertEqual(status, 409, text)
@@ -153,14 +155,53 @@ class DescriptionTest(IntegrationCase):
             schema = content["application/json"]["schema"]
             self.assertEqual(self.checker.problems(json.loads(text), schema), [], path)
 
+    def check_stream(self, target, content):
+        """Its type as described, and its first event."""
+        with EventStream(self.daemon.admin, target) as stream:
+            fields = dict(line.split(": ", 1) for line in stream.head.splitlines()[1:])
+            self.assertEqual((stream.status, [fields["content-type"]]), (200, list(content)), target)
+            if target == "/api/v1/tap":
+                self.assertEqual(self.get("/tapped").status, 200)
+                kind, data = stream.next()
+                self.assertEqual((kind, data["method"], data["path"], data["status"]), ("request", "GET", "/tapped", 200))
+            else:
+                kind, data = stream.next()
+                self.assertEqual((kind, data["name"], data["state"]), ("sample", "shop", "idle"))
+                self.check_event(kind, data)
+
+    def check_event(self, kind, data):
+        """Of /api/v1/events: what it carries is described elsewhere, but for what it has besides or leaves out."""
+        schemas = {"sample": "Rollout", "transition": "HistoryRow", "verdict": "Metric"}
+        if kind == "transition":
+            self.assertGreater(data.pop("generation"), 0)
+            self.assertIs(data.pop("durable"), True)
+            data["id"] = 0
+        elif kind == "verdict":
+            self.assertEqual(data.pop("rollout"), "shop")
+        elif kind == "reload":
+            self.assertEqual([data["ok"], sorted(data)], [True, ["message", "ok"]])
+            return
+        schema = {"$ref": f"#/components/schemas/{schemas[kind]}"}
+        self.assertEqual(self.checker.problems(data, schema), [], kind)
+
+    def check_events(self, stream):
+        """All that has happened until the abort, which is the last action."""
+        events = stream.until(lambda kind, data: kind == "transition" and data["to"] == "aborted")
+        for kind, data in events:
+            self.check_event(kind, data)
+        self.assertLessEqual({"transition", "sample", "reload"}, {kind for kind, _ in events})
+
     def test_answers_are_as_described(self):
         places = {f"/api/v1/rollouts/{{name}}/{word}": place for place, word in enumerate(self.ORDER)}
         last = {"/api/v1/rollouts/{name}/verification": 1, "/api/v1/drain": 2}
         asked = 0
+        stream = EventStream(self.daemon.admin, "/api/v1/events")
+        self.addCleanup(stream.close)
         for path, methods in sorted(self.api["paths"].items(),
                                     key=lambda each: (last.get(each[0], 0), places.get(each[0], -1))):
             for method, operation in methods.items():
                 if path == "/api/v1/drain":
+                    self.check_events(stream)
                     for read in ("history", "comments"):  # Now there is something.
                         below = f"/api/v1/rollouts/{{name}}/{read}"
                         self.check(below, "get", self.api["paths"][below]["get"])
