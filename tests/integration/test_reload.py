@@ -8,6 +8,9 @@ import unittest
 
 from harness import IntegrationCase, PATIENCE, base_config, wait_until
 
+STEPS = [{"weight": weight, "min_duration": "1h"} for weight in (10, 50, 100)]
+RELOADS = 20
+
 
 class ReloadTest(IntegrationCase):
     def reload(self, config):
@@ -129,6 +132,72 @@ class ReloadTest(IntegrationCase):
         self.reload(config)
         wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "a new rollout")
         self.assertEqual((self.daemon.rollout()["revision"], self.daemon.rollout()["weight"]["target"]), ("3", 1))
+
+    def unchanged_rollout(self, turn):
+        """What is no part of the rollout is another with every turn."""
+        more = self.rollout_config(STEPS, "auto", {"latency_quantiles": []})
+        config = base_config(self.folder, {"v1": self.v1, "v2": self.v2}, **more)
+        if turn % 2:
+            config["listeners"][0]["limits"] = {"header_count": 100 + turn}
+            config["routes"].append({"name": "more", "match": {"path_prefix": "/more/"}, "upstream": "v1"})
+        return config
+
+    def recorded(self):
+        """Requests of both versions by the figures of the last entry, a pause, in the journal."""
+        verified = self.daemon.get("/api/v1/rollouts/shop/verification")
+        self.assertEqual((verified["result"], verified["id"]), ("same", self.history()[-1]["id"]))
+        figures = {figure["name"]: figure["value"] for figure in verified["figures"]}
+        return figures["errors/stable_n"], figures["errors/canary_n"]
+
+    def pause(self):
+        """What is recorded then; it goes on afterwards."""
+        self.daemon.post("/api/v1/rollouts/shop/pause", {"reason": "test"})
+        found = self.recorded()
+        self.daemon.post("/api/v1/rollouts/shop/resume", {"reason": "test"})
+        return found
+
+    def missing(self):
+        """Requests that the versions have answered and that are not in the journal's figures."""
+        stable, canary = self.pause()
+        return self.v1.total - stable, self.v2.total - canary
+
+    def counts(self):
+        """Of the step, of stable and of the canary."""
+        view = self.daemon.rollout()
+        return view["step"]["requests"], view["cohorts"]["stable"]["requests"], view["cohorts"]["canary"]["requests"]
+
+    def none_less(self, before):
+        """The counts, once all of them have grown."""
+        def look():
+            now = self.counts()
+            self.assertTrue(all(old <= new for old, new in zip(before, now)), f"{now} after {before}")
+            return all(old < new for old, new in zip(before, now)) and now
+
+        return wait_until(look, "more requests")
+
+    def test_under_load_a_rollout_keeps_its_evidence(self):
+        """Reloads come in pairs, one right after the other, and requests between the pairs."""
+        self.start_rollout(STEPS, "auto", {"latency_quantiles": []})
+        self.daemon.post("/api/v1/rollouts/shop/promote", {"reason": "test"})
+        load = self.start_load(rate=400, connections=16)
+        counts = wait_until(lambda: min(now := self.counts()) > 200 and now, "evidence")
+        recorded = self.pause()
+        place, rows = self.place(), len(self.history())
+        for turn in range(RELOADS):
+            self.reload(self.unchanged_rollout(turn))
+            self.assertEqual(self.place(), place, f"reload {turn}")
+            counts = self.none_less(counts) if turn % 2 else counts
+        self.assertEqual(len(self.history()), rows)
+        self.assertEqual(self.daemon.metric("canaryd_config_reloads_total", result="success"), RELOADS)
+        self.assertEqual(self.totals(load)["failed"], 0)
+        # All in the journal. What came last may be of one version alone: then there is nothing to compare it with.
+        wait_until(lambda: min(self.missing()) == 0, "the end of the evidence", pause=0.1)
+        self.assertLess(max(self.missing()), 10)
+        self.assertTrue(all(old < new for old, new in zip(recorded, self.pause())))
+
+    def place(self):
+        view = self.daemon.rollout()
+        return [view[key] for key in ("state", "generation", "since")], view["step"]["index"], view["weight"]["target"]
 
     @unittest.skipUnless(shutil.which("wrk"), "wrk is not installed")
     def test_under_load(self):
