@@ -8,6 +8,7 @@ of a millisecond-scale commit. After each one the journal is read without the da
 import hashlib
 import http.client
 import json
+import math
 import os
 import random
 import shutil
@@ -15,16 +16,18 @@ import sqlite3
 import struct
 import tempfile
 import threading
+import time
 import unittest
 
-from harness import IntegrationCase, RawClient, wait_until
+from harness import IntegrationCase, PATIENCE, RawClient, wait_until
+from harness.evidence import BLOCK, numbers
 
 KILLS = int(os.environ.get("CANARYD_TEST_KILLS") or 20)
 SEED = int(os.environ.get("CANARYD_TEST_SEED") or random.SystemRandom().randrange(2**32))
 TEXTS_BEFORE = ("actor", "event", "from_state", "to_state")
 TEXTS_AFTER = ("cause", "reason", "evidence", "sentence", "state")
 OVER = ("aborted", "rolled_back")
-BLOCK = 2  # store::EvidenceKind::kBlock.
+STABLE_COUNT, CANARY_COUNT = 4, 6  # Of the values of a block; twice the number, as signed ones are packed.
 # What operators send, and how often in comparison. STAYING commands leave the run, and so its evidence, in place.
 ANY = {"weight": 8, "promote": 5, "pause": 2, "resume": 2, "abort": 2, "rollback": 1, "retry": 4}
 STAYING = {"weight": 8, "pause": 2, "resume": 2}
@@ -234,6 +237,85 @@ class KillTest(IntegrationCase):
         if now.run == before.run:
             self.assertEqual(now.evidence_of(now.run)[:len(kept)], kept)
             self.evidence_kept += any(row[2] == BLOCK for row in kept)
+
+
+class Pairs(threading.Thread):
+    """A request of a user of each version, over and over, until the daemon is gone."""
+
+    def __init__(self, daemon, users):
+        super().__init__(daemon=True)
+        self._daemon = daemon
+        self._users = users
+        self._stopped = threading.Event()
+        self.ended = []  # When each pair was answered.
+
+    def run(self):
+        try:
+            with RawClient(self._daemon.public, timeout=30) as client:
+                while not self._stopped.wait(0.005):
+                    for user in self._users:
+                        if client.get("/", [("X-User-Id", user)]) is None:
+                            return
+                    self.ended.append(time.monotonic())
+        except (OSError, ValueError):
+            pass
+
+    def stop(self):
+        self._stopped.set()
+        self.join()
+
+
+class EvidenceTest(IntegrationCase):
+    """What came last is all that a crash costs (docs/statistics.md, "After a restart")."""
+
+    def blocks(self):
+        """(stable's requests, the canary's) of each block that is in the file."""
+        state = State(self.folder + "/state")
+        rows = [numbers(row[3][:-4]) for row in state.evidence if row[2] == BLOCK]
+        return [(row[STABLE_COUNT] // 2, row[CANARY_COUNT] // 2) for row in rows]
+
+    def user_of(self, upstream):
+        """By explain-route, so that no request is sent."""
+        def goes_there(user):
+            question = {"method": "GET", "url": "/", "headers": {"X-User-Id": user}}
+            return self.daemon.post("/api/v1/explain", question)["upstream"] == upstream
+
+        return next(user for user in map(str, range(100)) if goes_there(user))
+
+    def test_a_crash_costs_the_last_seconds(self):
+        self.start_rollout([{"weight": 50, "min_duration": "1h"}, {"weight": 100}], "auto", {"latency_quantiles": []})
+        pairs = Pairs(self.daemon, [self.user_of(upstream) for upstream in ("v1", "v2")])
+        pairs.start()
+        self.addCleanup(pairs.stop)
+        written = wait_until(self.blocks, "evidence in the file", 20, pause=0.1)
+        waited = time.monotonic() - pairs.ended[0]
+        # A block is a second: it is written at the latest when there are five of them.
+        self.assertLessEqual(len(written), 5)
+        sent = len(pairs.ended)
+        wait_until(lambda: len(pairs.ended) > sent + 50, "requests after the write")
+        killed = time.monotonic()
+        self.daemon.kill()
+        pairs.join()
+        sent, kept = len(pairs.ended), tuple(map(sum, zip(*self.blocks())))
+        waited = max([waited, *(killed - ended for ended in pairs.ended[min(kept):])])
+        print(f"{sent} pairs sent, {kept} requests kept; one was not in the file {waited:.1f} s after its answer")
+        # And the second that was under way; a slow machine is later.
+        self.assertLess(waited, 5 + 1 + PATIENCE)
+        # One pair may not have come to its end.
+        self.assertLessEqual(max(kept), sent + 1)
+        self.check_restart(kept)
+
+    def check_restart(self, kept):
+        """It goes on with what is in the file, no more and no less."""
+        self.daemon.start()
+        shown = self.daemon.rollout()["analysis"][0]["evidence"]["accept"]
+        self.daemon.post("/api/v1/rollouts/shop/pause", {"reason": "test"})
+        verified = self.daemon.get("/api/v1/rollouts/shop/verification")
+        self.assertEqual((verified["result"], verified["message"]), ("same", "paused shop at 50 %: test (by local)"))
+        figures = {figure["name"]: figure["value"] for figure in verified["figures"]}
+        self.assertEqual((figures["errors/stable_n"], figures["errors/canary_n"]), kept)
+        self.assertGreater(shown, 0)
+        self.assertAlmostEqual(shown, figures["errors/accept"] / math.log(1 / 0.05), places=9)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ import unittest
 from pathlib import Path
 
 from harness import IntegrationCase, wait_until
+from harness.evidence import BLOCK, number, numbers
 
 BY_EVIDENCE = {"circuit": {"consecutive_failures": 0}, "fallback": {"methods": []}}
-BLOCK = 2
 CANARY_BAD = 7  # Of the values of a block; twice the number, as signed ones are packed.
 MASK = (1 << 64) - 1
 
@@ -43,26 +43,6 @@ def siphash(text):
     for _ in range(4):
         turn()
     return v[0] ^ v[1] ^ v[2] ^ v[3]
-
-
-def number(value):
-    """Seven bits a byte, the lowest first."""
-    out = b""
-    while value >= 128:
-        out += bytes([value & 127 | 128])
-        value >>= 7
-    return out + bytes([value])
-
-
-def numbers(packed):
-    out, value, shift = [], 0, 0
-    for byte in packed:
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            out.append(value)
-            value = shift = 0
-    return out
 
 
 def check_value(rollout, run, place, kind, packed):
