@@ -12,6 +12,7 @@ namespace {
 constexpr double kMostRequests = 1e15;
 constexpr double kAnswerSeconds = 86400.0 * 10000;
 constexpr double kNearlyAll = 0.7;
+constexpr std::size_t kErrors = 0;  // Of make_metrics().
 
 // Of a damaged row of settings a guess may be no number at all: then as if it took for ever.
 double bounded(double guess, double most) noexcept {
@@ -68,6 +69,8 @@ void Analyzer::begin_step(StepTarget target) {
   for (Panel& route : routes_) route.begin_step();
   for (Panel& segment : segments_) segment.begin_step();
   accept_ = accept_accounts(metrics_, target);
+  accept_repeats_.reset();
+  stable_repeats_ = canary_repeats_ = 0;
 }
 
 void Analyzer::weight_increased() {
@@ -94,6 +97,7 @@ void Analyzer::compare(const stats::Block& block) {
   data_ = Reason::kNeedsEvidence;
   const auto taken = all_.absorb(
       metrics_, {block.seconds, block.stable, block.canary, block.latency, block.feedback});
+  absorb_repeats(taken[kErrors], block);
   AcceptAccount::Terms terms;
   for (std::size_t i = 0; i < accept_.size(); ++i) accept_[i].absorb(taken[i], terms);
   for (const stats::RouteComparison& each : block.routes) {
@@ -110,8 +114,46 @@ double Analyzer::ln_rollback(std::size_t metric) const noexcept {
   return all_.ln_rollback(metric);
 }
 
+// Before the account without them has the block.
+void Analyzer::absorb_repeats(const MetricCounts& errors, const stats::Block& block) noexcept {
+  const auto stable = static_cast<double>(block.stable.repeats);
+  const auto canary = static_cast<double>(block.canary.repeats);
+  if (!accept_repeats_) {
+    if (stable + canary <= 0) return;
+    accept_repeats_ = accept_[kErrors];
+  }
+  stable_repeats_ += stable;
+  canary_repeats_ += canary;
+  MetricCounts all = errors;
+  all.stable_n += stable;
+  all.stable_bad += stable;
+  all.canary_n += canary;
+  all.canary_bad += canary;
+  all.canary_bad_next += canary;
+  accept_repeats_->absorb(all);
+}
+
+const AcceptAccount& Analyzer::accept_of(std::size_t metric) const noexcept {
+  const AcceptAccount& own = accept_[metric];
+  const bool both = metric == kErrors && accept_repeats_;
+  return both && accept_repeats_->ln_evidence() < own.ln_evidence() ? *accept_repeats_ : own;
+}
+
 double Analyzer::ln_accept(std::size_t metric) const noexcept {
-  return accept_[metric].ln_evidence();
+  return accept_of(metric).ln_evidence();
+}
+
+// What is shown is what really happened.
+void Analyzer::add_repeats(MetricReport& report, const Metric& metric) const noexcept {
+  report.stable_n += stable_repeats_;
+  report.stable_bad += stable_repeats_;
+  report.canary_n += canary_repeats_;
+  report.canary_bad += canary_repeats_;
+  if (report.canary_n > 0) report.canary_rate = report.canary_bad / report.canary_n;
+  if (report.stable_n <= 0) return;
+  report.stable_rate = report.stable_bad / report.stable_n;
+  report.tolerated_rate =
+      (1 + metric.tolerance.relative) * *report.stable_rate + metric.tolerance.absolute;
 }
 
 double Analyzer::rollback_boundary() const noexcept {
@@ -184,6 +226,7 @@ PartReport Analyzer::part(const std::string& name,
 
 MetricReport Analyzer::report(std::size_t index) const {
   MetricReport report = all_.report(metrics_, index, rollback_boundary());
+  if (index == kErrors && accept_repeats_) add_repeats(report, metrics_[index]);
   if (failed_ && failed_->metric == index) report.state = MetricState::kFail;
   if (!target_.has_control) return report;
 
@@ -194,11 +237,11 @@ MetricReport Analyzer::report(std::size_t index) const {
     const double seconds = requests * static_cast<double>(report.seconds) / report.canary_n;
     return std::chrono::seconds(std::llround(bounded(seconds, kAnswerSeconds)));
   };
-  if (const auto needed = accept_[index].requests_needed(accept_boundary())) {
+  if (const auto needed = accept_of(index).requests_needed(accept_boundary())) {
     report.needs_requests = static_cast<std::uint64_t>(std::ceil(bounded(*needed, kMostRequests)));
     report.needs_time = time_of(*needed);
   } else if (report.stable_rate) {
-    const auto equal = accept_[index].requests_if_equal(
+    const auto equal = accept_of(index).requests_if_equal(
         accept_boundary(), *report.stable_rate, report.stable_n / report.canary_n);
     if (equal) report.equal_time = time_of(*equal);
   }

@@ -156,6 +156,19 @@ void take_client_errors(Values& values, stats::Block& block) {
   });
 }
 
+// Of all routes together.
+bool has_repeats(const stats::Block& block) noexcept {
+  return block.stable.repeats > 0 || block.canary.repeats > 0;
+}
+
+void put_repeats(std::vector<std::int64_t>& values, const stats::Block& block) {
+  if (!has_repeats(block)) return;
+  values.insert(values.end(),
+                {static_cast<std::int64_t>(Part::kRepeats),
+                 whole(block.stable.repeats),
+                 whole(block.canary.repeats)});
+}
+
 void put_segments(std::vector<std::int64_t>& values, const stats::Block& block) {
   if (block.segments.empty()) return;
   values.insert(values.end(),
@@ -195,6 +208,10 @@ void take_block_parts(Values& values, stats::Block& block) {
       case Part::kSegments:
         take_segments(values, block);
         break;
+      case Part::kRepeats:
+        block.stable.repeats = values.next_count();
+        block.canary.repeats = values.next_count();
+        break;
       default:
         values.fail_unless(false);
     }
@@ -211,7 +228,7 @@ std::vector<std::int64_t> block_values(const stats::Block& block, bool client_er
   const bool voted = block.feedback.comparable();
   const bool errors_only = !block.latency.judged() && block.routes.empty() &&
                            block.segments.empty() && !block.limits.has_canary() && !voted &&
-                           !client_errors;
+                           !client_errors && !has_repeats(block);
   if (errors_only) return values;
   put_latency(values, block.latency);
   put_routes(values, block);
@@ -219,6 +236,7 @@ std::vector<std::int64_t> block_values(const stats::Block& block, bool client_er
   if (voted) put_feedback(values, block.feedback);
   if (client_errors) put_client_errors(values, block);
   put_segments(values, block);
+  put_repeats(values, block);
   return values;
 }
 

@@ -28,6 +28,8 @@ void Controller::State::watch(Runner& runner) const {
   }
   surroundings.overdue_after =
       parts.collector->overdue_after(runner.config().name).value_or(Duration::zero());
+  surroundings.abandoned_after =
+      parts.collector->abandoned_after(runner.config().name).value_or(Duration::zero());
   runner.watch(surroundings);
 }
 

@@ -63,7 +63,13 @@ inline constexpr std::int64_t kAllQuantiles = (1 << stats::kLatencyQuantiles) - 
 
 // What came later than routes follows in parts, each with its number; a part that says nothing is
 // left out. Numbers are never used again.
-enum class Part : std::int64_t { kLimits = 1, kFeedback = 2, kClientErrors = 3, kSegments = 4 };
+enum class Part : std::int64_t {
+  kLimits = 1,
+  kFeedback = 2,
+  kClientErrors = 3,
+  kSegments = 4,
+  kRepeats = 5
+};
 
 // The number of the part that follows; each is there at most once, which `seen` knows.
 inline Part next_part(Values& values, std::uint64_t& seen) noexcept {

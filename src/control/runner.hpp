@@ -77,6 +77,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
     double canary_requests = 0;
     std::optional<Duration> slow_after;  // See CohortGate::slow_after(); not set: as before.
     Duration overdue_after{};            // See CohortGate::overdue_after().
+    Duration abandoned_after{};          // The same.
   };
 
   // Counted since the daemon started, for metrics.

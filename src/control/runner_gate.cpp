@@ -102,6 +102,7 @@ void Runner::watch(const Surroundings& surroundings) {
   if (surroundings.slow_after) gate_->set_slow_after(*surroundings.slow_after);
   const bool compared = state_.weight > BasisPoints(0) && !is_over();
   gate_->set_overdue_after(compared ? surroundings.overdue_after : Duration::zero());
+  gate_->set_abandoned_after(compared ? surroundings.abandoned_after : Duration::zero());
   settle_exposure();
   save_exposure();
   if (!busy_) judge_exposure();

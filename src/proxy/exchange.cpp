@@ -437,6 +437,8 @@ void Exchange::record(ProxyError error) {
   if (state_.wants_access()) log_access(error);
   if (copy_ != nullptr) drop_copy(copy_->failed().value_or(stats::Mirrored::kIncomplete));
   if (counters_ == nullptr) return;
+  if (error == ProxyError::kClientGone) [[unlikely]]
+    count_abandoned();
   const ExchangeRecord made = entry(error);
   if (pick_.cohort == Cohort::kCanary) protect(made);
   write_record(made, *counters_, state_.dedupe, state_.options.failures.get());
@@ -450,16 +452,28 @@ bool Exchange::waits_for_client() const noexcept {
   return uploads || down_ == FlowState::kNeedWrite;
 }
 
-// What has fallen back is a failure of the canary's already.
+// What has fallen back is a failure of the canary's already; what is queued has not been near the
+// version yet.
+bool Exchange::is_older_than(Duration after) const noexcept {
+  if (after == Duration::zero() || now() - started_at_ < after) return false;
+  return !overdue_ && !fell_back_ && !queued_ && !waits_for_client();
+}
+
+bool Exchange::is_evidence() const noexcept {
+  return counters_ != nullptr && route_->rollout != nullptr && pick_.counts_for_analysis;
+}
+
 void Exchange::count_overdue() noexcept {
-  if (counters_ == nullptr || overdue_ || fell_back_) return;
-  if (route_->rollout == nullptr || !pick_.counts_for_analysis) return;
-  const Duration after = route_->rollout->gate->overdue_after();
-  if (after == Duration::zero() || now() - started_at_ < after || waits_for_client()) return;
-  // It has not been near the version yet.
-  if (queued_) return;
+  if (!is_evidence() || !is_older_than(route_->rollout->gate->overdue_after())) return;
   counters_->count_overdue();
   overdue_ = true;
+}
+
+// Whoever gives up waiting blames nobody, but a version that makes them give up leaves no other
+// trace.
+void Exchange::count_abandoned() noexcept {
+  if (status_ != 0 || !is_evidence()) return;
+  if (is_older_than(route_->rollout->gate->abandoned_after())) counters_->count_abandoned();
 }
 
 std::uint16_t Exchange::told(ProxyError error) const noexcept {

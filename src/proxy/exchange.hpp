@@ -115,6 +115,9 @@ class Exchange {
   [[nodiscard]] bool upstream_must_speak(FlowState up) const noexcept;
   [[nodiscard]] bool client_must_send(FlowState up) const noexcept;
   [[nodiscard]] bool waits_for_client() const noexcept;
+  [[nodiscard]] bool is_older_than(Duration after) const noexcept;
+  [[nodiscard]] bool is_evidence() const noexcept;
+  void count_abandoned() noexcept;
   void record(ProxyError error);
   [[nodiscard]] ExchangeRecord entry(ProxyError error) const noexcept;
   void leave_upstream() noexcept;

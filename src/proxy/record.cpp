@@ -83,6 +83,18 @@ stats::Judgement judge(const ExchangeRecord& record) noexcept {
   return charged ? stats::Judgement::kBad : stats::Judgement::kGood;
 }
 
+stats::Judgement judgement_of(stats::Repeat repeat) noexcept {
+  switch (repeat) {
+    case stats::Repeat::kNone:
+      break;
+    case stats::Repeat::kRepeated:
+      return stats::Judgement::kRepeat;
+    case stats::Repeat::kBeyond:
+      return stats::Judgement::kDuplicate;
+  }
+  return stats::Judgement::kBad;
+}
+
 void write_record(const ExchangeRecord& record,
                   stats::CounterBlock& counters,
                   stats::DedupeTable& dedupe,
@@ -100,11 +112,10 @@ void write_record(const ExchangeRecord& record,
   outcome.latency = record.latency;
   outcome.bytes_in = record.bytes_in;
   outcome.bytes_out = record.bytes_out;
-  const bool bad = outcome.judgement == stats::Judgement::kBad;
-  if (bad &&
-      dedupe.is_duplicate(
-          record.rollout, record.pick->key_hash, second, record.policy->dedupe_window_seconds)) {
-    outcome.judgement = stats::Judgement::kDuplicate;
+  if (outcome.judgement == stats::Judgement::kBad) [[unlikely]] {
+    const stats::Repeat repeat = dedupe.note(
+        record.rollout, record.pick->key_hash, second, record.policy->dedupe_window_seconds);
+    outcome.judgement = judgement_of(repeat);
   }
   counters.finish(outcome);
   if (!record.segments.empty()) [[unlikely]]

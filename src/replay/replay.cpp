@@ -156,9 +156,11 @@ void Replay::take(std::int64_t second, Group& group) {
   const std::int64_t window =
       std::chrono::duration_cast<std::chrono::seconds>(settings_.dedupe_window).count();
   for (const Failure& failure : group.failures) {
-    if (!dedupe_.is_duplicate(RolloutId(1), failure.client, second, window)) continue;
+    const stats::Repeat repeat = dedupe_.note(RolloutId(1), failure.client, second, window);
+    if (repeat == stats::Repeat::kNone) continue;
+    const std::uint64_t repeats = repeat == stats::Repeat::kRepeated ? 1 : 0;
     for (Track& track : tracks_) {
-      track.builder.add_duplicates(failure.cohort, 1);
+      track.builder.add_duplicates(failure.cohort, 1, repeats);
       if (failure.route) track.builder.add_route_duplicates(*failure.route, failure.cohort, 1);
     }
   }

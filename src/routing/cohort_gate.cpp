@@ -235,4 +235,9 @@ void CohortGate::set_overdue_after(Duration duration) noexcept {
   overdue_after_.store(duration.count(), std::memory_order_relaxed);
 }
 
+void CohortGate::set_abandoned_after(Duration duration) noexcept {
+  if (abandoned_after() == duration) return;
+  abandoned_after_.store(duration.count(), std::memory_order_relaxed);
+}
+
 }  // namespace canaryd::routing

@@ -3,6 +3,7 @@
 #include "canaryd/analysis/analyzer.hpp"
 #include "canaryd/rollout/machine.hpp"
 #include "canaryd/stats/block.hpp"
+#include "canaryd/stats/dedupe.hpp"
 #include "simulate/gatekeeper.hpp"
 
 #include <algorithm>
@@ -125,7 +126,10 @@ class Simulation {
       builder_.add(cohort, judged, latency);
     }
     if (scenario_.settings.dedupe_window >= std::chrono::seconds(1)) {
-      builder_.add_duplicates(cohort, counts.repeated);
+      const std::uint64_t first = counts.failures - counts.repeated;
+      builder_.add_duplicates(cohort,
+                              counts.repeated,
+                              std::min(counts.repeated, stats::DedupeTable::kRepeatsMax * first));
     }
   }
 

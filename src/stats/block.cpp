@@ -46,6 +46,7 @@ void CountsBuilder::add(Cohort cohort, CohortCounts counts) noexcept {
   mine.n += counts.n;
   mine.bad += counts.bad;
   mine.client_errors += counts.client_errors;
+  mine.repeats += counts.repeats;
 }
 
 void ComparisonBuilder::add(Cohort cohort, const Histogram& latency, Overdue overdue) noexcept {
@@ -54,9 +55,13 @@ void ComparisonBuilder::add(Cohort cohort, const Histogram& latency, Overdue ove
                             : latency_.add_stable(latency, overdue);
 }
 
-void CountsBuilder::add_duplicates(Cohort cohort, std::uint64_t count) noexcept {
+void CountsBuilder::add_duplicates(Cohort cohort,
+                                   std::uint64_t count,
+                                   std::uint64_t repeats) noexcept {
   if (!is_version(cohort)) return;
-  (cohort == Cohort::kCanary ? canary_duplicates_ : stable_duplicates_) += count;
+  const bool canary = cohort == Cohort::kCanary;
+  (canary ? canary_duplicates_ : stable_duplicates_) += count;
+  (canary ? open_.canary : open_.stable).repeats += repeats;
 }
 
 void CountsBuilder::settle() noexcept {
@@ -119,9 +124,11 @@ void BlockBuilder::add(Cohort cohort,
   if (limits_) limits_->add(cohort, latency, overdue);
 }
 
-void BlockBuilder::add_duplicates(Cohort cohort, std::uint64_t count) noexcept {
-  all_.add_duplicates(cohort, count);
-  if (limits_) limits_->add_duplicates(cohort, count);
+void BlockBuilder::add_duplicates(Cohort cohort,
+                                  std::uint64_t count,
+                                  std::uint64_t repeats) noexcept {
+  all_.add_duplicates(cohort, count, repeats);
+  if (limits_) limits_->add_duplicates(cohort, count, 0);
 }
 
 void BlockBuilder::begin_run(std::size_t routes, std::size_t segments) {
@@ -159,7 +166,7 @@ void BlockBuilder::add_route_past(std::size_t route, const Histogram& stable) no
 void BlockBuilder::add_route_duplicates(std::size_t route,
                                         Cohort cohort,
                                         std::uint64_t count) noexcept {
-  if (route < routes_.size()) routes_[route].add_duplicates(cohort, count);
+  if (route < routes_.size()) routes_[route].add_duplicates(cohort, count, 0);
 }
 
 void BlockBuilder::add_segment(std::size_t segment, Cohort cohort, CohortCounts counts) noexcept {
@@ -169,7 +176,7 @@ void BlockBuilder::add_segment(std::size_t segment, Cohort cohort, CohortCounts 
 void BlockBuilder::add_segment_duplicates(std::size_t segment,
                                           Cohort cohort,
                                           std::uint64_t count) noexcept {
-  if (segment < segments_.size()) segments_[segment].add_duplicates(cohort, count);
+  if (segment < segments_.size()) segments_[segment].add_duplicates(cohort, count, 0);
 }
 
 std::optional<Duration> BlockBuilder::overdue_after() const {
@@ -180,6 +187,15 @@ std::optional<Duration> BlockBuilder::overdue_after() const {
   // Nothing is above the last bucket.
   if (!highest || *highest + 1 >= kLatencyBuckets) return std::nullopt;
   return std::max(kOverdueAtLeast, slow_after(*highest));
+}
+
+std::optional<Duration> BlockBuilder::abandoned_after() const {
+  std::optional<std::size_t> lowest = all_.latency().lowest_limit();
+  for (const ComparisonBuilder& route : routes_) {
+    lowest = std::max(lowest, route.latency().lowest_limit());
+  }
+  if (!lowest || *lowest + 1 >= kLatencyBuckets) return std::nullopt;
+  return slow_after(*lowest);
 }
 
 void BlockBuilder::add_vote(Cohort cohort, unsigned score) noexcept {

@@ -11,7 +11,9 @@ constexpr std::array kCounters = {&CounterSnapshot::judged,
                                   &CounterSnapshot::client_errors,
                                   &CounterSnapshot::overdue,
                                   &CounterSnapshot::overdue_ended,
+                                  &CounterSnapshot::abandoned,
                                   &CounterSnapshot::deduped,
+                                  &CounterSnapshot::repeated,
                                   &CounterSnapshot::excluded,
                                   &CounterSnapshot::saved,
                                   &CounterSnapshot::fallback_failed,
@@ -133,7 +135,9 @@ CounterSnapshot CounterBlock::read() const noexcept {
   result.client_errors = client_errors_.load(kRelaxed);
   result.overdue = overdue_.load(kRelaxed);
   result.overdue_ended = overdue_ended_.load(kRelaxed);
+  result.abandoned = abandoned_.load(kRelaxed);
   result.deduped = deduped_.load(kRelaxed);
+  result.repeated = repeated_.load(kRelaxed);
   result.excluded = excluded_.load(kRelaxed);
   result.saved = saved_.load(kRelaxed);
   result.fallback_failed = fallback_failed_.load(kRelaxed);

@@ -15,22 +15,22 @@ std::uint64_t mix(std::uint64_t value) noexcept {
 
 }  // namespace
 
-bool DedupeTable::is_duplicate(RolloutId rollout,
-                               std::uint64_t key_hash,
-                               std::int64_t second,
-                               std::int64_t window_seconds) noexcept {
-  if (key_hash == 0 || window_seconds <= 0) return false;
+Repeat DedupeTable::note(RolloutId rollout,
+                         std::uint64_t key_hash,
+                         std::int64_t second,
+                         std::int64_t window_seconds) noexcept {
+  if (key_hash == 0 || window_seconds <= 0) return Repeat::kNone;
   // 0 marks an empty entry.
   const std::uint64_t key =
       std::max<std::uint64_t>(1, mix(key_hash + (std::uint64_t{rollout.value()} << 32)));
   Entry& entry = (*entries_)[key % kEntries];
-  if (entry.key != key) {
-    entry = {key, second};
-    return false;
+  if (entry.key != key || second - entry.second >= window_seconds) {
+    entry = {key, 0, second};
+    return Repeat::kNone;
   }
-  const bool recent = second - entry.second < window_seconds;
-  entry.second = std::max(entry.second, second);
-  return recent;
+  if (entry.repeats == kRepeatsMax) return Repeat::kBeyond;
+  ++entry.repeats;
+  return Repeat::kRepeated;
 }
 
 }  // namespace canaryd::stats

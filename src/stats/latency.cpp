@@ -20,7 +20,7 @@ std::uint16_t clamped(std::size_t bucket) noexcept {
 
 // What is slow in every respect comes in; what came in before goes out.
 std::uint64_t with_overdue(std::uint64_t finished, Overdue overdue) noexcept {
-  return finished - std::min(finished, overdue.ended) + overdue.counted;
+  return finished - std::min(finished, overdue.ended) + overdue.counted + overdue.abandoned;
 }
 
 Histogram halved(const Histogram& from) noexcept {
@@ -87,18 +87,27 @@ void LatencyCutter::recall(const KnownThresholds& known, std::int64_t now_second
   if (std::any_of(known.begin(), known.end(), is_known)) warm_second_ = now_second;
 }
 
-std::optional<std::size_t> LatencyCutter::highest_limit() const {
+std::optional<std::size_t> LatencyCutter::widest_limit(std::size_t quantile) const {
+  const auto threshold = thresholds_.bucket(static_cast<LatencyQuantile>(quantile));
+  if (!rules_.judged[quantile] || !threshold) return std::nullopt;
   LatencyRules widest = rules_;
   widest.next_weight = 1 / kWidestStretch;
+  return latency_limits(*threshold, widest).limit_next;
+}
+
+std::optional<std::size_t> LatencyCutter::highest_limit() const {
   std::size_t highest = 0;
   for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
-    highest = std::max<std::size_t>(highest, rules_.limits[q]);
-    const auto threshold = thresholds_.bucket(static_cast<LatencyQuantile>(q));
-    if (!rules_.judged[q] || !threshold) continue;
-    highest = std::max<std::size_t>(highest, latency_limits(*threshold, widest).limit_next);
+    highest = std::max({highest, std::size_t{rules_.limits[q]}, widest_limit(q).value_or(0)});
   }
   if (highest == 0) return std::nullopt;
   return highest;
+}
+
+std::optional<std::size_t> LatencyCutter::lowest_limit() const {
+  std::optional<std::size_t> lowest;
+  for (std::size_t q = 0; q < kLatencyQuantiles && !lowest; ++q) lowest = widest_limit(q);
+  return lowest;
 }
 
 bool LatencyCutter::is_warm(std::int64_t start_second) const noexcept {
@@ -133,6 +142,7 @@ const SlowCounts& LatencyCutter::limits_of(std::size_t quantile, std::size_t thr
 
 LatencyCounts LatencyCutter::close_by_limits(std::int64_t start_second) {
   LatencyCounts counts;
+  stable_.overdue.abandoned = canary_.overdue.abandoned = 0;
   if (is_warm(start_second)) {
     for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
       SlowCounts& slow = counts.slow[q];

@@ -36,6 +36,12 @@ struct Layout {
   std::vector<std::shared_ptr<RolloutMeter>> meters;  // Index: RolloutId.
 };
 
+struct Duplicate {
+  const Layout* layout;
+  stats::Failure failure;
+  stats::Repeat repeat;
+};
+
 std::optional<std::uint32_t> own_of(const Layout& layout, RouteId route) {
   if (route.index() >= layout.table.routes.size()) return std::nullopt;
   return layout.table.routes[route.index()].own;
@@ -88,7 +94,7 @@ struct Collector::State {
   void read(std::int64_t now_second);
   void read_set(LiveSet& live, std::int64_t now_second);
   void read_active();
-  [[nodiscard]] std::vector<std::pair<const Layout*, stats::Failure>> drain_duplicates();
+  [[nodiscard]] std::vector<Duplicate> drain_duplicates();
   void forget();
 };
 
@@ -124,12 +130,13 @@ void Collector::State::read(std::int64_t now_second) {
       ++i;
     }
   }
-  for (const auto& [layout, failure] : duplicates) {
+  for (const auto& [layout, failure, repeat] : duplicates) {
     layout->meters[failure.rollout.index()]->add_duplicate(
         layout->table.rollouts[failure.rollout.index()],
         own_of(*layout, failure.route),
         failure.segments,
-        failure.cohort);
+        failure.cohort,
+        repeat == stats::Repeat::kRepeated ? 1 : 0);
   }
   read_active();
   forget();
@@ -192,8 +199,8 @@ void Collector::State::read_active() {
 }
 
 // Each worker has left out its own repeats; these are the clients that failed on two workers.
-std::vector<std::pair<const Layout*, stats::Failure>> Collector::State::drain_duplicates() {
-  std::vector<std::pair<const Layout*, stats::Failure>> duplicates;
+std::vector<Duplicate> Collector::State::drain_duplicates() {
+  std::vector<Duplicate> duplicates;
   for (auto& queue : queues) {
     const bool left = is_left(queue);
     // No more than it held at the start, or a busy worker could keep us here.
@@ -207,9 +214,8 @@ std::vector<std::pair<const Layout*, stats::Failure>> Collector::State::drain_du
       const RolloutId id = layout.meters[failure->rollout.index()]->id();
       const std::int64_t window =
           layout.table.rollouts[failure->rollout.index()].dedupe_window_seconds;
-      if (dedupe.is_duplicate(id, failure->key_hash, failure->second, window)) {
-        duplicates.emplace_back(&layout, *failure);
-      }
+      const stats::Repeat repeat = dedupe.note(id, failure->key_hash, failure->second, window);
+      if (repeat != stats::Repeat::kNone) duplicates.push_back({&layout, *failure, repeat});
     }
     if (!left) continue;
     dropped_by_left_queues += queue->dropped();
@@ -326,6 +332,11 @@ std::vector<SeriesPoint> Collector::series(std::string_view rollout,
 std::optional<Duration> Collector::overdue_after(std::string_view rollout) const {
   const auto entry = state_->rollouts.find(rollout);
   return entry == state_->rollouts.end() ? std::nullopt : entry->second->overdue_after();
+}
+
+std::optional<Duration> Collector::abandoned_after(std::string_view rollout) const {
+  const auto entry = state_->rollouts.find(rollout);
+  return entry == state_->rollouts.end() ? std::nullopt : entry->second->abandoned_after();
 }
 
 std::uint64_t Collector::withheld_cookies(std::string_view rollout) const {

@@ -96,8 +96,8 @@ void RolloutMeter::add(const RolloutLabel& recorded,
 void RolloutMeter::add_evidence(std::optional<std::uint32_t> route,
                                 Cohort cohort,
                                 const stats::CounterSnapshot& delta) {
-  const stats::CohortCounts counts{delta.judged, delta.bad, delta.client_errors};
-  const stats::Overdue overdue{delta.overdue, delta.overdue_ended};
+  const stats::CohortCounts counts{delta.judged, delta.bad, delta.client_errors, delta.repeated};
+  const stats::Overdue overdue{delta.overdue, delta.overdue_ended, delta.abandoned};
   builder_.add(cohort, counts, delta.latency, overdue);
   if (route) builder_.add_route(*route, cohort, counts, delta.latency, overdue);
   CohortMeter& mine = meter(cohort);
@@ -116,9 +116,10 @@ void RolloutMeter::add_segment(const RolloutLabel& recorded,
 void RolloutMeter::add_duplicate(const RolloutLabel& recorded,
                                  std::optional<std::uint32_t> route,
                                  SegmentSet segments,
-                                 Cohort cohort) {
+                                 Cohort cohort,
+                                 std::uint64_t repeats) {
   if (!is_version(cohort) || !is_evidence(recorded)) return;
-  builder_.add_duplicates(cohort, 1);
+  builder_.add_duplicates(cohort, 1, repeats);
   if (route) builder_.add_route_duplicates(*route, cohort, 1);
   for (const std::uint8_t segment : segments) builder_.add_segment_duplicates(segment, cohort, 1);
   CohortMeter& mine = meter(cohort);

@@ -43,7 +43,8 @@ class RolloutMeter {
   void add_duplicate(const RolloutLabel& recorded,
                      std::optional<std::uint32_t> route,
                      SegmentSet segments,
-                     Cohort cohort);
+                     Cohort cohort,
+                     std::uint64_t repeats);
   // False: it was given in another run or under another weight than those in force.
   [[nodiscard]] bool add_vote(std::uint64_t run,
                               std::uint64_t epoch,
@@ -54,6 +55,9 @@ class RolloutMeter {
   [[nodiscard]] std::optional<stats::Block> tick(std::int64_t now_second);
 
   [[nodiscard]] std::optional<Duration> overdue_after() const { return builder_.overdue_after(); }
+  [[nodiscard]] std::optional<Duration> abandoned_after() const {
+    return builder_.abandoned_after();
+  }
   // Made once for all who ask between two changes.
   [[nodiscard]] RolloutTraffic traffic() const;
   // As in Collector::series().

@@ -107,6 +107,40 @@ TEST_F(OverdueTest, WhenStableHangsAsWellNobodyIsToBlame) {
   clients_.clear();
 }
 
+// Nobody is blamed for a client that leaves; but a version that makes them leave is seen to be
+// slow.
+TEST_F(OverdueTest, WhoeverGivesUpOnAHangingVersionIsCounted) {
+  canary_hangs_ = true;
+  world.gate->set_abandoned_after(50ms);
+  world.rollout().weight = BasisPoints(10000);
+  world.start();
+  for (const Duration waits : {Duration(40ms), Duration(60ms)}) {
+    Client client(world);
+    client.send(get("/", "X-User: u7\r\n"));
+    world.net.run_for(waits);
+    client.peer.close();
+    world.net.run_for(1s);
+  }
+  const stats::CounterSnapshot counts = world.counters(Cohort::kCanary);
+  EXPECT_EQ(counts.abandoned, 1U) << "the first left sooner than anything is slow";
+  EXPECT_EQ(counts.excluded, 2U);
+  EXPECT_EQ(counts.judged, 0U);
+  EXPECT_EQ(counts.overdue, 0U);
+}
+
+TEST_F(OverdueTest, WhoeverLeavesInTheMidstOfHisOwnRequestIsNot) {
+  canary_hangs_ = true;
+  world.gate->set_abandoned_after(50ms);
+  world.rollout().weight = BasisPoints(10000);
+  world.start();
+  Client client(world);
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nX-User: u7\r\nContent-Length: 10\r\n\r\nhalf");
+  world.net.run_for(200ms);
+  client.peer.close();
+  world.net.run_for(1s);
+  EXPECT_EQ(world.counters(Cohort::kCanary).abandoned, 0U);
+}
+
 TEST_F(OverdueTest, ARequestIsCountedOnceAndNotBeforeItsTime) {
   canary_hangs_ = true;
   world.gate->set_overdue_after(5s);

@@ -42,9 +42,9 @@ class Canaryd final : public Rule {
       builder_.add(Cohort::kStable, counts.stable);
     }
     for (const KeyedFailure& failure : counts.clustered) {
-      if (dedupe_.is_duplicate(RolloutId(1), failure.key, second, window_)) {
-        builder_.add_duplicates(failure.cohort, 1);
-      }
+      const stats::Repeat repeat = dedupe_.note(RolloutId(1), failure.key, second, window_);
+      if (repeat == stats::Repeat::kNone) continue;
+      builder_.add_duplicates(failure.cohort, 1, repeat == stats::Repeat::kRepeated ? 1 : 0);
     }
     const auto block = builder_.tick(now_);
     if (!block) return Ruling::kHold;

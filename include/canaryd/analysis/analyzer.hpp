@@ -84,6 +84,10 @@ class Analyzer {
   };
 
   void compare(const stats::Block& block);
+  void absorb_repeats(const MetricCounts& errors, const stats::Block& block) noexcept;
+  // The account that has to be waited for.
+  [[nodiscard]] const AcceptAccount& accept_of(std::size_t metric) const noexcept;
+  void add_repeats(MetricReport& report, const Metric& metric) const noexcept;
   [[nodiscard]] MetricReport report(std::size_t metric) const;
   [[nodiscard]] double ln_part(std::size_t parts) const noexcept;
   [[nodiscard]] std::optional<std::size_t> to_blame(std::span<const Panel> parts,
@@ -102,6 +106,13 @@ class Analyzer {
   std::vector<Metric> segment_metrics_;
   std::vector<Panel> segments_;        // Index: Settings::segments.
   std::vector<AcceptAccount> accept_;  // By metric.
+  // Errors with the repetitions that the dedupe has left out. Without them a client that asks often
+  // hides how much worse a version is; with them alone one broken client of stable would hide it.
+  // So a step has to be accepted by both. Not set before the first repetition of the step: both are
+  // alike until then.
+  std::optional<AcceptAccount> accept_repeats_;
+  double stable_repeats_ = 0;  // In this step.
+  double canary_repeats_ = 0;
   // Why there is nothing to compare: from the last block, or before the first of a step.
   Reason data_ = Reason::kNoTraffic;
   bool begun_ = false;

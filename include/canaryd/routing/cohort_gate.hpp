@@ -112,6 +112,10 @@ class alignas(64) CohortGate {
   [[nodiscard]] Duration overdue_after() const noexcept {
     return Duration(overdue_after_.load(std::memory_order_relaxed));
   }
+  // Older than this when its client leaves, without an answer, it counts as slow; 0: none does.
+  [[nodiscard]] Duration abandoned_after() const noexcept {
+    return Duration(abandoned_after_.load(std::memory_order_relaxed));
+  }
 
   // ---- Control
 
@@ -143,6 +147,7 @@ class alignas(64) CohortGate {
               std::optional<std::uint64_t> max) noexcept;
   void set_slow_after(Duration duration) noexcept;
   void set_overdue_after(Duration duration) noexcept;
+  void set_abandoned_after(Duration duration) noexcept;
 
  private:
   bool spend(std::uint64_t generation) noexcept;
@@ -155,6 +160,7 @@ class alignas(64) CohortGate {
   std::atomic<std::uint64_t> word_{0};
   std::atomic<std::int64_t> slow_after_{0};
   std::atomic<std::int64_t> overdue_after_{0};
+  std::atomic<std::int64_t> abandoned_after_{0};
   // Written with failures only; apart from what every request reads.
   alignas(64) GenerationCount failures_;
   GenerationCount used_;

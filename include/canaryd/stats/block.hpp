@@ -24,6 +24,8 @@ struct CohortCounts {
   std::uint64_t n = 0;              // Judged requests.
   std::uint64_t bad = 0;            // Charged failures among them.
   std::uint64_t client_errors = 0;  // Others that were answered 4xx.
+  // Further failures of clients whose failure is among the bad ones; not in n (dedupe.hpp).
+  std::uint64_t repeats = 0;
   friend bool operator==(const CohortCounts&, const CohortCounts&) = default;
 };
 
@@ -101,7 +103,7 @@ class CountsBuilder {
   explicit CountsBuilder(std::int64_t now_second) noexcept : start_second_(now_second) {}
 
   void add(Cohort cohort, CohortCounts counts) noexcept;
-  void add_duplicates(Cohort cohort, std::uint64_t count) noexcept;
+  void add_duplicates(Cohort cohort, std::uint64_t count, std::uint64_t repeats = 0) noexcept;
   void forget_duplicates() noexcept { stable_duplicates_ = canary_duplicates_ = 0; }
   // Takes out the duplicates that are here by now.
   void settle() noexcept;
@@ -194,14 +196,17 @@ class BlockBuilder {
   void add_route_past(std::size_t route, const Histogram& stable) noexcept;
   // Failures that the collector found to be duplicates: each takes one request and one failure out
   // of the evidence. What is not in the open block yet (or was in the last one) is taken from the
-  // next failures.
-  void add_duplicates(Cohort cohort, std::uint64_t count) noexcept;
+  // next failures. `repeats` of them are told apart.
+  void add_duplicates(Cohort cohort, std::uint64_t count, std::uint64_t repeats = 0) noexcept;
   void add_route_duplicates(std::size_t route, Cohort cohort, std::uint64_t count) noexcept;
   void add_segment_duplicates(std::size_t segment, Cohort cohort, std::uint64_t count) noexcept;
 
   // A request that is under way for so long is slow by everything that the open block, or a
   // route's, is cut by. Nothing: latency is not judged, or not yet.
   [[nodiscard]] std::optional<Duration> overdue_after() const;
+  // From what age on a request that its client gives up counts as abandoned (Overdue); nothing
+  // while latency is not judged.
+  [[nodiscard]] std::optional<Duration> abandoned_after() const;
 
   // A vote, under this builder's epoch. It comes with the first comparable block by which both
   // cohorts have voted.

@@ -8,7 +8,8 @@
 //   traffic   every request: code class, bytes, duration, active; and the tunnels that are open;
 //   evidence  `judged` requests and the `bad` ones among them. A failure of a client that failed
 //   already inside the
-//             dedupe window is in neither (it counts in `deduped`), and neither is a request that
+//             dedupe window is in neither (it counts in `deduped`, and the first few as `repeated`
+//             as well), and neither is a request that
 //             the analysis leaves out (forced, segment, excluded path, client gone: `excluded`). So
 //             requests = judged + deduped + excluded.
 //
@@ -45,7 +46,8 @@ namespace canaryd::stats {
 enum class Judgement : std::uint8_t {
   kGood,
   kBad,        // A failure charged to the cohort.
-  kDuplicate,  // The same, but its client failed already inside the dedupe window.
+  kDuplicate,  // The same, but its client failed already inside the dedupe window;
+  kRepeat,     // and this one is told apart (dedupe.hpp).
   kExcluded,   // Traffic only.
 };
 
@@ -107,7 +109,9 @@ struct CounterSnapshot {
   std::uint64_t client_errors = 0;  // Judged, not bad, and answered 4xx.
   std::uint64_t overdue = 0;
   std::uint64_t overdue_ended = 0;
+  std::uint64_t abandoned = 0;
   std::uint64_t deduped = 0;
+  std::uint64_t repeated = 0;  // Of those.
   std::uint64_t excluded = 0;
   std::uint64_t saved = 0;             // Fallbacks that stable answered,
   std::uint64_t fallback_failed = 0;   // and that it failed.
@@ -142,6 +146,8 @@ class alignas(64) CounterBlock {
   void finish(const Outcome& outcome) noexcept;
   // A request that was begun here is under way for so long that it is slow whatever becomes of it.
   void count_overdue() noexcept { bump(overdue_, 1); }
+  // Its client has gone, and it was slow by then; it is not overdue.
+  void count_abandoned() noexcept { bump(abandoned_, 1); }
   void count_withheld_cookie() noexcept { bump(withheld_cookies_, 1); }
   void count(Mirrored result) noexcept { bump(mirrored_[static_cast<std::size_t>(result)], 1); }
   // A tunnel is open, and has ended.
@@ -172,7 +178,9 @@ class alignas(64) CounterBlock {
   Counter client_errors_{0};
   Counter overdue_{0};
   Counter overdue_ended_{0};
+  Counter abandoned_{0};
   Counter deduped_{0};
+  Counter repeated_{0};
   Counter excluded_{0};
   Counter saved_{0};
   Counter tunnels_{0};  // Wraps on purpose; read as signed.
@@ -215,6 +223,9 @@ inline void CounterBlock::finish(const Outcome& outcome) noexcept {
       bump(judged_, 1);
       bump(bad_, 1);
       break;
+    case Judgement::kRepeat:
+      bump(repeated_, 1);
+      [[fallthrough]];
     case Judgement::kDuplicate:
       bump(deduped_, 1);
       break;

@@ -1,9 +1,15 @@
 // Has this client failed a moment ago? The client is the unit of assignment, so it must be the unit
 // of evidence too: one broken user who retries fifty times is one failure (docs/statistics.md).
 //
+// The window begins with the failure that counts and is not moved by those that do not: else a
+// client that asks often, and fails often enough, would count once for ever, and the worse version
+// would have the fewer failures. What is left of that (at most one failure in a window, however
+// many there are) is what the repetitions are for: ten of a client and window are told apart from
+// the rest, and a version is accepted only if it is as good with them (analysis/analyzer.hpp).
+//
 // A direct-mapped table of 4096 entries: a client that is pushed out by another counts again, which
 // costs a little of the protection and nothing else. Only failures touch it. Used by each worker
-// for its own failures, and once more by the collector for all of them. 64 KiB. Thread rule: one
+// for its own failures, and once more by the collector for all of them. 96 KiB. Thread rule: one
 // owner.
 #pragma once
 
@@ -16,24 +22,31 @@
 
 namespace canaryd::stats {
 
+enum class Repeat : std::uint8_t {
+  kNone,      // The first in its window.
+  kRepeated,  // Another one.
+  kBeyond,    // The same, and its client had as many in this window as are told apart.
+};
+
 class DedupeTable {
  public:
   static constexpr std::size_t kEntries = 4096;
+  static constexpr std::uint32_t kRepeatsMax = 9;
 
   DedupeTable() : entries_(std::make_unique<std::array<Entry, kEntries>>()) {}
 
-  // Notes the failure, and tells whether the same client of the same rollout had one less than
-  // `window_seconds` before. Each failure starts the window anew. A window of 0, or an unknown
-  // client (key_hash 0), is never a duplicate. `second` may step back (workers are drained one
-  // after the other); the later one is kept.
-  [[nodiscard]] bool is_duplicate(RolloutId rollout,
-                                  std::uint64_t key_hash,
-                                  std::int64_t second,
-                                  std::int64_t window_seconds) noexcept;
+  // Notes the failure, and tells whether the same client of the same rollout had one that counted
+  // less than `window_seconds` before. With a window of 0, or of an unknown client (key_hash 0),
+  // none is a repetition. `second` may step back (workers are drained one after the other).
+  [[nodiscard]] Repeat note(RolloutId rollout,
+                            std::uint64_t key_hash,
+                            std::int64_t second,
+                            std::int64_t window_seconds) noexcept;
 
  private:
   struct Entry {
     std::uint64_t key = 0;
+    std::uint32_t repeats = 0;
     std::int64_t second = 0;
   };
   std::unique_ptr<std::array<Entry, kEntries>> entries_;

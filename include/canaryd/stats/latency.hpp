@@ -87,12 +87,18 @@ struct LatencyRules {
 
 // Of requests that are older than every limit: counted while they were under way; and, of those
 // counted before, the ones that have ended without a failure.
+//
+// And of requests whose client had gone before there was an answer, when they were older than what
+// is slow by the lowest quantile judged: how long they would have taken nobody knows. They are slow
+// by all of them, of either version, so that an equal canary has as many. Not by absolute limits.
 struct Overdue {
   std::uint64_t counted = 0;
   std::uint64_t ended = 0;
+  std::uint64_t abandoned = 0;
   Overdue& operator+=(const Overdue& other) noexcept {
     counted += other.counted;
     ended += other.ended;
+    abandoned += other.abandoned;
     return *this;
   }
   friend bool operator==(const Overdue&, const Overdue&) = default;
@@ -174,11 +180,13 @@ class LatencyCutter {
   }
 
   // Requests of the cohort hang, so many that they count.
-  [[nodiscard]] bool stable_hangs() const noexcept { return stable_.overdue.counted > 0; }
-  [[nodiscard]] bool canary_hangs() const noexcept { return canary_.overdue.counted > 0; }
+  [[nodiscard]] bool stable_hangs() const noexcept { return hangs(stable_.overdue); }
+  [[nodiscard]] bool canary_hangs() const noexcept { return hangs(canary_.overdue); }
   // The highest bucket that a response may be in without being slow for anything, whatever the
   // step; nothing while latency is not judged.
   [[nodiscard]] std::optional<std::size_t> highest_limit() const;
+  // The same of the lowest quantile, which something may be slow for already.
+  [[nodiscard]] std::optional<std::size_t> lowest_limit() const;
 
   // Cuts the block that began at `start_second`, learns from it, and begins the next.
   [[nodiscard]] LatencyCounts close(std::int64_t start_second, std::int64_t now_second);
@@ -197,6 +205,10 @@ class LatencyCutter {
     to.overdue += overdue;
     empty_ = false;
   }
+  [[nodiscard]] static bool hangs(const Overdue& overdue) noexcept {
+    return overdue.counted + overdue.abandoned > 0;
+  }
+  [[nodiscard]] std::optional<std::size_t> widest_limit(std::size_t quantile) const;
   [[nodiscard]] bool is_warm(std::int64_t start_second) const noexcept;
   [[nodiscard]] const SlowCounts& limits_of(std::size_t quantile, std::size_t threshold);
   void count(LatencyCounts& counts) const noexcept;

@@ -139,6 +139,7 @@ class Collector {
   // After how long a request of the rollout that is still under way is slow
   // (stats::BlockBuilder).
   [[nodiscard]] std::optional<Duration> overdue_after(std::string_view rollout) const;
+  [[nodiscard]] std::optional<Duration> abandoned_after(std::string_view rollout) const;
   // Evidence gathered since the run began: judged requests of the cohort, duplicates left out as
   // far as known.
   [[nodiscard]] std::uint64_t evidence_requests(std::string_view rollout, Cohort cohort) const;

@@ -294,6 +294,21 @@ TEST(Evidence, BlocksThatCannotBeComparedLeaveNoRow) {
   EXPECT_EQ(evidence.verdict().reason, analysis::Reason::kNoCanaryTraffic);
 }
 
+TEST(Evidence, RepetitionsAreKept) {
+  stats::Block block;
+  block.stable = {100, 2, 0, 7};
+  block.canary = {10, 1, 0, 3};
+  EXPECT_EQ(read_block(block_values(block)).value(), block);
+  Random random(5);
+  block.latency = random_latency(random);
+  const std::vector<std::int64_t> good = block_values(block);
+  ASSERT_EQ(read_block(good).value(), block);
+  EXPECT_FALSE(read_block(std::span(good).first(good.size() - 1)).has_value());
+  std::vector<std::int64_t> row = good;
+  row.back() = -1;
+  EXPECT_FALSE(read_block(row).has_value());
+}
+
 TEST(Evidence, ClientErrorsAreKeptWhereTheyAreJudged) {
   Random random(4);
   stats::Block block = random_block(random, 1);

@@ -131,12 +131,13 @@ TEST_F(RecordTest, SendsAFailureOn) {
 
 TEST_F(RecordTest, OneClientFailsOnceInAWindow) {
   record_.error = ProxyError::kTimeout;
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 12; ++i) {
     block_.begin();
     write();
   }
   EXPECT_EQ(block_.read().bad, 1U);
-  EXPECT_EQ(block_.read().deduped, 4U);
+  EXPECT_EQ(block_.read().deduped, 11U);
+  EXPECT_EQ(block_.read().repeated, 9U);
   record_.ended_at += 10s;
   block_.begin();
   write();

@@ -70,29 +70,31 @@ TEST(CounterBlock, SeparatesTrafficFromEvidence) {
   run(block, outcome(Judgement::kGood));
   run(block, outcome(Judgement::kBad, 5));
   run(block, outcome(Judgement::kDuplicate, 5));
+  run(block, outcome(Judgement::kRepeat, 5));
   run(block, outcome(Judgement::kExcluded));
   Outcome saved = outcome(Judgement::kBad, 0);
   saved.fallback = Fallback::kSaved;
   run(block, saved);
 
   const CounterSnapshot counts = block.read();
-  EXPECT_EQ(counts.requests(), 5U);
+  EXPECT_EQ(counts.requests(), 6U);
   EXPECT_EQ(counts.judged, 3U);
   EXPECT_EQ(counts.bad, 2U);
-  EXPECT_EQ(counts.deduped, 1U);
+  EXPECT_EQ(counts.deduped, 2U);
+  EXPECT_EQ(counts.repeated, 1U);
   EXPECT_EQ(counts.excluded, 1U);
   EXPECT_EQ(counts.requests(), counts.judged + counts.deduped + counts.excluded);
   EXPECT_EQ(counts.saved, 1U);
-  EXPECT_EQ(counts.user_failures, 2U);
+  EXPECT_EQ(counts.user_failures, 3U);
   EXPECT_EQ(counts.code_class[0], 1U);
-  EXPECT_EQ(counts.code_class[5], 2U);
-  EXPECT_EQ(counts.bytes_in, 50U);
-  EXPECT_EQ(counts.bytes_out, 500U);
-  EXPECT_EQ(counts.duration_us, 25'000U);
+  EXPECT_EQ(counts.code_class[5], 3U);
+  EXPECT_EQ(counts.bytes_in, 60U);
+  EXPECT_EQ(counts.bytes_out, 600U);
+  EXPECT_EQ(counts.duration_us, 30'000U);
   EXPECT_EQ(counts.active, 1);
   // Failures would make a canary that fails fast look fast.
   EXPECT_EQ(counts.latency.total(), 1U);
-  EXPECT_EQ(counts.durations().total(), 5U);
+  EXPECT_EQ(counts.durations().total(), 6U);
 }
 
 TEST(CounterBlock, OutOfRangeInputIsCountedSomewhere) {

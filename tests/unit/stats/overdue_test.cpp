@@ -71,6 +71,39 @@ TEST_F(OverdueTest, EachIsCountedOnceWhenItIsSlowAndNotWhenItEnds) {
   EXPECT_EQ(ended->latency.slow[0].canary_slow, 1U);
 }
 
+// How long they would have taken nobody knows; they are slow for all that is compared.
+TEST_F(OverdueTest, WhoeverGaveUpIsSlowAndNoRequestOfTheErrors) {
+  begin(p50_judged());
+  stable(90, {0, 0, 1});
+  canary(7, {0, 0, 3});
+  const auto block = second();
+  ASSERT_TRUE(block);
+  EXPECT_EQ(block->canary.n, 7U);
+  EXPECT_EQ(block->latency.stable_n, 91U);
+  EXPECT_EQ(block->latency.canary_n, 10U);
+  EXPECT_EQ(block->latency.slow[0].stable_slow, 1U);
+  EXPECT_EQ(block->latency.slow[0].canary_slow, 3U);
+  EXPECT_EQ(block->latency.slow[0].canary_slow_next, 3U);
+}
+
+TEST_F(OverdueTest, ACanaryThatEverybodyGivesUpOnIsComparable) {
+  begin(p50_judged());
+  stable(90);
+  builder_.add(Cohort::kCanary, {0, 0}, {}, {0, 0, 5});
+  const auto block = second();
+  ASSERT_TRUE(block);
+  EXPECT_EQ(block->latency.canary_n, 5U);
+}
+
+TEST_F(OverdueTest, GivingUpCountsFromTheLowestLimitOn) {
+  EXPECT_FALSE(builder_.abandoned_after()) << "latency is not judged";
+  begin(p50_judged());
+  const auto after = builder_.abandoned_after();
+  ASSERT_TRUE(after);
+  EXPECT_GT(*after, Duration(10ms));
+  EXPECT_LT(*after, Duration(20ms)) << "and not once a second, as those that go on";
+}
+
 TEST_F(OverdueTest, WhatStableTookIsLearnedWhole) {
   begin(p50_judged());
   stable(0, {500, 0});
