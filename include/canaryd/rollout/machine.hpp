@@ -50,8 +50,9 @@ struct Transition {
 // Whether the plan names other versions or another revision than those the state is of: NewPlan and
 // Restart then begin anew, and until they have, the state's weight must not be served under it.
 [[nodiscard]] bool is_another_rollout(const Plan& plan, const State& state) noexcept;
-// Why that one cannot begin now, for people; null: it can, or it is the same. It would put everybody
-// on plan.stable, which after a promotion is a step back in time if it is the old version still.
+// Why that one cannot begin now, for people; null: it can, or it is the same. It would put
+// everybody on plan.stable, which after a promotion is a step back in time if it is the old version
+// still.
 [[nodiscard]] const char* why_not_anew(const Plan& plan,
                                        const State& state,
                                        bool stable_up) noexcept;
