@@ -23,7 +23,7 @@ build_packages=(
 test_packages=(
   libgtest-dev libgmock-dev clang-19 clang-format clang-tidy curl jq procps
   wrk nginx-light haproxy prometheus valgrind strace tmux slowhttptest
-  nodejs node-undici node-ws zsh fish chromium
+  nodejs node-undici node-ws zsh fish chromium python3-yaml
 )
 fuzz_packages=(clang-19 libclang-rt-19-dev)
 # Debian starts these when they are installed; the tests run them themselves, on ports of their own.
