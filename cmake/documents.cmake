@@ -1,4 +1,5 @@
-# Manual pages, completions and the schema: printed by the programs from the tables that they parse with, and installed.
+# What is installed beside the programs. Manual pages, completions and the schema are printed by them, from the tables that
+# they parse with.
 include(GNUInstallDirs)
 
 # canaryd_printed(canaryctl FILE canaryctl.1 FOLDER share/man/man1 ARGUMENTS man)
@@ -27,3 +28,16 @@ foreach(program canaryd canaryctl)
 endforeach()
 get_property(printed GLOBAL PROPERTY CANARYD_PRINTED)
 add_custom_target(documents ALL DEPENDS ${printed})
+
+# The unit names the program by the place where it is installed, which is known only then (--prefix).
+set(CANARYD_SYSTEMD_UNIT_DIR lib/systemd/system CACHE STRING "Where the units of systemd go: below the prefix, or absolute")
+set(service ${PROJECT_BINARY_DIR}/documents/canaryd.service)
+install(
+  CODE "get_filename_component(program \"${CMAKE_INSTALL_BINDIR}/canaryd\" ABSOLUTE BASE_DIR \"\${CMAKE_INSTALL_PREFIX}\")
+  file(READ \"${PROJECT_SOURCE_DIR}/config/systemd/canaryd.service\" text)
+  string(REPLACE /usr/bin/canaryd \"\${program}\" text \"\${text}\")
+  file(WRITE \"${service}\" \"\${text}\")")
+install(FILES ${service} config/systemd/canaryd.socket DESTINATION ${CANARYD_SYSTEMD_UNIT_DIR})
+
+install(DIRECTORY config/examples DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.yaml")
+install(FILES config/canaryd.yaml DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
