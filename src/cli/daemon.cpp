@@ -159,7 +159,7 @@ Outcome<client::Response> Daemon::post(const std::string& target,
 }
 
 Outcome<client::Response> Daemon::fetch(const client::Request& request) const {
-  auto response = http_.fetch(request);
+  auto response = http_.fetch(request, interrupted_);
   if (!response) return tl::unexpected(failure_of(response.error()));
   if (response->status != 200 && response->status != 202) {
     return tl::unexpected(failure_of(*response));

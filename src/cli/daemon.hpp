@@ -6,6 +6,7 @@
 #include "canaryd/client/http_client.hpp"
 #include "cli/json_view.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +46,10 @@ class Daemon {
   [[nodiscard]] static Outcome<Daemon> at(const std::string& address,
                                           const std::string& token_file);
 
+  // Asked while an answer is waited for; true: it is waited for no longer, which is a Failure. Not
+  // of stream().
+  void give_up_when(std::function<bool()> interrupted) { interrupted_ = std::move(interrupted); }
+
   // Answers of status 200 and 202; everything else is a Failure.
   [[nodiscard]] Outcome<client::Response> get(const std::string& target) const;
   [[nodiscard]] Outcome<client::Response> post(const std::string& target,
@@ -61,6 +66,7 @@ class Daemon {
 
   client::HttpClient http_;
   std::string token_;  // Empty: none.
+  std::function<bool()> interrupted_;
 };
 
 }  // namespace canaryd::cli

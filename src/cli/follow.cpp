@@ -17,14 +17,24 @@ constexpr Duration kInterval = std::chrono::seconds(1);
 // How long wait bears a daemon that is away, if it was there before: a restart takes less.
 constexpr Duration kAwayLimit = std::chrono::minutes(2);
 
-// Redraws in place by going up as many lines as the last frame had. Nothing of the terminal is
-// switched, so there is nothing to restore.
+bool is_interrupted(const Environment& environment) {
+  return environment.interrupted && environment.interrupted();
+}
+
+// Redraws in place by going up as many lines as the last frame had. What is typed would move the
+// cursor, so it is not shown while this lives.
 class Terminal {
  public:
   explicit Terminal(Environment& environment) : environment_(environment) {}
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+  ~Terminal() {
+    if (environment_.show_typing) environment_.show_typing(true);
+  }
 
   // `wraps`: what is longer than a row goes on in the next one; else it is cut.
   void show(const std::string& frame, bool wraps) {
+    if (environment_.show_typing) environment_.show_typing(false);
     const int columns = std::max(environment_.columns(), 1);
     if (columns != columns_ && rows_ > 0) {
       environment_.out << "\x1b[2J\x1b[H";  // Lines of the old width may have wrapped.
@@ -39,11 +49,11 @@ class Terminal {
     for (std::size_t begin = 0; begin < frame.size();) {
       const std::size_t end = std::min(frame.find('\n', begin), frame.size());
       std::string line = frame.substr(begin, end - begin);
-      if (!wraps) line = cut_to_width(line, columns);
+      if (rows_ == rows) break;
+      // Of the last one as much as has room.
+      line = cut_to_width(line, wraps ? columns * (rows - rows_) : columns);
       const int width = width_on_screen(line);
-      const int taken = std::max((width + columns - 1) / columns, 1);
-      if (rows_ + taken > rows) break;
-      rows_ += taken;
+      rows_ += std::max((width + columns - 1) / columns, 1);
       // What stands there is overwritten, and only the rest of each line erased: nothing is blank
       // in between, which one would see as a flicker. Behind a full row there is no rest: some
       // terminals would erase its last character.
@@ -119,13 +129,14 @@ Outcome<Poll> poll(const Daemon& daemon, const Options& options, bool utf8) {
 }  // namespace
 
 int watch(const std::function<Outcome<Frame>()>& draw, Environment& environment) {
-  const bool in_place = environment.out_is_terminal;
+  const bool in_place = environment.out_is_terminal && !environment.is_dumb;
   Terminal terminal(environment);
   Frame last;
   bool away = false;
   if (!environment.wait(Duration::zero())) return kExitDone;
   do {
     const auto frame = draw();
+    if (!frame && is_interrupted(environment)) break;
     if (!frame && (frame.error().exit_code != kExitUnreachable || last.full.empty())) {
       environment.err << "canaryctl: " << frame.error().message << '\n';
       return frame.error().exit_code;
@@ -136,7 +147,9 @@ int watch(const std::function<Outcome<Frame>()>& draw, Environment& environment)
     if (in_place) {
       terminal.show(away ? kAway + last.full : last.full, last.wraps);
     } else if (changed) {
-      environment.out << (away ? "not reachable, retrying\n" : last.line) << std::flush;
+      // A terminal without a cursor has each frame below the last one.
+      const std::string shown = environment.out_is_terminal ? last.full + '\n' : last.line;
+      environment.out << (away ? "not reachable, retrying\n" : shown) << std::flush;
     }
   } while (environment.wait(kInterval));
   return kExitDone;
@@ -149,6 +162,7 @@ int wait_for_outcome(const Daemon& daemon, const Options& options, Environment& 
   do {
     const auto polled = poll(daemon, options, environment.utf8);
     const Monotonic now = environment.clock.now();
+    if (!polled && is_interrupted(environment)) break;
     if (polled) {
       last_seen = now;
       if (polled->line != last_line) environment.out << polled->line << std::flush;

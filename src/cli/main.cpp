@@ -2,60 +2,24 @@
 #include "canaryd/base/secret_file.hpp"
 #include "canaryd/cli/commands.hpp"
 #include "canaryd/config/load.hpp"
+#include "cli/interrupts.hpp"
 
 #include <cerrno>
 #include <charconv>
 #include <clocale>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <langinfo.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace {
 
 constexpr int kColumnsOfAPipe = 120;
-
-// The handler writes a byte, the wait polls for it. Signal handlers have no other place to keep
-// this.
-int interrupt_pipe[2] = {-1, -1};
-
-void on_interrupt(int /*signal*/) {
-  const int saved = errno;
-  const char byte = 0;
-  if (::write(interrupt_pipe[1], &byte, 1) < 0) {
-    // The pipe is full: the interrupt is known already.
-  }
-  errno = saved;
-}
-
-bool catch_interrupts() {
-  if (::pipe2(interrupt_pipe, O_CLOEXEC | O_NONBLOCK) != 0) return false;
-  struct sigaction action {};
-  action.sa_handler = on_interrupt;
-  // A second interrupt ends the process at once.
-  action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
-  return ::sigaction(SIGINT, &action, nullptr) == 0 && ::sigaction(SIGTERM, &action, nullptr) == 0;
-}
-
-bool wait_unless_interrupted(canaryd::Duration duration) {
-  static const bool caught = catch_interrupts();
-  if (!caught) return false;
-  pollfd entry{interrupt_pipe[0], POLLIN, 0};
-  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
-  while (true) {
-    const int ready = ::poll(&entry, 1, static_cast<int>(milliseconds));
-    if (ready == 0) return true;
-    if (ready > 0 || errno != EINTR) return false;
-  }
-}
 
 int terminal_size(unsigned short winsize::*side, int otherwise) {
   winsize size{};
@@ -132,11 +96,15 @@ int main(int argc, char** argv) {
       .out_is_terminal = ::isatty(STDOUT_FILENO) == 1,
       .utf8 = std::strcmp(::nl_langinfo(CODESET), "UTF-8") == 0,
       .no_color = !variable("NO_COLOR").empty() || variable("TERM") == "dumb",
+      .is_dumb = variable("TERM") == "dumb",
       .address = variable("CANARYD_ADDR"),
       .token_file = variable("CANARYD_TOKEN_FILE"),
       .columns = {},
       .rows = {},
-      .wait = wait_unless_interrupted,
+      .wait = canaryd::cli::wait_unless_interrupted,
+      .interrupted =
+          [] { return !canaryd::cli::wait_unless_interrupted(canaryd::Duration::zero()); },
+      .show_typing = canaryd::cli::show_typing,
       .read_file = read_file,
       .variable = find_variable,
       .check_secret = check_secret};

@@ -17,6 +17,9 @@ namespace {
 
 using BeastParser = http::response_parser<http::string_body>;
 
+// How long a caller that gives up is kept waiting.
+constexpr Duration kBetweenLooks = std::chrono::milliseconds(100);
+
 Response convert(BeastParser& parser) {
   auto message = parser.release();
   Response response = head_of(message);
@@ -74,7 +77,8 @@ asio::awaitable<Result<Response>> converse_alone(Address address,
 HttpClient::HttpClient(Address address, Limits limits)
     : address_(std::move(address)), limits_(limits) {}
 
-Result<Response> HttpClient::fetch(const Request& request) const {
+Result<Response> HttpClient::fetch(const Request& request,
+                                   const std::function<bool()>& gives_up) const {
   CANARYD_TRY_ASSIGN(const BeastRequest message, compose(request, address_));
   Result<Response> result = fail(ErrorCode::kInternal, "the exchange ended without a result");
   try {
@@ -85,7 +89,12 @@ Result<Response> HttpClient::fetch(const Request& request) const {
     };
     auto conversation = converse(address_, limits_, message);
     asio::co_spawn(io, std::move(conversation), take);
-    io.run();
+    if (!gives_up) io.run();
+    while (!io.stopped()) {
+      io.run_for(kBetweenLooks);
+      // What is under way ends with `io`.
+      if (!io.stopped() && gives_up()) return fail(ErrorCode::kCancelled, "interrupted");
+    }
   } catch (const std::exception& error) {  // No descriptor, no memory, no thread for the resolver.
     return fail(ErrorCode::kIo, error.what());
   }

@@ -1,54 +1,15 @@
-"""`canaryctl status --watch` and `top` in a terminal: what is seen there, without a flicker, and how it ends."""
+"""`canaryctl status --watch` and `top` in a terminal: what is seen there, without a flicker."""
 
 import re
-import signal
-import socket
 from pathlib import Path
 
-from harness import CANARYCTL, PATIENCE, IntegrationCase, Terminal, base_config, run_side_by_side, wait_until
+from harness import base_config, run_side_by_side, wait_until
+from harness.terminal_case import IN_PLACE, TerminalCase
 
-# Cursor up, erase the rest of the line, or of the screen, colours: no mode is switched.
-IN_PLACE = {"A", "K", "J", "m"}
 AWAY = "  not reachable, retrying"
 ROLLOUTS = ("checkout", "search", "shop")
 # Where a part of the table begins or ends, and between.
 WIDTHS = (20, 34, 47, 48, 60, 63, 70, 71, 80, 89, 90, 100, 119, 120, 200)
-
-
-class TerminalCase(IntegrationCase):
-    def terminal(self, *arguments, **more):
-        """canaryctl in a terminal."""
-        terminal = Terminal([CANARYCTL, *arguments], **more)
-        self.addCleanup(terminal.close)
-        return terminal
-
-    def of_daemon(self, *arguments, **more):
-        return self.terminal("--addr", self.daemon.admin_url(""), *arguments, **more)
-
-    def watch(self, *arguments, **more):
-        terminal = self.of_daemon("status", *arguments, "--watch", **more)
-        terminal.wait_for_frames()
-        return terminal
-
-    def interrupt(self, terminal):
-        """It ends as it should, and leaves the terminal as it was."""
-        terminal.type("\x03")
-        self.assertEqual(terminal.end(), 0, terminal.screen.text())
-        self.assertTrue(terminal.modes_are_as_before())
-
-    def check_in_place(self, screen):
-        self.assertLessEqual(screen.used, IN_PLACE)
-        self.assertEqual((screen.clears, screen.flickers, screen.wraps), (0, 0, 0), screen.text())
-
-    def resize(self, terminal, rows, columns):
-        """Right behind a frame, as the next one is a second away: none is between two sizes. Until that is there."""
-        before = terminal.screen.clears
-        terminal.wait_for_frames()
-        terminal.resize(rows, columns)
-        frames = terminal.screen.frames
-        # The terminal may have wrapped the old lines, so that nobody knows where they are.
-        terminal.wait_for(lambda screen: screen.clears > before and screen.frames > frames, f"{columns} columns")
-        self.assertEqual((terminal.screen.clears, terminal.screen.wraps), (before + 1, 0), terminal.screen.text())
 
 
 class RolloutTest(TerminalCase):
@@ -139,16 +100,21 @@ class RolloutTest(TerminalCase):
                     self.assertEqual((terminal.screen.wraps, terminal.screen.above), (0, []), terminal.screen.text())
                     self.assertIn("shop", terminal.screen.text())
 
-    def test_what_ends_it(self):
-        for name in ("SIGINT", "SIGTERM"):
-            with self.subTest(name):
-                terminal = self.watch("shop")
-                terminal.process.send_signal(getattr(signal, name))
-                self.assertEqual(terminal.end(), 0)
-                self.assertEqual(terminal.screen.row, len(terminal.screen.lines()), "the prompt comes behind the frame")
+    def test_a_rollout_that_is_not_there(self):
         terminal = self.of_daemon("status", "no-such", "--watch")
         self.assertEqual(terminal.end(), 1)
         self.assertEqual(terminal.screen.text(), "canaryctl: there is no such rollout; there is shop")
+
+    def test_a_terminal_without_a_cursor(self):
+        terminal = self.of_daemon("status", "shop", "--watch", rows=100, environment={"TERM": "dumb"})
+        terminal.wait_for_text("next: waits for `canaryctl start`")
+        self.daemon.set_weight(5)
+        screen = terminal.wait_for_text("next: paused; `canaryctl resume` goes on")
+        firsts = [line for line in screen.lines() if line.startswith("shop ")]
+        self.assertRegex(firsts[0], r"^shop   \S Idle   weight 0 %")
+        self.assertRegex(firsts[-1], r"^shop   \S Paused   step 2/5   weight 5 %")
+        self.assertEqual((screen.used, screen.wraps), (set(), 0))
+        self.interrupt(terminal)
 
     def test_a_rollout_that_ends(self):
         terminal = self.watch("shop")
@@ -208,6 +174,13 @@ class RolloutTest(TerminalCase):
         terminal = self.watch("shop", "-o", "json", rows=300, columns=40)
         screen = terminal.wait_for_frames(2)
         self.assertEqual((screen.above, screen.text().count('"generation"')), ([], 1), screen.text())
+
+    def test_json_in_a_tiny_terminal(self):
+        """Of a line that has no room for all of it, so much as has."""
+        screen = self.watch("shop", "-o", "json", rows=3, columns=12).wait_for_frames(2)
+        self.assertEqual(screen.lines(), ["{", '  "name": "s'])
+        self.assertEqual((screen.row, screen.above), (2, []))
+        self.check_in_place(screen)
 
     def test_a_line_that_is_cut_ends_with_an_ellipsis(self):
         """It is in the last column, which is the one that is erased there."""
@@ -344,26 +317,12 @@ class DaemonTest(TerminalCase):
         self.assertEqual(terminal.screen.used, set())
         self.assertIn("is canaryd running?", terminal.screen.text())
 
-    def test_one_that_says_nothing(self):
-        """However long it would be waited for, a second Ctrl-C ends it."""
-        mute = socket.socket(socket.AF_UNIX)
-        self.addCleanup(mute.close)
-        mute.bind(self.address.removeprefix("unix:"))
-        mute.listen()
-        mute.settimeout(10 * PATIENCE)
-        terminal = self.terminal("--addr", self.address, "status", "shop", "--watch")
-        asked, _ = mute.accept()
-        self.addCleanup(asked.close)
-        self.assertIn(b"GET /api/v1/rollouts/shop ", asked.recv(4096))
-        terminal.type("\x03")
-        wait_until(lambda: not catches_interrupts(terminal.process), "the first Ctrl-C")
-        terminal.type("\x03")
-        self.assertIn(terminal.end(), (0, -signal.SIGINT))
-
-
-def catches_interrupts(process):
-    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-    return bool(int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) >> (signal.SIGINT - 1) & 1)
+    def test_away_from_a_tiny_terminal(self):
+        self.spawn()
+        terminal = self.watch("shop", "-o", "json", rows=3, columns=12)
+        self.daemon.kill()
+        terminal.wait_for(lambda screen: "{" not in screen.text(), "that it is away")
+        self.assertEqual(terminal.wait_for_frames().lines(), [AWAY[:12], AWAY[12:24]])
 
 
 if __name__ == "__main__":

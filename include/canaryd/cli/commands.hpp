@@ -38,6 +38,7 @@ struct Environment {
   bool out_is_terminal = false;
   bool utf8 = false;         // The locale can show it.
   bool no_color = false;     // NO_COLOR is set and not empty, or TERM is dumb.
+  bool is_dumb = false;      // TERM is dumb: no cursor can be moved.
   std::string address;       // CANARYD_ADDR; empty when not set.
   std::string token_file{};  // CANARYD_TOKEN_FILE; empty when not set.
   // Size of the terminal, asked again for each redraw; 0 rows when it is not one.
@@ -46,6 +47,12 @@ struct Environment {
   // Waits, for --watch and wait; false when the user has interrupted, then at once. From the first
   // call on, an interrupt no longer ends the process.
   std::function<bool(Duration)> wait;
+  // Whether the user has interrupted, as wait(0) says it; asked while a watch or a wait is without
+  // its answer.
+  std::function<bool()> interrupted = {};
+  // Whether the terminal shows what is typed; false while a watch draws over it, said before each
+  // frame, for a shell may have changed it meanwhile.
+  std::function<void(bool shown)> show_typing = {};
   // For check and diff: a file of this machine, and a variable of the environment.
   std::function<Result<std::string>(const std::string& path)> read_file = {};
   std::function<std::optional<std::string>(std::string_view name)> variable = {};

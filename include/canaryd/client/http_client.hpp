@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,8 +70,10 @@ class HttpClient {
   explicit HttpClient(Address address, Limits limits = {});
 
   // Any status is a Response. Errors before the request was sent (no such host, refused, connect
-  // time-out) have Retry::kSafe; later ones Retry::kNever.
-  [[nodiscard]] Result<Response> fetch(const Request& request) const;
+  // time-out) have Retry::kSafe; later ones Retry::kNever. `gives_up` is asked about ten times a
+  // second while there is no answer; once it says true, the error is kCancelled.
+  [[nodiscard]] Result<Response> fetch(const Request& request,
+                                       const std::function<bool()>& gives_up = {}) const;
 
   [[nodiscard]] const Address& address() const noexcept { return address_; }
 

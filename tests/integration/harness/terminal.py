@@ -199,6 +199,9 @@ class Terminal:
         self.look()
         return self.process.returncode
 
+    def shows_typing(self):
+        return bool(termios.tcgetattr(self._theirs)[3] & termios.ECHO)
+
     def modes_are_as_before(self):
         return termios.tcgetattr(self._theirs) == self.modes
 

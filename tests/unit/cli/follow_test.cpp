@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
+#include <vector>
 
 namespace canaryd::cli {
 namespace {
@@ -134,6 +136,54 @@ TEST_F(FollowTest, WatchKeepsAFrameInsideTheTerminal) {
   terminal_.at_wait = [](int number) { return number < 2; };
   EXPECT_EQ(terminal_.run({"status", "checkout", "--watch"}), kExitDone);
   EXPECT_NE(terminal_.out.str().find("\x1b[4A"), std::string::npos);
+}
+
+TEST_F(FollowTest, WatchHidesWhatIsTypedUntilItsEnd) {
+  terminal_.is_terminal = true;
+  terminal_.at_wait = [](int number) { return number < 3; };
+  EXPECT_EQ(terminal_.run({"status", "checkout", "--watch"}), kExitDone);
+  EXPECT_EQ(terminal_.typing, (std::vector<bool>{false, false, false, true}));
+  terminal_.is_terminal = false;
+  terminal_.typing.clear();
+  EXPECT_EQ(terminal_.run({"status", "checkout", "--watch"}), kExitDone);
+  EXPECT_EQ(std::count(terminal_.typing.begin(), terminal_.typing.end(), false), 0) << "of a pipe";
+}
+
+TEST_F(FollowTest, WatchOnATerminalWithoutACursorWritesBlocks) {
+  terminal_.is_terminal = true;
+  terminal_.is_dumb = true;
+  terminal_.at_wait = [&](int number) {
+    if (number == 3) set_state("paused");
+    return number < 6;
+  };
+  EXPECT_EQ(terminal_.run({"status", "checkout", "--watch"}), kExitDone);
+  const std::string out = terminal_.out.str();
+  EXPECT_EQ(out.find('\x1b'), std::string::npos) << out;
+  // One of each state, each in full.
+  EXPECT_TRUE(out.starts_with("checkout ")) << out;
+  const std::size_t second = out.find("\n\ncheckout ");
+  ASSERT_NE(second, std::string::npos) << out;
+  EXPECT_EQ(out.find("\n\ncheckout ", second + 1), std::string::npos) << out;
+  EXPECT_TRUE(out.ends_with("\n\n")) << out;
+}
+
+TEST_F(FollowTest, AnInterruptEndsThemWhereThereIsNoAnswer) {
+  bool is_interrupted = false;
+  terminal_.interrupted = [&] { return is_interrupted; };
+  terminal_.at_wait = [&](int number) {
+    if (number == 1) {
+      admin_->stop();
+      is_interrupted = true;
+    }
+    return number < 5;
+  };
+  EXPECT_EQ(terminal_.run({"status", "checkout", "--watch"}), kExitDone);
+  EXPECT_EQ(terminal_.out.str(), "checkout: Progressing, step 2/5, weight 5 %\n");
+  EXPECT_EQ(terminal_.err.str(), "");
+  is_interrupted = false;
+  restart();
+  EXPECT_EQ(terminal_.run({"wait", "checkout", "--for", "promoted"}), kExitFailed);
+  EXPECT_EQ(terminal_.err.str(), "canaryctl: interrupted\n");
 }
 
 TEST_F(FollowTest, WatchSurvivesARestart) {

@@ -21,6 +21,7 @@ struct Terminal {
   std::ostringstream err;
   test::ManualClock clock;
   bool is_terminal = false;
+  bool is_dumb = false;
   int rows = 40;
   std::string address;
   std::map<std::string, std::string> files;     // That read_file finds, by path.
@@ -28,6 +29,8 @@ struct Terminal {
   // Called at each wait with its number, from 0; false is an interrupt. Time goes on by what was
   // waited for.
   std::function<bool(int)> at_wait = [](int) { return false; };
+  std::function<bool()> interrupted;
+  std::vector<bool> typing;  // Whether it was to be shown, each time that this was said.
 
   int run(std::vector<std::string> arguments) {
     int waits = 0;
@@ -41,6 +44,7 @@ struct Terminal {
                             .out_is_terminal = is_terminal,
                             .utf8 = true,
                             .no_color = true,
+                            .is_dumb = is_dumb,
                             .address = address,
                             .columns = [] { return 100; },
                             .rows = [this] { return rows; },
@@ -49,6 +53,8 @@ struct Terminal {
                                   clock.advance(duration);
                                   return at_wait(waits++);
                                 },
+                            .interrupted = interrupted,
+                            .show_typing = [this](bool shown) { typing.push_back(shown); },
                             .read_file = [this](const std::string& path) { return read(path); },
                             .variable = [](std::string_view name) -> std::optional<std::string> {
                               if (name == "SET") return "set";

@@ -84,6 +84,19 @@ TEST(HttpClient, TellsNotReachableFromNoAnswer) {
   EXPECT_EQ(get(closes).error().code, ErrorCode::kClosed);
 }
 
+TEST(HttpClient, GivesUpWhenItsCallerDoes) {
+  ScriptedServer silent("", true);
+  int asked = 0;
+  const auto nothing = client_of(silent).fetch(Request{}, [&] { return ++asked == 2; });
+  ASSERT_FALSE(nothing);
+  EXPECT_EQ(nothing.error().code, ErrorCode::kCancelled);
+  EXPECT_EQ(asked, 2);
+  ScriptedServer answers("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+  const auto answer = client_of(answers).fetch(Request{}, [] { return false; });
+  ASSERT_TRUE(answer) << describe(answer.error());
+  EXPECT_EQ(answer->body, "hi");
+}
+
 TEST(HttpClient, GivesUpOnASlowBody) {
   ScriptedServer slow("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", true);
   EXPECT_EQ(get(slow, short_limits()).error().code, ErrorCode::kTimeout);
