@@ -227,6 +227,7 @@ void Controller::State::tick_runner(Runner& runner) {
 }
 
 bool Controller::State::is_promoted(std::string_view rollout) const noexcept {
+  if (rollout.empty()) return false;
   const Runner* const runner = find(rollout);
   if (runner == nullptr) return false;
   const rollout::Phase phase = runner->state().phase;

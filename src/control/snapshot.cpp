@@ -165,8 +165,9 @@ proxy::FailurePolicy make_policy(const config::Rollout& rollout, const InForce& 
       static_cast<std::uint32_t>(rollout.circuit.consecutive_failures);
   policy.protection.open_for = rollout.circuit.open_for;
   policy.protection.exposure_max = rollout.exposure.max_failed_requests;
-  for (std::size_t code = 0; code < policy.status.size(); ++code) {
-    if (settings.errors.has_status(static_cast<unsigned>(code))) policy.status.set(code);
+  for (const analysis::StatusRange& range : settings.errors.status) {
+    const std::size_t end = std::min<std::size_t>(std::size_t{range.last} + 1, policy.status.size());
+    for (std::size_t code = range.first; code < end; ++code) policy.status.set(code);
   }
   for (const std::uint8_t code : settings.errors.grpc_status) policy.grpc.set(code);
   // What is given up answers for nobody, and once it is gone nobody is sent back to it.
