@@ -31,6 +31,13 @@ constexpr std::size_t kProblemsMax = 100;
 // Longer than the daemon's own limit for an action, so that its answer comes first.
 constexpr Duration kExchangeLimit = std::chrono::seconds(40);
 
+client::Limits limits_within(std::optional<Duration> left) {
+  client::Limits limits;
+  limits.exchange = kExchangeLimit;
+  if (left && *left < limits.connect + limits.exchange) limits.total = *left;
+  return limits;
+}
+
 // What to do where nobody answers.
 std::string next_step(ErrorCode code) {
   constexpr std::string_view kWhere = "--addr http://HOST:PORT or unix:PATH (CANARYD_ADDR)";
@@ -122,15 +129,13 @@ Outcome<Daemon> Daemon::at(const std::string& address, const std::string& token_
     append_printable(message, address + ": " + parsed.error().context);
     return tl::unexpected(Failure{kExitUsage, message});
   }
-  client::Limits limits;
-  limits.exchange = kExchangeLimit;
   std::string token;
   if (!token_file.empty()) {
     auto read = read_token(token_file);
     if (!read) return tl::unexpected(read.error());
     token = std::move(*read);
   }
-  return Daemon(client::HttpClient(std::move(*parsed), limits), std::move(token));
+  return Daemon(std::move(*parsed), std::move(token));
 }
 
 std::vector<client::Header> Daemon::headers(client::Header first) const {
@@ -139,11 +144,12 @@ std::vector<client::Header> Daemon::headers(client::Header first) const {
   return all;
 }
 
-Outcome<client::Response> Daemon::get(const std::string& target) const {
+Outcome<client::Response> Daemon::get(const std::string& target,
+                                      std::optional<Duration> left) const {
   client::Request request;
   request.target = target;
   request.headers = headers({"Accept", "*/*"});
-  return fetch(request);
+  return fetch(request, left);
 }
 
 Outcome<client::Response> Daemon::post(const std::string& target,
@@ -158,8 +164,9 @@ Outcome<client::Response> Daemon::post(const std::string& target,
   return fetch(request);
 }
 
-Outcome<client::Response> Daemon::fetch(const client::Request& request) const {
-  auto response = http_.fetch(request, interrupted_);
+Outcome<client::Response> Daemon::fetch(const client::Request& request,
+                                        std::optional<Duration> left) const {
+  auto response = client::HttpClient(address_, limits_within(left)).fetch(request, interrupted_);
   if (!response) return tl::unexpected(failure_of(response.error()));
   if (response->status != 200 && response->status != 202) {
     return tl::unexpected(failure_of(*response));
@@ -168,7 +175,7 @@ Outcome<client::Response> Daemon::fetch(const client::Request& request) const {
 }
 
 Outcome<Stream> Daemon::stream(const std::string& target) const {
-  auto reader = std::make_unique<client::EventReader>(http_.address());
+  auto reader = std::make_unique<client::EventReader>(address_);
   client::Request request;
   request.target = target;
   request.headers = headers({"Accept", "text/event-stream"});

@@ -1,6 +1,7 @@
 // Talking to the daemon: one call, one answer, and the exit code that it means.
 #pragma once
 
+#include "canaryd/base/clock.hpp"
 #include "canaryd/base/error.hpp"
 #include "canaryd/client/event_reader.hpp"
 #include "canaryd/client/http_client.hpp"
@@ -50,8 +51,10 @@ class Daemon {
   // of stream().
   void give_up_when(std::function<bool()> interrupted) { interrupted_ = std::move(interrupted); }
 
-  // Answers of status 200 and 202; everything else is a Failure.
-  [[nodiscard]] Outcome<client::Response> get(const std::string& target) const;
+  // Answers of status 200 and 202; everything else is a Failure. `left`: all the time that there
+  // is, if that is less than a call may take anyway; more than nothing.
+  [[nodiscard]] Outcome<client::Response> get(const std::string& target,
+                                              std::optional<Duration> left = {}) const;
   [[nodiscard]] Outcome<client::Response> post(const std::string& target,
                                                std::string body,
                                                std::vector<client::Header> more = {}) const;
@@ -59,12 +62,13 @@ class Daemon {
   [[nodiscard]] Outcome<Stream> stream(const std::string& target) const;
 
  private:
-  Daemon(client::HttpClient http, std::string token)
-      : http_(std::move(http)), token_(std::move(token)) {}
+  Daemon(client::Address address, std::string token)
+      : address_(std::move(address)), token_(std::move(token)) {}
   [[nodiscard]] std::vector<client::Header> headers(client::Header first) const;
-  [[nodiscard]] Outcome<client::Response> fetch(const client::Request& request) const;
+  [[nodiscard]] Outcome<client::Response> fetch(const client::Request& request,
+                                                std::optional<Duration> left = {}) const;
 
-  client::HttpClient http_;
+  client::Address address_;
   std::string token_;  // Empty: none.
   std::function<bool()> interrupted_;
 };

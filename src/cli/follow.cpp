@@ -16,6 +16,8 @@ namespace {
 constexpr Duration kInterval = std::chrono::seconds(1);
 // How long wait bears a daemon that is away, if it was there before: a restart takes less.
 constexpr Duration kAwayLimit = std::chrono::minutes(2);
+// When the time of a wait is over it looks once more, and so long at most.
+constexpr Duration kLastLook = std::chrono::seconds(1);
 
 bool is_interrupted(const Environment& environment) {
   return environment.interrupted && environment.interrupted();
@@ -116,8 +118,12 @@ struct Poll {
   std::string line;
 };
 
-Outcome<Poll> poll(const Daemon& daemon, const Options& options, bool utf8) {
-  const auto response = daemon.get("/api/v1/rollouts/" + options.rollout);
+Outcome<Poll> poll(const Daemon& daemon,
+                   const Options& options,
+                   bool utf8,
+                   std::optional<Duration> left) {
+  if (left) left = std::max(*left, kLastLook);
+  const auto response = daemon.get("/api/v1/rollouts/" + options.rollout, left);
   if (!response) return tl::unexpected(response.error());
   const auto document = parse_json(response->body);
   const auto line = render_line(response->body, {.columns = 1000, .color = false, .utf8 = utf8});
@@ -159,10 +165,17 @@ int wait_for_outcome(const Daemon& daemon, const Options& options, Environment& 
   const Monotonic begin = environment.clock.now();
   Monotonic last_seen = begin;
   std::string last_line;
+  const auto left = [&]() -> std::optional<Duration> {
+    if (!options.timeout) return std::nullopt;
+    return *options.timeout - (environment.clock.now() - begin);
+  };
+  Duration pause = kInterval;
   do {
-    const auto polled = poll(daemon, options, environment.utf8);
+    const auto polled = poll(daemon, options, environment.utf8, left());
     const Monotonic now = environment.clock.now();
     if (!polled && is_interrupted(environment)) break;
+    const bool over = options.timeout && now - begin >= *options.timeout;
+    std::string why;
     if (polled) {
       last_seen = now;
       if (polled->line != last_line) environment.out << polled->line << std::flush;
@@ -172,17 +185,20 @@ int wait_for_outcome(const Daemon& daemon, const Options& options, Environment& 
       const Failure& failure = polled.error();
       const bool may_return = failure.exit_code == kExitUnreachable && !last_line.empty() &&
                               now - last_seen < kAwayLimit;
-      if (!may_return) {
+      const bool cut_short = over && failure.exit_code == kExitTimeout;
+      if (!may_return && !cut_short) {
         environment.err << "canaryctl: " << failure.message << '\n';
         return failure.exit_code;
       }
+      why = ": " + failure.message;
     }
-    if (options.timeout && now - begin >= *options.timeout) {
+    if (over) {
       environment.err << "canaryctl: not " << options.target << " after "
-                      << format_duration(*options.timeout) << '\n';
+                      << format_duration(*options.timeout) << why << '\n';
       return kExitTimeout;
     }
-  } while (environment.wait(kInterval));
+    pause = std::min(kInterval, std::max(left().value_or(kInterval), Duration::zero()));
+  } while (environment.wait(pause));
   environment.err << "canaryctl: interrupted\n";
   return kExitFailed;
 }

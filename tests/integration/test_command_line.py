@@ -4,12 +4,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
-from harness import CANARYCTL, CANARYD, IntegrationCase, base_config, to_yaml, wait_until
+from harness import CANARYCTL, CANARYD, PATIENCE, IntegrationCase, base_config, to_yaml, wait_until
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/convert"
 
@@ -81,6 +83,20 @@ class FilesTest(IntegrationCase):
         done = self.daemon.ctl("check")
         self.assertEqual(done.returncode, 1)
         self.assertIn("the last reload failed", done.stdout)
+
+
+class WaitTest(IntegrationCase):
+    def test_a_daemon_that_hangs_takes_no_longer_than_the_time_given(self):
+        self.start_rollout()
+        self.daemon.signal(signal.SIGSTOP)
+        self.addCleanup(self.daemon.signal, signal.SIGCONT)
+        begin = time.monotonic()
+        done = self.daemon.ctl("wait", "shop", "--for", "promoted", "--timeout", "2s", timeout=300)
+        took = time.monotonic() - begin
+        self.assertEqual(done.returncode, 8, done.stderr)
+        self.assertIn("not promoted after 2s: no answer from 127.0.0.1", done.stderr)
+        # One exchange alone may take 40 s.
+        self.assertLess(took, 12 * PATIENCE)
 
 
 # The options that a variable stands for, and where.

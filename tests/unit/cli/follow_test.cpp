@@ -1,3 +1,4 @@
+#include "support/scripted_server.hpp"
 #include "terminal.hpp"
 
 #include <gtest/gtest.h>
@@ -78,6 +79,26 @@ TEST_F(FollowTest, WaitGivesUpInTime) {
             kExitTimeout);
   EXPECT_EQ(terminal_.clock.now() - begin, std::chrono::seconds(30));
   EXPECT_EQ(terminal_.err.str(), "canaryctl: not promoted after 30s\n");
+}
+
+TEST_F(FollowTest, WaitGivesUpInTimeWhateverHangs) {
+  const test::ScriptedServer mute("", true);
+  terminal_.address = "127.0.0.1:" + std::to_string(mute.port);
+  const SystemClock machine;
+  const Monotonic begin = machine.now();
+  EXPECT_EQ(terminal_.run({"wait", "checkout", "--for", "promoted", "--timeout", "1s"}),
+            kExitTimeout);
+  EXPECT_LT(machine.now() - begin, std::chrono::seconds(20)) << "one exchange alone may take 40";
+  EXPECT_NE(terminal_.err.str().find("no answer from 127.0.0.1"), std::string::npos)
+      << terminal_.err.str();
+}
+
+TEST_F(FollowTest, WaitLooksAtTheVeryEnd) {
+  terminal_.at_wait = [](int) { return true; };
+  const Monotonic begin = terminal_.clock.now();
+  EXPECT_EQ(terminal_.run({"wait", "checkout", "--for", "promoted", "--timeout", "1500ms"}),
+            kExitTimeout);
+  EXPECT_EQ(terminal_.clock.now() - begin, std::chrono::milliseconds(1500));
 }
 
 TEST_F(FollowTest, WaitSurvivesARestart) {
