@@ -8,9 +8,12 @@
 #include <boost/json.hpp>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <fstream>
 #include <iterator>
 #include <string_view>
+#include <system_error>
 
 namespace canaryd::cli {
 
@@ -104,8 +107,24 @@ int exit_code_of(int status) {
   }
 }
 
+// Seconds, as Retry-After says them; a date, and nothing at all, are the least.
+std::optional<Duration> again_after(const client::Response& response) {
+  constexpr std::int64_t kLeast = 1;
+  constexpr std::int64_t kMost = 30;
+  const int status = response.status;
+  if (status != 429 && status != 503 && status != 504) return std::nullopt;
+  const std::string_view text = response.header("Retry-After");
+  std::int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error == std::errc::result_out_of_range) return std::chrono::seconds(kMost);
+  if (error != std::errc() || end != text.data() + text.size()) seconds = kLeast;
+  return std::chrono::seconds(std::clamp(seconds, kLeast, kMost));
+}
+
 Failure failure_of(const client::Response& response) {
-  Failure failure{exit_code_of(response.status), "status " + std::to_string(response.status)};
+  Failure failure{exit_code_of(response.status),
+                  "status " + std::to_string(response.status),
+                  again_after(response)};
   const auto document = parse_json(response.body);
   if (!document) return failure;
   const JsonView body(*document);

@@ -20,6 +20,8 @@ namespace canaryd::cli {
 struct Failure {
   int exit_code = 1;
   std::string message;  // Printable; may have several lines; no line feed at the end.
+  // Of an answer that passes by itself (429, 503, 504): when to ask again.
+  std::optional<Duration> again{};
 };
 
 template <class T>

@@ -14,7 +14,7 @@ namespace canaryd::cli {
 namespace {
 
 constexpr Duration kInterval = std::chrono::seconds(1);
-// How long wait bears a daemon that is away, if it was there before: a restart takes less.
+// How long wait bears a daemon that is away, if it was there before, or busy: a restart takes less.
 constexpr Duration kAwayLimit = std::chrono::minutes(2);
 // When the time of a wait is over it looks once more, and so long at most.
 constexpr Duration kLastLook = std::chrono::seconds(1);
@@ -73,7 +73,15 @@ class Terminal {
   int columns_ = 0;
 };
 
-constexpr const char* kAway = "  not reachable, retrying\n";
+// What a watch says while there is nothing new to show.
+std::string away_text(const Failure& failure) {
+  return failure.again ? "busy, retrying\n" : "not reachable, retrying\n";
+}
+
+// Whether to ask again: for who `was_there` before, and after an answer that passes by itself.
+bool may_pass(const Failure& failure, bool was_there) {
+  return failure.again || (failure.exit_code == kExitUnreachable && was_there);
+}
 
 enum class Phase { kGoingOn, kReached, kRolledBack, kAborted, kStopped };
 
@@ -138,26 +146,29 @@ int watch(const std::function<Outcome<Frame>()>& draw, Environment& environment)
   const bool in_place = environment.out_is_terminal && !environment.is_dumb;
   Terminal terminal(environment);
   Frame last;
-  bool away = false;
+  std::string away;  // Empty: the daemon answers.
+  Duration pause = kInterval;
   if (!environment.wait(Duration::zero())) return kExitDone;
   do {
     const auto frame = draw();
     if (!frame && is_interrupted(environment)) break;
-    if (!frame && (frame.error().exit_code != kExitUnreachable || last.full.empty())) {
+    if (!frame && !may_pass(frame.error(), !last.full.empty())) {
       environment.err << "canaryctl: " << frame.error().message << '\n';
       return frame.error().exit_code;
     }
-    const bool changed = frame ? frame->line != last.line || away : !away;
-    away = !frame;
+    const std::string now_away = frame ? std::string() : away_text(frame.error());
+    const bool changed = now_away != away || (frame && frame->line != last.line);
+    away = now_away;
+    pause = frame ? kInterval : frame.error().again.value_or(kInterval);
     if (frame) last = *frame;
     if (in_place) {
-      terminal.show(away ? kAway + last.full : last.full, last.wraps);
+      terminal.show(away.empty() ? last.full : "  " + away + last.full, last.wraps);
     } else if (changed) {
       // A terminal without a cursor has each frame below the last one.
       const std::string shown = environment.out_is_terminal ? last.full + '\n' : last.line;
-      environment.out << (away ? "not reachable, retrying\n" : shown) << std::flush;
+      environment.out << (away.empty() ? shown : away) << std::flush;
     }
-  } while (environment.wait(kInterval));
+  } while (environment.wait(pause));
   return kExitDone;
 }
 
@@ -176,6 +187,7 @@ int wait_for_outcome(const Daemon& daemon, const Options& options, Environment& 
     if (!polled && is_interrupted(environment)) break;
     const bool over = options.timeout && now - begin >= *options.timeout;
     std::string why;
+    pause = kInterval;
     if (polled) {
       last_seen = now;
       if (polled->line != last_line) environment.out << polled->line << std::flush;
@@ -183,21 +195,21 @@ int wait_for_outcome(const Daemon& daemon, const Options& options, Environment& 
       if (polled->phase != Phase::kGoingOn) return exit_code_of(polled->phase);
     } else {
       const Failure& failure = polled.error();
-      const bool may_return = failure.exit_code == kExitUnreachable && !last_line.empty() &&
-                              now - last_seen < kAwayLimit;
+      const bool goes_on = may_pass(failure, !last_line.empty()) && now - last_seen < kAwayLimit;
       const bool cut_short = over && failure.exit_code == kExitTimeout;
-      if (!may_return && !cut_short) {
+      if (!goes_on && !cut_short) {
         environment.err << "canaryctl: " << failure.message << '\n';
         return failure.exit_code;
       }
       why = ": " + failure.message;
+      pause = failure.again.value_or(kInterval);
     }
     if (over) {
       environment.err << "canaryctl: not " << options.target << " after "
                       << format_duration(*options.timeout) << why << '\n';
       return kExitTimeout;
     }
-    pause = std::min(kInterval, std::max(left().value_or(kInterval), Duration::zero()));
+    pause = std::min(pause, std::max(left().value_or(pause), Duration::zero()));
   } while (environment.wait(pause));
   environment.err << "canaryctl: interrupted\n";
   return kExitFailed;

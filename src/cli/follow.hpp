@@ -17,7 +17,7 @@ struct Frame {
 };
 
 // Draws frames once a second until the user interrupts (0) or the answer is an error. A daemon that
-// goes away is waited for, except at the very beginning.
+// goes away is waited for, except at the very beginning; one that is busy always.
 [[nodiscard]] int watch(const std::function<Outcome<Frame>()>& draw, Environment& environment);
 
 [[nodiscard]] int wait_for_outcome(const Daemon& daemon,

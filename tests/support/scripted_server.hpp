@@ -1,5 +1,5 @@
 // One connection on loopback, port 0, that reads a request head and then sends the bytes of a
-// script.
+// script; or several, one after the other, with a script each.
 #pragma once
 
 #include <arpa/inet.h>
@@ -11,6 +11,7 @@
 #include <thread>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace canaryd::test {
 
@@ -18,7 +19,9 @@ class ScriptedServer {
  public:
   // With hold, the connection stays open and silent after the script, until the peer closes it.
   explicit ScriptedServer(std::string script, bool hold = false)
-      : script_(std::move(script)), hold_(hold), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+      : ScriptedServer(std::vector<std::string>{std::move(script)}, hold) {}
+  explicit ScriptedServer(std::vector<std::string> scripts, bool hold = false)
+      : scripts_(std::move(scripts)), hold_(hold), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
@@ -38,7 +41,7 @@ class ScriptedServer {
     ::close(listener_);
   }
 
-  // After the exchange: what arrived.
+  // After the exchanges: what arrived.
   [[nodiscard]] std::string request() {
     thread_.join();
     thread_ = std::thread([] {});
@@ -49,15 +52,22 @@ class ScriptedServer {
 
  private:
   void serve() {
-    const int peer = ::accept(listener_, nullptr, nullptr);
-    if (peer < 0) return;
+    for (const std::string& script : scripts_) {
+      const int peer = ::accept(listener_, nullptr, nullptr);
+      if (peer < 0) return;
+      answer(peer, script);
+    }
+  }
+  void answer(int peer, const std::string& script) {
     char buffer[4096];
-    while (request_.find("\r\n\r\n") == std::string::npos) {
+    std::string head;
+    while (head.find("\r\n\r\n") == std::string::npos) {
       const ssize_t count = ::recv(peer, buffer, sizeof(buffer), 0);
       if (count <= 0) break;
-      request_.append(buffer, static_cast<std::size_t>(count));
+      head.append(buffer, static_cast<std::size_t>(count));
     }
-    ::send(peer, script_.data(), script_.size(), MSG_NOSIGNAL);
+    request_ += head;
+    ::send(peer, script.data(), script.size(), MSG_NOSIGNAL);
     if (hold_) {
       while (::recv(peer, buffer, sizeof(buffer), 0) > 0) {
       }
@@ -65,7 +75,7 @@ class ScriptedServer {
     ::close(peer);
   }
 
-  std::string script_;
+  std::vector<std::string> scripts_;
   bool hold_;
   int listener_;
   std::string request_;

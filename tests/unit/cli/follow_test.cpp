@@ -10,6 +10,21 @@
 namespace canaryd::cli {
 namespace {
 
+// "503 Service Unavailable" and more lines of a head, each with its end.
+std::string refusal(const std::string& status, const std::string& more = "") {
+  return "HTTP/1.1 " + status + "\r\n" + more + "Content-Length: 0\r\n\r\n";
+}
+std::string rollout_in(const std::string& state) {
+  const std::string body =
+      R"({"name": "checkout", "weight": {"target": 5}, "state": ")" + state + "\"}";
+  return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+const std::string kTooMany = refusal("429 Too Many Requests", "Retry-After: 7\r\n");
+const std::string kUnavailable = refusal("503 Service Unavailable");
+const std::string kTooSlow = refusal("504 Gateway Timeout", "Retry-After: tomorrow\r\n");
+const std::string kMuchLater = refusal("503 Service Unavailable", "Retry-After: 86400\r\n");
+
 class FollowTest : public testing::Test {
  protected:
   FollowTest() : admin_(std::make_unique<test::AdminFixture>()) {
@@ -32,6 +47,14 @@ class FollowTest : public testing::Test {
     };
     return terminal_.run({"wait", "checkout", "--for", target});
   }
+  // Its exit code, where each request has the next of these answers.
+  int run_against(std::vector<std::string> answers, std::vector<std::string> arguments) {
+    const test::ScriptedServer server(std::move(answers));
+    terminal_.address = "127.0.0.1:" + std::to_string(server.port);
+    began_ = terminal_.clock.now();
+    return terminal_.run(std::move(arguments));
+  }
+  Duration took() const { return terminal_.clock.now() - began_; }
   // The daemon, killed and started again where it was.
   void restart() {
     const std::string address = admin_->address;
@@ -41,6 +64,7 @@ class FollowTest : public testing::Test {
 
   std::unique_ptr<test::AdminFixture> admin_;
   Terminal terminal_;
+  Monotonic began_{};
 };
 
 TEST_F(FollowTest, WaitSaysTheOutcomeByItsExitCode) {
@@ -119,6 +143,50 @@ TEST_F(FollowTest, WaitDoesNotWaitForADaemonThatIsGone) {
     return true;
   };
   EXPECT_EQ(terminal_.run({"wait", "checkout", "--for", "promoted"}), kExitUnreachable);
+}
+
+TEST_F(FollowTest, WaitAsksAgainAfterWhatPasses) {
+  terminal_.at_wait = [](int) { return true; };
+  EXPECT_EQ(
+      run_against({kTooMany, rollout_in("baking"), kUnavailable, kTooSlow, rollout_in("promoted")},
+                  {"wait", "checkout", "--for", "promoted"}),
+      kExitDone)
+      << terminal_.err.str();
+  EXPECT_EQ(took(), std::chrono::seconds(7 + 1 + 1 + 1));
+  EXPECT_EQ(terminal_.out.str(), "checkout: Baking, weight 5 %\ncheckout: Promoted, weight 5 %\n");
+}
+
+TEST_F(FollowTest, WaitBearsABusyDaemonForItsTime) {
+  terminal_.at_wait = [](int) { return true; };
+  const std::vector<std::string> busy(10, kMuchLater);
+  // What it says is bounded: at 0, 30, 60, 90 and 120 s.
+  EXPECT_EQ(run_against(busy, {"wait", "checkout", "--for", "promoted"}), kExitFailed);
+  EXPECT_EQ(took(), std::chrono::minutes(2));
+  EXPECT_EQ(terminal_.err.str(), "canaryctl: status 503\n");
+  EXPECT_EQ(run_against(busy, {"wait", "checkout", "--for", "promoted", "--timeout", "10s"}),
+            kExitTimeout);
+  EXPECT_EQ(took(), std::chrono::seconds(10));
+  EXPECT_EQ(terminal_.err.str(), "canaryctl: not promoted after 10s: status 503\n");
+}
+
+TEST_F(FollowTest, WatchAsksAgainAfterWhatPasses) {
+  terminal_.at_wait = [](int number) { return number < 4; };
+  const std::string no_history = rollout_in("progressing");  // Without items.
+  EXPECT_EQ(run_against({kTooMany,
+                         rollout_in("progressing"),
+                         no_history,
+                         kUnavailable,
+                         rollout_in("progressing"),
+                         no_history},
+                        {"status", "checkout", "--watch"}),
+            kExitDone)
+      << terminal_.err.str();
+  EXPECT_EQ(took(), std::chrono::seconds(7 + 1 + 1 + 1));
+  EXPECT_EQ(terminal_.out.str(),
+            "busy, retrying\n"
+            "checkout: Progressing, weight 5 %\n"
+            "busy, retrying\n"
+            "checkout: Progressing, weight 5 %\n");
 }
 
 TEST_F(FollowTest, WatchIntoAPipeWritesALineOnChange) {
