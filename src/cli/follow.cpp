@@ -4,6 +4,7 @@
 #include "canaryd/cli/status_screen.hpp"
 #include "cli/json_view.hpp"
 #include "cli/line.hpp"
+#include "cli/retire_text.hpp"
 
 #include <boost/json.hpp>
 
@@ -92,7 +93,8 @@ Phase judge(JsonView rollout, const std::string& target) {
   const std::string state = rollout["state"].text();
   if (state == "retired") return Phase::kReached;
   const bool promoted = state == "promoted" || state == "retiring";
-  if (promoted) return target == "retired" ? Phase::kGoingOn : Phase::kReached;
+  if (promoted && target != "retired") return Phase::kReached;
+  if (promoted) return stuck_retirement(rollout).empty() ? Phase::kGoingOn : Phase::kStopped;
   if (state == "rolled_back") return Phase::kRolledBack;
   if (state == "aborted") return Phase::kAborted;
   // Held for these reasons it waits for an operator; for the others it goes on by itself.
@@ -124,6 +126,7 @@ int exit_code_of(Phase phase) {
 struct Poll {
   Phase phase = Phase::kGoingOn;
   std::string line;
+  std::string advice;  // Of kStopped: what to do; empty: the line says enough.
 };
 
 Outcome<Poll> poll(const Daemon& daemon,
@@ -137,7 +140,10 @@ Outcome<Poll> poll(const Daemon& daemon,
   const auto line = render_line(response->body, {.columns = 1000, .color = false, .utf8 = utf8});
   if (!document || !line)
     return tl::unexpected(Failure{kExitFailed, "the answer is not a rollout"});
-  return Poll{judge(JsonView(*document), options.target), *line};
+  const JsonView rollout(*document);
+  Poll polled{judge(rollout, options.target), *line, {}};
+  if (polled.phase == Phase::kStopped) polled.advice = stuck_retirement(rollout);
+  return polled;
 }
 
 }  // namespace
@@ -192,6 +198,7 @@ int wait_for_outcome(const Daemon& daemon, const Options& options, Environment& 
       last_seen = now;
       if (polled->line != last_line) environment.out << polled->line << std::flush;
       last_line = polled->line;
+      if (!polled->advice.empty()) environment.err << "canaryctl: " << polled->advice << '\n';
       if (polled->phase != Phase::kGoingOn) return exit_code_of(polled->phase);
     } else {
       const Failure& failure = polled.error();

@@ -45,6 +45,30 @@ std::string straggler_lines(JsonView rollout, std::size_t most, const ScreenOpti
   return out;
 }
 
+std::string stuck_retirement(JsonView rollout) {
+  const JsonView retire = rollout["retire"];
+  const std::string name = rollout["name"].text();
+  const std::string command = "`canaryctl retire " + name + "`";
+  const std::string state = rollout["state"].text();
+  const std::string hook = retire["hook"].text();
+  if (state == "promoted" && !retire.is_object()) {
+    return printable(name + " has no `retire` in its configuration");
+  }
+  if (state == "promoted" && retire["kept"].flag().value_or(false)) {
+    return printable(rollout["stable"].text() + " is kept by `unretire`; " + command +
+                     " lets it go");
+  }
+  if (state == "retiring" && hook == "failed") {
+    return printable("the decommission hook failed (" + retire["said"].text() + "); " + command +
+                     " calls it again");
+  }
+  if (state == "retiring" && hook == "unknown") {
+    return printable("nobody knows whether the decommission hook ran; " + command +
+                     " calls it again, with --skip-hook it is taken as done");
+  }
+  return {};
+}
+
 RetireReport report_retirement(JsonView rollout) {
   const JsonView retire = rollout["retire"];
   const std::string name = rollout["name"].text();

@@ -14,6 +14,10 @@ namespace canaryd::cli {
                                           std::size_t most,
                                           const ScreenOptions& options);
 
+// Why a rollout that is promoted, or retiring, will not be retired unless somebody does something,
+// and what to do; empty: it goes on by itself. One line without a line feed, safe for a terminal.
+[[nodiscard]] std::string stuck_retirement(JsonView rollout);
+
 struct RetireReport {
   std::string text;
   bool blocked = true;

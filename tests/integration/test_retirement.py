@@ -34,6 +34,12 @@ class RetirementTest(IntegrationCase):
         wait_until(lambda: self.daemon.rollout()["retire"]["hook"] == word, f"hook {word}", 60)
         return self.daemon.rollout()
 
+    def check_wait(self, said):
+        """A wait for the end sees that nobody goes on."""
+        done = self.daemon.ctl("wait", "shop", "--for", "retired", "--timeout", "5m", timeout=400)
+        self.assertEqual(done.returncode, 12, done.stderr)
+        self.assertIn(said, done.stderr)
+
     def version(self):
         """Who answers somebody that wants the old version."""
         return self.get("/", NEVER).body.decode().strip()
@@ -101,6 +107,7 @@ class RetirementTest(IntegrationCase):
         self.assertEqual(self.version(), "v1", "it answers again")
         wait_until(lambda: self.daemon.metric("canaryd_retire_idle_seconds") > 1, "idle time", 60)
         self.assertEqual(self.daemon.rollout()["state"], "promoted", "it is kept")
+        self.check_wait("v1 is kept by `unretire`; `canaryctl retire shop` lets it go")
         self.assertEqual(self.ran(), [])
         self.config["rollouts"]["shop"]["retire"]["undo"] = "0s"
         self.daemon.write(base_config(self.folder, {"v1": self.v1, "v2": self.v2}, **self.config))
@@ -128,6 +135,7 @@ class RetirementTest(IntegrationCase):
         self.assertEqual(rollout["state"], "retiring")
         self.assertEqual(self.version(), "v2", "the old version may be gone")
         wait_until(lambda: self.daemon.ctl("history", "shop").stdout.count("may have run or not") == 1, "the record")
+        self.check_wait("`canaryctl retire shop` calls it again, with --skip-hook it is taken as done")
         self.assertEqual(self.ran(), ["v1"])
         self.assertEqual(self.daemon.ctl("retire", "shop", "--skip-hook").returncode, 0)
         self.assertEqual(self.daemon.rollout()["state"], "retired")
@@ -139,6 +147,7 @@ class RetirementTest(IntegrationCase):
         self.assertEqual(rollout["state"], "retiring")
         self.assertIn("exit code was 3", rollout["next"])
         self.assertIn("exit code was 3", self.daemon.ctl("history", "shop").stdout)
+        self.check_wait("`canaryctl retire shop` calls it again")
         (Path(self.folder) / "good").touch()
         self.assertEqual(self.daemon.ctl("retire", "shop").returncode, 0)
         self.until("retired")

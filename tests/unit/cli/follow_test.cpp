@@ -37,6 +37,9 @@ class FollowTest : public testing::Test {
       view.reason = std::move(reason);
     });
   }
+  void set_retire(const control::RetireView& retire) {
+    admin_->on_control([&] { admin_->backend.known.at("checkout").retire = retire; });
+  }
   int wait_for(const std::string& target, const std::string& state, const char* reason = nullptr) {
     set_state("progressing");
     terminal_.at_wait = [&, reason](int number) {
@@ -77,7 +80,6 @@ TEST_F(FollowTest, WaitSaysTheOutcomeByItsExitCode) {
   EXPECT_EQ(wait_for("promoted", "aborted"), kExitAborted);
   EXPECT_EQ(wait_for("promoted", "held", "inconclusive"), kExitStopped);
   EXPECT_EQ(wait_for("retired", "retired"), kExitDone);
-  EXPECT_EQ(wait_for("retired", "promoted"), kExitFailed) << "goes on: interrupted";
   EXPECT_EQ(wait_for("retired", "aborted"), kExitAborted);
   EXPECT_EQ(wait_for("promoted", "held", "verdict"), kExitStopped);
   EXPECT_EQ(wait_for("stopped", "promoted"), kExitDone);
@@ -94,6 +96,38 @@ TEST_F(FollowTest, WaitGoesOnWhileThereIsHope) {
     EXPECT_EQ(terminal_.err.str(), "canaryctl: interrupted\n");
   }
   EXPECT_EQ(wait_for("promoted", "held", "no_data"), kExitFailed);
+}
+
+TEST_F(FollowTest, WaitForTheEndOfTheOldVersionEndsWhereNobodyGoesOn) {
+  EXPECT_EQ(wait_for("retired", "promoted"), kExitStopped);
+  EXPECT_EQ(terminal_.err.str(), "canaryctl: checkout has no `retire` in its configuration\n");
+  control::RetireView retire;
+  for (const char* hook : {"none", "called"}) {
+    retire.hook = hook;
+    set_retire(retire);
+    for (const char* state : {"promoted", "retiring"}) {
+      EXPECT_EQ(wait_for("retired", state), kExitFailed) << hook << state;
+      EXPECT_EQ(terminal_.err.str(), "canaryctl: interrupted\n");
+    }
+  }
+  retire.hook = "failed";
+  retire.said = "its exit code was 3";
+  set_retire(retire);
+  EXPECT_EQ(wait_for("retired", "retiring"), kExitStopped);
+  EXPECT_EQ(terminal_.err.str(),
+            "canaryctl: the decommission hook failed (its exit code was 3); `canaryctl retire "
+            "checkout` calls it again\n");
+  EXPECT_EQ(wait_for("promoted", "retiring"), kExitDone) << "that much is reached";
+  retire.hook = "unknown";
+  set_retire(retire);
+  EXPECT_EQ(wait_for("retired", "retiring"), kExitStopped);
+  EXPECT_NE(terminal_.err.str().find("--skip-hook"), std::string::npos) << terminal_.err.str();
+  retire.hook = "none";
+  retire.kept = true;
+  set_retire(retire);
+  EXPECT_EQ(wait_for("retired", "promoted"), kExitStopped);
+  EXPECT_EQ(terminal_.err.str(),
+            "canaryctl: shop-v1 is kept by `unretire`; `canaryctl retire checkout` lets it go\n");
 }
 
 TEST_F(FollowTest, WaitGivesUpInTime) {
