@@ -1,6 +1,7 @@
 #include "canaryd/cli/commands.hpp"
 
 #include "canaryd/base/text.hpp"
+#include "canaryd/base/units.hpp"
 #include "canaryd/cli/status_screen.hpp"
 #include "canaryd/manual/completion.hpp"
 #include "cli/config_file.hpp"
@@ -298,7 +299,7 @@ class Command {
   // ---- Changing
   // ----------------------------------------------------------------------------------------------------
 
-  // {"reason": ..., NAME: TEXT}; number is raw JSON.
+  // {"reason": ..., NAME: VALUE}, of the options that are set.
   [[nodiscard]] std::string body() const {
     std::string out = "{\"reason\": ";
     append_json_string(out, options_.reason);
@@ -317,7 +318,9 @@ class Command {
     add("level", options_.level);
     if (options_.full) out += ", \"full\": true";
     if (options_.skip_hook) out += ", \"skip_hook\": true";
-    if (!options_.percent.empty()) out += ", \"weight\": " + options_.percent;
+    // The command line takes 05, JSON does not.
+    const auto weight = parse_percent(options_.percent);
+    if (weight) out += ", \"weight\": " + format_percent(*weight);
     return out + "}";
   }
 

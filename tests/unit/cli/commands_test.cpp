@@ -160,6 +160,20 @@ TEST_F(CommandsTest, SendsEveryAction) {
   EXPECT_EQ(out(), "checkout: Aborted, step 2/5, weight 5 %\n");
 }
 
+TEST_F(CommandsTest, SendsAWeightHoweverItIsWritten) {
+  const std::vector<std::pair<std::string, unsigned>> weights{{"5", 500},
+                                                              {"05", 500},
+                                                              {"00", 0},
+                                                              {"0", 0},
+                                                              {"007.50", 750},
+                                                              {"0.05", 5},
+                                                              {"100.00", 10000}};
+  for (const auto& [written, points] : weights) {
+    EXPECT_EQ(run({"set-weight", "checkout", written}), kExitDone) << written << err();
+    EXPECT_EQ(last_action().weight, BasisPoints(points)) << written;
+  }
+}
+
 TEST_F(CommandsTest, DoesNothingAtAnotherGeneration) {
   const std::uint64_t generation = admin_.backend.known.at("checkout").generation;
   EXPECT_EQ(run({"promote", "checkout", "--if-match", std::to_string(generation)}), kExitDone);
