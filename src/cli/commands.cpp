@@ -103,25 +103,14 @@ class Command {
   Outcome<Frame> draw_list() {
     const auto response = daemon_.get(kRollouts);
     if (!response) return tl::unexpected(response.error());
-    const ScreenOptions options = screen();
+    const bool json = wants_json();
+    const bool wide = options_.output == "wide";
     const auto text =
-        wants_json() ? pretty(response->body)
-                     : or_failure(render_list(response->body, options_.output == "wide", options));
+        json ? pretty(response->body) : or_failure(render_list(response->body, wide, screen()));
     if (!text) return tl::unexpected(text.error());
-    return Frame{*text, wants_json() ? *text : lines_of(response->body), wants_json()};
-  }
-
-  // One line for each rollout, without the durations, which change all the time.
-  std::string lines_of(const std::string& rollouts) {
-    std::string lines;
-    const auto document = parse_json(rollouts);
-    if (!document || !document->is_object()) return lines;
-    const boost::json::value* const items = document->get_object().if_contains("items");
-    if (items == nullptr || !items->is_array()) return lines;
-    for (const boost::json::value& item : items->get_array()) {
-      lines += render_line(boost::json::serialize(item), screen()).value_or("");
-    }
-    return lines;
+    const auto lines = json ? text : or_failure(render_lines(response->body, screen()));
+    if (!lines) return tl::unexpected(lines.error());
+    return Frame{*text, *lines, json};
   }
 
   Outcome<Frame> draw_rollout() {

@@ -403,17 +403,4 @@ Result<std::string> render_rollout(std::string_view rollout,
   return out;
 }
 
-Result<std::string> render_line(std::string_view rollout, const ScreenOptions& options) {
-  CANARYD_TRY_ASSIGN(const boost::json::value document, parse_json(rollout));
-  const JsonView view(document);
-  if (!view.is_object()) return fail(ErrorCode::kMalformed, "the answer is not a rollout");
-  std::string words = view["name"].text() + ": " + state_text(view["state"].text());
-  if (const std::string step = step_text(view); !step.empty()) words += ", " + step;
-  words += ", weight " + format_share(view["weight"]["target"].number()) + " %";
-  if (const std::string reason = view["reason"].text(); !reason.empty()) words += ", " + reason;
-  ScreenOptions plain = options;
-  plain.color = false;
-  return text(words).finish(plain);
-}
-
 }  // namespace canaryd::cli

@@ -34,5 +34,8 @@ struct ScreenOptions {
 // One line without position or colour, for --watch into a pipe: state, step, weight and reason.
 [[nodiscard]] Result<std::string> render_line(std::string_view rollout,
                                               const ScreenOptions& options);
+// The same of each rollout of the list.
+[[nodiscard]] Result<std::string> render_lines(std::string_view rollouts,
+                                               const ScreenOptions& options);
 
 }  // namespace canaryd::cli

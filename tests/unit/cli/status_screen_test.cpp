@@ -288,8 +288,22 @@ TEST(StatusList, SaysWhenThereAreNone) {
 }
 
 TEST(StatusLine, IsOneLineForLogs) {
-  EXPECT_EQ(render_line(kRollout, {.columns = 1000, .color = true, .utf8 = true}).value(),
+  const ScreenOptions options{.columns = 1000, .color = true, .utf8 = true};
+  EXPECT_EQ(render_line(kRollout, options).value(),
             "checkout: Progressing, step 2/5, weight 5 %\n");
+}
+
+TEST(StatusLine, IsTheSameInTheLinesOfAll) {
+  const ScreenOptions options{.columns = 1000, .color = true, .utf8 = true};
+  const std::string other = R"({"name": "other", "state": "held", "reason": "no_data"})";
+  const std::string body = R"({"items": [)" + std::string(kRollout) + ", " + other + "]}";
+  EXPECT_EQ(render_lines(body, options).value(),
+            render_line(kRollout, options).value() + render_line(other, options).value());
+  for (const char* none : {R"({"items": []})", "[]"}) {
+    EXPECT_EQ(render_lines(none, options).value(), render_list(none, false, options).value());
+  }
+  EXPECT_TRUE(render_lines(R"({"items": [null, 1, {}]})", options));
+  EXPECT_FALSE(render_lines("<html>", options));
 }
 
 TEST(StatusScreen, ShowsScoresOnlyWhereTheyAreJudged) {
