@@ -111,6 +111,7 @@ class Rollout {
     const auto add = [&](const char* key, const char* otherwise) {
       const std::string service = canary.text(key);
       DraftUpstream upstream;
+      upstream.line = canary.line_of(key);
       upstream.name = name_from(service.empty() ? rollout_.name + otherwise : service);
       if (service.empty()) {
         upstream.endpoints.push_back(
@@ -299,6 +300,7 @@ class Rollout {
       draft_.warn(line, "more metrics than a rollout may have queries: the rest is left out");
       return;
     }
+    query.line = line;
     rollout_.queries.push_back(std::move(query));
   }
 
@@ -327,10 +329,10 @@ void read_argo(Draft& draft, std::string_view text) {
     draft.error(0, "there is no document of kind Rollout in the file");
   }
   for (const DraftRollout& rollout : draft.rollouts) {
-    draft.routes.push_back({rollout.name, "", "/", false, rollout.name, ""});
+    draft.routes.push_back({rollout.name, "", "/", false, rollout.name, "", rollout.line});
   }
   if (draft.rollouts.size() > 1) {
-    draft.error(0,
+    draft.error(draft.rollouts[1].line,
                 "there are several rollouts in the file: convert them one by one, each needs a "
                 "route of its own");
   }

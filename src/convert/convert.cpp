@@ -17,18 +17,37 @@ void sort(std::vector<Note>& notes) {
   }
 }
 
-// What was read is another tool's; that the result is ours, the loader of it says.
-void check(Conversion& conversion) {
+// Of a place whose column counts characters, not bytes.
+std::size_t offset_of(std::string_view text, const config::Problem& problem) {
+  std::size_t offset = 0;
+  for (std::uint32_t line = 1; line < problem.line && offset < text.size(); ++line) {
+    offset = std::min(text.find('\n', offset), text.size() - 1) + 1;
+  }
+  const auto continues = [&](std::size_t at) {
+    return (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U;
+  };
+  for (std::uint32_t column = 1; column < problem.column && offset < text.size(); ++column) {
+    ++offset;
+    while (offset < text.size() && continues(offset)) ++offset;
+  }
+  return offset;
+}
+
+// What was read is another tool's; that the result is ours, the loader of it says. The line is that
+// of what the part of the result was made of.
+void check(const Written& page, Conversion& conversion) {
   config::LoadInput input;
   input.file_name = "result";
-  input.text = conversion.yaml;
+  input.text = page.yaml;
   for (const config::Problem& problem : config::load(input).problems) {
-    Note note{0, problem.message + (problem.hint.empty() ? "" : "; " + problem.hint)};
+    const std::uint32_t line = problem.line == 0 ? 0 : page.line_at(offset_of(page.yaml, problem));
+    Note note{line, problem.message + (problem.hint.empty() ? "" : "; " + problem.hint)};
     const bool error = problem.severity == config::Severity::kError;
     if (error) note.message = "makes no valid configuration: " + note.message;
     if (error) conversion.errors.push_back(std::move(note));
   }
-  if (!conversion.errors.empty()) conversion.yaml.clear();
+  if (conversion.errors.empty()) conversion.yaml = page.yaml;
+  sort(conversion.errors);
 }
 
 }  // namespace
@@ -54,10 +73,9 @@ Conversion convert(const Input& input) {
   sort(draft.warnings);
   sort(draft.errors);
   Conversion conversion;
-  if (draft.errors.empty()) conversion.yaml = write(draft, input);
+  if (draft.errors.empty()) check(write(draft, input), conversion);
+  if (!draft.errors.empty()) conversion.errors = std::move(draft.errors);
   conversion.warnings = std::move(draft.warnings);
-  conversion.errors = std::move(draft.errors);
-  if (conversion.errors.empty()) check(conversion);
   return conversion;
 }
 

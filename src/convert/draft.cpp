@@ -35,6 +35,15 @@ DraftUpstream* Draft::find_upstream(std::string_view name) {
   return found == upstreams.end() ? nullptr : &*found;
 }
 
+std::uint32_t Written::line_at(std::size_t offset) const noexcept {
+  std::uint32_t line = 0;
+  for (const Origin& origin : origins) {
+    if (origin.begin > offset) break;
+    line = origin.line;
+  }
+  return line;
+}
+
 std::string name_from(std::string_view text) {
   std::string out;
   for (char c : text) {
@@ -76,6 +85,7 @@ void add_step(Draft& draft, DraftRollout& rollout, std::uint32_t line, std::stri
     return;
   }
   step.weight = *weight;
+  step.line = line;
   const double last = rollout.steps.empty() ? 0 : rollout.steps.back().percent;
   if (step.percent <= last) {
     draft.warn(line,

@@ -1,4 +1,6 @@
 // What a conversion has understood so far: the configuration to be, and the notes.
+//
+// `line` is always that of the file that is read, from 1; 0: none, or that of what it is part of.
 #pragma once
 
 #include "canaryd/base/clock.hpp"
@@ -13,6 +15,7 @@ namespace canaryd::convert {
 struct DraftEndpoint {
   std::string address;
   std::string weight;  // Empty: 1.
+  std::uint32_t line = 0;
 };
 
 struct DraftUpstream {
@@ -22,6 +25,7 @@ struct DraftUpstream {
   std::string load_balancer;   // Empty: the default.
   std::uint32_t failures = 0;  // Of outlier_detection; 0: none.
   Duration ejection{};
+  std::uint32_t line = 0;
 };
 
 struct DraftStep {
@@ -29,6 +33,7 @@ struct DraftStep {
   double percent = 0;
   Duration pause{};
   std::string gate;
+  std::uint32_t line = 0;
 };
 
 struct DraftQuery {
@@ -40,11 +45,13 @@ struct DraftQuery {
   std::string max;
   std::optional<Duration> interval;
   std::uint32_t failures = 0;  // 0: the default.
+  std::uint32_t line = 0;
 };
 
 struct DraftHook {
   std::string on;  // "before_step", or states, as in a flow list.
   std::string url;
+  std::uint32_t line = 0;
 };
 
 struct DraftRollout {
@@ -62,6 +69,7 @@ struct DraftRollout {
   std::string limit_p99;
   std::vector<DraftQuery> queries;
   std::vector<DraftHook> hooks;
+  std::uint32_t line = 0;
 };
 
 struct DraftRoute {
@@ -71,6 +79,7 @@ struct DraftRoute {
   bool exact = false;
   std::string rollout;
   std::string upstream;
+  std::uint32_t line = 0;
 };
 
 struct Draft {
@@ -101,7 +110,22 @@ void finish_steps(DraftRollout& rollout);
 // As text of a configuration: double quotes, and no variables.
 [[nodiscard]] std::string quoted(std::string_view text);
 
-[[nodiscard]] std::string write(const Draft& draft, const Input& input);
+// The text of a configuration, and from which line each part of it is.
+struct Written {
+  struct Origin {
+    std::size_t begin = 0;
+    std::uint32_t line = 0;
+  };
+
+  // What is added from here on is from that line.
+  void from(std::uint32_t line) { origins.push_back({yaml.size(), line}); }
+  [[nodiscard]] std::uint32_t line_at(std::size_t offset) const noexcept;
+
+  std::string yaml;
+  std::vector<Origin> origins;  // In the order of the text.
+};
+
+[[nodiscard]] Written write(const Draft& draft, const Input& input);
 
 void read_argo(Draft& draft, std::string_view text);
 void read_flagger(Draft& draft, std::string_view text);

@@ -62,6 +62,7 @@ class Canary {
     const std::string port = service.text("port");
     const auto add = [&](const char* suffix) {
       DraftUpstream upstream;
+      upstream.line = service.line();
       upstream.name = name_from(name + suffix);
       upstream.dns = service_address(name + suffix, name_space_, port);
       draft_.warn(service.line(),
@@ -257,6 +258,7 @@ class Canary {
       return give_up("its query has variables that are not known here");
     if (!parse_http_url(query.prometheus)) return give_up("its address is not http://");
     if (rollout_.queries.size() == config::kQueriesMax) return give_up("there are too many");
+    query.line = line;
     rollout_.queries.push_back(std::move(query));
   }
 
@@ -285,20 +287,22 @@ class Canary {
       DraftQuery query;
       query.name = name_from(name);
       query.webhook = url;
+      query.line = line;
       query.interval = interval_;
       query.failures = failures_;
       rollout_.queries.push_back(std::move(query));
       draft_.warn(line, what + " is a query: asked at every step, and a 4xx is bad");
     } else if (type == "confirm-rollout" || type == "confirm-traffic-increase") {
-      rollout_.hooks.push_back({"before_step", url});
+      rollout_.hooks.push_back({"before_step", url, line});
       draft_.warn(line, what + " is a hook that is asked before every step");
     } else if (type == "post-rollout") {
-      rollout_.hooks.push_back({"promoted, rolled_back, aborted", url});
+      rollout_.hooks.push_back({"promoted, rolled_back, aborted", url, line});
       draft_.warn(line, what + " is a hook that is told of the end");
     } else if (type == "event") {
       rollout_.hooks.push_back(
           {"progressing, waiting, held, suspended, paused, baking, promoted, rolled_back, aborted",
-           url});
+           url,
+           line});
     } else if (type == "confirm-promotion") {
       add_promotion_gate();
       draft_.warn(line,
@@ -343,12 +347,12 @@ void read_flagger(Draft& draft, std::string_view text) {
     draft.error(0, "there is no document of kind Canary in the file");
   }
   if (draft.rollouts.size() > 1) {
-    draft.error(0,
+    draft.error(draft.rollouts[1].line,
                 "there are several canaries in the file: convert them one by one, each needs a "
                 "route of its own");
   }
   for (const DraftRollout& rollout : draft.rollouts) {
-    draft.routes.push_back({rollout.name, "", "/", false, rollout.name, ""});
+    draft.routes.push_back({rollout.name, "", "/", false, rollout.name, "", rollout.line});
   }
 }
 

@@ -135,7 +135,9 @@ std::string Part::text(const std::string& key) {
 }
 
 Part Part::part(const std::string& key) {
-  return {*draft_, take(key), below(key)};
+  Part inner(*draft_, take(key), below(key));
+  if (!inner.exists()) inner.line_ = line_of(key);
+  return inner;
 }
 
 std::vector<Part> Part::items(const std::string& key) {
@@ -202,6 +204,7 @@ void read_rollout(Draft& draft,
                   std::string& name_space,
                   const std::function<void(Part& spec)>& read_spec) {
   Part top(draft, &root, "");
+  rollout.line = root.place.line;
   top.pass_over({"apiVersion", "kind", "status"});
   Part metadata = top.part("metadata");
   rollout.name = name_from(draft, metadata.line_of("name"), metadata.text("name"));

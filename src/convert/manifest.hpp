@@ -29,7 +29,8 @@ using ManifestsByName = std::map<std::string, const Manifest*, std::less<>>;
 [[nodiscard]] ManifestsByName by_name(const std::vector<Manifest>& manifests,
                                       std::string_view kind);
 
-// A map of the file, or nothing at all: then everything is absent.
+// A map of the file, or nothing at all: then everything is absent, and its line is that of the map
+// where it would be.
 class Part {
  public:
   Part(Draft& draft, const config::Node* node, std::string path);

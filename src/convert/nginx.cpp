@@ -104,6 +104,7 @@ class Reader {
   void read_upstream(const Directive& block) {
     if (block.words.size() != 2) return draft_.error(block.line, "upstream needs one name");
     DraftUpstream upstream;
+    upstream.line = block.line;
     upstream.name = name_from(draft_, block.line, block.words[1]);
     upstream.load_balancer = "round_robin";
     for (const Directive& directive : block.block) {
@@ -143,6 +144,7 @@ class Reader {
   void read_upstream_server(const Directive& directive, DraftUpstream& upstream) {
     if (directive.words.size() < 2) return draft_.error(directive.line, "server needs an address");
     DraftEndpoint endpoint;
+    endpoint.line = directive.line;
     const std::string& address = directive.words[1];
     for (std::size_t i = 2; i < directive.words.size(); ++i) {
       if (!read_parameter(directive, directive.words[i], endpoint, upstream)) return;
@@ -200,8 +202,13 @@ class Reader {
       return draft_.error(block.line, "split_clients needs a text and a variable");
     }
     DraftRollout rollout;
+    rollout.line = block.line;
     const std::string variable = block.words[2].substr(1);
     rollout.name = name_from(variable);
+    const auto is_same = [&](const DraftRollout& other) { return other.name == rollout.name; };
+    if (std::any_of(draft_.rollouts.begin(), draft_.rollouts.end(), is_same)) {
+      return draft_.error(block.line, "there are two split_clients called " + rollout.name);
+    }
     read_key(block, rollout);
     std::string share;
     for (const Directive& entry : block.block) {
@@ -333,6 +340,7 @@ class Reader {
     }
     target.resize(slash);
     DraftRoute route;
+    route.line = pass.line;
     route.host = host == "_" ? "" : host;
     route.path = path;
     route.exact = modifier == "=";
@@ -364,13 +372,15 @@ class Reader {
       };
       if (std::any_of(draft_.routes.begin(), draft_.routes.end(), leads_there)) continue;
       if (draft_.rollouts.size() > 1) {
-        draft_.error(0,
+        draft_.error(rollout.line,
                      "no location of the file leads to " + rollout.name +
                          ", and there are several split_clients: which requests are its own?");
         return;
       }
-      draft_.warn(0, "no location of the file leads to " + rollout.name + ": its route is /");
-      draft_.routes.push_back({unique_name(rollout.name), "", "/", false, rollout.name, ""});
+      draft_.warn(rollout.line,
+                  "no location of the file leads to " + rollout.name + ": its route is /");
+      draft_.routes.push_back(
+          {unique_name(rollout.name), "", "/", false, rollout.name, "", rollout.line});
     }
   }
 
@@ -381,7 +391,7 @@ class Reader {
     for (const DraftRoute& route : draft_.routes) used.insert(route.upstream);
     std::erase_if(draft_.upstreams, [&](const DraftUpstream& upstream) {
       if (used.contains(upstream.name)) return false;
-      draft_.warn(0, "upstream " + upstream.name + " is left out: nothing leads to it");
+      draft_.warn(upstream.line, "upstream " + upstream.name + " is left out: nothing leads to it");
       return true;
     });
   }

@@ -103,7 +103,6 @@ class Blocks {
 
   // Up to the end of the block; false: an error has been reported.
   bool read(std::vector<Directive>& out, std::size_t depth) {
-    if (depth > config::kMaxDepth) return fail(1, "nested too deep");
     Directive directive;
     for (;;) {
       Tokens::Token token = tokens_.next();
@@ -126,6 +125,7 @@ class Blocks {
           if (directive.words.empty()) return fail(token.line, "a name is missing here");
           if (++count_ > kDirectivesMax) return fail(token.line, "too many directives");
           if (token.kind == Tokens::Kind::kOpen) {
+            if (depth == config::kMaxDepth) return fail(token.line, "nested too deep");
             directive.has_block = true;
             if (!read(directive.block, depth + 1)) return false;
           }

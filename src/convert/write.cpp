@@ -13,20 +13,30 @@ std::string comment(std::string_view text) {
   return out;
 }
 
-std::string endpoints_of(const DraftUpstream& upstream) {
-  if (!upstream.dns.empty()) return "{dns: " + quoted(upstream.dns) + "}";
-  std::string out;
+void add_endpoints(Written& page, const DraftUpstream& upstream) {
+  std::string& out = page.yaml;
+  out += "    endpoints: ";
+  if (!upstream.dns.empty()) {
+    out += "{dns: " + quoted(upstream.dns) + "}\n";
+    return;
+  }
+  out += '[';
   for (const DraftEndpoint& endpoint : upstream.endpoints) {
-    out += out.empty() ? "" : ", ";
+    out += out.ends_with('[') ? "" : ", ";
+    page.from(endpoint.line == 0 ? upstream.line : endpoint.line);
     out += endpoint.weight.empty()
                ? quoted(endpoint.address)
                : "{address: " + quoted(endpoint.address) + ", weight: " + endpoint.weight + "}";
   }
-  return "[" + out + "]";
+  out += "]\n";
 }
 
-void add_upstream(std::string& out, const DraftUpstream& upstream) {
-  out += "  " + upstream.name + ":\n    endpoints: " + endpoints_of(upstream) + "\n";
+void add_upstream(Written& page, const DraftUpstream& upstream) {
+  std::string& out = page.yaml;
+  page.from(upstream.line);
+  out += "  " + upstream.name + ":\n";
+  add_endpoints(page, upstream);
+  page.from(upstream.line);
   if (!upstream.load_balancer.empty()) {
     out += "    load_balancer: " + upstream.load_balancer + "\n";
   }
@@ -50,10 +60,12 @@ void add_cohort(std::string& out, const DraftRollout& rollout) {
   if (!rollout.salt.empty()) out += "      salt: " + quoted(rollout.salt) + "\n";
 }
 
-void add_steps(std::string& out, const DraftRollout& rollout) {
+void add_steps(Written& page, const DraftRollout& rollout) {
+  std::string& out = page.yaml;
   if (rollout.steps.empty()) return;
   out += "    steps:\n";
   for (const DraftStep& step : rollout.steps) {
+    page.from(step.line == 0 ? rollout.line : step.line);
     out += "      - {weight: " + step.weight;
     if (step.pause > Duration::zero()) out += ", min_duration: " + format_duration(step.pause);
     // Room for the evidence behind the pause; the default is one hour.
@@ -63,6 +75,7 @@ void add_steps(std::string& out, const DraftRollout& rollout) {
     if (!step.gate.empty()) out += ", gate: " + step.gate;
     out += "}\n";
   }
+  page.from(rollout.line);
 }
 
 void add_query(std::string& out, const DraftQuery& query) {
@@ -77,7 +90,8 @@ void add_query(std::string& out, const DraftQuery& query) {
   out += "          on_failure: rollback\n";
 }
 
-void add_analysis(std::string& out, const DraftRollout& rollout) {
+void add_analysis(Written& page, const DraftRollout& rollout) {
+  std::string& out = page.yaml;
   const bool limits = !rollout.limit_errors.empty() || !rollout.limit_p99.empty();
   if (!limits && rollout.queries.empty()) return;
   out += "    analysis:\n";
@@ -88,25 +102,34 @@ void add_analysis(std::string& out, const DraftRollout& rollout) {
   }
   if (rollout.queries.empty()) return;
   out += "      queries:\n";
-  for (const DraftQuery& query : rollout.queries) add_query(out, query);
+  for (const DraftQuery& query : rollout.queries) {
+    page.from(query.line == 0 ? rollout.line : query.line);
+    add_query(out, query);
+  }
+  page.from(rollout.line);
 }
 
-void add_rollout(std::string& out, const DraftRollout& rollout) {
+void add_rollout(Written& page, const DraftRollout& rollout) {
+  std::string& out = page.yaml;
+  page.from(rollout.line);
   out += "  " + rollout.name + ":\n    stable: " + rollout.stable +
          "\n    canary: " + rollout.canary + "\n";
   if (!rollout.revision.empty()) out += "    revision: " + quoted(rollout.revision) + "\n";
   if (rollout.manual) out += "    start: manual\n";
   add_cohort(out, rollout);
-  add_steps(out, rollout);
-  add_analysis(out, rollout);
+  add_steps(page, rollout);
+  add_analysis(page, rollout);
   if (rollout.hooks.empty()) return;
   out += "    hooks:\n";
   for (const DraftHook& hook : rollout.hooks) {
+    page.from(hook.line == 0 ? rollout.line : hook.line);
     out += "      - {on: [" + hook.on + "], http: {url: " + quoted(hook.url) + "}}\n";
   }
 }
 
-void add_route(std::string& out, const DraftRoute& route) {
+void add_route(Written& page, const DraftRoute& route) {
+  std::string& out = page.yaml;
+  page.from(route.line);
   out += "  - name: " + route.name + "\n    match: {";
   if (!route.host.empty()) out += "host: " + quoted(route.host) + ", ";
   out += (route.exact ? "path_exact: " : "path_prefix: ") + quoted(route.path) + "}\n";
@@ -116,10 +139,12 @@ void add_route(std::string& out, const DraftRoute& route) {
 
 }  // namespace
 
-std::string write(const Draft& draft, const Input& input) {
-  std::string out = "# Made by `canaryd convert` from " + comment(input.file_name) +
-                    ".\n# Check it with `canaryd validate -c FILE`, which says how long the steps "
-                    "take, too.\n";
+Written write(const Draft& draft, const Input& input) {
+  Written page;
+  std::string& out = page.yaml;
+  out = "# Made by `canaryd convert` from " + comment(input.file_name) +
+        ".\n# Check it with `canaryd validate -c FILE`, which says how long the steps "
+        "take, too.\n";
   if (!draft.warnings.empty()) out += "#\n# What is not the same here, by line of that file:\n";
   for (const Note& note : draft.warnings) {
     out += "# - " + (note.line > 0 ? std::to_string(note.line) + ": " : "") +
@@ -127,12 +152,14 @@ std::string write(const Draft& draft, const Input& input) {
   }
   out += "version: 1\n\nlisteners:\n  - name: public\n    address: " + quoted(input.listen) +
          "\n\nupstreams:\n";
-  for (const DraftUpstream& upstream : draft.upstreams) add_upstream(out, upstream);
+  for (const DraftUpstream& upstream : draft.upstreams) add_upstream(page, upstream);
+  page.from(0);
   if (!draft.rollouts.empty()) out += "\nrollouts:\n";
-  for (const DraftRollout& rollout : draft.rollouts) add_rollout(out, rollout);
+  for (const DraftRollout& rollout : draft.rollouts) add_rollout(page, rollout);
+  page.from(0);
   out += "\nroutes:\n";
-  for (const DraftRoute& route : draft.routes) add_route(out, route);
-  return out;
+  for (const DraftRoute& route : draft.routes) add_route(page, route);
+  return page;
 }
 
 }  // namespace canaryd::convert
