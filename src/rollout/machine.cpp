@@ -8,13 +8,23 @@
 #include <variant>
 
 namespace canaryd::rollout {
+namespace {
+
+// A suspended rollout serves nobody, whatever its weight: beginning anew there sends users to a
+// version that none of them has seen. What comes back by itself has been in force before.
+bool rises(const Event& event, const State& before, const State& after) {
+  return after.weight > before.weight ||
+         (is_command(event) && served_weight(after) > served_weight(before));
+}
+
+}  // namespace
 
 Transition step(const Plan& plan, const State& state, const Event& event, WallTime now) {
   CANARYD_ASSERT(!plan.steps.empty());
   Draft draft(plan, state, event, now);
   Transition result =
       std::visit([&draft](const auto& what) { return handle(draft, what); }, event.what);
-  if (result.outcome == Outcome::kChanged && result.state.weight > state.weight) {
+  if (result.outcome == Outcome::kChanged && rises(event, state, result.state)) {
     if (const auto until = draft.frozen_until()) {
       return draft.refuse("is frozen until " + format_time(*until) +
                           ": no weight rises before that; `abort` and `rollback` work as ever");

@@ -125,6 +125,7 @@ TEST(FreezeMachineTest, AStepThatIsPassedWaitsForTheEnd) {
 TEST(FreezeMachineTest, NobodyRaisesTheWeightMeanwhile) {
   for (const Phase phase : kPhases) {
     for (const Event::What& what : std::vector<Event::What>{Start{},
+                                                            Start{"2.5.0"},
                                                             Retry{},
                                                             Promote{},
                                                             Promote{true},
@@ -136,12 +137,48 @@ TEST(FreezeMachineTest, NobodyRaisesTheWeightMeanwhile) {
       const State before = driver.state;
       driver.send(what);
       EXPECT_LE(driver.state.weight, before.weight) << to_string(phase);
+      EXPECT_LE(served_weight(driver.state), served_weight(before)) << to_string(phase);
     }
   }
   Driver driver = monday_driver(Phase::kIdle);
   EXPECT_THAT(driver.send(Start{}).refusal, HasSubstr("frozen until 2026-01-05T20:00:00Z"));
   EXPECT_EQ(driver.send(tick(Judgement::kHold)).outcome, Outcome::kUnchanged);
   EXPECT_EQ(driver.after(9h).send(tick(Judgement::kHold)).change.cause, Cause::kStarted);
+}
+
+// Its weight is 5 %, but nobody is on the canary: the first step of another version is a rise.
+TEST(FreezeMachineTest, NoOtherVersionBeginsWhereTheOneBeforeIsSuspended) {
+  for (const Phase phase : {Phase::kProgressing, Phase::kPaused, Phase::kBaking}) {
+    Driver driver = monday_driver(phase);
+    const double percent = driver.percent();
+    driver.send(CircuitOpened{});
+    ASSERT_EQ(driver.state.phase, Phase::kSuspended);
+    const State before = driver.state;
+    EXPECT_THAT(driver.send(Start{"2.5.0"}).refusal,
+                HasSubstr("frozen until 2026-01-05T20:00:00Z"));
+    EXPECT_EQ(driver.state, before) << to_string(phase);
+    driver.send(CircuitClosed{});
+    EXPECT_EQ(driver.percent(), percent) << "what was in force comes back";
+    EXPECT_EQ(driver.state.revision, before.revision);
+  }
+  Driver driver = monday_driver(Phase::kSuspended);
+  EXPECT_EQ(driver.after(9h).send(Start{"2.5.0"}).outcome, Outcome::kChanged);
+  EXPECT_EQ(driver.percent(), 1);
+}
+
+// Nothing that a plan or a restart changes lets more users see the canary, so a freeze has nothing
+// to refuse there.
+TEST(FreezeMachineTest, NeitherAReloadNorARestartRaisesWhatIsServed) {
+  for (const Phase phase : kPhases) {
+    for (const Event::What& what :
+         std::vector<Event::What>{NewPlan{}, NewPlan{true, true}, Restart{}}) {
+      Driver driver = monday_driver(phase);
+      const double percent = driver.percent();
+      EXPECT_NE(driver.send(Event{what, "canaryd", "", ""}).outcome, Outcome::kRefused)
+          << to_string(phase);
+      EXPECT_EQ(driver.percent(), percent) << to_string(phase);
+    }
+  }
 }
 
 TEST(FreezeMachineTest, TheWayDownIsAlwaysOpen) {

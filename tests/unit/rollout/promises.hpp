@@ -214,6 +214,18 @@ inline bool has_fitting_hold(const State& state) {
          (state.phase == Phase::kHeld);
 }
 
+inline const char* broken_by_freeze(const Plan& plan,
+                                    const State& before,
+                                    const Event& event,
+                                    const Transition& result) {
+  if (!frozen_until(plan.freeze, result.change.at)) return nullptr;
+  const State& after = result.state;
+  // What comes back by itself, or helps out, has been in force before or is for a stable that is
+  // down.
+  const bool more = is_command(event) && served_weight(after) > served_weight(before);
+  return more || after.weight > before.weight ? "no weight rises in a freeze" : nullptr;
+}
+
 inline const char* broken_by_change(const Plan& plan,
                                     const State& before,
                                     const Event& event,
@@ -232,9 +244,7 @@ inline const char* broken_by_change(const Plan& plan,
     return "a new run begins with fresh evidence";
   }
   if (after.since < before.since) return "time does not go back";
-  if (frozen_until(plan.freeze, change.at) && after.weight > before.weight) {
-    return "no weight rises in a freeze";
-  }
+  if (const char* const broken = broken_by_freeze(plan, before, event, result)) return broken;
   if (const char* const broken = broken_effects(result, before)) return broken;
   if (const char* const broken = broken_by_decommission(plan, before, event, result)) return broken;
   if (const char* const broken = broken_by_return(before, event, result)) return broken;
