@@ -87,6 +87,14 @@ Transition promote_fully(Draft& draft) {
   return draft.commit(Cause::kOperator);
 }
 
+// Also while it is paused there, or suspended.
+bool is_past_all_steps(const State& state) {
+  Phase phase = state.phase;
+  if (phase == Phase::kSuspended) phase = state.suspended_from;
+  if (phase == Phase::kPaused) phase = state.paused_from;
+  return phase == Phase::kBaking || phase == Phase::kPromoted;
+}
+
 // The step with this gate at its end: the present one or a later one.
 const Step* step_ahead(const Plan& plan, const State& state, const std::string& gate) {
   const std::size_t present = step_at(plan, state.weight);
@@ -283,8 +291,8 @@ Transition handle(Draft& draft, const Approve& approve) {
       std::none_of(draft.plan.steps.begin(), draft.plan.steps.end(), names_gate)) {
     return draft.refuse("has no gate of this name; " + list_gates(draft.plan));
   }
-  const bool over = state.phase == Phase::kBaking || state.phase == Phase::kPromoted;
-  const Step* const step = over ? nullptr : step_ahead(draft.plan, state, approve.gate);
+  const Step* const step =
+      is_past_all_steps(state) ? nullptr : step_ahead(draft.plan, state, approve.gate);
   if (step == nullptr) return draft.refuse("has passed gate " + approve.gate + " already");
   const Approvals& rule = step->approvals;
   const std::string who = tidy_text(approve.by.empty() ? draft.event.actor : approve.by, kMaxText);

@@ -49,9 +49,18 @@ void Draft::hold(HoldReason reason) {
 }
 
 void Draft::begin_step(BasisPoints weight) {
+  forget_gates_below(weight);
   state.weight = weight;
   state.step_since = state.timer_since = now;
   rejudge_step();
+}
+
+// A gate belongs to the end of its step, so it is passed by whoever goes to a later one. An
+// approval is for one passage.
+void Draft::forget_gates_below(BasisPoints weight) {
+  for (std::size_t i = step_at(plan, state.weight); i < step_at(plan, weight); ++i) {
+    state.approvals.erase(plan.steps[i].gate);
+  }
 }
 
 void Draft::rejudge_step() {
@@ -77,8 +86,6 @@ void Draft::begin_run(std::string revision) {
 }
 
 void Draft::advance() {
-  // An approval is for one passage.
-  state.approvals.erase(current_step().gate);
   const auto next = step_above(plan, state.weight);
   if (!next) return bake_from_here();
   begin_step(step_weight(plan, *next));
@@ -89,6 +96,8 @@ void Draft::bake_from_here() {
   // Not full_weight() alone: what was set by hand above it is not taken back here.
   const BasisPoints weight = std::max(state.weight, full_weight(plan));
   if (weight != state.weight) begin_step(weight);
+  // The gate of the last step too is behind it.
+  state.approvals.clear();
   state.timer_since = now;
   enter(Phase::kBaking);
 }

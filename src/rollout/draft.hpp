@@ -71,6 +71,8 @@ struct Draft {
  private:
   [[nodiscard]] Change change(Cause cause) const;
   [[nodiscard]] Direction direction() const;
+  // Those that a rise to this weight passes.
+  void forget_gates_below(BasisPoints weight);
 
   bool fresh_ = false;
   bool step_begun_ = false;

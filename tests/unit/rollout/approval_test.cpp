@@ -77,6 +77,93 @@ TEST(ApprovalTest, GivenAheadOfTimeAndKeptOverARestart) {
   EXPECT_EQ(driver.percent(), 10);
 }
 
+// ---- Passed without the gate: what was given is used up all the same
+
+// At 5 %, which has gate `owner` at its end, as 10 % has `sre`; both are approved ahead of time.
+Driver approved_ahead() {
+  Driver driver(plan_with({1, 5, 10, 100}));
+  driver.plan.steps[1].gate = "owner";
+  driver.plan.steps[2].gate = "sre";
+  driver.climb_to(5);
+  driver.send(by("alice"));
+  driver.send(Approve{"sre", {}, "alice"});
+  EXPECT_EQ(driver.state.approvals.size(), 2U);
+  return driver;
+}
+
+// Back at 5 % nothing is left of it.
+void expect_it_waits_again(Driver& driver) {
+  driver.send(SetWeight{BasisPoints(500)});
+  driver.send(Resume{});
+  driver.after(1min).send(tick(Judgement::kAccept));
+  EXPECT_EQ(driver.state.phase, Phase::kWaiting);
+  EXPECT_EQ(driver.state.hold, HoldReason::kNone);
+  EXPECT_EQ(driver.percent(), 5);
+}
+
+TEST(ApprovalTest, APromotionToTheEndUsesAllOfThemUp) {
+  Driver driver = approved_ahead();
+  driver.send(Promote{true});
+  EXPECT_EQ(driver.state.phase, Phase::kBaking);
+  EXPECT_TRUE(driver.state.approvals.empty());
+  expect_it_waits_again(driver);
+}
+
+TEST(ApprovalTest, AWeightByHandUsesThoseUpThatItPasses) {
+  Driver driver = approved_ahead();
+  driver.send(SetWeight{BasisPoints(700)});
+  EXPECT_EQ(driver.state.approvals.size(), 2U) << "still the step of 5 %";
+  driver.send(SetWeight{BasisPoints(1000)});
+  EXPECT_FALSE(driver.state.approvals.contains("owner"));
+  EXPECT_TRUE(driver.state.approvals.contains("sre")) << "the gate ahead";
+  expect_it_waits_again(driver);
+  driver = approved_ahead();
+  driver.send(SetWeight{BasisPoints(10000)});
+  EXPECT_TRUE(driver.state.approvals.empty()) << "two steps at once";
+  expect_it_waits_again(driver);
+}
+
+TEST(ApprovalTest, APromotionByOneStepUsesOneUp) {
+  Driver driver = approved_ahead();
+  driver.send(Promote{});
+  EXPECT_EQ(driver.percent(), 10);
+  EXPECT_FALSE(driver.state.approvals.contains("owner"));
+  EXPECT_TRUE(driver.state.approvals.contains("sre"));
+}
+
+TEST(ApprovalTest, OnTheWayDownAndBackToTheFirstStepNothingIsPassed) {
+  Driver driver(plan_with({1, 5, 100}));
+  driver.plan.steps[0].gate = "owner";
+  driver.climb_to(1);
+  driver.send(by("alice"));
+  driver.send(SetWeight{BasisPoints(0)});
+  driver.send(Resume{});
+  EXPECT_EQ(driver.percent(), 1);
+  EXPECT_EQ(driver.state.approvals.count("owner"), 1U);
+  driver.after(1min).send(tick(Judgement::kAccept));
+  EXPECT_EQ(driver.percent(), 5) << "it opens the gate that it was given for";
+}
+
+TEST(ApprovalTest, TheLastStepsGateIsBehindTheBake) {
+  Driver driver(plan_with({5, 100}));
+  driver.plan.steps[1].gate = "owner";
+  driver.climb_to(100);
+  driver.send(by("alice"));
+  driver.after(1min).send(tick(Judgement::kAccept));
+  ASSERT_EQ(driver.state.phase, Phase::kBaking);
+  EXPECT_TRUE(driver.state.approvals.empty());
+  driver.send(Pause{});
+  EXPECT_THAT(driver.send(by("alice")).refusal, HasSubstr("has passed gate owner already"));
+  driver.send(CircuitOpened{});
+  EXPECT_THAT(driver.send(by("alice")).refusal, HasSubstr("has passed gate owner already"));
+  driver.send(CircuitClosed{});
+  driver.send(Resume{});
+  EXPECT_EQ(driver.state.phase, Phase::kBaking);
+  // Lower than that it is a step again, and its gate one that is ahead.
+  driver.send(SetWeight{BasisPoints(500)});
+  EXPECT_EQ(driver.send(by("alice")).outcome, Outcome::kChanged);
+}
+
 TEST(ApprovalTest, WhoLeavesTheListHasNotApproved) {
   Driver driver = two_of_three();
   driver.send(by("alice"));

@@ -204,6 +204,18 @@ inline const char* broken_by_retirement(const Plan& plan,
   return gone || after.retire_hook == RetireHook::kNone ? nullptr : "the hook is of retirement";
 }
 
+// Whichever way its gate was passed.
+inline bool keeps_used_approvals(const Plan& plan, const State& before, const State& after) {
+  if (after.phase == Phase::kBaking && before.phase != Phase::kBaking) {
+    return !after.approvals.empty();
+  }
+  if (after.weight <= before.weight) return false;
+  for (std::size_t i = step_at(plan, before.weight); i < step_at(plan, after.weight); ++i) {
+    if (after.approvals.contains(plan.steps[i].gate)) return true;
+  }
+  return false;
+}
+
 // Waiting has one of two reasons, and only held needs one.
 inline bool has_fitting_hold(const State& state) {
   if (state.phase == Phase::kSuspended) return true;
@@ -244,6 +256,7 @@ inline const char* broken_by_change(const Plan& plan,
     return "a new run begins with fresh evidence";
   }
   if (after.since < before.since) return "time does not go back";
+  if (keeps_used_approvals(plan, before, after)) return "an approval is for one passage";
   if (const char* const broken = broken_by_freeze(plan, before, event, result)) return broken;
   if (const char* const broken = broken_effects(result, before)) return broken;
   if (const char* const broken = broken_by_decommission(plan, before, event, result)) return broken;
