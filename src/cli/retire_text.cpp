@@ -34,6 +34,12 @@ std::string list_of(JsonView names) {
   return out;
 }
 
+// `retire` is for that too, and then it has to wait for the end of a freeze.
+bool may_call_hook_again(JsonView retire) {
+  const std::string hook = retire["hook"].text();
+  return hook == "failed" || hook == "unknown" || hook == "left_out";
+}
+
 }  // namespace
 
 std::string straggler_lines(JsonView rollout, std::size_t most, const ScreenOptions& options) {
@@ -77,9 +83,14 @@ RetireReport report_retirement(JsonView rollout) {
     return {printable(name + " has no `retire` in its configuration") + "\n", true};
   }
   const std::string state = rollout["state"].text();
+  const std::string frozen = rollout["frozen_until"].text();
   if (state == "retiring" || state == "retired") {
     const std::string next = rollout["next"].text();
-    return {printable(stable + " is " + state + (next.empty() ? "" : ": " + next)) + "\n", false};
+    const bool blocked = !frozen.empty() && may_call_hook_again(retire);
+    return {printable(stable + " is " + state + (next.empty() ? "" : ": " + next) +
+                      (blocked ? "; frozen until " + frozen : "")) +
+                "\n",
+            blocked};
   }
   if (state != "promoted") {
     return {printable("not retirable: " + name + " is " + state + ", not promoted") + "\n", true};
@@ -87,7 +98,7 @@ RetireReport report_retirement(JsonView rollout) {
   // Who it is matters more than a line that fits.
   const ScreenOptions whole{.columns = 10'000, .color = false, .utf8 = true};
   RetireReport report;
-  report.blocked = retire["blocked"].flag().value_or(true);
+  report.blocked = retire["blocked"].flag().value_or(true) || !frozen.empty();
   std::string head = report.blocked ? "not retirable: " : "retirable: ";
   head +=
       stable + " has been idle for " + retire["idle"].text() + " of " + retire["idle_for"].text();
@@ -95,6 +106,7 @@ RetireReport report_retirement(JsonView rollout) {
     head += ", " + format_count(open) + " requests or tunnels are open";
   }
   if (retire["kept"].flag().value_or(false)) head += "; kept by `unretire`";
+  if (!frozen.empty()) head += "; frozen until " + frozen;
   report.text = printable(head) + "\n" + straggler_lines(rollout, kStragglersMax, whole);
   if (const std::string others = list_of(retire["needed_by"]);
       !others.empty() && retire["has_hook"].flag().value_or(false)) {

@@ -243,7 +243,8 @@ void add_waits(Section<Rollout>& s) {
   s.add("freeze",
         of_plan(&rollout::Plan::freeze),
         freeze_windows(),
-        "While one of these windows is open, no weight rises; everything else goes on.");
+        "While one of these windows is open, no weight rises and nothing is retired; everything "
+        "else goes on.");
   s.add("parity",
         &Rollout::parity,
         optional(section(parity_section())),

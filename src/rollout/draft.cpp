@@ -1,6 +1,7 @@
 #include "rollout/draft.hpp"
 
 #include "canaryd/base/text.hpp"
+#include "canaryd/base/units.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -217,6 +218,10 @@ Transition Draft::refuse(std::string why) const {
   result.outcome = Outcome::kRefused;
   result.refusal = plan.name + " " + std::move(why);
   return result;
+}
+
+Transition Draft::refuse_frozen(WallTime until, const char* what) const {
+  return refuse("is frozen until " + format_time(until) + ": " + what);
 }
 
 Change Draft::change(Cause cause) const {

@@ -67,6 +67,8 @@ struct Draft {
   [[nodiscard]] Transition commit(Cause cause);
   [[nodiscard]] Transition unchanged() const;
   [[nodiscard]] Transition refuse(std::string why) const;
+  // `what` does not happen before the freeze is over.
+  [[nodiscard]] Transition refuse_frozen(WallTime until, const char* what) const;
 
  private:
   [[nodiscard]] Change change(Cause cause) const;

@@ -1,7 +1,6 @@
 #include "canaryd/rollout/machine.hpp"
 
 #include "canaryd/base/error.hpp"
-#include "canaryd/base/units.hpp"
 #include "rollout/draft.hpp"
 
 #include <algorithm>
@@ -26,8 +25,8 @@ Transition step(const Plan& plan, const State& state, const Event& event, WallTi
       std::visit([&draft](const auto& what) { return handle(draft, what); }, event.what);
   if (result.outcome == Outcome::kChanged && rises(event, state, result.state)) {
     if (const auto until = draft.frozen_until()) {
-      return draft.refuse("is frozen until " + format_time(*until) +
-                          ": no weight rises before that; `abort` and `rollback` work as ever");
+      return draft.refuse_frozen(
+          *until, "no weight rises before that; `abort` and `rollback` work as ever");
     }
   }
   return result;

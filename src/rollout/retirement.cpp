@@ -27,8 +27,13 @@ std::string not_idle(const Draft& draft, const Retire& retire) {
   return is + "has not been without requests for long enough";
 }
 
+// A version that was ended does not come back, so by hand too that is left to hours in which
+// somebody is there for what comes of it.
+constexpr const char* kNotInAFreeze = "nothing is retired before that";
+
 Transition begin(Draft& draft, const Retire& retire) {
   if (draft.is_idle(retire.use)) {
+    if (const auto until = draft.frozen_until()) return draft.refuse_frozen(*until, kNotInAFreeze);
     draft.retire();
     return draft.commit(Cause::kOperator);
   }
@@ -41,6 +46,7 @@ Transition begin(Draft& draft, const Retire& retire) {
 
 // What the hook has not done, or nobody knows.
 Transition try_again(Draft& draft, const Retire& retire) {
+  if (const auto until = draft.frozen_until()) return draft.refuse_frozen(*until, kNotInAFreeze);
   if (retire.skip_hook) {
     draft.enter(Phase::kRetired);
   } else {

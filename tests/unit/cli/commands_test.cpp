@@ -220,7 +220,15 @@ TEST_F(CommandsTest, SaysWhatBlocksARetirement) {
   view.retire->blocked = false;
   EXPECT_EQ(run({"retire", "checkout", "--dry-run"}), kExitDone);
   EXPECT_NE(out().find("retirable: shop-v1"), std::string::npos) << out();
+  view.frozen_until = WallTime(std::chrono::hours(1));
+  EXPECT_EQ(run({"retire", "checkout", "--dry-run"}), kExitRefused);
+  EXPECT_NE(out().find("not retirable: shop-v1"), std::string::npos) << out();
+  EXPECT_NE(out().find("; frozen until 1970-01-01T01:00:00Z"), std::string::npos) << out();
   view.state = "retiring";
+  view.retire->hook = "failed";
+  EXPECT_EQ(run({"retire", "checkout", "--dry-run"}), kExitRefused);
+  EXPECT_NE(out().find("; frozen until 1970-01-01T01:00:00Z"), std::string::npos) << out();
+  view.frozen_until.reset();
   EXPECT_EQ(run({"retire", "checkout", "--dry-run", "-o", "json"}), kExitDone);
   EXPECT_NE(out().find("\"needed_by\": ["), std::string::npos) << out();
 }

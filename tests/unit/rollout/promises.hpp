@@ -235,7 +235,12 @@ inline const char* broken_by_freeze(const Plan& plan,
   // What comes back by itself, or helps out, has been in force before or is for a stable that is
   // down.
   const bool more = is_command(event) && served_weight(after) > served_weight(before);
-  return more || after.weight > before.weight ? "no weight rises in a freeze" : nullptr;
+  if (more || after.weight > before.weight) return "no weight rises in a freeze";
+  const bool gone = after.phase == Phase::kRetiring || after.phase == Phase::kRetired;
+  // How a call from before the freeze has ended is a fact.
+  const bool told = std::holds_alternative<HookEnded>(event.what);
+  const bool retires = gone && after.phase != before.phase && !told;
+  return retires || has_effect<Decommission>(result) ? "nothing is retired in a freeze" : nullptr;
 }
 
 inline const char* broken_by_change(const Plan& plan,

@@ -40,6 +40,8 @@ class RetirementTest : public ::testing::Test {
     driver.after(25h).send(unused(26h));
     ASSERT_EQ(driver.state.retire_hook, RetireHook::kCalled);
   }
+  void freeze() { driver.plan.freeze = {{kEveryDay, 0h, 24h, {}}}; }
+  void thaw() { driver.plan.freeze.clear(); }
   static std::string said(const Transition& transition) { return sentence(transition.change); }
 
   Driver driver;
@@ -86,6 +88,62 @@ TEST_F(RetirementTest, NotInAFreezeAndNotWhileSomethingIsWrong) {
   bad = unused(2h);
   bad.both_failing = true;
   EXPECT_EQ(driver.send(bad).outcome, Outcome::kUnchanged);
+}
+
+TEST_F(RetirementTest, TheCommandRetiresNothingInAFreezeEither) {
+  promote();
+  freeze();
+  const State before = driver.state;
+  EXPECT_THAT(driver.send(Retire{{2h}}).refusal, HasSubstr("is frozen until"));
+  EXPECT_EQ(driver.state, before);
+  EXPECT_THAT(driver.send(Retire{{1min}}).refusal, HasSubstr("not retirable"))
+      << "sooner than that";
+  // To keep it, and not to, retires nothing.
+  EXPECT_EQ(driver.send(Unretire{}).outcome, Outcome::kChanged);
+  EXPECT_EQ(driver.send(Retire{{1min}}).outcome, Outcome::kChanged);
+  EXPECT_FALSE(driver.state.keeps_stable);
+  thaw();
+  driver.send(Retire{{2h}});
+  EXPECT_EQ(driver.state.phase, Phase::kRetiring);
+}
+
+TEST_F(RetirementTest, WhatRetiresWhenAFreezeBeginsWaitsForItsHook) {
+  retire();
+  freeze();
+  EXPECT_EQ(driver.after(25h).send(unused(26h)).outcome, Outcome::kUnchanged);
+  EXPECT_EQ(driver.send(Retire{{26h}}).outcome, Outcome::kUnchanged) << "it is under way";
+  EXPECT_EQ(driver.send(Unretire{}).outcome, Outcome::kChanged) << "the way back is open";
+  retire();
+  freeze();
+  driver.after(25h).send(unused(26h));
+  thaw();
+  EXPECT_TRUE(has_effect<Decommission>(driver.send(unused(26h))));
+}
+
+TEST_F(RetirementTest, NobodyCallsTheHookAgainInAFreeze) {
+  call_hook();
+  freeze();
+  driver.send(HookEnded{false, "exit code 3"});
+  EXPECT_EQ(driver.state.retire_hook, RetireHook::kFailed) << "how it has ended is a fact";
+  for (const bool skip_hook : {false, true}) {
+    const Transition again = driver.send(Retire{{26h}, skip_hook});
+    EXPECT_THAT(again.refusal, HasSubstr("nothing is retired before that"));
+    EXPECT_EQ(driver.state.phase, Phase::kRetiring);
+  }
+  thaw();
+  EXPECT_TRUE(has_effect<Decommission>(driver.send(Retire{{26h}})));
+  freeze();
+  driver.send(HookEnded{true, "exit code 0"});
+  EXPECT_EQ(driver.state.phase, Phase::kRetired);
+
+  retire();
+  driver.after(25h).send(unused(26h, false, true));
+  ASSERT_EQ(driver.state.retire_hook, RetireHook::kLeftOut);
+  freeze();
+  EXPECT_THAT(driver.send(Retire{{26h}}).refusal, HasSubstr("is frozen until"));
+  EXPECT_EQ(driver.state.phase, Phase::kRetired);
+  thaw();
+  EXPECT_TRUE(has_effect<Decommission>(driver.send(Retire{{26h}})));
 }
 
 TEST_F(RetirementTest, TheHookIsCalledOnceWhenTheUndoWindowIsOver) {
