@@ -83,7 +83,12 @@ bool Runner::watches_stable() const noexcept {
 // ---- The queue
 
 void Runner::handle(rollout::Event event, Done done, std::optional<std::uint64_t> if_match) {
-  if (busy_ && ends_canary(event)) brake();
+  if (busy_ && ends_canary(event)) {
+    // It acts now, so its condition is about the generation in force now. Once it has acted, what
+    // is under way must not make it void: nobody who ended what he saw is put back.
+    if (if_match == state_.generation) if_match.reset();
+    if (!if_match) brake();
+  }
   enqueue({std::move(event), nullptr, std::move(done), if_match, std::nullopt});
 }
 

@@ -92,7 +92,8 @@ class Runner : public std::enable_shared_from_this<Runner> {
          rollout::State state,
          Evidence evidence);
 
-  // `if_match` is looked at when the event's turn has come.
+  // `if_match` is looked at when the event's turn has come; of one that acts at once, which ends
+  // the canary, before that, and it acts only if it fits.
   void handle(rollout::Event event,
               Done done,
               std::optional<std::uint64_t> if_match = std::nullopt);

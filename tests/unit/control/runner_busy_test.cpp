@@ -134,15 +134,56 @@ TEST_F(RunnerBusyTest, IfMatchIsLookedAtWhenItsTurnHasCome) {
   EXPECT_EQ(effective(), 100);
 }
 
-TEST_F(RunnerBusyTest, WhatBrakedAndChangedNothingIsReleased) {
+TEST_F(RunnerBusyTest, AStaleEndTakesNobodyOffTheCanary) {
   climb_to(10);
   begin(rollout::Pause{});
+  ASSERT_TRUE(runner_->busy());
   begin(rollout::Abort{}, std::uint64_t{1});
-  EXPECT_EQ(ceiling(), 0);
+  EXPECT_EQ(ceiling(), 10);
+  begin(rollout::RollBack{}, std::uint64_t{1});
+  EXPECT_EQ(ceiling(), 10);
   settle();
-  EXPECT_TRUE(answers_.back()->stale);
+  for (std::size_t i = answers_.size() - 2; i < answers_.size(); ++i) {
+    EXPECT_TRUE(answers_[i]->stale);
+  }
   EXPECT_EQ(phase(), Phase::kPaused);
   EXPECT_EQ(effective(), 10);
+}
+
+// The generation moves when the rise is in force; who ends what he sees is not told to look again.
+TEST_F(RunnerBusyTest, AnEndOfWhatIsInForceNowActsAtOnceAndStays) {
+  for (const bool aborts : {true, false}) {
+    climb_to(10);
+    const std::uint64_t generation = runner_->state().generation;
+    tick(Judgement::kAccept);
+    ASSERT_TRUE(runner_->busy());
+    ASSERT_EQ(runner_->state().generation, generation);
+    begin(aborts ? rollout::Event::What(rollout::Abort{}) : rollout::RollBack{}, generation);
+    EXPECT_EQ(ceiling(), 0);
+    settle_with_nobody_on_the_canary();
+    ASSERT_TRUE(answers_.back().has_value());
+    EXPECT_FALSE(answers_.back()->stale);
+    EXPECT_TRUE(answers_.back()->durable);
+    EXPECT_EQ(phase(), aborts ? Phase::kAborted : Phase::kRolledBack);
+    EXPECT_EQ(runner_->state().generation, generation + 2);
+    send(rollout::Retry{});
+  }
+}
+
+// The table is on its way, so the weight that the abort was about is the one before.
+TEST_F(RunnerBusyTest, AnEndOfWhatIsNoLongerInForceIsStale) {
+  climb_to(10);
+  const std::uint64_t generation = runner_->state().generation;
+  tick(Judgement::kAccept);
+  loop_.settle(*store_);
+  ASSERT_TRUE(runner_->busy());
+  ASSERT_EQ(runner_->state().generation, generation + 1);
+  begin(rollout::Abort{}, generation);
+  EXPECT_EQ(ceiling(), 10) << "it waits for the workers, as before";
+  settle();
+  EXPECT_TRUE(answers_.back()->stale);
+  EXPECT_EQ(effective(), 50);
+  EXPECT_EQ(phase(), Phase::kProgressing);
 }
 
 TEST_F(RunnerBusyTest, TablesThatComeAtOnceKeepTheOrderOfTheEvidence) {

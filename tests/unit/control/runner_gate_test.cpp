@@ -227,16 +227,24 @@ TEST_F(RunnerGateTest, ARiseThatIsUnderWayDoesNotUndoIt) {
 
 TEST_F(RunnerGateTest, ABrakeThatIsReleasedDoesNotUndoIt) {
   climb_to(50);
-  begin(rollout::Pause{});
-  begin(rollout::Abort{}, 1);  // Stale by the time its turn comes, so the brake is released.
+  send(rollout::Promote{true});
+  send(rollout::Promote{});
+  ASSERT_EQ(phase(), Phase::kPromoted);
+  config::Rollout next = config_;
+  next.plan.revision = "2";
+  // Refused while stable is down, so the brake is released.
+  const auto reload = [&] {
+    runner_->replan({next}, false);
+    settle();
+  };
+  runner_->prepare(next.plan);
+  EXPECT_EQ(effective(), 0);
   fail(5);
-  settle();
-  EXPECT_EQ(answers_.back()->stale, true);
-  EXPECT_EQ(effective(), 50) << "it was braked already, so nothing opened";
+  reload();
+  EXPECT_EQ(effective(), 100) << "it was braked already, so nothing opened";
   fail(5);
-  begin(rollout::Resume{});
-  begin(rollout::Abort{}, 1);
-  settle();
+  runner_->prepare(next.plan);
+  reload();
   EXPECT_EQ(effective(), 0);
   look();
   EXPECT_EQ(phase(), Phase::kSuspended);
