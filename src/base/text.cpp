@@ -27,8 +27,9 @@ char32_t decode(std::string_view sequence) noexcept {
 
 // Moves the cursor, ends the line, or reorders what is shown: never printed as it is.
 bool is_control(char32_t point) noexcept {
-  return point < 0x20 || (point >= 0x7F && point < 0xA0) || point == 0x2028 || point == 0x2029 ||
-         (point >= 0x202A && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069);
+  return point < 0x20 || (point >= 0x7F && point < 0xA0) || point == 0x061C || point == 0x200E ||
+         point == 0x200F || (point >= 0x2028 && point <= 0x202E) ||
+         (point >= 0x2066 && point <= 0x2069);
 }
 
 void append_unicode_escape(std::string& out, char32_t point) {

@@ -35,12 +35,16 @@ bool is_plain(char c) noexcept {
   return kPlain[static_cast<unsigned char>(c)];
 }
 
-// C1 controls, line separators and bidirectional overrides, as base/text.hpp escapes them too.
+// C1 controls, line separators and controls of bidirectional text, as base/text.hpp escapes them
+// too.
 bool is_unsafe(std::string_view sequence) noexcept {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
-  if (sequence.size() == 2) return byte(0) == 0xC2 && byte(1) < 0xA0;
+  if (sequence.size() == 2) {
+    return (byte(0) == 0xC2 && byte(1) < 0xA0) || (byte(0) == 0xD8 && byte(1) == 0x9C);
+  }
   if (sequence.size() != 3 || byte(0) != 0xE2) return false;
-  return (byte(1) == 0x80 && byte(2) >= 0xA8 && byte(2) <= 0xAE) ||
+  return (byte(1) == 0x80 && (byte(2) == 0x8E || byte(2) == 0x8F)) ||
+         (byte(1) == 0x80 && byte(2) >= 0xA8 && byte(2) <= 0xAE) ||
          (byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9);
 }
 

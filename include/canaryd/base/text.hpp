@@ -11,7 +11,7 @@
 namespace canaryd {
 
 // Appends text in quotes. Each byte that is not part of valid UTF-8 (RFC 3629, section 3) becomes
-// U+FFFD; controls (C0, DEL, C1, U+2028, U+2029 and the bidirectional overrides) are escaped.
+// U+FFFD; controls (C0, DEL, C1, U+2028, U+2029 and those of bidirectional text) are escaped.
 void append_json_string(std::string& out, std::string_view text);
 
 // Appends the shortest text that reads back as the same number, without an exponent from 1e-6 to

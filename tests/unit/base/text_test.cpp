@@ -42,6 +42,20 @@ TEST(JsonString, EscapesWhatWouldEndTheStringOrMoveTheCursor) {
             R"("a\u202eb")");  // Right-to-left override.
 }
 
+// Of bidirectional text: marks, embeddings, overrides and isolates. Their neighbours are characters
+// like any other.
+const char* const kBidirectional[] = {
+    "\u061c", "\u200e", "\u200f", "\u202a", "\u202e", "\u2066", "\u2069"};
+const char* const kBesideThem[] = {"\u061b", "\u061d", "\u200d", "\u2010", "\u202f", "\u2065"};
+
+TEST(JsonString, EscapesWhatReordersTheLine) {
+  EXPECT_EQ(json("a\u061c\u200e\u200f\u2066z"), R"("a\u061c\u200e\u200f\u2066z")");
+  for (const char* text : kBidirectional) EXPECT_EQ(json(text).substr(0, 3), R"("\u)") << text;
+  for (const char* text : kBesideThem) {
+    EXPECT_EQ(json(text), '"' + std::string(text) + '"') << json(text);
+  }
+}
+
 TEST(JsonString, ReplacesEachInvalidByte) {
   const std::string r = "\xEF\xBF\xBD";
   EXPECT_EQ(json("a\xFF"), "\"a" + r + "\"");
@@ -69,6 +83,14 @@ TEST(Printable, ReplacesControlsAndInvalidBytes) {
   EXPECT_EQ(printable("größe \"x\""), "größe \"x\"");
   EXPECT_EQ(printable("a\x1b[31mb\n"), "a" + r + "[31mb" + r);
   EXPECT_EQ(printable("\x80"), r);
+}
+
+TEST(Printable, ReplacesWhatReordersTheLine) {
+  const std::string r = "\xEF\xBF\xBD";
+  for (const char* text : kBidirectional) {
+    EXPECT_EQ(printable("a" + std::string(text) + "b"), "a" + r + "b");
+  }
+  for (const char* text : kBesideThem) EXPECT_EQ(printable(text), text);
 }
 
 }  // namespace

@@ -133,6 +133,10 @@ TEST(AccessFormat, EscapesWhatClientsSend) {
                               R"( end of a longer text\u0001"})"),
             std::string::npos)
       << json(record);
+  // Marks of bidirectional text, and what stands beside the first of them.
+  record.user_agent = "\u061c\u200e\u200f\u061b";
+  EXPECT_NE(json(record).find("\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\u061b\"}"), std::string::npos)
+      << json(record);
   record.user_agent = "a\"\\\n\xc3";
   EXPECT_NE(combined(record).find(R"("a\"\\\x0a\xc3")"), std::string::npos) << combined(record);
 }
