@@ -1,23 +1,33 @@
 // The admin API must not be open to more people than were meant.
 #include "config/validate.hpp"
 
-#include <algorithm>
 #include <array>
 #include <string>
+#include <string_view>
 
 namespace canaryd::config {
 namespace {
 
 constexpr std::uint32_t kOthersWrite = 0002;
+
+struct TakenName {
+  std::string_view name;
+  std::string_view whose;
+};
 // Who else does things, in the journal.
-constexpr std::array<std::string_view, 3> kTaken{"canaryd", "local", "browser"};
+constexpr std::array<TakenName, 4> kTaken{{{"canaryd", "what the daemon does by itself"},
+                                           {"local", "a caller without a token"},
+                                           {"browser", "a vote of a page"},
+                                           {"signal", "a reload by SIGHUP"}}};
 
 void check_names(const Admin& admin, Reader& in) {
   const auto& tokens = admin.tokens;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const std::string path = "admin.tokens[" + std::to_string(i) + "].name";
-    if (std::find(kTaken.begin(), kTaken.end(), tokens[i].name) != kTaken.end()) {
-      in.error_at_value(path, path + ": the journal means something else by this name");
+    for (const TakenName& taken : kTaken) {
+      if (taken.name != tokens[i].name) continue;
+      in.error_at_value(path,
+                        path + ": by this name the journal means " + std::string(taken.whose));
     }
     for (std::size_t j = 0; j < i; ++j) {
       if (tokens[j].name != tokens[i].name) continue;
