@@ -20,12 +20,44 @@ constexpr std::size_t kIdBytesMax = 1024;
 constexpr std::size_t kNameBytesMax = 63;
 constexpr std::size_t kUrlBytesMax = std::size_t{64} * 1024;
 
+// Of all objects in it; the parser bounds how deep they are.
+std::size_t count_members(const json::value& value) {
+  std::size_t count = 0;
+  if (const json::object* const object = value.if_object()) {
+    count = object->size();
+    for (const auto& member : *object) count += count_members(member.value());
+  } else if (const json::array* const array = value.if_array()) {
+    for (const json::value& each : *array) count += count_members(each);
+  }
+  return count;
+}
+
+// Of valid JSON: those outside of its strings, one for each member that somebody has written.
+std::size_t count_colons(std::string_view body) noexcept {
+  std::size_t count = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    if (in_string && body[i] == '\\') {
+      ++i;
+    } else if (body[i] == '"') {
+      in_string = !in_string;
+    } else if (body[i] == ':' && !in_string) {
+      ++count;
+    }
+  }
+  return count;
+}
+
 Result<json::object> parse_object(std::string_view body) {
   if (body.empty()) return json::object{};
   boost::system::error_code code;
   json::value value = json::parse(body, code);
   if (code) return fail(ErrorCode::kMalformed, "the body is not valid JSON: " + code.message());
   if (!value.is_object()) return fail(ErrorCode::kMalformed, "the body is not a JSON object");
+  // Of two with one name the parser keeps the last, and another reader perhaps the first.
+  if (count_members(value) != count_colons(body)) {
+    return fail(ErrorCode::kMalformed, "the body has two members of one name");
+  }
   return std::move(value.get_object());
 }
 

@@ -76,6 +76,32 @@ TEST(ActionBody, DoesNotFollowDeepNesting) {
   EXPECT_FALSE(read(Action::kPause, R"({"reason": )" + std::string(30000, '[')));
 }
 
+TEST(ActionBody, RefusesTwoMembersOfOneName) {
+  for (const char* body : {R"({"reason": "a", "reason": "b"})",
+                           R"({"reason": "a", "reason": "a"})",
+                           R"({"reason": "a", "r\u0065ason": "b"})",
+                           R"({"reason": "\"", "reason": "\\"})"}) {
+    EXPECT_FALSE(read(Action::kPause, body)) << body;
+    EXPECT_EQ(reason_in(body), "") << body;
+  }
+  EXPECT_FALSE(read(Action::kSetWeight, R"({"weight": 1, "reason": "x", "weight": 100})"));
+  const char* const told = "the body has two members of one name";
+  EXPECT_EQ(read(Action::kSetWeight, R"({"weight": 1, "weight": 100})").error().context, told);
+  // Colons and quotes of a string are no members.
+  const char* const good = R"({"reason": "a: \"b\": c \\", "weight": 1})";
+  EXPECT_EQ(read(Action::kSetWeight, good).value().reason, R"(a: "b": c \)");
+}
+
+TEST(ExplainBody, RefusesTwoMembersOfOneNameAnywhere) {
+  const auto is_good = [](const std::string& headers) {
+    return read_explain_body(R"({"method": "GET", "url": "/", "headers": )" + headers + "}")
+        .has_value();
+  };
+  EXPECT_TRUE(is_good(R"({"A": "1", "a": "2", "B": ["3", "x:y"], "C": []})"));
+  EXPECT_FALSE(is_good(R"({"A": "1", "A": "2"})"));
+  EXPECT_FALSE(is_good(R"({"A": {"x": "1"}, "A": "2"})"));
+}
+
 TEST(LogLevelBody, NeedsALevel) {
   EXPECT_EQ(read_log_level_body(R"({"level": "debug"})").value(), "debug");
   EXPECT_FALSE(read_log_level_body(""));
