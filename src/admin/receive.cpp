@@ -31,6 +31,10 @@ std::optional<Problem> to_problem(const Code& code) {
     return Problem{413, "body-too-large", "the body is too large"};
   if (code == http::error::end_of_stream || code == http::error::partial_message)
     return std::nullopt;
+  if (code == http::error::bad_transfer_encoding) {
+    return Problem{
+        400, "bad-request", "Transfer-Encoding can be chunked, once and without Content-Length"};
+  }
   if (code.category() == Code(http::error::bad_field).category()) {
     return Problem{400, "bad-request", "this is not HTTP/1.1: " + code.message()};
   }
@@ -94,10 +98,20 @@ asio::awaitable<Code> read_first_bytes(Connection& connection, Duration limit) {
   co_return code;
 }
 
+// RFC 9112, section 6.1. Beast takes any other coding for no body at all, and would read the body
+// as the next request.
+bool is_framed(const Parser& parser) {
+  const auto [first, last] = parser.get().equal_range(http::field::transfer_encoding);
+  if (first == last) return true;
+  return std::next(first) == last && beast::iequals(first->value(), "chunked") &&
+         parser.get().version() >= 11;
+}
+
 asio::awaitable<Code> read_message(Connection& connection, Parser& parser) {
   Code code;
   auto token = asio::redirect_error(asio::use_awaitable, code);
   co_await http::async_read_header(connection.stream, connection.buffer, parser, token);
+  if (!code && !is_framed(parser)) code = http::error::bad_transfer_encoding;
   if (code || parser.is_done()) co_return code;
   if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
     static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";

@@ -50,6 +50,52 @@ TEST(ServerLimits, AnswersMalformedRequestsWith400) {
                   .starts_with("HTTP/1.1 421 "));
 }
 
+std::size_t count_answers(const std::string& bytes) {
+  std::size_t count = 0;
+  for (std::size_t at = bytes.find("HTTP/1.1 "); at != std::string::npos; ++count) {
+    at = bytes.find("HTTP/1.1 ", at + 1);
+  }
+  return count;
+}
+
+// What follows such a head is a body that nobody here can read, and no request.
+TEST(ServerLimits, TakesNoTransferCodingButChunked) {
+  AdminFixture admin;
+  const auto ask = [&](const std::string& version, const std::string& fields) {
+    return answer_to(admin,
+                     "POST /api/v1/drain HTTP/" + version + "\r\nHost: localhost\r\n" + fields +
+                         "\r\n\r\nPOST /api/v1/rollouts/checkout/abort HTTP/1.1\r\n"
+                         "Host: localhost\r\n\r\n");
+  };
+  for (const char* fields : {"Transfer-Encoding: gzip",
+                             "Transfer-Encoding: identity",
+                             "Transfer-Encoding: gzip, chunked",
+                             "Transfer-Encoding: chunked, gzip",
+                             "Transfer-Encoding: chunked, chunked",
+                             "Transfer-Encoding: xchunked",
+                             "Transfer-Encoding: chunked;a=b",
+                             "Transfer-Encoding:",
+                             "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+                             "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip",
+                             "Transfer-Encoding: gzip\r\nContent-Length: 0",
+                             "Content-Length: 0\r\nTransfer-Encoding: gzip"}) {
+    const std::string answer = ask("1.1", fields);
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 ")) << fields << answer;
+    EXPECT_NE(answer.find("application/problem+json"), std::string::npos) << answer;
+    EXPECT_NE(answer.find("Connection: close\r\n"), std::string::npos) << answer;
+    EXPECT_EQ(count_answers(answer), 1U) << fields << answer;
+  }
+  EXPECT_TRUE(ask("1.0", "Transfer-Encoding: chunked").starts_with("HTTP/1.1 400 "));
+  EXPECT_EQ(admin.backend.drains, 0);
+  EXPECT_TRUE(admin.backend.actions.empty());
+  const std::string good = answer_to(
+      admin,
+      "POST /api/v1/drain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+      "Transfer-Encoding: Chunked\r\nConnection: close\r\n\r\n2\r\n{}\r\n0\r\n\r\n");
+  EXPECT_TRUE(good.starts_with("HTTP/1.1 200 ")) << good;
+  EXPECT_EQ(admin.backend.drains, 1);
+}
+
 TEST(ServerLimits, SurvivesPeersThatLeave) {
   AdminFixture admin;
   const std::string whole =
