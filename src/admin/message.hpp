@@ -18,7 +18,7 @@ class EventStream;
 
 struct Request {
   std::string method;
-  std::string target;  // As sent: path and query.
+  std::string target;  // Path and query, as sent.
   bool from_unix_socket = false;
   std::string peer;  // Who is behind the connection: "local", "10.0.0.7", "uid:1000".
   std::optional<std::uint32_t> peer_uid;  // Of a Unix socket.
@@ -27,7 +27,7 @@ struct Request {
   Role actor_role = Role::kNobody;
   std::string body;
   // Empty when the header is absent.
-  std::optional<std::string> host;
+  std::optional<std::string> host;  // Of the target, if that has one.
   std::optional<std::string> origin;
   std::optional<std::string> fetch_site;  // Sec-Fetch-Site.
   std::optional<std::string> content_type;

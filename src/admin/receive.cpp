@@ -5,6 +5,7 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/http.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -58,6 +59,24 @@ std::optional<std::string> join_headers(const Parser& parser, std::string_view n
   return all;
 }
 
+// RFC 9112, section 3.2.2: the host of such a target counts, and not that of Host. False: there is
+// none, or a user as well (RFC 9110, section 4.2.4).
+bool read_absolute_form(Request& request) {
+  constexpr std::string_view kScheme = "http://";
+  const std::string_view target = request.target;
+  if (!beast::iequals(target.substr(0, kScheme.size()), kScheme)) return true;
+  const std::string_view rest = target.substr(kScheme.size());
+  const std::size_t end = std::min(rest.find_first_of("/?#"), rest.size());
+  const std::string_view authority = rest.substr(0, end);
+  if (authority.empty() || authority.find('@') != std::string_view::npos) return false;
+  // Without Host a request stays incomplete.
+  if (request.host) request.host = std::string(authority);
+  std::string path(rest.substr(end));
+  if (!path.starts_with('/')) path.insert(path.begin(), '/');
+  request.target = std::move(path);
+  return true;
+}
+
 Arrival to_arrival(Parser& parser, const Connection& connection) {
   Request request;
   request.method = parser.get().method_string();
@@ -78,6 +97,10 @@ Arrival to_arrival(Parser& parser, const Connection& connection) {
   Arrival arrival;
   if (!clear) {
     arrival.problem = Problem{400, "bad-request", "a header that may appear once is repeated"};
+    return arrival;
+  }
+  if (!read_absolute_form(request)) {
+    arrival.problem = Problem{400, "bad-request", "the target must be a path, or http://HOST/path"};
     return arrival;
   }
   arrival.keep_alive = parser.get().keep_alive();

@@ -96,6 +96,30 @@ TEST(ServerLimits, TakesNoTransferCodingButChunked) {
   EXPECT_EQ(admin.backend.drains, 1);
 }
 
+// RFC 9112, section 3.2.2.
+TEST(ServerLimits, TakesATargetThatNamesItsHost) {
+  AdminFixture admin;
+  const auto ask = [&](const std::string& line, const std::string& host = "Host: localhost\r\n") {
+    return answer_to(admin, line + " HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n");
+  };
+  EXPECT_TRUE(ask("GET http://localhost/livez").ends_with("\r\n\r\nok\n"));
+  EXPECT_TRUE(
+      ask("GET http://127.0.0.1:9901/readyz?verbose").ends_with("configuration ok\nready\n"));
+  EXPECT_TRUE(ask("GET http://localhost").starts_with("HTTP/1.1 200 ")) << "the dashboard";
+  EXPECT_TRUE(
+      ask("POST http://localhost/api/v1/rollouts/checkout/abort").starts_with("HTTP/1.1 200 "));
+  EXPECT_EQ(admin.backend.actions.size(), 1U);
+  // The host of the target is the one that counts.
+  EXPECT_TRUE(ask("GET HTTP://LOCALHOST/livez", "Host: evil.example\r\n").ends_with("ok\n"));
+  EXPECT_TRUE(ask("GET http://evil.example/livez").starts_with("HTTP/1.1 421 "));
+  EXPECT_TRUE(ask("GET http://localhost.evil.example/livez").starts_with("HTTP/1.1 421 "));
+  for (const char* line : {"GET http:///livez", "GET http://", "GET http://anna@localhost/livez"}) {
+    EXPECT_TRUE(ask(line).starts_with("HTTP/1.1 400 ")) << line;
+  }
+  EXPECT_TRUE(ask("GET http://localhost/livez", "").starts_with("HTTP/1.1 400 "));
+  EXPECT_TRUE(ask("GET ftp://localhost/livez").starts_with("HTTP/1.1 404 "));
+}
+
 TEST(ServerLimits, SurvivesPeersThatLeave) {
   AdminFixture admin;
   const std::string whole =
