@@ -64,6 +64,8 @@ class Api {
   // Whether to answer at all; what to answer instead.
   [[nodiscard]] std::optional<Response> refuse(const Match& match, Request& request);
   [[nodiscard]] std::optional<Response> admit(const Match& match, Request& request);
+  // The answer to who may not do that, 401 or 403; tells of him.
+  [[nodiscard]] Response turn_away(const Problem& problem, const Request& request);
   [[nodiscard]] bool is_too_often(const Route& route);
   [[nodiscard]] Done recorded(const Match& match, const Request& request, Done done) const;
   // Runs work under the Idempotency-Key of the request, if it has one.

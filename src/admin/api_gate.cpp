@@ -62,7 +62,9 @@ std::optional<Response> Api::refuse(const Match& match, Request& request) {
   const std::string_view path = request.path();
   const bool is_page = path == "/";
   if (const auto problem = check_source(request, is_local_, is_page)) {
-    return to_response(*problem, path);
+    if (problem->status != 403) return to_response(*problem, path);
+    request.actor = request.peer;  // Nobody has asked for a token yet.
+    return turn_away(*problem, request);
   }
   if (match.route == nullptr) {
     return to_response({404, "not-found", "there is nothing at this path"}, path);
@@ -95,16 +97,9 @@ std::optional<Response> Api::admit(const Match& match, Request& request) {
   request.actor = caller.name;
   request.actor_token = caller.token;
   request.actor_role = caller.role;
-  const std::string_view path = request.path();
   if (const auto problem = check_role(caller, role_of(*match.route))) {
-    if (!refusals_.take(clock_.now())) {
-      return too_many("too many requests that are not authorised", path);
-    }
-    if (options_.audit) {
-      options_.audit(
-          {request.actor, request.peer, request.method, std::string(path), problem->status});
-    }
-    Response response = to_response(*problem, path);
+    Response response = turn_away(*problem, request);
+    if (response.status != problem->status) return response;
     const std::string_view error = problem->status == 403 ? R"(, error="insufficient_scope")"
                                    : caller.wrong_token   ? R"(, error="invalid_token")"
                                                           : "";
@@ -113,7 +108,18 @@ std::optional<Response> Api::admit(const Match& match, Request& request) {
     return response;
   }
   if (!is_too_often(*match.route)) return std::nullopt;
-  return too_many("more requests in a second than this daemon takes", path);
+  return too_many("more requests in a second than this daemon takes", request.path());
+}
+
+Response Api::turn_away(const Problem& problem, const Request& request) {
+  const std::string_view path = request.path();
+  // The log has room for so many of them.
+  if (!refusals_.take(clock_.now())) return too_many("too many requests that are refused", path);
+  if (options_.audit) {
+    options_.audit(
+        {request.actor, request.peer, request.method, std::string(path), problem.status});
+  }
+  return to_response(problem, path);
 }
 
 bool Api::is_too_often(const Route& route) {

@@ -244,6 +244,28 @@ TEST_F(ServerAccess, IsNoUpstreamOfACanaryd) {
   EXPECT_TRUE(admin().backend.actions.empty());
 }
 
+TEST_F(ServerAccess, TellsOfWhatComesFromWhereItMustNot) {
+  limits_.refusals = {0, 3};
+  const std::vector<client::Header> other_site{{"Origin", "http://evil.example"}};
+  EXPECT_EQ(ask("POST", kPause, kAdmin, other_site).status, 403);
+  EXPECT_EQ(ask("GET", "/livez", "", {{"Sec-Fetch-Site", "cross-site"}}).status, 403);
+  EXPECT_EQ(ask("GET", "/nowhere", kAdmin, {{"Via", "1.1 canaryd"}}).status, 403);
+  ASSERT_EQ(audits_.size(), 3U);
+  for (const Audit& entry : audits_) {
+    EXPECT_EQ(entry.status, 403);
+    EXPECT_EQ(entry.actor, "local") << "whoever has made a browser say that is not the token";
+    EXPECT_EQ(entry.peer, "local");
+  }
+  EXPECT_EQ(audits_[0].method, "POST");
+  EXPECT_EQ(audits_[0].path, kPause);
+  EXPECT_EQ(audits_[2].path, "/nowhere");
+  // As many as the log takes, with those of section 3.4 together.
+  EXPECT_EQ(ask("POST", kPause, kAdmin, other_site).status, 429);
+  EXPECT_EQ(status("GET", "/api/v1/rollouts"), 429);
+  EXPECT_EQ(audits_.size(), 3U);
+  EXPECT_EQ(status("POST", kPause, kOperator), 200);
+}
+
 TEST(ServerBeyondThisMachine, NeedsTokens) {
   boost::asio::io_context io;
   canaryd::test::FakeBackend backend;
