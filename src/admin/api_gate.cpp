@@ -18,9 +18,10 @@ bool is_way_out(std::string_view path) noexcept {
   return path == "abort" || path == "rollback" || path == "pause";
 }
 
-// An outcome that another try may not have.
-bool is_passing(int status) noexcept {
-  return status == 429 || status >= 500;
+// What was refused or has failed changed nothing, and may come out otherwise the next time: the
+// state of a rollout is another one, or its journal can be written again.
+bool has_taken_effect(const Response& response) noexcept {
+  return response.status < 300;
 }
 
 }  // namespace
@@ -173,10 +174,10 @@ void Api::once(const Request& request, const Done& done, const std::function<voi
       break;
   }
   work([memory = memory_, key, done](Response response) {
-    if (is_passing(response.status)) {
-      memory->forget(key);
-    } else {
+    if (has_taken_effect(response)) {
       memory->remember(key, response);
+    } else {
+      memory->forget(key);
     }
     done(std::move(response));
   });

@@ -259,6 +259,40 @@ TEST_F(ServerTest, DoesARepeatedRequestOnce) {
   EXPECT_EQ(backend_.actions.size(), 2U);
 }
 
+// A pipeline tries again under the same key, when the journal may be writable again.
+TEST_F(ServerTest, DoesAgainWhatHasChangedNothing) {
+  const std::string target = "/api/v1/rollouts/checkout/promote";
+  const std::vector<client::Header> key{{"Idempotency-Key", "build-17"}};
+  backend_.status = ActionStatus::kRefused;
+  backend_.detail = "the weight was not raised because the journal cannot be written: no space";
+  expect_problem(post(target, "", key), 409, "refused");
+  expect_problem(post(target, "", key), 409, "refused");
+  EXPECT_EQ(backend_.actions.size(), 2U);
+  backend_.status = ActionStatus::kOk;
+  const Response done = post(target, "", key);
+  EXPECT_EQ(done.status, 200);
+  EXPECT_EQ(backend_.actions.size(), 3U);
+  EXPECT_EQ(post(target, "", key).body, done.body);
+  EXPECT_EQ(backend_.actions.size(), 3U) << "and that once";
+
+  // In force, if not yet on disk: done as well.
+  backend_.status = ActionStatus::kNotDurable;
+  const std::vector<client::Header> other{{"Idempotency-Key", "build-18"}};
+  EXPECT_EQ(post(target, "", other).status, 202);
+  EXPECT_EQ(post(target, "", other).status, 202);
+  EXPECT_EQ(backend_.actions.size(), 4U);
+}
+
+TEST_F(ServerTest, ReloadsAgainWhatCouldNotBeReloaded) {
+  const std::vector<client::Header> key{{"Idempotency-Key", "k"}};
+  backend_.reload_result = {false, {{"", 0, 0, "error", "a reload is under way", ""}}};
+  expect_problem(post("/api/v1/reload", "", key), 422, "configuration-invalid");
+  backend_.reload_result = {true, {}};
+  EXPECT_EQ(post("/api/v1/reload", "", key).status, 200);
+  EXPECT_EQ(post("/api/v1/reload", "", key).status, 200);
+  EXPECT_EQ(backend_.reloads, 2);
+}
+
 TEST_F(ServerTest, KnowsOnlyItsPaths) {
   for (const char* target : {"/index.html",
                              "/dashboard/",
