@@ -32,7 +32,8 @@ Api::Api(control::Backend& backend, const Options& options)
       reads_(options.limits.reads),
       changes_(options.limits.changes),
       refusals_(options.limits.refusals),
-      memory_(std::make_shared<IdempotencyMemory>(options.limits.remembered_answers)) {}
+      memory_(std::make_shared<IdempotencyMemory>(options.limits.remembered_answers,
+                                                  options.limits.remembered_bytes)) {}
 
 void Api::handle(Request request, Done done) {
   const Match match = find(request.path());

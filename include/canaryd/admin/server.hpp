@@ -48,6 +48,7 @@ struct Limits {
   Duration write = std::chrono::seconds(10);
   Duration backend = std::chrono::seconds(30);  // For an action to complete; then 504.
   std::size_t remembered_answers = 1024;        // Of Idempotency-Key; the oldest go first.
+  std::size_t remembered_bytes = std::size_t{4} * 1024 * 1024;  // Of these together.
   // Of all clients together; answered 429 beyond. Probes, abort, rollback and pause have none.
   Rate reads{500, 1000};
   Rate changes{50, 100};
