@@ -13,6 +13,18 @@ void take_out(CohortCounts& counts, std::uint64_t& owed) noexcept {
   owed -= now;
 }
 
+// A worker counts a request first, then that it failed, and is read meanwhile: what came without
+// its request waits for it.
+CohortCounts take_excess(CohortCounts& counts) noexcept {
+  CohortCounts excess;
+  excess.bad = counts.bad - std::min(counts.bad, counts.n);
+  counts.bad -= excess.bad;
+  excess.client_errors =
+      counts.client_errors - std::min(counts.client_errors, counts.n - counts.bad);
+  counts.client_errors -= excess.client_errors;
+  return excess;
+}
+
 std::uint32_t seconds_between(std::int64_t begin, std::int64_t end) noexcept {
   constexpr std::int64_t kMost = UINT32_MAX;
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(end - begin, 0, kMost));
@@ -64,6 +76,11 @@ void CountsBuilder::add_duplicates(Cohort cohort,
   (canary ? open_.canary : open_.stable).repeats += repeats;
 }
 
+void CountsBuilder::forget_owed() noexcept {
+  stable_duplicates_ = canary_duplicates_ = 0;
+  open_ = {};
+}
+
 void CountsBuilder::settle() noexcept {
   take_out(open_.stable, stable_duplicates_);
   take_out(open_.canary, canary_duplicates_);
@@ -73,6 +90,8 @@ Comparison CountsBuilder::take(std::int64_t now_second) {
   Comparison closed = open_;
   closed.seconds = seconds_between(start_second_, now_second);
   open_ = {};
+  open_.stable = take_excess(closed.stable);
+  open_.canary = take_excess(closed.canary);
   start_second_ = std::max(now_second, start_second_);
   return closed;
 }
@@ -231,15 +250,15 @@ std::optional<Block> BlockBuilder::change(std::int64_t now_second,
   epoch_ = epoch;
   step_ = step;
   // They belong to requests of the old table, which are no longer evidence.
-  all_.forget_duplicates();
-  for (ComparisonBuilder& route : routes_) route.forget_duplicates();
-  for (CountsBuilder& segment : segments_) segment.forget_duplicates();
+  all_.forget_owed();
+  for (ComparisonBuilder& route : routes_) route.forget_owed();
+  for (CountsBuilder& segment : segments_) segment.forget_owed();
   // Who votes from here on does so under another weight.
   votes_ = {};
   votes_second_ = now_second;
   if (limits_) {
     closed.limits = limits_->take_by_limits(now_second);
-    limits_->forget_duplicates();
+    limits_->forget_owed();
   }
   if (closed.comparable()) return closed;
   if (!closed.limits.has_canary()) return std::nullopt;
@@ -271,6 +290,8 @@ Block BlockBuilder::take(std::int64_t now_second, bool with_open) {
   Block closed = open();
   const Comparison all = all_.take(now_second);
   closed.seconds = all.seconds;
+  closed.stable = all.stable;
+  closed.canary = all.canary;
   closed.latency = all.latency;
   take_parts(routes_, now_second, with_open, closed.routes);
   take_parts(segments_, now_second, with_open, closed.segments);

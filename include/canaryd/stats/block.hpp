@@ -104,14 +104,16 @@ class CountsBuilder {
 
   void add(Cohort cohort, CohortCounts counts) noexcept;
   void add_duplicates(Cohort cohort, std::uint64_t count, std::uint64_t repeats = 0) noexcept;
-  void forget_duplicates() noexcept { stable_duplicates_ = canary_duplicates_ = 0; }
+  // Behind take(): nothing waits for the next one.
+  void forget_owed() noexcept;
   // Takes out the duplicates that are here by now.
   void settle() noexcept;
   [[nodiscard]] bool complete() const noexcept { return open_.stable.n > 0 && open_.canary.n > 0; }
-  // What has gathered.
+  // What has gathered; of a reading that was torn, more failures than requests.
   [[nodiscard]] const Comparison& open() const noexcept { return open_; }
   [[nodiscard]] std::int64_t start_second() const noexcept { return start_second_; }
-  // Closes it and begins the next.
+  // Closes it and begins the next. No more has failed than there are requests: the rest is of
+  // requests that the next one has.
   [[nodiscard]] Comparison take(std::int64_t now_second);
 
  private:
@@ -129,7 +131,7 @@ class ComparisonBuilder : private CountsBuilder {
 
   using CountsBuilder::add;
   using CountsBuilder::add_duplicates;
-  using CountsBuilder::forget_duplicates;
+  using CountsBuilder::forget_owed;
   void add(Cohort cohort, const Histogram& latency, Overdue overdue) noexcept;
   [[nodiscard]] LatencyCutter& latency() noexcept { return latency_; }
   [[nodiscard]] const LatencyCutter& latency() const noexcept { return latency_; }

@@ -99,6 +99,83 @@ TEST(BlockBuilder, RequestsWithoutARolloutAreNotEvidence) {
   EXPECT_EQ(builder.open(), (Block{0, 0, 1, 0, {}, {}}));
 }
 
+// A failure may be read before its request is: with all of them failing that is one too many.
+TEST(BlockBuilder, AFailureThatCameBeforeItsRequestWaitsForIt) {
+  BlockBuilder builder(0, 1, 0);
+  builder.add(Cohort::kStable, {10, 0, 11});
+  builder.add(Cohort::kCanary, {5, 6});
+  const auto torn = builder.tick(1);
+  ASSERT_TRUE(torn);
+  EXPECT_EQ(torn->stable, (CohortCounts{10, 0, 10}));
+  EXPECT_EQ(torn->canary, (CohortCounts{5, 5}));
+  // No request alone is no block.
+  EXPECT_FALSE(builder.tick(2));
+  builder.add(Cohort::kStable, {11, 2, 8});
+  builder.add(Cohort::kCanary, {5, 4});
+  const auto next = builder.tick(3);
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->stable, (CohortCounts{11, 2, 9}));
+  EXPECT_EQ(next->canary, (CohortCounts{5, 5}));
+}
+
+TEST(BlockBuilder, FailuresAndClientErrorsTogetherAreNoMoreThanTheRequests) {
+  BlockBuilder builder(0, 1, 0);
+  builder.add(Cohort::kStable, {4, 3, 3});
+  builder.add(Cohort::kCanary, {0, 2, 1});
+  EXPECT_FALSE(builder.tick(1));
+  builder.add(Cohort::kCanary, {2, 0, 0});
+  const auto block = builder.tick(2);
+  ASSERT_TRUE(block);
+  EXPECT_EQ(block->stable, (CohortCounts{4, 3, 1}));
+  EXPECT_EQ(block->canary, (CohortCounts{2, 2, 0}));
+}
+
+// What is late belongs to the old table, which is evidence no longer.
+TEST(BlockBuilder, WhatIsTornIsForgottenWithTheTable) {
+  BlockBuilder builder(0, 1, 0);
+  builder.begin_run(1, 1);
+  for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
+    builder.add(cohort, {5, 7});
+    builder.add_route(0, cohort, {5, 7}, {});
+    builder.add_segment(0, cohort, {5, 7});
+  }
+  const auto closed = builder.change(1, 2, 1);
+  ASSERT_TRUE(closed);
+  EXPECT_EQ(closed->canary, (CohortCounts{5, 5}));
+  for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
+    builder.add(cohort, {5, 0});
+    builder.add_route(0, cohort, {5, 0}, {});
+    builder.add_segment(0, cohort, {5, 0});
+  }
+  const auto next = builder.tick(2);
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->canary, (CohortCounts{5, 0}));
+  EXPECT_EQ(next->routes.at(0).counts.canary, (CohortCounts{5, 0}));
+  EXPECT_EQ(next->segments.at(0).counts.canary, (CohortCounts{5, 0}));
+}
+
+TEST(BlockBuilder, RoutesSegmentsAndLimitsAreNotTornEither) {
+  LatencyRules rules;
+  rules.limited = true;
+  BlockBuilder builder(0, 1, 0);
+  builder.set_latency_rules(rules);
+  builder.begin_run(1, 1);
+  for (std::int64_t second = 1; second <= 2; ++second) {
+    const CohortCounts counts{5, second == 1 ? 6U : 4U};
+    for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
+      builder.add(cohort, counts);
+      builder.add_route(0, cohort, counts, {});
+      builder.add_segment(0, cohort, counts);
+    }
+    const auto block = builder.tick(second);
+    ASSERT_TRUE(block);
+    EXPECT_EQ(block->stable, (CohortCounts{5, 5}));
+    EXPECT_EQ(block->limits.canary, (CohortCounts{5, 5}));
+    EXPECT_EQ(block->routes.at(0).counts.stable, (CohortCounts{5, 5}));
+    EXPECT_EQ(block->segments.at(0).counts.canary, (CohortCounts{5, 5}));
+  }
+}
+
 LatencyRules limited() {
   LatencyRules rules;
   rules.limited = true;
