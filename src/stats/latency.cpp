@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace canaryd::stats {
 namespace {
@@ -54,10 +55,39 @@ Duration slow_after(std::size_t limit) {
   return latency_bucket_start(limit + 1);
 }
 
-void LatencyThresholds::learn(const Histogram& stable, std::int64_t now_second) {
+void LatencyThresholds::learn(const Histogram& stable,
+                              std::int64_t now_second,
+                              std::optional<std::size_t> slow_above) {
   age(now_second);
-  seen_ += stable;
+  coming_ += stable;
+  if (!enough_ || !slow_above) {
+    slow_since_.reset();
+    apart_ = {};
+  } else if (!is_usual(now_second, *slow_above)) {
+    return;
+  }
+  seen_ += coming_;
+  coming_ = {};
   find();
+}
+
+bool LatencyThresholds::is_usual(std::int64_t now_second, std::size_t slow_above) {
+  const CumulativeHistogram coming(coming_);
+  const double most = kSlowShare * static_cast<double>(coming.total());
+  const bool slow = static_cast<double>(coming.above(slow_above)) > most;
+  const bool few = coming.total() < kSlowOf;
+  if (few && (slow || slow_since_)) return false;
+  if (!slow) {
+    slow_since_.reset();
+    apart_ = {};
+    return true;
+  }
+  if (!slow_since_) slow_since_ = now_second;
+  apart_ += coming_;
+  coming_ = {};
+  if (now_second - *slow_since_ < kOutageSeconds) return false;
+  coming_ = std::exchange(apart_, {});
+  return true;
 }
 
 void LatencyThresholds::recall(const KnownThresholds& known) noexcept {
@@ -75,6 +105,7 @@ void LatencyThresholds::age(std::int64_t now_second) {
 
 void LatencyThresholds::find() noexcept {
   const CumulativeHistogram seen(seen_);
+  enough_ = seen.total() >= samples_needed(kQuantileRanks.front());
   for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
     if (seen.total() < samples_needed(kQuantileRanks[q])) continue;
     buckets_[q] = seen.quantile_bucket(kQuantileRanks[q]);
@@ -128,7 +159,11 @@ LatencyCounts LatencyCutter::close(std::int64_t start_second, std::int64_t now_s
     return counts;
   }
   if (has_past_) stable_.finished += past_;
-  thresholds_.learn(stable_.finished, now_second);
+  std::optional<std::size_t> slow_above;
+  if (const auto median = thresholds_.bucket(LatencyQuantile::kP50)) {
+    slow_above = limits_of(0, *median).limit;
+  }
+  thresholds_.learn(stable_.finished, now_second, slow_above);
   clear();
   return counts;
 }

@@ -210,6 +210,10 @@ class BlockBuilder {
   // while latency is not judged.
   [[nodiscard]] std::optional<Duration> abandoned_after() const;
 
+  // Hardly a response of stable is as fast as its median used to be; false where latency is not
+  // judged.
+  [[nodiscard]] bool stable_slow() const noexcept { return all_.latency().stable_slow(); }
+
   // A vote, under this builder's epoch. It comes with the first comparable block by which both
   // cohorts have voted.
   void add_vote(Cohort cohort, unsigned score) noexcept;

@@ -120,14 +120,26 @@ using KnownThresholds = std::array<std::optional<std::uint16_t>, kLatencyQuantil
 // The stable's quantiles, learned from all its traffic, before the rollout as well. A quantile is
 // known from 20 / (1 - q) responses on (40, 200, 2000 and 20,000) and then stays known. What was
 // learned counts half every 10 minutes, so that the thresholds follow the service.
+//
+// An outage is not learned from, or it would widen the limits of the tail long after it has passed:
+// while hardly a response of stable is as fast as its median used to be, they are set apart. If
+// that lasts for five minutes it is how the service is now, and is learned with the rest. What
+// could be chance, a few slow ones, waits for more; nothing is left out for it.
 class LatencyThresholds {
  public:
   static constexpr std::int64_t kHalvingSeconds = 600;
+  // So much of its responses above the limit of its median, of so many at least: stable is slow.
+  static constexpr double kSlowShare = 0.85;
+  static constexpr std::uint64_t kSlowOf = 40;
+  static constexpr std::int64_t kOutageSeconds = 300;
 
   explicit LatencyThresholds(std::int64_t now_second) noexcept : halved_second_(now_second) {}
 
-  // Responses of blocks that are closed. Seconds do not fall.
-  void learn(const Histogram& stable, std::int64_t now_second);
+  // Responses of blocks that are closed; those above `slow_above` are slow for the median. Seconds
+  // do not fall.
+  void learn(const Histogram& stable,
+             std::int64_t now_second,
+             std::optional<std::size_t> slow_above = std::nullopt);
   // Of an earlier process; in force until enough is learned anew.
   void recall(const KnownThresholds& known) noexcept;
   // Time without a response has passed.
@@ -136,11 +148,20 @@ class LatencyThresholds {
   [[nodiscard]] std::optional<std::size_t> bucket(LatencyQuantile quantile) const noexcept {
     return buckets_[static_cast<std::size_t>(quantile)];
   }
+  // Stable is slow, by what is known of it; ends when its responses are as they were, or when what
+  // they are now is known.
+  [[nodiscard]] bool stable_slow() const noexcept { return slow_since_.has_value(); }
 
  private:
   void find() noexcept;
+  // Whether what has come is to be learned now.
+  [[nodiscard]] bool is_usual(std::int64_t now_second, std::size_t slow_above);
 
   Histogram seen_;
+  bool enough_ = false;  // It has what the median takes.
+  Histogram coming_;     // Not learned yet.
+  Histogram apart_;      // Of an outage.
+  std::optional<std::int64_t> slow_since_;
   std::int64_t halved_second_;
   std::array<std::optional<std::size_t>, kLatencyQuantiles> buckets_{};
 };
@@ -187,6 +208,11 @@ class LatencyCutter {
   [[nodiscard]] std::optional<std::size_t> highest_limit() const;
   // The same of the lowest quantile, which something may be slow for already.
   [[nodiscard]] std::optional<std::size_t> lowest_limit() const;
+
+  // Where latency is judged: see LatencyThresholds.
+  [[nodiscard]] bool stable_slow() const noexcept {
+    return thresholds_.stable_slow() && rules_.judged != LatencyRules{}.judged;
+  }
 
   // Cuts the block that began at `start_second`, learns from it, and begins the next.
   [[nodiscard]] LatencyCounts close(std::int64_t start_second, std::int64_t now_second);

@@ -120,6 +120,86 @@ TEST(LatencyThresholds, FollowTheServiceAndStayKnown) {
   EXPECT_EQ(thresholds.bucket(LatencyQuantile::kP50), latency_bucket(milliseconds(50)));
 }
 
+Histogram usual(std::uint64_t scale, int times_as_long) {
+  Histogram histogram;
+  histogram.add(milliseconds(10) * times_as_long, 60 * scale);
+  histogram.add(milliseconds(15) * times_as_long, 38 * scale);
+  histogram.add(milliseconds(100) * times_as_long, 2 * scale);
+  return histogram;
+}
+
+// Seconds of stable alone, at `scale` hundred responses each.
+class Outage : public ::testing::Test {
+ protected:
+  Outage() { cutter_.set_rules(all_judged()); }
+  void seconds(int count, const Histogram& stable) {
+    for (int i = 0; i < count; ++i) {
+      cutter_.add_past(stable);
+      static_cast<void>(cutter_.close(now_, now_ + 1));
+      ++now_;
+    }
+  }
+  std::size_t threshold(LatencyQuantile quantile) {
+    return cutter_.close(now_, now_).slow[static_cast<std::size_t>(quantile)].threshold;
+  }
+  LatencyCutter cutter_{0};
+  std::int64_t now_ = 0;
+};
+
+TEST_F(Outage, ASlowMinuteLeavesTheTailWhereItWas) {
+  seconds(300, usual(1, 1));
+  EXPECT_FALSE(cutter_.stable_slow());
+  ASSERT_EQ(threshold(LatencyQuantile::kP99), latency_bucket(milliseconds(100)));
+  seconds(60, usual(1, 10));
+  EXPECT_TRUE(cutter_.stable_slow());
+  EXPECT_EQ(threshold(LatencyQuantile::kP99), latency_bucket(milliseconds(100)));
+  seconds(1, usual(1, 1));
+  EXPECT_FALSE(cutter_.stable_slow());
+  seconds(300, usual(1, 1));
+  EXPECT_EQ(threshold(LatencyQuantile::kP50), latency_bucket(milliseconds(10)));
+  EXPECT_EQ(threshold(LatencyQuantile::kP99), latency_bucket(milliseconds(100)));
+  EXPECT_EQ(threshold(LatencyQuantile::kP999), latency_bucket(milliseconds(100)));
+}
+
+TEST_F(Outage, ALastingChangeIsLearned) {
+  seconds(1200, usual(1, 1));
+  seconds(299, usual(1, 10));
+  EXPECT_EQ(threshold(LatencyQuantile::kP99), latency_bucket(milliseconds(100)));
+  seconds(10, usual(1, 10));
+  EXPECT_EQ(threshold(LatencyQuantile::kP99), latency_bucket(milliseconds(150))) << "of both";
+  seconds(600, usual(1, 10));
+  EXPECT_EQ(threshold(LatencyQuantile::kP50), latency_bucket(milliseconds(100)));
+  EXPECT_FALSE(cutter_.stable_slow());
+}
+
+// With one response a second each slow one might be the beginning of an outage.
+TEST_F(Outage, FewResponsesAreLearnedFromAllAlike) {
+  seconds(1, usual(1, 1));
+  Histogram fast;
+  Histogram slow;
+  fast.add(milliseconds(10));
+  slow.add(milliseconds(40));
+  Random random(11);
+  for (int i = 0; i < 2000; ++i) {
+    seconds(1, random.chance(0.6) ? slow : fast);
+    ASSERT_FALSE(cutter_.stable_slow()) << i;
+  }
+  EXPECT_EQ(threshold(LatencyQuantile::kP50), latency_bucket(milliseconds(40)));
+}
+
+TEST_F(Outage, WithinTheFloorStableIsNotSlow) {
+  LatencyRules rules = all_judged();
+  rules.floor = milliseconds(1);
+  cutter_.set_rules(rules);
+  seconds(60, responses(100, std::chrono::microseconds(300)));
+  seconds(60, responses(100, std::chrono::microseconds(900)));
+  EXPECT_FALSE(cutter_.stable_slow());
+  seconds(60, responses(100, milliseconds(3)));
+  EXPECT_TRUE(cutter_.stable_slow());
+  cutter_.set_rules({});
+  EXPECT_FALSE(cutter_.stable_slow()) << "nothing is judged";
+}
+
 TEST(LatencyCutter, WhatItKnowsAgesWithoutResponsesToo) {
   LatencyCutter cutter(0);
   cutter.set_rules(all_judged());
@@ -164,8 +244,8 @@ TEST_F(Cut, ABlockIsCutByEarlierBlocksOnly) {
   ASSERT_TRUE(first);
   EXPECT_FALSE(first->latency.judged()) << "nothing was known when it began";
   // Its own slow responses do not move its threshold.
-  Histogram stable = responses(900, milliseconds(50));
-  stable += responses(100, milliseconds(10));
+  Histogram stable = responses(800, milliseconds(50));
+  stable += responses(200, milliseconds(10));
   Histogram canary = responses(3, milliseconds(10));
   canary.add_bucket(latency_bucket(milliseconds(10)) + 2, 5);  // Within the stretch.
   canary.add_bucket(latency_bucket(milliseconds(10)) + 4, 7);  // Within the next step's.
@@ -177,7 +257,7 @@ TEST_F(Cut, ABlockIsCutByEarlierBlocksOnly) {
   EXPECT_EQ(p50.threshold, latency_bucket(milliseconds(10)));
   EXPECT_EQ(block->latency.stable_n, 1000U);
   EXPECT_EQ(block->latency.canary_n, 17U);
-  EXPECT_EQ(p50.stable_slow, 900U);
+  EXPECT_EQ(p50.stable_slow, 800U);
   EXPECT_EQ(p50.canary_slow, 9U);
   EXPECT_EQ(p50.canary_slow_next, 2U);
   EXPECT_FALSE(block->latency.slow[1].judged()) << "p90 takes 200 responses";
