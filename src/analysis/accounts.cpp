@@ -19,6 +19,7 @@ constexpr double kHalfTimeSeconds = 60;
 // The burst guard is for one second; a block of several may count for more, up to twice as much at
 // ten seconds.
 constexpr double kGuardSeconds = 5;
+constexpr double kRecentRequests = 40;
 
 double bet_by(double seconds) noexcept {
   return kBetOverTime * (1 - kHalfTimeSeconds / (kHalfTimeSeconds + seconds));
@@ -157,15 +158,31 @@ void AcceptAccount::Terms::be_of(double block_odds) noexcept {
   for (std::size_t j = 0; j < kBets; ++j) ln_gain[j] = std::log1p(kShares[j] * odds);
 }
 
-void AcceptAccount::absorb(const MetricCounts& counts, Terms& terms) noexcept {
+void AcceptAccount::absorb(const MetricCounts& counts, Terms& terms, bool may_gain) noexcept {
   if (counts.silent()) return;
   canary_n_ += counts.canary_n;
   terms.be_of(canary_odds(counts, scaled_));
   const double rent = scaled_.absolute * counts.canary_n;
   for (std::size_t j = 0; j < kBets; ++j) {
-    ln_bets_[j] += counts.canary_bad_next * kLnRests[j] + counts.stable_bad * terms.ln_gain[j] +
-                   rent * kShares[j];
+    const double moved = counts.canary_bad_next * kLnRests[j] +
+                         counts.stable_bad * terms.ln_gain[j] + rent * kShares[j];
+    ln_bets_[j] += may_gain ? moved : std::min(moved, 0.0);
   }
+}
+
+bool EmptyClaim::may_gain(const MetricCounts& counts, Tolerance tolerance) noexcept {
+  if (counts.silent()) return true;
+  const double fade = std::min(1.0, kRecentRequests / std::max(recent_.stable_n, kRecentRequests));
+  recent_.stable_n = fade * recent_.stable_n + counts.stable_n;
+  recent_.stable_bad = fade * recent_.stable_bad + counts.stable_bad;
+  recent_.canary_n = fade * recent_.canary_n + counts.canary_n;
+  recent_.canary_bad_next = fade * recent_.canary_bad_next + counts.canary_bad_next;
+  if (recent_.stable_n < kRecentRequests) return true;
+  const double stable = recent_.stable_bad / recent_.stable_n;
+  const double canary = recent_.canary_bad_next / recent_.canary_n;
+  // One that is well where stable is not has something to show.
+  const bool as_bad = 2 * canary >= stable;
+  return (1 + tolerance.relative) * stable + tolerance.absolute < 1 || !as_bad;
 }
 
 double AcceptAccount::limit(double stable_rate) const noexcept {

@@ -52,7 +52,8 @@ Analyzer::Analyzer(const Settings& settings)
       metrics_(make_metrics(settings)),
       all_(metrics_, settings),
       segment_metrics_(make_segment_metrics(settings)),
-      accept_(accept_accounts(metrics_, target_)) {
+      accept_(accept_accounts(metrics_, target_)),
+      empty_(metrics_.size()) {
   // The sum of one route is that route.
   const std::size_t routes = std::min(settings.routes.size(), Settings::kMaxRoutes);
   if (routes >= 2) routes_.assign(routes, all_);
@@ -99,7 +100,10 @@ void Analyzer::compare(const stats::Block& block) {
       metrics_, {block.seconds, block.stable, block.canary, block.latency, block.feedback});
   absorb_repeats(taken[kErrors], block);
   AcceptAccount::Terms terms;
-  for (std::size_t i = 0; i < accept_.size(); ++i) accept_[i].absorb(taken[i], terms);
+  for (std::size_t i = 0; i < accept_.size(); ++i) {
+    const bool may_gain = empty_[i].may_gain(taken[i], metrics_[i].tolerance);
+    accept_[i].absorb(taken[i], terms, may_gain);
+  }
   for (const stats::RouteComparison& each : block.routes) {
     if (each.route < routes_.size()) routes_[each.route].absorb(metrics_, each.counts);
   }

@@ -120,8 +120,8 @@ MetricReport Panel::report(std::span<const Metric> metrics,
     report.tolerated_rate = metric.limit;
     if (metric.quantile) report.stable_slow_after = report.canary_slow_after = metric.slow_after;
   } else if (report.stable_rate) {
-    report.tolerated_rate =
-        (1 + metric.tolerance.relative) * *report.stable_rate + metric.tolerance.absolute;
+    report.tolerated_rate = std::min(
+        1.0, (1 + metric.tolerance.relative) * *report.stable_rate + metric.tolerance.absolute);
   }
   if (entry.last.judged()) {
     report.stable_slow_after = stats::slow_after(entry.last.threshold);

@@ -212,7 +212,7 @@ void Controller::State::tick_runner(Runner& runner) {
   // Nothing starts by itself on what has not been looked at.
   const bool idle = runner.state().phase == rollout::Phase::kIdle;
   tick.stable_up = is_up(runner.config().plan.stable) && (!idle || stable.known);
-  tick.both_failing = runner.both_failing();
+  tick.both_failing = runner.degraded();
   tick.after_promoted = is_promoted(runner.config().plan.after);
   tick.canary_up = is_up(runner.config().plan.canary) && (!idle || canary.known);
   tick.readings = runner.queries().readings;

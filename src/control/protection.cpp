@@ -22,6 +22,7 @@ void Controller::State::watch(Runner& runner) const {
     surroundings.failures.canary = traffic->canary.failure_share;
     surroundings.stable_requests = traffic->stable.requests_per_second * kSeconds;
     surroundings.canary_requests = traffic->canary.requests_per_second * kSeconds;
+    surroundings.stable_slow = traffic->stable_slow;
     if (const auto p999 = traffic->stable.recent.p999) {
       surroundings.slow_after = std::max(kSlowAtLeast, *p999 * kSlowFactor);
     }

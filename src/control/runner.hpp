@@ -75,6 +75,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
     rollout::FailureShares failures;
     double stable_requests = 0;
     double canary_requests = 0;
+    bool stable_slow = false;
     std::optional<Duration> slow_after;  // See CohortGate::slow_after(); not set: as before.
     Duration overdue_after{};            // See CohortGate::overdue_after().
     Duration abandoned_after{};          // The same.
@@ -157,7 +158,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
     return !std::exchange(cookies_told_, true);
   }
   // As of the last watch().
-  [[nodiscard]] bool both_failing() const noexcept { return environment_.both_failing(); }
+  [[nodiscard]] bool degraded() const noexcept { return environment_.degraded(); }
   // Requests under way may be counted as slow.
   [[nodiscard]] bool counts_overdue() const noexcept {
     return gate_->overdue_after() > Duration::zero();

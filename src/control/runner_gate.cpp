@@ -98,7 +98,8 @@ void Runner::watch(const Surroundings& surroundings) {
   environment_.observe({surroundings.stable_requests,
                         surroundings.failures.stable,
                         surroundings.canary_requests,
-                        surroundings.failures.canary.value_or(0)});
+                        surroundings.failures.canary.value_or(0),
+                        surroundings.stable_slow});
   if (surroundings.slow_after) gate_->set_slow_after(*surroundings.slow_after);
   const bool compared = state_.weight > BasisPoints(0) && !is_over();
   gate_->set_overdue_after(compared ? surroundings.overdue_after : Duration::zero());

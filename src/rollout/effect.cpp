@@ -79,7 +79,7 @@ std::string held(const Change& change) {
     case HoldReason::kNoData:
       return "held " + change.rollout + at + ": not enough traffic to judge within max_duration";
     case HoldReason::kEnvironmentDegraded:
-      return "held " + change.rollout + at + ": stable is down or failing";
+      return "held " + change.rollout + at + ": stable is down, failing or slow";
     case HoldReason::kHook:
       return "held " + change.rollout + at + ": a hook does not agree to the next step";
     case HoldReason::kVerdict:

@@ -83,7 +83,7 @@ Sent Gatekeeper::probe(double error_rate, std::int64_t second) {
   return sent;
 }
 
-void Gatekeeper::note(std::int64_t second, const Second& sent) {
+void Gatekeeper::note(std::int64_t second, const Second& sent, bool stable_slow) {
   stable_.add(second, sent.stable.requests, sent.stable.failures);
   canary_.add(second, sent.canary.requests, sent.canary.failures);
   const stats::TrafficWindow::Sum stable = stable_.last(rollout::kShareSeconds, second + 1);
@@ -92,7 +92,8 @@ void Gatekeeper::note(std::int64_t second, const Second& sent) {
   window_ = {static_cast<double>(stable.requests),
              shares_.stable,
              static_cast<double>(canary.requests),
-             shares_.canary.value_or(0)};
+             shares_.canary.value_or(0),
+             stable_slow};
 }
 
 rollout::GateLevel Gatekeeper::level() const noexcept {

@@ -1,6 +1,7 @@
 // What surrounds the evidence of a simulated rollout: the live gate, fed with the canary's requests
 // of a second one after the other, what control does about it once a second
-// (rollout/protection.hpp), and whether stable fails as well.
+// (rollout/protection.hpp), and whether stable fails as well, or is
+// slow.
 //
 // Thread rule: that of the run.
 #pragma once
@@ -41,12 +42,12 @@ class Gatekeeper {
   [[nodiscard]] Sent probe(double error_rate, std::int64_t second);
 
   // What follows for the rollout. At the end of each second, after note(), in this order.
-  void note(std::int64_t second, const Second& sent);
+  void note(std::int64_t second, const Second& sent, bool stable_slow = false);
   [[nodiscard]] std::optional<rollout::Event::What> look(const rollout::State& state,
                                                          std::int64_t second);
   [[nodiscard]] std::optional<rollout::Event::What> watch(const rollout::State& state,
                                                           std::int64_t second);
-  [[nodiscard]] bool both_failing() const noexcept { return environment_.both_failing(); }
+  [[nodiscard]] bool degraded() const noexcept { return environment_.degraded(); }
   // After a transition: a rollout that is not suspended has its gate open.
   void follow(const rollout::State& state) noexcept;
 

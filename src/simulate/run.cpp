@@ -98,7 +98,7 @@ class Simulation {
       planned.canary.failures += probe.counts.failures;
       count(probe);
     }
-    gatekeeper_.note(during, planned);
+    gatekeeper_.note(during, planned, builder_.stable_slow());
   }
 
   // The daemon has seen stable for a while when a rollout begins.
@@ -152,7 +152,7 @@ class Simulation {
     tick.judgement = judgement_of(decision);
     tick.requests = step_requests_;
     tick.no_data = holds && analysis::is_no_data(reason);
-    tick.both_failing = gatekeeper_.both_failing();
+    tick.both_failing = gatekeeper_.degraded();
     tick.no_control = holds && reason == analysis::Reason::kNoControl;
     return tick;
   }

@@ -180,6 +180,8 @@ RolloutTraffic RolloutMeter::make_traffic() const {
   const auto stable = static_cast<double>(cohorts_[0].evidence_epoch);
   const auto canary = static_cast<double>(cohorts_[1].evidence_epoch);
   if (stable + canary > 0) traffic.canary_share = canary / (stable + canary);
+  traffic.share_of = cohorts_[0].evidence_epoch + cohorts_[1].evidence_epoch;
+  traffic.stable_slow = builder_.stable_slow();
   return traffic;
 }
 

@@ -186,6 +186,16 @@ TEST(LatencySim, WhatSlowsBothIsNotFlagged) {
   EXPECT_EQ(outcome.rolled_back, 0) << "seed " << outcome.first_seed;
 }
 
+// Everything of both is slow, so nothing is tolerated and nothing is shown: no step meanwhile.
+TEST(LatencySim, NothingIsAcceptedWhileBothAreSlow) {
+  World world;
+  world.seconds = 200;
+  world.load = [](std::int64_t second) { return second >= 5 ? 4.0 : 1.0; };
+  const Outcome outcome = run_all("both four times as long from the start", world, false);
+  EXPECT_EQ(outcome.accepted, 0);
+  EXPECT_EQ(outcome.rolled_back, 0) << "seed " << outcome.first_seed;
+}
+
 // Slower by a tenth is what the tolerance allows.
 TEST(LatencySim, WithinTheStretchIsNotFlagged) {
   World world;

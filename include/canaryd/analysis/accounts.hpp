@@ -97,7 +97,8 @@ class AcceptAccount {
   // tolerance divided by it.
   AcceptAccount(Tolerance tolerance, double next_weight) noexcept;
 
-  void absorb(const MetricCounts& counts, Terms& terms) noexcept;
+  // With `may_gain` false no bet gains by it (EmptyClaim); to lose is always honest.
+  void absorb(const MetricCounts& counts, Terms& terms, bool may_gain = true) noexcept;
   void absorb(const MetricCounts& counts) noexcept {
     Terms terms;
     absorb(counts, terms);
@@ -126,6 +127,20 @@ class AcceptAccount {
   Tolerance scaled_;
   std::array<double, kBets> ln_bets_;
   double canary_n_ = 0;
+};
+
+// When nearly all of stable is bad, what the tolerance allows is everything: "the canary is worse"
+// cannot be true, a bet against it cannot but win, and says nothing of a canary that is as bad. Of
+// about the last forty requests of stable, so that few of them are not taken for a whole outage.
+class EmptyClaim {
+ public:
+  // After a block; whether account A may gain by it.
+  [[nodiscard]] bool may_gain(const MetricCounts& counts, Tolerance tolerance) noexcept;
+
+  friend bool operator==(const EmptyClaim&, const EmptyClaim&) = default;
+
+ private:
+  MetricCounts recent_;
 };
 
 }  // namespace canaryd::analysis

@@ -106,6 +106,7 @@ class Analyzer {
   std::vector<Metric> segment_metrics_;
   std::vector<Panel> segments_;        // Index: Settings::segments.
   std::vector<AcceptAccount> accept_;  // By metric.
+  std::vector<EmptyClaim> empty_;      // By metric; over all steps.
   // Errors with the repetitions that the dedupe has left out. Without them a client that asks often
   // hides how much worse a version is; with them alone one broken client of stable would hide it.
   // So a step has to be accepted by both. Not set before the first repetition of the step: both are

@@ -1,6 +1,7 @@
 // Do both versions fail, and much more than stable used to? Then something that they share is
 // broken: nobody is to blame, and no step should be taken meanwhile. A rule of thumb, apart from
-// the accounts, which cancel out what hits both.
+// the accounts, which cancel out what hits both. The same where stable is so slow that "no slower
+// than stable" says nothing any more.
 //
 // Fed once a second with the last ten; remembers what is usual. A value; pure.
 #pragma once
@@ -15,15 +16,23 @@ class Environment {
     double stable_failures = 0;
     double canary_requests = 0;
     double canary_failures = 0;
+    bool stable_slow = false;  // See BlockBuilder::stable_slow().
   };
 
   void observe(const Window& window) noexcept;
   [[nodiscard]] bool both_failing() const noexcept { return both_failing_; }
+  // It is for some seconds, whatever the canary does.
+  [[nodiscard]] bool stable_slow() const noexcept { return stable_slow_; }
+  [[nodiscard]] bool degraded() const noexcept { return both_failing_ || stable_slow_; }
 
  private:
+  void observe_slowness(bool stable_slow) noexcept;
+
   double usual_ = 0;    // Stable's share of failures over about the last half hour.
   double seconds_ = 0;  // With traffic.
   bool both_failing_ = false;
+  bool stable_slow_ = false;
+  int turning_ = 0;  // Seconds in a row that say otherwise.
 };
 
 }  // namespace canaryd::analysis

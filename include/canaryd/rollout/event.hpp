@@ -80,7 +80,8 @@ struct Tick {
   bool no_control = false;     // Everybody is on the canary: there is no stable to compare with.
   bool stable_up = true;       // Has healthy endpoints.
   bool canary_up = true;
-  bool both_failing = false;  // Both versions fail much more than stable used to.
+  // Both versions fail much more than stable used to, or stable is much slower.
+  bool both_failing = false;
   Readings readings = Readings::kGood;
   bool after_promoted = false;  // Of StartMode::kAfter: the other rollout is.
   Consent consent = Consent::kUnknown;

@@ -93,8 +93,11 @@ struct CohortTraffic {
 struct RolloutTraffic {
   CohortTraffic stable;
   CohortTraffic canary;
-  // The canary's share of the requests of both cohorts in the last 60 full seconds.
+  // The canary's share of the requests of both cohorts that are evidence, under the weight in force
+  // since it last came into force.
   std::optional<double> canary_share;
+  std::uint64_t share_of = 0;  // So many.
+  bool stable_slow = false;    // See BlockBuilder::stable_slow().
 };
 
 class Collector {

@@ -216,6 +216,40 @@ TEST(AcceptAccount, TheLimitIsWiderAtASmallWeight) {
   EXPECT_NEAR(AcceptAccount(kTolerance, 0.05).limit(0.01), 0.05, kExact);
 }
 
+// Stable is as slow as it can be, and the canary with it.
+TEST(EmptyClaim, WhereEverythingIsToleratedNothingIsShown) {
+  const Tolerance latency{0.05, 0.001};
+  EmptyClaim claim;
+  EXPECT_TRUE(claim.may_gain(counts(10, 90, 5, 45), latency));
+  EXPECT_FALSE(claim.may_gain(counts(100, 900, 100, 890), latency));
+  EXPECT_TRUE(claim.may_gain(counts(100, 900, 50, 450), latency)) << "it is over at once";
+  EXPECT_FALSE(claim.may_gain(counts(100, 900, 100, 900), latency));
+  EXPECT_TRUE(claim.may_gain(counts(100, 0, 100, 0), latency)) << "silence moves nothing anyway";
+  EXPECT_TRUE(claim.may_gain(counts(1000, 900, 100, 900), latency)) << "the canary is well";
+}
+
+TEST(EmptyClaim, AFewRequestsOfStableAreNotAll) {
+  const Tolerance latency{0.05, 0.001};
+  EmptyClaim claim;
+  Random random(3);
+  for (int i = 0; i < 2000; ++i) {
+    ASSERT_TRUE(claim.may_gain(counts(1, 1, 1, random.chance(0.5) ? 1 : 0), latency)) << i;
+  }
+  int blind = 0;
+  for (int i = 0; i < 200; ++i) blind += claim.may_gain(counts(1, 1, 1, 1), latency) ? 0 : 1;
+  EXPECT_GT(blind, 80);
+}
+
+TEST(EmptyClaim, AnAccountThatMayNotGainCanLose) {
+  AcceptAccount account(kTolerance, 1);
+  AcceptAccount::Terms terms;
+  const double before = account.ln_evidence();
+  account.absorb(counts(50, 50, 0, 50), terms, false);
+  EXPECT_DOUBLE_EQ(account.ln_evidence(), before);
+  account.absorb(counts(50, 50, 50, 1), terms, false);
+  EXPECT_LT(account.ln_evidence(), before);
+}
+
 TEST(Accounts, HugeCountsStayFinite) {
   RollbackAccount rollback(kTolerance, 1.5);
   AcceptAccount accept(kTolerance, 0.0001);

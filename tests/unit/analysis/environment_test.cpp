@@ -81,7 +81,51 @@ TEST(Environment, ChanceAndSilenceAreNoOutage) {
   environment.observe(both(0.5, 0.5));
   EXPECT_TRUE(environment.both_failing());
   environment.observe({});
+  EXPECT_TRUE(environment.both_failing()) << "nothing is no good news";
+  environment.observe(both(0.01, 0.01));
   EXPECT_FALSE(environment.both_failing());
+  environment.observe({});
+  EXPECT_FALSE(environment.both_failing());
+}
+
+TEST(Environment, AnOutageDoesNotBecomeUsual) {
+  for (const double share : {0.10, 1.0}) {
+    Environment environment = after(300, 0.01);
+    for (int i = 0; i < 6 * 3600; ++i) {
+      environment.observe(both(share, share));
+      ASSERT_TRUE(environment.both_failing()) << i;
+    }
+    environment.observe(both(0.01, 0.01));
+    EXPECT_FALSE(environment.both_failing());
+    environment.observe(both(share, share));
+    EXPECT_TRUE(environment.both_failing());
+  }
+}
+
+TEST(Environment, AServiceThatFailsMuchFromTheStartIsKnownInMinutes) {
+  EXPECT_TRUE(after(10, 0.2).both_failing());
+  EXPECT_FALSE(after(200, 0.2).both_failing());
+}
+
+TEST(Environment, ASlowStableIsNoneToCompareWith) {
+  Environment environment = after(1800, 0.01);
+  Environment::Window slow = both(0.01, 0.01);
+  slow.stable_slow = true;
+  for (int i = 0; i < 2; ++i) environment.observe(slow);
+  environment.observe(both(0.01, 0.01));
+  for (int i = 0; i < 2; ++i) environment.observe(slow);
+  EXPECT_FALSE(environment.degraded()) << "a pause";
+  environment.observe(slow);
+  EXPECT_TRUE(environment.degraded());
+  EXPECT_TRUE(environment.stable_slow());
+  EXPECT_FALSE(environment.both_failing());
+  for (int i = 0; i < 9; ++i) environment.observe(both(0.01, 0.01));
+  EXPECT_TRUE(environment.degraded());
+  environment.observe(slow);
+  for (int i = 0; i < 9; ++i) environment.observe(both(0.01, 0.01));
+  EXPECT_TRUE(environment.degraded());
+  environment.observe(both(0.01, 0.01));
+  EXPECT_FALSE(environment.degraded());
 }
 
 }  // namespace
