@@ -170,7 +170,7 @@ void announce_restart(Runner& runner, const char* why);
 // Whether the file still has both versions that the rollout is of.
 [[nodiscard]] bool has_versions_of(const config::Config& config, const Runner& runner);
 
-// sample_ratio.cpp: nothing without a request under the weight in force.
+// sample_ratio.cpp: nothing with too few requests under the weight in force.
 [[nodiscard]] std::optional<bool> sample_ratio_ok(const telemetry::RolloutTraffic& traffic,
                                                   BasisPoints weight);
 // views.cpp

@@ -4,16 +4,19 @@
 #include "canaryd/base/units.hpp"
 #include "control/controller_state.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
 namespace canaryd::control {
 namespace {
 
-// What a chance draw may miss the weight by without anybody wondering: four standard deviations,
-// and half a percentage point, because the users of a sticky key come in clusters.
-constexpr double kDeviations = 4;
+// What a chance draw may miss the weight by without anybody wondering: it is looked at each second,
+// hence so many standard deviations and a request; or half a percentage point, because the users
+// of a sticky key come in clusters. With fewer requests of either version to come nothing is said.
+constexpr double kDeviations = 5;
 constexpr double kSlack = 0.005;
+constexpr double kLeastExpected = 20;
 
 bool is_shared(BasisPoints weight) noexcept {
   return weight.value() > 0 && weight.value() < BasisPoints::kMax;
@@ -23,12 +26,14 @@ bool is_shared(BasisPoints weight) noexcept {
 
 std::optional<bool> sample_ratio_ok(const telemetry::RolloutTraffic& traffic, BasisPoints weight) {
   if (!traffic.canary_share) return std::nullopt;
-  const auto requests =
-      static_cast<double>(traffic.stable.step_requests + traffic.canary.step_requests);
-  if (requests <= 0) return std::nullopt;
-  const double deviation = std::sqrt(weight.ratio() * (1 - weight.ratio()) / requests);
-  const double gap = std::fabs(*traffic.canary_share - weight.ratio());
-  return gap <= kDeviations * deviation + kSlack;
+  const auto requests = static_cast<double>(traffic.share_of);
+  const double of_canary = requests * weight.ratio();
+  const double of_stable = requests - of_canary;
+  // At 0 and 100 % that is never, and there is no draw.
+  if (std::min(of_canary, of_stable) < kLeastExpected) return std::nullopt;
+  const double deviation = std::sqrt(of_canary * (1 - weight.ratio()));
+  const double gap = std::fabs(*traffic.canary_share * requests - of_canary);
+  return gap <= std::max(kDeviations * deviation + 1, kSlack * requests);
 }
 
 // Once when it goes wrong, and once when it is right again.

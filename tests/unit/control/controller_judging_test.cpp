@@ -1,4 +1,5 @@
 // From what the workers counted to what the controller makes of it.
+#include "canaryd/base/random.hpp"
 #include "control/controller_state.hpp"
 #include "controller_rig.hpp"
 
@@ -254,8 +255,9 @@ TEST_F(JudgingTest, BothFailingMoreThanUsualHolds) {
 std::optional<bool> is_at_five_percent(std::uint64_t requests, double share) {
   telemetry::RolloutTraffic traffic;
   traffic.canary_share = share;
-  traffic.canary.step_requests = static_cast<std::uint64_t>(static_cast<double>(requests) * share);
-  traffic.stable.step_requests = requests - traffic.canary.step_requests;
+  traffic.share_of = requests;
+  // Of the step, which a suspension has interrupted: they are not what the share is of.
+  traffic.canary.step_requests = traffic.stable.step_requests = 1'000'000;
   return sample_ratio_ok(traffic, BasisPoints(500));
 }
 
@@ -263,9 +265,28 @@ TEST(SampleRatio, EightPercentInsteadOfFiveIsAnAlarm) {
   EXPECT_EQ(is_at_five_percent(2'000, 0.08), false);
   EXPECT_EQ(is_at_five_percent(1'000'000, 0.08), false);
   EXPECT_EQ(is_at_five_percent(1'000'000, 0.02), false);
-  EXPECT_EQ(is_at_five_percent(100, 0.08), true) << "by chance";
+  EXPECT_EQ(is_at_five_percent(500, 0.08), true) << "by chance";
+  EXPECT_EQ(is_at_five_percent(100, 0.08), std::nullopt) << "five are expected";
   EXPECT_EQ(is_at_five_percent(1'000'000, 0.054), true) << "users come in clusters";
   EXPECT_EQ(is_at_five_percent(0, 0), std::nullopt);
+}
+
+TEST(SampleRatio, RandomRoutingIsNoAlarm) {
+  Random random(17);
+  for (const unsigned weight : {1U, 100U, 500U, 5000U, 9900U}) {
+    telemetry::RolloutTraffic traffic;
+    std::uint64_t canary = 0;
+    int judged = 0;
+    for (int i = 0; i < 300'000; ++i) {
+      if (random.chance(BasisPoints(weight).ratio())) ++canary;
+      ++traffic.share_of;
+      traffic.canary_share = static_cast<double>(canary) / static_cast<double>(traffic.share_of);
+      const auto ok = sample_ratio_ok(traffic, BasisPoints(weight));
+      ASSERT_NE(ok, false) << weight << ' ' << i;
+      if (ok) ++judged;
+    }
+    EXPECT_GT(judged, 90'000) << weight;
+  }
 }
 
 TEST_F(JudgingTest, AShareThatDoesNotFitTheWeightIsToldOnce) {

@@ -98,6 +98,7 @@ TEST_F(CollectorTest, RatesSharesAndQuantiles) {
   EXPECT_DOUBLE_EQ(*traffic->canary.failure_share, 0.1);
   EXPECT_DOUBLE_EQ(*traffic->stable.failure_share, 0.0);
   EXPECT_DOUBLE_EQ(*traffic->canary_share, 0.1);
+  EXPECT_EQ(traffic->share_of, 2000U);
   EXPECT_EQ(traffic->canary.run.requests, 200U);
   EXPECT_EQ(traffic->canary.step_requests, 200U);
   EXPECT_DOUBLE_EQ(*traffic->canary.run.error_rate, 0.1);
