@@ -285,7 +285,8 @@ std::string what_happened(const Change& change) {
     case Phase::kHeld:
       return held(change);
     case Phase::kBaking:
-      return change.rollout + " bakes at " + percent(change.weight_after);
+      return change.rollout + " bakes at " + percent(change.weight_after) +
+             (restarted ? "; its time begins again after a restart" : "");
     case Phase::kPromoted:
       return "promoted " + change.rollout +
              (change.revision.empty() ? std::string() : " (revision " + change.revision + ")");

@@ -97,6 +97,11 @@ Transition handle(Draft& draft, const Restart& restart) {
     draft.state.step_since = draft.state.timer_since = draft.now;
     return draft.commit(Cause::kRestarted);
   }
+  if (draft.state.phase == Phase::kBaking) {
+    // Nor was anybody watched then.
+    draft.state.timer_since = draft.now;
+    return draft.commit(Cause::kRestarted);
+  }
   return draft.state == draft.before ? draft.unchanged() : draft.commit(Cause::kPlanChanged);
 }
 

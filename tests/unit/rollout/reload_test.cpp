@@ -158,9 +158,42 @@ TEST(ReloadTest, ARestartGoesOnButCountsTheStepAnew) {
 
 TEST(ReloadTest, ARestartChangesNothingInTheOtherPhases) {
   for (const Phase phase : kPhases) {
-    if (phase == Phase::kProgressing) continue;
+    if (phase == Phase::kProgressing || phase == Phase::kBaking) continue;
     Driver driver = in_phase(phase);
     EXPECT_EQ(driver.after(1h).send(Restart{}).outcome, Outcome::kUnchanged) << to_string(phase);
+  }
+}
+
+TEST(ReloadTest, ARestartBeginsTheBakeAnew) {
+  Driver driver = in_phase(Phase::kBaking);
+  driver.plan.bake.duration = 45s;
+  driver.after(2s).send(tick(Judgement::kHold, 0));
+  const Transition transition = driver.after(46s).send(Restart{});
+  EXPECT_EQ(transition.change.cause, Cause::kRestarted);
+  EXPECT_EQ(transition.change.direction, Direction::kSame);
+  EXPECT_FALSE(has_effect<FreshEvidence>(transition));
+  EXPECT_FALSE(has_effect<BeginStep>(transition));
+  EXPECT_THAT(sentence(transition.change), HasSubstr("bakes at 100 %; its time begins again"));
+  driver.after(44s).send(tick(Judgement::kHold));
+  EXPECT_EQ(driver.state.phase, Phase::kBaking);
+  driver.after(1s).send(tick(Judgement::kHold));
+  EXPECT_EQ(driver.state.phase, Phase::kPromoted);
+}
+
+// Its clock stands there, so that the time in which the daemon was down does not count anyway.
+TEST(ReloadTest, ABakeThatIsPausedOrSuspendedKeepsWhatItHadOverARestart) {
+  for (const bool paused : {true, false}) {
+    Driver driver = in_phase(Phase::kBaking);
+    driver.plan.bake.duration = 45s;
+    driver.after(2s);
+    paused ? driver.send(Pause{}) : driver.send(CircuitOpened{});
+    EXPECT_EQ(driver.after(10h).send(Restart{}).outcome, Outcome::kUnchanged);
+    paused ? driver.send(Resume{}) : driver.send(CircuitClosed{});
+    ASSERT_EQ(driver.state.phase, Phase::kBaking);
+    driver.after(42s).send(tick(Judgement::kHold));
+    EXPECT_EQ(driver.state.phase, Phase::kBaking);
+    driver.after(1s).send(tick(Judgement::kHold));
+    EXPECT_EQ(driver.state.phase, Phase::kPromoted);
   }
 }
 

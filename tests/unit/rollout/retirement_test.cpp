@@ -162,6 +162,15 @@ TEST_F(RetirementTest, TheHookIsCalledOnceWhenTheUndoWindowIsOver) {
   EXPECT_EQ(driver.send(HookEnded{false, "exit code 1"}).outcome, Outcome::kUnchanged);
 }
 
+// How long the operator has for `unretire` was said with a time of day.
+TEST_F(RetirementTest, DrainAndUndoGoOnOverARestart) {
+  retire();
+  EXPECT_EQ(driver.after(20h).send(Restart{}).outcome, Outcome::kUnchanged);
+  EXPECT_EQ(driver.after(4h).send(unused(25h)).outcome, Outcome::kUnchanged);
+  const Transition called = driver.after(5min).send(unused(25h));
+  EXPECT_TRUE(has_effect<Decommission>(called));
+}
+
 TEST_F(RetirementTest, WithoutAHookItIsRetiredWhenTheWindowIsOver) {
   retire(retiring_plan(false));
   const Transition over = driver.after(25h).send(unused(26h));
