@@ -144,17 +144,8 @@ Transition approved(Draft& draft, const Step& step) {
   if (step.approvals.needed > 1) {
     draft.approvals = std::to_string(given) + " of " + std::to_string(step.approvals.needed);
   }
-  const bool waits = draft.state.phase == Phase::kWaiting &&
-                     draft.state.hold != HoldReason::kFreeze && &draft.current_step() == &step;
-  // Who has to be asked is asked with the next tick.
-  if (!waits || !draft.gate_open() || draft.must_ask()) return draft.commit(Cause::kOperator);
-  // Everything else was fulfilled when the wait began.
-  if (draft.must_thaw()) {
-    draft.wait_for_thaw();
-    return draft.commit(Cause::kFreeze);
-  }
-  draft.advance();
-  return draft.commit(Cause::kGate);
+  // The next tick takes the step: it knows whether everything else is fulfilled then.
+  return draft.commit(Cause::kOperator);
 }
 
 }  // namespace

@@ -37,6 +37,10 @@ void Draft::enter(Phase phase) {
     state.step_since = std::min(now, state.step_since + stood);
     state.timer_since = std::min(now, state.timer_since + stood);
   }
+  if (state.phase == Phase::kWaiting) {
+    // Whether max_duration was over when the wait began stays known.
+    state.timer_since = std::min(now, state.timer_since + (now - state.since));
+  }
   state.phase = phase;
   state.since = now;
   state.hold = HoldReason::kNone;

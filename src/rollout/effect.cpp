@@ -44,6 +44,7 @@ constexpr std::array kCauseWords = std::to_array<CauseWord>({
     {Cause::kFreezeEnded, "freeze_ended"},
     {Cause::kHook, "hook"},
     {Cause::kHookAgreed, "hook_agreed"},
+    {Cause::kReopened, "reopened"},
     {Cause::kIdle, "idle"},
     {Cause::kStraggler, "straggler"},
     {Cause::kUndoOver, "undo_over"},
@@ -139,6 +140,9 @@ std::string progressing(const Change& change) {
     case Cause::kGoodReading:
       return "resumed " + change.rollout + " at " + percent(change.weight_after) +
              ": all queries are good";
+    case Cause::kReopened:
+      return "went on with the step of " + change.rollout + " at " + percent(change.weight_after) +
+             ": the evidence that passed it no longer does";
     default:
       break;
   }

@@ -127,12 +127,14 @@ Transition take_step(Draft& draft, const Tick& tick, Cause cause) {
   return draft.commit(cause);
 }
 
+Transition wait_for_thaw(Draft& draft) {
+  draft.wait_for_thaw();
+  return draft.commit(Cause::kFreeze);
+}
+
 Transition pass_step(Draft& draft, const Tick& tick, Cause cause) {
   if (!draft.gate_open()) return wait_for_gate(draft, cause);
-  if (draft.must_thaw()) {
-    draft.wait_for_thaw();
-    return draft.commit(Cause::kFreeze);
-  }
+  if (draft.must_thaw()) return wait_for_thaw(draft);
   return take_step(draft, tick, cause);
 }
 
@@ -143,6 +145,33 @@ std::uint64_t requests_needed(const Step& step) {
 bool lacks_data(const Draft& draft, const Tick& tick) {
   return tick.requests < requests_needed(draft.current_step()) ||
          (tick.no_data && !tick.no_control);
+}
+
+// By the verdict of this moment, time and requests.
+bool is_accepted(const Draft& draft, const Tick& tick) {
+  const Step& step = draft.current_step();
+  // Without stable to compare with, acceptance cannot come; only the last step may go without it.
+  const bool uncontrolled = tick.no_control && !step_above(draft.plan, draft.state.weight);
+  const bool accepted = tick.judgement == Judgement::kAccept || uncontrolled;
+  return accepted && draft.in_step() >= step.min_duration && tick.requests >= requests_needed(step);
+}
+
+// Of what waits: max_duration was over before it did, and the plan goes on then.
+bool is_at_operators_risk(const Draft& draft, const Tick& tick) {
+  const Duration tried = draft.state.since - draft.state.timer_since;
+  return draft.plan.on_inconclusive == OnInconclusive::kPromote &&
+         tried >= draft.current_step().max_duration && !lacks_data(draft, tick);
+}
+
+// What the step has waited for is there: if the evidence still is as well, it is taken.
+Transition end_wait(Draft& draft, const Tick& tick, Cause cause) {
+  if (tick.readings != Readings::kGood) return draft.unchanged();
+  if (is_accepted(draft, tick) || is_at_operators_risk(draft, tick)) {
+    return take_step(draft, tick, cause);
+  }
+  draft.enter(Phase::kProgressing);
+  draft.state.timer_since = draft.now;
+  return draft.commit(Cause::kReopened);
 }
 
 Transition out_of_time(Draft& draft, const Tick& tick) {
@@ -172,16 +201,11 @@ Transition degrade(Draft& draft) {
 
 Transition progress(Draft& draft, const Tick& tick) {
   if (is_degraded(tick)) return degrade(draft);
-  const Step& step = draft.current_step();
-  // Without stable to compare with, acceptance cannot come; only the last step may go without it.
-  const bool uncontrolled = tick.no_control && !step_above(draft.plan, draft.state.weight);
-  const bool good = tick.readings == Readings::kGood;
-  const bool accepted = good && (tick.judgement == Judgement::kAccept || uncontrolled);
-  if (accepted && draft.in_step() >= step.min_duration && tick.requests >= requests_needed(step)) {
+  if (tick.readings == Readings::kGood && is_accepted(draft, tick)) {
     return pass_step(draft, tick, Cause::kAccepted);
   }
-  if (draft.on_timer() >= step.max_duration) return out_of_time(draft, tick);
-  return draft.unchanged();
+  const bool over = draft.on_timer() >= draft.current_step().max_duration;
+  return over ? out_of_time(draft, tick) : draft.unchanged();
 }
 
 Transition wait(Draft& draft, const Tick& tick) {
@@ -193,22 +217,21 @@ Transition wait(Draft& draft, const Tick& tick) {
     return thaws ? wait_for_gate(draft, Cause::kGate) : draft.unchanged();
   }
   if (draft.must_thaw()) {
-    if (thaws) return draft.unchanged();
-    draft.wait_for_thaw();
-    return draft.commit(Cause::kFreeze);
+    return thaws ? draft.unchanged() : wait_for_thaw(draft);
   }
-  return take_step(draft, tick, thaws ? Cause::kFreezeEnded : Cause::kGate);
+  return end_wait(draft, tick, thaws ? Cause::kFreezeEnded : Cause::kGate);
 }
 
 Transition recover(Draft& draft, const Tick& tick) {
   const HoldReason reason = draft.state.hold;
   if (is_degraded(tick)) return draft.unchanged();
   if (reason == HoldReason::kReturning) return go_on_returning(draft);
-  // Everything else was fulfilled when the hook was asked, but for what may have ended since.
+  // Everything was fulfilled when the hook was asked, but may have ended since.
   if (reason == HoldReason::kHook) {
     if (draft.plan.mode == Mode::kObserve) return draft.unchanged();
     if (!draft.gate_open()) return wait_for_gate(draft, Cause::kGate);
-    return pass_step(draft, tick, Cause::kHookAgreed);
+    if (draft.must_thaw()) return wait_for_thaw(draft);
+    return end_wait(draft, tick, Cause::kHookAgreed);
   }
   if (reason == HoldReason::kEnvironmentDegraded) {
     draft.enter(Phase::kProgressing);

@@ -75,6 +75,8 @@ class Simulation {
     if (const auto decided = gatekeeper_.watch(state_, during)) happen(*decided);
     if (!over_) happen(tick());
     if (!over_ && state_.phase == Phase::kWaiting) approve();
+    // In the same second.
+    if (!over_ && state_.phase == Phase::kWaiting) happen(tick());
     if (trace_ != nullptr) trace();
   }
 

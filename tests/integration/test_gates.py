@@ -43,7 +43,7 @@ class GatesTest(IntegrationCase):
         self.assertEqual([each["by"] for each in step["given"]], ["anna"])
         self.assertEqual(self.daemon.rollout()["weight"]["target"], 20)
         self.assertEqual(self.daemon.ctl("approve", "shop", "owner", "--as", "bob").returncode, 0)
-        self.assertEqual(self.daemon.rollout()["weight"]["target"], 100)
+        wait_until(lambda: self.daemon.rollout()["weight"]["target"] == 100, "the step", 60)
         actors = {row["actor"] for row in json.loads(self.daemon.ctl("history", "shop", "-o", "json").stdout)["items"]}
         self.assertLessEqual({"local as anna", "local as bob"}, actors)
 

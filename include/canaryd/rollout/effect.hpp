@@ -54,6 +54,7 @@ enum class Cause : std::uint8_t {
   kFreezeEnded,
   kHook,  // Somebody does not agree to the step.
   kHookAgreed,
+  kReopened,      // What a step was passed by does not hold any more.
   kIdle,          // Nobody uses the old version any more.
   kStraggler,     // Somebody still does.
   kUndoOver,      // The time in which `unretire` brings it back.

@@ -10,9 +10,12 @@
 //   - Stable is given up only when it has been idle for as long as the plan says, and Decommission
 //     is asked for once by itself, with the change that says so; again only by `retire`.
 //   - What users see of the canary grows only in a transition whose direction is kUp.
-//   - A rise by itself needs an accepting verdict (at 100 % without holdback: time and requests; at
-//     the end of a bake with holdback as well) and good readings of all queries, and never happens
-//     under mode: observe after the start.
+//   - A rise by itself needs an accepting verdict at that moment, however long ago the step began
+//   to
+//     wait for people, the calendar or a hook (at 100 % without holdback: time and requests; at the
+//     end of a bake with holdback as well; under on_inconclusive: promote data, once max_duration
+//     is over), and good readings of all queries, and never happens under mode: observe after the
+//     start. An approval alone raises nothing.
 //   - While a freeze window is open, `weight` does not rise, whoever asks.
 // Pure: values in, values out; any thread. `now` may go backwards: time then stands still.
 #pragma once

@@ -31,7 +31,9 @@ TEST(ApprovalTest, AsManyPeopleAsTheGateNeeds) {
   EXPECT_EQ(driver.send(by("alice")).outcome, Outcome::kUnchanged) << "the same person again";
   EXPECT_EQ(driver.percent(), 5);
   const Transition second = driver.send(by("carol"));
-  EXPECT_EQ(second.change.cause, Cause::kGate);
+  EXPECT_THAT(sentence(second.change), HasSubstr("approved gate owner of checkout (2 of 2)"));
+  EXPECT_EQ(driver.percent(), 5) << "an approval alone raises nothing";
+  EXPECT_EQ(driver.send(tick(Judgement::kAccept)).change.cause, Cause::kGate);
   EXPECT_EQ(driver.percent(), 10);
   EXPECT_TRUE(driver.state.approvals.empty()) << "used up by the passage";
 }
@@ -48,9 +50,11 @@ TEST(ApprovalTest, OneExpiresByTheRuleOfTheGate) {
   Driver driver = two_of_three(2h);
   driver.send(by("alice"));
   driver.after(2h).send(by("bob"));
+  driver.send(tick(Judgement::kAccept));
   EXPECT_EQ(driver.percent(), 5) << "alice's has expired";
   EXPECT_EQ(driver.state.approvals.at("owner").size(), 1U) << "and is not kept";
   driver.after(1h).send(by("alice"));
+  driver.send(tick(Judgement::kAccept));
   EXPECT_EQ(driver.percent(), 10);
 }
 
@@ -61,6 +65,7 @@ TEST(ApprovalTest, OneMayExpireSoonerNotLater) {
   driver.send(by("alice", driver.now + 1min));
   EXPECT_EQ(driver.state.approvals.at("owner").at("alice"), driver.now + 1min);
   driver.after(2min).send(by("bob"));
+  driver.send(tick(Judgement::kAccept));
   EXPECT_EQ(driver.percent(), 5);
 }
 
@@ -171,9 +176,79 @@ TEST(ApprovalTest, WhoLeavesTheListHasNotApproved) {
   next.steps[1].approvals.of = {"bob", "carol"};
   driver.reload(next);
   driver.send(by("bob"));
+  driver.send(tick(Judgement::kAccept));
   EXPECT_EQ(driver.percent(), 5);
   driver.send(by("carol"));
+  driver.send(tick(Judgement::kAccept));
   EXPECT_EQ(driver.percent(), 10);
+}
+
+// What passed the step may be gone when the last person says yes.
+TEST(ApprovalTest, OpensTheGateToNobodyWhoIsNotAcceptedAnyMore) {
+  for (const bool ahead : {false, true}) {
+    Driver driver = in_phase(Phase::kWaiting);
+    driver.after(3h);
+    if (ahead) driver.send(tick(Judgement::kHold));
+    driver.send(Approve{"owner", {}});
+    EXPECT_EQ(driver.percent(), 5);
+    const Transition reopened = driver.send(tick(Judgement::kHold));
+    EXPECT_EQ(reopened.change.cause, Cause::kReopened);
+    EXPECT_EQ(reopened.change.direction, Direction::kSame);
+    EXPECT_THAT(sentence(reopened.change), HasSubstr("went on with the step of checkout at 5 %"));
+    EXPECT_EQ(driver.state.phase, Phase::kProgressing);
+    EXPECT_TRUE(driver.state.approvals.contains("owner")) << "until the passage";
+    driver.after(59min).send(tick(Judgement::kHold));
+    EXPECT_EQ(driver.state.phase, Phase::kProgressing) << "max_duration begins again";
+    EXPECT_EQ(driver.send(tick(Judgement::kAccept)).change.cause, Cause::kAccepted);
+    EXPECT_EQ(driver.percent(), 10);
+    EXPECT_TRUE(driver.state.approvals.empty());
+  }
+}
+
+TEST(ApprovalTest, AStepThatIsOutOfTimeIsStillPromotedByThePlan) {
+  Driver driver(plan_with({1, 5, 10, 100}));
+  driver.plan.steps[1].gate = "owner";
+  driver.plan.on_inconclusive = OnInconclusive::kPromote;
+  driver.climb_to(5).after(1h).send(tick(Judgement::kHold));
+  ASSERT_EQ(driver.state.phase, Phase::kWaiting);
+  // Whatever it goes through meanwhile.
+  driver.after(1h).send(CircuitOpened{});
+  driver.after(1h).send(CircuitClosed{});
+  driver.state = parse_state(serialise(driver.state)).value();
+  driver.send(Restart{});
+  ASSERT_EQ(driver.state.phase, Phase::kWaiting);
+  Driver silent = driver;
+  driver.after(5h).send(Approve{"owner", {}});
+  EXPECT_EQ(driver.send(tick(Judgement::kHold)).change.cause, Cause::kGate);
+  EXPECT_EQ(driver.percent(), 10);
+
+  Tick no_data = tick(Judgement::kHold);
+  no_data.no_data = true;
+  silent.after(5h).send(Approve{"owner", {}});
+  EXPECT_EQ(silent.send(no_data).change.cause, Cause::kReopened) << "never without data";
+  EXPECT_EQ(silent.percent(), 5);
+}
+
+TEST(ApprovalTest, TimeSpentWaitingIsNoTimeWithoutAVerdict) {
+  Driver driver = in_phase(Phase::kWaiting);
+  driver.plan.on_inconclusive = OnInconclusive::kPromote;
+  driver.after(100h).send(tick(Judgement::kHold));
+  driver.send(Approve{"owner", {}});
+  EXPECT_EQ(driver.send(tick(Judgement::kHold)).change.cause, Cause::kReopened);
+  EXPECT_EQ(driver.percent(), 5);
+}
+
+TEST(ApprovalTest, TheLastStepWithoutControlNeedsNoVerdict) {
+  Driver driver(plan_with({1, 100}));
+  driver.plan.steps[1].gate = "owner";
+  driver.climb_to(100);
+  Tick uncontrolled = tick(Judgement::kHold);
+  uncontrolled.no_control = true;
+  driver.after(1min).send(uncontrolled);
+  ASSERT_EQ(driver.state.phase, Phase::kWaiting);
+  driver.send(Approve{"owner", {}});
+  driver.send(uncontrolled);
+  EXPECT_EQ(driver.state.phase, Phase::kBaking);
 }
 
 TEST(ApprovalTest, MoreThanAreKeptAreRefused) {

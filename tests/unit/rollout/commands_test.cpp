@@ -261,9 +261,14 @@ TEST(CommandsTest, TimeInAPauseIsNoTimeInTheStepEvenIfSuspendedMeanwhile) {
   EXPECT_EQ(driver.percent(), 5);
 }
 
-TEST(CommandsTest, ApproveWhileWaitingTakesTheStep) {
+TEST(CommandsTest, ApproveWhileWaitingLetsTheNextTickTakeTheStep) {
   Driver driver = in_phase(Phase::kWaiting);
-  const Transition transition = driver.send(Approve{"owner", {}});
+  const Transition approved = driver.send(Approve{"owner", {}});
+  EXPECT_EQ(approved.change.cause, Cause::kOperator);
+  EXPECT_EQ(approved.change.direction, Direction::kSame);
+  EXPECT_EQ(driver.state.phase, Phase::kWaiting);
+  EXPECT_EQ(driver.percent(), 5);
+  const Transition transition = driver.after(1s).send(tick(Judgement::kAccept));
   EXPECT_EQ(transition.change.cause, Cause::kGate);
   EXPECT_EQ(transition.change.direction, Direction::kUp);
   EXPECT_EQ(driver.percent(), 10);

@@ -43,10 +43,30 @@ TEST(ConsentTest, ARefusalHoldsUntilItIsGiven) {
   EXPECT_EQ(refused.change.cause, Cause::kHook);
   EXPECT_THAT(sentence(refused.change), HasSubstr("a hook does not agree"));
   EXPECT_EQ(driver.send(answered(Consent::kRefused)).outcome, Outcome::kUnchanged);
-  EXPECT_EQ(driver.after(10h).send(answered(Consent::kUnknown, Judgement::kHold)).outcome,
-            Outcome::kUnchanged);
-  EXPECT_EQ(driver.send(answered(Consent::kGiven, Judgement::kHold)).change.cause,
-            Cause::kHookAgreed);
+  EXPECT_EQ(driver.after(10h).send(answered(Consent::kUnknown)).outcome, Outcome::kUnchanged);
+  EXPECT_EQ(driver.send(answered(Consent::kGiven)).change.cause, Cause::kHookAgreed);
+  EXPECT_EQ(driver.percent(), 5);
+}
+
+// Nobody is asked any more about a step that the evidence does not pass.
+TEST(ConsentTest, WhatIsNotAcceptedAnyMoreGoesOnWithItsStep) {
+  for (const Consent consent : {Consent::kUnknown, Consent::kGiven, Consent::kRefused}) {
+    Driver driver = asking_driver();
+    driver.send(answered(Consent::kRefused));
+    ASSERT_EQ(driver.state.hold, HoldReason::kHook);
+    EXPECT_EQ(driver.after(10h).send(answered(consent, Judgement::kHold)).change.cause,
+              Cause::kReopened);
+    EXPECT_EQ(driver.state.phase, Phase::kProgressing);
+    EXPECT_EQ(driver.percent(), 1);
+  }
+}
+
+TEST(ConsentTest, WhatIsOutOfTimeAndPromotedByThePlanWaitsForTheAnswerAsWell) {
+  Driver driver = asking_driver();
+  driver.plan.on_inconclusive = OnInconclusive::kPromote;
+  driver.after(1h).send(answered(Consent::kRefused, Judgement::kHold));
+  ASSERT_EQ(driver.state.hold, HoldReason::kHook);
+  driver.after(1h).send(answered(Consent::kGiven, Judgement::kHold));
   EXPECT_EQ(driver.percent(), 5);
 }
 

@@ -116,10 +116,21 @@ TEST(FreezeMachineTest, AStepThatIsPassedWaitsForTheEnd) {
   EXPECT_THAT(sentence(waits.change),
               HasSubstr("checkout waits at 5 % for the end of the freeze at 2026-01-05T20:00:00Z"));
   EXPECT_EQ(driver.after(8h).send(tick(Judgement::kHold)).outcome, Outcome::kUnchanged);
-  const Transition rises = driver.after(1h).send(tick(Judgement::kHold));
+  const Transition rises = driver.after(1h).send(tick(Judgement::kAccept));
   EXPECT_EQ(rises.change.cause, Cause::kFreezeEnded);
   EXPECT_EQ(driver.percent(), 10);
   EXPECT_EQ(driver.state.phase, Phase::kProgressing);
+}
+
+TEST(FreezeMachineTest, WhatIsNotAcceptedAfterItGoesOnWithItsStep) {
+  Driver driver = monday_driver();
+  driver.send(tick(Judgement::kAccept));
+  ASSERT_EQ(driver.state.hold, HoldReason::kFreeze);
+  EXPECT_EQ(driver.after(9h).send(tick(Judgement::kHold)).change.cause, Cause::kReopened);
+  EXPECT_EQ(driver.state.phase, Phase::kProgressing);
+  EXPECT_EQ(driver.percent(), 5);
+  driver.after(1min).send(tick(Judgement::kAccept));
+  EXPECT_EQ(driver.percent(), 10);
 }
 
 TEST(FreezeMachineTest, NobodyRaisesTheWeightMeanwhile) {
@@ -230,9 +241,10 @@ TEST(FreezeMachineTest, AGateAndAFreezeAreTwoThings) {
   driver.plan.steps[1].gate = "owner";
   ASSERT_EQ(driver.state.hold, HoldReason::kNone);
   const Transition approved = driver.send(Approve{"owner", kStart + 5h});
-  EXPECT_EQ(driver.state.hold, HoldReason::kFreeze);
   EXPECT_THAT(sentence(approved.change), HasSubstr("approved gate owner"));
-  EXPECT_THAT(sentence(approved.change), HasSubstr("freeze ends at 2026-01-05T20:00:00Z"));
+  const Transition waits = driver.send(tick(Judgement::kAccept));
+  EXPECT_EQ(driver.state.hold, HoldReason::kFreeze);
+  EXPECT_THAT(sentence(waits.change), HasSubstr("end of the freeze at 2026-01-05T20:00:00Z"));
   // The approval ends before the freeze does.
   driver.after(6h).send(tick(Judgement::kHold));
   EXPECT_EQ(driver.state.phase, Phase::kWaiting);
@@ -240,6 +252,7 @@ TEST(FreezeMachineTest, AGateAndAFreezeAreTwoThings) {
   driver.after(6h).send(tick(Judgement::kHold));
   EXPECT_EQ(driver.percent(), 5);
   driver.send(Approve{"owner", {}});
+  driver.send(tick(Judgement::kAccept));
   EXPECT_EQ(driver.percent(), 10);
 }
 
@@ -250,7 +263,7 @@ TEST(FreezeMachineTest, AReloadWithoutTheWindowEndsTheWait) {
   next.freeze.clear();
   driver.reload(next);
   EXPECT_EQ(driver.state.phase, Phase::kWaiting);
-  driver.send(tick(Judgement::kHold));
+  driver.send(tick(Judgement::kAccept));
   EXPECT_EQ(driver.percent(), 10);
 }
 

@@ -60,11 +60,25 @@ inline bool takes_one_step_at_most(const Plan& plan, const State& before, const 
          (before.phase == Phase::kIdle && after.weight == step_weight(plan, 0));
 }
 
+// max_duration of the step is over, or was when it began to wait or was held.
+inline bool is_out_of_time(const Plan& plan, const State& before, WallTime at) {
+  const WallTime until = before.phase == Phase::kProgressing ? at : before.since;
+  return until - before.timer_since >= plan.steps[step_at(plan, before.weight)].max_duration;
+}
+
+// What a step, or the end of a bake, is taken by: a verdict of this moment, or what stands in for
+// it.
+inline bool may_rise(const Plan& plan, const State& before, const Tick& tick, WallTime at) {
+  if (tick.judgement == Judgement::kAccept) return true;
+  if (tick.no_control && !step_above(plan, before.weight)) return true;
+  const bool lacks_data = tick.no_data && !tick.no_control;
+  if (plan.on_inconclusive != OnInconclusive::kPromote || lacks_data) return false;
+  return before.phase == Phase::kBaking || is_out_of_time(plan, before, at);
+}
+
 // Within the rollout, and by itself.
-inline const char* broken_by_tick(const Plan& plan,
-                                  const State& before,
-                                  const Tick& tick,
-                                  const State& after) {
+inline const char* broken_by_tick(
+    const Plan& plan, const State& before, const Tick& tick, const State& after, WallTime at) {
   const bool retires = after.phase == Phase::kRetiring;
   if (retires && (before.phase != Phase::kPromoted || after.weight != before.weight)) {
     return "only what is promoted retires";
@@ -81,19 +95,14 @@ inline const char* broken_by_tick(const Plan& plan,
   // To retire stable is no step.
   const bool asks = plan.asks_before_step && !retires;
   if (asks && tick.consent != Consent::kGiven) return "no rise without consent";
-  if (before.hold == HoldReason::kHook || before.phase == Phase::kWaiting || retires) {
-    return nullptr;
-  }
+  if (retires) return nullptr;
   if (tick.requests == 0) return "no rise without requests";
-  const bool may = tick.judgement == Judgement::kAccept || tick.no_control ||
-                   plan.on_inconclusive == OnInconclusive::kPromote;
-  return may ? nullptr : "no rise without an accepting verdict";
+  return may_rise(plan, before, tick, at) ? nullptr : "no rise without an accepting verdict";
 }
 
-inline const char* broken_by_rise(const Plan& plan,
-                                  const State& before,
-                                  const Event& event,
-                                  const State& after) {
+inline const char* broken_by_rise(
+    const Plan& plan, const State& before, const Event& event, const State& after, WallTime at) {
+  if (std::holds_alternative<Approve>(event.what)) return "an approval alone raises nothing";
   if (!asks_for_a_weight(event) && !takes_one_step_at_most(plan, before, after)) {
     return "one step at a time";
   }
@@ -107,7 +116,7 @@ inline const char* broken_by_rise(const Plan& plan,
     return served_weight(after).value() == 0 ? nullptr : "no plan raises the weight";
   }
   const Tick* tick = std::get_if<Tick>(&event.what);
-  return tick != nullptr ? broken_by_tick(plan, before, *tick, after) : "only ticks rise";
+  return tick != nullptr ? broken_by_tick(plan, before, *tick, after, at) : "only ticks rise";
 }
 
 inline const char* broken_by_downfall(const Plan& plan,
@@ -268,7 +277,7 @@ inline const char* broken_by_change(const Plan& plan,
   if (const char* const broken = broken_by_return(before, event, result)) return broken;
   if (const char* const broken = broken_by_retirement(plan, before, event, after)) return broken;
   if (change.direction != Direction::kUp) return nullptr;
-  return broken_by_rise(plan, before, event, after);
+  return broken_by_rise(plan, before, event, after, change.at);
 }
 
 // Null: none.

@@ -31,8 +31,9 @@ TEST(SentenceTest, TheOrdinaryCourse) {
             "started checkout at 1 % (step 1 of 2, revision 2.4.0): release 2.4.0 (by anna)");
   EXPECT_EQ(said(driver.after(5min).send(tick(Judgement::kAccept, 540))),
             "checkout waits at 1 % for approval of gate owner: after 540 canary requests (5m)");
-  EXPECT_EQ(said(driver.send(Approve{"owner", {}})),
-            "raised checkout from 1 % to 5 % (step 2 of 2) (by anna)");
+  EXPECT_EQ(said(driver.send(Approve{"owner", {}})), "approved gate owner of checkout (by anna)");
+  EXPECT_EQ(said(driver.send(tick(Judgement::kAccept, 541))),
+            "raised checkout from 1 % to 5 % (step 2 of 2): after 541 canary requests (5m)");
   EXPECT_EQ(said(driver.send(Pause{}, "lunch")), "paused checkout at 5 %: lunch (by anna)");
   EXPECT_EQ(said(driver.send(SetWeight{BasisPoints(725)})),
             "set checkout from 5 % to 7.25 % and paused it (by anna)");
@@ -55,6 +56,13 @@ TEST(SentenceTest, HoldsSayWhy) {
             "held checkout at 5 %: not enough traffic to judge within max_duration");
   EXPECT_EQ(said(driver.send(tick(Judgement::kHold, 7))),
             "resumed checkout at 5 %: there is traffic to judge by, after 7 canary requests (1h)");
+}
+
+TEST(SentenceTest, AStepThatIsReopenedSaysWhy) {
+  Driver driver = in_phase(Phase::kWaiting);
+  driver.send(Approve{"owner", {}});
+  EXPECT_EQ(said(driver.send(tick(Judgement::kHold, 0))),
+            "went on with the step of checkout at 5 %: the evidence that passed it no longer does");
 }
 
 TEST(SentenceTest, EveryChangeHasOneAndItNamesTheRollout) {
