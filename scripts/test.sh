@@ -24,6 +24,8 @@ jobs=${CANARYD_JOBS:-$(nproc)}
 install=true
 verbose=false
 all=false
+# Of those that start daemons and wait for them: one more than there are cores.
+test_jobs=$((jobs + 1))
 repeat=()
 legs=()
 while [ $# -gt 0 ]; do
@@ -105,13 +107,13 @@ leg_tidy() {
 
 # Every fast test, and each public header alone.
 leg_asan() {
-  configure_and_build asan && step test ctest --preset asan -j"$jobs" "${repeat[@]}"
+  configure_and_build asan && step test ctest --preset asan -j"$test_jobs" "${repeat[@]}"
 }
 
 leg_tsan() {
   step configure cmake --preset tsan &&
     step build "${tsan_shell[@]}" cmake --build --preset tsan -- -j"$jobs" &&
-    step test "${tsan_shell[@]}" ctest --preset tsan -j"$jobs" "${repeat[@]}"
+    step test "${tsan_shell[@]}" ctest --preset tsan -j"$test_jobs" "${repeat[@]}"
 }
 
 # A second compiler reads the rooms that hold the coroutines, and runs their tests.

@@ -166,7 +166,8 @@ proxy::FailurePolicy make_policy(const config::Rollout& rollout, const InForce& 
   policy.protection.open_for = rollout.circuit.open_for;
   policy.protection.exposure_max = rollout.exposure.max_failed_requests;
   for (const analysis::StatusRange& range : settings.errors.status) {
-    const std::size_t end = std::min<std::size_t>(std::size_t{range.last} + 1, policy.status.size());
+    const std::size_t end =
+        std::min<std::size_t>(std::size_t{range.last} + 1, policy.status.size());
     for (std::size_t code = range.first; code < end; ++code) policy.status.set(code);
   }
   for (const std::uint8_t code : settings.errors.grpc_status) policy.grpc.set(code);
