@@ -152,8 +152,8 @@ telemetry::RolloutMetrics rollout_metrics(const Controller::State& state, const 
     telemetry::AnalysisMetrics one;
     one.metric = report.name;
     one.verdict = verdict_number(report.state);
-    one.rollback_evidence = report.rollback_evidence;
-    one.accept_evidence = report.accept_evidence;
+    one.rollback_evidence = analysis::shown_evidence(report.rollback_evidence);
+    one.accept_evidence = analysis::shown_evidence(report.accept_evidence);
     one.stable = report.stable_rate;
     one.canary = report.canary_rate;
     one.tolerated = report.tolerated_rate;

@@ -112,8 +112,8 @@ MetricView metric_view(const analysis::MetricReport& report,
   view.stable = report.stable_rate;
   view.canary = report.canary_rate;
   view.tolerated = report.tolerated_rate;
-  view.rollback_evidence = report.rollback_evidence;
-  view.accept_evidence = report.accept_evidence;
+  view.rollback_evidence = analysis::shown_evidence(report.rollback_evidence);
+  view.accept_evidence = analysis::shown_evidence(report.accept_evidence);
   view.needs_about = report.needs_time;
   view.needs_requests = report.needs_requests;
   if (report.quantile) show_latency(view, *report.quantile, report, traffic);

@@ -46,8 +46,9 @@ void append_metric(std::string& out, const analysis::MetricReport& metric) {
   out += '{';
   member(out, "metric", metric.name);
   member(out, "verdict", analysis::to_string(metric.state));
-  member(out, "evidence_rollback", std::optional(metric.rollback_evidence));
-  member(out, "evidence_accept", std::optional(metric.accept_evidence));
+  member(
+      out, "evidence_rollback", std::optional(analysis::shown_evidence(metric.rollback_evidence)));
+  member(out, "evidence_accept", std::optional(analysis::shown_evidence(metric.accept_evidence)));
   member(out, "stable", metric.stable_rate);
   member(out, "canary", metric.canary_rate);
   member(out, "tolerated", metric.tolerated_rate);

@@ -100,6 +100,10 @@ struct Verdict {
 
 // The mean of votes from 1 to 5 that are so bad, 0 to 1.
 [[nodiscard]] double mean_score(double rate) noexcept;
+// Of 0 to 1, as it is shown: what is left of rounding is nothing.
+[[nodiscard]] constexpr double shown_evidence(double evidence) noexcept {
+  return evidence < 1e-9 ? 0 : evidence;
+}
 
 // "4.1 %": two digits that matter, no trailing zeros; "100 %".
 [[nodiscard]] std::string format_rate(double rate);

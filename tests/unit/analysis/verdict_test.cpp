@@ -7,6 +7,13 @@
 namespace canaryd::analysis {
 namespace {
 
+TEST(Verdict, WhatIsLeftOfRoundingIsNoEvidence) {
+  EXPECT_EQ(shown_evidence(1.8e-17), 0);
+  EXPECT_EQ(shown_evidence(0), 0);
+  EXPECT_EQ(shown_evidence(0.001), 0.001);
+  EXPECT_EQ(shown_evidence(1), 1);
+}
+
 TEST(FormatRate, TwoDigitsThatMatter) {
   EXPECT_EQ(format_rate(0), "0 %");
   EXPECT_EQ(format_rate(0.041), "4.1 %");
