@@ -24,9 +24,16 @@ Repeat DedupeTable::note(RolloutId rollout,
   const std::uint64_t key =
       std::max<std::uint64_t>(1, mix(key_hash + (std::uint64_t{rollout.value()} << 32)));
   Entry& entry = (*entries_)[key % kEntries];
-  if (entry.key != key || second - entry.second >= window_seconds) {
-    entry = {key, 0, second};
+  const std::int64_t gap = second - entry.counted_second;
+  const bool is_new = entry.key != key || gap >= (window_seconds << (kDoublingsMax + 1));
+  if (is_new || gap >= (window_seconds << entry.doublings)) {
+    const std::uint32_t doublings = is_new ? 0 : std::min(entry.doublings + 1, kDoublingsMax);
+    entry = {key, second, second, 0, doublings};
     return Repeat::kNone;
+  }
+  if (second - entry.repeats_second >= window_seconds) {
+    entry.repeats_second = second;
+    entry.repeats = 0;
   }
   if (entry.repeats == kRepeatsMax) return Repeat::kBeyond;
   ++entry.repeats;

@@ -1,15 +1,17 @@
 // Has this client failed a moment ago? The client is the unit of assignment, so it must be the unit
 // of evidence too: one broken user who retries fifty times is one failure (docs/statistics.md).
 //
-// The window begins with the failure that counts and is not moved by those that do not: else a
-// client that asks often, and fails often enough, would count once for ever, and the worse version
-// would have the fewer failures. What is left of that (at most one failure in a window, however
-// many there are) is what the repetitions are for: ten of a client and window are told apart from
-// the rest, and a version is accepted only if it is as good with them (analysis/analyzer.hpp).
+// A window begins with the failure that counts and is not moved by those that do not: else a client
+// that asks often, and fails often enough, would count once for ever, and the worse version would
+// have the fewer failures. Each further window of a client is twice as long, up to 64 times, so
+// that one that never stops failing counts a few times and does not convict a version; whoever
+// fails more often still counts sooner, never more seldom. What that hides is what the repetitions
+// are for: nine of a client and window (of the plain length) are told apart from the rest, and a
+// version is accepted only if it is as good with them (analysis/analyzer.hpp).
 //
 // A direct-mapped table of 4096 entries: a client that is pushed out by another counts again, which
 // costs a little of the protection and nothing else. Only failures touch it. Used by each worker
-// for its own failures, and once more by the collector for all of them. 96 KiB. Thread rule: one
+// for its own failures, and once more by the collector for all of them. 128 KiB. Thread rule: one
 // owner.
 #pragma once
 
@@ -32,6 +34,7 @@ class DedupeTable {
  public:
   static constexpr std::size_t kEntries = 4096;
   static constexpr std::uint32_t kRepeatsMax = 9;
+  static constexpr std::uint32_t kDoublingsMax = 6;
 
   DedupeTable() : entries_(std::make_unique<std::array<Entry, kEntries>>()) {}
 
@@ -46,8 +49,10 @@ class DedupeTable {
  private:
   struct Entry {
     std::uint64_t key = 0;
+    std::int64_t counted_second = 0;
+    std::int64_t repeats_second = 0;  // Since when `repeats` are counted.
     std::uint32_t repeats = 0;
-    std::int64_t second = 0;
+    std::uint32_t doublings = 0;
   };
   std::unique_ptr<std::array<Entry, kEntries>> entries_;
 };

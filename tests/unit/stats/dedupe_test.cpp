@@ -2,13 +2,26 @@
 
 #include "canaryd/base/random.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <vector>
 
 namespace canaryd::stats {
 namespace {
 
 constexpr RolloutId kRollout{1};
 constexpr std::int64_t kWindow = 10;
+
+// The seconds at which a client that fails every `every` seconds counts.
+std::vector<std::int64_t> counted(std::int64_t every, std::int64_t until) {
+  DedupeTable table;
+  std::vector<std::int64_t> seconds;
+  for (std::int64_t second = 0; second < until; second += every) {
+    if (table.note(kRollout, 42, second, kWindow) == Repeat::kNone) seconds.push_back(second);
+  }
+  return seconds;
+}
 
 TEST(Dedupe, OneClientCountsOnceInAWindow) {
   DedupeTable table;
@@ -17,33 +30,43 @@ TEST(Dedupe, OneClientCountsOnceInAWindow) {
   EXPECT_EQ(table.note(kRollout, 42, 109, kWindow), Repeat::kRepeated);
   EXPECT_EQ(table.note(kRollout, 42, 110, kWindow), Repeat::kNone)
       << "the window is that of the failure that counted";
-  EXPECT_EQ(table.note(kRollout, 42, 119, kWindow), Repeat::kRepeated);
 }
 
-// Whoever fails more often never counts more seldom.
+TEST(Dedupe, WhoeverNeverStopsFailingCountsAFewTimes) {
+  EXPECT_THAT(counted(1, 2000), ::testing::ElementsAre(0, 10, 30, 70, 150, 310, 630, 1270, 1910));
+}
+
+TEST(Dedupe, WhoeverWasWellForLongBeginsAnew) {
+  DedupeTable table;
+  EXPECT_EQ(table.note(kRollout, 42, 0, kWindow), Repeat::kNone);
+  EXPECT_EQ(table.note(kRollout, 42, 10, kWindow), Repeat::kNone);
+  EXPECT_EQ(table.note(kRollout, 42, 1290, kWindow), Repeat::kNone);
+  EXPECT_EQ(table.note(kRollout, 42, 1300, kWindow), Repeat::kNone);
+}
+
+// At each moment whoever fails more often has counted at least as often.
 TEST(Dedupe, MoreFailuresAreNotFewer) {
-  int last = 0;
-  for (const int every : {20, 10, 5, 2, 1}) {
-    DedupeTable table;
-    int counted = 0;
-    for (std::int64_t second = 0; second < 1000; second += every) {
-      counted += table.note(kRollout, 42, second, kWindow) == Repeat::kNone ? 1 : 0;
+  for (const std::int64_t until : {15, 60, 200, 1000}) {
+    std::size_t last = 0;
+    for (const std::int64_t every : {40, 20, 10, 5, 1}) {
+      const std::size_t now = counted(every, until).size();
+      EXPECT_GE(now, last) << "a failure every " << every << " s, until " << until;
+      last = now;
     }
-    EXPECT_GE(counted, last) << "a failure every " << every << " s";
-    last = counted;
   }
-  EXPECT_EQ(last, 100);
 }
 
 TEST(Dedupe, NineRepetitionsAreToldApart) {
   DedupeTable table;
   EXPECT_EQ(table.note(kRollout, 42, 100, kWindow), Repeat::kNone);
-  for (std::uint32_t i = 0; i < DedupeTable::kRepeatsMax; ++i) {
-    EXPECT_EQ(table.note(kRollout, 42, 101, kWindow), Repeat::kRepeated);
-  }
-  EXPECT_EQ(table.note(kRollout, 42, 102, kWindow), Repeat::kBeyond);
   EXPECT_EQ(table.note(kRollout, 42, 110, kWindow), Repeat::kNone);
-  EXPECT_EQ(table.note(kRollout, 42, 111, kWindow), Repeat::kRepeated);
+  // In each plain window of the one that is twice as long.
+  for (const std::int64_t second : {111, 120}) {
+    for (std::uint32_t i = 0; i < DedupeTable::kRepeatsMax; ++i) {
+      EXPECT_EQ(table.note(kRollout, 42, second, kWindow), Repeat::kRepeated);
+    }
+    EXPECT_EQ(table.note(kRollout, 42, second, kWindow), Repeat::kBeyond);
+  }
 }
 
 TEST(Dedupe, OthersAreOthers) {

@@ -106,7 +106,8 @@ TEST_F(OverdueTest, GivingUpCountsFromTheLowestLimitOn) {
 
 TEST_F(OverdueTest, WhatStableTookIsLearnedWhole) {
   begin(p50_judged());
-  stable(0, {500, 0});
+  // Less than an outage, of which nothing would be learned.
+  stable(100, {500, 0});
   canary(1);
   ASSERT_TRUE(second());
   stable(0, {0, 500}, 500);
