@@ -257,6 +257,15 @@ Reason Analyzer::hold_reason() const noexcept {
   return begun_ ? data_ : Reason::kNoTraffic;
 }
 
+bool Analyzer::has_silent_metric() const noexcept {
+  for (std::size_t i = 0; i < metrics_.size(); ++i) {
+    if (!metrics_[i].required || metrics_[i].limit) continue;
+    const MetricCounts& counts = all_.sums(i);
+    if (counts.canary_n <= 0 || counts.stable_n <= 0) return true;
+  }
+  return false;
+}
+
 Decision Analyzer::decision() const noexcept {
   if (failed_) return Decision::kRollback;
   if (!begun_ || !target_.has_control || data_ != Reason::kNeedsEvidence) return Decision::kHold;

@@ -184,6 +184,14 @@ std::string_view to_string(MetricState state) noexcept {
   return "open";
 }
 
+const MetricReport* silent_metric(const Verdict& verdict) noexcept {
+  const auto silent = [](const MetricReport& metric) {
+    return metric.required && !metric.by_limit && (metric.canary_n <= 0 || metric.stable_n <= 0);
+  };
+  const auto found = std::find_if(verdict.metrics.begin(), verdict.metrics.end(), silent);
+  return found == verdict.metrics.end() ? nullptr : &*found;
+}
+
 double mean_score(double rate) noexcept {
   return 5 - 4 * std::clamp(rate, 0.0, 1.0);
 }

@@ -156,6 +156,19 @@ void check_steps(const Rollout& rollout, const std::string& path, Reader& in) {
                             format_duration(steps[i].min_duration) + ")");
     }
   }
+  // Latency has been counted for nobody when the first step is out of time, and so it is held.
+  const bool waits_for_latency =
+      std::any_of(rollout.analysis.latency_quantiles.begin(),
+                  rollout.analysis.latency_quantiles.end(),
+                  [](auto quantile) { return quantile != stats::LatencyQuantile::kP999; });
+  const Duration warm_up = rollout.analysis.warm_up;
+  if (waits_for_latency && !in.is_bad(path + ".analysis") && warm_up >= steps[0].max_duration) {
+    in.warn_at(indexed(path + ".steps", 0),
+               indexed(path + ".steps", 0) + ": max_duration (" +
+                   format_duration(steps[0].max_duration) + ") is over before analysis.warm_up (" +
+                   format_duration(warm_up) + "): the step is held before latency is judged",
+               "a longer max_duration, or a shorter analysis.warm_up");
+  }
   if (in.rule_errors() == errors_before && steps.back().weight.value() != BasisPoints::kMax) {
     const std::string step = indexed(path + ".steps", steps.size() - 1);
     in.warn_at(step,

@@ -200,7 +200,9 @@ void Controller::State::tick_runner(Runner& runner) {
   const analysis::Verdict& verdict = runner.evidence().verdict();
   rollout::Tick tick;
   tick.judgement = judgement_of(verdict.decision);
-  tick.no_data = analysis::is_no_data(verdict.reason);
+  // As long as a metric that the step waits for has said nothing, it is not known to say nothing.
+  tick.no_data =
+      analysis::is_no_data(verdict.reason) || analysis::silent_metric(verdict) != nullptr;
   tick.no_control = verdict.reason == analysis::Reason::kNoControl;
   tick.requests = judged_requests(verdict);
   // Without a stable cohort no block is comparable, but the requests are there.

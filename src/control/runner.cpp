@@ -152,6 +152,11 @@ std::string Runner::evidence_text(const rollout::Tick& tick) const {
     return limited ? "no stable traffic to compare with, judged by limits alone"
                    : "no stable traffic to compare with";
   }
+  if (verdict.decision == analysis::Decision::kHold) {
+    if (const auto* silent = analysis::silent_metric(verdict)) {
+      return analysis::describe_rates(*silent);
+    }
+  }
   return analysis::describe_rates(verdict);
 }
 

@@ -283,6 +283,16 @@ std::string returning_sentence(const rollout::State& state, WallTime now) {
          ", if stable is well; `canaryctl pause` stops that, `rollback` goes back at once";
 }
 
+// Traffic is there, but nothing that this metric counts.
+std::optional<std::string> silent_text(const analysis::Verdict& verdict) {
+  const analysis::MetricReport* const silent = analysis::silent_metric(verdict);
+  const bool has_traffic = verdict.reason == analysis::Reason::kNeedsEvidence;
+  if (silent == nullptr || !has_traffic) return std::nullopt;
+  return "held until there is something to judge " + analysis::title(*silent) + " by" +
+         (silent->feedback ? ": votes of users of both versions" : "") +
+         "; `canaryctl promote` does not wait";
+}
+
 // What ends the hold: docs/rollout-states.md has the same for each reason.
 std::string held_sentence(const Runner& runner, WallTime now) {
   const rollout::State& state = runner.state();
@@ -299,6 +309,7 @@ std::string held_sentence(const Runner& runner, WallTime now) {
       return "held without a verdict: `canaryctl promote` trusts it, `resume` gives it more time, "
              "`abort` ends it";
     case rollout::HoldReason::kNoData:
+      if (const auto text = silent_text(runner.evidence().verdict())) return *text;
       return "held until there is enough traffic to judge by; `canaryctl promote` does not wait";
     case rollout::HoldReason::kEnvironmentDegraded:
       return "held until stable is well again";

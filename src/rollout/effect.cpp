@@ -78,7 +78,7 @@ std::string held(const Change& change) {
   const std::string at = " at " + percent(change.weight_after);
   switch (change.hold) {
     case HoldReason::kNoData:
-      return "held " + change.rollout + at + ": not enough traffic to judge within max_duration";
+      return "held " + change.rollout + at + ": not enough data to judge within max_duration";
     case HoldReason::kEnvironmentDegraded:
       return "held " + change.rollout + at + ": stable is down, failing or slow";
     case HoldReason::kHook:

@@ -153,7 +153,7 @@ class Simulation {
     const analysis::Reason reason = analyzer_.hold_reason();
     tick.judgement = judgement_of(decision);
     tick.requests = step_requests_;
-    tick.no_data = holds && analysis::is_no_data(reason);
+    tick.no_data = holds && (analysis::is_no_data(reason) || analyzer_.has_silent_metric());
     tick.both_failing = gatekeeper_.degraded();
     tick.no_control = holds && reason == analysis::Reason::kNoControl;
     return tick;

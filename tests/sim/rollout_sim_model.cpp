@@ -147,7 +147,8 @@ void RolloutSim::one_second() {
   if (verdict.decision == analysis::Decision::kRollback) {
     tick.judgement = rollout::Judgement::kRollback;
   }
-  tick.no_data = analysis::is_no_data(verdict.reason);
+  tick.no_data =
+      analysis::is_no_data(verdict.reason) || analysis::silent_metric(verdict) != nullptr;
   tick.requests = static_cast<std::uint64_t>(verdict.metrics.front().canary_n);
   runner_->tick(tick);
   check();

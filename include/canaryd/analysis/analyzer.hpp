@@ -59,6 +59,8 @@ class Analyzer {
   // evaluate().decision alone, without the figures; and its reason, if that is to hold.
   [[nodiscard]] Decision decision() const noexcept;
   [[nodiscard]] Reason hold_reason() const noexcept;
+  // Whether silent_metric() of it is one.
+  [[nodiscard]] bool has_silent_metric() const noexcept;
 
   [[nodiscard]] std::span<const Metric> metrics() const noexcept { return metrics_; }
   [[nodiscard]] const Settings& settings() const noexcept { return settings_; }

@@ -98,6 +98,11 @@ struct Verdict {
   friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 
+// The first required metric that has not counted anything of one version in this step: warm-up,
+// nobody who votes. Without control there is nothing to count. Null: each has. As with no_data, a
+// step is not ended for want of a verdict while there is one.
+[[nodiscard]] const MetricReport* silent_metric(const Verdict& verdict) noexcept;
+
 // The mean of votes from 1 to 5 that are so bad, 0 to 1.
 [[nodiscard]] double mean_score(double rate) noexcept;
 // Of 0 to 1, as it is shown: what is left of rounding is nothing.

@@ -76,7 +76,7 @@ enum class Consent : std::uint8_t { kUnknown, kGiven, kRefused };
 struct Tick {
   Judgement judgement = Judgement::kHold;
   std::uint64_t requests = 0;  // Of the canary, in this step.
-  bool no_data = false;        // The analysis has nothing to judge by.
+  bool no_data = false;        // The analysis has nothing to judge by, or nothing of one metric.
   bool no_control = false;     // Everybody is on the canary: there is no stable to compare with.
   bool stable_up = true;       // Has healthy endpoints.
   bool canary_up = true;

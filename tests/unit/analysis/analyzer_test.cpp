@@ -154,6 +154,37 @@ TEST(Analyzer, AHoldSaysWhatIsMissing) {
   EXPECT_GT(analyzer.evaluate().metrics[0].needs_requests.value(), 100U);
 }
 
+TEST(Analyzer, AMetricThatHasCountedNothingIsSilent) {
+  Settings settings = errors_only();
+  settings.tolerance.feedback.emplace();
+  settings.tolerance.feedback->required = true;
+  Analyzer analyzer{settings};
+  const auto silent = [&analyzer]() -> std::string {
+    const Verdict verdict = analyzer.evaluate();
+    const MetricReport* const metric = silent_metric(verdict);
+    EXPECT_EQ(analyzer.has_silent_metric(), metric != nullptr);
+    return metric == nullptr ? "" : std::string(metric->name);
+  };
+  analyzer.begin_step({.next_weight = BasisPoints(500), .has_control = true});
+  EXPECT_EQ(silent(), "errors");
+  analyzer.absorb(block(5, 95, 0, 0));
+  EXPECT_EQ(silent(), "feedback");
+  stats::Block votes = block(5, 95, 0, 0);
+  votes.feedback = {5, {3, 0}, {}};
+  analyzer.absorb(votes);
+  EXPECT_EQ(silent(), "feedback") << "votes for stable alone";
+  votes.feedback = {5, {3, 0}, {2, 0}};
+  analyzer.absorb(votes);
+  EXPECT_EQ(silent(), "");
+  analyzer.begin_step({.next_weight = BasisPoints(1000), .has_control = true});
+  EXPECT_EQ(silent(), "errors") << "each step for itself";
+  settings.tolerance.feedback->required = false;
+  analyzer = Analyzer{settings};
+  analyzer.begin_step({.next_weight = BasisPoints(500), .has_control = true});
+  analyzer.absorb(block(5, 95, 0, 0));
+  EXPECT_EQ(silent(), "") << "no step waits for it";
+}
+
 TEST(Analyzer, EightRequestsAreNoVerdict) {
   Analyzer good = begun(5);
   good.absorb(block(8, 792, 0, 0));

@@ -187,6 +187,22 @@ TEST(Load, SplitsOverrides) {
   EXPECT_EQ(split_override("a"), std::nullopt);
 }
 
+TEST(Load, ACanaryThatIsWarmTooLateForItsFirstStepIsWarnedOf) {
+  LoadInput input;
+  input.file_name = "canaryd.yaml";
+  input.text = kSmall;
+  input.overrides = {{"rollouts.shop.analysis.warm_up", "59m"}};
+  EXPECT_TRUE(load(input).problems.empty());
+  input.overrides = {{"rollouts.shop.analysis.warm_up", "1h"}};
+  const LoadResult late = load(input);
+  EXPECT_TRUE(late.config.has_value());
+  ASSERT_EQ(late.problems.size(), 1U) << report_of(late);
+  EXPECT_EQ(late.problems[0].severity, Severity::kWarning);
+  EXPECT_NE(late.problems[0].message.find("over before analysis.warm_up"), std::string::npos);
+  input.overrides.emplace_back("rollouts.shop.analysis.latency_quantiles", "[]");
+  EXPECT_TRUE(load(input).problems.empty()) << "no latency, no warm-up";
+}
+
 TEST(Load, WarningsAreErrorsWhenStrict) {
   LoadInput input;
   input.file_name = "canaryd.yaml";

@@ -27,6 +27,23 @@ class JudgingTest : public ControllerRig {
     ADD_FAILURE() << "there is no metric " << name;
     return {};
   }
+
+  void silent_until_held(const std::string& on_inconclusive) {
+    file_ = file_with(kListener,
+                      "rollouts:\n  shop:\n    stable: old\n    canary: new\n"
+                      "    analysis: {warm_up: 10m}\n    on_inconclusive: " +
+                          on_inconclusive +
+                          "\n    steps: [{weight: 10, max_duration: 1m}, {weight: 100}]\n");
+    boot();
+    canary_takes_ = 50ms;
+    for (int i = 0; i < 70; ++i) second();
+    EXPECT_EQ(view().state, "held");
+    EXPECT_EQ(view().reason, "no_data");
+    EXPECT_EQ(effective(), 10);
+    EXPECT_THAT(view().next.value(), HasSubstr("something to judge latency p50 by"));
+    EXPECT_THAT(disk_.journal().back().entry.sentence,
+                HasSubstr("latency p50: nothing to compare yet"));
+  }
 };
 
 TEST_F(JudgingTest, ASlowCanaryIsRolledBackAndShownInSeconds) {
@@ -45,6 +62,15 @@ TEST_F(JudgingTest, ASlowCanaryIsRolledBackAndShownInSeconds) {
   EXPECT_EQ(p50.slow.value().stable, 0);
   EXPECT_EQ(metric("errors").canary, 0);
   EXPECT_FALSE(metric("errors").slow);
+}
+
+// Nobody has looked at how long it takes, so the end of max_duration says nothing of it.
+TEST_F(JudgingTest, AMetricThatIsSilentHoldsTheStepAndIsNotPromoted) {
+  silent_until_held("promote");
+}
+
+TEST_F(JudgingTest, AMetricThatIsSilentHoldsTheStepAndIsNotRolledBack) {
+  silent_until_held("rollback");
 }
 
 // Of each stretch alone, at the time of the wall, with the weight that was in force.

@@ -53,7 +53,7 @@ TEST(SentenceTest, TheOrdinaryCourse) {
 TEST(SentenceTest, HoldsSayWhy) {
   Driver driver = in_phase(Phase::kProgressing);
   EXPECT_EQ(said(driver.after(1h).send(tick(Judgement::kHold, 0))),
-            "held checkout at 5 %: not enough traffic to judge within max_duration");
+            "held checkout at 5 %: not enough data to judge within max_duration");
   EXPECT_EQ(said(driver.send(tick(Judgement::kHold, 7))),
             "resumed checkout at 5 %: there is traffic to judge by, after 7 canary requests (1h)");
 }
