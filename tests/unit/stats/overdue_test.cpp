@@ -107,10 +107,10 @@ TEST_F(OverdueTest, GivingUpCountsFromTheLowestLimitOn) {
 TEST_F(OverdueTest, WhatStableTookIsLearnedWhole) {
   begin(p50_judged());
   // Less than an outage, of which nothing would be learned.
-  stable(100, {500, 0});
+  stable(0, {500, 0});
   canary(1);
   ASSERT_TRUE(second());
-  stable(0, {0, 500}, 500);
+  stable(100, {0, 500}, 500);
   canary(1);
   ASSERT_TRUE(second());
   stable(1);
