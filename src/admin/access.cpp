@@ -27,7 +27,7 @@ bool is_ourselves(const Request& request) {
 
 }  // namespace
 
-Caller identify(const Request& request, const std::vector<Token>& tokens, bool is_local) {
+Caller identify(const Request& request, const std::vector<Token>& tokens, bool is_open) {
   Caller caller;
   caller.name = request.peer;
   if (request.authorization && !tokens.empty()) {
@@ -41,8 +41,7 @@ Caller identify(const Request& request, const std::vector<Token>& tokens, bool i
     }
     return caller;
   }
-  const bool open = tokens.empty() && is_local;
-  if (open || is_ourselves(request)) caller.role = Role::kAdmin;
+  if ((tokens.empty() && is_open) || is_ourselves(request)) caller.role = Role::kAdmin;
   return caller;
 }
 

@@ -1,8 +1,9 @@
 // Who is asking, and whether they may.
 //
 // A bearer token says who it is. Without tokens whoever can connect may do everything, as long as
-// that takes an account on this machine. With tokens one is needed, except by the daemon's own user
-// and root on a Unix socket: these can read the files of the tokens anyway. Control thread only.
+// that takes an account on this machine, and on a Unix socket its owner's or group's. With tokens
+// one is needed, except by the daemon's own user and root on a Unix socket: these can read the
+// files of the tokens anyway. Control thread only.
 #pragma once
 
 #include "admin/message.hpp"
@@ -22,11 +23,11 @@ struct Caller {
   bool wrong_token = false;            // There was one, and nobody knows it.
 };
 
-// is_local: only who is on this machine can connect. Compares with every token, so that the time
-// does not tell which one was nearly right.
+// is_open: without tokens whoever can connect may do everything. Compares with every token, so that
+// the time does not tell which one was nearly right.
 [[nodiscard]] Caller identify(const Request& request,
                               const std::vector<Token>& tokens,
-                              bool is_local);
+                              bool is_open);
 
 [[nodiscard]] bool has_token(const std::vector<Token>& tokens, const TokenDigest& digest) noexcept;
 

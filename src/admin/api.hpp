@@ -31,7 +31,12 @@ class Api {
   Api(control::Backend& backend, const Options& options);
 
   // Somebody on another machine can connect.
-  void listen_beyond_this_machine() { is_local_ = false; }
+  void listen_beyond_this_machine() {
+    is_local_ = false;
+    is_open_ = false;
+  }
+  // Everybody on this machine can, so that nobody may do anything without a token.
+  void listen_to_everybody() { is_open_ = false; }
 
   // done is called once, inside or later; it may be called after this object is gone.
   void handle(Request request, Done done);
@@ -110,6 +115,7 @@ class Api {
   const Options options_;
   const SystemClock clock_{};
   bool is_local_ = true;
+  bool is_open_ = true;  // Without tokens whoever can connect may do everything.
   RateLimiter reads_;
   RateLimiter changes_;
   RateLimiter refusals_;

@@ -94,7 +94,7 @@ std::optional<Response> Api::refuse(const Match& match, Request& request) {
 
 std::optional<Response> Api::admit(const Match& match, Request& request) {
   const std::vector<Token> tokens = options_.tokens ? options_.tokens() : std::vector<Token>();
-  const Caller caller = identify(request, tokens, is_local_);
+  const Caller caller = identify(request, tokens, is_open_);
   request.authorization.reset();
   request.actor = caller.name;
   request.actor_token = caller.token;

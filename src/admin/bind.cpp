@@ -24,6 +24,8 @@ using asio::generic::stream_protocol;
 constexpr std::size_t kUnixPathMax = 107;
 // Until it has its owner.
 constexpr mode_t kSocketModeFirst = 0600;
+// What it takes to connect, in the mode of a socket's file; config asks the same.
+constexpr unsigned kOthersConnect = 0002;
 
 tl::unexpected<Error> cannot_listen(const Code& code, const std::string& address) {
   ErrorCode kind = ErrorCode::kIo;
@@ -115,16 +117,25 @@ SocketFileMark mark_of(const std::string& path) noexcept {
   return {path, status.st_dev, status.st_ino};
 }
 
-Result<Bound> listen_unix(Acceptor& acceptor, const std::string& path, const SocketFile& file) {
+Result<Bound> listen_unix(Acceptor& acceptor,
+                          const std::string& path,
+                          const SocketFile& file,
+                          bool has_tokens) {
   if (path.empty() || path.size() > kUnixPathMax) {
     return fail(ErrorCode::kInvalidArgument, "admin: a socket path has 1 to 107 bytes");
+  }
+  const bool is_open = (file.mode & kOthersConnect) == 0;
+  if (!is_open && !has_tokens) {
+    return fail(ErrorCode::kUnsupported,
+                "admin: everybody on this host could connect to unix:" + path +
+                    "; without tokens only its owner and group may");
   }
   remove_stale_socket(acceptor, path);
   const asio::local::stream_protocol::endpoint endpoint(path);
   if (const Code code = open_and_listen(acceptor, endpoint, true)) {
     return cannot_listen(code, "unix:" + path);
   }
-  Bound bound{"unix:" + path, true, mark_of(path)};
+  Bound bound{"unix:" + path, true, is_open, mark_of(path)};
   if (auto handed = hand_over(path, file); !handed) {
     remove_socket(bound.mark);
     return fail(std::move(handed).error());
@@ -151,7 +162,7 @@ Result<Bound> listen_tcp(Acceptor& acceptor, SocketAddress address, bool has_tok
               bound.size(),
               static_cast<char*>(static_cast<void*>(real.data())));
   address.port = real.port();
-  return Bound{to_string(address), is_local, {}};
+  return Bound{to_string(address), is_local, is_local, {}};
 }
 
 }  // namespace
@@ -159,7 +170,7 @@ Result<Bound> listen_tcp(Acceptor& acceptor, SocketAddress address, bool has_tok
 Result<Bound> listen_on(Acceptor& acceptor, const Options& options, bool has_tokens) {
   const std::string& address = options.address;
   if (address.starts_with("unix:")) {
-    return listen_unix(acceptor, address.substr(5), options.socket);
+    return listen_unix(acceptor, address.substr(5), options.socket, has_tokens);
   }
   const std::string_view localhost = "localhost:";
   const std::string literal =

@@ -22,11 +22,13 @@ struct SocketFileMark {
 };
 
 struct Bound {
-  std::string address;  // With the real port.
-  bool is_local = true;
+  std::string address;   // With the real port.
+  bool is_local = true;  // Only who is on this machine can connect,
+  bool is_open = true;   // and without tokens whoever can connect may do everything.
   SocketFileMark mark{};
 };
 
+// kUnsupported: more people could connect than may without tokens.
 [[nodiscard]] Result<Bound> listen_on(Acceptor& acceptor, const Options& options, bool has_tokens);
 // Only if it is still the one of the mark.
 void remove_socket(const SocketFileMark& mark) noexcept;

@@ -249,6 +249,7 @@ Result<std::string> Server::start() {
   CANARYD_TRY_ASSIGN(const Bound bound, listen_on(impl_->acceptor, options, has_tokens));
   impl_->mark = bound.mark;
   if (!bound.is_local) impl_->api.listen_beyond_this_machine();
+  if (!bound.is_open) impl_->api.listen_to_everybody();
   auto accepting = impl_->accept_loop(impl_);
   auto ended = [impl = impl_](const std::exception_ptr&) {};
   asio::co_spawn(impl_->io, std::move(accepting), std::move(ended));

@@ -6,6 +6,8 @@
 #include "control/snapshot.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -75,6 +77,23 @@ std::vector<ConfigProblem> restart_warnings(const std::vector<config::Change>& c
     warnings.push_back(std::move(warning));
   }
   return warnings;
+}
+
+// A file without tokens is valid by its own address and socket; but those that are bound stay.
+std::optional<ConfigProblem> warning_of_tokens(const config::Admin& running,
+                                               const config::Admin& next) {
+  constexpr std::uint32_t kOthersConnect = 0002;
+  const bool is_socket = running.is_socket();
+  const bool is_open =
+      is_socket ? (running.socket.mode & kOthersConnect) == 0 : running.address.ip.is_loopback();
+  if (is_open || !next.tokens.empty()) return std::nullopt;
+  ConfigProblem warning;
+  warning.severity = "warning";
+  warning.message = "admin.tokens cannot go before a restart: until then the admin API is on " +
+                    running.where() + ", where others can connect, and ";
+  warning.message +=
+      is_socket ? "only root and the daemon's own user may do anything" : "nobody may do anything";
+  return warning;
 }
 
 using Runners = Controller::State::Runners;
@@ -253,6 +272,9 @@ void Controller::State::begin_reload(Asked by, Backend::ReloadDone done) {
   reload->changes = config::diff(config, reload->next);
   for (ConfigProblem& warning : restart_warnings(reload->changes)) {
     reload->result.problems.push_back(std::move(warning));
+  }
+  if (auto warning = warning_of_tokens(config.admin, reload->next.admin)) {
+    reload->result.problems.push_back(std::move(*warning));
   }
   keep_what_needs_a_restart(config, reload->next);
   auto joining = make_runners(reload->next);

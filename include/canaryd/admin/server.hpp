@@ -1,11 +1,11 @@
 // The admin API over HTTP/1.1 (docs/interfaces.md section 3), on the control thread.
 //
 // Who may do what: tokens (token.hpp), asked for with each request, so that a new list is in force
-// at once. Without tokens only loopback and Unix sockets are bound, and whoever can connect may do
-// everything; should the tokens go while another address is bound, nobody may. Web pages are kept
-// out by checking Host (DNS rebinding) and Origin and Sec-Fetch-Site (cross-site requests), and by
-// asking for a JSON content type. Everything has a limit: Limits below. Requests that exceed one of
-// their size are answered and the connection is closed.
+// at once. Without tokens only loopback is bound, or a Unix socket whose mode leaves others out,
+// and whoever can connect may do everything; should the tokens go while anything else is bound,
+// nobody may. Web pages are kept out by checking Host (DNS rebinding) and Origin and Sec-Fetch-Site
+// (cross-site requests), and by asking for a JSON content type. Everything has a limit: Limits
+// below. Requests that exceed one of their size are answered and the connection is closed.
 //
 // A streaming answer (/api/v1/events, /api/v1/tap) is text/event-stream in chunks, on a connection
 // of its own that closes afterwards. A reader that leaves, be it half-way, is noticed at once and
@@ -94,8 +94,8 @@ class Server {
   ~Server();
 
   // Binds and begins to accept; the bound address, with the real port, in the same form as
-  // Options::address. kInvalidArgument: not an address, no such owner or group; kUnsupported: not
-  // loopback, and there are no tokens; kAddressInUse, kPermission: as it says.
+  // Options::address. kInvalidArgument: not an address, no such owner or group; kUnsupported:
+  // others could connect, and there are no tokens; kAddressInUse, kPermission: as it says.
   [[nodiscard]] Result<std::string> start();
   void stop();
 

@@ -44,7 +44,7 @@ TEST(Access, TakesNothingElseForOne) {
   }
 }
 
-TEST(Access, IsOpenOnlyToThisMachineAndOnlyWithoutTokens) {
+TEST(Access, IsOpenOnlyWhereOthersCannotConnectAndOnlyWithoutTokens) {
   EXPECT_EQ(identify(with(nullptr), {}, true).role, Role::kAdmin);
   EXPECT_EQ(identify(with("Bearer whatever"), {}, true).role, Role::kAdmin);
   EXPECT_EQ(identify(with(nullptr), {}, false).role, Role::kNobody);

@@ -8,8 +8,10 @@
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -301,6 +303,33 @@ TEST(ServerBeyondThisMachine, IsClosedWhenTheLastTokenHasGone) {
   tokens.clear();
   EXPECT_EQ(status(good), 401);
   EXPECT_EQ(status(std::nullopt), 401);
+}
+
+// Nor is a socket whose file everybody may write to, which a reload leaves as it is.
+TEST(ServerForEverybody, IsClosedWhenTheLastTokenHasGone) {
+  canaryd::test::FakeBackend backend;
+  std::vector<Token> tokens{{"ci", Role::kOperator, digest_of(kOperator)}};
+  Options options;
+  options.tokens = [&tokens] { return tokens; };
+  Api api(backend, options);
+  api.listen_to_everybody();
+  const auto status = [&api](std::uint32_t uid) {
+    Request request;
+    request.method = "POST";
+    request.target = kPause;
+    request.host = "localhost";
+    request.from_unix_socket = true;
+    request.peer_uid = uid;
+    int got = 0;
+    api.handle(request, [&got](const Response& response) { got = response.status; });
+    return got;
+  };
+  const std::uint32_t ourselves = ::geteuid();
+  EXPECT_EQ(status(ourselves + 1), 401);
+  EXPECT_EQ(status(ourselves), 200);
+  tokens.clear();
+  EXPECT_EQ(status(ourselves + 1), 401);
+  EXPECT_EQ(status(ourselves), 200);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // The server against peers that do not behave, on raw sockets; and where it binds.
+#include "admin/bind.hpp"
 #include "canaryd/client/http_client.hpp"
 #include "raw_peer.hpp"
 #include "support/fake_backend.hpp"
@@ -6,10 +7,14 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <string>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <thread>
 #include <unistd.h>
+#include <vector>
 
 namespace canaryd::admin {
 namespace {
@@ -314,6 +319,65 @@ TEST_F(UnixServer, ServesTheGroupAndKnowsThePeer) {
     EXPECT_EQ(start_on(address()).error().code, ErrorCode::kAddressInUse);
   }
   EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+// Without tokens: whoever the mode of the file lets in may do everything.
+TEST_F(UnixServer, IsOpenOnlyIfTheModeLeavesOthersOut) {
+  boost::asio::io_context io;
+  Options options;
+  options.address = address();
+  const auto listen = [&](unsigned mode, bool has_tokens) {
+    options.socket.mode = mode;
+    Acceptor acceptor(io);
+    Result<Bound> bound = listen_on(acceptor, options, has_tokens);
+    if (bound) remove_socket(bound->mark);
+    return bound;
+  };
+  for (const unsigned mode : {0600U, 0660U, 0664U, 0770U}) {
+    EXPECT_TRUE(listen(mode, true).value().is_open) << mode;
+    EXPECT_TRUE(listen(mode, false).value().is_open) << mode;
+  }
+  for (const unsigned mode : {0666U, 0662U, 0777U, 0602U}) {
+    EXPECT_FALSE(listen(mode, true).value().is_open) << mode;
+    EXPECT_TRUE(listen(mode, true).value().is_local) << mode;
+    EXPECT_EQ(listen(mode, false).error().code, ErrorCode::kUnsupported) << mode;
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+// The answer to another account of this machine; 0 if we cannot become one.
+int status_for_nobody(const std::string& address, const std::string& target) {
+  int status = 0;
+  std::thread other([&] {
+    constexpr int kNobody = 65534;
+    // Of this thread alone, which ::seteuid is not.
+    if (::syscall(SYS_setresuid, -1, kNobody, -1) != 0) return;
+    client::Request request;
+    request.method = "POST";
+    request.target = target;
+    const client::HttpClient http(client::parse_address(address).value());
+    const auto response = http.fetch(request);
+    status = response ? response->status : -1;
+  });
+  other.join();
+  return status;
+}
+
+TEST_F(UnixServer, TurnsOtherAccountsAwayWhenTheLastTokenHasGone) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  std::filesystem::permissions(folder_, std::filesystem::perms(0755));
+  std::vector<Token> tokens{{"ci", Role::kOperator, digest_of("token-of-the-operator")}};
+  Options options;
+  options.address = address();
+  options.socket.mode = 0666;
+  options.tokens = [&tokens] { return tokens; };
+  AdminFixture admin(options);
+  const std::string pause = "/api/v1/rollouts/checkout/pause";
+  if (status_for_nobody(admin.address, pause) == 0) GTEST_SKIP() << "not even root can";
+  EXPECT_EQ(status_for_nobody(admin.address, pause), 401);
+  admin.on_control([&] { tokens.clear(); });
+  EXPECT_EQ(status_for_nobody(admin.address, pause), 401);
+  EXPECT_TRUE(admin.backend.actions.empty());
 }
 
 TEST_F(UnixServer, TakesOverASocketThatNobodyServes) {

@@ -206,6 +206,41 @@ TEST_F(ReloadTest, SaysWhatTakesEffectAfterARestart) {
   EXPECT_TRUE(reload(file).ok);
 }
 
+// The new file would be safe after a restart; what is bound now would be open to everybody.
+TEST_F(ReloadTest, SaysThatTheTokensCannotGoWhileOthersCanConnect) {
+  const std::string file = file_with(kListener, kRollout);
+  const std::string tokens = "tokens: [{name: ci, role: admin, token_file: ci.token}]";
+  const auto told = [&](const std::string& before, const std::string& after) {
+    power_off();
+    file_ = file + "admin: {" + before + "}\n";
+    boot();
+    const ReloadResult result = reload(file + "admin: {" + after + "}\n");
+    EXPECT_TRUE(result.ok);
+    std::string all;
+    for (const ConfigProblem& problem : result.problems) {
+      EXPECT_EQ(problem.severity, "warning");
+      if (problem.message.find("admin.tokens cannot go") == 0) all += problem.message;
+    }
+    return all;
+  };
+  const std::string on_socket = R"(address: "unix:/run/a.sock")";
+  const std::string for_all = on_socket + R"(, socket: {mode: "0666"})";
+  EXPECT_EQ(
+      told(for_all + ", " + tokens, on_socket),
+      "admin.tokens cannot go before a restart: until then the admin API is on "
+      "unix:/run/a.sock, where others can connect, and only root and the daemon's own user may "
+      "do anything");
+  EXPECT_TRUE(controller_->config().admin.tokens.empty())
+      << "one that has gone is good for nothing";
+  EXPECT_EQ(told("address: 0.0.0.0:9901, " + tokens, "address: 127.0.0.1:9901"),
+            "admin.tokens cannot go before a restart: until then the admin API is on 0.0.0.0:9901, "
+            "where others can connect, and nobody may do anything");
+  EXPECT_EQ(told(on_socket + ", " + tokens, on_socket), "");
+  EXPECT_EQ(told(on_socket + R"(, socket: {mode: "0664"}, )" + tokens, on_socket), "");
+  EXPECT_EQ(told(tokens, ""), "");
+  EXPECT_EQ(told(for_all + ", " + tokens, for_all + ", " + tokens), "");
+}
+
 TEST_F(ReloadTest, ARolloutThatHasLeftKeepsItsHistory) {
   boot_at(10);
   EXPECT_TRUE(reload(file_with(kListener, "", "upstream: old")).ok);
