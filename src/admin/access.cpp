@@ -45,9 +45,11 @@ Caller identify(const Request& request, const std::vector<Token>& tokens, bool i
   return caller;
 }
 
-bool has_token(const std::vector<Token>& tokens, const TokenDigest& digest) noexcept {
-  return std::any_of(
-      tokens.begin(), tokens.end(), [&](const Token& each) { return same(each.digest, digest); });
+bool may_still_read(const Request& request, const std::vector<Token>& tokens, bool is_open) {
+  if (!request.actor_token) return identify(request, tokens, is_open).role >= Role::kViewer;
+  return std::any_of(tokens.begin(), tokens.end(), [&](const Token& each) {
+    return same(each.digest, *request.actor_token) && each.role >= Role::kViewer;
+  });
 }
 
 std::optional<Problem> check_role(const Caller& caller, Role needed) {

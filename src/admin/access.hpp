@@ -29,7 +29,11 @@ struct Caller {
                               const std::vector<Token>& tokens,
                               bool is_open);
 
-[[nodiscard]] bool has_token(const std::vector<Token>& tokens, const TokenDigest& digest) noexcept;
+// Whether who was let in by this request may still read: by the token that he has shown then, else
+// as he would be without one now.
+[[nodiscard]] bool may_still_read(const Request& request,
+                                  const std::vector<Token>& tokens,
+                                  bool is_open);
 
 // 401 or 403, when the caller may not do what takes this role.
 [[nodiscard]] std::optional<Problem> check_role(const Caller& caller, Role needed);

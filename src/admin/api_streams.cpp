@@ -94,9 +94,13 @@ void Api::stream(const Request& request, const Done& done, const Subscribe& subs
   });
   if (!source) return done(invalid(request, source.error()));
   events->feed_from(std::move(*source));
-  if (request.actor_token) {
-    events->while_true([tokens = options_.tokens, token = *request.actor_token] {
-      return has_token(tokens(), token);
+  if (options_.tokens) {
+    // What it takes to know him again; his token is no part of it.
+    Request reader;
+    reader.peer_uid = request.peer_uid;
+    reader.actor_token = request.actor_token;
+    events->while_true([tokens = options_.tokens, reader = std::move(reader), is_open = is_open_] {
+      return may_still_read(reader, tokens(), is_open);
     });
   }
   streams_.push_back(events);

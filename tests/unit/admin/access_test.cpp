@@ -66,6 +66,22 @@ TEST(Access, LetsItsOwnUserInOnAUnixSocket) {
   EXPECT_EQ(identify(request, kTokens, true).role, Role::kViewer);
 }
 
+TEST(Access, KnowsWhetherAReaderMayGoOn) {
+  Request reader;
+  reader.actor_token = kTokens[0].digest;
+  EXPECT_TRUE(may_still_read(reader, kTokens, true));
+  EXPECT_FALSE(may_still_read(reader, {kTokens[1], kTokens[2]}, true));
+  EXPECT_FALSE(may_still_read(reader, {}, true));
+  reader.actor_token.reset();
+  EXPECT_TRUE(may_still_read(reader, {}, true));
+  EXPECT_FALSE(may_still_read(reader, kTokens, true)) << "it has begun when there were none";
+  EXPECT_FALSE(may_still_read(reader, {}, false));
+  reader.peer_uid = ::geteuid() + 1;
+  EXPECT_FALSE(may_still_read(reader, kTokens, true));
+  reader.peer_uid = ::geteuid();
+  EXPECT_TRUE(may_still_read(reader, kTokens, false));
+}
+
 TEST(Access, SaysWhichRoleIsNeeded) {
   const Caller eve = identify(with("Bearer token-of-the-viewer"), kTokens, true);
   EXPECT_FALSE(check_role(eve, Role::kNobody).has_value());

@@ -176,6 +176,23 @@ TEST_F(ServerAccess, EndsTheStreamsOfATokenThatHasGone) {
   EXPECT_EQ(rest.find("secret"), std::string::npos) << rest;
 }
 
+TEST_F(ServerAccess, EndsStreamsWithoutATokenOnceThereAreTokens) {
+  std::vector<Token> later = std::exchange(tokens_, {});
+  RawPeer peer(admin().address);
+  peer.send("GET /api/v1/tap HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_TRUE(peer.read_until("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  admin().on_control([this] { admin().backend.emit({1, "request", "{}"}); });
+  EXPECT_NE(peer.read_until("data: {}\n\n").find("data: {}"), std::string::npos);
+  admin().on_control([&] {
+    tokens_ = std::move(later);
+    admin().backend.emit({2, "request", R"({"secret": 1})"});
+  });
+  const std::string rest = peer.read_all();
+  EXPECT_TRUE(peer.closed);
+  EXPECT_TRUE(rest.ends_with("0\r\n\r\n")) << rest;
+  EXPECT_EQ(rest.find("secret"), std::string::npos) << rest;
+}
+
 TEST_F(ServerAccess, LetsNobodyApproveAsSomebodyElse) {
   const auto approve = [this](const std::string& body) {
     return ask("POST", "/api/v1/rollouts/checkout/approve", kOperator, {}, body).status;
