@@ -348,6 +348,7 @@ void Controller::tick() {
   state.tell_ejections();
   // A transition may drop or add nobody, but it may complete at once and publish; the list stays.
   for (const auto& runner : std::vector(state.runners)) {
+    runner->follow_clock();
     state.watch(*runner);
     state.tell_sample_ratio(*runner);
     state.tell_withheld_cookies(*runner);

@@ -10,6 +10,8 @@
 namespace canaryd::control {
 namespace {
 
+constexpr LogEvent kClockSet{"control", "clock_set"};
+
 bool ends_canary(const rollout::Event& event) noexcept {
   const auto* const back = std::get_if<rollout::RollBack>(&event.what);
   return std::holds_alternative<rollout::Abort>(event.what) ||
@@ -26,6 +28,23 @@ bool ends_canary(const rollout::Plan& plan, const rollout::Tick& tick) noexcept 
 
 }  // namespace
 
+WallTime RunnerHost::look_at_clocks() {
+  // In this order: a process that is stopped in between sees a clock that was set forward, and at
+  // the next look back again. Until then nothing has lasted longer for it.
+  const Monotonic at = now();
+  const WallTime wall = wall_now();
+  const WallTime::duration step = clock_watch.look(at, wall);
+  if (step != WallTime::duration::zero()) {
+    log->warn(kClockSet,
+              std::string("the wall clock was set ") +
+                  (step > WallTime::duration::zero() ? "forward" : "back") + " by " +
+                  format_duration_brief(std::chrono::abs(step)) +
+                  ": what has to last goes on by real time, what has a date follows the clock",
+              {{"seconds", std::chrono::duration<double>(step).count()}});
+  }
+  return wall;
+}
+
 Runner::Runner(std::shared_ptr<RunnerHost> host,
                config::Rollout config,
                rollout::State state,
@@ -40,6 +59,9 @@ Runner::Runner(std::shared_ptr<RunnerHost> host,
       gate_generation_(state_.generation + 1),
       served_(rollout::served_weight(state_)),
       admission_(rollout::admission(state_)) {
+  // Of a clock that was set before, nothing is known: the times are those of the journal.
+  host_->look_at_clocks();
+  clock_seen_ = host_->clock_watch.total();
   // What is durable may be in force from the first table on.
   gate_->begin(gate_generation_, served_);
   // Where no endpoint was healthy nothing has to be probed: it goes on as soon as one is.
@@ -78,6 +100,23 @@ bool Runner::watches_stable() const noexcept {
   const bool late =
       state_.phase == rollout::Phase::kPromoted || state_.phase == rollout::Phase::kRetiring;
   return late && config_.plan.retire.has_value();
+}
+
+// The journal is not told: the next row has the times as they are by then. A daemon that ends
+// before goes on from those of the last row, like one whose clock is set while it does not run: no
+// restart can tell the two apart. Where a step is under way it begins the count again anyway.
+WallTime Runner::follow_clock() {
+  const WallTime now = host_->look_at_clocks();
+  // What is under way has times of the clock before, and takes the place of the state.
+  if (busy_) return now;
+  const WallTime::duration total = host_->clock_watch.total();
+  const WallTime::duration by = total - std::exchange(clock_seen_, total);
+  if (by == WallTime::duration::zero()) return now;
+  for (WallTime* const time : {&state_.since, &state_.step_since, &state_.timer_since}) {
+    // As far as a state can say it.
+    *time = std::clamp(*time + by, WallTime(), rollout::kForever);
+  }
+  return now;
 }
 
 // ---- The queue
@@ -253,7 +292,8 @@ void Runner::run_queue() {
     if (is_void(next)) continue;
     const rollout::Plan& plan =
         next.replanning != nullptr ? next.replanning->config.plan : config_.plan;
-    rollout::Transition transition = rollout::step(plan, state_, next.event, host_->wall_now());
+    const WallTime now = follow_clock();
+    rollout::Transition transition = rollout::step(plan, state_, next.event, now);
     if (transition.outcome != rollout::Outcome::kChanged) {
       answer_unchanged(next, transition);
       continue;

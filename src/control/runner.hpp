@@ -17,6 +17,7 @@
 #include "canaryd/rollout/machine.hpp"
 #include "canaryd/rollout/protection.hpp"
 #include "canaryd/store/async_store.hpp"
+#include "control/clock_watch.hpp"
 #include "control/evidence.hpp"
 #include "control/queries.hpp"
 #include "control/rise_queue.hpp"
@@ -47,6 +48,10 @@ struct RunnerHost {
   std::shared_ptr<RiseQueue> rises;  // By that, several at a time.
   std::function<Monotonic()> now;
   std::function<WallTime()> wall_now;
+  // What the wall clock says; that it was set since the last look goes into the log, once for all
+  // runners.
+  WallTime look_at_clocks();
+  ClockWatch clock_watch;
   // After each transition; may be empty.
   std::function<void(const rollout::Change& change, bool durable)> announced;
   // Its old version is to be ended, and that is durable; may be empty.
@@ -98,6 +103,9 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void handle(rollout::Event event,
               Done done,
               std::optional<std::uint64_t> if_match = std::nullopt);
+  // Once a second, before anything is done with the times of its state: these move with a wall
+  // clock that was set. What the wall clock says.
+  WallTime follow_clock();
   // Once a second, before tick(): asks the queries, and looks at what they have said.
   void ask_queries() { queries_.round(config_, state_, host_->now()); }
   // Once a second: one Tick to the machine, unless it is busy. `reason`: what there is to say of
@@ -233,6 +241,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   std::shared_ptr<RunnerHost> host_;
   config::Rollout config_;
   rollout::State state_;
+  WallTime::duration clock_seen_{};  // By how much the times of state_ have moved; see ClockWatch.
   Evidence evidence_;
   Queries queries_;
   std::shared_ptr<routing::CohortGate> gate_;

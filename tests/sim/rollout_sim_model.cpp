@@ -86,6 +86,7 @@ void RolloutSim::boot() {
   host_ = std::make_shared<control::RunnerHost>();
   host_->store = store_.get();
   host_->log = &log_;
+  host_->now = [this] { return clock_.now(); };
   host_->wall_now = [this] { return clock_.wall_now(); };
   host_->publish = [this](std::function<void()> done) { take_table(std::move(done)); };
   canaryd::test::MemoryStore reader(disk_);

@@ -26,12 +26,12 @@ void RunnerRig::boot() {
   host_->store = store_.get();
   host_->log = log_.get();
   host_->now = [this] { return clock_.now(); };
-  host_->wall_now = [this] { return clock_.wall_now(); };
+  host_->wall_now = [this] { return clock_.wall_now() + clock_set_by_; };
   host_->publish = [this](std::function<void()> done) { take_table(std::move(done)); };
   MemoryStore reader(disk_);
   const auto recovered = recover(reader);
   ASSERT_TRUE(recovered.has_value());
-  auto made = make_runner(host_, config_, *recovered, clock_.wall_now());
+  auto made = make_runner(host_, config_, *recovered, host_->wall_now());
   ASSERT_TRUE(made.has_value()) << describe(made.error());
   runner_ = std::move(*made);
   table_ = runner_->in_force();

@@ -97,6 +97,7 @@ class RunnerRig : public ::testing::Test {
   Disk disk_;
   ControlLoop loop_;
   ManualClock clock_;
+  WallTime::duration clock_set_by_{};  // The wall clock alone.
   std::string log_dir_;
   std::unique_ptr<Log> log_;
   config::Rollout config_ = shop();
