@@ -472,7 +472,7 @@ void Exchange::count_overdue() noexcept {
 // Whoever gives up waiting blames nobody, but a version that makes them give up leaves no other
 // trace.
 void Exchange::count_abandoned() noexcept {
-  if (status_ != 0 || !is_evidence()) return;
+  if (status_ != 0 || !upload_.complete() || !is_evidence()) return;
   if (is_older_than(route_->rollout->gate->abandoned_after())) counters_->count_abandoned();
 }
 

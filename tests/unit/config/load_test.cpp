@@ -191,16 +191,17 @@ TEST(Load, ACanaryThatIsWarmTooLateForItsFirstStepIsWarnedOf) {
   LoadInput input;
   input.file_name = "canaryd.yaml";
   input.text = kSmall;
+  const auto is_warned = [&input] {
+    const LoadResult loaded = load(input);
+    EXPECT_TRUE(loaded.config.has_value()) << report_of(loaded);
+    return report_of(loaded).find("over before analysis.warm_up") != std::string::npos;
+  };
   input.overrides = {{"rollouts.shop.analysis.warm_up", "59m"}};
-  EXPECT_TRUE(load(input).problems.empty());
+  EXPECT_FALSE(is_warned());
   input.overrides = {{"rollouts.shop.analysis.warm_up", "1h"}};
-  const LoadResult late = load(input);
-  EXPECT_TRUE(late.config.has_value());
-  ASSERT_EQ(late.problems.size(), 1U) << report_of(late);
-  EXPECT_EQ(late.problems[0].severity, Severity::kWarning);
-  EXPECT_NE(late.problems[0].message.find("over before analysis.warm_up"), std::string::npos);
+  EXPECT_TRUE(is_warned());
   input.overrides.emplace_back("rollouts.shop.analysis.latency_quantiles", "[]");
-  EXPECT_TRUE(load(input).problems.empty()) << "no latency, no warm-up";
+  EXPECT_FALSE(is_warned()) << "no latency, no warm-up";
 }
 
 TEST(Load, WarningsAreErrorsWhenStrict) {
