@@ -35,7 +35,7 @@ TEST_F(CollectorTest, AClientThatFailsOnTwoWorkersCountsOnce) {
   ASSERT_TRUE(queue_two->push(failure(13, now)));
   const auto blocks = tick();
   ASSERT_EQ(blocks.size(), 1U);
-  EXPECT_EQ(blocks[0].block.canary, (stats::CohortCounts{13, 3}));
+  EXPECT_EQ(blocks[0].block.canary, (stats::CohortCounts{13, 3, 0, 1}));
   EXPECT_EQ(collector.evidence_requests("checkout", Cohort::kCanary), 13U);
 }
 
