@@ -89,6 +89,33 @@ std::string HttpUrl::to_string() const {
   return "http://" + authority() + (target == "/" ? "" : target);
 }
 
+std::string masked_url(std::string_view text) {
+  std::string out;
+  const std::size_t scheme = text.find("://");
+  if (scheme != std::string_view::npos && text.find_first_of("/?#") == scheme + 1) {
+    const std::size_t begin = scheme + 3;
+    const std::size_t end = std::min(text.find_first_of("/?#", begin), text.size());
+    const std::size_t at = text.substr(0, end).rfind('@');
+    const bool has_user = at != std::string_view::npos && at >= begin;
+    out = text.substr(0, begin);
+    if (has_user) out += kSecretMask;
+    text.remove_prefix(has_user ? at : begin);
+  }
+  const std::size_t question = std::min(text.find('?'), text.size());
+  out += text.substr(0, question);
+  text.remove_prefix(question);
+  while (!text.empty()) {
+    out += text.front();  // "?" or "&".
+    text.remove_prefix(1);
+    const std::string_view part = text.substr(0, text.find('&'));
+    const std::size_t equals = part.find('=');
+    if (equals != std::string_view::npos) out += part.substr(0, equals + 1);
+    if (!part.empty()) out += kSecretMask;
+    text.remove_prefix(part.size());
+  }
+  return out;
+}
+
 std::string percent_encoded(std::string_view text) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
   std::string out;

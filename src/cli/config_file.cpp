@@ -264,7 +264,7 @@ int diff_file(const Daemon& daemon, const Options& options, Environment& environ
   const auto document = parse_json(listed->body);
   if (!document) return fail_with(environment, {kExitFailed, "the answer is no list of rollouts"});
   const Rollouts now = by_name(JsonView(*document)["items"]);
-  const auto changes = config::diff(*before.config, *after.config);
+  const auto changes = config::diff_masked(*before.config, *after.config);
   const auto fates = config::diff_rollouts(*before.config, *after.config);
   if (options.output == "json") {
     environment.out << pretty_json(to_json(changes, fates, now));

@@ -159,7 +159,8 @@ class CommandLine {
   }
 
   void add_configuration() {
-    app_.add_subcommand("config", "The running configuration with every default");
+    app_.add_subcommand("config",
+                        "The running configuration with every default; secrets are masked");
     CLI::App* const check =
         with_file("check", "What is wrong with the daemon, or with a file, and what to do", false);
     check

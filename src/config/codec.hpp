@@ -91,6 +91,20 @@ struct ChoiceRule {
 
 // ---------------------------------------------------------------- combinations
 
+// A text that may be a secret: where others look, it is masked.
+[[nodiscard]] inline Codec<std::string> secret(Node::Secret what, Codec<std::string> inner) {
+  Codec<std::string> codec;
+  codec.shape = std::move(inner.shape);
+  codec.read = std::move(inner.read);
+  codec.write = [what, write = std::move(inner.write)](const std::string& value,
+                                                       const Names& names) {
+    std::optional<Node> node = write(value, names);
+    if (node) node->secret = what;
+    return node;
+  };
+  return codec;
+}
+
 template <class E, std::size_t N>
 [[nodiscard]] Codec<E> choice(const std::array<Word<E>, N>& words,
                               std::vector<std::string_view> later = {}) {

@@ -1,5 +1,7 @@
 #include "config/codec.hpp"
 
+#include <utility>
+
 namespace canaryd::config {
 
 Codec<HttpUrl> http_url() {
@@ -13,12 +15,14 @@ Codec<HttpUrl> http_url() {
     if (!url && url.error().code == ErrorCode::kUnsupported) {
       return in.error(node, url.error().context, "use http:// and a TLS proxy beside canaryd");
     }
-    if (!url) return in.error(node, url.error().context + ", got " + quoted(node.text));
+    if (!url) return in.error(node, url.error().context + ", got " + quoted(masked_url(node.text)));
     out = std::move(*url);
     return true;
   };
   codec.write = [](const HttpUrl& url, const Names& /*names*/) {
-    return std::optional(Node::string(url.to_string()));
+    Node node = Node::string(url.to_string());
+    node.secret = Node::Secret::kUrl;
+    return std::optional(std::move(node));
   };
   return codec;
 }

@@ -32,8 +32,7 @@ class Comparison {
     } else if (has_maps(*before) || has_maps(*after)) {
       compare_children(path, children_of_list(path, *before), children_of_list(path, *after));
     } else if (render_flow(*before) != render_flow(*after)) {
-      changes_.push_back(
-          {Change::Kind::kChanged, path, render_flow(*before), render_flow(*after), false});
+      changes_.push_back({Change::Kind::kChanged, path, shown(*before), shown(*after), false});
     }
   }
 
@@ -42,9 +41,14 @@ class Comparison {
  private:
   using Children = std::vector<std::pair<std::string, const Node*>>;
 
+  static std::string shown(Node node) {
+    mask_secrets(node);
+    return render_flow(node);
+  }
+
   // A whole section is only named; its dump would fill pages.
   static std::string scalar_text(const Node& node) {
-    return node.kind == Node::Kind::kScalar ? render_flow(node) : "";
+    return node.kind == Node::Kind::kScalar ? shown(node) : "";
   }
 
   static bool has_maps(const Node& node) {
@@ -119,7 +123,16 @@ std::string what_happened(const Change& change) {
     case Change::Kind::kChanged:
       break;
   }
+  if (change.before == change.after) return change.after + ", changed behind the mask";
   return change.before + " -> " + change.after;
+}
+
+std::vector<Change> diff_trees(const Node& before, const Node& after) {
+  Comparison comparison;
+  comparison.compare("", &before, &after);
+  std::vector<Change> changes = comparison.take();
+  for (Change& change : changes) change.needs_restart = needs_restart(change.path);
+  return changes;
 }
 
 RolloutChange compare(const Rollout& before, const Rollout& after) {
@@ -168,13 +181,15 @@ std::vector<RolloutChange> diff_rollouts(const Config& before, const Config& aft
 }
 
 std::vector<Change> diff(const Config& before, const Config& after) {
-  Comparison comparison;
-  const Node old_tree = to_tree(before);
-  const Node new_tree = to_tree(after);
-  comparison.compare("", &old_tree, &new_tree);
-  std::vector<Change> changes = comparison.take();
-  for (Change& change : changes) change.needs_restart = needs_restart(change.path);
-  return changes;
+  return diff_trees(to_tree(before), to_tree(after));
+}
+
+std::vector<Change> diff_masked(const Config& before, const Config& after) {
+  Node old_tree = to_tree(before);
+  Node new_tree = to_tree(after);
+  mask_secrets(old_tree);
+  mask_secrets(new_tree);
+  return diff_trees(old_tree, new_tree);
 }
 
 std::string render_changes(const std::vector<Change>& changes) {

@@ -1,5 +1,6 @@
 #include "config/dump.hpp"
 
+#include "canaryd/base/url.hpp"
 #include "canaryd/config/schema.hpp"
 #include "config/fields.hpp"
 #include "config/json_text.hpp"
@@ -23,8 +24,22 @@ Node to_tree(const Config& config) {
   return root_section().write(config, names);
 }
 
+void mask_secrets(Node& node) {
+  if (node.secret == Node::Secret::kUrl) node.text = masked_url(node.text);
+  if (node.secret == Node::Secret::kAll) node.text = kSecretMask;
+  for (Node& item : node.items) mask_secrets(item);
+  for (Node::Entry& entry : node.entries) mask_secrets(entry.value);
+}
+
 std::string render_dump(const Config& config) {
   Node tree = to_tree(config);
+  escape_all(tree);
+  return render_yaml(tree);
+}
+
+std::string render_masked_dump(const Config& config) {
+  Node tree = to_tree(config);
+  mask_secrets(tree);
   escape_all(tree);
   return render_yaml(tree);
 }

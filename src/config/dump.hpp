@@ -9,4 +9,7 @@ namespace canaryd::config {
 // Every key, defaults filled in, variables not escaped.
 [[nodiscard]] Node to_tree(const Config& config);
 
+// Puts masks in place of what may be a secret; a mask stays one.
+void mask_secrets(Node& node);
+
 }  // namespace canaryd::config

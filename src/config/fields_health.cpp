@@ -24,7 +24,8 @@ const Section<HealthCheck>& health_section() {
     Section<HealthCheck> s("HealthCheck");
     s.add("path",
           &HealthCheck::path,
-          text({"a path that begins with /", "^/[!-~]*$", is_target, 1024}),
+          secret(Node::Secret::kUrl,
+                 text({"a path that begins with /", "^/[!-~]*$", is_target, 1024})),
           "Asked by GET; any 2xx is good.");
     s.add("interval",
           &HealthCheck::interval,

@@ -39,12 +39,24 @@ Codec<Hook> http_hook() {
   return codec;
 }
 
+// A program, which everybody may know, and its arguments.
+Codec<std::vector<std::string>> command() {
+  Codec<std::vector<std::string>> codec =
+      list_of(secret(Node::Secret::kAll, text({"an argument", "", nullptr, 4096})), 1, 100);
+  codec.write = [write = codec.write](const std::vector<std::string>& words, const Names& names) {
+    std::optional<Node> node = write(words, names);
+    if (node) node->items.front().secret = Node::Secret::kNone;
+    return node;
+  };
+  return codec;
+}
+
 // How it is reached, after what it is told of.
 void add_target(Section<Hook>& s) {
   s.add("http", Whole{}, http_hook(), "A URL that is called.");
   s.add("exec",
         &Hook::exec,
-        list_of(text({"an argument", "", nullptr, 4096}), 1, 100),
+        command(),
         "Instead: a program, relative to this file or in PATH, and its arguments. It finds on its "
         "standard input what a URL would be sent; exit code 0 is what a 2xx is.");
   s.add("timeout",

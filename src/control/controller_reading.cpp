@@ -127,7 +127,7 @@ std::string Controller::metrics_text() {
 }
 
 std::string Controller::config_text() const {
-  return config::render_dump(state_->config);
+  return config::render_masked_dump(state_->config);
 }
 
 std::string Controller::config_schema() const {

@@ -32,6 +32,15 @@ std::string target_of(const config::Hook& hook) {
   return command;
 }
 
+std::string shown_target(const config::Hook& hook) {
+  if (hook.url) return masked_url(hook.url->to_string());
+  if (hook.exec.empty()) return target_of(hook);
+  const std::size_t arguments = hook.exec.size() - 1;
+  if (arguments == 0) return hook.exec.front();
+  return hook.exec.front() + " with " + std::to_string(arguments) +
+         (arguments == 1 ? " argument" : " arguments");
+}
+
 Duration back_off(std::uint32_t failures, Duration most) noexcept {
   constexpr std::uint32_t kDoublingsMax = 20;
   const std::uint32_t doublings = std::min(failures == 0 ? 0 : failures - 1, kDoublingsMax);
@@ -62,7 +71,7 @@ void HookCaller::run(const config::Hook& hook, std::string body, Done done) {
   call.timeout = hook.exec_timeout;
   exec_->run(
       std::move(call),
-      [&log = log_, name = target_of(hook), done = std::move(done)](
+      [&log = log_, name = shown_target(hook), done = std::move(done)](
           const Result<ExecResult>& result) {
         if (!result) return done(fail(result.error()));
         log.info(

@@ -40,8 +40,11 @@ class HookCaller {
   Log& log_;
 };
 
-// Where it leads, for people: the URL, the file that holds it, or the command.
+// Where it leads: the URL, the file that holds it, or the command. Tells hooks apart, and may hold
+// a secret.
 [[nodiscard]] std::string target_of(const config::Hook& hook);
+// The same for people: the URL masked, and of a command its program alone.
+[[nodiscard]] std::string shown_target(const config::Hook& hook);
 
 // Doubles from one second on, up to `most`, for each failure in a row.
 [[nodiscard]] Duration back_off(std::uint32_t failures, Duration most) noexcept;

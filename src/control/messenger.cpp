@@ -16,7 +16,8 @@ constexpr std::chrono::hours kGivenUpAfter{24};
 // What was in force before the journal had it is found without being announced.
 constexpr Duration kLookAnyway = std::chrono::seconds(5);
 
-// The same hook has the same name after a restart, wherever it stands in the file.
+// The same hook has the same name after a restart, wherever it stands in the file. It is stored,
+// and shown to nobody.
 std::string reader_of(const std::string& rollout, const config::Hook& hook) {
   return rollout + " " + target_of(hook);
 }
@@ -214,7 +215,7 @@ void Messenger::not_taken(const ChannelPointer& channel, const Error& error) {
   const bool late = wall_now_ - row.entry.at > kGivenUpAfter;
   if (late || channel->failures == 1) {
     log_.warn(log_event::kHookFailed,
-              target_of(channel->hook) + " was not told that " + row.entry.sentence + ": " +
+              shown_target(channel->hook) + " was not told that " + row.entry.sentence + ": " +
                   describe(error) + (late ? "; it is given up" : "; it is tried again"),
               {{"rollout", channel->rollout}, {"state", row.entry.to}});
   }

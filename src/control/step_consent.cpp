@@ -80,7 +80,7 @@ void StepConsent::answered(const Result<void>& answer) {
   ask_again_ = now_ + back_off(++refusals_, kAskAgainMost);
   if (refusals_ > 1) return;
   log_.warn(log_event::kHookFailed,
-            target_of(hooks_[next_]) + " does not agree to the next step of " + rollout_ + ": " +
+            shown_target(hooks_[next_]) + " does not agree to the next step of " + rollout_ + ": " +
                 objection_ + "; it is asked again",
             {{"rollout", rollout_}});
 }

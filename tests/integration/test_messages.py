@@ -20,6 +20,7 @@ class Chat(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), ChatRequest)
         self.taken = []
+        self.targets = []  # Of those.
         self.refusals = 0
 
 
@@ -34,6 +35,7 @@ class ChatRequest(http.server.BaseHTTPRequestHandler):
         if self.server.refusals > 0:
             self.server.refusals -= 1
             return self.answer(503, b"later")
+        self.server.targets.append(self.path)
         self.server.taken.append(message)
         return self.answer(200, b"ok")
 
@@ -109,6 +111,43 @@ class MessagesTest(IntegrationCase):
         self.begin_with(["inconclusive", "held"], steps, STRICT)
         wait_until(lambda: self.told() == ["held"], "the message", 60)
         self.assertEqual(self.chat.taken[0]["reason"], "inconclusive")
+
+    def test_secrets_of_the_environment_are_shown_to_nobody(self):
+        tell = Path(self.folder) / "tell.sh"
+        tell.write_text("#!/bin/sh\n[ \"$1\" = s3cret-1 ] && exit 3\nexit 4\n", encoding="utf-8")
+        tell.chmod(0o755)
+        url = f"http://127.0.0.1:{self.chat.server_port}/told?token=${{CHAT_TOKEN}}"
+        hooks = [{"on": ["paused"], "http": {"url": url}},
+                 {"on": ["paused"], "exec": ["./tell.sh", "${CHAT_TOKEN}"]}]
+        self.daemon.environment = {"CHAT_TOKEN": "s3cret-1"}
+        self.chat.refusals = 1
+        self.start_rollout(rollout={"hooks": hooks})
+        for command in ("start", "pause"):
+            self.assertEqual(self.daemon.ctl(command, "shop").returncode, 0, command)
+        failed = [record["msg"] for record in self.daemon.await_events("hook_failed", 2)]
+        for begin in (f"http://127.0.0.1:{self.chat.server_port}/told?token=*** was not told",
+                      "./tell.sh with 1 argument was not told"):
+            self.assertEqual([msg.startswith(begin) for msg in failed].count(True), 1, failed)
+        ran = self.daemon.await_events("hook_ran")[0]
+        self.assertEqual((ran["msg"], ran["exit_code"]), ("./tell.sh with 1 argument ended with exit code 3", 3))
+        wait_until(lambda: self.chat.targets, "the message", 60)
+        self.assertEqual(self.chat.targets[0], "/told?token=s3cret-1")
+
+        config = self.daemon.ctl("config").stdout
+        self.assertIn("/told?token=***", config)
+        self.assertIn('"***"]', config)
+        # A reload knows what it changes, and a look from outside only what is shown.
+        text = self.daemon.file.read_text(encoding="utf-8")
+        other = Path(self.folder) / "other.yaml"
+        other.write_text(text.replace("${CHAT_TOKEN}", "s3cret-2"), encoding="utf-8")
+        self.assertEqual(self.daemon.ctl("diff", str(other)).stdout, "nothing changes\n")
+        self.daemon.write(other.read_text(encoding="utf-8"))
+        self.assertEqual(self.daemon.ctl("reload").returncode, 0)
+        wait_until(lambda: "changed behind the mask" in self.daemon.ctl("history").stdout, "the history", 60)
+        shown = [self.daemon.log_text(), config, *(self.daemon.ctl(*command).stdout for command in (
+            ("config",), ("config", "-o", "json"), ("history", "-o", "json"), ("status", "shop", "-o", "json")))]
+        for each in shown:
+            self.assertNotIn("s3cret", each)
 
     def test_what_is_not_taken_comes_again(self):
         self.begin()

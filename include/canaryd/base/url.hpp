@@ -40,6 +40,14 @@ inline constexpr std::size_t kUrlBytesMax = 2048;
 // "http://HOST[:PORT][/PATH[?QUERY]]". https is kUnsupported.
 [[nodiscard]] Result<HttpUrl> parse_http_url(std::string_view text);
 
+// What stands in place of a secret.
+inline constexpr std::string_view kSecretMask = "***";
+
+// For people, who need not know all of it: a user in front of the host, and the values of the
+// query, are masked. Of any text, also one that parse_http_url refuses; a masked one stays as it
+// is.
+[[nodiscard]] std::string masked_url(std::string_view text);
+
 // As a value in a query or a form (RFC 3986, section 2.1): all but unreserved characters escaped.
 [[nodiscard]] std::string percent_encoded(std::string_view text);
 

@@ -13,15 +13,19 @@ namespace canaryd::config {
 struct Change {
   enum class Kind : std::uint8_t { kAdded, kRemoved, kChanged };
   Kind kind = Kind::kChanged;
-  std::string path;    // "rollouts.checkout.steps[1].weight", "listeners[public]" for a whole one.
-  std::string before;  // As in the file; empty for kAdded.
-  std::string after;   // Empty for kRemoved.
+  std::string path;  // "rollouts.checkout.steps[1].weight", "listeners[public]" for a whole one.
+  // As in the file, but with a mask in place of what may be a secret (schema.hpp), so that what has
+  // changed behind a mask alone is the same in both. Empty for kAdded.
+  std::string before;
+  std::string after;  // Empty for kRemoved.
   bool needs_restart = false;
   friend bool operator==(const Change&, const Change&) = default;
 };
 
 // In the order of the file; empty when nothing changed.
 [[nodiscard]] std::vector<Change> diff(const Config& before, const Config& after);
+// Where `before` is known by its masked dump: what has changed behind a mask alone is left out.
+[[nodiscard]] std::vector<Change> diff_masked(const Config& before, const Config& after);
 
 // What a reload does to a rollout that is under way.
 struct RolloutChange {

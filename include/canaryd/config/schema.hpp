@@ -12,7 +12,12 @@ namespace canaryd::config {
 // `canaryd config-dump`: YAML with every default filled in; loads back to an equal Config.
 [[nodiscard]] std::string render_dump(const Config& config);
 
-// The same as JSON on one line, for the admin API.
+// The same for others than who wrote the file, with "***" in place of what may be a secret: the
+// user and the values of the query in each URL and in the path of a health check, and all arguments
+// of a program. Loads too, to the Config that is left.
+[[nodiscard]] std::string render_masked_dump(const Config& config);
+
+// The first as JSON on one line.
 [[nodiscard]] std::string render_config_json(const Config& config);
 
 // `canaryd schema`: JSON Schema (draft 2020-12), indented.

@@ -25,9 +25,12 @@ struct Place {
 
 struct Node {
   enum class Kind : std::uint8_t { kNull, kScalar, kList, kMap };
+  // What of a text may be a secret: nothing; the user and the query of a URL; all of it.
+  enum class Secret : std::uint8_t { kNone, kUrl, kAll };
   struct Entry;
 
   Kind kind = Kind::kNull;
+  Secret secret = Secret::kNone;  // On the way out only.
   bool quoted = false;  // Was written in quotes; on the way out: is text, not a number or a word.
   bool inherited = false;  // Came from `defaults`, where its problems have been reported already.
   Place place;

@@ -393,7 +393,7 @@ class Backend {
   // to have come after that id comes first, within the call.
   [[nodiscard]] virtual std::unique_ptr<Subscription> events(std::optional<std::uint64_t> after,
                                                              ControlSink sink) = 0;
-  // The running configuration as YAML, secrets masked.
+  // The running configuration as YAML, with a mask in place of what may be a secret.
   [[nodiscard]] virtual std::string config_text() const = 0;
   // The JSON Schema of configuration files.
   [[nodiscard]] virtual std::string config_schema() const = 0;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+#include <vector>
+
 namespace canaryd {
 namespace {
 
@@ -47,6 +50,24 @@ TEST(HttpUrl, RefusesEverythingElse) {
   EXPECT_EQ(parse_http_url("https://host").error().code, ErrorCode::kUnsupported);
   EXPECT_TRUE(parse_http_url("http://host/" + std::string(kUrlBytesMax - 12, 'x')));
   EXPECT_FALSE(parse_http_url("http://host/" + std::string(kUrlBytesMax - 11, 'x')));
+}
+
+TEST(MaskedUrl, ShowsNoUserAndNoValueOfTheQuery) {
+  const std::vector<std::pair<const char*, const char*>> urls{
+      {"http://host:80/a/b", "http://host:80/a/b"},
+      {"http://host/hook?token=abc&x=1", "http://host/hook?token=***&x=***"},
+      {"http://host/hook?abc", "http://host/hook?***"},
+      {"http://host?a=b=c&&d=&e", "http://host?a=***&&d=***&***"},
+      {"http://user:secret@host:80/@x", "http://***@host:80/@x"},
+      {"https://user@other@host?a=@b", "https://***@host?a=***"},
+      {"/healthz?key=abc", "/healthz?key=***"},
+      {"/go?to=http://user@host/", "/go?to=***"},
+      {"http://host/?", "http://host/?"},
+      {"", ""}};
+  for (const auto& [url, shown] : urls) {
+    EXPECT_EQ(masked_url(url), shown);
+    EXPECT_EQ(masked_url(shown), shown) << "once is enough";
+  }
 }
 
 TEST(PercentEncoded, LeavesOnlyWhatMeansItself) {

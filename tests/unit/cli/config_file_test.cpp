@@ -159,6 +159,25 @@ TEST_F(ConfigFileTest, SaysWhatAReloadChanges) {
       << out();
 }
 
+TEST_F(ConfigFileTest, ComparesWhatTheDaemonMasks) {
+  const auto with = [](const std::string& url, const std::string& argument) {
+    return replaced(kRunning,
+                    "old: {stable: shop-v1, canary: shop-v2}",
+                    "old: {stable: shop-v1, canary: shop-v2, hooks: [{on: [held], http: {url: \"" +
+                        url + "\"}}, {on: [held], exec: [curl, \"" + argument + "\"]}]}");
+  };
+  admin_.backend.config = with("http://chat/?token=***", "***");
+  file(with("http://chat/?token=s3cret", "s3cret"));
+  EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitDone) << err();
+  EXPECT_EQ(out(), "nothing changes\n");
+  file(with("http://talk/?token=s3cret", "s3cret"));
+  EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitDone) << err();
+  EXPECT_NE(out().find("rollouts.old.hooks[0].http.url: \"http://chat:80/?token=***\" -> "
+                       "\"http://talk:80/?token=***\"\n"),
+            out().npos)
+      << out();
+}
+
 TEST_F(ConfigFileTest, TellsTheFatesOfRollouts) {
   std::string text = replaced(kRunning, "  old: {", "  other: {");
   text = replaced(text, "rollout: old", "rollout: other");

@@ -1,5 +1,6 @@
 #include "canaryd/config/diff.hpp"
 
+#include "canaryd/config/schema.hpp"
 #include "unit/config/load_support.hpp"
 
 #include <gtest/gtest.h>
@@ -48,6 +49,33 @@ TEST(Diff, KnowsWhatOfTheLogNeedsARestart) {
             "log.access.file: added a (needs a restart)\n"
             "log.file: added b (needs a restart)\n");
   EXPECT_EQ(changes(kSmall, before), "log.access: added (needs a restart)\n");
+}
+
+TEST(Diff, ShowsNoSecret) {
+  const auto with = [](const std::string& url, const std::string& arguments) {
+    std::string text = kSmall;
+    const std::string hooks = ", hooks: [{on: [held], http: {url: \"http://" + url +
+                              "\"}}, {on: [held], exec: [curl, " + arguments + "]}]}";
+    return text.replace(text.find("new}") + 3, 1, hooks);
+  };
+  const std::string before = with("chat/?token=one", "one");
+  EXPECT_EQ(changes(before, with("chat/?token=two", "two")),
+            "rollouts.shop.hooks[0].http.url: \"http://chat:80/?token=***\", changed behind the "
+            "mask\n"
+            "rollouts.shop.hooks[1].exec: [curl, \"***\"], changed behind the mask\n");
+  const std::string after = with("talk/?token=two", "two, three");
+  const std::string seen =
+      "rollouts.shop.hooks[0].http.url: \"http://chat:80/?token=***\" -> "
+      "\"http://talk:80/?token=***\"\n"
+      "rollouts.shop.hooks[1].exec: [curl, \"***\"] -> [curl, \"***\", \"***\"]\n";
+  EXPECT_EQ(changes(before, after), seen);
+  const auto masked = [](const std::string& text) {
+    return *load_text(render_masked_dump(*load_text(text).config)).config;
+  };
+  EXPECT_TRUE(diff_masked(masked(before), *load_text(before).config).empty());
+  EXPECT_TRUE(
+      diff_masked(masked(before), *load_text(with("chat/?token=two", "two")).config).empty());
+  EXPECT_EQ(render_changes(diff_masked(masked(before), *load_text(after).config)), seen);
 }
 
 TEST(Diff, FollowsListenersAndRoutesByName) {

@@ -117,6 +117,43 @@ TEST(Dump, FillsInEveryDefault) {
   }
 }
 
+TEST(Dump, ShowsOthersNoSecret) {
+  const std::string text = R"(version: 1
+listeners:
+  - {name: public, address: 127.0.0.1:8080}
+upstreams:
+  old: {endpoints: [127.0.0.1:9001], health_check: {path: "/healthz?key=${SECRET}"}}
+  new: {endpoints: [127.0.0.1:9002]}
+rollouts:
+  shop:
+    stable: old
+    canary: new
+    analysis: {queries: [{name: ask, webhook: "http://ask/q?${SECRET}"}]}
+    hooks:
+      - {on: [held], http: {url: "http://chat/told?token=${SECRET}&x=1"}}
+      - {on: [held], exec: [curl, "-H", "Authorization: ${SECRET}"]}
+    retire: {hook: {exec: [curl, "http://host/?token=${SECRET}"]}}
+routes:
+  - {name: all, rollout: shop}
+)";
+  const LoadResult loaded = load_text(text, {{"SECRET", "s3cret"}});
+  ASSERT_TRUE(loaded.config.has_value()) << report_of(loaded);
+  const std::string masked = render_masked_dump(*loaded.config);
+  EXPECT_EQ(masked.find("s3cret"), std::string::npos) << masked;
+  for (const char* part : {R"("/healthz?key=***")",
+                           R"("http://ask:80/q?***")",
+                           R"("http://chat:80/told?token=***&x=***")",
+                           R"([curl, "***", "***"])",
+                           R"([curl, "***"])"}) {
+    EXPECT_NE(masked.find(part), std::string::npos) << part << masked;
+  }
+  const LoadResult again = load_text(masked);
+  ASSERT_TRUE(again.config.has_value()) << report_of(again) << masked;
+  EXPECT_EQ(render_masked_dump(*again.config), masked);
+  // Who wrote the file sees all of it.
+  EXPECT_TRUE(*load_text(render_dump(*loaded.config)).config == *loaded.config);
+}
+
 TEST(Dump, JsonHasTheSameKeys) {
   const Config config = *load_text(kSmall).config;
   const auto json = boost::json::parse(render_config_json(config));

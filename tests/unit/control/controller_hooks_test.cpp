@@ -171,6 +171,48 @@ TEST_F(ControllerHooksTest, TheAddressMayBeASecret) {
   EXPECT_THAT(controller_->config_text(), ::testing::Not(HasSubstr("9300")));
 }
 
+TEST_F(ControllerHooksTest, WhatMayBeASecretIsShownToNobody) {
+  const auto hooks_with = [](const std::string& secret) {
+    return "    hooks: [{on: [aborted], http: {url: \"http://127.0.0.1:9100/?token=" + secret +
+           "\"}}, {on: [aborted], exec: [./tell.sh, " + secret + "]}]\n";
+  };
+  file_ = file_with(kListener, kRollout + hooks_with("s3cret"));
+  boot();
+  EXPECT_THAT(controller_->config_text(), ::testing::Not(HasSubstr("s3cret")));
+  EXPECT_THAT(controller_->config_text(), HasSubstr("http://127.0.0.1:9100/?token=***"));
+  ASSERT_TRUE(reload(file_with(kListener, kRollout + hooks_with("0ther"))).ok);
+  const std::string sentence = disk_.journal().back().entry.sentence;
+  EXPECT_THAT(sentence, HasSubstr("token=***\", changed behind the mask"));
+  EXPECT_THAT(sentence, ::testing::Not(HasSubstr("s3cret")));
+  EXPECT_THAT(sentence, ::testing::Not(HasSubstr("0ther")));
+  quiet_seconds(1);
+  // Those who have to have it do.
+  act(Action::kAbort);
+  quiet_seconds(1);
+  ASSERT_EQ(http_.waiting(), 1U);
+  EXPECT_EQ(http_.asked[0].url.target, "/?token=0ther");
+  ASSERT_EQ(exec_.calls.size(), 1U);
+  EXPECT_THAT(exec_.calls[0].command, ::testing::ElementsAre("./tell.sh", "0ther"));
+}
+
+TEST(ShownTargetTest, NamesAHookAndHoldsNoSecret) {
+  config::Hook hook;
+  hook.url = parse_http_url("http://chat/told?token=s3cret").value();
+  EXPECT_EQ(shown_target(hook), "http://chat:80/told?token=***");
+  EXPECT_EQ(target_of(hook), "http://chat:80/told?token=s3cret") << "tells it from others";
+  hook.url.reset();
+  hook.url_file = "chat.url";
+  EXPECT_EQ(shown_target(hook), "the URL in chat.url");
+  hook.url_file.clear();
+  hook.exec = {"./tell.sh"};
+  EXPECT_EQ(shown_target(hook), "./tell.sh");
+  hook.exec = {"./tell.sh", "s3cret"};
+  EXPECT_EQ(shown_target(hook), "./tell.sh with 1 argument");
+  hook.exec = {"curl", "-H", "s3cret"};
+  EXPECT_EQ(shown_target(hook), "curl with 2 arguments");
+  EXPECT_EQ(target_of(hook), "curl -H s3cret");
+}
+
 const char* const kEnds =
     "{on: [aborted, progressing], http: {url: \"http://127.0.0.1:9100/told\"}}";
 
