@@ -38,8 +38,9 @@ class Api {
   // Everybody on this machine can, so that nobody may do anything without a token.
   void listen_to_everybody() { is_open_ = false; }
 
-  // done is called once, inside or later; it may be called after this object is gone.
-  void handle(Request request, Done done);
+  // done is called once, inside or later; it may be called after this object is gone. As whom the
+  // caller is known: nobody, if he was refused before it came to that.
+  Role handle(Request request, Done done);
 
   // One way to call it, as openapi.cpp describes it.
   struct Operation {

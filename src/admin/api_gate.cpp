@@ -35,10 +35,14 @@ Api::Api(control::Backend& backend, const Options& options)
       memory_(std::make_shared<IdempotencyMemory>(options.limits.remembered_answers,
                                                   options.limits.remembered_bytes)) {}
 
-void Api::handle(Request request, Done done) {
+Role Api::handle(Request request, Done done) {
   const Match match = find(request.path());
-  if (auto refusal = refuse(match, request)) return done(std::move(*refusal));
-  (this->*match.route->run)(request, match, recorded(match, request, std::move(done)));
+  if (auto refusal = refuse(match, request)) {
+    done(std::move(*refusal));
+  } else {
+    (this->*match.route->run)(request, match, recorded(match, request, std::move(done)));
+  }
+  return request.actor_role;
 }
 
 Role Api::role_of(const Route& route) {

@@ -42,6 +42,14 @@ struct Streaming {
   bool ended = false;
 };
 
+// What closing the connection now would take from its peer, the least first.
+enum class Stage : std::uint8_t {
+  kIdle,      // There is no request.
+  kReading,   // It has not come whole.
+  kStranger,  // It is being answered, to somebody who has no role.
+  kServed,    // The same to somebody who has one; a stream.
+};
+
 struct Connection {
   Connection(Protocol::socket socket, std::size_t buffer_max)
       : stream(std::move(socket)), buffer(buffer_max) {}
@@ -50,6 +58,10 @@ struct Connection {
   std::string peer = "local";
   bool is_unix = false;
   std::optional<std::uint32_t> peer_uid;
+  bool is_fresh = true;  // Nothing of a request has come yet.
+  Stage stage = Stage::kIdle;
+  std::uint64_t since = 0;     // Orders connections by when they came to their stage.
+  bool has_given_way = false;  // It was closed for the sake of another one.
   std::shared_ptr<Pending> pending;
   std::shared_ptr<Streaming> streaming;
 };

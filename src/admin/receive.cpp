@@ -110,17 +110,6 @@ Arrival to_arrival(Parser& parser, const Connection& connection) {
   return arrival;
 }
 
-asio::awaitable<Code> read_first_bytes(Connection& connection, Duration limit) {
-  Code code;
-  if (connection.buffer.size() > 0) co_return code;  // Pipelined.
-  connection.stream.expires_after(limit);
-  auto token = asio::redirect_error(asio::use_awaitable, code);
-  const auto space = connection.buffer.prepare(kReadAhead);
-  const std::size_t count = co_await connection.stream.async_read_some(space, token);
-  connection.buffer.commit(count);
-  co_return code;
-}
-
 // RFC 9112, section 6.1. Beast takes any other coding for no body at all, and would read the body
 // as the next request.
 bool is_framed(const Parser& parser) {
@@ -150,15 +139,26 @@ asio::awaitable<Code> read_message(Connection& connection, Parser& parser) {
 
 }  // namespace
 
+asio::awaitable<bool> await_request(Connection& connection, const Limits& limits) {
+  if (connection.buffer.size() > 0) co_return true;  // Pipelined.
+  Code code;
+  connection.stream.expires_after(connection.is_fresh ? limits.header : limits.keep_alive);
+  auto token = asio::redirect_error(asio::use_awaitable, code);
+  const auto space = connection.buffer.prepare(kReadAhead);
+  const std::size_t count = co_await connection.stream.async_read_some(space, token);
+  connection.buffer.commit(count);
+  co_return !code;
+}
+
 asio::awaitable<Arrival> receive(Connection& connection, const Limits& limits) {
-  Arrival arrival;
-  const Code first = co_await read_first_bytes(connection, limits.keep_alive);
-  if (first) co_return arrival;
   Parser parser;
   parser.header_limit(static_cast<std::uint32_t>(limits.header_bytes));
   parser.body_limit(limits.body_bytes);
-  connection.stream.expires_after(limits.header);
+  // The time for the first one began with the connection.
+  if (!connection.is_fresh) connection.stream.expires_after(limits.header);
+  connection.is_fresh = false;
   const Code code = co_await read_message(connection, parser);
+  Arrival arrival;
   if (code) {
     arrival.problem = to_problem(code);
   } else {

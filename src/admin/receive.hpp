@@ -26,7 +26,12 @@ struct Arrival {
   bool takes_chunks = false;
 };
 
-// The next request, within limits.keep_alive and limits.header. Both arguments outlive it.
+// Until something of the next request is there; false: the peer has gone, or has been silent for
+// too long. Both arguments outlive it.
+[[nodiscard]] boost::asio::awaitable<bool> await_request(Connection& connection,
+                                                         const Limits& limits);
+
+// The rest of it, within limits.header. Likewise.
 [[nodiscard]] boost::asio::awaitable<Arrival> receive(Connection& connection, const Limits& limits);
 
 }  // namespace canaryd::admin

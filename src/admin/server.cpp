@@ -15,10 +15,13 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <netdb.h>
 #include <set>
 #include <sys/socket.h>
+#include <tuple>
 #include <unistd.h>
 #include <utility>
 
@@ -35,6 +38,8 @@ using Message = http::response<http::string_body>;
 constexpr std::size_t kLingerBytes = std::size_t{1024} * 1024;
 constexpr Duration kLinger = std::chrono::seconds(1);
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
+
+static_assert(Limits{}.streams < Limits{}.connections, "streams never give way");
 
 Message compose_head(const Response& response, bool keep_alive) {
   Message message;
@@ -134,6 +139,11 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   asio::awaitable<void> serve(std::shared_ptr<Impl> self, std::shared_ptr<Connection> connection);
   asio::awaitable<Response> answer(Connection& connection, const Arrival& arrival);
   void admit(Protocol::socket socket);
+  [[nodiscard]] bool make_room();
+  void enter(Connection& connection, Stage stage);
+  [[nodiscard]] bool is_over(const Connection& connection) const noexcept {
+    return stopped || connection.has_given_way;
+  }
 
   asio::io_context& io;
   const Options options;
@@ -141,6 +151,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   Acceptor acceptor;
   SocketFileMark mark;
   std::set<std::shared_ptr<Connection>> connections;
+  std::uint64_t stages = 0;  // How many have been entered.
   bool stopped = false;
 };
 
@@ -162,11 +173,31 @@ asio::awaitable<void> Server::Impl::accept_loop(std::shared_ptr<Impl> self) {
   }
 }
 
+void Server::Impl::enter(Connection& connection, Stage stage) {
+  connection.stage = stage;
+  connection.since = ++stages;
+}
+
+// Whoever wants to abort finds a place, however many others only hold theirs.
+bool Server::Impl::make_room() {
+  if (connections.size() < options.limits.connections) return true;
+  const auto first =
+      std::min_element(connections.begin(), connections.end(), [](const auto& a, const auto& b) {
+        return std::tie(a->stage, a->since) < std::tie(b->stage, b->since);
+      });
+  if (first == connections.end() || (*first)->stage == Stage::kServed) return false;
+  (*first)->has_given_way = true;
+  (*first)->stream.close();
+  connections.erase(first);
+  return true;
+}
+
 void Server::Impl::admit(Protocol::socket socket) {
-  if (connections.size() >= options.limits.connections) return;  // The destructor closes it.
+  if (!make_room()) return;  // The destructor closes it.
   auto connection =
       std::make_shared<Connection>(std::move(socket), options.limits.header_bytes + kReadAhead);
   identify_peer(*connection);
+  enter(*connection, Stage::kIdle);
   connections.insert(connection);
   auto self = shared_from_this();
   auto serving = serve(self, connection);
@@ -180,10 +211,15 @@ void Server::Impl::admit(Protocol::socket socket) {
 asio::awaitable<void> Server::Impl::serve(std::shared_ptr<Impl> self,
                                           std::shared_ptr<Connection> connection) {
   while (!self->stopped) {
+    enter(*connection, Stage::kIdle);
+    const bool has_begun = co_await await_request(*connection, options.limits);
+    if (!has_begun || is_over(*connection)) co_return;
+    enter(*connection, Stage::kReading);
     const Arrival arrival = co_await receive(*connection, options.limits);
-    if (stopped || (!arrival.request && !arrival.problem)) co_return;
+    if (is_over(*connection) || (!arrival.request && !arrival.problem)) co_return;
+    enter(*connection, Stage::kServed);
     const Response response = co_await answer(*connection, arrival);
-    if (stopped) co_return;
+    if (is_over(*connection)) co_return;
     if (response.events != nullptr) {
       begin_streaming(connection, response.events, arrival.takes_chunks);
       Message head = compose_head(response, false);
@@ -200,13 +236,17 @@ asio::awaitable<void> Server::Impl::serve(std::shared_ptr<Impl> self,
     const Code sent = co_await send(*connection, message, head_only, options.limits.write);
     if (sent) co_return;
     if (keep_alive) continue;
+    enter(*connection, Stage::kIdle);
     co_await linger(*connection);
     co_return;
   }
 }
 
 asio::awaitable<Response> Server::Impl::answer(Connection& connection, const Arrival& arrival) {
-  if (arrival.problem) co_return to_response(*arrival.problem, "");
+  if (arrival.problem) {
+    enter(connection, Stage::kStranger);
+    co_return to_response(*arrival.problem, "");
+  }
   const Request& request = *arrival.request;
   auto pending = std::make_shared<Pending>(connection.stream.get_executor());
   pending->timer.expires_after(options.limits.backend);
@@ -220,7 +260,8 @@ asio::awaitable<Response> Server::Impl::answer(Connection& connection, const Arr
     waiting->timer.cancel();
   };
   try {
-    api.handle(request, std::move(done));
+    const Role role = api.handle(request, std::move(done));
+    if (role == Role::kNobody) enter(connection, Stage::kStranger);
   } catch (const std::exception& error) {
     pending->response = to_response({500, "internal", error.what()}, request.path());
   }

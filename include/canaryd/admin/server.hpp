@@ -39,11 +39,13 @@ struct Rate {
 };
 
 struct Limits {
-  std::size_t connections = 64;  // Further ones are closed at once.
+  // A further one has the place of whoever has been idle longest, else of whoever has sent a part
+  // of a request, else of who is answered without a role. If there are none it is closed at once.
+  std::size_t connections = 64;
   std::size_t header_bytes = std::size_t{16} * 1024;
   std::size_t body_bytes = std::size_t{64} * 1024;
-  Duration header =
-      std::chrono::seconds(10);  // From the first byte to the end of the head and body.
+  // From the first byte to the end of head and body; for the first request from the connection on.
+  Duration header = std::chrono::seconds(10);
   Duration keep_alive = std::chrono::seconds(60);  // Between two requests.
   Duration write = std::chrono::seconds(10);
   Duration backend = std::chrono::seconds(30);  // For an action to complete; then 504.

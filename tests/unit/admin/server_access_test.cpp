@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unistd.h>
@@ -283,6 +284,44 @@ TEST_F(ServerAccess, TellsOfWhatComesFromWhereItMustNot) {
   EXPECT_EQ(status("GET", "/api/v1/rollouts"), 429);
   EXPECT_EQ(audits_.size(), 3U);
   EXPECT_EQ(status("POST", kPause, kOperator), 200);
+}
+
+// As many as there are places, of somebody who shows no token.
+TEST_F(ServerAccess, NobodyTakesAllThePlaces) {
+  for (const char* bytes :
+       {"",
+        "GET /livez HTTP/1.1\r\nHo",
+        "POST /api/v1/drain HTTP/1.1\r\nHost: localhost\r\n"
+        "Content-Length: 100\r\n\r\n{",
+        "GET /api/v1/rollouts HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"}) {
+    std::vector<std::unique_ptr<RawPeer>> crowd;
+    while (crowd.size() < limits_.connections) {
+      crowd.push_back(std::make_unique<RawPeer>(admin().address));
+      crowd.back()->send(bytes);
+    }
+    EXPECT_EQ(status("GET", "/livez"), 200) << bytes;
+    EXPECT_EQ(status("GET", "/readyz"), 200) << bytes;
+    EXPECT_EQ(status("POST", "/api/v1/rollouts/checkout/abort", kOperator), 200) << bytes;
+    EXPECT_EQ(status("GET", "/api/v1/rollouts", kViewer), 200) << bytes;
+  }
+}
+
+// They take nothing of what they are answered, so that it cannot be sent.
+TEST_F(ServerAccess, NobodyTakesAllThePlacesByNotReading) {
+  limits_.connections = 3;
+  std::string often;
+  for (int i = 0; i < 400; ++i) {
+    often += "GET /dashboard/app.js HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  }
+  std::vector<std::unique_ptr<RawPeer>> crowd;
+  while (crowd.size() < limits_.connections) {
+    crowd.push_back(std::make_unique<RawPeer>(admin().address, 4096));
+    crowd.back()->send(often);
+    EXPECT_NE(crowd.back()->read_until("\r\n\r\n"), "");
+  }
+  EXPECT_EQ(status("GET", "/livez"), 200);
+  EXPECT_EQ(status("POST", "/api/v1/rollouts/checkout/abort", kOperator), 200);
 }
 
 TEST(ServerBeyondThisMachine, NeedsTokens) {

@@ -22,6 +22,8 @@ namespace {
 using canaryd::test::AdminFixture;
 using canaryd::test::with_limits;
 
+constexpr const char* kLive = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
 std::string answer_to(const AdminFixture& admin, const std::string& bytes) {
   RawPeer peer(admin.address);
   peer.send(bytes);
@@ -164,7 +166,7 @@ TEST(ServerLimits, TakesABodyUpToItsLimit) {
 
 TEST(ServerLimits, ServesPipelinedRequestsInOrder) {
   AdminFixture admin;
-  const std::string live = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  const std::string live = kLive;
   const std::string ready = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
   const std::string answer = answer_to(admin, live + ready);
   const std::size_t first = answer.find("ok\n");
@@ -199,21 +201,63 @@ TEST(ServerLimits, ClosesIdleAndSlowConnections) {
   EXPECT_TRUE(slow.closed);
 }
 
-TEST(ServerLimits, BoundsConnections) {
+TEST(ServerLimits, AFirstRequestHasLessTimeThanTheNextOne) {
+  Limits limits;
+  limits.header = std::chrono::milliseconds(500);
+  AdminFixture admin(with_limits(limits));
+  RawPeer known(admin.address);
+  known.send(kLive);
+  EXPECT_NE(known.read_until("ok\n"), "");
+  RawPeer fresh(admin.address);
+  EXPECT_EQ(fresh.read_all(), "");
+  EXPECT_TRUE(fresh.closed);
+  // That has taken longer than a first request may.
+  known.send(kLive);
+  EXPECT_NE(known.read_until("ok\n"), "");
+}
+
+TEST(ServerLimits, GivesANewOneThePlaceOfWhoHasBeenIdleLongest) {
   Limits limits;
   limits.connections = 2;
   AdminFixture admin(with_limits(limits));
-  const std::string live = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
   RawPeer first(admin.address);
   RawPeer second(admin.address);
-  first.send(live);
-  second.send(live);
-  EXPECT_NE(first.read_until("ok\n"), "");
-  EXPECT_NE(second.read_until("ok\n"), "");
+  for (RawPeer* const peer : {&first, &second, &first}) {
+    peer->send(kLive);
+    EXPECT_NE(peer->read_until("ok\n"), "");
+  }
   RawPeer third(admin.address);
-  third.send(live);
+  third.send(kLive);
+  EXPECT_NE(third.read_until("ok\n"), "");
+  EXPECT_EQ(second.read_all(), "");
+  EXPECT_TRUE(second.closed);
+  first.send(kLive);
+  EXPECT_NE(first.read_until("ok\n"), "");
+}
+
+TEST(ServerLimits, NobodyWhoIsServedGivesHisPlace) {
+  Limits limits;
+  limits.connections = 2;
+  AdminFixture admin(with_limits(limits));
+  admin.backend.answer_actions = false;
+  RawPeer first(admin.address);
+  RawPeer second(admin.address);
+  for (RawPeer* const peer : {&first, &second}) {
+    peer->send(
+        "POST /api/v1/rollouts/checkout/pause HTTP/1.1\r\nHost: localhost\r\n"
+        "Connection: close\r\n\r\n");
+  }
+  std::size_t waiting = 0;
+  while (waiting < 2) admin.on_control([&] { waiting = admin.backend.owed.size(); });
+  RawPeer third(admin.address);
+  third.send(kLive);
   EXPECT_EQ(third.read_all(), "");
   EXPECT_TRUE(third.closed);
+  admin.on_control([&] {
+    for (const auto& answer : admin.backend.owed) answer();
+  });
+  EXPECT_TRUE(first.read_all().starts_with("HTTP/1.1 200 OK\r\n"));
+  EXPECT_TRUE(second.read_all().starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
 TEST(ServerLimits, DoesNotWaitForTheBackendForEver) {

@@ -90,15 +90,15 @@ TEST(ServerStream, RefusesWhatItDoesNotKnow) {
 
 TEST(ServerStream, SaysThatItIsStillThere) {
   Limits limits;
-  limits.heartbeat = std::chrono::milliseconds(20);
+  limits.heartbeat = std::chrono::milliseconds(50);
   limits.keep_alive = std::chrono::milliseconds(50);
-  limits.header = std::chrono::milliseconds(50);
+  limits.header = std::chrono::milliseconds(500);
   AdminFixture admin(with_limits(limits));
   RawPeer peer(admin.address);
   peer.send(ask("/api/v1/tap"));
   EXPECT_NE(peer.read_until("\r\n\r\n"), "");
   // Longer than the limits of a request, which do not hold for a stream.
-  for (int i = 0; i < 10; ++i) {
+  for (int i = 0; i < 15; ++i) {
     EXPECT_EQ(peer.read_until("\n\n\r\n"), "e\r\n: still here\n\n\r\n");
   }
 }
@@ -157,6 +157,27 @@ TEST(ServerStream, BoundsReaders) {
   RawPeer third(admin.address);
   third.send(ask("/api/v1/tap"));
   EXPECT_TRUE(third.read_until("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+}
+
+TEST(ServerStream, NoStreamGivesItsPlaceToANewConnection) {
+  Limits limits;
+  limits.connections = 2;
+  limits.streams = 1;
+  AdminFixture admin(with_limits(limits));
+  RawPeer reader(admin.address);
+  reader.send(ask("/api/v1/tap"));
+  EXPECT_NE(reader.read_until("\r\n\r\n"), "");
+  for (int i = 0; i < 5; ++i) {
+    RawPeer other(admin.address);
+    other.send(ask("/livez"));
+    EXPECT_NE(other.read_until("ok\n"), "");
+    RawPeer next(admin.address);
+    next.send(ask("/livez"));
+    EXPECT_NE(next.read_until("ok\n"), "");
+    EXPECT_EQ(other.read_all(), "");
+  }
+  emit(admin, "1");
+  EXPECT_EQ(reader.read_until("1\n\n\r\n"), "18\r\nevent: request\ndata: 1\n\n\r\n");
 }
 
 TEST(ServerStream, ASlowReaderIsToldWhatItLost) {
