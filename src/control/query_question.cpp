@@ -64,7 +64,7 @@ std::string seconds_text(Duration duration) {
   return out;
 }
 
-void add_text(std::string& out, std::string_view key, std::string_view value) {
+void add_part(std::string& out, std::string_view key, std::string_view value) {
   append_json_string(out, key);
   out += ": ";
   append_json_string(out, value);
@@ -75,12 +75,12 @@ std::string webhook_body(const config::Query& query,
                          const config::Rollout& rollout,
                          const rollout::State& state) {
   std::string out = "{";
-  add_text(out, "query", query.name);
-  add_text(out, "rollout", rollout.name);
-  add_text(out, "state", rollout::to_string(state.phase));
-  add_text(out, "stable", rollout.plan.stable);
-  add_text(out, "canary", rollout.plan.canary);
-  add_text(out, "revision", state.revision);
+  add_part(out, "query", query.name);
+  add_part(out, "rollout", rollout.name);
+  add_part(out, "state", rollout::to_string(state.phase));
+  add_part(out, "stable", rollout.plan.stable);
+  add_part(out, "canary", rollout.plan.canary);
+  add_part(out, "revision", state.revision);
   out += "\"step\": " + std::to_string(state.step + 1);
   out += ", \"steps\": " + std::to_string(rollout.plan.steps.size());
   out += ", \"weight\": " + format_percent(state.weight) + "}";

@@ -47,16 +47,16 @@ std::vector<proxy::AddedField> fields_of(const config::Deprecation& from) {
 }
 
 http::PathMapping::Kind mapping_of(config::Match::Path kind) noexcept {
-  using Kind = http::PathMapping::Kind;
+  using To = http::PathMapping::Kind;
   switch (kind) {
     case config::Match::Path::kPrefix:
-      return Kind::kPrefix;
+      return To::kPrefix;
     case config::Match::Path::kExact:
-      return Kind::kExact;
+      return To::kExact;
     case config::Match::Path::kTemplate:
-      return Kind::kTemplate;
+      return To::kTemplate;
   }
-  return Kind::kPrefix;
+  return To::kPrefix;
 }
 
 Result<proxy::RewritePolicy> make_rewrite(const config::Route& route) {
