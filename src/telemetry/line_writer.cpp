@@ -62,15 +62,15 @@ void LineWriter::digits(std::uint64_t value, unsigned count) noexcept {
 }
 
 void LineWriter::seconds(std::int64_t microseconds) noexcept {
-  constexpr std::uint64_t kMillion = 1'000'000;
+  constexpr std::uint64_t kMicrosASecond = 1'000'000;
   const auto all = static_cast<std::uint64_t>(std::max<std::int64_t>(microseconds, 0));
-  if (all < kMillion) {
+  if (all < kMicrosASecond) {
     literal("0.");
   } else {
-    number(all / kMillion);
+    number(all / kMicrosASecond);
     character('.');
   }
-  digits(all % kMillion, 6);
+  digits(all % kMicrosASecond, 6);
 }
 
 void LineWriter::hex(std::uint64_t value) noexcept {
