@@ -83,6 +83,8 @@ stats::Judgement judge(const ExchangeRecord& record) noexcept {
   return charged ? stats::Judgement::kBad : stats::Judgement::kGood;
 }
 
+namespace {
+
 stats::Judgement judgement_of(stats::Repeat repeat) noexcept {
   switch (repeat) {
     case stats::Repeat::kNone:
@@ -94,6 +96,8 @@ stats::Judgement judgement_of(stats::Repeat repeat) noexcept {
   }
   return stats::Judgement::kBad;
 }
+
+}  // namespace
 
 void write_record(const ExchangeRecord& record,
                   stats::CounterBlock& counters,
