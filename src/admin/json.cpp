@@ -129,7 +129,8 @@ json::value metric_to_json(const control::MetricView& metric) {
   if (metric.slow) {
     object["slow"] = {{"stable", or_null(metric.slow->stable)},
                       {"canary", or_null(metric.slow->canary)},
-                      {"tolerated", or_null(metric.slow->tolerated)}};
+                      {"tolerated", or_null(metric.slow->tolerated)},
+                      {"design_effect", metric.slow->design_effect}};
   }
   if (metric.reading) {
     object["reading"] = {{"value", or_null(metric.reading->value)},

@@ -96,6 +96,8 @@ void Analyzer::compare(const stats::Block& block) {
     return;
   }
   data_ = Reason::kNeedsEvidence;
+  all_.set_clients(metrics_, block.clients);
+  for (Panel& route : routes_) route.set_clients(metrics_, block.clients);
   const auto taken = all_.absorb(
       metrics_, {block.seconds, block.stable, block.canary, block.latency, block.feedback});
   absorb_repeats(taken[kErrors], block);
@@ -221,15 +223,17 @@ Analyzer::Failure Analyzer::worst() const noexcept {
 
 PartReport Analyzer::part(const std::string& name,
                           const Panel& panel,
+                          double share,
                           std::span<const Metric> metrics,
                           std::size_t metric) const {
-  PartReport part{name, panel.report(metrics, metric, rollback_boundary())};
+  PartReport part{name, panel.report(metrics, metric, rollback_boundary(), share)};
   part.metric.state = MetricState::kFail;
   return part;
 }
 
 MetricReport Analyzer::report(std::size_t index) const {
-  MetricReport report = all_.report(metrics_, index, rollback_boundary());
+  const double share = routes_.empty() && segments_.empty() ? 1 : 0.5;
+  MetricReport report = all_.report(metrics_, index, rollback_boundary(), share);
   if (index == kErrors && accept_repeats_) add_repeats(report, metrics_[index]);
   if (failed_ && failed_->metric == index) report.state = MetricState::kFail;
   if (!target_.has_control) return report;
@@ -299,11 +303,18 @@ Verdict Analyzer::evaluate() const {
     verdict.reason = metrics_[failed_->metric].limit ? Reason::kBeyondLimit : Reason::kWorse;
     verdict.deciding = failed_->metric;
     if (const auto route = failed_->route) {
-      verdict.route = part(settings_.routes[*route], routes_[*route], metrics_, failed_->metric);
+      verdict.route = part(settings_.routes[*route],
+                           routes_[*route],
+                           std::exp(ln_part(routes_.size())),
+                           metrics_,
+                           failed_->metric);
     }
     if (const auto segment = failed_->segment) {
-      verdict.segment =
-          part(settings_.segments[*segment], segments_[*segment], segment_metrics_, 0);
+      verdict.segment = part(settings_.segments[*segment],
+                             segments_[*segment],
+                             std::exp(ln_part(segments_.size())),
+                             segment_metrics_,
+                             0);
     }
     return verdict;
   }

@@ -27,7 +27,9 @@ Panel::Panel(std::span<const Metric> metrics, const Settings& settings) {
     entries_.push_back({.rollback = RollbackAccount(metric.tolerance, settings.burst_guard),
                         .step = {},
                         .step_seconds = 0,
-                        .last = {}});
+                        .last = {},
+                        .design_effect = 1,
+                        .ln_ways = 0});
   }
 }
 
@@ -69,6 +71,24 @@ std::vector<MetricCounts> Panel::absorb(std::span<const Metric> metrics,
   return taken;
 }
 
+void Panel::set_clients(std::span<const Metric> metrics,
+                        const stats::ClientSpread& clients) noexcept {
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    // A limit compares with nobody.
+    if (!metrics[i].quantile || metrics[i].limit) continue;
+    const std::uint32_t effect = clients.effect[static_cast<std::size_t>(*metrics[i].quantile)];
+    entries_[i].design_effect = std::max(1.0, effect / 100.0);
+    entries_[i].ln_ways = clients.ln_ways / 1000.0;
+  }
+}
+
+double Panel::ln_rollback(std::size_t metric) const noexcept {
+  const Entry& entry = entries_[metric];
+  const double ln_capital = entry.rollback.ln_evidence();
+  if (entry.design_effect <= 1) return ln_capital;
+  return std::min(ln_capital / entry.design_effect, entry.ln_ways);
+}
+
 void Panel::absorb_limits(std::span<const Metric> metrics, const stats::Comparison& second) {
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const MetricCounts counts = take_by_limit(metrics[i], second);
@@ -100,7 +120,8 @@ std::size_t Panel::worst_metric(std::span<const Metric> metrics) const noexcept 
 
 MetricReport Panel::report(std::span<const Metric> metrics,
                            std::size_t index,
-                           double rollback_boundary) const {
+                           double rollback_boundary,
+                           double share) const {
   const Metric& metric = metrics[index];
   const Entry& entry = entries_[index];
   MetricReport report;
@@ -113,6 +134,7 @@ MetricReport Panel::report(std::span<const Metric> metrics,
   report.stable_bad = entry.step.stable_bad;
   report.canary_bad = entry.step.canary_bad;
   report.seconds = entry.step_seconds;
+  report.design_effect = entry.design_effect;
   report.stable_rate = rate(report.stable_bad, report.stable_n);
   report.canary_rate = rate(report.canary_bad, report.canary_n);
   report.by_limit = metric.limit.has_value();
@@ -128,8 +150,9 @@ MetricReport Panel::report(std::span<const Metric> metrics,
     report.canary_slow_after = stats::slow_after(entry.last.limit);
   }
   // What the total would be if this metric alone had anything to say.
-  const double alone = log_sum(std::log(std::max(1 - metric.weight, 0.0)),
-                               std::log(metric.weight) + ln_rollback(index));
+  const double part = share * metric.weight;
+  const double alone =
+      log_sum(std::log(std::max(1 - part, 0.0)), std::log(part) + ln_rollback(index));
   report.rollback_evidence = std::clamp(alone / rollback_boundary, 0.0, 1.0);
   return report;
 }

@@ -119,6 +119,12 @@ void add_metric(std::string& out, JsonView metric) {
           ? std::string("    against it: nothing; too many of these hold, and never roll back")
           : "    against it: " + share_text(rollback) + " of the evidence that a rollback needs");
   if (is_limit(metric)) return;
+  const auto effect = metric["slow"]["design_effect"].number();
+  if (effect && *effect > 1) {
+    add_line(out,
+             "    divided by " + format_count(std::ceil(*effect)) +
+                 ": clients differ in it by more than chance, so a few of them say little");
+  }
   if (verdict == "pass") {
     add_line(out, "    for it: all of the evidence that the next step needs");
     return;

@@ -169,6 +169,22 @@ void put_repeats(std::vector<std::int64_t>& values, const stats::Block& block) {
                  whole(block.canary.repeats)});
 }
 
+void put_clients(std::vector<std::int64_t>& values, const stats::ClientSpread& clients) {
+  if (!clients.any()) return;
+  values.push_back(static_cast<std::int64_t>(Part::kClients));
+  values.insert(values.end(), clients.effect.begin(), clients.effect.end());
+  values.push_back(clients.ln_ways);
+}
+
+stats::ClientSpread take_clients(Values& values) {
+  stats::ClientSpread clients;
+  for (std::uint32_t& effect : clients.effect) {
+    effect = values.next_small<std::uint32_t>(stats::ClientSpread::kEffectMax);
+  }
+  clients.ln_ways = values.next_small<std::uint32_t>(stats::ClientSpread::kLnWaysMax);
+  return clients;
+}
+
 void put_segments(std::vector<std::int64_t>& values, const stats::Block& block) {
   if (block.segments.empty()) return;
   values.insert(values.end(),
@@ -212,6 +228,9 @@ void take_block_parts(Values& values, stats::Block& block) {
         block.stable.repeats = values.next_count();
         block.canary.repeats = values.next_count();
         break;
+      case Part::kClients:
+        block.clients = take_clients(values);
+        break;
       default:
         values.fail_unless(false);
     }
@@ -228,7 +247,7 @@ std::vector<std::int64_t> block_values(const stats::Block& block, bool client_er
   const bool voted = block.feedback.comparable();
   const bool errors_only = !block.latency.judged() && block.routes.empty() &&
                            block.segments.empty() && !block.limits.has_canary() && !voted &&
-                           !client_errors && !has_repeats(block);
+                           !client_errors && !has_repeats(block) && !block.clients.any();
   if (errors_only) return values;
   put_latency(values, block.latency);
   put_routes(values, block);
@@ -237,6 +256,7 @@ std::vector<std::int64_t> block_values(const stats::Block& block, bool client_er
   if (client_errors) put_client_errors(values, block);
   put_segments(values, block);
   put_repeats(values, block);
+  put_clients(values, block.clients);
   return values;
 }
 

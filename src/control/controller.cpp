@@ -147,11 +147,16 @@ std::vector<InForce> Controller::State::in_force() const {
   return all;
 }
 
+std::size_t Controller::State::index_of(std::string_view name) const noexcept {
+  const auto found = std::find_if(runners.begin(), runners.end(), [&](const auto& runner) {
+    return runner->config().name == name;
+  });
+  return static_cast<std::size_t>(found - runners.begin());
+}
+
 Runner* Controller::State::find(std::string_view name) const noexcept {
-  for (const auto& runner : runners) {
-    if (runner->config().name == name) return runner.get();
-  }
-  return nullptr;
+  const std::size_t index = index_of(name);
+  return index < runners.size() ? runners[index].get() : nullptr;
 }
 
 void Controller::State::publish(std::function<void()> done) {
@@ -191,8 +196,13 @@ void Controller::State::publish(std::function<void()> done) {
 }
 
 void Controller::State::absorb_blocks() {
+  // Blocks come in the order of the table, so the next one is nearly always the next runner's.
+  std::size_t next = 0;
   for (const telemetry::ClosedBlock& closed : parts.collector->take_blocks()) {
-    if (Runner* runner = find(closed.rollout)) runner->absorb(closed.block);
+    if (next >= runners.size() || runners[next]->config().name != closed.rollout) {
+      next = index_of(closed.rollout);
+    }
+    if (next < runners.size()) runners[next++]->absorb(closed.block);
   }
 }
 

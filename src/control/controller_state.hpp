@@ -95,6 +95,8 @@ struct Controller::State {
   // Whether a rollout with this name has come to its end.
   [[nodiscard]] bool is_promoted(std::string_view rollout) const noexcept;
   [[nodiscard]] std::vector<InForce> in_force() const;
+  // Of `runners`; their number for a name that none has.
+  [[nodiscard]] std::size_t index_of(std::string_view name) const noexcept;
   [[nodiscard]] Runner* find(std::string_view name) const noexcept;
   [[nodiscard]] std::int64_t second() const noexcept;
   // The first table, then the listeners.
@@ -174,6 +176,9 @@ void announce_restart(Runner& runner, const char* why);
 [[nodiscard]] std::optional<bool> sample_ratio_ok(const telemetry::RolloutTraffic& traffic,
                                                   BasisPoints weight);
 // views.cpp
+// The metrics of its view.
+[[nodiscard]] std::vector<MetricView> metric_views(
+    const Runner& runner, const std::optional<telemetry::RolloutTraffic>& traffic);
 [[nodiscard]] RolloutView view_of(const Runner& runner,
                                   const telemetry::Collector& collector,
                                   const Clock& clock);

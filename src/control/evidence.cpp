@@ -109,6 +109,7 @@ void Evidence::begin_step(BasisPoints weight, BasisPoints next_weight, bool has_
 void Evidence::take_block(const stats::Block& block) {
   analyzer_.absorb(block);
   note_thresholds(block.latency, known_.all);
+  if (block.comparable()) known_.clients = block.clients;
   for (const stats::RouteComparison& route : block.routes) {
     if (known_.routes.size() <= route.route) known_.routes.resize(route.route + 1);
     note_thresholds(route.counts.latency, known_.routes[route.route]);

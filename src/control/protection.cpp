@@ -31,6 +31,7 @@ void Controller::State::watch(Runner& runner) const {
       parts.collector->overdue_after(runner.config().name).value_or(Duration::zero());
   surroundings.abandoned_after =
       parts.collector->abandoned_after(runner.config().name).value_or(Duration::zero());
+  surroundings.latency_cuts = parts.collector->latency_cuts(runner.config().name).word();
   runner.watch(surroundings);
 }
 

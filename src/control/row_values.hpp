@@ -68,7 +68,8 @@ enum class Part : std::int64_t {
   kFeedback = 2,
   kClientErrors = 3,
   kSegments = 4,
-  kRepeats = 5
+  kRepeats = 5,
+  kClients = 6
 };
 
 // The number of the part that follows; each is there at most once, which `seen` knows.

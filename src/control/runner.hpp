@@ -84,6 +84,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
     std::optional<Duration> slow_after;  // See CohortGate::slow_after(); not set: as before.
     Duration overdue_after{};            // See CohortGate::overdue_after().
     Duration abandoned_after{};          // The same.
+    std::uint64_t latency_cuts = routing::CohortGate::kNoCuts;
   };
 
   // Counted since the daemon started, for metrics.

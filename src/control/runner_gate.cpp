@@ -104,6 +104,7 @@ void Runner::watch(const Surroundings& surroundings) {
   const bool compared = state_.weight > BasisPoints(0) && !is_over();
   gate_->set_overdue_after(compared ? surroundings.overdue_after : Duration::zero());
   gate_->set_abandoned_after(compared ? surroundings.abandoned_after : Duration::zero());
+  gate_->set_latency_cuts(compared ? surroundings.latency_cuts : routing::CohortGate::kNoCuts);
   settle_exposure();
   save_exposure();
   if (!busy_) judge_exposure();

@@ -24,8 +24,9 @@ TransitionView view_of(const rollout::Change& change, bool durable) {
 }
 
 void Controller::State::tell_verdicts(const Runner& runner) {
-  const RolloutView view = view_of(runner, *parts.collector, *parts.clock);
-  for (const MetricView& metric : view.analysis) events.judge(view.name, metric);
+  const std::string& name = runner.config().name;
+  const auto traffic = parts.collector->traffic(name);
+  for (const MetricView& metric : metric_views(runner, traffic)) events.judge(name, metric);
 }
 
 void Controller::State::tell_samples() const {

@@ -89,7 +89,7 @@ void show_latency(MetricView& view,
                   stats::LatencyQuantile quantile,
                   const analysis::MetricReport& report,
                   const std::optional<telemetry::RolloutTraffic>& traffic) {
-  view.slow = {report.stable_rate, report.canary_rate, report.tolerated_rate};
+  view.slow = {report.stable_rate, report.canary_rate, report.tolerated_rate, report.design_effect};
   view.tolerated = seconds_of(report.canary_slow_after);
   view.stable = view.canary = std::nullopt;
   if (!traffic) return;
@@ -371,6 +371,16 @@ std::optional<std::string> next_sentence(const Runner& runner,
 
 }  // namespace
 
+std::vector<MetricView> metric_views(const Runner& runner,
+                                     const std::optional<telemetry::RolloutTraffic>& traffic) {
+  std::vector<MetricView> views;
+  for (const analysis::MetricReport& metric : runner.evidence().verdict().metrics) {
+    views.push_back(metric_view(metric, traffic));
+  }
+  for (const QueryReport& query : runner.queries().reports) views.push_back(query_view(query));
+  return views;
+}
+
 RolloutView view_of(const Runner& runner,
                     const telemetry::Collector& collector,
                     const Clock& clock) {
@@ -423,12 +433,7 @@ RolloutView view_of(const Runner& runner,
     show_gate(step, plan.steps[index], state, now);
     view.step = std::move(step);
   }
-  for (const analysis::MetricReport& metric : runner.evidence().verdict().metrics) {
-    view.analysis.push_back(metric_view(metric, traffic));
-  }
-  for (const QueryReport& query : runner.queries().reports) {
-    view.analysis.push_back(query_view(query));
-  }
+  view.analysis = metric_views(runner, traffic);
   view.frozen_until = rollout::frozen_until(plan.freeze, now);
   view.next = next_sentence(runner, requests, traffic, now);
   return view;

@@ -469,7 +469,8 @@ ExchangeRecord Exchange::entry(ProxyError error) const noexcept {
     entry.policy = failure_policy();
     entry.epoch = table_->snapshot.counters->epoch();
     entry.segments = segments_;
-    entry.segment_counters = table_->snapshot.counters.get();
+    entry.counters = table_->snapshot.counters.get();
+    entry.cuts = stats::LatencyCuts(route_->rollout->gate->latency_cuts());
   }
   if (fell_back_) {
     entry.fallback = outcome_of_fallback(*entry.policy, error, status_);

@@ -33,10 +33,19 @@ void count_segments(const ExchangeRecord& record, stats::Judgement judgement) no
   if (!bad && judgement != stats::Judgement::kGood) return;
   if (!is_version(record.pick->cohort)) return;
   for (const std::uint8_t segment : record.segments) {
-    stats::SegmentCounters* const counters =
-        record.segment_counters->segment(record.rollout, segment);
+    stats::SegmentCounters* const counters = record.counters->segment(record.rollout, segment);
     if (counters != nullptr) counters->count(record.pick->cohort, bad);
   }
+}
+
+// Only while the rollout compares, and of whom the lot was drawn for.
+void count_client(const ExchangeRecord& record, stats::Judgement judgement) noexcept {
+  const routing::Pick& pick = *record.pick;
+  if (judgement != stats::Judgement::kGood || !is_version(pick.cohort)) return;
+  if (pick.key_hash == 0) return;
+  stats::ClientGroupCounters* const groups =
+      record.counters->client_groups(record.rollout, pick.cohort);
+  if (groups != nullptr) groups->count(pick.key_hash, record.latency, record.cuts);
 }
 
 }  // namespace
@@ -124,6 +133,7 @@ void write_record(const ExchangeRecord& record,
   counters.finish(outcome);
   if (!record.segments.empty()) [[unlikely]]
     count_segments(record, outcome.judgement);
+  if (record.cuts.any()) count_client(record, outcome.judgement);
   if (outcome.judgement != stats::Judgement::kBad || failures == nullptr) return;
   stats::Failure failure;
   failure.rollout = record.rollout;

@@ -32,7 +32,8 @@ struct ExchangeRecord {
   const FailurePolicy* policy = nullptr;  // Null for a route without rollout.
   std::uint64_t epoch = 0;
   SegmentSet segments{};
-  stats::CounterSet* segment_counters = nullptr;  // Not null where there are segments.
+  stats::CounterSet* counters = nullptr;  // Those that are not of the route; null without rollout.
+  stats::LatencyCuts cuts{};
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
   bool overdue = false;  // It was counted as slow while it was under way.
@@ -52,8 +53,8 @@ struct ExchangeRecord {
 // Before the dedupe: good, bad or excluded.
 [[nodiscard]] stats::Judgement judge(const ExchangeRecord& record) noexcept;
 
-// Counts it in the block and in its segments, and sends a failure of a known client on to the
-// collector.
+// Counts it in the block, in its segments and in its client's group, and sends a failure of a known
+// client on to the collector.
 void write_record(const ExchangeRecord& record,
                   stats::CounterBlock& counters,
                   stats::DedupeTable& dedupe,

@@ -46,6 +46,7 @@ Result<void> Replay::add(const RecordedRequest& request) {
   // With one route the sum says it all.
   const auto route = settings_.routes.size() >= 2 ? request.route : std::nullopt;
   if (route) count(request, group->routes[*route]);
+  count_client(request, *group);
   if (request.bad && request.client != 0) {
     group->failures.push_back({request.client, request.cohort, route});
     ++waiting_failures_;
@@ -68,6 +69,13 @@ void Replay::count(const RecordedRequest& request, Counts& all) {
   } else {
     (canary ? all.canary_latency : all.stable_latency).add(request.latency);
   }
+}
+
+void Replay::count_client(const RecordedRequest& request, Group& group) {
+  if (request.bad || request.client == 0) return;
+  auto& groups = group.clients[request.cohort == Cohort::kCanary ? 1 : 0];
+  if (groups.empty()) groups.resize(stats::kClientGroups);
+  groups[stats::client_group(request.client)].add(request.latency);
 }
 
 Replay::Group* Replay::group_of(const RecordedRequest& request, Error& error) {
@@ -115,6 +123,7 @@ void Replay::judge_second(std::int64_t second, std::vector<Group>& groups) {
     if (!in_force) put_in_force(second, group);
     take(second, group);
   }
+  judge_clients(second);
   for (Track& track : tracks_) tick(track, second + 1);
   decide((second + 1) * 1000);
 }
@@ -149,7 +158,24 @@ void Replay::take(const Group& group, Track& track) {
   }
 }
 
+// All tracks have learned the same of stable.
+void Replay::take_clients(const Group& group) {
+  const stats::LatencyCuts cuts = tracks_.front().builder.latency_cuts();
+  if (!cuts.any()) return;
+  for (std::size_t cohort = 0; cohort < clients_.size(); ++cohort) {
+    const std::vector<stats::Histogram>& groups = group.clients[cohort];
+    for (std::size_t i = 0; i < groups.size(); ++i) clients_[cohort].add(i, groups[i], cuts);
+  }
+}
+
+void Replay::judge_clients(std::int64_t second) {
+  if (second % stats::kClientSpreadSeconds != 0) return;
+  const stats::ClientSpread spread = stats::client_spread(clients_[0], clients_[1]);
+  for (Track& track : tracks_) track.builder.set_clients(spread);
+}
+
 void Replay::take(std::int64_t second, Group& group) {
+  take_clients(group);
   for (Track& track : tracks_) take(group, track);
   // Not in the order of the lines, which may be any within a second.
   std::ranges::sort(group.failures);

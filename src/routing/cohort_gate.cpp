@@ -240,4 +240,9 @@ void CohortGate::set_abandoned_after(Duration duration) noexcept {
   abandoned_after_.store(duration.count(), std::memory_order_relaxed);
 }
 
+void CohortGate::set_latency_cuts(std::uint64_t cuts) noexcept {
+  if (latency_cuts() == cuts) return;
+  latency_cuts_.store(cuts, std::memory_order_relaxed);
+}
+
 }  // namespace canaryd::routing

@@ -159,6 +159,7 @@ void BlockBuilder::begin_run(std::size_t routes, std::size_t segments) {
   }
   for (ComparisonBuilder& route : routes_) route.latency().begin_run();
   segments_.assign(segments, CountsBuilder(all_.start_second()));
+  clients_ = recalled_clients_ = {};
 }
 
 void BlockBuilder::recall(const KnownLatency& known) noexcept {
@@ -166,6 +167,11 @@ void BlockBuilder::recall(const KnownLatency& known) noexcept {
   for (std::size_t i = 0; i < std::min(routes_.size(), known.routes.size()); ++i) {
     routes_[i].latency().recall(known.routes[i], routes_[i].start_second());
   }
+  clients_ = recalled_clients_ = known.clients;
+}
+
+void BlockBuilder::set_clients(const ClientSpread& clients) noexcept {
+  clients_ = worse_of(clients, recalled_clients_);
 }
 
 void BlockBuilder::add_route(std::size_t route,
@@ -264,6 +270,7 @@ std::optional<Block> BlockBuilder::change(std::int64_t now_second,
   if (!closed.limits.has_canary()) return std::nullopt;
   closed.stable = closed.canary = {};
   closed.latency = {};
+  closed.clients = {};
   closed.routes.clear();
   closed.segments.clear();
   return closed;
@@ -293,6 +300,7 @@ Block BlockBuilder::take(std::int64_t now_second, bool with_open) {
   closed.stable = all.stable;
   closed.canary = all.canary;
   closed.latency = all.latency;
+  closed.clients = clients_;
   take_parts(routes_, now_second, with_open, closed.routes);
   take_parts(segments_, now_second, with_open, closed.segments);
   take_votes(closed, now_second);

@@ -141,6 +141,15 @@ std::optional<std::size_t> LatencyCutter::lowest_limit() const {
   return lowest;
 }
 
+LatencyCuts LatencyCutter::cuts() const noexcept {
+  LatencyCuts cuts;
+  for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+    const auto threshold = thresholds_.bucket(static_cast<LatencyQuantile>(q));
+    if (rules_.judged[q] && threshold) cuts.set(q, clamped(*threshold));
+  }
+  return cuts;
+}
+
 bool LatencyCutter::is_warm(std::int64_t start_second) const noexcept {
   return rules_.warm_up_seconds == 0 || (warm_second_ && start_second >= *warm_second_);
 }

@@ -54,6 +54,8 @@ struct LiveSet {
   std::vector<std::array<std::unique_ptr<stats::CounterSnapshot>, kCohortCount>> seen;
   // By rollout and segment.
   std::vector<std::vector<std::array<stats::SegmentReading, 2>>> seen_segments;
+  // By rollout; made as `seen` is.
+  std::vector<std::array<std::unique_ptr<stats::ClientGroups>, 2>> seen_clients;
 };
 
 // What came to the segments since the last reading.
@@ -69,6 +71,23 @@ void read_segments(LiveSet& live) {
         seen = now;
         if (came.n > 0) live.layout->meters[rollout]->add_segment(labels[rollout], i, cohort, came);
       }
+    }
+  }
+}
+
+// The same of clients.
+void read_clients(LiveSet& live) {
+  const std::vector<RolloutLabel>& labels = live.layout->table.rollouts;
+  for (std::size_t rollout = 0; rollout < live.seen_clients.size(); ++rollout) {
+    const RolloutId id(static_cast<std::uint32_t>(rollout));
+    for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
+      const auto* counters = live.set->find_client_groups(id, cohort);
+      if (counters == nullptr) continue;
+      auto& seen = live.seen_clients[rollout][static_cast<std::size_t>(cohort)];
+      if (seen == nullptr) seen = std::make_unique<stats::ClientGroups>();
+      const stats::ClientGroups now = counters->read();
+      live.layout->meters[rollout]->add_client_groups(labels[rollout], cohort, now.since(*seen));
+      *seen = now;
     }
   }
 }
@@ -165,6 +184,7 @@ void Collector::State::read_set(LiveSet& live, std::int64_t now_second) {
     }
   }
   read_segments(live);
+  read_clients(live);
 }
 
 // The sum over the sets that live; all others have none.
@@ -257,6 +277,7 @@ std::shared_ptr<stats::CounterSet> Collector::open_set() {
   live.set = std::make_shared<stats::CounterSet>(table.epoch, table.routes.size(), segments);
   live.layout = state_->current;
   live.seen.resize(table.routes.size());
+  live.seen_clients.resize(table.rollouts.size());
   state_->sets.push_back(std::move(live));
   return state_->sets.back().set;
 }
@@ -337,6 +358,11 @@ std::optional<Duration> Collector::overdue_after(std::string_view rollout) const
 std::optional<Duration> Collector::abandoned_after(std::string_view rollout) const {
   const auto entry = state_->rollouts.find(rollout);
   return entry == state_->rollouts.end() ? std::nullopt : entry->second->abandoned_after();
+}
+
+stats::LatencyCuts Collector::latency_cuts(std::string_view rollout) const {
+  const auto entry = state_->rollouts.find(rollout);
+  return entry == state_->rollouts.end() ? stats::LatencyCuts() : entry->second->latency_cuts();
 }
 
 std::uint64_t Collector::withheld_cookies(std::string_view rollout) const {

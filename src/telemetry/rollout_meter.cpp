@@ -21,6 +21,7 @@ RolloutMeter::RolloutMeter(RolloutId id, const RolloutLabel& label, std::int64_t
       builder_(now_second, label.epoch, label.step),
       series_(now_second),
       run_second_(now_second),
+      clients_second_(now_second),
       older_second_(now_second),
       newer_second_(now_second),
       now_second_(now_second) {
@@ -66,7 +67,8 @@ void RolloutMeter::begin_run(std::int64_t now_second) {
     cohort.newer = {};
     cohort.evidence_run = 0;
   }
-  run_second_ = older_second_ = newer_second_ = now_second;
+  clients_ = {};
+  run_second_ = clients_second_ = older_second_ = newer_second_ = now_second;
   series_.begin_run(now_second);
 }
 
@@ -113,6 +115,12 @@ void RolloutMeter::add_segment(const RolloutLabel& recorded,
   if (is_evidence(recorded)) builder_.add_segment(segment, cohort, counts);
 }
 
+void RolloutMeter::add_client_groups(const RolloutLabel& recorded,
+                                     Cohort cohort,
+                                     const stats::ClientGroups& came) noexcept {
+  if (recorded.run == label_.run) clients_[static_cast<std::size_t>(cohort)] += came;
+}
+
 void RolloutMeter::add_duplicate(const RolloutLabel& recorded,
                                  std::optional<std::uint32_t> route,
                                  SegmentSet segments,
@@ -151,6 +159,10 @@ std::optional<stats::Block> RolloutMeter::tick(std::int64_t now_second) {
     }
     older_second_ = newer_second_;
     newer_second_ = now_second;
+  }
+  if (now_second - clients_second_ >= stats::kClientSpreadSeconds) {
+    builder_.set_clients(stats::client_spread(clients_[0], clients_[1]));
+    clients_second_ = now_second;
   }
   series_.tick(now_second, label_.weight, cohorts_[0].run, cohorts_[1].run);
   return builder_.tick(now_second);

@@ -38,6 +38,10 @@ class RolloutMeter {
                    std::size_t segment,
                    Cohort cohort,
                    stats::CohortCounts counts);
+  // The same of the clients of a version.
+  void add_client_groups(const RolloutLabel& recorded,
+                         Cohort cohort,
+                         const stats::ClientGroups& came) noexcept;
   // A failure recorded under that label turned out to be one that another worker had counted
   // already.
   void add_duplicate(const RolloutLabel& recorded,
@@ -58,6 +62,7 @@ class RolloutMeter {
   [[nodiscard]] std::optional<Duration> abandoned_after() const {
     return builder_.abandoned_after();
   }
+  [[nodiscard]] stats::LatencyCuts latency_cuts() const noexcept { return builder_.latency_cuts(); }
   // Made once for all who ask between two changes.
   [[nodiscard]] RolloutTraffic traffic() const;
   // As in Collector::series().
@@ -91,9 +96,11 @@ class RolloutMeter {
   RolloutId id_;
   RolloutLabel label_;
   stats::BlockBuilder builder_;
-  std::array<CohortMeter, 2> cohorts_;  // Stable, canary.
+  std::array<CohortMeter, 2> cohorts_;          // Stable, canary.
+  std::array<stats::ClientGroups, 2> clients_;  // The same, since the run began.
   Series series_;
   std::int64_t run_second_;
+  std::int64_t clients_second_;
   std::int64_t older_second_;
   std::int64_t newer_second_;
   std::int64_t now_second_;

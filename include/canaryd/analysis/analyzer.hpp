@@ -97,6 +97,7 @@ class Analyzer {
   [[nodiscard]] Failure worst() const noexcept;
   [[nodiscard]] PartReport part(const std::string& name,
                                 const Panel& panel,
+                                double share,
                                 std::span<const Metric> metrics,
                                 std::size_t metric) const;
 

@@ -23,12 +23,16 @@ class Panel {
   // Returns what each metric took, by index; silent ones move nothing.
   std::vector<MetricCounts> absorb(std::span<const Metric> metrics,
                                    const stats::Comparison& comparison);
+  // Block::clients, of the latest block: from here on the quantiles' evidence counts for so much
+  // less.
+  void set_clients(std::span<const Metric> metrics, const stats::ClientSpread& clients) noexcept;
   // Block::limits, for the metrics that have one.
   void absorb_limits(std::span<const Metric> metrics, const stats::Comparison& second);
 
-  [[nodiscard]] double ln_rollback(std::size_t metric) const noexcept {
-    return entries_[metric].rollback.ln_evidence();
-  }
+  // ln of the capital. Where clients differ, its root: what is known of that now holds for all
+  // evidence so far alike, and the root of a capital that is 1 on average, or less, is so too
+  // (Jensen).
+  [[nodiscard]] double ln_rollback(std::size_t metric) const noexcept;
   // Over the step.
   [[nodiscard]] const MetricCounts& sums(std::size_t metric) const noexcept {
     return entries_[metric].step;
@@ -37,10 +41,11 @@ class Panel {
   // of such accounts is one again, so no correction for the number of metrics is needed.
   [[nodiscard]] double ln_total(std::span<const Metric> metrics) const noexcept;
   [[nodiscard]] std::size_t worst_metric(std::span<const Metric> metrics) const noexcept;
-  // Without state and account A.
+  // Without state and account A. `share`: so much of the whole capital is bet here, in (0, 1].
   [[nodiscard]] MetricReport report(std::span<const Metric> metrics,
                                     std::size_t metric,
-                                    double rollback_boundary) const;
+                                    double rollback_boundary,
+                                    double share) const;
 
   friend bool operator==(const Panel&, const Panel&) = default;
 
@@ -49,7 +54,9 @@ class Panel {
     RollbackAccount rollback;
     MetricCounts step;  // Sums over the step.
     std::uint64_t step_seconds = 0;
-    stats::SlowCounts last;  // Latency: where the last block was cut.
+    stats::SlowCounts last;    // Latency: where the last block was cut.
+    double design_effect = 1;  // Latency: of the clients; at least 1.
+    double ln_ways = 0;        // The most that evidence can be, if that is above 1.
     friend bool operator==(const Entry&, const Entry&) = default;
   };
   static void add_to_step(Entry& entry, const MetricCounts& counts, std::uint32_t seconds) noexcept;

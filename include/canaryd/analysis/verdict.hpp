@@ -58,6 +58,9 @@ struct MetricReport {
   // Latency only: a response of stable, of the canary that took longer was "bad" in the last block.
   std::optional<Duration> stable_slow_after;
   std::optional<Duration> canary_slow_after;
+  // Latency: how many times further apart than chance has it the clients are; the evidence for
+  // rollback counts for so much less. 1: no further.
+  double design_effect = 1;
   // How far each account is on its way to the boundary: 0 to 1. Rollback 1: this metric alone is
   // enough.
   double rollback_evidence = 0;

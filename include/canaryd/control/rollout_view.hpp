@@ -69,6 +69,8 @@ struct MetricView {
     std::optional<double> stable;
     std::optional<double> canary;
     std::optional<double> tolerated;
+    // So much less the evidence for rollback counts, because clients differ (1: they do not).
+    double design_effect = 1;
   };
   std::optional<Slow> slow;
   // Of a query, "query:refunds": its last reading, in its own unit. Nothing above but the verdict.

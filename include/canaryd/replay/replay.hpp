@@ -110,6 +110,8 @@ class Replay {
     Counts all;
     std::map<std::uint32_t, Counts> routes;  // Those that had requests.
     std::vector<Failure> failures;           // Of known clients.
+    // Of known clients' responses, by cohort and group; empty, or kClientGroups.
+    std::array<std::vector<stats::Histogram>, 2> clients;
   };
   // A step under judgement. One, or if no weight is known one for each step of the plan.
   struct Track {
@@ -132,6 +134,9 @@ class Replay {
   };
 
   static void count(const RecordedRequest& request, Counts& counts);
+  static void count_client(const RecordedRequest& request, Group& group);
+  void take_clients(const Group& group);
+  void judge_clients(std::int64_t second);
   [[nodiscard]] Group* group_of(const RecordedRequest& request, Error& error);
   void judge_second(std::int64_t second, std::vector<Group>& groups);
   void put_in_force(std::int64_t second, const Group& group);
@@ -164,6 +169,7 @@ class Replay {
   std::optional<Table> table_;
   std::uint64_t epoch_ = 0;
   stats::DedupeTable dedupe_;
+  std::array<stats::ClientGroups, 2> clients_;  // By cohort, since the run began.
   std::vector<Track> tracks_;
   std::uint64_t canary_requests_ = 0;
   std::uint64_t stable_requests_ = 0;

@@ -116,6 +116,11 @@ class alignas(64) CohortGate {
   [[nodiscard]] Duration abandoned_after() const noexcept {
     return Duration(abandoned_after_.load(std::memory_order_relaxed));
   }
+  // By what stable's responses are told apart (a word of stats::LatencyCuts); kNoCuts: by nothing.
+  static constexpr std::uint64_t kNoCuts = ~std::uint64_t{0};
+  [[nodiscard]] std::uint64_t latency_cuts() const noexcept {
+    return latency_cuts_.load(std::memory_order_relaxed);
+  }
 
   // ---- Control
 
@@ -148,6 +153,7 @@ class alignas(64) CohortGate {
   void set_slow_after(Duration duration) noexcept;
   void set_overdue_after(Duration duration) noexcept;
   void set_abandoned_after(Duration duration) noexcept;
+  void set_latency_cuts(std::uint64_t cuts) noexcept;
 
  private:
   bool spend(std::uint64_t generation) noexcept;
@@ -161,6 +167,7 @@ class alignas(64) CohortGate {
   std::atomic<std::int64_t> slow_after_{0};
   std::atomic<std::int64_t> overdue_after_{0};
   std::atomic<std::int64_t> abandoned_after_{0};
+  std::atomic<std::uint64_t> latency_cuts_{kNoCuts};
   // Written with failures only; apart from what every request reads.
   alignas(64) GenerationCount failures_;
   GenerationCount used_;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "canaryd/base/strong.hpp"
+#include "canaryd/stats/client_groups.hpp"
 #include "canaryd/stats/feedback.hpp"
 #include "canaryd/stats/histogram.hpp"
 #include "canaryd/stats/latency.hpp"
@@ -77,6 +78,7 @@ struct Block {
   // versions, with canary requests in it. It waits for no request of stable.
   Comparison limits{};
   std::vector<SegmentComparison> segments{};  // Those that are comparable, by index.
+  ClientSpread clients{};                     // Since the run began.
 
   // Such a second while the comparison goes on: the rest of the block is empty.
   [[nodiscard]] bool limits_only() const noexcept {
@@ -90,10 +92,12 @@ struct Block {
   friend bool operator==(const Block&, const Block&) = default;
 };
 
-// By what the last judged blocks of a run were cut, of all its routes and of each.
+// By what the last judged blocks of a run were cut, of all its routes and of each, and what was
+// known of its clients.
 struct KnownLatency {
   KnownThresholds all{};
   std::vector<KnownThresholds> routes{};  // By index; those beyond its end are not known.
+  ClientSpread clients{};
   friend bool operator==(const KnownLatency&, const KnownLatency&) = default;
 };
 
@@ -214,6 +218,12 @@ class BlockBuilder {
   // judged.
   [[nodiscard]] bool stable_slow() const noexcept { return all_.latency().stable_slow(); }
 
+  // How far apart the clients are in this run, for the blocks that close from here on; never less
+  // than an earlier process knew.
+  void set_clients(const ClientSpread& clients) noexcept;
+  // By what stable's responses are told apart at present; none while latency is not judged.
+  [[nodiscard]] LatencyCuts latency_cuts() const noexcept { return all_.latency().cuts(); }
+
   // A vote, under this builder's epoch. It comes with the first comparable block by which both
   // cohorts have voted.
   void add_vote(Cohort cohort, unsigned score) noexcept;
@@ -247,6 +257,8 @@ class BlockBuilder {
   std::vector<CountsBuilder> segments_;
   FeedbackCounts votes_;
   std::int64_t votes_second_;
+  ClientSpread clients_{};
+  ClientSpread recalled_clients_{};
 };
 
 }  // namespace canaryd::stats

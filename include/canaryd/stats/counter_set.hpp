@@ -1,15 +1,16 @@
-// All counters of one worker under one table epoch: blocks by route and cohort, and those of the
-// segments that rollouts watch.
+// All counters of one worker under one table epoch: blocks by route and cohort, those of the
+// segments that rollouts watch, and of each rollout those of its clients in groups.
 //
 // Blocks are made when a route first has traffic: a file with thousands of routes costs nothing
 // until they are used. The worker's table and the collector share the set, so a request that ends
 // under a later table still counts here; the collector lets go of an old set once the worker has
 // (use_count) and it was read one last time.
 //
-// Thread rule: at() and segment() on the worker only; all else from any thread.
+// Thread rule: at(), segment() and client_groups() on the worker only; all else from any thread.
 #pragma once
 
 #include "canaryd/base/strong.hpp"
+#include "canaryd/stats/client_groups.hpp"
 #include "canaryd/stats/counter_block.hpp"
 
 #include <array>
@@ -73,9 +74,10 @@ class alignas(64) SegmentCounters {
 
 class CounterSet {
  public:
-  // `segments`: how many each rollout watches, by RolloutId; may be shorter.
+  // `segments`: how many each rollout watches, by RolloutId. A rollout beyond its end watches none,
+  // and its clients are not told apart.
   CounterSet(std::uint64_t epoch, std::size_t routes, const std::vector<std::size_t>& segments = {})
-      : epoch_(epoch), slots_(routes) {
+      : epoch_(epoch), slots_(routes), client_groups_(segments.size()) {
     segments_.reserve(segments.size());
     for (const std::size_t count : segments) segments_.emplace_back(count);
   }
@@ -103,6 +105,22 @@ class CounterSet {
   [[nodiscard]] SegmentCounters* segment(RolloutId rollout, std::size_t segment) noexcept {
     return segment < segments(rollout) ? &segments_[rollout.index()][segment] : nullptr;
   }
+  // Of stable or canary. Null for a rollout that is not known.
+  [[nodiscard]] ClientGroupCounters* client_groups(RolloutId rollout, Cohort cohort) {
+    if (rollout.index() >= client_groups_.size()) return nullptr;
+    GroupsSlot& slot = client_groups_[rollout.index()][static_cast<std::size_t>(cohort)];
+    if (ClientGroupCounters* groups = slot.seen.load(std::memory_order_relaxed)) return groups;
+    slot.groups = std::make_unique<ClientGroupCounters>();
+    slot.seen.store(slot.groups.get(), std::memory_order_release);
+    return slot.groups.get();
+  }
+  // Null while nothing was counted.
+  [[nodiscard]] const ClientGroupCounters* find_client_groups(RolloutId rollout,
+                                                              Cohort cohort) const noexcept {
+    if (rollout.index() >= client_groups_.size()) return nullptr;
+    return client_groups_[rollout.index()][static_cast<std::size_t>(cohort)].seen.load(
+        std::memory_order_acquire);
+  }
   [[nodiscard]] std::size_t segments(RolloutId rollout) const noexcept {
     return rollout.index() < segments_.size() ? segments_[rollout.index()].size() : 0;
   }
@@ -113,9 +131,15 @@ class CounterSet {
     std::atomic<CounterBlock*> seen{nullptr};
   };
 
+  struct GroupsSlot {
+    std::unique_ptr<ClientGroupCounters> groups;
+    std::atomic<ClientGroupCounters*> seen{nullptr};
+  };
+
   std::uint64_t epoch_;
-  std::vector<std::array<Slot, kCohortCount>> slots_;   // Cohort is the inner index.
-  std::vector<std::vector<SegmentCounters>> segments_;  // By RolloutId; they stay where they are.
+  std::vector<std::array<Slot, kCohortCount>> slots_;     // Cohort is the inner index.
+  std::vector<std::vector<SegmentCounters>> segments_;    // By RolloutId; they stay where they are.
+  std::vector<std::array<GroupsSlot, 2>> client_groups_;  // By RolloutId and cohort.
 };
 
 }  // namespace canaryd::stats

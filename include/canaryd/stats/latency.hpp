@@ -117,6 +117,33 @@ inline constexpr Duration kOverdueAtLeast = std::chrono::seconds(1);
 // by it; not set: none was.
 using KnownThresholds = std::array<std::optional<std::uint16_t>, kLatencyQuantiles>;
 
+// The thresholds of the quantiles as one word, to be handed to the workers at once: a response in a
+// bucket above one of them is slow for that quantile. A plain value.
+class LatencyCuts {
+ public:
+  // None is known: nothing is slow.
+  constexpr LatencyCuts() = default;
+  constexpr explicit LatencyCuts(std::uint64_t word) noexcept : word_(word) {}
+
+  constexpr void set(std::size_t quantile, std::uint16_t threshold) noexcept {
+    const unsigned shift = shift_of(quantile);
+    word_ = (word_ & ~(kNone << shift)) | (std::uint64_t{threshold} << shift);
+  }
+  [[nodiscard]] constexpr bool any() const noexcept { return word_ != ~std::uint64_t{0}; }
+  [[nodiscard]] constexpr bool is_slow(std::size_t quantile, std::size_t bucket) const noexcept {
+    return bucket > ((word_ >> shift_of(quantile)) & kNone);
+  }
+  [[nodiscard]] constexpr std::uint64_t word() const noexcept { return word_; }
+  friend constexpr bool operator==(LatencyCuts, LatencyCuts) = default;
+
+ private:
+  static constexpr std::uint64_t kNone = 0xFFFF;
+  static constexpr unsigned shift_of(std::size_t quantile) noexcept {
+    return static_cast<unsigned>(quantile * 16);
+  }
+  std::uint64_t word_ = ~std::uint64_t{0};
+};
+
 // The stable's quantiles, learned from all its traffic, before the rollout as well. A quantile is
 // known from 20 / (1 - q) responses on (40, 200, 2000 and 20,000) and then stays known. What was
 // learned counts half every 10 minutes, so that the thresholds follow the service.
@@ -208,6 +235,9 @@ class LatencyCutter {
   [[nodiscard]] std::optional<std::size_t> highest_limit() const;
   // The same of the lowest quantile, which something may be slow for already.
   [[nodiscard]] std::optional<std::size_t> lowest_limit() const;
+
+  // The thresholds of the quantiles that are judged and known.
+  [[nodiscard]] LatencyCuts cuts() const noexcept;
 
   // Where latency is judged: see LatencyThresholds.
   [[nodiscard]] bool stable_slow() const noexcept {

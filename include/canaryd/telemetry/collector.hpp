@@ -143,6 +143,9 @@ class Collector {
   // (stats::BlockBuilder).
   [[nodiscard]] std::optional<Duration> overdue_after(std::string_view rollout) const;
   [[nodiscard]] std::optional<Duration> abandoned_after(std::string_view rollout) const;
+  // By what its stable's responses are told apart, for stats::ClientGroups; by nothing for a name
+  // that no table has.
+  [[nodiscard]] stats::LatencyCuts latency_cuts(std::string_view rollout) const;
   // Evidence gathered since the run began: judged requests of the cohort, duplicates left out as
   // far as known.
   [[nodiscard]] std::uint64_t evidence_requests(std::string_view rollout, Cohort cohort) const;

@@ -49,12 +49,13 @@ TEST(Json, TheSharesBehindALatencyAreApart) {
   control::MetricView& p99 = view.analysis.emplace_back();
   p99.metric = "latency_p99";
   p99.tolerated = 0.25;
-  p99.slow = {0.01, 0.5, std::nullopt};
+  p99.slow = {0.01, 0.5, std::nullopt, 3.5};
   const auto value = to_json(view).at("analysis").at(0);
   EXPECT_EQ(value.at("tolerated").as_double(), 0.25);
   EXPECT_EQ(value.at("slow").at("stable").as_double(), 0.01);
   EXPECT_EQ(value.at("slow").at("canary").as_double(), 0.5);
   EXPECT_TRUE(value.at("slow").at("tolerated").is_null());
+  EXPECT_EQ(value.at("slow").at("design_effect").as_double(), 3.5);
 }
 
 TEST(Json, AQueryHasItsReading) {

@@ -334,6 +334,20 @@ TEST(Settings, StatusClasses) {
   EXPECT_FALSE(listed.has_status(500));
 }
 
+// Half of the capital is the routes', which say nothing here: that half has to be made up for.
+TEST(Routes, AMetricsEvidenceIsOfAllThatIsNeeded) {
+  Settings settings = errors_only();
+  settings.routes = {"a", "b"};
+  Analyzer analyzer{settings};
+  analyzer.begin_step({.next_weight = BasisPoints(500), .has_control = true});
+  for (int i = 0; i < 3; ++i) {
+    analyzer.absorb(block(5, 495, 5, 5));
+    const Verdict verdict = analyzer.evaluate();
+    EXPECT_GT(verdict.rollback_evidence, 0);
+    EXPECT_NEAR(verdict.metrics[0].rollback_evidence, verdict.rollback_evidence, kExact);
+  }
+}
+
 // What a known judge of canaries (Kayenta) calls wrongly. Counts a minute, both cohorts with equal
 // traffic.
 TEST(KnownMisjudgement, FewErrorsAgainstNoneIsNotAPass) {

@@ -65,6 +65,20 @@ TEST(ExplainRollout, ALimitIsNoComparison) {
             "  limit_latency_p50: no traffic yet\n");
 }
 
+TEST(ExplainRollout, ClientsThatDifferAreTold) {
+  const auto text = render_reasons(R"({"name": "a", "analysis": [
+  {"metric": "latency_p50", "verdict": "open", "stable": 0.5, "canary": 0.6, "tolerated": 0.55,
+   "slow": {"stable": 0.5, "canary": 0.6, "tolerated": 0.526, "design_effect": 7.2},
+   "evidence": {"rollback": 0.1, "accept": 0}}]})",
+                                   "")
+                        .value();
+  EXPECT_THAT(
+      text,
+      ::testing::HasSubstr("    against it: 10 % of the evidence that a rollback needs\n"
+                           "    divided by 8: clients differ in it by more than chance, so a "
+                           "few of them say little\n"));
+}
+
 TEST(ExplainRollout, ClientErrorsHoldAndNeverRollBack) {
   const auto text = render_reasons(R"({"name": "a", "analysis": [
   {"metric": "client_errors", "verdict": "open", "stable": 0.02, "canary": 0.08,

@@ -46,6 +46,13 @@ stats::Block random_block(Random& random, std::int64_t second) {
 stats::Block full_block(Random& random, std::int64_t second) {
   stats::Block block = random_block(random, second);
   if (random.chance(0.8)) block.latency = random_latency(random);
+  if (random.chance(0.5)) {
+    for (std::uint32_t& effect : block.clients.effect) {
+      effect = static_cast<std::uint32_t>(random.below(2000));
+    }
+    block.clients.effect[0] += 1;
+    block.clients.ln_ways = static_cast<std::uint32_t>(random.below(20'000));
+  }
   for (std::uint32_t route = 0; route < 3; ++route) {
     if (random.chance(0.4)) continue;
     stats::RouteComparison& one = block.routes.emplace_back();

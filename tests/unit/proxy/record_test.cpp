@@ -76,6 +76,27 @@ TEST_F(RecordTest, OnlyTheUpstreamsFailuresAreCharged) {
   }
 }
 
+// Of both versions, where somebody asks, and only of whom the lot was drawn for.
+TEST_F(RecordTest, TheClientsGroupHasTheResponse) {
+  stats::CounterSet set(5, 5, {0, 0, 0, 0});
+  record_.counters = &set;
+  write();
+  EXPECT_EQ(set.find_client_groups(RolloutId(3), Cohort::kCanary), nullptr) << "nobody asks";
+  record_.cuts.set(0, static_cast<std::uint16_t>(stats::latency_bucket(10ms)));
+  write();
+  pick_.key_hash = 0;
+  write();
+  pick_.key_hash = 77;
+  record_.upstream_status = record_.status = 500;
+  write();
+  const auto* canary = set.find_client_groups(RolloutId(3), Cohort::kCanary);
+  ASSERT_NE(canary, nullptr);
+  const stats::GroupCounts group = canary->read().groups[stats::client_group(77)];
+  EXPECT_EQ(group.n, 1U) << "neither one without a key nor a failure";
+  EXPECT_EQ(group.slow[0], 1U);
+  EXPECT_EQ(set.find_client_groups(RolloutId(3), Cohort::kStable), nullptr);
+}
+
 TEST_F(RecordTest, APolicyMayForgive) {
   policy_.reset = false;
   EXPECT_EQ(judged(ProxyError::kUpstreamReset), Judgement::kGood);

@@ -143,6 +143,40 @@ TEST_F(CollectorTest, SegmentsHaveBlocksOfTheirOwn) {
   EXPECT_TRUE(blocks[0].block.segments.empty());
 }
 
+TEST_F(CollectorTest, HowFarApartClientsAreIsSeenOverAllWorkers) {
+  collector.begin_table(layout(1), now);
+  const auto one = collector.open_set();
+  const auto two = collector.open_set();
+  stats::LatencyCuts cuts;
+  cuts.set(0, static_cast<std::uint16_t>(stats::latency_bucket(10ms)));
+  // Those on one worker are slow and those on the other fast, each always.
+  for (std::uint64_t key = 1; key <= 40; ++key) {
+    for (int i = 0; i < 20; ++i) {
+      one->client_groups(kCheckout, Cohort::kStable)->count(key, 20ms, cuts);
+      two->client_groups(kCheckout, Cohort::kStable)->count(key + 40, 5ms, cuts);
+    }
+  }
+  stats::ClientSpread spread;
+  for (int i = 0; i < stats::kClientSpreadSeconds + 1; ++i) {
+    finish(one->at(kShop, Cohort::kStable), 60);
+    finish(one->at(kShop, Cohort::kCanary), 5);
+    for (const ClosedBlock& closed : tick()) spread = closed.block.clients;
+  }
+  EXPECT_GT(spread.effect[0], 200U);
+  EXPECT_EQ(collector.latency_cuts("checkout"), stats::LatencyCuts()) << "latency is not judged";
+
+  // Another run begins without.
+  TableLayout another = layout(2, 2);
+  another.rollouts[0].run = 2;
+  collector.begin_table(another, now);
+  const auto fresh = collector.open_set();
+  finish(fresh->at(kShop, Cohort::kStable), 60);
+  finish(fresh->at(kShop, Cohort::kCanary), 5);
+  const auto blocks = tick();
+  EXPECT_FALSE(blocks.empty());
+  for (const ClosedBlock& closed : blocks) EXPECT_FALSE(closed.block.clients.any());
+}
+
 TEST_F(CollectorTest, WhatAnEarlierProcessKnewOfTheLatencyCutsTheFirstBlock) {
   TableLayout table = layout(1);
   table.rollouts[0].latency.judged.fill(true);

@@ -1,0 +1,157 @@
+#include "canaryd/stats/client_groups.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace canaryd::stats {
+namespace {
+
+constexpr double kSlowEnough = 16;       // One a group.
+constexpr double kShownDeviate = 3.09;   // Of the normal distribution: 1 in 1000 is beyond.
+constexpr double kLowDeviate = -1.2816;  // Nine in ten are beyond.
+
+std::uint64_t grown(std::uint64_t now, std::uint64_t before) noexcept {
+  return now - std::min(now, before);
+}
+
+// The quantile of chi-square over its degrees of freedom.
+double chi_square_ratio(double degrees, double deviate) noexcept {
+  const double spread = 2 / (9 * degrees);
+  return std::pow(1 - spread + deviate * std::sqrt(spread), 3);
+}
+
+// How far apart the groups of one version lie.
+struct Spread {
+  double slow = 0;  // Of all groups.
+  double chi_square = 0;
+  double degrees = 0;
+};
+
+Spread spread_of(const ClientGroups& groups, std::size_t quantile) noexcept {
+  double n = 0;
+  double slow = 0;
+  double count = 0;
+  // A response is counted before what it is.
+  const auto slow_of = [quantile](const GroupCounts& group) {
+    return static_cast<double>(std::min(group.n, group.slow[quantile]));
+  };
+  for (const GroupCounts& group : groups.groups) {
+    if (group.n == 0) continue;
+    count += 1;
+    n += static_cast<double>(group.n);
+    slow += slow_of(group);
+  }
+  Spread spread;
+  spread.slow = slow;
+  if (count < 2 || slow <= 0 || slow >= n) return spread;
+  spread.degrees = count - 1;
+  const double share = slow / n;
+  for (const GroupCounts& group : groups.groups) {
+    if (group.n == 0) continue;
+    const auto requests = static_cast<double>(group.n);
+    const double off = slow_of(group) - requests * share;
+    spread.chi_square += off * off / (requests * share * (1 - share));
+  }
+  return spread;
+}
+
+std::uint32_t effect_of(const Spread& spread) noexcept {
+  if (spread.degrees <= 0) return 0;
+  const double ratio = spread.chi_square / spread.degrees;
+  if (ratio <= chi_square_ratio(spread.degrees, kShownDeviate)) return 0;
+  const double factor = 100 * ratio / chi_square_ratio(spread.degrees, kLowDeviate);
+  return static_cast<std::uint32_t>(std::clamp<double>(factor, 100, ClientSpread::kEffectMax));
+}
+
+std::size_t groups_of(const ClientGroups& groups) noexcept {
+  return static_cast<std::size_t>(
+      std::count_if(groups.groups.begin(), groups.groups.end(), [](const GroupCounts& group) {
+        return group.n > 0;
+      }));
+}
+
+// ln of the binomial coefficient.
+double ln_ways(std::size_t stable, std::size_t canary) noexcept {
+  double ways = 1;
+  for (std::size_t i = 1; i <= canary; ++i) {
+    ways *= static_cast<double>(stable + i) / static_cast<double>(i);
+  }
+  return std::log(ways);
+}
+
+}  // namespace
+
+void ClientGroups::add(std::size_t group, const Histogram& responses, LatencyCuts cuts) noexcept {
+  GroupCounts& counts = groups[group % kClientGroups];
+  for (std::size_t bucket = 0; bucket < kLatencyBuckets; ++bucket) {
+    const std::uint64_t n = responses.bucket(bucket);
+    if (n == 0) continue;
+    counts.n += n;
+    for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+      if (cuts.is_slow(q, bucket)) counts.slow[q] += n;
+    }
+  }
+}
+
+ClientGroups& ClientGroups::operator+=(const ClientGroups& other) noexcept {
+  for (std::size_t i = 0; i < kClientGroups; ++i) {
+    groups[i].n += other.groups[i].n;
+    for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+      groups[i].slow[q] += other.groups[i].slow[q];
+    }
+  }
+  return *this;
+}
+
+ClientGroups ClientGroups::since(const ClientGroups& earlier) const noexcept {
+  ClientGroups result;
+  for (std::size_t i = 0; i < kClientGroups; ++i) {
+    result.groups[i].n = grown(groups[i].n, earlier.groups[i].n);
+    for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+      result.groups[i].slow[q] = grown(groups[i].slow[q], earlier.groups[i].slow[q]);
+    }
+  }
+  return result;
+}
+
+ClientGroups ClientGroupCounters::read() const noexcept {
+  ClientGroups result;
+  for (std::size_t i = 0; i < kClientGroups; ++i) {
+    result.groups[i].n = groups_[i].n.load(std::memory_order_relaxed);
+    for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+      result.groups[i].slow[q] = groups_[i].slow[q].load(std::memory_order_relaxed);
+    }
+  }
+  return result;
+}
+
+ClientSpread client_spread(const ClientGroups& stable, const ClientGroups& canary) noexcept {
+  ClientSpread spread;
+  for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+    // Not of both together: a canary with two clients has one degree of freedom among many, and
+    // what its two say is just what could be chance.
+    const Spread of_stable = spread_of(stable, q);
+    spread.effect[q] = std::max(effect_of(of_stable), effect_of(spread_of(canary, q)));
+    // If the slowest clients are the canary's, stable does not show how much they differ.
+    if (q > 0 && of_stable.slow < kSlowEnough) {
+      spread.effect[q] = std::max(spread.effect[q], spread.effect[q - 1]);
+    }
+  }
+  const double thousandths = 1000 * ln_ways(groups_of(stable), groups_of(canary));
+  spread.ln_ways =
+      static_cast<std::uint32_t>(std::min<double>(thousandths, ClientSpread::kLnWaysMax));
+  return spread;
+}
+
+ClientSpread worse_of(const ClientSpread& one, const ClientSpread& other) noexcept {
+  if (!one.any()) return other;
+  if (!other.any()) return one;
+  ClientSpread worse = one;
+  for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+    worse.effect[q] = std::max(one.effect[q], other.effect[q]);
+  }
+  worse.ln_ways = std::min(one.ln_ways, other.ln_ways);
+  return worse;
+}
+
+}  // namespace canaryd::stats

@@ -1,0 +1,192 @@
+// How far apart clients are, from the counts of their groups.
+#include "canaryd/stats/client_groups.hpp"
+
+#include "canaryd/stats/block.hpp"
+#include "canaryd/stats/counter_set.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+namespace canaryd::stats {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kP50 = 0;
+constexpr std::size_t kP90 = 1;
+
+// So many responses in each of the first groups, of which so many are slow for the median.
+ClientGroups groups_with(const std::vector<std::uint64_t>& slow, std::uint64_t of) {
+  ClientGroups groups;
+  for (std::size_t i = 0; i < slow.size(); ++i) {
+    groups.groups[i].n = of;
+    groups.groups[i].slow[kP50] = slow[i];
+  }
+  return groups;
+}
+
+TEST(ClientGroupsTest, CutsTellSlowFromFast) {
+  LatencyCuts cuts;
+  EXPECT_FALSE(cuts.any());
+  EXPECT_FALSE(cuts.is_slow(kP50, kLatencyBuckets - 1)) << "what is not known is not judged";
+  cuts.set(kP90, 120);
+  EXPECT_TRUE(cuts.any());
+  EXPECT_FALSE(cuts.is_slow(kP50, 121));
+  EXPECT_FALSE(cuts.is_slow(kP90, 120));
+  EXPECT_TRUE(cuts.is_slow(kP90, 121));
+  EXPECT_EQ(LatencyCuts(cuts.word()), cuts);
+}
+
+TEST(ClientGroupsTest, EveryClientHasOneGroupAndAllAreUsed) {
+  std::array<int, kClientGroups> clients{};
+  for (std::uint64_t key = 1; key <= 16'000; ++key) {
+    ASSERT_EQ(client_group(key), client_group(key));
+    ++clients.at(client_group(key));
+  }
+  for (const int count : clients) EXPECT_NEAR(count, 1000, 150);
+}
+
+TEST(ClientGroupsTest, CountersAddUpAndTellWhatCame) {
+  ClientGroupCounters counters;
+  LatencyCuts cuts;
+  cuts.set(kP50, static_cast<std::uint16_t>(latency_bucket(10ms)));
+  counters.count(7, 5ms, cuts);
+  const ClientGroups before = counters.read();
+  counters.count(7, 20ms, cuts);
+  counters.count(7, 20ms, LatencyCuts());
+  const GroupCounts came = counters.read().since(before).groups[client_group(7)];
+  EXPECT_EQ(came.n, 2U);
+  EXPECT_EQ(came.slow[kP50], 1U);
+  EXPECT_EQ(came.slow[kP90], 0U);
+  ClientGroups sum = before;
+  sum += counters.read().since(before);
+  EXPECT_EQ(sum, counters.read());
+
+  Histogram responses;
+  responses.add(5ms, 3);
+  responses.add(20ms, 4);
+  ClientGroups added;
+  added.add(5, responses, cuts);
+  EXPECT_EQ(added.groups[5].n, 7U);
+  EXPECT_EQ(added.groups[5].slow[kP50], 4U);
+}
+
+TEST(ClientGroupsTest, ASetHasThemByRolloutAndCohort) {
+  CounterSet set(1, 1, {0, 0});
+  EXPECT_EQ(set.find_client_groups(RolloutId(1), Cohort::kStable), nullptr) << "none has come";
+  set.client_groups(RolloutId(1), Cohort::kStable)->count(7, 5ms, LatencyCuts());
+  ASSERT_NE(set.find_client_groups(RolloutId(1), Cohort::kStable), nullptr);
+  EXPECT_EQ(set.find_client_groups(RolloutId(1), Cohort::kStable)->read().groups[client_group(7)].n,
+            1U);
+  EXPECT_EQ(set.find_client_groups(RolloutId(1), Cohort::kCanary), nullptr);
+  EXPECT_EQ(set.find_client_groups(RolloutId(0), Cohort::kStable), nullptr);
+  EXPECT_EQ(set.client_groups(RolloutId(2), Cohort::kStable), nullptr)
+      << "there is no such rollout";
+  EXPECT_EQ(set.find_client_groups(RolloutId(2), Cohort::kStable), nullptr);
+}
+
+TEST(ClientGroupsTest, WhatChanceHasIsNoDifference) {
+  EXPECT_FALSE(client_spread({}, {}).any());
+  // Binomial deviations of 5 in 100.
+  const ClientGroups alike = groups_with({50, 55, 45, 52, 48, 44, 56, 50, 51, 49, 57, 43}, 100);
+  EXPECT_FALSE(client_spread(alike, alike).any());
+  EXPECT_FALSE(client_spread(groups_with({90}, 100), groups_with({90}, 100)).any())
+      << "one group alone is no measure";
+  EXPECT_FALSE(client_spread(groups_with({0, 0, 0}, 100), groups_with({100, 100}, 100)).any());
+}
+
+// Six groups that are all slow and six that are all fast: as if each had answered once.
+TEST(ClientGroupsTest, TheDesignEffectIsTheRatioOfVariances) {
+  std::vector<std::uint64_t> slow(12, 0);
+  for (std::size_t i = 0; i < 6; ++i) slow[i] = 1000;
+  const ClientSpread spread = client_spread(groups_with(slow, 1000), {});
+  // Chi-square 12,000 with 11 degrees of freedom, of which one in ten is below 5.58 by the tables.
+  EXPECT_NEAR(spread.effect[kP50], 100 * 12'000 / 5.58, 100 * 12'000 / 5.58 * 0.01);
+  EXPECT_EQ(spread.effect[kP50], client_spread({}, groups_with(slow, 1000)).effect[kP50])
+      << "either version may show it";
+}
+
+// The slowest clients are the canary's, so stable has nothing to tell of the tail.
+TEST(ClientGroupsTest, AQuantileThatNothingIsKnownOfIsAsTheLowerOne) {
+  ClientGroups stable = groups_with({100, 0, 100, 0, 100, 0}, 100);
+  const ClientSpread spread = client_spread(stable, {});
+  for (const std::uint32_t effect : spread.effect) EXPECT_EQ(effect, spread.effect[kP50]);
+  for (GroupCounts& group : stable.groups) group.slow[kP90] = group.n / 10;
+  EXPECT_EQ(client_spread(stable, {}).effect[kP90], 0U) << "60 that are slow, evenly";
+}
+
+TEST(ClientGroupsTest, TheLotHasSoManyWays) {
+  const auto ways = [](std::size_t stable, std::size_t canary) {
+    return client_spread(groups_with(std::vector<std::uint64_t>(stable, 1), 2),
+                         groups_with(std::vector<std::uint64_t>(canary, 1), 2))
+        .ln_ways;
+  };
+  EXPECT_EQ(ways(4, 1), 1609U) << "ln 5";
+  EXPECT_EQ(ways(16, 16), 20'214U) << "ln 601,080,390";
+  EXPECT_EQ(ways(16, 0), 0U);
+}
+
+TEST(ClientGroupsTest, OfTwoSpreadsTheWorseIsTaken) {
+  ClientSpread one;
+  one.effect = {300, 0, 200, 0};
+  one.ln_ways = 5000;
+  ClientSpread other;
+  other.ln_ways = 1000;
+  EXPECT_EQ(worse_of(one, other), one) << "it knows of no difference";
+  EXPECT_EQ(worse_of(other, one), one);
+  other.effect = {100, 150, 0, 0};
+  const ClientSpread worse = worse_of(one, other);
+  EXPECT_EQ(worse.effect, (std::array<std::uint32_t, 4>{300, 150, 200, 0}));
+  EXPECT_EQ(worse.ln_ways, 1000U);
+}
+
+// ---- On their way into blocks
+
+class ClientBlocksTest : public ::testing::Test {
+ protected:
+  ClientBlocksTest() { spread_.effect[kP50] = 300; }
+  Block second() {
+    builder_.add(Cohort::kStable, {10, 0});
+    builder_.add(Cohort::kCanary, {10, 0});
+    return builder_.tick(++now_).value_or(Block{});
+  }
+  ClientSpread spread_;
+  BlockBuilder builder_{0, 1, 0};
+  std::int64_t now_ = 0;
+};
+
+TEST_F(ClientBlocksTest, EachBlockHasWhatIsKnown) {
+  EXPECT_FALSE(second().clients.any());
+  builder_.set_clients(spread_);
+  EXPECT_EQ(second().clients, spread_);
+  builder_.begin_run(0);
+  EXPECT_FALSE(second().clients.any()) << "of an earlier run";
+}
+
+TEST_F(ClientBlocksTest, WhatAnEarlierProcessKnewIsTheLeast) {
+  KnownLatency known;
+  known.clients = spread_;
+  builder_.recall(known);
+  EXPECT_EQ(second().clients, spread_);
+  builder_.set_clients({});
+  EXPECT_EQ(second().clients, spread_);
+}
+
+TEST_F(ClientBlocksTest, CutsAreOfWhatIsJudgedAndKnown) {
+  EXPECT_FALSE(builder_.latency_cuts().any());
+  LatencyRules rules;
+  rules.judged[kP50] = true;
+  builder_.set_latency_rules(rules);
+  Histogram past;
+  past.add(10ms, 5000);
+  builder_.add_past(past);
+  static_cast<void>(second());
+  LatencyCuts cuts;
+  cuts.set(kP50, static_cast<std::uint16_t>(latency_bucket(10ms)));
+  EXPECT_EQ(builder_.latency_cuts(), cuts) << "p90 is known as well, and nobody asks for it";
+}
+
+}  // namespace
+}  // namespace canaryd::stats
