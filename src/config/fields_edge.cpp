@@ -21,7 +21,7 @@ const Section<ListenerLimits>& limits_section() {
     s.add("connections",
           &ListenerLimits::connections,
           narrow<std::uint32_t>(integer(1, 10'000'000)),
-          "Client connections at a time, over all workers; more wait in the system's queue.");
+          "Client connections at a time, over all workers; more are answered 503 and closed.");
     s.add("header_bytes",
           &ListenerLimits::header_bytes,
           size(kKiB, kHeadMax),

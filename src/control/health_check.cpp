@@ -32,6 +32,7 @@ struct HealthChecks::Check {
   std::shared_ptr<upstream::EndpointState> state;
   HealthRow row;
   bool asking = false;
+  std::uint64_t round = 0;  // Of questions; what an earlier one has put off is void.
 };
 
 HealthChecks::HealthChecks(HealthIo* io,
@@ -56,9 +57,11 @@ void HealthChecks::update(const std::vector<config::Upstream>& upstreams,
     for (const EndpointEntry& endpoint : entry->endpoints) {
       CheckPointer check = take(endpoint);
       const bool fresh = check->upstream.empty();
+      // Else the next question would come when the long interval is over.
+      const bool sooner = upstream.health_check->interval < check->rule.interval;
       check->upstream = upstream.name;
       check->rule = *upstream.health_check;
-      if (fresh) begin(check);
+      if (fresh || sooner) begin(check);
       next.push_back(std::move(check));
     }
   }
@@ -80,13 +83,15 @@ HealthChecks::CheckPointer HealthChecks::take(const EndpointEntry& endpoint) {
 }
 
 void HealthChecks::begin(const CheckPointer& check) {
+  ++check->round;
   const Duration most = std::min(check->rule.interval, kSpreadMax);
   ask_after(check, Duration(random_.below(static_cast<std::uint64_t>(most.count()))));
 }
 
 void HealthChecks::ask_after(const CheckPointer& check, Duration wait) {
-  io_->call_after(wait, [this, weak = std::weak_ptr(check)] {
-    if (const CheckPointer same = weak.lock()) ask(same);
+  io_->call_after(wait, [this, weak = std::weak_ptr(check), round = check->round] {
+    const CheckPointer same = weak.lock();
+    if (same != nullptr && same->round == round) ask(same);
   });
 }
 

@@ -65,6 +65,21 @@ std::vector<std::shared_ptr<const proxy::ListenerSpec>> listeners_to_open(
   return specs;
 }
 
+// A listener that is renamed, or two that swap their addresses, would be bound while the old one
+// still is. Returns what is in the way, or nothing.
+std::string renamed_listener(const config::Config& running, const config::Config& next) {
+  for (const config::Listener& listener : next.listeners) {
+    for (const config::Listener& old : running.listeners) {
+      if (listener.name == old.name || !(listener.address == old.address)) continue;
+      if (listener.address.port == 0) continue;
+      return "listener " + listener.name + " cannot take " + to_string(old.address) +
+             " over from listener " + old.name +
+             " while the daemon runs; restart it, or keep the name";
+    }
+  }
+  return {};
+}
+
 // What of the new file waits, for whoever has reloaded.
 std::vector<ConfigProblem> restart_warnings(const std::vector<config::Change>& changes) {
   std::vector<ConfigProblem> warnings;
@@ -220,6 +235,8 @@ std::string refused_renewal(const Controller::State& state, const config::Config
 void open_and_apply(Controller::State& state, const std::shared_ptr<Reloading>& reload) {
   const std::string refused = refused_renewal(state, reload->next);
   if (!refused.empty()) return fail_reload(state, *reload, refused);
+  const std::string renamed = renamed_listener(state.config, reload->next);
+  if (!renamed.empty()) return fail_reload(state, *reload, renamed);
   auto specs = listeners_to_open(state.config, reload->next);
   state.open_listeners(
       std::move(specs), [&state, still = state.alive, reload](const Result<void>& opened) {

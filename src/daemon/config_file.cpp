@@ -112,8 +112,9 @@ config::LoadResult load_text(const CommandLine& line, const std::string& name, s
   return loaded;
 }
 
-config::LoadResult load_file(const CommandLine& line) {
-  auto text = read_file(line.config_file);
+namespace {
+
+config::LoadResult load(const CommandLine& line, Result<std::string> text) {
   if (text) return load_text(line, line.config_file, std::move(*text));
   config::Problem problem = problem_of(line.config_file, "cannot be read: " + text.error().context);
   if (line.config_file == CommandLine().config_file) {
@@ -122,6 +123,16 @@ config::LoadResult load_file(const CommandLine& line) {
   config::LoadResult result;
   result.problems.push_back(std::move(problem));
   return result;
+}
+
+}  // namespace
+
+config::LoadResult load_file(const CommandLine& line) {
+  return load(line, read_file(line.config_file));
+}
+
+config::LoadResult reload_file(const CommandLine& line) {
+  return load(line, read_regular_file(line.config_file));
 }
 
 }  // namespace canaryd::daemon

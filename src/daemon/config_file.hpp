@@ -26,5 +26,8 @@ namespace canaryd::daemon {
                                            const std::string& name,
                                            std::string text);
 [[nodiscard]] config::LoadResult load_file(const CommandLine& line);
+// The same once more, on the control thread of a running daemon: a pipe that was the configuration,
+// or has taken its place, is a problem and not waited for.
+[[nodiscard]] config::LoadResult reload_file(const CommandLine& line);
 
 }  // namespace canaryd::daemon

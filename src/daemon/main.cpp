@@ -144,7 +144,7 @@ int quick(CommandLine line) {
 int dispatch(const CommandLine& line) {
   switch (line.command) {
     case Command::kRun:
-      return run_loaded(load_file(line), line.config_file, [line] { return load_file(line); });
+      return run_loaded(load_file(line), line.config_file, [line] { return reload_file(line); });
     case Command::kValidate:
       return validate(line);
     case Command::kQuick:

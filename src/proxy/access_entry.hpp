@@ -19,8 +19,9 @@ struct AccessEntry {
   std::array<char, net::kIpTextMax> client;
 };
 
-// For a tunnel, which gives away the block that its request lies in: copies what came from there.
-// The other texts are in the table, which its exchange pins.
+// For a tunnel, which gives away the block that its request lies in, and whose listener's
+// specification a reload replaces: copies what came from there. The other texts are in the table,
+// which its exchange pins.
 class KeptAccessEntry {
  public:
   explicit KeptAccessEntry(const AccessEntry& entry);

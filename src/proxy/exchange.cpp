@@ -151,6 +151,7 @@ void Exchange::clear_request() noexcept {
   body_taken_ = 0;
   slow_after_ = Duration::zero();
   retries_made_ = 0;
+  client_took_ = Duration::zero();
   segments_ = {};
   clear_try();
   request_.clear();

@@ -109,9 +109,12 @@ class Exchange {
 
   [[nodiscard]] std::optional<ProxyError> settled(FlowState up, FlowState down) const noexcept;
   void note_progress() noexcept;
+  void note_client() noexcept;
+  [[nodiscard]] ProxyError cut(FlowState up) const noexcept;
   [[nodiscard]] Monotonic deadline(FlowState up, FlowState down) const noexcept;
   [[nodiscard]] ProxyError expired(FlowState up, FlowState down) const noexcept;
   [[nodiscard]] Monotonic request_deadline() const noexcept;
+  [[nodiscard]] Monotonic deadline_of(Duration total) const noexcept;
   [[nodiscard]] bool upstream_must_speak(FlowState up) const noexcept;
   [[nodiscard]] bool client_must_send(FlowState up) const noexcept;
   [[nodiscard]] bool waits_for_client() const noexcept;
@@ -136,6 +139,7 @@ class Exchange {
   void drop_copy(stats::Mirrored why);
   // exchange_parity.cpp
   [[nodiscard]] const ParityPolicy& parity_policy() const noexcept;
+  [[nodiscard]] std::string_view sampled_id() const noexcept;
   void choose_parity();
   void send_parity(http::RequestForwarding forwarding);
   // exchange_rules.cpp
@@ -162,6 +166,7 @@ class Exchange {
   // fallback.cpp
   void cover() noexcept;
   [[nodiscard]] bool can_ask_stable() const noexcept;
+  [[nodiscard]] bool stable_has_time() const noexcept;
   [[nodiscard]] bool sets_aside(std::uint16_t status) const noexcept;
   [[nodiscard]] const FailurePolicy* failure_policy() const noexcept;
   // protection.cpp
@@ -279,6 +284,10 @@ class Exchange {
   Monotonic download_moved_at_{};
   std::uint64_t upload_progress_ = 0;
   std::uint64_t download_progress_ = 0;
+  // When the relay last turned to wait, and how long of all that it has waited for the client.
+  Monotonic turned_at_{};
+  Duration client_took_{};
+  bool client_stalled_ = false;  // While the response was there to be taken.
 };
 
 }  // namespace canaryd::proxy

@@ -62,7 +62,8 @@ std::string_view word_of(stats::Fallback fallback) noexcept {
 }  // namespace
 
 KeptAccessEntry::KeptAccessEntry(const AccessEntry& entry) : record_(entry.record) {
-  const std::array texts{&AccessRecord::id,
+  const std::array texts{&AccessRecord::listener,
+                         &AccessRecord::id,
                          &AccessRecord::trace_id,
                          &AccessRecord::client,
                          &AccessRecord::method,

@@ -10,6 +10,13 @@ namespace canaryd::proxy {
 
 using stats::Mirrored;
 
+// What a sample without a key is drawn by. A client that could choose it would choose what is
+// copied and what is logged.
+std::string_view Exchange::sampled_id() const noexcept {
+  const std::string_view fresh = fresh_request_id_.text();
+  return connection_->peer_trusted() ? http::request_id(request_, fresh) : fresh;
+}
+
 // After the decision. A request that goes to the mirror's upstream anyway is not sent there twice,
 // and one that is a copy itself is not copied again: two that mirror to each other would go on and
 // on.
@@ -18,8 +25,7 @@ void Exchange::choose_copy() {
   if (!policy.has(request_.method) || policy.to == pick_.upstream) return;
   if (request_.upgrade && http::offers_websocket(request_)) return;
   if (request_.fields.value(http::FieldId::kXCanarydCohort) == to_string(Cohort::kShadow)) return;
-  const std::string_view id = http::request_id(request_, fresh_request_id_.text());
-  if (!policy.share.has(pick_.key_hash, id)) return;
+  if (!policy.share.has(pick_.key_hash, sampled_id())) return;
   const bool too_large = request_.framing.kind == http::BodyKind::kLength &&
                          request_.framing.length > policy.body_bytes_max;
   if (too_large || state_.mirrors.busy()) {

@@ -48,8 +48,7 @@ void Exchange::choose_parity() {
   if (pick_.upstream != route_->rollout->stable || !request_.framing.empty()) return;
   if (request_.upgrade || is_conditional(request_.fields)) return;
   if (request_.fields.value(http::FieldId::kXCanarydCohort) == to_string(Cohort::kShadow)) return;
-  const std::string_view id = http::request_id(request_, fresh_request_id_.text());
-  if (!policy.share.has(0, id)) return;
+  if (!policy.share.has(0, sampled_id())) return;
   if (state_.pending_reads.full() || state_.parity_copies.busy()) {
     policy.counts->count_busy();
     return;

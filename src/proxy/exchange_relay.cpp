@@ -16,6 +16,8 @@ namespace {
 // RFC 9110 section 15.2 allows any number of interim responses; a peer that sends more is not
 // answering.
 constexpr std::uint8_t kInterimsMax = 8;
+// A client that keeps an upstream waiting for so long has to expect that it is given up.
+constexpr Duration kClientStall = std::chrono::seconds(1);
 
 Monotonic after(Monotonic from, Duration timeout) noexcept {
   return timeout > Duration::zero() ? from + timeout : net::kNever;
@@ -27,11 +29,14 @@ ProxyError Exchange::start_relay() {
   upload_moved_at_ = download_moved_at_ = now();
   upload_progress_ = download_progress_ = 0;
   up_ = down_ = FlowState::kNeedRead;
+  turned_at_ = now();
+  client_stalled_ = false;
   return start_upload() ? ProxyError::kNone : ProxyError::kHeadersTooLarge;
 }
 
 // Moves what can be moved. True when it is over, and `outcome` says how.
 bool Exchange::relay(ProxyError& outcome) {
+  if (up_ == FlowState::kNeedRead || down_ == FlowState::kNeedWrite) note_client();
   up_ = advance_upload();
   down_ = advance_response();
   note_progress();
@@ -39,6 +44,7 @@ bool Exchange::relay(ProxyError& outcome) {
     outcome = *end;
     return true;
   }
+  turned_at_ = now();
   if (!yields()) return false;
   note_silence(up_);
   if (deadline(up_, down_) > now()) return false;
@@ -86,7 +92,7 @@ std::optional<ProxyError> Exchange::settled(FlowState up, FlowState down) const 
     case FlowState::kTooLarge:
       return ProxyError::kUpstreamProtocol;
     case FlowState::kSourceCut:
-      return ProxyError::kUpstreamReset;
+      return cut(up);
     case FlowState::kNoBuffer:
       return ProxyError::kOverloaded;
     case FlowState::kNeedRead:
@@ -111,6 +117,16 @@ std::optional<ProxyError> Exchange::settled(FlowState up, FlowState down) const 
     return ProxyError::kClientGone;
   }
   return std::nullopt;
+}
+
+// An upstream that gives up a client that does not send, or does not take what is there, has not
+// failed. The time that counts is that of the client's silence now: one that was slow and is done
+// does not excuse what comes afterwards.
+ProxyError Exchange::cut(FlowState up) const noexcept {
+  if (client_must_send(up) && now() - upload_moved_at_ >= kClientStall) {
+    return ProxyError::kRequestTimeout;
+  }
+  return client_stalled_ ? ProxyError::kClientGone : ProxyError::kUpstreamReset;
 }
 
 // ---- Upload
@@ -319,6 +335,15 @@ void Exchange::note_progress() noexcept {
   }
 }
 
+// Before anything is moved: of the wait that has just ended.
+void Exchange::note_client() noexcept {
+  if (!waits_for_client()) return;
+  client_took_ += now() - turned_at_;
+  if (down_ == FlowState::kNeedWrite && now() - download_moved_at_ >= kClientStall) {
+    client_stalled_ = true;
+  }
+}
+
 // It has all of the request, or all that the client sends before it hears "100 Continue".
 bool Exchange::upstream_must_speak(FlowState up) const noexcept {
   if (stage_ == ResponseStage::kBody) return false;
@@ -360,6 +385,10 @@ Monotonic Exchange::deadline(FlowState up, FlowState down) const noexcept {
 ProxyError Exchange::expired(FlowState up, FlowState down) const noexcept {
   if (down == FlowState::kNeedWrite) return ProxyError::kClientGone;
   if (up == FlowState::kNeedRead && !upstream_must_speak(up)) return ProxyError::kRequestTimeout;
+  // What it has left of the time for all is no time to answer in.
+  if (request_deadline() <= now() && 2 * client_took_ > timeouts_->request) {
+    return ProxyError::kRequestTimeout;
+  }
   return ProxyError::kTimeout;
 }
 

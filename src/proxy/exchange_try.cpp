@@ -198,7 +198,10 @@ void Exchange::clear_response() noexcept {
 }
 
 Monotonic Exchange::request_deadline() const noexcept {
-  const Duration total = timeouts_->request;
+  return deadline_of(timeouts_->request);
+}
+
+Monotonic Exchange::deadline_of(Duration total) const noexcept {
   return total > Duration::zero() ? started_at_ + total : net::kNever;
 }
 

@@ -50,7 +50,19 @@ const FailurePolicy* Exchange::failure_policy() const noexcept {
 bool Exchange::can_ask_stable() const noexcept {
   // An interim response is something that the client was sent, too.
   return covered_ && !client_told_ && interims_ == 0 && upload_.can_restart() &&
-         upload_.data_bytes() <= failure_policy()->fallback.body_bytes_max;
+         upload_.data_bytes() <= failure_policy()->fallback.body_bytes_max && stable_has_time();
+}
+
+// Else stable would be asked and cut off at once: it may have done what it was asked for, and the
+// user sees the canary's failure all the same.
+bool Exchange::stable_has_time() const noexcept {
+  const UpstreamId stable = route_->rollout->stable;
+  Duration total = table_->upstreams[stable.index()]->spec().timeouts.request;
+  const auto& of_routes = table_->snapshot.shared->route_timeouts;
+  if (!of_routes.empty()) {
+    if (const auto& own = of_routes[route_->id.index()].request) total = *own;
+  }
+  return now() < deadline_of(total);
 }
 
 // The head of a failure that stable may answer goes no further.

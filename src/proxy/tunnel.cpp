@@ -196,8 +196,10 @@ void Tunnel::note() noexcept {
 }
 
 // A version that closes says so in a Close frame (RFC 6455 section 7.1.1), and with 1011 that it
-// failed: what 500 is to a request. Of bytes that are no frames only a reset tells anything.
+// failed: what 500 is to a request. Of bytes that are no frames only a reset tells anything. A
+// client that sends such, or does not mask, must be cut off (section 5.1) in any way.
 bool Tunnel::upstream_ended_badly() const noexcept {
+  if (to_server_.frames().lost()) return false;
   const http::FrameTracker& frames = to_client_.frames();
   if (frames.closed()) return frames.close_code() == http::kCloseInternalError;
   return down_ == State::kBroken || !frames.lost();

@@ -203,6 +203,27 @@ TEST_F(AccessTest, AFallbackThatFailsToo) {
   EXPECT_EQ(value(all[0], "status"), "502");
 }
 
+// A reload replaces what is known of the listener.
+TEST_F(AccessTest, ATunnelsLineOutlivesItsListenersName) {
+  world->split(10000);
+  world->listener.name = "a name that is too long to be kept within a string itself";
+  world->start();
+  SimServer canary(world->net, kCanary);
+  {
+    Client client(*world);
+    client.send(get("/chat", std::string("X-User: u\r\n").append(kHandshake)));
+    SimPeer& server = canary.accept();
+    world->net.run_until([&] { return server.received().ends_with("\r\n\r\n"); });
+    server.send(kSwitching);
+    EXPECT_EQ(client.read(BodyRule::kResponse).status(), 101);
+    world->service->update(std::make_shared<proxy::ListenerSpec>(world->listener));
+  }
+  world->net.run_until([&] { return world->service->connections() == 0; });
+  const auto all = lines();
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(value(all[0], "listener"), '"' + world->listener.name + '"');
+}
+
 // It ends with the tunnel, and its texts outlive the block that the request came in.
 TEST_F(AccessTest, ATunnelIsOneLineAtItsEnd) {
   world->split(10000);

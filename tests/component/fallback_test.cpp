@@ -371,6 +371,32 @@ TEST_F(FallbackTest, TheConnectionServesTheNextRequest) {
 }
 
 // Tries on other endpoints of the canary come first, and are not counted.
+// Else it would do what it is asked for, and nobody would hear of it.
+TEST_F(FallbackTest, StableIsNotAskedWithoutTimeToAnswer) {
+  world.failures.protection.exposure_max = 5;
+  for (auto& upstream : world.upstreams) upstream.timeouts.request = 1s;
+  world.start();
+  break_canary(Kind::kHangs);
+  Client client(world);
+  EXPECT_EQ(client.ask(ask("GET", "u")).status(), 504);
+  EXPECT_TRUE(stable_.requests.empty());
+  EXPECT_EQ(canary().bad, 1U);
+  EXPECT_EQ(canary().fallback_failed, 0U);
+  EXPECT_EQ(canary().user_failures, 1U);
+  EXPECT_EQ(world.gate->exposure_used(world.rollout().generation), 1U) << "the user has seen it";
+}
+
+TEST_F(FallbackTest, TheTimeOfTheRouteIsStablesToo) {
+  proxy::RouteTimeouts route;
+  route.request = 1s;
+  world.route_timeouts = {route};
+  world.start();
+  break_canary(Kind::kHangs);
+  Client client(world);
+  EXPECT_EQ(client.ask(ask("GET", "u")).status(), 504);
+  EXPECT_TRUE(stable_.requests.empty());
+}
+
 TEST_F(FallbackTest, ComesAfterTheRetries) {
   world.upstreams[1].retries = {1, true, true};
   world.start();

@@ -155,7 +155,18 @@ TEST_F(MirrorCopyTest, AUserIsCopiedAlwaysOrNever) {
 }
 
 TEST_F(MirrorCopyTest, WithoutAKeyTheRequestIdDecides) {
+  world.listener.trusted_proxies = {Cidr{}};
   expect_half_is_copied("X-Request-Id");
+}
+
+// Who may choose what is copied would have all of it copied, or nothing.
+TEST_F(MirrorCopyTest, TheIdOfAClientDoesNot) {
+  policy().share = routing::MirrorShare("web", BasisPoints(5000));
+  world.start();
+  for (int i = 0; i < 60; ++i) ask(get("/", "X-Request-Id: mine\r\n"));
+  world.net.run_ready();
+  EXPECT_GT(mirror_.requests.size(), 10U);
+  EXPECT_LT(mirror_.requests.size(), 50U);
 }
 
 // Whom the canary serves, it has seen already.

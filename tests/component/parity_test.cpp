@@ -121,6 +121,7 @@ TEST_F(ParityTest, AShareOfTheRequestsByTheirIds) {
   Backend stable(world, kStable, json("{}"));
   Backend canary(world, kCanary, json("{}"));
   policy().share = routing::MirrorShare("parity web", BasisPoints(5000));
+  world.listener.trusted_proxies = {Cidr{}};
   world.start();
   std::size_t sampled = 0;
   for (int i = 0; i < 60; ++i) {

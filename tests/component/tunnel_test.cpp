@@ -341,6 +341,16 @@ TEST_F(TunnelTest, OfBytesThatAreNoFramesOnlyAResetTells) {
   EXPECT_EQ(world.counters(Cohort::kCanary).bad, 1U);
 }
 
+// RFC 6455 section 5.1: a server must close then, and need not say why.
+TEST_F(TunnelTest, AClientThatDoesNotMaskHasToBeCutOff) {
+  const Pair pair = open();
+  pair.client->send(server_frame(1, "not masked"));
+  world.net.run_ready();
+  pair.server->reset();
+  EXPECT_TRUE(pair.client->closes_within(1s));
+  EXPECT_EQ(world.counters(Cohort::kCanary).bad, 0U);
+}
+
 TEST_F(TunnelTest, AnUpstreamThatStopsReadingIsCutAndBlamed) {
   const Pair pair = open();
   pair.server->stop_reading();

@@ -1,5 +1,6 @@
 """SIGHUP: a good file takes over without a lost request, a bad one changes nothing."""
 
+import os
 import re
 import shutil
 import signal
@@ -42,6 +43,15 @@ class ReloadTest(IntegrationCase):
         self.assertEqual(self.daemon.metric("canaryd_config_last_reload_successful"), 0)
         self.daemon.await_events("reload_failed")
         self.assertRegex(self.daemon.log_text(), r"canaryd\.yaml:\d+:\d+")
+
+    def test_a_pipe_in_the_files_place_is_not_waited_for(self):
+        self.start({"app": self.upstream("app")})
+        os.remove(self.daemon.file)
+        os.mkfifo(self.daemon.file)
+        self.daemon.signal(signal.SIGHUP)
+        self.daemon.await_events("reload_failed")
+        self.assertIn("cannot be read: not a regular file", self.daemon.log_text())
+        self.assertEqual(self.get("/").body, b"app\n")
 
     def test_a_rollout_keeps_its_state(self):
         self.start_rollout(start="auto")

@@ -181,6 +181,21 @@ TEST_F(HealthChecksTest, AReloadKeepsWhatIsKnown) {
   EXPECT_EQ(health(1), Health::kHealthy);
 }
 
+// However long the old interval still is.
+TEST_F(HealthChecksTest, AShorterIntervalHoldsAtOnce) {
+  rule().interval = 1h;
+  update();
+  io_.run_for(2s);
+  rule().interval = 5s;
+  update();
+  io_.run_for(51s);
+  EXPECT_EQ(io_.asked[kOne], 12) << "one of before, then at once and each five seconds";
+  rule().interval = 30s;
+  update();
+  io_.run_for(61s);
+  EXPECT_LE(io_.asked[kOne], 15);
+}
+
 TEST_F(HealthChecksTest, WithoutAKeyNobodyIsAsked) {
   io_.servers[kTwo] = Server::kSick;
   update();

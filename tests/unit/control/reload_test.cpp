@@ -91,6 +91,16 @@ TEST_F(ReloadTest, AListenerThatCannotBindLeavesEverythingAsItWas) {
   EXPECT_EQ(controller_->listeners()[0].address, "127.0.0.1:8080");
 }
 
+TEST_F(ReloadTest, AListenerKeepsItsNameAsLongAsItsAddress) {
+  boot_at(10);
+  const ReloadResult result =
+      reload(file_with("  - {name: renamed, address: 127.0.0.1:8080}\n", kRollout));
+  EXPECT_FALSE(result.ok);
+  EXPECT_THAT(result.problems.back().message,
+              HasSubstr("listener renamed cannot take 127.0.0.1:8080 over from listener public"));
+  EXPECT_THAT(plane_.did, ::testing::IsEmpty());
+}
+
 TEST_F(ReloadTest, ListenersMoveComeAndGo) {
   boot_at(10);
   EXPECT_TRUE(reload(file_with("  - {name: public, address: 127.0.0.1:8090}\n"
