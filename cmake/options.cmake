@@ -5,6 +5,7 @@ option(CANARYD_TESTS "Build the tests" ON)
 option(CANARYD_BENCH "Build the benchmarks" OFF)
 option(CANARYD_FUZZ "Build the fuzz targets with libFuzzer (clang only)" OFF)
 option(CANARYD_HEADER_CHECKS "Compile each public header alone" OFF)
+option(CANARYD_UNITS "Compile several files at a time, but for what a request passes" OFF)
 set(CANARYD_SANITIZE "" CACHE STRING "Value for -fsanitize=, empty for none")
 set(CANARYD_PROFILE "" CACHE STRING "GCC: generate, to count what runs, or use, what was counted in this directory")
 

@@ -9,10 +9,12 @@ function(canaryd_room)
   add_library(${target} STATIC ${ARG_SOURCES})
   target_link_libraries(${target} PUBLIC canaryd_options ${ARG_DEPS} ${ARG_LIBS})
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
-  canaryd_in_units(${target})
   canaryd_profile_room(${ARG_NAME})
   if(NOT ARG_NAME IN_LIST CANARYD_REQUEST_PATH)
     canaryd_link_plainly(${target})
+    canaryd_in_units(${target})
+  elseif(CANARYD_SANITIZE)
+    canaryd_in_units(${target})
   endif()
 
   if(CANARYD_HEADER_CHECKS AND ARG_HEADERS)
@@ -30,12 +32,12 @@ function(canaryd_room)
   endif()
 endfunction()
 
-# canaryd_in_units(TARGET): in the sanitized presets the sources are compiled several at a time, because what they share,
-# headers and templates above all, costs more than they do. So no two files of a target may give one name to two things,
+# canaryd_in_units(TARGET): in the sanitized presets, and elsewhere with CANARYD_UNITS, the sources are compiled several at
+# a time, because what they share, headers and templates above all, costs more than they do. So no two files of a target may give one name to two things,
 # also not without linkage; each must also compile alone, as in the other presets. Files with options of their own are
 # left out.
 function(canaryd_in_units target)
-  if(NOT CANARYD_SANITIZE)
+  if(NOT CANARYD_SANITIZE AND NOT CANARYD_UNITS)
     return()
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)

@@ -125,7 +125,7 @@ leg_clang() {
 # rollouts whose world fails; and by the binary that users get the rules once more, what is long by its traffic, and the
 # bounds of memory, which a sanitizer's own memory hides.
 leg_gate() {
-  step configure cmake --preset release -DCANARYD_TESTS=ON &&
+  step configure cmake --preset release -DCANARYD_TESTS=ON -DCANARYD_UNITS=ON &&
     step build cmake --build --preset release --target bench_gate sim_faults -- -j"$jobs" &&
     step cost bench/load/gate.py &&
     step faults ctest --test-dir build/release -R 'FaultSimulation|CrashPoints' -j"$jobs" --no-tests=error || return 1
@@ -147,8 +147,9 @@ leg_dev() {
   configure_and_build dev && step test ctest --preset dev -j"$jobs" "${repeat[@]}"
 }
 
+# File by file, as users build it.
 leg_release() {
-  configure_and_build release
+  step configure cmake --preset release -DCANARYD_UNITS=OFF && step build cmake --build --preset release -- -j"$jobs"
 }
 
 # The long simulations need an optimiser; the release preset builds no tests. Without -Wno-restrict GCC 12 takes an
