@@ -7,13 +7,25 @@
 #include <mutex>
 #include <thread>
 #include <utility>
+#include <variant>
 
 namespace canaryd::store {
 namespace {
 
+// Of one transaction: what waits meanwhile, and how long the write-ahead log gets, has an end.
+constexpr std::size_t kGroupWrites = 256;
+// Rows of others that a fall's transaction takes along behind it: so few that it hardly waits
+// longer for them than alone, and where rises and falls alternate they need not be a transaction
+// each.
+constexpr std::size_t kRowsBehindFall = 16;
+
 std::size_t rows_of(const Batch& batch) {
   return batch.entries.size() + batch.evidence.size() + batch.exposure.size() + batch.idle.size() +
-         batch.comments.size() + batch.cursors.size();
+         batch.comments.size() + batch.cursors.size() + batch.drops.size();
+}
+
+bool is_hopeless(const Result<void>& result) {
+  return !result && result.error().retry == Retry::kNever;
 }
 
 }  // namespace
@@ -25,49 +37,41 @@ class AsyncStore::Impl {
     thread_ = std::thread([this] { serve(); });
   }
 
-  // `operation` runs on the store's thread. An urgent one may use the queue's second half.
-  template <class T, class Operation>
-  void enqueue(Done<T> done, Operation operation, bool urgent = false) {
-    Job job = [this, done, operation = std::move(operation)]() mutable {
-      complete<T>(std::move(done), operation());
-    };
-    ErrorCode refusal = ErrorCode::kClosed;
-    {
-      const std::lock_guard lock(mutex_);
-      const std::size_t limit = urgent ? 2 * limits_.queue_limit : limits_.queue_limit;
-      if (!stopping_ && jobs_.size() < limit) {
-        jobs_.push_back(std::move(job));
-        wake_.notify_one();
-        return;
-      }
-      if (!stopping_) refusal = ErrorCode::kLimit;
-    }
-    const char* why = refusal == ErrorCode::kLimit ? "the store's queue is full: the disk is slow"
-                                                   : "the store is closed";
-    complete<T>(std::move(done), fail(refusal, why));
+  // `ask` runs on the store's thread.
+  template <class T, class Ask>
+  void enqueue(Done<T> done, Ask ask) {
+    Job job = Operation(
+        [this, done, ask = std::move(ask)]() mutable { complete<T>(std::move(done), ask()); });
+    const Result<void> accepted = accept(job, limits_.queue_limit);
+    if (!accepted) complete<T>(std::move(done), fail(accepted.error()));
   }
 
-  Result<void> write(Batch batch, Keep keep) {
-    Result<void> result = write_kept();
-    // What can never be written (a contradiction, a damaged file) would only block what comes
-    // after: it is dropped, and that says nothing about this batch.
-    while (!result && result.error().retry == Retry::kNever) result = write_kept();
-    if (result) result = written(store_->write(batch));
-    const bool hopeless = !result && result.error().retry == Retry::kNever;
-    if (!result && keep == Keep::kUntilWritten && !hopeless) keep_for_later(std::move(batch));
-    return result;
+  void write(Batch batch, Keep keep, Done<void> done) {
+    // What is in force already may use the queue's second half.
+    const std::size_t limit = (keep == Keep::kUntilWritten ? 2 : 1) * limits_.queue_limit;
+    Job job = Write{std::move(batch), keep, std::move(done)};
+    const Result<void> accepted = accept(job, limit);
+    if (!accepted) complete<void>(std::move(std::get<Write>(job).done), accepted);
   }
 
+  // Success: nothing is kept any more. What can never be written (a contradiction, a damaged file)
+  // would only block what comes after: it is given up, and the answer if all else was written.
   Result<void> write_kept() {
+    Result<void> result;
     while (!kept_.empty()) {
-      const Result<void> result = written(store_->write(kept_.front()));
-      if (!result && result.error().retry != Retry::kNever) return result;
-      if (!result) dropped_ += rows_of(kept_.front());
-      kept_rows_ -= rows_of(kept_.front());
-      kept_.pop_front();
-      if (!result) return result;
+      std::vector<const Batch*> batches;
+      for (const Batch& batch : kept_) {
+        if (batches.size() < kGroupWrites) batches.push_back(&batch);
+      }
+      for (const Result<void>& each : write_each(batches)) {
+        if (!each && !is_hopeless(each)) return each;
+        if (!each) dropped_ += rows_of(kept_.front());
+        if (!each) result = each;
+        kept_rows_ -= rows_of(kept_.front());
+        kept_.pop_front();
+      }
     }
-    return {};
+    return result;
   }
 
   void stop() {
@@ -91,7 +95,13 @@ class AsyncStore::Impl {
   [[nodiscard]] std::uint64_t failures() const noexcept { return failures_; }
 
  private:
-  using Job = std::function<void()>;
+  using Operation = std::function<void()>;
+  struct Write {
+    Batch batch;
+    Keep keep;
+    Done<void> done;
+  };
+  using Job = std::variant<Operation, Write>;
 
   template <class T>
   void complete(Done<T> done, Result<T> result) {
@@ -100,21 +110,93 @@ class AsyncStore::Impl {
     });
   }
 
+  // Takes the job, or leaves it as it is.
+  Result<void> accept(Job& job, std::size_t limit) {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return fail(ErrorCode::kClosed, "the store is closed");
+    if (jobs_.size() + in_hand_ >= limit) {
+      return fail(ErrorCode::kLimit, "the store's queue is full: the disk is slow");
+    }
+    jobs_.push_back(std::move(job));
+    wake_.notify_one();
+    return {};
+  }
+
   void serve() {
     while (true) {
-      Job job;
+      Operation operation;
+      std::vector<Write> group;
       {
         std::unique_lock lock(mutex_);
+        in_hand_ = 0;
         wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
         if (jobs_.empty()) break;
-        job = std::move(jobs_.front());
-        jobs_.pop_front();
+        if (auto* const first = std::get_if<Operation>(&jobs_.front())) {
+          operation = std::move(*first);
+          jobs_.pop_front();
+          in_hand_ = 1;
+        } else {
+          group = take_writes();
+          in_hand_ = group.size();
+        }
       }
-      job();
+      if (operation) {
+        operation();
+      } else {
+        write_group(std::move(group));
+      }
     }
     // Whoever asked was told already that these are not durable; a last try is all that is left.
     [[maybe_unused]] const Result<void> last = write_kept();
     store_.reset();
+  }
+
+  // The writes at the head of the queue that become durable together. Nothing is taken out of its
+  // turn, so a rollout's writes stay in order, and a fall waits for no more writes before it than
+  // if each were alone; what comes behind it may hold it up for next to nothing only.
+  std::vector<Write> take_writes() {
+    std::vector<Write> group;
+    bool falls = false;
+    std::size_t rows_behind = 0;
+    while (!jobs_.empty() && group.size() < kGroupWrites) {
+      auto* const next = std::get_if<Write>(&jobs_.front());
+      if (next == nullptr) break;
+      if (next->keep == Keep::kUntilWritten) {
+        falls = true;
+      } else if (falls) {
+        rows_behind += rows_of(next->batch);
+        // How much a drop takes out is not known.
+        if (rows_behind > kRowsBehindFall || !next->batch.drops.empty()) break;
+      }
+      group.push_back(std::move(*next));
+      jobs_.pop_front();
+    }
+    return group;
+  }
+
+  void write_group(std::vector<Write> group) {
+    // What is given up of what was kept says nothing about these.
+    const Result<void> before = write_kept();
+    std::vector<Result<void>> results(group.size(), before);
+    if (before || is_hopeless(before)) {
+      std::vector<const Batch*> batches;
+      for (const Write& write : group) batches.push_back(&write.batch);
+      results = write_each(batches);
+    }
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      const bool kept = group[i].keep == Keep::kUntilWritten && !is_hopeless(results[i]);
+      if (!results[i] && kept) keep_for_later(std::move(group[i].batch));
+      complete<void>(std::move(group[i].done), std::move(results[i]));
+    }
+  }
+
+  std::vector<Result<void>> write_each(const std::vector<const Batch*>& batches) {
+    std::vector<Result<void>> results = store_->write_each(batches);
+    CANARYD_ASSERT(results.size() == batches.size());
+    for (const Result<void>& each : results) {
+      if (!each) ++failures_;
+    }
+    return results;
   }
 
   void keep_for_later(Batch batch) {
@@ -149,6 +231,7 @@ class AsyncStore::Impl {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> jobs_;
+  std::size_t in_hand_ = 0;  // Taken from the queue and not answered yet.
   bool stopping_ = false;
   std::thread thread_;
 };
@@ -164,13 +247,7 @@ AsyncStore::~AsyncStore() {
 }
 
 void AsyncStore::write(Batch batch, Keep keep, Done<void> done) {
-  Impl* impl = impl_.get();
-  impl->enqueue<void>(
-      std::move(done),
-      [impl, batch = std::move(batch), keep]() mutable {
-        return impl->write(std::move(batch), keep);
-      },
-      keep == Keep::kUntilWritten);
+  impl_->write(std::move(batch), keep, std::move(done));
 }
 
 void AsyncStore::flush(Done<void> done) {
@@ -225,10 +302,9 @@ void AsyncStore::verify_some(Verification so_far, std::size_t rows, Done<Verific
 }
 
 void AsyncStore::drop_evidence(std::string rollout, std::uint64_t before_run, Done<void> done) {
-  Impl* impl = impl_.get();
-  impl->enqueue<void>(std::move(done), [impl, rollout = std::move(rollout), before_run] {
-    return impl->store().drop_evidence(rollout, before_run);
-  });
+  Batch batch;
+  batch.drops.push_back({std::move(rollout), before_run});
+  write(std::move(batch), Keep::kOnce, std::move(done));
 }
 
 void AsyncStore::prune(PruneRule rule, std::uint64_t from_id, Done<Pruned> done) {

@@ -166,6 +166,10 @@ int Database::changes() const {
   return sqlite3_changes(handle_.get());
 }
 
+bool Database::in_transaction() const {
+  return sqlite3_get_autocommit(handle_.get()) == 0;
+}
+
 void Database::allow_checkpoint_on_close() {
   sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
 }
@@ -190,12 +194,34 @@ Transaction::Transaction(Transaction&& other) noexcept
 
 Transaction::~Transaction() {
   // Some errors have ended the transaction already.
-  if (database_ == nullptr || sqlite3_get_autocommit(database_->handle_.get()) != 0) return;
+  if (database_ == nullptr || !database_->in_transaction()) return;
   sqlite3_exec(database_->handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
 Result<void> Transaction::commit() {
   CANARYD_TRY(database_->execute("COMMIT"));
+  database_ = nullptr;
+  return {};
+}
+
+Result<Savepoint> Savepoint::begin(Database& database) {
+  CANARYD_TRY(database.execute("SAVEPOINT part"));
+  return Savepoint(database);
+}
+
+Savepoint::Savepoint(Savepoint&& other) noexcept
+    : database_(std::exchange(other.database_, nullptr)) {}
+
+Savepoint::~Savepoint() {
+  if (database_ == nullptr || !database_->in_transaction()) return;
+  sqlite3* const handle = database_->handle_.get();
+  constexpr const char* kUndo = "ROLLBACK TO part; RELEASE part";
+  if (sqlite3_exec(handle, kUndo, nullptr, nullptr, nullptr) == SQLITE_OK) return;
+  sqlite3_exec(handle, "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+Result<void> Savepoint::release() {
+  CANARYD_TRY(database_->execute("RELEASE part"));
   database_ = nullptr;
   return {};
 }

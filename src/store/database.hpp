@@ -64,6 +64,8 @@ class Database {
   [[nodiscard]] Result<std::uint64_t> query_integer(std::string_view sql);
   [[nodiscard]] bool read_only() const;
   [[nodiscard]] int changes() const;
+  // False: none was begun, or an error has ended it.
+  [[nodiscard]] bool in_transaction() const;
 
   // Until then, closing leaves the write-ahead log alone, so that looking at a damaged file does
   // not change it.
@@ -76,6 +78,7 @@ class Database {
  private:
   Database(std::string path, sqlite3* handle) : path_(std::move(path)), handle_(handle) {}
   friend class Transaction;
+  friend class Savepoint;
 
   std::string path_;
   std::unique_ptr<sqlite3, CloseDatabase> handle_;
@@ -94,6 +97,23 @@ class Transaction {
 
  private:
   explicit Transaction(Database& database) : database_(&database) {}
+  Database* database_;
+};
+
+// A part of a transaction. Rolls back what was done in it unless released, and the whole
+// transaction if that cannot be.
+class Savepoint {
+ public:
+  [[nodiscard]] static Result<Savepoint> begin(Database& database);
+  Savepoint(Savepoint&& other) noexcept;
+  Savepoint& operator=(Savepoint&&) = delete;
+  Savepoint(const Savepoint&) = delete;
+  Savepoint& operator=(const Savepoint&) = delete;
+  ~Savepoint();
+  [[nodiscard]] Result<void> release();
+
+ private:
+  explicit Savepoint(Database& database) : database_(&database) {}
   Database* database_;
 };
 

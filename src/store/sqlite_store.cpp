@@ -1,5 +1,6 @@
 #include "canaryd/store/sqlite_store.hpp"
 
+#include "store/batch_rows.hpp"
 #include "store/chain.hpp"
 #include "store/comment_rows.hpp"
 #include "store/database.hpp"
@@ -17,6 +18,7 @@
 #include <charconv>
 #include <filesystem>
 #include <limits>
+#include <span>
 #include <utility>
 
 namespace canaryd::store {
@@ -30,6 +32,8 @@ class SqliteStore final : public Store {
   [[nodiscard]] Result<void> prepare(const SqliteOptions& options);
 
   [[nodiscard]] Result<void> write(const Batch& batch) override;
+  [[nodiscard]] std::vector<Result<void>> write_each(
+      std::span<const Batch* const> batches) override;
   [[nodiscard]] Result<std::vector<JournalRow>> latest() override;
   [[nodiscard]] Result<std::vector<JournalRow>> history(const HistoryQuery& query) override;
   [[nodiscard]] Result<std::vector<EvidenceRow>> evidence(const EvidenceQuery& query) override;
@@ -45,19 +49,13 @@ class SqliteStore final : public Store {
   [[nodiscard]] Result<Verification> verify_some(Verification so_far, std::size_t rows) override {
     return check_rows(*database_, std::move(so_far), rows);
   }
-  [[nodiscard]] Result<void> drop_evidence(const std::string& rollout,
-                                           std::uint64_t before_run) override;
   [[nodiscard]] Result<Pruned> prune(const PruneRule& rule, std::uint64_t from_id) override;
 
  private:
   [[nodiscard]] Result<void> check_head();
-  // True: exactly this entry is there already.
-  [[nodiscard]] Result<bool> is_written(const JournalEntry& entry);
-  [[nodiscard]] Result<void> append(const std::vector<JournalEntry>& entries);
-  [[nodiscard]] Result<void> add_evidence(const std::vector<EvidenceRow>& rows);
-  [[nodiscard]] Result<void> raise_exposure(const std::vector<ExposureUse>& uses);
-  [[nodiscard]] Result<void> set_idle(const std::vector<StableIdle>& idle);
-  [[nodiscard]] Result<void> move_cursors(const std::vector<Cursor>& cursors);
+  [[nodiscard]] Result<void> write_part(const Batch& batch);
+  [[nodiscard]] Result<void> write_together(std::span<const Batch* const> batches,
+                                            std::vector<Result<void>>& results);
 
   // The lock goes last, after the database is closed.
   StateDir dir_;
@@ -113,6 +111,9 @@ Result<void> SqliteStore::prepare(const SqliteOptions& options) {
                     " cannot have a write-ahead log on this file system; use a local one");
   }
   CANARYD_TRY(database_->execute("PRAGMA synchronous = FULL"));
+  // What a part of a transaction may have to put back would else go to a file, and there may be no
+  // place for one.
+  CANARYD_TRY(database_->execute("PRAGMA temp_store = MEMORY"));
   if (options.pages_max != 0) {
     CANARYD_TRY(database_->execute("PRAGMA max_page_count = " + std::to_string(options.pages_max)));
   }
@@ -140,111 +141,42 @@ Result<void> SqliteStore::check_head() {
 Result<void> SqliteStore::write(const Batch& batch) {
   if (batch.empty()) return {};
   CANARYD_TRY(check_limits(batch));
+  const Batch* const one = &batch;
+  return std::move(write_each(std::span(&one, 1)).front());
+}
+
+std::vector<Result<void>> SqliteStore::write_each(std::span<const Batch* const> batches) {
+  std::vector<Result<void>> results;
+  const Result<void> together = write_together(batches, results);
+  if (!together) {
+    results.resize(batches.size());
+    for (Result<void>& each : results) {
+      if (each) each = fail(together.error());
+    }
+  }
+  return results;
+}
+
+Result<void> SqliteStore::write_together(std::span<const Batch* const> batches,
+                                         std::vector<Result<void>>& results) {
   CANARYD_TRY_ASSIGN(Transaction transaction, Transaction::begin(*database_));
-  CANARYD_TRY(append(batch.entries));
-  CANARYD_TRY(add_evidence(batch.evidence));
-  CANARYD_TRY(raise_exposure(batch.exposure));
-  CANARYD_TRY(set_idle(batch.idle));
-  CANARYD_TRY(add_comments(*database_, batch.comments));
-  CANARYD_TRY(move_cursors(batch.cursors));
+  for (const Batch* batch : batches) {
+    results.push_back(write_part(*batch));
+    if (results.back()) continue;
+    Error error = results.back().error();
+    if (error.retry == Retry::kNever && database_->in_transaction()) continue;
+    // The disk's fault, or one that took the transaction with it: not that of the others.
+    error.retry = Retry::kSafe;
+    return fail(std::move(error));
+  }
   return transaction.commit();
 }
 
-Result<bool> SqliteStore::is_written(const JournalEntry& entry) {
-  CANARYD_TRY_ASSIGN(Statement statement,
-                     database_->prepare("SELECT " + std::string(kJournalColumns) +
-                                        " FROM journal WHERE rollout = ? AND generation >= ?"
-                                        " ORDER BY generation LIMIT 1"));
-  statement.bind_text(1, entry.rollout).bind(2, entry.generation);
-  CANARYD_TRY_ASSIGN(const bool row, statement.step());
-  if (!row) return false;
-  if (read_row(statement).entry == entry) return true;
-  return fail(ErrorCode::kRefused,
-              "the journal of " + entry.rollout + " is at generation " +
-                  std::to_string(statement.integer(2)) + " already; generation " +
-                  std::to_string(entry.generation) + " was not written");
-}
-
-Result<void> SqliteStore::append(const std::vector<JournalEntry>& entries) {
-  if (entries.empty()) return {};
-  CANARYD_TRY_ASSIGN(Head head, read_head(*database_));
-  for (const JournalEntry& entry : entries) {
-    CANARYD_TRY_ASSIGN(const bool known, is_written(entry));
-    if (!known) CANARYD_TRY(append_row(*database_, head, entry));
-  }
-  return write_head(*database_, head);
-}
-
-Result<void> SqliteStore::add_evidence(const std::vector<EvidenceRow>& rows) {
-  if (rows.empty()) return {};
-  CANARYD_TRY_ASSIGN(Statement insert,
-                     database_->prepare("INSERT INTO evidence (rollout, run, place, kind, data)"
-                                        " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"));
-  CANARYD_TRY_ASSIGN(Statement same,
-                     database_->prepare("SELECT count(*) FROM evidence WHERE rollout = ? AND run "
-                                        "= ? AND place = ? AND kind = ? AND data = ?"));
-  const auto bind = [](Statement& to, const EvidenceRow& row, const std::string& data) {
-    to.bind_text(1, row.rollout).bind(2, row.run).bind(3, row.index);
-    to.bind(4, static_cast<std::uint64_t>(row.kind)).bind_blob(5, data.data(), data.size());
-  };
-  for (const EvidenceRow& row : rows) {
-    const std::string data = pack_values(row);
-    bind(insert, row, data);
-    CANARYD_TRY(insert.run());
-    insert.reset();
-    if (database_->changes() == 1) continue;
-    bind(same, row, data);
-    CANARYD_TRY_ASSIGN([[maybe_unused]] const bool counted, same.step());
-    const bool repeated = same.integer(0) == 1;
-    same.reset();
-    if (!repeated) {
-      return fail(ErrorCode::kRefused,
-                  "another evidence row " + std::to_string(row.index) + " of run " +
-                      std::to_string(row.run) + " of " + row.rollout + " is there already");
-    }
-  }
-  return {};
-}
-
-Result<void> SqliteStore::raise_exposure(const std::vector<ExposureUse>& uses) {
-  if (uses.empty()) return {};
-  CANARYD_TRY_ASSIGN(
-      Statement upsert,
-      database_->prepare("INSERT INTO exposure (rollout, run, used) VALUES (?, ?, ?)"
-                         " ON CONFLICT DO UPDATE SET used = max(used, excluded.used)"));
-  for (const ExposureUse& use : uses) {
-    upsert.bind_text(1, use.rollout).bind(2, use.run).bind(3, use.used);
-    CANARYD_TRY(upsert.run());
-    upsert.reset();
-  }
-  return {};
-}
-
-Result<void> SqliteStore::set_idle(const std::vector<StableIdle>& idle) {
-  if (idle.empty()) return {};
-  CANARYD_TRY_ASSIGN(
-      Statement upsert,
-      database_->prepare("INSERT INTO stable_idle (rollout, run, milliseconds) VALUES (?, ?, ?)"
-                         " ON CONFLICT DO UPDATE SET milliseconds = excluded.milliseconds"));
-  for (const StableIdle& each : idle) {
-    upsert.bind_text(1, each.rollout).bind(2, each.run).bind(3, each.milliseconds);
-    CANARYD_TRY(upsert.run());
-    upsert.reset();
-  }
-  return {};
-}
-
-Result<void> SqliteStore::move_cursors(const std::vector<Cursor>& cursors) {
-  if (cursors.empty()) return {};
-  CANARYD_TRY_ASSIGN(Statement upsert,
-                     database_->prepare("INSERT INTO reader (name, id) VALUES (?, ?)"
-                                        " ON CONFLICT DO UPDATE SET id = max(id, excluded.id)"));
-  for (const Cursor& cursor : cursors) {
-    upsert.bind_text(1, cursor.reader).bind(2, cursor.id);
-    CANARYD_TRY(upsert.run());
-    upsert.reset();
-  }
-  return {};
+Result<void> SqliteStore::write_part(const Batch& batch) {
+  CANARYD_TRY(check_limits(batch));
+  CANARYD_TRY_ASSIGN(Savepoint savepoint, Savepoint::begin(*database_));
+  CANARYD_TRY(write_rows(*database_, batch));
+  return savepoint.release();
 }
 
 Result<std::uint64_t> SqliteStore::open_cursor(const std::string& reader) {
@@ -333,17 +265,6 @@ Result<std::uint64_t> SqliteStore::stable_idle(const std::string& rollout, std::
       database_->prepare("SELECT milliseconds FROM stable_idle WHERE rollout = ? AND run = ?"));
   CANARYD_TRY_ASSIGN(const bool row, statement.bind_text(1, rollout).bind(2, run).step());
   return row ? statement.integer(0) : 0;
-}
-
-Result<void> SqliteStore::drop_evidence(const std::string& rollout, std::uint64_t before_run) {
-  CANARYD_TRY_ASSIGN(Transaction transaction, Transaction::begin(*database_));
-  for (const char* sql : {"DELETE FROM evidence WHERE rollout = ? AND run < ?",
-                          "DELETE FROM exposure WHERE rollout = ? AND run < ?",
-                          "DELETE FROM stable_idle WHERE rollout = ? AND run < ?"}) {
-    CANARYD_TRY_ASSIGN(Statement statement, database_->prepare(sql));
-    CANARYD_TRY(statement.bind_text(1, rollout).bind(2, before_run).run());
-  }
-  return transaction.commit();
 }
 
 Result<Pruned> SqliteStore::prune(const PruneRule& rule, std::uint64_t from_id) {

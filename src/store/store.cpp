@@ -23,6 +23,23 @@ JournalEntry entry_of(const rollout::Transition& transition) {
   return entry;
 }
 
+std::vector<Result<void>> Store::write_each(std::span<const Batch* const> batches) {
+  std::vector<Result<void>> results;
+  for (const Batch* batch : batches) {
+    // Nothing may be there while something before it is missing.
+    const bool failing =
+        !results.empty() && !results.back() && results.back().error().retry != Retry::kNever;
+    results.push_back(failing ? results.back() : write(*batch));
+  }
+  return results;
+}
+
+Result<void> Store::drop_evidence(const std::string& rollout, std::uint64_t before_run) {
+  Batch batch;
+  batch.drops.push_back({rollout, before_run});
+  return write(batch);
+}
+
 Result<Verification> Store::verify() {
   constexpr std::size_t kRowsAtOnce = 1000;
   Verification so_far;

@@ -104,9 +104,6 @@ class FaultStore final : public store::Store {
   Result<store::Pruned> prune(const store::PruneRule& rule, std::uint64_t from_id) override {
     return memory_.prune(rule, from_id);
   }
-  Result<void> drop_evidence(const std::string& rollout, std::uint64_t before_run) override {
-    return memory_.drop_evidence(rollout, before_run);
-  }
 
  private:
   FaultDisk& disk_;

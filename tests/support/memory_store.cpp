@@ -126,6 +126,7 @@ Result<void> Disk::write(const store::Batch& batch) {
     std::uint64_t& id = cursors_[cursor.reader];
     id = std::max(id, cursor.id);
   }
+  for (const store::EvidenceDrop& dropped : batch.drops) drop(dropped);
   return {};
 }
 
@@ -165,14 +166,12 @@ Result<std::uint64_t> Disk::open_cursor(const std::string& reader) {
   return cursors_.emplace(reader, journal_.size()).first->second;
 }
 
-void Disk::drop(const std::string& rollout, std::uint64_t before_run) {
-  const std::lock_guard lock(mutex_);
-  std::erase_if(exposure_, [&](const auto& item) {
-    return item.first.first == rollout && item.first.second < before_run;
-  });
-  std::erase_if(evidence_, [&](const auto& item) {
-    return item.first.first == rollout && item.first.second < before_run;
-  });
+void Disk::drop(const store::EvidenceDrop& dropped) {
+  const auto goes = [&](const auto& item) {
+    return item.first.first == dropped.rollout && item.first.second < dropped.before_run;
+  };
+  std::erase_if(exposure_, goes);
+  std::erase_if(evidence_, goes);
 }
 
 const store::JournalEntry* Disk::last_of(const std::string& rollout) const {
@@ -240,11 +239,6 @@ Result<store::Verification> MemoryStore::verify_some(store::Verification so_far,
 
 Result<store::Pruned> MemoryStore::prune(const store::PruneRule&, std::uint64_t) {
   return store::Pruned{};
-}
-
-Result<void> MemoryStore::drop_evidence(const std::string& rollout, std::uint64_t before_run) {
-  disk_.drop(rollout, before_run);
-  return {};
 }
 
 }  // namespace canaryd::test

@@ -54,11 +54,11 @@ class Disk {
   std::uint64_t stable_idle(const std::string& rollout, std::uint64_t run) const;
   std::vector<store::Comment> comments(const std::string& rollout) const;
   Result<std::uint64_t> open_cursor(const std::string& reader);
-  void drop(const std::string& rollout, std::uint64_t before_run);
 
  private:
   const store::JournalEntry* last_of(const std::string& rollout) const;
   tl::unexpected<Error> contradiction();
+  void drop(const store::EvidenceDrop& dropped);
 
   static constexpr std::uint64_t kFirstMark = std::uint64_t{1} << 62U;
 
@@ -92,7 +92,6 @@ class MemoryStore final : public store::Store {
   Result<std::uint64_t> open_cursor(const std::string& reader) override;
   Result<store::Verification> verify_some(store::Verification so_far, std::size_t) override;
   Result<store::Pruned> prune(const store::PruneRule&, std::uint64_t) override;
-  Result<void> drop_evidence(const std::string& rollout, std::uint64_t before_run) override;
 
  private:
   Disk& disk_;

@@ -5,13 +5,19 @@
 // stopping), never called inside the request and never on the store's thread unless the executor
 // does so.
 //
+// Writes that wait one behind the other are made durable together, at the price of one: as many
+// fsyncs are made as the disk can do, not as many as there are rollouts that begin a step at once.
+// Each still succeeds or fails for itself, and is answered when the outcome of all is known; only
+// if the disk fails do all of them fail, and none is in the journal. Behind a kUntilWritten write
+// only a few rows of others are taken along.
+//
 // Keep::kUntilWritten is for what is in force already (a rollback): if the write fails, the
 // completion says so and the rows are kept and go first into every later write, so that the journal
 // has no gap. While rows are kept, a kOnce write (a rise) succeeds only together with them.
 //
 // Thread rule: any thread may call; stop() and the destructor by the owner only. Limits:
-// queue_limit requests waiting, kept_limit rows kept (evidence rows are given up first, counted in
-// dropped()).
+// queue_limit requests waiting or under way (twice as many where it is kUntilWritten), kept_limit
+// rows kept (evidence rows are given up first, counted in dropped()).
 #pragma once
 
 #include "canaryd/base/error.hpp"

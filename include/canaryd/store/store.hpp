@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -109,6 +110,13 @@ struct Cursor {
   friend bool operator==(const Cursor&, const Cursor&) = default;
 };
 
+// Evidence, exposure and idle time of all runs before this one, which nobody needs any more.
+struct EvidenceDrop {
+  std::string rollout;
+  std::uint64_t before_run = 0;
+  friend bool operator==(const EvidenceDrop&, const EvidenceDrop&) = default;
+};
+
 // All or nothing.
 struct Batch {
   std::vector<JournalEntry> entries;
@@ -117,9 +125,10 @@ struct Batch {
   std::vector<StableIdle> idle;
   std::vector<Comment> comments;
   std::vector<Cursor> cursors;
+  std::vector<EvidenceDrop> drops;
   [[nodiscard]] bool empty() const noexcept {
     return entries.empty() && evidence.empty() && exposure.empty() && idle.empty() &&
-           comments.empty() && cursors.empty();
+           comments.empty() && cursors.empty() && drops.empty();
   }
 };
 
@@ -147,6 +156,11 @@ class Store {
   // kRefused: another row with this rollout and generation is there already, or an older generation
   // than the last one. Error::retry is kSafe when the disk may recover.
   [[nodiscard]] virtual Result<void> write(const Batch& batch) = 0;
+  // Writes each as write() does, in this order, and makes them durable together: that costs what
+  // one costs. An answer for each. One that can never be written (Retry::kNever) fails alone. Where
+  // the disk fails none of them is in the journal, and all that did not fail by themselves have its
+  // error. (Of a store that has no transactions: those before the failure stay.)
+  [[nodiscard]] virtual std::vector<Result<void>> write_each(std::span<const Batch* const> batches);
 
   // The last row of each rollout, checked against its hash; by name.
   [[nodiscard]] virtual Result<std::vector<JournalRow>> latest() = 0;
@@ -171,9 +185,8 @@ class Store {
   // All of them, at once.
   [[nodiscard]] Result<Verification> verify();
 
-  // Forgets the evidence, exposure and idle time of all runs before `run`. The journal stays.
-  [[nodiscard]] virtual Result<void> drop_evidence(const std::string& rollout,
-                                                   std::uint64_t before_run) = 0;
+  // A write of this one drop. The journal stays.
+  [[nodiscard]] Result<void> drop_evidence(const std::string& rollout, std::uint64_t before_run);
   // A part of a sweep: see prune.hpp. All or nothing, too.
   [[nodiscard]] virtual Result<Pruned> prune(const PruneRule& rule, std::uint64_t from_id) = 0;
 };

@@ -5,7 +5,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <mutex>
+#include <numeric>
+#include <span>
 #include <thread>
 
 namespace canaryd::store {
@@ -54,12 +57,17 @@ struct Disk {
   bool blocked = false;
   std::vector<std::uint64_t> generations;
   std::size_t evidence_rows = 0;
+  std::vector<std::size_t> groups;  // How many were written together, each time.
   bool closed = false;
 
   void block(bool on) {
     const std::lock_guard lock(mutex);
     blocked = on;
     wake.notify_all();
+  }
+  void wait_for_group() {
+    std::unique_lock lock(mutex);
+    wake.wait(lock, [this] { return !groups.empty(); });
   }
 };
 
@@ -80,6 +88,14 @@ class FakeStore final : public Store {
     disk_.evidence_rows += batch.evidence.size();
     return {};
   }
+  std::vector<Result<void>> write_each(std::span<const Batch* const> batches) override {
+    {
+      const std::lock_guard lock(disk_.mutex);
+      disk_.groups.push_back(batches.size());
+      disk_.wake.notify_all();
+    }
+    return Store::write_each(batches);
+  }
   Result<std::vector<JournalRow>> latest() override { return std::vector<JournalRow>{}; }
   Result<std::vector<JournalRow>> history(const HistoryQuery&) override { return latest(); }
   Result<std::vector<EvidenceRow>> evidence(const EvidenceQuery&) override {
@@ -98,7 +114,6 @@ class FakeStore final : public Store {
   Result<Pruned> prune(const PruneRule& /*rule*/, std::uint64_t /*from_id*/) override {
     return Pruned{};
   }
-  Result<void> drop_evidence(const std::string&, std::uint64_t) override { return {}; }
 
  private:
   Disk& disk_;
@@ -117,6 +132,23 @@ class AsyncStoreTest : public StateFixture {
     store.flush([&](Result<void> result) { answer = std::move(result); });
     loop_.run_one();
     return answer;
+  }
+
+  // What is asked of the store meanwhile waits together; how it was written.
+  std::vector<std::size_t> groups_of(const std::function<void(AsyncStore&)>& ask) {
+    AsyncStore store(std::make_unique<FakeStore>(disk_), loop_.executor());
+    disk_.block(true);
+    store.write(batch_of(journalist_.next()), Keep::kOnce, [](const Result<void>&) {});
+    disk_.wait_for_group();
+    ask(store);
+    disk_.block(false);
+    store.stop();
+    return disk_.groups;
+  }
+  void write_many(AsyncStore& store, int count, Keep keep) {
+    for (int i = 0; i < count; ++i) {
+      store.write(batch_of(journalist_.next()), keep, [](const Result<void>&) {});
+    }
   }
 
   Loop loop_;
@@ -224,6 +256,58 @@ TEST_F(AsyncStoreTest, AFullQueueRefusesButLeavesRoomForWhatIsInForce) {
   EXPECT_EQ(done + refused, 11);
   EXPECT_EQ(refused, static_cast<int>(refused_at_once));
   EXPECT_EQ(disk_.generations.back(), 11U);
+}
+
+using Sizes = std::vector<std::size_t>;
+
+TEST_F(AsyncStoreTest, WritesThatWaitGoTogetherUpToABound) {
+  EXPECT_EQ(groups_of([&](AsyncStore& store) { write_many(store, 300, Keep::kOnce); }),
+            (Sizes{1, 256, 44}));
+  std::vector<std::uint64_t> in_order(301);
+  std::iota(in_order.begin(), in_order.end(), 1U);
+  EXPECT_EQ(disk_.generations, in_order);
+}
+
+TEST_F(AsyncStoreTest, AQuestionIsAnsweredBetweenTheWritesItStandsBetween) {
+  EXPECT_EQ(groups_of([&](AsyncStore& store) {
+              write_many(store, 3, Keep::kOnce);
+              store.latest([](const auto&) {});
+              write_many(store, 2, Keep::kOnce);
+            }),
+            (Sizes{1, 3, 2}));
+}
+
+TEST_F(AsyncStoreTest, LittleIsTakenAlongBehindAFall) {
+  EXPECT_EQ(groups_of([&](AsyncStore& store) {
+              write_many(store, 3, Keep::kOnce);
+              write_many(store, 2, Keep::kUntilWritten);
+              write_many(store, 40, Keep::kOnce);
+              write_many(store, 1, Keep::kUntilWritten);
+              write_many(store, 100, Keep::kOnce);
+            }),
+            (Sizes{1, 3 + 2 + 16, 24 + 1 + 16, 84}));
+}
+
+TEST_F(AsyncStoreTest, NothingOfUnknownLengthIsTakenAlongBehindAFall) {
+  EXPECT_EQ(groups_of([&](AsyncStore& store) {
+              write_many(store, 2, Keep::kUntilWritten);
+              store.drop_evidence("checkout", 2, [](const Result<void>&) {});
+              write_many(store, 3, Keep::kUntilWritten);
+            }),
+            (Sizes{1, 2, 4}));
+}
+
+TEST_F(AsyncStoreTest, WhatIsKeptIsWrittenTogetherToo) {
+  AsyncStore store(std::make_unique<FakeStore>(disk_), loop_.executor());
+  disk_.failing = 1;
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_FALSE(write(store, batch_of(journalist_.next()), Keep::kUntilWritten).has_value());
+  }
+  disk_.failing = 0;
+  disk_.groups.clear();
+  EXPECT_TRUE(flush(store).has_value());
+  EXPECT_EQ(disk_.groups, Sizes{5});
+  EXPECT_EQ(disk_.generations, (std::vector<std::uint64_t>{1, 2, 3, 4, 5}));
 }
 
 TEST_F(AsyncStoreTest, StopFinishesWhatIsQueuedAndClosesTheStore) {

@@ -29,6 +29,30 @@ constexpr int kRowsPerWriter = 400;
   ::_exit(0);
 }
 
+constexpr std::size_t kTogether = 5;
+
+// The same, several rows at a time; one byte for each of them.
+[[noreturn]] void write_together_until_killed(const std::string& dir, int acknowledged) {
+  auto store = open_sqlite_store({dir, 0});
+  if (!store) ::_exit(3);
+  Journalist journalist;
+  std::uint64_t place = 0;
+  while (place < kRowsPerWriter) {
+    std::array<Batch, kTogether> batches;
+    std::vector<const Batch*> pointers;
+    for (Batch& batch : batches) {
+      batch = batch_of(journalist.next());
+      batch.evidence.push_back(block(place++));
+      pointers.push_back(&batch);
+    }
+    for (const Result<void>& each : (*store)->write_each(pointers)) {
+      if (!each) ::_exit(4);
+    }
+    if (::write(acknowledged, "xxxxx", kTogether) != kTogether) ::_exit(5);
+  }
+  ::_exit(0);
+}
+
 // Reads `until` acknowledgements, kills the writer, and reads what else it got out before it died.
 std::size_t run_and_kill(const std::string& dir,
                          std::size_t until,
@@ -65,6 +89,17 @@ void expect_prefix(const std::string& dir, std::size_t at_least) {
   EXPECT_EQ(evidence.size(), rows.size()) << "half a batch";
   Journalist journalist;
   for (const JournalRow& row : rows) ASSERT_EQ(row.entry, journalist.next());
+}
+
+TEST_F(CrashTest, WhatWasWrittenTogetherSurvivesAKillTogether) {
+  for (std::size_t until = 0; until < 60; until += 6) {
+    SCOPED_TRACE("killed after " + std::to_string(until) + " rows");
+    const std::string state = root_ + "/together" + std::to_string(until);
+    const std::size_t acknowledged = run_and_kill(state, until, write_together_until_killed);
+    expect_prefix(state, acknowledged);
+    EXPECT_EQ(open_sqlite_store({state, 0}).value()->verify().value().rows % kTogether, 0U);
+    if (HasFailure()) return;
+  }
 }
 
 TEST_F(CrashTest, EveryAcknowledgedRowSurvivesAKill) {

@@ -1,171 +1,14 @@
 // Every call of the store to the system fails once, and in another run from then on: nothing
 // acknowledged is lost, nothing is half there, and it works again as soon as the disk does.
-//
-// Between SQLite and the system stands a VFS of ours (sqlite.org/vfs.html) that passes everything
-// on but the n-th call.
+#include "faulty_vfs.hpp"
 #include "state_fixture.hpp"
 
-#include <cstring>
 #include <optional>
 
 namespace canaryd::store {
 namespace {
 
 using namespace test;
-
-enum class Fault : std::uint8_t { kFull, kIo, kShort, kSync, kRead, kOpen, kLock, kShared };
-enum class Call : std::uint8_t { kWrite, kSync, kRead, kOpen, kLock, kShared };
-
-Call failing_call(Fault fault) {
-  switch (fault) {
-    case Fault::kFull:
-    case Fault::kIo:
-    case Fault::kShort:
-      return Call::kWrite;
-    case Fault::kSync:
-      return Call::kSync;
-    case Fault::kRead:
-      return Call::kRead;
-    case Fault::kOpen:
-      return Call::kOpen;
-    case Fault::kLock:
-      return Call::kLock;
-    case Fault::kShared:
-      return Call::kShared;
-  }
-  return Call::kWrite;
-}
-
-struct FaultPlan {
-  Fault fault = Fault::kFull;
-  std::uint64_t at = 0;  // The n-th; 0: none.
-  bool stays = false;    // And all after it.
-  std::uint64_t calls = 0;
-  std::uint64_t failed = 0;
-};
-FaultPlan plan;  // Of the VFS, which SQLite holds by its name.
-
-bool fails(Call call) {
-  if (call != failing_call(plan.fault)) return false;
-  ++plan.calls;
-  const bool due = plan.at != 0 && (plan.stays ? plan.calls >= plan.at : plan.calls == plan.at);
-  if (!due) return false;
-  ++plan.failed;
-  return true;
-}
-
-struct File {
-  sqlite3_file base;
-  sqlite3_file* real;
-};
-sqlite3_file* real(sqlite3_file* file) {
-  return reinterpret_cast<File*>(file)->real;
-}
-
-int write_or_fail(sqlite3_file* file, const void* data, int bytes, sqlite3_int64 offset) {
-  sqlite3_file* const below = real(file);
-  if (!fails(Call::kWrite)) return below->pMethods->xWrite(below, data, bytes, offset);
-  if (plan.fault == Fault::kShort) {
-    static_cast<void>(below->pMethods->xWrite(below, data, bytes / 2, offset));
-  }
-  return plan.fault == Fault::kIo ? SQLITE_IOERR_WRITE : SQLITE_FULL;
-}
-int truncate_or_fail(sqlite3_file* file, sqlite3_int64 size) {
-  if (fails(Call::kWrite)) return SQLITE_IOERR_TRUNCATE;
-  return real(file)->pMethods->xTruncate(real(file), size);
-}
-int sync_or_fail(sqlite3_file* file, int flags) {
-  if (fails(Call::kSync)) return SQLITE_IOERR_FSYNC;
-  return real(file)->pMethods->xSync(real(file), flags);
-}
-
-int close_file(sqlite3_file* file) {
-  sqlite3_file* const below = real(file);
-  return below->pMethods->xClose(below);
-}
-
-// All others go through.
-const sqlite3_io_methods& methods() {
-  static const sqlite3_io_methods made = [] {
-    sqlite3_io_methods m{};
-    m.iVersion = 2;  // No memory mapping: every write is to be seen.
-    m.xClose = close_file;
-    m.xRead = [](sqlite3_file* f, void* to, int n, sqlite3_int64 at) {
-      if (fails(Call::kRead)) return SQLITE_IOERR_READ;
-      return real(f)->pMethods->xRead(real(f), to, n, at);
-    };
-    m.xWrite = write_or_fail;
-    m.xTruncate = truncate_or_fail;
-    m.xSync = sync_or_fail;
-    m.xFileSize = [](sqlite3_file* f, sqlite3_int64* size) {
-      return real(f)->pMethods->xFileSize(real(f), size);
-    };
-    m.xLock = [](sqlite3_file* f, int lock) {
-      if (fails(Call::kLock)) return SQLITE_IOERR_LOCK;
-      return real(f)->pMethods->xLock(real(f), lock);
-    };
-    m.xUnlock = [](sqlite3_file* f, int lock) { return real(f)->pMethods->xUnlock(real(f), lock); };
-    m.xCheckReservedLock = [](sqlite3_file* f, int* held) {
-      return real(f)->pMethods->xCheckReservedLock(real(f), held);
-    };
-    m.xFileControl = [](sqlite3_file* f, int op, void* argument) {
-      return real(f)->pMethods->xFileControl(real(f), op, argument);
-    };
-    m.xSectorSize = [](sqlite3_file* f) { return real(f)->pMethods->xSectorSize(real(f)); };
-    m.xDeviceCharacteristics = [](sqlite3_file* f) {
-      return real(f)->pMethods->xDeviceCharacteristics(real(f));
-    };
-    m.xShmMap = [](sqlite3_file* f, int page, int size, int extend, void volatile** to) {
-      if (fails(Call::kShared)) return SQLITE_IOERR_SHMMAP;
-      return real(f)->pMethods->xShmMap(real(f), page, size, extend, to);
-    };
-    m.xShmLock = [](sqlite3_file* f, int offset, int n, int flags) {
-      // One that is given back always is.
-      if ((flags & SQLITE_SHM_LOCK) != 0 && fails(Call::kLock)) return SQLITE_IOERR_SHMLOCK;
-      return real(f)->pMethods->xShmLock(real(f), offset, n, flags);
-    };
-    m.xShmBarrier = [](sqlite3_file* f) { real(f)->pMethods->xShmBarrier(real(f)); };
-    m.xShmUnmap = [](sqlite3_file* f, int remove) {
-      return real(f)->pMethods->xShmUnmap(real(f), remove);
-    };
-    return m;
-  }();
-  return made;
-}
-
-// For as long as it lives it is what SQLite uses.
-class FaultyVfs {
- public:
-  FaultyVfs() : below_(sqlite3_vfs_find(nullptr)), vfs_(*below_) {
-    vfs_.pNext = nullptr;
-    vfs_.zName = "faulty";
-    vfs_.pAppData = below_;
-    vfs_.szOsFile = static_cast<int>(sizeof(File)) + below_->szOsFile;
-    vfs_.xOpen = open;
-    EXPECT_EQ(sqlite3_vfs_register(&vfs_, 1), SQLITE_OK);
-  }
-  FaultyVfs(const FaultyVfs&) = delete;
-  FaultyVfs& operator=(const FaultyVfs&) = delete;
-  ~FaultyVfs() {
-    sqlite3_vfs_register(below_, 1);
-    sqlite3_vfs_unregister(&vfs_);
-  }
-
- private:
-  static int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out) {
-    auto* const below = static_cast<sqlite3_vfs*>(vfs->pAppData);
-    auto* const made = reinterpret_cast<File*>(file);
-    made->base.pMethods = nullptr;
-    if (fails(Call::kOpen)) return SQLITE_CANTOPEN;
-    made->real = reinterpret_cast<sqlite3_file*>(made + 1);
-    const int result = below->xOpen(below, name, made->real, flags, out);
-    made->base.pMethods = made->real->pMethods == nullptr ? nullptr : &methods();
-    return result;
-  }
-
-  sqlite3_vfs* below_;
-  sqlite3_vfs vfs_;
-};
 
 class DiskFaultsTest : public StateFixture {
  protected:
@@ -200,6 +43,50 @@ class DiskFaultsTest : public StateFixture {
     store->reset();
     if (done.calls < next.at) return std::nullopt;
     return done.failed > 0;
+  }
+  // The same with three writes at a time, the middle one of which contradicts: that one fails for
+  // itself, and the other two are there together or not at all.
+  std::optional<bool> write_together_through_a_fault(const FaultPlan& next) {
+    std::filesystem::remove_all(dir());
+    auto store = open();
+    EXPECT_TRUE(store.has_value());
+    Journalist journalist;
+    const Batch first = batch_of(journalist.next());
+    EXPECT_TRUE((*store)->write(first).has_value());
+    plan = next;
+    std::size_t acknowledged = 1;
+    for (std::uint64_t i = 0; i < 2; ++i) {
+      std::vector<Batch> batches{batch_of(journalist.next()), first, batch_of(journalist.next())};
+      batches[0].evidence.push_back(block(2 * i));
+      batches[1].entries[0].sentence = "another";
+      batches[1].evidence.push_back(block(100));
+      batches[2].evidence.push_back(block(2 * i + 1));
+      if (!all_but_the_middle(**store, batches)) {
+        expect_rows(acknowledged, acknowledged + 2, 2);
+        plan.at = 0;
+        EXPECT_EQ((*store)->history({}).value().size(), acknowledged);
+        EXPECT_TRUE(all_but_the_middle(**store, batches));
+      }
+      acknowledged += 2;
+    }
+    expect_rows(acknowledged, acknowledged, 2);
+    const FaultPlan done = std::exchange(plan, FaultPlan{});
+    EXPECT_TRUE((*store)->verify().value().ok());
+    store->reset();
+    if (done.calls < next.at) return std::nullopt;
+    return done.failed > 0;
+  }
+  // Whether they were written; else all failed.
+  static bool all_but_the_middle(Store& store, const std::vector<Batch>& batches) {
+    const std::vector<const Batch*> pointers{&batches[0], &batches[1], &batches[2]};
+    const std::vector<Result<void>> results = store.write_each(pointers);
+    EXPECT_EQ(results.size(), 3U);
+    EXPECT_EQ(results[0].has_value(), results[2].has_value());
+    EXPECT_FALSE(results[1].has_value());
+    if (results[0]) return !results[1] && results[1].error().code == ErrorCode::kRefused;
+    EXPECT_EQ(results[0].error().retry, Retry::kSafe) << describe(results[0].error());
+    EXPECT_EQ(results[2].error().retry, Retry::kSafe) << describe(results[2].error());
+    return false;
   }
   // Opens while the plan is at work. If that is refused, it is said why, and not that the file is
   // damaged. With a disk that works again it holds so many rows, and takes one more. False: there
@@ -245,8 +132,9 @@ class DiskFaultsTest : public StateFixture {
       if (std::filesystem::exists(dir() + name)) write_file(copy + name, read_file(dir() + name));
     }
   }
-  // What a crash now would leave: so many rows, whole and in their chain.
-  void expect_rows(std::size_t at_least, std::size_t at_most) {
+  // What a crash now would leave: so many rows, whole and in their chain; of those behind the first
+  // one, all that were written together.
+  void expect_rows(std::size_t at_least, std::size_t at_most, std::size_t together = 1) {
     const FaultPlan paused = std::exchange(plan, FaultPlan{});
     copy_now();
     {
@@ -256,6 +144,7 @@ class DiskFaultsTest : public StateFixture {
       EXPECT_TRUE(verification.ok()) << verification.problem;
       EXPECT_GE(verification.rows, at_least);
       EXPECT_LE(verification.rows, at_most);
+      EXPECT_EQ((verification.rows - 1) % together, 0U);
       const auto evidence = (*store)->evidence({"checkout", 1, 0, kMaxEvidenceRows}).value();
       EXPECT_EQ(evidence.size() + 1, verification.rows) << "half a batch";
     }
@@ -273,6 +162,18 @@ TEST_P(EveryCall, MayFail) {
   for (next.at = 1;; ++next.at) {
     SCOPED_TRACE("call " + std::to_string(next.at));
     const std::optional<bool> failed = write_through_a_fault(next);
+    if (HasFailure() || !failed) break;
+    if (*failed) ++turns;
+  }
+  EXPECT_GE(turns, 2);
+}
+
+TEST_P(EveryCall, MayFailWhereSeveralAreWrittenTogether) {
+  FaultPlan next = GetParam();
+  int turns = 0;
+  for (next.at = 1;; ++next.at) {
+    SCOPED_TRACE("call " + std::to_string(next.at));
+    const std::optional<bool> failed = write_together_through_a_fault(next);
     if (HasFailure() || !failed) break;
     if (*failed) ++turns;
   }
