@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <cstddef>
 #include <limits>
 #include <utility>
 
@@ -9,6 +10,7 @@ namespace canaryd::store {
 namespace {
 
 constexpr int kBusyMilliseconds = 2000;
+constexpr std::size_t kIdleStatements = 64;  // More than the store has.
 
 struct Diagnosis {
   ErrorCode code;
@@ -49,6 +51,15 @@ void CloseDatabase::operator()(sqlite3* handle) const noexcept {
 
 void FinalizeStatement::operator()(sqlite3_stmt* statement) const noexcept {
   sqlite3_finalize(statement);
+}
+
+void ReturnStatement::operator()(sqlite3_stmt* statement) const noexcept {
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+  std::unique_ptr<sqlite3_stmt, FinalizeStatement> owned(statement);
+  if (database->idle_.size() < kIdleStatements) {
+    database->idle_.emplace(sqlite3_sql(statement), std::move(owned));
+  }
 }
 
 Statement& Statement::bind(int index, std::uint64_t value) {
@@ -132,6 +143,11 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path) {
 }
 
 Result<Statement> Database::prepare(std::string_view sql) {
+  if (const auto idle = idle_.find(sql); idle != idle_.end()) {
+    Statement statement(*this, idle->second.release());
+    idle_.erase(idle);
+    return statement;
+  }
   sqlite3_stmt* statement = nullptr;
   const int result = sqlite3_prepare_v2(
       handle_.get(), sql.data(), static_cast<int>(sql.size()), &statement, nullptr);

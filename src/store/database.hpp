@@ -6,6 +6,8 @@
 #include "canaryd/base/error.hpp"
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,11 +26,18 @@ struct FinalizeStatement {
 
 class Database;
 
-// A prepared statement. Texts and blobs that are bound must live until the next reset() or the end.
+// Keeps it for the next one that asks for the same.
+struct ReturnStatement {
+  Database* database;
+  void operator()(sqlite3_stmt* statement) const noexcept;
+};
+
+// A prepared statement, of a database that outlives it. Texts and blobs that are bound must live
+// until the next reset() or the end.
 class Statement {
  public:
   Statement(Database& database, sqlite3_stmt* statement)
-      : database_(&database), statement_(statement) {}
+      : database_(&database), statement_(statement, ReturnStatement{&database}) {}
 
   Statement& bind(int index, std::uint64_t value);
   Statement& bind_signed(int index, std::int64_t value);
@@ -49,7 +58,7 @@ class Statement {
 
  private:
   Database* database_;
-  std::unique_ptr<sqlite3_stmt, FinalizeStatement> statement_;
+  std::unique_ptr<sqlite3_stmt, ReturnStatement> statement_;
   bool bound_well_ = true;
 };
 
@@ -79,9 +88,12 @@ class Database {
   Database(std::string path, sqlite3* handle) : path_(std::move(path)), handle_(handle) {}
   friend class Transaction;
   friend class Savepoint;
+  friend struct ReturnStatement;
 
   std::string path_;
   std::unique_ptr<sqlite3, CloseDatabase> handle_;
+  // Nobody's at the moment, by their text: to read that again costs more than to write a row.
+  std::multimap<std::string, std::unique_ptr<sqlite3_stmt, FinalizeStatement>, std::less<>> idle_;
 };
 
 // Rolls back unless committed.
