@@ -1,8 +1,7 @@
 // Argo Rollouts: kind Rollout with the canary strategy, and the AnalysisTemplates of the same file.
 #include "canaryd/base/units.hpp"
 #include "canaryd/base/url.hpp"
-#include "canaryd/config/query.hpp"
-#include "convert/manifest.hpp"
+#include "convert/pods.hpp"
 
 #include <algorithm>
 #include <set>
@@ -12,12 +11,6 @@ namespace {
 
 constexpr const char* kPodsLeft = "canaryd moves requests, and leaves pods to others";
 constexpr Duration kPauseMost = std::chrono::hours(24 * 1000);
-
-// A tag of an image, which is what a revision may be as well.
-bool is_tag(std::string_view text) {
-  return !text.empty() && text.size() <= 128 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-}
 
 class Rollout {
  public:
@@ -68,21 +61,32 @@ class Rollout {
   void read_template(Part pod) {
     if (!pod.exists()) return;
     Part inner = pod.part("spec");
-    for (Part& container : inner.items("containers")) {
-      const std::string image = container.text("image");
-      const std::size_t tag = image.find(':', image.rfind('/') + 1);
-      const std::string revision = tag == std::string::npos ? "" : image.substr(tag + 1);
-      if (rollout_.revision.empty() && is_tag(revision)) rollout_.revision = revision;
-      for (Part& port : container.items("ports")) {
-        if (port_.empty()) port_ = port.text("containerPort");
-      }
-    }
+    containers_ = read_containers(inner);
+    containers_line_ = inner.line_of("containers");
     draft_.warn(pod.line(),
                 "spec.template: of the pods only the image's tag, as revision, and the port are "
                 "carried over");
   }
 
+  // Before the versions: a Service that is not in this file is looked up with the container's port.
+  void choose_container(Part& canary) {
+    std::vector<std::string> target_ports;
+    for (const char* const key : {"stableService", "canaryService"}) {
+      const ServicePort port = port_of_service(canary.text(key));
+      if (!port.target.empty()) target_ports.push_back(port.target);
+    }
+    const Container* const container = released_container(containers_, target_ports, rollout_.name);
+    if (container == nullptr) return;
+    rollout_.revision = revision_of(container->image);
+    container_port_ = port_of(*container, target_ports);
+    if (containers_.size() == 1) return;
+    draft_.warn(containers_line_,
+                "spec.template has several containers: revision and port are those of " +
+                    quoted(container->name));
+  }
+
   void read_canary(Part& canary) {
+    choose_container(canary);
     add_versions(canary);
     // Before those of the steps: it has the arguments more often.
     Part analysis = canary.part("analysis");
@@ -121,7 +125,8 @@ class Rollout {
                         " is missing: put the addresses of that version in place of " +
                         upstream.endpoints.front().address);
       } else {
-        upstream.dns = service_address(service, name_space_, port_of(service));
+        const std::string port = port_of_service(service).number;
+        upstream.dns = service_address(service, name_space_, port.empty() ? container_port_ : port);
         draft_.warn(canary.line_of(key),
                     "upstream " + upstream.name + " is looked up as " + upstream.dns +
                         ": canaryd has to run where that name is known");
@@ -133,13 +138,20 @@ class Rollout {
     rollout_.canary = add("canaryService", "-canary");
   }
 
-  // Of the Service in this file, if it is there; else that of the container.
-  std::string port_of(const std::string& service) {
-    if (const auto found = services_.find(service); found != services_.end()) {
-      Part top(draft_, &found->second->root, "");
-      for (Part& port : top.part("spec").items("ports")) return port.text("port");
+  // The first of a Service, and where it leads to in the pod; empty: it is not in this file.
+  struct ServicePort {
+    std::string number;
+    std::string target;
+  };
+  ServicePort port_of_service(const std::string& service) {
+    const auto found = services_.find(service);
+    if (found == services_.end()) return {};
+    Part top(draft_, &found->second->root, "");
+    for (Part& port : top.part("spec").items("ports")) {
+      const std::string number = port.text("port");
+      return {number, port.has("targetPort") ? port.text("targetPort") : number};
     }
-    return port_;
+    return {};
   }
 
   void read_step(Part& step) {
@@ -273,7 +285,8 @@ class Rollout {
                       " is left out: what is not "
                       "good is bad");
     }
-    add(std::move(query), line);
+    query.line = line;
+    add_query(draft_, rollout_, std::move(query));
   }
 
   // failureLimit failures are borne; the next one is too many.
@@ -293,24 +306,15 @@ class Rollout {
                 "failureLimit counts all failures, failures of a query those in a row");
   }
 
-  void add(DraftQuery query, std::uint32_t line) {
-    const auto same = [&](const DraftQuery& other) { return other.name == query.name; };
-    if (std::any_of(rollout_.queries.begin(), rollout_.queries.end(), same)) return;
-    if (rollout_.queries.size() == config::kQueriesMax) {
-      draft_.warn(line, "more metrics than a rollout may have queries: the rest is left out");
-      return;
-    }
-    query.line = line;
-    rollout_.queries.push_back(std::move(query));
-  }
-
   Draft& draft_;
   const ManifestsByName services_;
   const ManifestsByName templates_;
   std::set<std::string> read_;  // Of the templates.
   DraftRollout rollout_;
   std::string name_space_;
-  std::string port_;
+  std::vector<Container> containers_;
+  std::uint32_t containers_line_ = 0;
+  std::string container_port_;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "convert/draft.hpp"
 
 #include "canaryd/base/units.hpp"
+#include "canaryd/config/query.hpp"
 
 #include <algorithm>
 
@@ -96,9 +97,45 @@ void add_step(Draft& draft, DraftRollout& rollout, std::uint32_t line, std::stri
   rollout.steps.push_back(std::move(step));
 }
 
+void add_default_steps(DraftRollout& rollout) {
+  for (const int weight : {1, 5, 10, 25, 100}) {
+    rollout.steps.push_back({std::to_string(weight), static_cast<double>(weight), {}, {}});
+  }
+}
+
 void finish_steps(DraftRollout& rollout) {
   if (rollout.steps.empty()) return;  // The default steps.
   if (rollout.steps.back().percent < 100) rollout.steps.push_back({"100", 100, {}, {}});
+}
+
+bool add_query(Draft& draft, DraftRollout& rollout, DraftQuery query) {
+  const auto is_taken = [&](const std::string& name) {
+    return std::any_of(rollout.queries.begin(), rollout.queries.end(), [&](const auto& other) {
+      return other.name == name;
+    });
+  };
+  const auto is_same = [&](DraftQuery other) {
+    other.line = query.line;
+    return other == query;
+  };
+  if (std::any_of(rollout.queries.begin(), rollout.queries.end(), is_same)) return true;
+  if (rollout.queries.size() == config::kQueriesMax) {
+    draft.warn(query.line,
+               "a rollout has at most " + std::to_string(config::kQueriesMax) +
+                   " queries: the rest is left out");
+    return false;
+  }
+  const std::string name = query.name;
+  for (int i = 2; is_taken(query.name); ++i) {
+    query.name = name.substr(0, kNameMax - 3) + "-" + std::to_string(i);
+  }
+  if (query.name != name) {
+    draft.warn(
+        query.line,
+        "the name " + quoted(name) + " is taken: this one is " + quoted(query.name) + " here");
+  }
+  rollout.queries.push_back(std::move(query));
+  return true;
 }
 
 std::string quoted(std::string_view text) {

@@ -46,6 +46,7 @@ struct DraftQuery {
   std::optional<Duration> interval;
   std::uint32_t failures = 0;  // 0: the default.
   std::uint32_t line = 0;
+  friend bool operator==(const DraftQuery&, const DraftQuery&) = default;
 };
 
 struct DraftHook {
@@ -104,8 +105,14 @@ struct Draft {
 
 // Adds a step, if it is above the last one; else warns.
 void add_step(Draft& draft, DraftRollout& rollout, std::uint32_t line, std::string_view percent);
+// The steps of a rollout that gives none, for one that has something to add to them.
+void add_default_steps(DraftRollout& rollout);
 // The last step has to be 100 %.
 void finish_steps(DraftRollout& rollout);
+
+// Adds a query under a name of its own; one that is there already only once. False: the rollout has
+// no room for it, which is a warning.
+bool add_query(Draft& draft, DraftRollout& rollout, DraftQuery query);
 
 // As text of a configuration: double quotes, and no variables.
 [[nodiscard]] std::string quoted(std::string_view text);

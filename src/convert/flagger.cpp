@@ -1,7 +1,6 @@
 // Flagger: kind Canary, and the MetricTemplates of the same file.
 #include "canaryd/base/units.hpp"
 #include "canaryd/base/url.hpp"
-#include "canaryd/config/query.hpp"
 #include "convert/manifest.hpp"
 
 #include <algorithm>
@@ -257,9 +256,8 @@ class Canary {
     if (!put_in(query.query, values()))
       return give_up("its query has variables that are not known here");
     if (!parse_http_url(query.prometheus)) return give_up("its address is not http://");
-    if (rollout_.queries.size() == config::kQueriesMax) return give_up("there are too many");
     query.line = line;
-    rollout_.queries.push_back(std::move(query));
+    add_query(draft_, rollout_, std::move(query));
   }
 
   // The variables of Flagger; a query of ours has {{interval}} too.
@@ -278,20 +276,21 @@ class Canary {
     webhook.leave_out({"timeout", "retries", "muteAlert", "disableTLS"}, "see timeout of a hook");
     const std::uint32_t line = webhook.line();
     const std::string what = "the webhook " + quoted(name) + " (" + type + ")";
+    if (type == "confirm-promotion") return add_promotion_gate(what, line);
     if (!parse_http_url(url)) {
       draft_.warn(line, what + " is not carried over: " + quoted(url) + " is no http:// address");
       return;
     }
     if (type == "rollout" || type == "pre-rollout") {
-      if (rollout_.queries.size() == config::kQueriesMax) return;
       DraftQuery query;
       query.name = name_from(name);
       query.webhook = url;
       query.line = line;
       query.interval = interval_;
       query.failures = failures_;
-      rollout_.queries.push_back(std::move(query));
-      draft_.warn(line, what + " is a query: asked at every step, and a 4xx is bad");
+      if (add_query(draft_, rollout_, std::move(query))) {
+        draft_.warn(line, what + " is a query: asked at every step, and a 4xx is bad");
+      }
     } else if (type == "confirm-rollout" || type == "confirm-traffic-increase") {
       rollout_.hooks.push_back({"before_step", url, line});
       draft_.warn(line, what + " is a hook that is asked before every step");
@@ -303,23 +302,30 @@ class Canary {
           {"progressing, waiting, held, suspended, paused, baking, promoted, rolled_back, aborted",
            url,
            line});
-    } else if (type == "confirm-promotion") {
-      add_promotion_gate();
-      draft_.warn(line,
-                  what + " is a gate, which `canaryctl approve " + rollout_.name +
-                      " confirm-promotion` opens; nobody asks the address");
     } else {
       draft_.warn(line, what + " is not carried over: see canaryctl abort and rollback");
     }
   }
 
-  // On the last step below 100 %.
-  void add_promotion_gate() {
-    for (auto step = rollout_.steps.rbegin(); step != rollout_.steps.rend(); ++step) {
-      if (step->percent >= 100) continue;
-      step->gate = "confirm-promotion";
-      return;
+  // On the last step below 100 %. Where there is none, as in a test by iterations, it is one of the
+  // defaults: what nobody has confirmed must not be promoted.
+  void add_promotion_gate(const std::string& what, std::uint32_t line) {
+    if (rollout_.steps.empty()) add_default_steps(rollout_);
+    const auto step = std::find_if(rollout_.steps.rbegin(),
+                                   rollout_.steps.rend(),
+                                   [](const DraftStep& one) { return one.percent < 100; });
+    if (step == rollout_.steps.rend()) {
+      rollout_.manual = true;
+      return draft_.warn(line,
+                         what +
+                             " has no step below 100 % to wait at: the rollout waits for "
+                             "`canaryctl start " +
+                             rollout_.name + "`, and nobody asks the address");
     }
+    step->gate = "confirm-promotion";
+    draft_.warn(line,
+                what + " is a gate, which `canaryctl approve " + rollout_.name + " " + step->gate +
+                    "` opens; nobody asks the address");
   }
 
   Draft& draft_;

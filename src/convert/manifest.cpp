@@ -28,10 +28,43 @@ bool is_blank(std::string_view text) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     const std::string_view line = text.substr(0, end);
     const std::size_t first = line.find_first_not_of(" \t\r");
-    if (first != std::string_view::npos && line[first] != '#') return false;
+    // "%YAML 1.2" is said to the parser, and is no document either.
+    const bool says_nothing = first == line.npos || line[first] == '#' || line.starts_with('%');
+    if (!says_nothing) return false;
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return true;
+}
+
+std::string kind_of(const Node& object) {
+  const Node::Entry* const kind = object.find("kind");
+  return kind == nullptr ? "" : kind->value.text;
+}
+
+void add_object(Draft& draft, Node object, std::string kind, std::vector<Manifest>& manifests) {
+  const std::uint32_t line = object.place.line;
+  if (object.kind != Node::Kind::kMap) {
+    draft.error(line, "expected a map with apiVersion and kind");
+  } else if (manifests.size() == kDocumentsMax) {
+    draft.error(line, "more than " + std::to_string(kDocumentsMax) + " documents");
+  } else {
+    manifests.push_back({std::move(kind), std::move(object)});
+  }
+}
+
+// Those of a list, which `kubectl get -o yaml` prints, or the one that this is. In a list of one
+// kind, "RolloutList", the objects need not say theirs.
+void add_objects(Draft& draft, Node root, std::vector<Manifest>& manifests) {
+  std::string kind = kind_of(root);
+  Node::Entry* const items = kind.ends_with("List") ? root.find("items") : nullptr;
+  if (items == nullptr || items->value.items.empty()) {
+    return add_object(draft, std::move(root), std::move(kind), manifests);
+  }
+  kind.resize(kind.size() - std::string_view("List").size());
+  for (Node& item : items->value.items) {
+    std::string own = kind_of(item);
+    add_object(draft, std::move(item), own.empty() ? kind : std::move(own), manifests);
+  }
 }
 
 void read_document(Draft& draft,
@@ -50,15 +83,7 @@ void read_document(Draft& draft,
   }
   if (!tree.root || !tree.problems.empty()) return;
   move_down(*tree.root, lines_before);
-  if (tree.root->kind != Node::Kind::kMap) {
-    draft.error(tree.root->place.line, "expected a map with apiVersion and kind");
-    return;
-  }
-  Manifest manifest;
-  const Node::Entry* const kind = tree.root->find("kind");
-  if (kind != nullptr) manifest.kind = kind->value.text;
-  manifest.root = std::move(*tree.root);
-  manifests.push_back(std::move(manifest));
+  add_objects(draft, std::move(*tree.root), manifests);
 }
 
 }  // namespace

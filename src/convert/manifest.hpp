@@ -21,7 +21,8 @@ struct Manifest {
   config::Node root;  // A map; its places are those of the whole file.
 };
 
-// Text that is no YAML is an error; so is a file without a document.
+// The documents, and of a list its items. Text that is no YAML is an error; so is a file without a
+// document.
 [[nodiscard]] std::vector<Manifest> read_manifests(Draft& draft, std::string_view text);
 
 // Those whose kind ends with this, by metadata.name; of equal names the first.

@@ -1,11 +1,10 @@
 // nginx: split_clients, upstream, and the locations that lead to them.
-#include "canaryd/base/ip.hpp"
-#include "canaryd/base/units.hpp"
-#include "convert/nginx_blocks.hpp"
+#include "convert/nginx_upstreams.hpp"
 
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 namespace canaryd::convert {
 namespace {
@@ -20,11 +19,12 @@ bool is_word_of_variable(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-// "${remote_addr}AAA" as its first variable and the constant text around the variables.
+// "${remote_addr}AAA" as its variables and the constant text around them.
 struct Template {
-  std::string variable;
+  std::vector<std::string> variables;
   std::string constant;
-  int variables = 0;
+
+  [[nodiscard]] std::string first() const { return variables.empty() ? "" : variables.front(); }
 };
 Template read_template(std::string_view text) {
   Template out;
@@ -37,10 +37,32 @@ Template read_template(std::string_view text) {
     std::size_t end = i + (braces ? 2 : 1);
     const std::size_t begin = end;
     while (end < text.size() && is_word_of_variable(text[end])) ++end;
-    if (out.variables++ == 0) out.variable = text.substr(begin, end - begin);
+    out.variables.emplace_back(text.substr(begin, end - begin));
     i = braces && end < text.size() ? end + 1 : end;
   }
   return out;
+}
+
+// What proxy_pass and its like name as the upstream: "http://$version/path" is "$version".
+std::string_view host_part(std::string_view target) {
+  const std::size_t scheme = target.find("://");
+  if (scheme != target.npos) target.remove_prefix(scheme + 3);
+  return target.substr(0, target.find('/'));
+}
+
+// The variables that name an upstream anywhere in the file.
+void find_passed(const std::vector<Directive>& directives, std::set<std::string>& passed) {
+  for (const Directive& directive : directives) {
+    find_passed(directive.block, passed);
+    if (!directive.words[0].ends_with("_pass") || directive.words.size() != 2) continue;
+    const Template target = read_template(host_part(directive.words[1]));
+    passed.insert(target.variables.begin(), target.variables.end());
+  }
+}
+
+// "/api/" and "/api" are the same prefix here.
+std::string without_slash(const std::string& path) {
+  return path.size() > 1 && path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
 }
 
 // The cohort key that a variable stands for; empty: there is none.
@@ -62,12 +84,16 @@ class Reader {
   explicit Reader(Draft& draft) : draft_(draft) {}
 
   void read(const std::vector<Directive>& directives) {
+    find_passed(directives, passed_);
     // Upstreams first: the others name them.
-    each(directives, "upstream", [this](const Directive& one) { read_upstream(one); });
+    each(directives, "upstream", [this](const Directive& one) {
+      read_nginx_upstream(draft_, one, upstreams_);
+    });
     each(directives, "split_clients", [this](const Directive& one) { read_split(one); });
     each(directives, "server", [this](const Directive& one) { read_server(one); });
     warn_of_rest(directives);
     if (draft_.rollouts.empty() && draft_.errors.empty()) {
+      if (left_out_ != nullptr) return refuse_value(*left_out_);
       draft_.error(0, "there is no split_clients block that chooses between two upstreams");
     }
     add_missing_routes();
@@ -89,121 +115,32 @@ class Reader {
       if (name == "http" && directive.has_block) {
         warn_of_rest(directive.block);
       } else if (name != "upstream" && name != "split_clients" && name != "server") {
-        not_carried_over(directive, "");
+        warn_of_directive(draft_, directive);
       }
     }
-  }
-
-  void not_carried_over(const Directive& directive, const std::string& why) {
-    draft_.warn(directive.line,
-                directive.words[0] + " is not carried over" + (why.empty() ? "" : ": " + why));
-  }
-
-  // ---- upstream NAME { server ...; }
-
-  void read_upstream(const Directive& block) {
-    if (block.words.size() != 2) return draft_.error(block.line, "upstream needs one name");
-    DraftUpstream upstream;
-    upstream.line = block.line;
-    upstream.name = name_from(draft_, block.line, block.words[1]);
-    upstream.load_balancer = "round_robin";
-    for (const Directive& directive : block.block) {
-      const std::string& name = directive.words[0];
-      if (name == "server") {
-        read_upstream_server(directive, upstream);
-      } else if (name == "least_conn") {
-        upstream.load_balancer = "least_request";
-      } else if (name == "ip_hash" || name == "hash") {
-        upstream.load_balancer = "consistent_hash";
-        draft_.warn(directive.line, name + " is consistent_hash: by the sticky key of the request");
-      } else if (name == "keepalive" || name == "keepalive_timeout" || name == "zone") {
-        not_carried_over(directive, "canaryd keeps connections by itself (timeouts.keep_alive)");
-      } else {
-        not_carried_over(directive, "");
-      }
-    }
-    if (!upstream.dns.empty() && !upstream.endpoints.empty()) {
-      draft_.warn(block.line,
-                  "upstream " + upstream.name + ": " + upstream.dns +
-                      " is left out, because endpoints are addresses or one name");
-      upstream.dns.clear();
-    }
-    if (upstream.dns.empty() && upstream.endpoints.empty()) {
-      return draft_.error(block.line,
-                          "upstream " + upstream.name +
-                              " has no server that can be "
-                              "carried over");
-    }
-    if (draft_.find_upstream(upstream.name) != nullptr) {
-      return draft_.error(block.line, "there are two upstreams called " + upstream.name);
-    }
-    upstreams_[block.words[1]] = upstream.name;
-    draft_.upstreams.push_back(std::move(upstream));
-  }
-
-  void read_upstream_server(const Directive& directive, DraftUpstream& upstream) {
-    if (directive.words.size() < 2) return draft_.error(directive.line, "server needs an address");
-    DraftEndpoint endpoint;
-    endpoint.line = directive.line;
-    const std::string& address = directive.words[1];
-    for (std::size_t i = 2; i < directive.words.size(); ++i) {
-      if (!read_parameter(directive, directive.words[i], endpoint, upstream)) return;
-    }
-    if (address.starts_with("unix:")) {
-      draft_.warn(directive.line, "server " + address + " is left out: Unix sockets are not built");
-      return;
-    }
-    const bool has_port = address.find(':') != std::string::npos && !address.ends_with(']');
-    endpoint.address = has_port ? address : address + ":80";
-    if (parse_socket_address(endpoint.address)) {
-      upstream.endpoints.push_back(std::move(endpoint));
-    } else if (upstream.dns.empty()) {
-      upstream.dns = endpoint.address;
-    } else {
-      draft_.warn(directive.line,
-                  "server " + address +
-                      " is left out: an upstream has one name, "
-                      "whose addresses are its endpoints");
-    }
-  }
-
-  // False: the server is left out.
-  bool read_parameter(const Directive& directive,
-                      const std::string& parameter,
-                      DraftEndpoint& endpoint,
-                      DraftUpstream& upstream) {
-    const std::size_t equals = std::min(parameter.find('='), parameter.size());
-    const std::string name = parameter.substr(0, equals);
-    const std::string value = parameter.substr(std::min(equals + 1, parameter.size()));
-    const bool number =
-        !value.empty() && value.size() <= 4 &&
-        std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (name == "weight" && number) {
-      endpoint.weight = value == "1" ? "" : value;
-    } else if (name == "max_fails" && number) {
-      upstream.failures = static_cast<std::uint32_t>(std::stoul(value));
-      if (upstream.ejection == Duration::zero()) upstream.ejection = std::chrono::seconds(10);
-    } else if (name == "fail_timeout" && parse_duration(number ? value + "s" : value)) {
-      upstream.ejection = parse_duration(number ? value + "s" : value).value();
-      if (upstream.failures == 0) upstream.failures = 1;
-    } else if (name == "backup" || name == "down") {
-      draft_.warn(directive.line, "server " + directive.words[1] + " is left out: it is " + name);
-      return false;
-    } else {
-      draft_.warn(directive.line, parameter + " of a server is not carried over");
-    }
-    return true;
   }
 
   // ---- split_clients TEXT $variable { 5% canary; * stable; }
 
   void read_split(const Directive& block) {
-    if (block.words.size() != 3 || !block.words[2].starts_with('$') || block.words[2].size() == 1) {
+    const std::string variable =
+        block.words.size() == 3 ? read_template(block.words[2]).first() : "";
+    if (variable.empty()) {
       return draft_.error(block.line, "split_clients needs a text and a variable");
+    }
+    for (const Directive& entry : block.block) {
+      if (entry.words.size() != 2 || entry.has_block) {
+        return draft_.error(entry.line, "expected a percentage or *, and a value");
+      }
+    }
+    if (is_of_something_else(block, variable)) {
+      if (left_out_ == nullptr) left_out_ = &block.block.front();
+      return draft_.warn(
+          block.line,
+          "split_clients " + block.words[2] + " is left out: its values are no upstreams");
     }
     DraftRollout rollout;
     rollout.line = block.line;
-    const std::string variable = block.words[2].substr(1);
     rollout.name = name_from(variable);
     const auto is_same = [&](const DraftRollout& other) { return other.name == rollout.name; };
     if (std::any_of(draft_.rollouts.begin(), draft_.rollouts.end(), is_same)) {
@@ -212,9 +149,6 @@ class Reader {
     read_key(block, rollout);
     std::string share;
     for (const Directive& entry : block.block) {
-      if (entry.words.size() != 2 || entry.has_block) {
-        return draft_.error(entry.line, "expected a percentage or *, and a value");
-      }
       if (!read_share(entry, rollout, share)) return;
     }
     if (rollout.stable.empty() || rollout.canary.empty()) {
@@ -223,28 +157,45 @@ class Reader {
     for (const char* const further : kFurtherSteps) {
       double value = 0;
       const auto weight = percent_from(further, value);
-      if (weight && !rollout.steps.empty() && value > rollout.steps.back().percent) {
-        rollout.steps.push_back({*weight, value, {}, {}});
-      }
+      const double last = rollout.steps.empty() ? 0 : rollout.steps.back().percent;
+      if (weight && value > last) rollout.steps.push_back({*weight, value, {}, {}});
     }
     draft_.warn(block.line,
-                "canaryd begins at the first step, " + share +
-                    "; the steps after it are those of the defaults, with 50");
+                rollout.manual
+                    ? "the canary has " + share + ", so the rollout waits for `canaryctl start " +
+                          rollout.name + "`; the steps are those of the defaults, with 50"
+                    : "canaryd begins at the first step, " + share +
+                          "; the steps after it are those of the defaults, with 50");
     draft_.warn(block.line, "other users than before are in the canary: another hash chooses them");
     variables_[variable] = rollout.name;
     draft_.rollouts.push_back(std::move(rollout));
   }
 
+  // Like a sample of the lines of a log: it chooses between words, and no pass directive names it.
+  bool is_of_something_else(const Directive& block, const std::string& variable) const {
+    const auto is_upstream = [this](const Directive& entry) {
+      return upstreams_.contains(entry.words[1]);
+    };
+    return !block.block.empty() && !passed_.contains(variable) &&
+           std::none_of(block.block.begin(), block.block.end(), is_upstream);
+  }
+
+  void refuse_value(const Directive& entry) {
+    draft_.error(entry.line,
+                 "the value " + quoted(entry.words[1]) +
+                     " is not the name of an upstream block in this file");
+  }
+
   void read_key(const Directive& block, DraftRollout& rollout) {
     const Template text = read_template(block.words[1]);
-    rollout.key = key_of(text.variable);
+    rollout.key = key_of(text.first());
     rollout.salt = text.constant;
     if (rollout.key.empty()) {
       rollout.key = "{client_ip: true}";
       draft_.warn(block.line,
                   "the key " + quoted(block.words[1]) +
                       " is not known here: the client's address is taken");
-    } else if (text.variables > 1) {
+    } else if (text.variables.size() > 1) {
       draft_.warn(block.line,
                   "of the key " + quoted(block.words[1]) + " only the first variable is taken");
     }
@@ -253,9 +204,7 @@ class Reader {
   bool read_share(const Directive& entry, DraftRollout& rollout, std::string& share) {
     const auto found = upstreams_.find(entry.words[1]);
     if (found == upstreams_.end()) {
-      draft_.error(entry.line,
-                   "the value " + quoted(entry.words[1]) +
-                       " is not the name of an upstream block in this file");
+      refuse_value(entry);
       return false;
     }
     if (entry.words[0] == "*") {
@@ -274,7 +223,11 @@ class Reader {
     }
     rollout.canary = found->second;
     share = entry.words[0];
-    add_step(draft_, rollout, entry.line, share.substr(0, share.size() - 1));
+    const std::string percent = share.substr(0, share.size() - 1);
+    double value = 0;
+    // Parked: to begin by itself is the last thing that is wanted of it.
+    rollout.manual = percent_from(percent, value) && value <= 0;
+    if (!rollout.manual) add_step(draft_, rollout, entry.line, percent);
     return true;
   }
 
@@ -294,9 +247,9 @@ class Reader {
       if (name == "location" && directive.has_block) {
         for (const std::string& host : hosts) read_location(directive, host);
       } else if (name == "listen") {
-        not_carried_over(directive, "see --listen");
+        warn_of_directive(draft_, directive, "see --listen");
       } else if (name != "server_name") {
-        not_carried_over(directive, "");
+        warn_of_directive(draft_, directive);
       }
     }
   }
@@ -311,7 +264,7 @@ class Reader {
       if (directive.words[0] == "proxy_pass" && directive.words.size() == 2) {
         add_route(directive, host, modifier, block.words.back());
       } else {
-        not_carried_over(directive, "");
+        warn_of_directive(draft_, directive);
       }
     }
   }
@@ -344,8 +297,7 @@ class Reader {
     route.host = host == "_" ? "" : host;
     route.path = path;
     route.exact = modifier == "=";
-    route.name = unique_name(name_from((route.host.empty() ? "all" : route.host) + path));
-    const auto variable = variables_.find(read_template(target).variable);
+    const auto variable = variables_.find(read_template(target).first());
     const auto upstream = upstreams_.find(target);
     if (variable != variables_.end()) {
       route.rollout = variable->second;
@@ -356,7 +308,32 @@ class Reader {
           pass.line,
           "proxy_pass " + pass.words[1] + " is left out: it leads to no block of this file");
     }
-    draft_.routes.push_back(std::move(route));
+    put_route(std::move(route));
+  }
+
+  // Servers of one name, such as those of port 80 and 443, are one host here, and a location with a
+  // slash at its end is the one without: of two routes for the same requests only one can stay.
+  void put_route(DraftRoute route) {
+    const auto [place, is_first] = places_.try_emplace(
+        {route.host, route.exact, without_slash(route.path)}, draft_.routes.size());
+    if (is_first) {
+      route.name = unique_name(name_from((route.host.empty() ? "all" : route.host) + route.path));
+      return draft_.routes.push_back(std::move(route));
+    }
+    DraftRoute& kept = draft_.routes[place->second];
+    if (kept.rollout == route.rollout && kept.upstream == route.upstream) return;
+    // The longer location has the more requests; and without its route a rollout is nothing.
+    const bool better = kept.path.size() == route.path.size()
+                            ? kept.rollout.empty() && !route.rollout.empty()
+                            : kept.path.size() < route.path.size();
+    if (better) {
+      route.name = kept.name;
+      std::swap(kept, route);
+    }
+    draft_.warn(route.line,
+                "location " + route.path + (route.host.empty() ? "" : " of " + route.host) +
+                    " is left out: that of line " + std::to_string(kept.line) +
+                    " is for the same requests, and leads elsewhere");
   }
 
   std::string unique_name(std::string name) {
@@ -397,8 +374,12 @@ class Reader {
   }
 
   Draft& draft_;
-  std::map<std::string, std::string> upstreams_;  // As in the file, to our name.
+  UpstreamNames upstreams_;
   std::map<std::string, std::string> variables_;  // To the name of the rollout.
+  std::set<std::string> passed_;                  // Variables.
+  const Directive* left_out_ = nullptr;  // The first value of a split_clients of something else.
+  // Of each host, exact or not, and path, where in draft_.routes its route is.
+  std::map<std::tuple<std::string, bool, std::string>, std::size_t> places_;
   std::set<std::string> route_names_;
 };
 

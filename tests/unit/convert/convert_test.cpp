@@ -1,20 +1,12 @@
 #include "canaryd/convert/convert.hpp"
 
 #include "canaryd/config/load.hpp"
+#include "unit/convert/run.hpp"
 
 #include <gtest/gtest.h>
 
 namespace canaryd::convert {
 namespace {
-
-Conversion run(Source from, std::string text) {
-  return convert({from, "file", std::move(text), "127.0.0.1:8080"});
-}
-
-std::string first_error(const Conversion& conversion) {
-  if (conversion.errors.empty()) return "none";
-  return std::to_string(conversion.errors[0].line) + ": " + conversion.errors[0].message;
-}
 
 TEST(Convert, KnowsItsSources) {
   EXPECT_EQ(parse_source("argo"), Source::kArgo);
@@ -73,14 +65,6 @@ TEST(Convert, SaysWhatIsWrongWithNginx) {
             "2: the value \"x\" is not the name of an upstream block in this file");
 }
 
-std::string all_errors(const Conversion& conversion) {
-  std::string out;
-  for (const Note& note : conversion.errors) {
-    out += std::to_string(note.line) + ": " + note.message + "\n";
-  }
-  return out;
-}
-
 // What the result is refused for has the line that the part of it was made of.
 TEST(Convert, NamesTheLineOfWhatMakesNoConfiguration) {
   EXPECT_EQ(
@@ -104,16 +88,6 @@ TEST(Convert, NamesTheLineOfWhatMakesNoConfiguration) {
       "9: makes no valid configuration: routes[1].match.path_prefix: expected a path that "
       "begins with /, without query, //, dot segments or needless escapes, got "
       "\"/\xc3\xa4\"\n");
-  EXPECT_EQ(all_errors(run(Source::kNginx,
-                           "upstream a { server 127.0.0.1:9001; }\n"
-                           "upstream b { server 127.0.0.1:9002; }\n"
-                           "split_clients $http_x $way { 5% b; * a; }\n"
-                           "server {\n"
-                           "  location / { proxy_pass http://$way; }\n"
-                           "  location / { proxy_pass http://a; }\n"
-                           "}\n")),
-            "6: makes no valid configuration: routes[1]: the route \"all-2\" can never be reached: "
-            "\"all\" takes all of its requests\n");
 }
 
 TEST(Convert, NamesTheLineOfWhatIsThereTwice) {

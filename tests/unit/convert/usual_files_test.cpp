@@ -1,0 +1,318 @@
+// Files as people have them: what of them is not the same in canaryd is told, and never makes a
+// rollout that goes further by itself than it would have gone there.
+#include "canaryd/base/units.hpp"
+#include "canaryd/config/load.hpp"
+#include "unit/convert/run.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
+
+namespace canaryd::convert {
+namespace {
+
+// The configuration of the result.
+std::optional<config::Config> loaded(const Conversion& result) {
+  EXPECT_EQ(all_errors(result), "");
+  config::LoadInput input;
+  input.text = result.yaml;
+  config::LoadResult read_back = config::load(input);
+  EXPECT_TRUE(read_back.config.has_value()) << result.yaml;
+  return std::move(read_back.config);
+}
+
+bool warns(const Conversion& result, const Note& note) {
+  return std::find(result.warnings.begin(), result.warnings.end(), note) != result.warnings.end();
+}
+
+std::size_t warnings_with(const Conversion& result, std::string_view part) {
+  return static_cast<std::size_t>(
+      std::count_if(result.warnings.begin(), result.warnings.end(), [&](const Note& note) {
+        return note.message.find(part) != std::string::npos;
+      }));
+}
+
+const std::string kTwoUpstreams =
+    "upstream a { server 127.0.0.1:9001; }\nupstream b { server 127.0.0.1:9002; }\n";
+
+TEST(ConvertUsual, DoesNotStartAParkedCanary) {
+  for (const char* const none : {"0%", "0.00%"}) {
+    const Conversion result = run(Source::kNginx,
+                                  kTwoUpstreams + "split_clients $http_x $way { " + none +
+                                      " b; * a; }\n"
+                                      "server { location / { proxy_pass http://$way; } }\n");
+    const auto config = loaded(result);
+    ASSERT_TRUE(config);
+    EXPECT_EQ(config->rollouts.at(0).plan.start, rollout::StartMode::kManual);
+    EXPECT_EQ(config->rollouts.at(0).plan.steps.size(), 6U);
+    EXPECT_TRUE(warns(result,
+                      {3,
+                       "the canary has " + std::string(none) +
+                           ", so the rollout waits for `canaryctl start way`; the steps are those "
+                           "of the defaults, with 50"}));
+    EXPECT_EQ(warnings_with(result, "is left out"), 0U);
+    EXPECT_EQ(warnings_with(result, "begins at"), 0U);
+  }
+}
+
+// "FAILURES EJECTION" of the outlier detection of upstream a, whose servers are these.
+std::string outliers_of(const std::string& servers, bool differ) {
+  const Conversion result = run(Source::kNginx,
+                                "upstream a { " + servers +
+                                    " }\n"
+                                    "upstream b { server 127.0.0.1:9009; }\n"
+                                    "split_clients $http_x $way { 5% b; * a; }\n");
+  EXPECT_EQ(warnings_with(result, "differ in max_fails"), differ ? 1U : 0U) << servers;
+  const auto config = loaded(result);
+  if (!config) return "no configuration";
+  const auto& detection = config->upstreams.at(0).outlier_detection;
+  if (!detection) return "none";
+  return std::to_string(detection->consecutive_failures) + " " +
+         format_duration(detection->ejection);
+}
+
+TEST(ConvertUsual, TakesTheLaxestServerOfNginx) {
+  const std::string one = "server 127.0.0.1:9001";
+  const std::string two = "; server 127.0.0.1:9002";
+  EXPECT_EQ(outliers_of(one + two + ";", false), "none");
+  EXPECT_EQ(outliers_of(one + " max_fails=3" + two + " max_fails=3;", false), "3 10s");
+  EXPECT_EQ(outliers_of(one + " fail_timeout=5s" + two + " max_fails=1 fail_timeout=5;", false),
+            "1 5s");
+  EXPECT_EQ(outliers_of(one + " max_fails=0 fail_timeout=30s" + two + " max_fails=0;", false),
+            "none");
+  EXPECT_EQ(outliers_of(one + " max_fails=0" + two + ";", true), "none");
+  EXPECT_EQ(outliers_of(one + " max_fails=2" + two + " max_fails=0;", true), "none");
+  EXPECT_EQ(outliers_of(one + " max_fails=3" + two + " fail_timeout=1m;", true), "3 10s");
+  EXPECT_EQ(outliers_of(one + " max_fails=3 fail_timeout=10s" + two + " fail_timeout=60s;", true),
+            "3 10s");
+  // What is left out has no say.
+  EXPECT_EQ(outliers_of(one + " max_fails=2" + two + " max_fails=0 down;", false), "2 10s");
+  EXPECT_EQ(outliers_of(one + " max_fails=2; server x:1 max_fails=0;", false), "2 10s");
+}
+
+TEST(ConvertUsual, LeavesOutASplitOfSomethingElse) {
+  const std::string sample = "split_clients $request_id $loggable { 1% 1; * 0; }\n";
+  const std::string ways = kTwoUpstreams +
+                           "split_clients $http_x $way { 5% b; * a; }\n"
+                           "server { location / { proxy_pass http://$way/$loggable; } }\n";
+  const Conversion result = run(Source::kNginx, sample + ways);
+  EXPECT_EQ(all_errors(result), "");
+  EXPECT_TRUE(
+      warns(result, {1, "split_clients $loggable is left out: its values are no upstreams"}));
+  // An address, or part of a name: that is an upstream that would be lost.
+  for (const char* const pass : {"$loggable", "http://${loggable}/", "http://$scheme-$loggable"}) {
+    EXPECT_EQ(all_errors(run(Source::kNginx,
+                             sample + ways + "server { location /x { if ($a) { proxy_pass " + pass +
+                                 "; } } }\n")),
+              "1: the value \"1\" is not the name of an upstream block in this file\n")
+        << pass;
+  }
+  EXPECT_EQ(all_errors(run(Source::kNginx, kTwoUpstreams + "split_clients $x $- { 5% b; * a; }\n")),
+            "3: split_clients needs a text and a variable\n");
+}
+
+std::string routes_of(const Conversion& result) {
+  std::string out;
+  const auto config = loaded(result);
+  if (!config) return out;
+  for (const config::Route& route : config->routes) {
+    const bool by = route.rollout.has_value();
+    out += route.name + " " + route.match.path + (by ? " by " : " to ") +
+           (by ? config->rollouts.at(route.rollout->index()).name
+               : config->upstreams.at(route.upstream->index()).name) +
+           "\n";
+  }
+  return out;
+}
+
+TEST(ConvertUsual, KeepsOneRouteForTheSameRequests) {
+  const std::string start = kTwoUpstreams + "split_clients $http_x $way { 5% b; * a; }\n";
+  const auto server = [](const char* name, const std::string& locations) {
+    return "server { server_name " + std::string(name) + "; " + locations + " }\n";
+  };
+  const std::string by_way = "location / { proxy_pass http://$way; } ";
+  Conversion result = run(
+      Source::kNginx,
+      start +
+          server("x.test",
+                 by_way +
+                     "location /s/ { proxy_pass http://a; } location /s { proxy_pass http://a; }") +
+          server("x.test", by_way) + server("y.test", by_way));
+  EXPECT_EQ(routes_of(result), "x-test / by way\nx-test-s /s/ to a\ny-test / by way\n");
+  EXPECT_EQ(warnings_with(result, "location"), 0U);
+
+  // The rollout's route is the one that counts, whichever is first.
+  for (const bool first : {true, false}) {
+    const std::string other = "location / { proxy_pass http://a; }";
+    result = run(Source::kNginx,
+                 start + server("x.test", first ? by_way : other) +
+                     server("x.test", first ? other : by_way));
+    EXPECT_EQ(routes_of(result), "x-test / by way\n");
+    EXPECT_TRUE(
+        warns(result,
+              {first ? 5U : 4U,
+               "location / of x.test is left out: that of line " + std::string(first ? "4" : "5") +
+                   " is for the same requests, and leads elsewhere"}));
+  }
+
+  // nginx takes the longer one for nearly all.
+  result = run(Source::kNginx,
+               start + server("_",
+                              by_way + "location /s { proxy_pass http://a; } "
+                                       "location /s/ { proxy_pass http://b; } "
+                                       "location = /s { proxy_pass http://a; }"));
+  EXPECT_EQ(routes_of(result), "all / by way\nall-s /s/ to b\nall-s-2 /s to a\n");
+  EXPECT_TRUE(warns(result,
+                    {4,
+                     "location /s is left out: that of line 4 is for the same requests, and leads "
+                     "elsewhere"}));
+}
+
+std::string flagger(const std::string& analysis) {
+  return "kind: Canary\nmetadata: {name: shop}\nspec:\n  analysis:\n" + analysis;
+}
+
+// What Flagger asks for before it promotes is never promoted unasked.
+TEST(ConvertUsual, KeepsTheGateBeforePromotion) {
+  const std::string gate =
+      "    webhooks:\n    - {name: gate, type: confirm-promotion, url: \"https://x.test/\"}\n";
+  const auto steps_of = [&](const std::string& weights) {
+    const auto config = loaded(run(Source::kFlagger, flagger(weights + gate)));
+    std::string out;
+    if (!config) return out;
+    const rollout::Plan& plan = config->rollouts.at(0).plan;
+    if (plan.start == rollout::StartMode::kManual) out += "manual ";
+    for (const rollout::Step& step : plan.steps) {
+      out += format_percent(step.weight) + (step.gate.empty() ? " " : "! ");
+    }
+    return out;
+  };
+  EXPECT_EQ(steps_of("    iterations: 10\n"), "1 5 10 25! 100 ");
+  EXPECT_EQ(steps_of(""), "1 5 10 25! 100 ");
+  EXPECT_EQ(steps_of("    stepWeights: [20, 60]\n"), "20 60! 100 ");
+  EXPECT_EQ(steps_of("    stepWeights: [20, 60, 100]\n"), "20 60! 100 ");
+  EXPECT_EQ(steps_of("    stepWeight: 100\n"), "manual 100 ");
+  EXPECT_TRUE(warns(run(Source::kFlagger, flagger("    stepWeight: 100\n" + gate)),
+                    {7,
+                     "the webhook \"gate\" (confirm-promotion) has no step below 100 % to wait at: "
+                     "the rollout waits for `canaryctl start shop`, and nobody asks the address"}));
+}
+
+std::string queries_of(const Conversion& result) {
+  std::string out;
+  const auto config = loaded(result);
+  if (!config) return out;
+  for (const auto& query : config->rollouts.at(0).queries) out += query.name + " ";
+  return out;
+}
+
+TEST(ConvertUsual, GivesQueriesNamesOfTheirOwn) {
+  const Conversion result = run(Source::kFlagger,
+                                flagger("    webhooks:\n"
+                                        "    - {name: load, url: \"http://x.test/\"}\n"
+                                        "    - {name: load, url: \"http://x.test/\"}\n"
+                                        "    - {name: Load, url: \"http://x.test/2\"}\n"));
+  EXPECT_EQ(queries_of(result), "load load-2 ");
+  EXPECT_TRUE(warns(result, {8, "the name \"load\" is taken: this one is \"load-2\" here"}));
+  const std::string metric = "    - {name: lat, templateRef: {name: t}, thresholdRange: {max: ";
+  EXPECT_EQ(queries_of(run(Source::kFlagger,
+                           flagger("    metrics:\n" + metric + "5}}\n" + metric + "6}}\n" +
+                                   "---\nkind: MetricTemplate\nmetadata: {name: t}\nspec:\n"
+                                   "  provider: {type: prometheus, address: \"http://p\"}\n"
+                                   "  query: up\n"))),
+            "lat lat-2 ");
+  std::string many = "    webhooks:\n";
+  for (int i = 0; i < 20; ++i) {
+    many += "    - {name: x, url: \"http://x.test/" + std::to_string(i) + "\"}\n";
+  }
+  const Conversion full = run(Source::kFlagger, flagger(many));
+  EXPECT_EQ(loaded(full)->rollouts.at(0).queries.size(), 16U);
+  EXPECT_TRUE(warns(full, {22, "a rollout has at most 16 queries: the rest is left out"}));
+}
+
+TEST(ConvertUsual, ReadsTheListsOfKubectl) {
+  const std::string rollout =
+      "- kind: Rollout\n  metadata: {name: x}\n  spec: {strategy: {canary: {steps: [{setWeight: "
+      "5}]}}}\n";
+  EXPECT_EQ(all_errors(run(Source::kArgo, "kind: List\nitems:\n" + rollout)), "");
+  EXPECT_EQ(all_errors(run(Source::kFlagger,
+                           "kind: CanaryList\nitems:\n- metadata: {name: x}\n  spec: {}\n")),
+            "");
+  EXPECT_EQ(
+      first_error(run(Source::kArgo, "kind: List\nitems:\n" + rollout + rollout)).substr(0, 3),
+      "6: ");
+  EXPECT_EQ(first_error(run(Source::kArgo, "kind: List\nitems:\n" + rollout + "- 5\n")),
+            "6: expected a map with apiVersion and kind");
+  EXPECT_EQ(first_error(run(Source::kArgo, "kind: List\nitems: []\n")),
+            "0: there is no document of kind Rollout in the file");
+  std::string long_list = "kind: List\nitems:\n";
+  for (int i = 0; i < 200; ++i) long_list += "- kind: Service\n";
+  EXPECT_EQ(first_error(run(Source::kArgo, long_list)), "103: more than 100 documents");
+}
+
+TEST(ConvertUsual, PassesOverDirectivesOfYaml) {
+  const std::string rollout =
+      "kind: Rollout\nmetadata: {name: x}\nspec: {strategy: {canary: {}}}\n";
+  EXPECT_EQ(all_errors(run(Source::kArgo, "%YAML 1.2\n---\n" + rollout)), "");
+  EXPECT_EQ(all_errors(run(Source::kArgo,
+                           "# x\n%YAML 1.2\n---\nkind: Service\n...\n%YAML 1.2\n---\n" + rollout)),
+            "");
+  EXPECT_EQ(first_error(run(Source::kArgo, "%YAML 1.2\n---\n")),
+            "0: there is no document in the file");
+}
+
+// "REVISION PORT" of a Rollout with these containers; the port is that of the canary, whose Service
+// is not in the file.
+std::string version_of(const std::string& containers, const std::string& target, bool warned) {
+  const Conversion result =
+      run(Source::kArgo,
+          "kind: Rollout\nmetadata: {name: shop}\nspec:\n  template:\n    spec:\n"
+          "      containers:\n" +
+              containers +
+              "  strategy: {canary: {stableService: s, canaryService: c}}\n"
+              "---\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80" +
+              (target.empty() ? "" : ", targetPort: " + target) + "}]}\n");
+  EXPECT_EQ(warnings_with(result, "has several containers"), warned ? 1U : 0U);
+  const auto config = loaded(result);
+  if (!config) return "no configuration";
+  return config->rollouts.at(0).plan.revision + " " +
+         std::to_string(config->upstreams.at(1).discovery->port);
+}
+
+TEST(ConvertUsual, TakesTheContainerThatIsReleased) {
+  const std::string sidecar =
+      "      - {name: istio, image: \"istio/proxyv2:1.20\", ports: "
+      "[{name: http, containerPort: 15001}]}\n";
+  const std::string app =
+      "      - {name: web, image: \"r:5000/shop:2\", ports: [{containerPort: 9090}, {name: http, "
+      "containerPort: 8080}]}\n";
+  const std::string other =
+      "      - {name: cache, image: \"redis:7\", ports: [{containerPort: 6379}]}\n";
+  const std::string called =
+      "      - {name: shop, image: \"x:3\", ports: [{containerPort: 3000}]}\n";
+  EXPECT_EQ(version_of(app, "", false), "2 9090");
+  EXPECT_EQ(version_of(sidecar + app, "http", true), "2 8080");
+  EXPECT_EQ(version_of(sidecar + app, "", true), "2 9090");
+  EXPECT_EQ(version_of(sidecar + other + app, "8080", true), "2 8080");
+  EXPECT_EQ(version_of(other + app + called, "", true), "3 3000");
+  EXPECT_EQ(version_of(other + app, "", true), "7 6379");
+  EXPECT_EQ(version_of(sidecar, "", false), "1.20 15001");
+}
+
+TEST(ConvertUsual, LeavesOutADigestThatThereIsNoRoomFor) {
+  const std::string digest = "@sha256:" + std::string(64, 'a');
+  const auto revision = [](const std::string& image) {
+    const std::string version =
+        version_of("      - {name: x, image: \"" + image + "\"}\n", "", false);
+    return version.substr(0, version.find(' '));
+  };
+  EXPECT_EQ(revision("r:5000/shop:2.4" + digest), "2.4" + digest);
+  const std::string longest(128, 't');
+  EXPECT_EQ(revision("shop:" + longest + digest), longest);
+  EXPECT_EQ(revision("shop" + digest), std::string(64, 'a'));
+  EXPECT_EQ(revision("r:5000/shop"), "");
+}
+
+}  // namespace
+}  // namespace canaryd::convert
