@@ -219,14 +219,15 @@ void Controller::State::tick_runner(Runner& runner) {
   if (const auto traffic = parts.collector->traffic(runner.config().name)) {
     tick.requests = std::max(tick.requests, traffic->canary.step_requests);
   }
-  const UpstreamHealth stable = upstreams.health(runner.config().plan.stable);
-  const UpstreamHealth canary = upstreams.health(runner.config().plan.canary);
+  // Where a renewal needs its stable to be up, that is the one in force.
+  const UpstreamHealth stable = upstreams.health(runner.stable());
+  const UpstreamHealth canary = upstreams.health(runner.canary());
   // Nothing starts by itself on what has not been looked at.
   const bool idle = runner.state().phase == rollout::Phase::kIdle;
-  tick.stable_up = is_up(runner.config().plan.stable) && (!idle || stable.known);
+  tick.stable_up = is_up(runner.stable()) && (!idle || stable.known);
   tick.both_failing = runner.degraded();
   tick.after_promoted = is_promoted(runner.config().plan.after);
-  tick.canary_up = is_up(runner.config().plan.canary) && (!idle || canary.known);
+  tick.canary_up = is_up(runner.canary()) && (!idle || canary.known);
   tick.readings = runner.queries().readings;
   runner.follow_health(canary.up(), canary.proven > 0);
   tick.group_failed = group_failed(runner);
@@ -250,7 +251,7 @@ bool Controller::State::is_promoted(std::string_view rollout) const noexcept {
 // Not with the next tick: users are on their way to a version that is down.
 void Controller::State::health_changed() {
   for (const auto& runner : Runners(runners)) {
-    const UpstreamHealth canary = upstreams.health(runner->config().plan.canary);
+    const UpstreamHealth canary = upstreams.health(runner->canary());
     runner->follow_health(canary.up(), canary.proven > 0);
   }
 }
@@ -297,7 +298,7 @@ void Controller::State::begin_serving(std::function<void(Result<void>)> done) {
         state->listening = true;
         state->recall_groups();
         for (const auto& runner : State::Runners(state->runners)) {
-          announce_restart(*runner, "daemon started");
+          announce_restart(*runner, "daemon started", has_versions_of(state->config, *runner));
         }
       }
       done(opened);
@@ -401,7 +402,7 @@ void Controller::act(ActionRequest request, ActionDone done) {
     return;
   }
   rollout::Event event;
-  const bool stable_up = state->upstreams.health(runner->config().plan.stable).up();
+  const bool stable_up = state->upstreams.health(runner->stable()).up();
   event.what =
       command_of(request, state->parts.clock->wall_now(), stable_up, state->stable_use(*runner));
   event.actor = request.actor;

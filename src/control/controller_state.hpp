@@ -167,8 +167,9 @@ struct Controller::State {
                                                           const config::Rollout& config,
                                                           const Recovered& recovered,
                                                           WallTime now);
-// Tells a rollout that the journal knows that it was not served for a while.
-void announce_restart(Runner& runner, const char* why);
+// Tells a rollout that the journal knows that it was not served for a while. See
+// Runner::restarted().
+void announce_restart(Runner& runner, const char* why, bool has_versions = true);
 // Whether the file still has both versions that the rollout is of.
 [[nodiscard]] bool has_versions_of(const config::Config& config, const Runner& runner);
 

@@ -20,8 +20,8 @@ std::string question_of(const config::Rollout& rollout,
   };
   add("rollout", rollout.name);
   add("revision", next.revision);
-  add("stable", rollout.plan.stable);
-  add("canary", rollout.plan.canary);
+  add("stable", next.stable);
+  add("canary", next.canary);
   add("state", rollout::to_string(now.phase));
   out += ", \"step\": " + std::to_string(next.step + 1);
   out += ", \"steps\": " + std::to_string(rollout.plan.steps.size());

@@ -114,8 +114,8 @@ telemetry::RolloutMetrics rollout_metrics(const Controller::State& state, const 
   const std::string& name = runner.config().name;
   telemetry::RolloutMetrics metrics;
   metrics.name = name;
-  metrics.stable = runner.config().plan.stable;
-  metrics.canary = runner.config().plan.canary;
+  metrics.stable = runner.stable();
+  metrics.canary = runner.canary();
   metrics.revision = at.revision;
   metrics.state = rollout::to_string(at.phase);
   metrics.since_seconds = unix_seconds(at.since);

@@ -39,8 +39,8 @@ std::string value_of(std::string_view word,
                      const config::Rollout& rollout,
                      const rollout::State& state) {
   if (word == "rollout") return rollout.name;
-  if (word == "stable") return rollout.plan.stable;
-  if (word == "canary") return rollout.plan.canary;
+  if (word == "stable") return rollout::stable_of(rollout.plan, state);
+  if (word == "canary") return rollout::canary_of(rollout.plan, state);
   if (word == "revision") return escaped(state.revision);
   if (word == "interval") return format_duration(query.interval);
   return {};
@@ -78,8 +78,8 @@ std::string webhook_body(const config::Query& query,
   add_part(out, "query", query.name);
   add_part(out, "rollout", rollout.name);
   add_part(out, "state", rollout::to_string(state.phase));
-  add_part(out, "stable", rollout.plan.stable);
-  add_part(out, "canary", rollout.plan.canary);
+  add_part(out, "stable", rollout::stable_of(rollout.plan, state));
+  add_part(out, "canary", rollout::canary_of(rollout.plan, state));
   add_part(out, "revision", state.revision);
   out += "\"step\": " + std::to_string(state.step + 1);
   out += ", \"steps\": " + std::to_string(rollout.plan.steps.size());

@@ -72,9 +72,9 @@ Result<std::shared_ptr<Runner>> make_runner(const std::shared_ptr<RunnerHost>& h
   return runner;
 }
 
-void announce_restart(Runner& runner, const char* why) {
+void announce_restart(Runner& runner, const char* why, bool has_versions) {
   if (runner.state().generation == 0) return;
-  runner.restarted(why);
+  runner.restarted(why, has_versions);
 }
 
 }  // namespace canaryd::control

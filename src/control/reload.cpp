@@ -341,15 +341,18 @@ void Controller::State::apply(config::Config next,
   const Runners now = runners;
   for (std::size_t i = 0; i < now.size(); ++i) {
     if (is_among(joining, now[i])) continue;
-    const bool stable_up = upstreams.health(now[i]->config().plan.stable).up();
     const config::Rollout& rollout = config.rollouts[i];
+    const bool stable_up = upstreams.health(rollout.plan.stable).up();
     now[i]->replan(
         {rollout, by.actor, by.reason, config::render_rollout_changes(changes, rollout.name)},
         stable_up);
   }
   constexpr const char* kBack = "in the configuration again";
-  for (const auto& runner : returning) announce_restart(*runner, kBack);
-  for (const auto& runner : joining) announce_restart(*runner, kBack);
+  for (const Runners* some : {&std::as_const(returning), &joining}) {
+    for (const auto& runner : *some) {
+      announce_restart(*runner, kBack, has_versions_of(config, *runner));
+    }
+  }
   for (const auto& runner : parked) runner->save_evidence();
   publish(nullptr);
 }

@@ -128,28 +128,28 @@ std::string describe(const StragglerView& straggler) {
   return text + ", last at " + format_time(straggler.last);
 }
 
-config::Hook decommission_hook(const config::Rollout& rollout) {
+config::Hook decommission_hook(const config::Rollout& rollout, const rollout::State& state) {
   constexpr std::string_view kPlace = "{upstream}";
   config::Hook hook = *rollout.retire->hook;
   for (std::string& argument : hook.exec) {
     for (std::size_t at = 0; (at = argument.find(kPlace, at)) != std::string::npos;) {
-      argument.replace(at, kPlace.size(), rollout.plan.stable);
-      at += rollout.plan.stable.size();
+      argument.replace(at, kPlace.size(), state.stable);
+      at += state.stable.size();
     }
   }
   return hook;
 }
 
-std::string decommission_body(const config::Rollout& rollout, const std::string& revision) {
+std::string decommission_body(const rollout::State& state, const std::string& name) {
   std::string out = "{\"event\": \"decommission\"";
   const auto add = [&out](std::string_view key, std::string_view text) {
     out.append(", \"").append(key).append("\": ");
     append_json_string(out, text);
   };
-  add("rollout", rollout.name);
-  add("revision", revision);
-  add("upstream", rollout.plan.stable);
-  add("canary", rollout.plan.canary);
+  add("rollout", name);
+  add("revision", state.revision);
+  add("upstream", state.stable);
+  add("canary", state.canary);
   return out + "}";
 }
 
@@ -191,7 +191,7 @@ void Controller::State::fill_watches(const std::vector<InForce>& all,
 
 // While others need the upstream too, what they have open there is theirs.
 std::uint64_t Controller::State::open_at_stable(const Runner& runner, bool shared) const {
-  if (!shared) return open_of(upstreams.find(runner.config().plan.stable));
+  if (!shared) return open_of(upstreams.find(runner.stable()));
   std::int64_t open = 0;
   parts.collector->visit_routes([&](std::string_view,
                                     std::string_view rollout,
@@ -263,11 +263,11 @@ std::string Controller::State::stragglers_text(const Runner& runner) const {
 void Controller::State::decommission(const std::string& name) {
   Runner* const runner = find(name);
   if (runner == nullptr || !runner->config().retire || !runner->config().retire->hook) return;
-  const config::Hook hook = decommission_hook(runner->config());
+  const config::Hook hook = decommission_hook(runner->config(), runner->state());
   const std::string good = hook.exec.empty() ? "a 2xx" : "exit code 0";
   const std::uint64_t call = ++decommissions[name];
   hook_caller.call(hook,
-                   decommission_body(runner->config(), runner->state().revision),
+                   decommission_body(runner->state(), name),
                    [this, still = alive, name, call, good](const Result<void>& ended) {
                      if (!*still) return;
                      HookCounts& counts = hook_tally[name];

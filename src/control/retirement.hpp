@@ -12,6 +12,7 @@
 #include "canaryd/base/clock.hpp"
 #include "canaryd/config/config.hpp"
 #include "canaryd/control/backend.hpp"
+#include "canaryd/rollout/state.hpp"
 #include "canaryd/stats/stable_use.hpp"
 
 #include <cstddef>
@@ -69,8 +70,8 @@ class StableWatch {
 [[nodiscard]] std::string describe(const StragglerView& straggler);
 
 // The hook as it is to be called, and what it is told.
-[[nodiscard]] config::Hook decommission_hook(const config::Rollout& rollout);
-[[nodiscard]] std::string decommission_body(const config::Rollout& rollout,
-                                            const std::string& revision);
+[[nodiscard]] config::Hook decommission_hook(const config::Rollout& rollout,
+                                             const rollout::State& state);
+[[nodiscard]] std::string decommission_body(const rollout::State& state, const std::string& name);
 
 }  // namespace canaryd::control

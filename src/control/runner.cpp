@@ -219,15 +219,16 @@ bool Runner::is_over() const noexcept {
 void Runner::prepare(const rollout::Plan& next, bool has_versions) noexcept {
   if (!rollout::is_another_rollout(next, state_) || rollout::stable_is_gone(state_)) return;
   // Whether a promoted one may go back to its stable version is for the renewal to say.
-  const bool waits = state_.phase == rollout::Phase::kPromoted && next.stable == state_.stable;
+  const bool waits = rollout::why_not_anew(next, state_, false) != nullptr;
   if (!waits || !has_versions) return brake();
   if (!busy_ && queue_.empty()) release_brake();
 }
 
-void Runner::restarted(std::string why) {
-  const rollout::Plan& plan = config_.plan;
-  const bool renewed = rollout::is_another_rollout(plan, state_) && plan.stable == state_.stable;
-  if (renewed && state_.phase == rollout::Phase::kPromoted) {
+void Runner::restarted(std::string why, bool has_versions) {
+  const bool may_be = rollout::why_not_anew(config_.plan, state_, true) == nullptr;
+  const bool asks = rollout::why_not_anew(config_.plan, state_, false) != nullptr;
+  // Where nobody can be left on the version that he is on, there is nothing to ask.
+  if (may_be && asks && has_versions) {
     // Everybody would go to a version that nobody has looked at yet.
     postponed_ = std::make_unique<Replanning>(Replanning{config_, "", std::move(why), ""});
     return;

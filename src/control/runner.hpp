@@ -129,8 +129,9 @@ class Runner : public std::enable_shared_from_this<Runner> {
   // is promoted goes on until those if the configuration still has the versions that it is of.
   void prepare(const rollout::Plan& next, bool has_versions = false) noexcept;
   // The daemon has started, or the file has this rollout again: a Restart event. A promoted one
-  // that would be begun anew on its old stable version waits for a tick that knows how that one is.
-  void restarted(std::string why);
+  // that would be begun anew on its old stable version waits for a tick that knows how that one is,
+  // if the configuration still has the versions that it is of.
+  void restarted(std::string why, bool has_versions);
   // A reload that keeps this rollout: a NewPlan event under the new configuration. Also when the
   // plan is the same: what of it could not be stored before is forgotten.
   struct Replanning {
@@ -146,7 +147,14 @@ class Runner : public std::enable_shared_from_this<Runner> {
   // Writes the evidence rows that wait; call every few seconds.
   void save_evidence();
 
+  // Its plan may be one that has not begun: what it is of say stable() and canary().
   [[nodiscard]] const config::Rollout& config() const noexcept { return config_; }
+  [[nodiscard]] const std::string& stable() const noexcept {
+    return rollout::stable_of(config_.plan, state_);
+  }
+  [[nodiscard]] const std::string& canary() const noexcept {
+    return rollout::canary_of(config_.plan, state_);
+  }
   [[nodiscard]] const rollout::State& state() const noexcept { return state_; }
   [[nodiscard]] const Evidence& evidence() const noexcept { return evidence_; }
   // As of the last ask_queries().

@@ -397,8 +397,8 @@ RolloutView view_of(const Runner& runner,
   view.since = state.since;
   view.for_how_long = std::max(Duration::zero(), Duration(now - state.since));
   // Names, because the runner may wait with the configuration before this one.
-  view.stable = plan.stable;
-  view.canary = plan.canary;
+  view.stable = runner.stable();
+  view.canary = runner.canary();
   view.revision = state.revision;
   view.mode = rollout::to_string(plan.mode);
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {

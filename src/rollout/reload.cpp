@@ -56,10 +56,23 @@ const char* why_not_anew(const Plan& plan, const State& state, bool stable_up) n
   if (state.phase == Phase::kRetiring || state.phase == Phase::kRetired) {
     return "has given up its stable version: a new rollout needs another one as stable";
   }
-  if (state.phase == Phase::kPromoted && !stable_up) {
+  if (stable_up) return nullptr;
+  if (state.phase == Phase::kPromoted) {
     return "is promoted and its stable version is down: a new rollout would send everybody there";
   }
+  // Everybody is there for now, but comes back with the canary, unless that is given up.
+  if (state.phase == Phase::kSuspended && state.suspended_from == Phase::kPromoted) {
+    return "was promoted and its stable version is down: a new rollout would keep everybody there";
+  }
   return nullptr;
+}
+
+const std::string& stable_of(const Plan& plan, const State& state) noexcept {
+  return state.phase == Phase::kIdle ? plan.stable : state.stable;
+}
+
+const std::string& canary_of(const Plan& plan, const State& state) noexcept {
+  return state.phase == Phase::kIdle ? plan.canary : state.canary;
 }
 
 Transition handle(Draft& draft, const NewPlan& reload) {

@@ -59,6 +59,10 @@ struct Transition {
 [[nodiscard]] const char* why_not_anew(const Plan& plan,
                                        const State& state,
                                        bool stable_up) noexcept;
+// The versions that it is about: those that the state is of, whatever the plan says meanwhile; of
+// one that has not begun, those that it would begin with.
+[[nodiscard]] const std::string& stable_of(const Plan& plan, const State& state) noexcept;
+[[nodiscard]] const std::string& canary_of(const Plan& plan, const State& state) noexcept;
 
 // How many of the people who may open the gate of this step have approved it, as of `now`.
 [[nodiscard]] std::size_t approvals_given(const Step& step, const State& state, WallTime now);

@@ -40,6 +40,21 @@ class RenewalTest : public ControllerRig {
     return file(
         canary, revision, "new newer", "    retire: {idle_for: 10s, drain: 2s, undo: 5s}\n");
   }
+  // All versions are asked whether they are well.
+  static std::string checked(std::string text) {
+    for (const std::string end : {"9002]}", "9003]}"}) {
+      const std::size_t at = text.find(end);
+      if (at == std::string::npos) continue;
+      text.replace(at, end.size(), end.substr(0, 5));
+      text.insert(at + 5, ", health_check: {interval: 1s, timeout: 500ms}}");
+    }
+    return text;
+  }
+  void restart_with(std::string text) {
+    power_off();
+    file_ = std::move(text);
+    boot();
+  }
   void promote() {
     boot();
     seconds(2);
@@ -123,6 +138,64 @@ TEST_F(RenewalTest, ARestartLooksAtStableFirst) {
   EXPECT_EQ(view().state, "promoted");
   EXPECT_EQ(served(), "new");
   EXPECT_EQ(effective(), 100);
+}
+
+// What the new file names does not matter to those who are on the versions of the old one.
+TEST_F(RenewalTest, UntilItBeginsItIsTheHealthOfTheVersionsInForceThatCounts) {
+  file_ = checked(file("new", "1"));
+  promote();
+  stable_goes_down();
+  io_.servers["127.0.0.1:9003"] = Server::kSick;
+  restart_with(checked(file("newer", "2")));
+  seconds(10);
+  EXPECT_EQ(view().state, "promoted");
+  EXPECT_EQ(effective(), 100);
+  EXPECT_EQ(view().canary, "new");
+  EXPECT_EQ(view().revision, "1");
+  EXPECT_THAT(controller_->metrics_text(), HasSubstr("stable=\"old\",canary=\"new\""));
+  io_.servers["127.0.0.1:9003"] = Server::kWell;
+  io_.servers["127.0.0.1:9002"] = Server::kSick;
+  seconds(5);
+  EXPECT_EQ(view().state, "suspended");
+  EXPECT_EQ(effective(), 0);
+  // The new file may not begin by that either.
+  EXPECT_EQ(view().revision, "1");
+  io_.servers["127.0.0.1:9002"] = Server::kWell;
+  seconds(5);
+  EXPECT_EQ(view().state, "promoted");
+  EXPECT_EQ(effective(), 100);
+  EXPECT_EQ(served(), "new");
+}
+
+TEST_F(RenewalTest, ARetirementGoesOnWithTheVersionsInForce) {
+  file_ = checked(retiring("new", "1"));
+  promote();
+  for (int i = 0; i < 30 && view().state != "retiring"; ++i) seconds(1);
+  ASSERT_EQ(view().state, "retiring");
+  io_.servers["127.0.0.1:9003"] = Server::kSick;
+  restart_with(checked(retiring("newer", "2")));
+  EXPECT_EQ(effective(), 100);
+  seconds(5);
+  EXPECT_EQ(view().state, "retiring");
+  EXPECT_EQ(effective(), 100);
+  EXPECT_EQ(view().canary, "new");
+  seconds(10);
+  EXPECT_EQ(view().state, "retired");
+  EXPECT_EQ(served(), "new");
+}
+
+// There is nobody to leave where he is: whoever is not sent to stable would be the first to be on
+// the new canary.
+TEST_F(RenewalTest, AVersionThatHasLeftTheFileIsNotWaitedFor) {
+  promote();
+  stable_goes_down();
+  restart_with(file("newer", "2", "newer"));
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(effective(), 0);
+    seconds(1);
+  }
+  EXPECT_EQ(view().state, "idle");
+  EXPECT_EQ(view().canary, "newer");
 }
 
 TEST_F(RenewalTest, ARestartBeginsAnewOnceStableIsSeenToBeUp) {

@@ -133,6 +133,11 @@ TEST(ReloadTest, APromotedRolloutIsNotSentBackToAStableThatIsDownOrGone) {
   next.revision = "2.5.0";
   EXPECT_THAT(driver.reload(next, false).refusal, HasSubstr("down"));
   EXPECT_EQ(driver.percent(), 100);
+  // Its end would be that of the only version that anybody knows to be good.
+  driver.send(CircuitOpened{});
+  ASSERT_EQ(driver.state.phase, Phase::kSuspended);
+  EXPECT_THAT(driver.reload(next, false).refusal, HasSubstr("was promoted"));
+  EXPECT_EQ(driver.state.phase, Phase::kSuspended);
   for (const Phase phase : {Phase::kRetiring, Phase::kRetired}) {
     Driver retired = in_phase(phase);
     EXPECT_THAT(retired.reload(next).refusal, HasSubstr("another one as stable"));
@@ -142,6 +147,18 @@ TEST(ReloadTest, APromotedRolloutIsNotSentBackToAStableThatIsDownOrGone) {
     next = driver.plan;
     next.revision = "2.5.0";
   }
+}
+
+TEST(ReloadTest, WhatHasBegunIsOfTheVersionsOfItsStateWhateverThePlanSays) {
+  Plan plan = plan_with({5, 100});
+  Driver driver(plan);
+  plan.canary = "shop-v3";
+  plan.stable = "shop-v9";
+  EXPECT_EQ(canary_of(plan, driver.state), "shop-v3");
+  EXPECT_EQ(stable_of(plan, driver.state), "shop-v9");
+  driver.send(Start{});
+  EXPECT_EQ(canary_of(plan, driver.state), "shop-v2");
+  EXPECT_EQ(stable_of(plan, driver.state), "shop-v1");
 }
 
 TEST(ReloadTest, ARestartGoesOnButCountsTheStepAnew) {
