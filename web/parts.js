@@ -98,6 +98,7 @@ export function summary(rollout) {
   if (rollout.frozen_until) facts.push(`frozen until ${moment(rollout.frozen_until)}`);
   const lines = [element('div', { class: 'dim' }, facts.join(' · '))];
   if (rollout.next) lines.push(element('div', {}, `next: ${rollout.next}`));
+  if (rollout.postponed) lines.push(element('div', { class: 'warn' }, `⚠ ${rollout.postponed}`));
   if (!rollout.durable) lines.push(element('div', { class: 'bad' }, 'in force, but the state store is failing'));
   if (rollout.weight.sample_ratio_ok === false) {
     lines.push(element('div', { class: 'warn' },

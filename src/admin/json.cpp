@@ -248,6 +248,7 @@ json::value to_json(const control::RolloutView& view) {
   object["parity"] = view.parity ? to_json(*view.parity) : json::value(nullptr);
   object["retire"] = view.retire ? retire_to_json(*view.retire) : json::value(nullptr);
   object["frozen_until"] = time_or_null(view.frozen_until);
+  object["postponed"] = or_null(view.postponed);
   object["next"] = or_null(view.next);
   object["durable"] = view.durable;
   return object;

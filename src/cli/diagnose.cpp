@@ -117,6 +117,14 @@ Finding look_at_rollout(JsonView rollout) {
     finding.fact += "; the canary's share of the requests is not what the weight says";
     finding.advice = "look at cohort.keys: few users, or many requests of one user?";
   }
+  if (const std::string postponed = rollout["postponed"].text(); !postponed.empty()) {
+    finding.fact += "; " + postponed;
+    const std::string state = rollout["state"].text();
+    const bool gone = state == "retiring" || state == "retired";
+    finding.advice = gone ? "" : "see whether " + rollout["stable"].text() + " answers; ";
+    finding.advice +=
+        "to go on from " + rollout["canary"].text() + ", name that as stable and reload";
+  }
   if (!finding.advice.empty()) finding.grade = Grade::kWarning;
   return finding;
 }

@@ -1,5 +1,6 @@
 #include "cli/follow.hpp"
 
+#include "canaryd/base/text.hpp"
 #include "canaryd/base/units.hpp"
 #include "canaryd/cli/status_screen.hpp"
 #include "cli/json_view.hpp"
@@ -91,6 +92,11 @@ enum class Phase { kGoingOn, kReached, kRolledBack, kAborted, kStopped };
 // promoted waits through it.
 Phase judge(JsonView rollout, const std::string& target) {
   const std::string state = rollout["state"].text();
+  // It is the state of the rollout before the one that the file means. A retired one does not go
+  // back to its stable version, so that one never begins.
+  if (!rollout["postponed"].text().empty()) {
+    return state == "retired" ? Phase::kStopped : Phase::kGoingOn;
+  }
   if (state == "retired") return Phase::kReached;
   const bool promoted = state == "promoted" || state == "retiring";
   if (promoted && target != "retired") return Phase::kReached;
@@ -127,7 +133,14 @@ struct Poll {
   Phase phase = Phase::kGoingOn;
   std::string line;
   std::string advice;  // Of kStopped: what to do; empty: the line says enough.
+  std::string postponed;
 };
+
+std::string postponed_text(JsonView rollout) {
+  std::string out;
+  append_printable(out, rollout["postponed"].text());
+  return out;
+}
 
 Outcome<Poll> poll(const Daemon& daemon,
                    const Options& options,
@@ -141,8 +154,10 @@ Outcome<Poll> poll(const Daemon& daemon,
   if (!document || !line)
     return tl::unexpected(Failure{kExitFailed, "the answer is not a rollout"});
   const JsonView rollout(*document);
-  Poll polled{judge(rollout, options.target), *line, {}};
-  if (polled.phase == Phase::kStopped) polled.advice = stuck_retirement(rollout);
+  Poll polled{judge(rollout, options.target), *line, {}, postponed_text(rollout)};
+  if (polled.phase == Phase::kStopped) {
+    polled.advice = polled.postponed.empty() ? stuck_retirement(rollout) : polled.postponed;
+  }
   return polled;
 }
 
@@ -200,6 +215,7 @@ int wait_for_outcome(const Daemon& daemon, const Options& options, Environment& 
       last_line = polled->line;
       if (!polled->advice.empty()) environment.err << "canaryctl: " << polled->advice << '\n';
       if (polled->phase != Phase::kGoingOn) return exit_code_of(polled->phase);
+      if (!polled->postponed.empty()) why = ": " + polled->postponed;
     } else {
       const Failure& failure = polled.error();
       const bool goes_on = may_pass(failure, !last_line.empty()) && now - last_seen < kAwayLimit;

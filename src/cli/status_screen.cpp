@@ -87,6 +87,9 @@ std::string head(JsonView rollout, const ScreenOptions& options) {
   if (const std::string reason = rollout["reason"].text(); !reason.empty()) {
     out += Line().add("  reason: ").add(reason, Style::kWarn).finish(options);
   }
+  if (const std::string postponed = rollout["postponed"].text(); !postponed.empty()) {
+    out += Line().add("  ").add(postponed, Style::kWarn).finish(options);
+  }
   if (rollout["durable"].flag() == false) {
     out +=
         Line().add("  in force, not yet stored: the store is failing", Style::kBad).finish(options);

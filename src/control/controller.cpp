@@ -242,7 +242,8 @@ void Controller::State::tick_runner(Runner& runner) {
 bool Controller::State::is_promoted(std::string_view rollout) const noexcept {
   if (rollout.empty()) return false;
   const Runner* const runner = find(rollout);
-  if (runner == nullptr) return false;
+  // A promotion that the file has taken back already is none.
+  if (runner == nullptr || runner->postponed() != nullptr) return false;
   const rollout::Phase phase = runner->state().phase;
   return phase == rollout::Phase::kPromoted || phase == rollout::Phase::kRetiring ||
          phase == rollout::Phase::kRetired;

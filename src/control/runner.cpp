@@ -137,8 +137,7 @@ void Runner::tick(const rollout::Tick& tick,
                   bool stable_known) {
   if (!durable_) retry_store();
   if (postponed_ != nullptr && !busy_ && stable_known) {
-    const auto next = std::move(postponed_);
-    replan(std::move(*next), tick.stable_up);
+    begin_postponed(tick.stable_up);
   }
   if (busy_) {
     // Levels come again with the next tick; only a bad verdict does not wait, and is queued once.
@@ -225,26 +224,51 @@ void Runner::prepare(const rollout::Plan& next, bool has_versions) noexcept {
 }
 
 void Runner::restarted(std::string why, bool has_versions) {
-  const bool may_be = rollout::why_not_anew(config_.plan, state_, true) == nullptr;
-  const bool asks = rollout::why_not_anew(config_.plan, state_, false) != nullptr;
-  // Where nobody can be left on the version that he is on, there is nothing to ask.
-  if (may_be && asks && has_versions) {
-    // Everybody would go to a version that nobody has looked at yet.
-    postponed_ = std::make_unique<Replanning>(Replanning{config_, "", std::move(why), ""});
-    return;
-  }
+  // Everybody would go to a version that nobody has looked at yet. Where nobody can be left on the
+  // one that he is on, there is nothing to ask.
+  const bool waits = has_versions && rollout::why_not_anew(config_.plan, state_, false) != nullptr;
+  if (waits) postponed_ = std::make_unique<Replanning>(Replanning{config_, "", why, ""});
+  in_the_way_ = nullptr;
   rollout::Event event;
-  event.what = rollout::Restart{};
+  event.what = rollout::Restart{!waits};
   event.reason = std::move(why);
-  handle(std::move(event), [this](const Answer& answer) {
-    if (!answer.refusal.empty()) tell_old_plan(answer.refusal);
-  });
+  handle(std::move(event), nullptr);
 }
 
-void Runner::tell_old_plan(const std::string& why) {
+// What is in its way may pass, so it is asked again with each tick; the log has it once.
+void Runner::begin_postponed(bool stable_up) {
+  const char* why = rollout::why_not_anew(postponed_->config.plan, state_, stable_up);
+  const char* const before = in_the_way_;
+  // Who moves the weight by hand meanwhile does not send everybody to what is down either.
+  if (why == nullptr && !stable_up && served_ > BasisPoints(0)) why = before;
+  in_the_way_ = why;
+  if (why == nullptr) {
+    const auto next = std::move(postponed_);
+    return replan(std::move(*next), stable_up);
+  }
+  if (why == before) return;
   host_->log->warn(log_event::kReloaded,
-                   config_.name + " goes on under its old plan: " + why,
+                   config_.name + " goes on under its old plan: it " + why,
                    {{"rollout", config_.name}});
+}
+
+const rollout::Plan* Runner::postponed() const noexcept {
+  const rollout::Plan* plan = postponed_ == nullptr ? &config_.plan : &postponed_->config.plan;
+  for (const Pending& each : queue_) {
+    if (each.replanning != nullptr) plan = &each.replanning->config.plan;
+  }
+  return rollout::is_another_rollout(*plan, state_) ? plan : nullptr;
+}
+
+std::string Runner::postponed_text() const {
+  const rollout::Plan* const plan = postponed();
+  if (plan == nullptr) return {};
+  std::string text = plan->canary;
+  if (!plan->revision.empty()) text += " (revision " + plan->revision + ")";
+  text += " has not begun: ";
+  if (in_the_way_ != nullptr) return text + config_.name + " " + in_the_way_;
+  return text +
+         (store_failing_ ? "the journal cannot be written" : stable() + " is looked at first");
 }
 
 void Runner::replan(Replanning next, bool stable_up) {
@@ -252,6 +276,7 @@ void Runner::replan(Replanning next, bool stable_up) {
   const std::string earlier = postponed_ == nullptr ? "" : postponed_->changes;
   if (!earlier.empty()) next.changes = earlier + (next.changes.empty() ? "" : "; ") + next.changes;
   postponed_ = nullptr;
+  in_the_way_ = nullptr;
   rollout::Event event;
   event.what = rollout::NewPlan{stable_up, !next.changes.empty()};
   event.actor = next.actor;
@@ -322,8 +347,9 @@ bool Runner::is_void(const Pending& pending) const {
 void Runner::answer_unchanged(Pending& pending, const rollout::Transition& transition) {
   const bool refused = transition.outcome == rollout::Outcome::kRefused;
   if (pending.replanning != nullptr && !refused) config_ = std::move(pending.replanning->config);
-  if (pending.replanning != nullptr && refused) {
-    tell_old_plan(transition.refusal);
+  // It could begin when it was asked for, but not any more when its turn came.
+  if (pending.replanning != nullptr && refused && postponed_ == nullptr) {
+    postponed_ = std::move(pending.replanning);
   }
   Answer answer;
   answer.outcome = transition.outcome;

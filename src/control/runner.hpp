@@ -129,7 +129,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   // is promoted goes on until those if the configuration still has the versions that it is of.
   void prepare(const rollout::Plan& next, bool has_versions = false) noexcept;
   // The daemon has started, or the file has this rollout again: a Restart event. A promoted one
-  // that would be begun anew on its old stable version waits for a tick that knows how that one is,
+  // that would be begun anew on its old stable version goes on until a tick knows that this is up,
   // if the configuration still has the versions that it is of.
   void restarted(std::string why, bool has_versions);
   // A reload that keeps this rollout: a NewPlan event under the new configuration. Also when the
@@ -141,6 +141,10 @@ class Runner : public std::enable_shared_from_this<Runner> {
     std::string changes{};          // config::render_rollout_changes().
   };
   void replan(Replanning next, bool stable_up);
+  // The plan of another rollout that the file means and that has not begun; null: there is none.
+  [[nodiscard]] const rollout::Plan* postponed() const noexcept;
+  // For people, with what is in its way; empty: there is none.
+  [[nodiscard]] std::string postponed_text() const;
 
   // After the bake limits are looked at no more.
   void absorb(stats::Block block);
@@ -242,7 +246,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void finish(const JobPointer& job, bool durable);
   void forget_old_evidence(const Job& job);
   void announce(const rollout::Change& change, bool durable);
-  void tell_old_plan(const std::string& why);
+  void begin_postponed(bool stable_up);
   void store_failed(const Error& error);
   void store_works();
   void retry_store();
@@ -259,7 +263,8 @@ class Runner : public std::enable_shared_from_this<Runner> {
   rollout::Admission admission_;
   std::uint64_t epoch_ = 1;
   std::deque<Pending> queue_;
-  std::unique_ptr<Replanning> postponed_;  // A NewPlan that could not be stored yet.
+  std::unique_ptr<Replanning> postponed_;  // A NewPlan that cannot be stored, or begin, yet.
+  const char* in_the_way_ = nullptr;       // Of that, as of the last tick; see why_not_anew().
   bool busy_ = false;
   bool braked_ = false;  // The gate is down for an event that still waits in the queue.
   bool durable_ = true;

@@ -435,6 +435,7 @@ RolloutView view_of(const Runner& runner,
   }
   view.analysis = metric_views(runner, traffic);
   view.frozen_until = rollout::frozen_until(plan.freeze, now);
+  if (runner.postponed() != nullptr) view.postponed = runner.postponed_text();
   view.next = next_sentence(runner, requests, traffic, now);
   return view;
 }

@@ -96,11 +96,15 @@ Transition handle(Draft& draft, const NewPlan& reload) {
 
 Transition handle(Draft& draft, const Restart& restart) {
   if (is_another_rollout(draft.plan, draft.state)) {
-    return handle(draft, NewPlan{restart.stable_up});
+    const bool goes_on = why_not_anew(draft.plan, draft.state, restart.stable_up) != nullptr;
+    // Under whichever plan: nobody hears the end of its hook any more.
+    const bool calls = goes_on && draft.state.retire_hook == RetireHook::kCalled;
+    if (!calls) return handle(draft, NewPlan{restart.stable_up});
+  } else {
+    fit_to_steps(draft);
+    // Whether stable is down is not known yet.
+    draft.state.spilling = false;
   }
-  fit_to_steps(draft);
-  // Whether stable is down is not known yet.
-  draft.state.spilling = false;
   if (draft.state.retire_hook == RetireHook::kCalled) {
     draft.state.retire_hook = RetireHook::kUnknown;
     return draft.commit(Cause::kRestarted);

@@ -143,6 +143,7 @@ struct RolloutView {
   std::optional<ParityView> parity;      // Empty: it has no `parity`.
   std::optional<RetireView> retire;      // Empty: it has no `retire`.
   std::optional<WallTime> frozen_until;  // A freeze window is open.
+  std::optional<std::string> postponed;  // What the file means instead, and why not yet.
   std::optional<std::string> next;       // A sentence.
   bool durable = true;  // False while the newest transition is in force but not yet stored.
 };

@@ -27,7 +27,7 @@ TEST(Json, IsTheExampleOfTheContract) {
             R"("evidence": {"rollback": 0.04, "accept": 0.61}, "needs_about": "6m", )"
             R"("needs_requests": null}], )"
             R"("exposure": {"failed": 1, "saved": 3, "max": 20}, )"
-            R"("parity": null, "retire": null, "frozen_until": null, )"
+            R"("parity": null, "retire": null, "frozen_until": null, "postponed": null, )"
             R"("next": "weight 10 in about 9m, when latency p99 is accepted", "durable": true})"
             "\n");
 }

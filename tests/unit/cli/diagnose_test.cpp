@@ -75,6 +75,15 @@ TEST_F(DiagnoseTest, ReadsThatDifferAreAWarning) {
   EXPECT_TRUE(says("canaryctl explain checkout says in which fields")) << out();
 }
 
+TEST_F(DiagnoseTest, WhatTheFileMeansAndHasNotBegunIsAWarning) {
+  auto& checkout = admin_.backend.known["checkout"];
+  checkout.state = "promoted";
+  checkout.postponed = "shop-v3 has not begun: its stable version is down";
+  EXPECT_EQ(run(), kExitDone);
+  EXPECT_TRUE(says("⚠ rollout checkout: Promoted, weight 5 %; shop-v3 has not begun")) << out();
+  EXPECT_TRUE(says("see whether shop-v1 answers; to go on from shop-v2, name that")) << out();
+}
+
 TEST_F(DiagnoseTest, SaysThatThereIsNoDaemon) {
   admin_.stop();
   EXPECT_EQ(run(), kExitUnreachable);

@@ -89,6 +89,17 @@ TEST_F(FollowTest, WaitSaysTheOutcomeByItsExitCode) {
   EXPECT_EQ(wait_for("stopped", "waiting", "freeze"), kExitFailed) << "goes on: interrupted";
 }
 
+TEST_F(FollowTest, WaitGoesOnWhileWhatTheFileMeansHasNotBegun) {
+  admin_->on_control([&] { admin_->backend.known.at("checkout").postponed = "v3 has\x1b not"; });
+  for (const char* state : {"promoted", "rolled_back", "paused"}) {
+    EXPECT_EQ(wait_for("promoted", state), kExitFailed) << state << ": interrupted";
+    EXPECT_EQ(wait_for("stopped", state), kExitFailed) << state << ": interrupted";
+  }
+  EXPECT_EQ(wait_for("retired", "retired"), kExitStopped) << "it never begins";
+  EXPECT_EQ(terminal_.err.str().find("canaryctl: v3 has"), 0U) << terminal_.err.str();
+  EXPECT_EQ(terminal_.err.str().find('\x1b'), std::string::npos);
+}
+
 TEST_F(FollowTest, WaitGoesOnWhileThereIsHope) {
   EXPECT_EQ(wait_for("promoted", "held", "bad_reading"), kExitFailed);
   for (const char* state : {"baking", "paused", "waiting", "suspended", "idle"}) {

@@ -138,6 +138,57 @@ TEST_F(RenewalTest, ARestartLooksAtStableFirst) {
   EXPECT_EQ(view().state, "promoted");
   EXPECT_EQ(served(), "new");
   EXPECT_EQ(effective(), 100);
+  EXPECT_EQ(view().postponed,
+            "newer (revision 2) has not begun: shop is promoted and its stable version is down: a "
+            "new rollout would send everybody there");
+  // It is asked again.
+  io_.servers["127.0.0.1:9001"] = Server::kWell;
+  seconds(5);
+  EXPECT_EQ(view().state, "idle");
+  EXPECT_EQ(view().postponed, std::nullopt);
+  EXPECT_EQ(view().revision, "2");
+  EXPECT_EQ(served(), "newer");
+  EXPECT_EQ(effective(), 0);
+}
+
+TEST_F(RenewalTest, AWeightThatIsSetMeanwhileStaysWhileStableIsDown) {
+  promote();
+  stable_goes_down();
+  restart_with(file("newer", "2"));
+  seconds(5);
+  ActionRequest request;
+  request.rollout = "shop";
+  request.action = Action::kSetWeight;
+  request.weight = BasisPoints(9000);
+  controller_->act(request, [](const ActionResult&) {});
+  settle();
+  seconds(3);
+  EXPECT_EQ(view().state, "paused");
+  EXPECT_EQ(effective(), 90);
+  act(Action::kAbort);
+  seconds(2);
+  EXPECT_EQ(view().state, "idle") << "nobody is on the old canary any more";
+  EXPECT_EQ(view().canary, "newer");
+}
+
+// Its promotion is that of the revision before.
+TEST_F(RenewalTest, WhoComesAfterAnotherWaitsForTheOneThatHasNotBegun) {
+  const auto both = [](const std::string& revision) {
+    std::string text = file("new", revision) +
+                       "  - {name: later, match: {path_prefix: /later/}, rollout: later}\n";
+    const std::string later = "  later: {stable: newer, canary: new, revision: \"" + revision +
+                              "\", start: after, after: shop, steps: [{weight: 100}]}\n";
+    return text.insert(text.find("routes:"), later);
+  };
+  const auto later = [this] { return controller_->rollout("later")->state; };
+  file_ = both("1");
+  promote();
+  ASSERT_EQ(later(), "progressing");
+  stable_goes_down();
+  restart_with(both("2"));
+  seconds(10);
+  ASSERT_EQ(view().state, "promoted");
+  EXPECT_EQ(later(), "idle");
 }
 
 // What the new file names does not matter to those who are on the versions of the old one.
@@ -179,6 +230,7 @@ TEST_F(RenewalTest, ARetirementGoesOnWithTheVersionsInForce) {
   EXPECT_EQ(view().state, "retiring");
   EXPECT_EQ(effective(), 100);
   EXPECT_EQ(view().canary, "new");
+  EXPECT_THAT(view().postponed.value_or(""), HasSubstr("has given up its stable version"));
   seconds(10);
   EXPECT_EQ(view().state, "retired");
   EXPECT_EQ(served(), "new");
@@ -204,6 +256,7 @@ TEST_F(RenewalTest, ARestartBeginsAnewOnceStableIsSeenToBeUp) {
   file_ = file("newer", "2");
   boot();
   EXPECT_EQ(served(), "new");
+  EXPECT_EQ(view().postponed, "newer (revision 2) has not begun: old is looked at first");
   seconds(3);
   EXPECT_EQ(view().state, "idle");
   EXPECT_EQ(served(), "newer");

@@ -112,6 +112,31 @@ TEST_F(RunnerRestartTest, AnotherRolloutBeginsWhenTheJournalCanBeWritten) {
   EXPECT_EQ(phase(), Phase::kIdle);
 }
 
+TEST_F(RunnerRestartTest, WhatMayNotBeginIsAskedAgainAndToldOnce) {
+  climb_to(10);
+  send(rollout::Promote{true});
+  send(rollout::Promote{});
+  ASSERT_EQ(phase(), Phase::kPromoted);
+  config_.plan.revision = "2";
+  crash();
+  announce_restart(*runner_, "daemon started");
+  rollout::Tick down = verdict(Judgement::kHold);
+  down.stable_up = false;
+  for (int i = 0; i < 3; ++i) {
+    runner_->tick(down);
+    settle();
+  }
+  EXPECT_EQ(phase(), Phase::kPromoted);
+  EXPECT_EQ(logged("goes on under its old plan: it is promoted and its stable version is down"),
+            1U);
+  ASSERT_NE(runner_->postponed(), nullptr);
+  EXPECT_EQ(runner_->postponed()->revision, "2");
+  tick(Judgement::kHold);
+  settle();
+  EXPECT_EQ(phase(), Phase::kIdle);
+  EXPECT_EQ(runner_->postponed(), nullptr);
+}
+
 TEST_F(RunnerRestartTest, WhatHasNotBegunIsStartedUnderOtherSettings) {
   save();
   config_.analysis.latency_quantiles.clear();

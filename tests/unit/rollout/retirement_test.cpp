@@ -47,6 +47,15 @@ class RetirementTest : public ::testing::Test {
   Driver driver;
 };
 
+TEST_F(RetirementTest, ARestartUnderAnotherPlanDoesNotWaitForAHookThatNobodyHears) {
+  call_hook();
+  driver.plan.revision = "2.5.0";
+  EXPECT_EQ(driver.send(Restart{false}).change.cause, Cause::kRestarted);
+  EXPECT_EQ(driver.state.phase, Phase::kRetiring);
+  EXPECT_EQ(driver.state.retire_hook, RetireHook::kUnknown);
+  EXPECT_EQ(driver.send(Restart{false}).outcome, Outcome::kRefused);
+}
+
 TEST_F(RetirementTest, WaitsUntilTheOldVersionIsIdle) {
   promote();
   EXPECT_EQ(driver.send(unused(59min)).outcome, Outcome::kUnchanged);
