@@ -26,6 +26,13 @@ std::size_t place_of(const Runner& runner) noexcept {
   return place_of(runner.state(), runner.config().plan.steps.size());
 }
 
+// Whether the end of another one of its group can be its own: under way, and with a stable version
+// to go back to.
+bool can_be_ended(const Runner& runner) noexcept {
+  return place_of(runner) > 0 && runner.config().plan.mode == rollout::Mode::kEnforce &&
+         !rollout::stable_is_gone(runner.state());
+}
+
 bool is_with(const Runner& other, const Runner& runner) noexcept {
   return &other != &runner && other.config().plan.group == runner.config().plan.group;
 }
@@ -48,13 +55,16 @@ bool Controller::State::group_failed(const Runner& runner) const {
 
 void Controller::State::follow_group(const rollout::Change& change) {
   const bool ends = change.to == Phase::kRolledBack || change.to == Phase::kAborted;
-  // It has ended itself, or is another attempt.
-  if (ends || change.event == "start" || change.event == "retry") doomed.erase(change.rollout);
+  // It has ended itself, or is another attempt, or another rollout: that ends by its own group
+  // only.
+  const bool anew = change.to == Phase::kIdle || change.from == Phase::kIdle ||
+                    change.event == "start" || change.event == "retry";
+  if (ends || anew) doomed.erase(change.rollout);
   const Runner* const runner = find(change.rollout);
   if (!ends || change.from == Phase::kIdle || change.from == change.to || runner == nullptr) return;
   if (runner->config().plan.group.empty()) return;
   for (const auto& other : runners) {
-    if (is_with(*other, *runner) && place_of(*other) > 0) doomed.insert(other->config().name);
+    if (is_with(*other, *runner) && can_be_ended(*other)) doomed.insert(other->config().name);
   }
 }
 
@@ -66,7 +76,7 @@ void Controller::State::recall_groups() {
     for (const auto& other : runners) {
       const bool before = other->state().step_since <= ended->state().since;
       const bool ran = ended->state().run > 0;
-      if (is_with(*other, *ended) && place_of(*other) > 0 && before && ran) {
+      if (is_with(*other, *ended) && can_be_ended(*other) && before && ran) {
         doomed.insert(other->config().name);
       }
     }

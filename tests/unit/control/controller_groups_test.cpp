@@ -135,6 +135,45 @@ TEST_F(ControllerGroupsTest, ACrashBetweenTheRollbacksSavesNobody) {
   EXPECT_EQ(state_of("pay"), "progressing");
 }
 
+// A retired one cannot go back, and what was held against it then is not held against what follows.
+TEST_F(ControllerGroupsTest, TheEndOfOneIsNotThatOfTheNextReleaseOfAnother) {
+  const auto release = [](const std::string& canary, const std::string& stable) {
+    std::string text = kThree;
+    const auto put = [&text](const std::string& old, const std::string& now) {
+      text.replace(text.find(old), old.size(), now);
+    };
+    put("  new: {",
+        "  other: {endpoints: [127.0.0.1:9004]}\n  newer: {endpoints: [127.0.0.1:9003]}\n"
+        "  new: {");
+    put("canary: new,", "canary: " + canary + ",");
+    put("pay: {}", "pay: {stable: " + stable + ", retire: {idle_for: 1s, drain: 0s, undo: 0s}}");
+    if (canary == "newer") put("start: manual", "start: auto");
+    return text;
+  };
+  file_ = release("new", "other");
+  boot();
+  for (const char* name : {"cart", "pay"}) {
+    ActionRequest full;
+    full.rollout = name;
+    full.action = Action::kPromote;
+    full.full = true;
+    act_on(name, Action::kStart);
+    controller_->act(full, [](const ActionResult&) {});
+    settle();
+  }
+  for (int i = 0; i < 10 && state_of("pay") != "retired"; ++i) second_of({});
+  ASSERT_EQ(state_of("pay"), "retired");
+  act_on("cart", Action::kRollback);
+  for (int i = 0; i < 3; ++i) second_of({});
+  ASSERT_EQ(state_of("cart"), "rolled_back");
+  ASSERT_EQ(state_of("pay"), "retired");
+  ASSERT_TRUE(reload(release("newer", "new")).ok);
+  for (int i = 0; i < 5; ++i) second_of({});
+  for (const char* name : {"cart", "pay", "stock"}) {
+    EXPECT_EQ(state_of(name), "progressing") << name;
+  }
+}
+
 TEST_F(ControllerGroupsTest, OneAfterAnother) {
   file_ = std::string(kThree);
   file_.replace(file_.find("group: shop, "), 13, "");
