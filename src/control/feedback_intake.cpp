@@ -14,6 +14,12 @@ std::uint64_t voter_of(const config::Rollout& rollout, std::string_view id) {
   return id.empty() ? 0 : siphash(key_from_salt(rollout.cohort.salt), id);
 }
 
+// Where all users are on one version, what they say of it compares nothing.
+bool is_split(const InForce& now) noexcept {
+  return now.admission == rollout::Admission::kSplit && now.weight > BasisPoints(0) &&
+         now.weight < BasisPoints(BasisPoints::kMax);
+}
+
 }  // namespace
 
 void Controller::State::receive_votes() {
@@ -51,7 +57,7 @@ FeedbackStatus Controller::feedback(FeedbackRequest request) {
   vote.epoch = now.epoch;
   vote.cohort = request.cohort;
   vote.score = request.score;
-  vote.counts = now.admission == rollout::Admission::kSplit;
+  vote.counts = is_split(now);
   vote.comment = std::move(request.comment);
   vote.actor = std::move(request.actor);
   const Clock& clock = *state_->parts.clock;

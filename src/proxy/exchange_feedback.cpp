@@ -20,9 +20,11 @@ bool is_json(std::string_view content_type) noexcept {
   return http::equals_ignore_case(http::trim(type), "application/json");
 }
 
-// The cohort is the user's own, drawn by lot for a key that was there before the vote.
+// The cohort is the user's own, drawn by lot for a key that was there before the vote. At weight 0
+// the rule is another one.
 bool counts(const routing::Pick& pick) noexcept {
-  return pick.counts_for_analysis && pick.rule == routing::PickRule::kWeight &&
+  const bool all_on_canary = pick.weight == BasisPoints(BasisPoints::kMax);
+  return !all_on_canary && pick.counts_for_analysis && pick.rule == routing::PickRule::kWeight &&
          !pick.issue_cookie && pick.key_source != routing::KeySource::kPerRequest;
 }
 

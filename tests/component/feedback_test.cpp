@@ -62,6 +62,18 @@ TEST_F(FeedbackTest, AVoteGoesToTheCohortOfItsUser) {
   EXPECT_EQ(traffic, 16U) << "and none is traffic";
 }
 
+TEST_F(FeedbackTest, WhereNobodyIsSplitItIsHeardOnly) {
+  world.start();
+  for (const std::uint32_t weight : {0U, 10000U}) {
+    world.rollout().weight = BasisPoints(weight);
+    world.publish();
+    EXPECT_EQ(ask(vote(R"({"score": 2})", "X-User: u1\r\n")).status(), 202);
+    const auto seen = next();
+    ASSERT_TRUE(seen);
+    EXPECT_FALSE(seen->counts) << weight;
+  }
+}
+
 TEST_F(FeedbackTest, WhatFollowsInTheSamePacketIsTheNextRequest) {
   world.start();
   Client client(world);
