@@ -2,8 +2,10 @@
 
 #include "canaryd/base/text.hpp"
 #include "canaryd/base/units.hpp"
+#include "canaryd/rollout/effect.hpp"
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <utility>
 
@@ -64,12 +66,29 @@ struct Messenger::Channel {
   Monotonic look_again{};
 };
 
+namespace {
+
+// Held already, and now for another reason, which may be one that only an operator ends. A fall of
+// what goes back to stable is none, nor is stable's going down beside it.
+bool is_held_anew(const store::JournalEntry& entry) {
+  if (entry.from != "held" || entry.to != "held") return false;
+  // With the same event an operator changes the pace of a return, which moves nobody.
+  if (entry.event == "rollback") return entry.weight_after < entry.weight_before;
+  constexpr std::array kReasons{
+      rollout::Cause::kVerdict, rollout::Cause::kBadReading, rollout::Cause::kNoReading};
+  return std::any_of(kReasons.begin(), kReasons.end(), [&](rollout::Cause cause) {
+    return entry.cause == rollout::to_string(cause);
+  });
+}
+
+}  // namespace
+
 bool is_news_for(const config::Hook& hook, const store::JournalEntry& entry) {
   const auto waits_anew = [&] {
     return entry.to == "waiting" && entry.event == "tick";  // For something else than before.
   };
   const bool entered = entry.from != entry.to || entry.event == "start" || entry.event == "retry";
-  if (!entered && !waits_anew()) return false;
+  if (!entered && !waits_anew() && !is_held_anew(entry)) return false;
   return std::any_of(hook.on.begin(), hook.on.end(), [&](config::HookOn on) {
     if (on == config::HookOn::kBeforeStep) return false;
     if (on == config::HookOn::kInconclusive) {

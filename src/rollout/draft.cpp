@@ -241,6 +241,7 @@ Change Draft::change(Cause cause) const {
   result.from = before.phase;
   result.to = state.phase;
   result.hold = state.hold;
+  result.hold_before = before.hold;
   result.cause = cause;
   result.direction = direction();
   result.step = state.step;
@@ -261,6 +262,7 @@ Change Draft::change(Cause cause) const {
     result.judgement = tick->judgement;
   }
   if (has_step(before.phase)) result.elapsed = now - before.step_since;
+  result.return_every = state.return_every;
   return result;
 }
 

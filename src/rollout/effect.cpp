@@ -105,6 +105,12 @@ std::string held(const Change& change) {
   return "held " + change.rollout + at + ": no verdict within max_duration";
 }
 
+// For another reason than before, which may be one that only the operator ends.
+bool is_held_anew(const Change& change) {
+  return change.from == Phase::kHeld && change.to == Phase::kHeld &&
+         change.hold != change.hold_before;
+}
+
 std::string suspended(const Change& change) {
   const std::string at = " at " + percent(change.weight_before);
   if (change.from != Phase::kSuspended) {
@@ -185,6 +191,11 @@ std::string same_phase(const Change& change) {
            (bad ? "have acted on a bad verdict" : "have accepted the step");
   }
   if (change.event == "approve") return approved(change);
+  if (change.event == "rollback") {
+    return "changed the pace of " + change.rollout + " at " + percent(change.weight_after) +
+           " on its way back to stable, to a fall every " +
+           format_duration_brief(change.return_every);
+  }
   return "changed the plan of " + change.rollout + "; the weight stays at " +
          percent(change.weight_after);
 }
@@ -248,7 +259,8 @@ std::string what_happened(const Change& change) {
   const bool restarted = change.cause == Cause::kRestarted;
   const bool waits_anew = change.to == Phase::kWaiting && change.event == "tick";
   const bool moved = change.from != change.to || change.direction != Direction::kSame ||
-                     change.event == "start" || change.event == "retry" || restarted || waits_anew;
+                     change.event == "start" || change.event == "retry" || restarted ||
+                     waits_anew || is_held_anew(change);
   if (change.cause == Cause::kStableDown) {
     return "sends everybody of " + change.rollout + " to the canary: stable is down";
   }

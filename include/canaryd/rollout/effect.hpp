@@ -77,6 +77,7 @@ struct Change {
   Phase from = Phase::kIdle;
   Phase to = Phase::kIdle;
   HoldReason hold = HoldReason::kNone;
+  HoldReason hold_before = HoldReason::kNone;
   Cause cause = Cause::kOperator;
   Judgement judgement = Judgement::kHold;  // Ticks only.
   Direction direction = Direction::kSame;
@@ -91,6 +92,7 @@ struct Change {
   std::optional<WallTime> until;  // Waiting for a freeze: its end.
   std::uint64_t requests = 0;     // Of the canary in the step that was left; ticks only.
   Duration elapsed{};             // In the step that was left.
+  Duration return_every{};        // kReturning: after how long the weight falls again.
   friend bool operator==(const Change&, const Change&) = default;
 };
 

@@ -327,7 +327,8 @@ TEST(MessengerTest, WhatIsNews) {
                           const char* from,
                           const char* to,
                           const char* event = "tick",
-                          const char* cause = "accepted") {
+                          const char* cause = "accepted",
+                          BasisPoints after = BasisPoints(500)) {
     config::Hook hook;
     hook.on = std::move(on);
     store::JournalEntry entry;
@@ -335,6 +336,8 @@ TEST(MessengerTest, WhatIsNews) {
     entry.to = to;
     entry.event = event;
     entry.cause = cause;
+    entry.weight_before = BasisPoints(500);
+    entry.weight_after = after;
     return is_news_for(hook, entry);
   };
   using config::HookOn;
@@ -347,6 +350,18 @@ TEST(MessengerTest, WhatIsNews) {
   EXPECT_TRUE(is_news({HookOn::kHeld}, "progressing", "held", "tick", "no_data"));
   EXPECT_TRUE(is_news({HookOn::kWaiting}, "waiting", "waiting", "tick", "freeze"));
   EXPECT_FALSE(is_news({HookOn::kWaiting}, "waiting", "waiting", "approve", "operator"));
+  // Held for another reason than before.
+  for (const char* reason : {"verdict", "bad_reading", "no_reading"}) {
+    EXPECT_TRUE(is_news({HookOn::kHeld}, "held", "held", "tick", reason)) << reason;
+  }
+  EXPECT_TRUE(is_news({HookOn::kHeld}, "held", "held", "rollback", "operator", BasisPoints(450)));
+  EXPECT_FALSE(is_news({HookOn::kHeld}, "held", "held", "rollback", "operator")) << "a pace";
+  EXPECT_FALSE(is_news({HookOn::kHeld}, "held", "held", "tick", "returning", BasisPoints(400)));
+  for (const char* reason : {"stable_down", "spill_ended", "observed"}) {
+    EXPECT_FALSE(is_news({HookOn::kHeld}, "held", "held", "tick", reason)) << reason;
+  }
+  EXPECT_FALSE(is_news({HookOn::kHeld}, "held", "held", "new_plan", "plan_changed"));
+  EXPECT_FALSE(is_news({HookOn::kInconclusive}, "held", "held", "tick", "verdict"));
 }
 
 }  // namespace

@@ -112,7 +112,9 @@ TEST(GradualReturnTest, TheOperatorStopsIt) {
 TEST(GradualReturnTest, AnotherTimeIsAnotherPaceFromWhereItIs) {
   Driver driver = returning();
   EXPECT_EQ(driver.send(RollBack{9min}).outcome, Outcome::kUnchanged);
-  driver.send(RollBack{90s});
+  EXPECT_EQ(sentence(driver.send(RollBack{90s}).change),
+            "changed the pace of checkout at 90 % on its way back to stable, to a fall every 10s "
+            "(by anna)");
   EXPECT_EQ(driver.percent(), 90);
   driver.after(10s).send(quiet());
   EXPECT_EQ(driver.percent(), 80);

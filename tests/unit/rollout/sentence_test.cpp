@@ -58,6 +58,25 @@ TEST(SentenceTest, HoldsSayWhy) {
             "resumed checkout at 5 %: there is traffic to judge by, after 7 canary requests (1h)");
 }
 
+TEST(SentenceTest, HeldForAnotherReasonIsNoChangeOfThePlan) {
+  Driver driver = in_phase(Phase::kProgressing);
+  driver.plan.on_failure = OnFailure::kHold;
+  Tick reading = tick(Judgement::kHold);
+  reading.readings = Readings::kBad;
+  const auto send = [&](const Tick& what, const char* evidence) {
+    return said(driver.send(Event{what, "canaryd", "", evidence}));
+  };
+  EXPECT_EQ(send(reading, "query q says 9, at most 5"),
+            "held checkout at 5 %: query q says 9, at most 5, after 1000 canary requests (0ms)");
+  reading.readings = Readings::kNone;
+  EXPECT_EQ(send(reading, "query q has no reading"),
+            "held checkout at 5 %: query q has no reading, after 1000 canary requests (0ms)");
+  EXPECT_EQ(send(tick(Judgement::kRollback), "errors canary 4 % vs stable 0 %"),
+            "held checkout at 5 %: errors canary 4 % vs stable 0 %, after 1000 canary requests "
+            "(0ms)");
+  EXPECT_EQ(driver.state.hold, HoldReason::kVerdict);
+}
+
 TEST(SentenceTest, AStepThatIsReopenedSaysWhy) {
   Driver driver = in_phase(Phase::kWaiting);
   driver.send(Approve{"owner", {}});
