@@ -52,7 +52,8 @@ constexpr std::string_view kClosing = R"(
 - A segment that another one always comes before is an error, and a ring without a step to begin with is a warning.
 - No two listeners share an address, and none is the admin's or an upstream's own; nor is the admin's an upstream's.
 - An `admin.address` that other hosts reach needs `admin.tokens`, and so does an `admin.socket.mode` for everybody.
-- An upstream or rollout that nothing uses is a warning, and so is a last step below 100 %.
+- An upstream or rollout that nothing uses is a warning, and so is a last step below 100 % (less `bake.holdback`) without a
+  gate: when it is passed everybody goes to the canary at once.
 )";
 
 std::string cell(std::string text) {

@@ -137,6 +137,21 @@ void check_cohort(const CohortRules& cohort, const std::string& path, Reader& in
   }
 }
 
+// Behind the last step comes the bake, at full weight. With a gate somebody lets them go.
+void warn_of_leap(const rollout::Plan& plan, const std::string& path, Reader& in) {
+  const rollout::Step& last = plan.steps.back();
+  const BasisPoints full = rollout::full_weight(plan);
+  if (last.weight >= full || !last.gate.empty()) return;
+  const std::string step = indexed(path + ".steps", plan.steps.size() - 1);
+  const bool everybody = full.value() == BasisPoints::kMax;
+  in.warn_at(step,
+             step + ": the last step is " + format_percent(last.weight) + " %: when it is passed " +
+                 (everybody ? "everybody goes to the canary at once"
+                            : "the canary gets " + format_percent(full) +
+                                  " % at once, all but bake.holdback"),
+             "add steps up to {weight: " + format_percent(full) + "}, or a gate to this one");
+}
+
 void check_steps(const Rollout& rollout, const std::string& path, Reader& in) {
   const auto& steps = rollout.plan.steps;
   if (in.is_bad(path + ".steps")) return;
@@ -169,13 +184,7 @@ void check_steps(const Rollout& rollout, const std::string& path, Reader& in) {
                    format_duration(warm_up) + "): the step is held before latency is judged",
                "a longer max_duration, or a shorter analysis.warm_up");
   }
-  if (in.rule_errors() == errors_before && steps.back().weight.value() != BasisPoints::kMax) {
-    const std::string step = indexed(path + ".steps", steps.size() - 1);
-    in.warn_at(step,
-               step + ": the last step is " + format_percent(steps.back().weight) +
-                   " %: the rest of the users stays on stable for good",
-               "add {weight: 100}");
-  }
+  if (in.rule_errors() == errors_before) warn_of_leap(rollout.plan, path, in);
 }
 
 void check_rollout(const Config& config, const Rollout& rollout, Reader& in) {
