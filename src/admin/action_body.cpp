@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
+#include <optional>
+#include <utility>
 
 namespace canaryd::admin {
 namespace {
@@ -86,6 +88,24 @@ Result<std::string> read_text(const json::object& object, std::string_view key, 
   return std::string(value->get_string());
 }
 
+// Nothing where it is left out or null; what is given is taken as it is, empty too: it is mostly a
+// variable of a script that was not set, and no wish to leave it out.
+Result<std::optional<std::string>> read_given(const json::object& object,
+                                              std::string_view key,
+                                              std::size_t limit) {
+  const json::value* const value = object.if_contains(key);
+  if (value == nullptr || value->is_null()) return std::optional<std::string>();
+  CANARYD_TRY_ASSIGN(std::string text, read_text(object, key, limit));
+  return std::optional(std::move(text));
+}
+
+Result<std::optional<Duration>> read_duration(const json::object& object, std::string_view key) {
+  CANARYD_TRY_ASSIGN(const auto text, read_given(object, key, kTextBytesMax));
+  if (!text) return std::optional<Duration>();
+  CANARYD_TRY_ASSIGN(const Duration duration, parse_duration(*text));
+  return std::optional(duration);
+}
+
 Result<BasisPoints> read_weight(const json::object& object) {
   const auto wrong = [] {
     return fail(ErrorCode::kInvalidArgument,
@@ -125,7 +145,7 @@ Result<void> check_person(const std::string& name) {
     const auto byte = static_cast<unsigned char>(c);
     return byte > 0x20 && byte < 0x7f && c != ':' && c != ',' && c != '"' && c != '\\';
   });
-  if (good) return {};
+  if (good && !name.empty()) return {};
   return fail(ErrorCode::kInvalidArgument, "as must be a name such as anna or anna@example.com");
 }
 
@@ -133,26 +153,22 @@ Result<void> read_approval(const json::object& object, control::ActionRequest& r
   CANARYD_TRY(check_members(object, {"gate", "expires", "as", "reason"}));
   CANARYD_TRY_ASSIGN(request.gate, read_text(object, "gate", kTextBytesMax));
   if (request.gate.empty()) return fail(ErrorCode::kInvalidArgument, "gate is missing");
-  CANARYD_TRY_ASSIGN(request.approver, read_text(object, "as", kNameBytesMax));
-  CANARYD_TRY(check_person(request.approver));
-  CANARYD_TRY_ASSIGN(const std::string expires, read_text(object, "expires", kTextBytesMax));
-  if (expires.empty()) return {};
-  CANARYD_TRY_ASSIGN(request.expires, parse_duration(expires));
+  CANARYD_TRY_ASSIGN(const auto approver, read_given(object, "as", kNameBytesMax));
+  if (approver) CANARYD_TRY(check_person(*approver));
+  request.approver = approver.value_or("");
+  CANARYD_TRY_ASSIGN(request.expires, read_duration(object, "expires"));
   return {};
 }
 
 Result<void> read_rollback(const json::object& object, control::ActionRequest& request) {
   CANARYD_TRY(check_members(object, {"over", "reason"}));
-  CANARYD_TRY_ASSIGN(const std::string over, read_text(object, "over", kTextBytesMax));
-  if (over.empty()) return {};
-  CANARYD_TRY_ASSIGN(request.over, parse_duration(over));
+  CANARYD_TRY_ASSIGN(request.over, read_duration(object, "over"));
   return {};
 }
 
 Result<void> read_start(const json::object& object, control::ActionRequest& request) {
   CANARYD_TRY(check_members(object, {"revision", "reason"}));
-  CANARYD_TRY_ASSIGN(std::string revision, read_text(object, "revision", kTextBytesMax));
-  if (!revision.empty()) request.revision = std::move(revision);
+  CANARYD_TRY_ASSIGN(request.revision, read_given(object, "revision", kTextBytesMax));
   return {};
 }
 

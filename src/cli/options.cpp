@@ -28,13 +28,20 @@ std::string check_name(const std::string& text) {
 }
 
 std::string check_duration(const std::string& text) {
+// An empty one is mostly a variable of a script that was not set.
+std::string check_given(const std::string& text) {
+  return text.empty() ? "must not be empty" : "";
+}
+
   const auto parsed = parse_duration(text);
   return parsed ? "" : parsed.error().context;
 }
 
 // What it is, the daemon says; here only that it can be part of a target.
 std::string check_head(const std::string& text) {
-  return text.find_first_not_of("0123456789abcdef:") == std::string::npos ? "" : "expected ID:HASH";
+  const bool good =
+      !text.empty() && text.find_first_not_of("0123456789abcdef:") == std::string::npos;
+  return good ? "" : "expected ID:HASH";
 }
 
 std::string check_generation(const std::string& text) {
@@ -204,7 +211,9 @@ class CommandLine {
   }
 
   void add_actions() {
-    action("start", "Begin")->add_option("--revision", options_.revision, "What is released");
+    action("start", "Begin")
+        ->add_option("--revision", options_.revision, "What is released")
+        ->check(check_given);
     action("retry", "Begin again after a rollback");
     action("promote", "Next step now")
         ->add_flag("--full", options_.full, "100 % now (asks; --yes)");
@@ -227,8 +236,8 @@ class CommandLine {
     approve->add_option("GATE", options_.gate, "Its name")->required()->check(check_name);
     approve->add_option("--expires", options_.expires, "Close it again after, for example, 2h")
         ->check(check_duration);
-    approve->add_option(
-        "--as", options_.approver, "Your name, for a gate that several people open");
+    approve->add_option("--as", options_.approver, "Your name, for a gate that several people open")
+        ->check(check_given);
     add_feedback();
   }
 

@@ -33,6 +33,7 @@ TEST(ActionBody, ReadsWhatAnActionTakes) {
   EXPECT_EQ(read(Action::kRollback, R"({"over": "10m"})").value().over, std::chrono::minutes(10));
   EXPECT_FALSE(read(Action::kRollback, "").value().over);
   EXPECT_EQ(read(Action::kStart, R"({"revision": "2.5"})").value().revision, "2.5");
+  EXPECT_FALSE(read(Action::kStart, "{}").value().revision);
   const auto approval = read(Action::kApprove, R"({"gate": "owner", "expires": "2h"})").value();
   EXPECT_EQ(approval.gate, "owner");
   EXPECT_EQ(approval.expires, std::chrono::hours(2));
@@ -69,6 +70,17 @@ TEST(ActionBody, RefusesEverythingElse) {
   }
   EXPECT_FALSE(read(Action::kPause, R"({"as": "anna"})"));
   EXPECT_FALSE(read(Action::kPause, R"({"reason": ")" + std::string(1025, 'x') + R"("})"));
+}
+
+TEST(ActionBody, WhatIsGivenAndEmptyIsNotLeftOut) {
+  // The machine refuses it in its words.
+  EXPECT_EQ(read(Action::kStart, R"({"revision": ""})").value().revision, "");
+  EXPECT_FALSE(read(Action::kRollback, R"({"over": ""})"));
+  EXPECT_FALSE(read(Action::kApprove, R"({"gate": "g", "expires": ""})"));
+  EXPECT_FALSE(read(Action::kApprove, R"({"gate": "g", "as": ""})"));
+  EXPECT_FALSE(read(Action::kStart, R"({"revision": null})").value().revision);
+  EXPECT_FALSE(read(Action::kRollback, R"({"over": null})").value().over);
+  EXPECT_EQ(read(Action::kApprove, R"({"gate": "g", "as": null})").value().approver, "");
 }
 
 TEST(ActionBody, DoesNotFollowDeepNesting) {
