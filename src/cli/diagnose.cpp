@@ -136,6 +136,23 @@ void look_at_each(const client::Response& response, std::vector<Finding>& findin
   for (std::size_t i = 0; i < items.size(); ++i) findings.push_back(look(items[i]));
 }
 
+// What is in force and not on disk would be forgotten by a restart.
+void look_at_journal(const client::Response& response, std::vector<Finding>& findings) {
+  const auto document = parse_json(response.body);
+  const JsonView items = document ? JsonView(*document)["items"] : JsonView();
+  std::string names;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (items[i]["durable"].flag().value_or(true)) continue;
+    names += (names.empty() ? "" : ", ") + items[i]["name"].text();
+  }
+  if (names.empty()) return;
+  findings.push_back({Grade::kBad,
+                      "journal",
+                      "it cannot be written: what has become of " + names + " is not on disk",
+                      "free space in state.dir; do not restart the daemon before its log says "
+                      "store_recovered"});
+}
+
 Outcome<std::vector<Finding>> look(const Daemon& daemon) {
   std::vector<Finding> findings;
   const auto build = daemon.get("/api/v1/build");
@@ -164,6 +181,7 @@ Outcome<std::vector<Finding>> look(const Daemon& daemon) {
   const auto rollouts = daemon.get("/api/v1/rollouts");
   if (!rollouts) return tl::unexpected(rollouts.error());
   look_at_each(*rollouts, findings, look_at_rollout);
+  look_at_journal(*rollouts, findings);
   return findings;
 }
 

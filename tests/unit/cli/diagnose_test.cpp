@@ -84,6 +84,17 @@ TEST_F(DiagnoseTest, WhatTheFileMeansAndHasNotBegunIsAWarning) {
   EXPECT_TRUE(says("see whether shop-v1 answers; to go on from shop-v2, name that")) << out();
 }
 
+TEST_F(DiagnoseTest, AJournalThatCannotBeWrittenIsAnError) {
+  admin_.backend.known["checkout"].durable = false;
+  EXPECT_EQ(run(), kExitFailed);
+  EXPECT_TRUE(says("✖ journal: it cannot be written: what has become of checkout is not on disk\n"))
+      << out();
+  EXPECT_TRUE(says("do not restart the daemon before its log says store_recovered")) << out();
+  admin_.backend.known["checkout"].durable = true;
+  EXPECT_EQ(run(), kExitDone);
+  EXPECT_FALSE(says("journal")) << out();
+}
+
 TEST_F(DiagnoseTest, SaysThatThereIsNoDaemon) {
   admin_.stop();
   EXPECT_EQ(run(), kExitUnreachable);
