@@ -1,5 +1,6 @@
 #include "cli/options.hpp"
 
+#include "canaryd/base/text.hpp"
 #include "canaryd/base/units.hpp"
 #include "canaryd/cli/commands.hpp"
 #include "canaryd/config/load.hpp"
@@ -27,12 +28,12 @@ std::string check_name(const std::string& text) {
   return is_name(text) ? "" : "a name has small letters, digits and '-', at most 63";
 }
 
-std::string check_duration(const std::string& text) {
 // An empty one is mostly a variable of a script that was not set.
 std::string check_given(const std::string& text) {
   return text.empty() ? "must not be empty" : "";
 }
 
+std::string check_duration(const std::string& text) {
   const auto parsed = parse_duration(text);
   return parsed ? "" : parsed.error().context;
 }
@@ -103,11 +104,22 @@ class CommandLine {
       std::ostringstream err;
       result.exit_code = app_.exit(error, out, err) == 0 ? kExitDone : kExitUsage;
       result.text = out.str() + err.str();
+      if (result.exit_code != kExitDone) result.text = unknown_command().value_or(result.text);
     }
     return result;
   }
 
  private:
+  // CLI11 asks for a subcommand also where there is a word that is none.
+  [[nodiscard]] std::optional<std::string> unknown_command() const {
+    if (!app_.get_subcommands().empty()) return std::nullopt;
+    const std::vector<std::string> left = app_.remaining();
+    if (left.empty() || left.front().starts_with('-')) return std::nullopt;
+    std::string text = "There is no command ";
+    append_json_string(text, left.front());
+    return text + "\nRun with --help for more information.\n";
+  }
+
   CLI::App* with_rollout(const std::string& name, const std::string& help) {
     CLI::App* const command = app_.add_subcommand(name, help);
     command->add_option("ROLLOUT", options_.rollout, "Its name")->required()->check(check_name);

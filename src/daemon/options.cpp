@@ -1,5 +1,6 @@
 #include "daemon/options.hpp"
 
+#include "canaryd/base/text.hpp"
 #include "canaryd/config/load.hpp"
 #include "canaryd/simulate/study.hpp"
 #include "daemon/version.hpp"
@@ -241,6 +242,19 @@ void add_all(CLI::App& app, Raw& raw) {
   add_commands(app, raw);
 }
 
+// Prints help, version or what is wrong. CLI11 asks for a subcommand also where there is a word
+// that is none.
+int report(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> left = app.remaining();
+  const bool unknown = error.get_exit_code() != 0 && app.get_subcommands().empty() &&
+                       !left.empty() && !left.front().starts_with('-');
+  if (!unknown) return app.exit(error);
+  std::string word;
+  append_json_string(word, left.front());
+  std::cerr << "There is no command " << word << "\nRun with --help for more information.\n";
+  return error.get_exit_code();
+}
+
 constexpr const char* kDescription =
     "canaryd: a reverse proxy that moves traffic to a new version step by step, and back when it "
     "is bad";
@@ -262,8 +276,7 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    // Prints help, version or what is wrong.
-    const int code = app.exit(error);
+    const int code = report(app, error);
     parsed.exit_code = code == 0 ? kExitDone : kExitUsage;
     return parsed;
   }

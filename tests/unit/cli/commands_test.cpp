@@ -369,6 +369,20 @@ TEST_F(CommandsTest, RefusesWrongUsage) {
   EXPECT_TRUE(admin_.backend.actions.empty());
 }
 
+TEST_F(CommandsTest, NamesAWordThatIsNoCommand) {
+  const auto said = [](const std::string& word) {
+    return "There is no command \"" + word + "\"\nRun with --help for more information.\n";
+  };
+  EXPECT_EQ(run({"promot", "checkout"}), kExitUsage);
+  EXPECT_EQ(err(), said("promot"));
+  EXPECT_EQ(run({"-o", "json", "stats"}), kExitUsage);
+  EXPECT_EQ(err(), said("stats"));
+  EXPECT_EQ(run({"\x1b[2J"}), kExitUsage);
+  EXPECT_EQ(err().find('\x1b'), std::string::npos) << err();
+  EXPECT_EQ(run({}), kExitUsage);
+  EXPECT_EQ(err().find("There is no command"), std::string::npos) << err();
+}
+
 TEST_F(CommandsTest, ExplainsItself) {
   EXPECT_EQ(run({"--help"}), kExitDone);
   EXPECT_NE(out().find("set-weight"), std::string::npos);
