@@ -1,10 +1,12 @@
 // What may be asked of a rollout as it is. Pure. The daemon has the last word: docs/rollout-states.md.
 
 const isOneOf = (...states) => ({ state }) => states.includes(state);
+// Held, and perhaps paused since then.
+const isCondemned = ({ state, reason }) => ['held', 'paused'].includes(state) && reason === 'verdict';
 // After a bad verdict, or while it returns to stable, a held rollout does not rise.
-const mayRise = ({ state, reason }) =>
-  ['progressing', 'paused', 'baking'].includes(state) || (state === 'waiting' && reason !== 'freeze') ||
-  (state === 'held' && !['verdict', 'returning'].includes(reason));
+const mayRise = (rollout) => !isCondemned(rollout) &&
+  (isOneOf('progressing', 'paused', 'baking')(rollout) || (rollout.state === 'waiting' && rollout.reason !== 'freeze') ||
+  (rollout.state === 'held' && rollout.reason !== 'returning'));
 
 // `always`: whatever has happened since the rollout was looked at.
 const kActions = [
@@ -12,7 +14,7 @@ const kActions = [
   { word: 'promote', label: 'Promote', fits: mayRise },
   { word: 'resume', label: 'Resume', fits: (rollout) => isOneOf('paused', 'held')(rollout) && mayRise(rollout) },
   { word: 'retry', label: 'Retry', fits: (rollout) => isOneOf('rolled_back', 'aborted')(rollout) ||
-    (rollout.state === 'held' && rollout.reason === 'verdict') },
+    isCondemned(rollout) },
   { word: 'pause', label: 'Pause', always: true, fits: isOneOf('progressing', 'waiting', 'held', 'baking', 'suspended') },
   { word: 'unretire', label: 'Keep stable', always: true, fits: ({ state, retire }) => retire !== null &&
     ((state === 'retiring' && retire.hook === 'none') || (state === 'promoted' && !retire.kept)) },

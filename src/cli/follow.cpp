@@ -107,6 +107,8 @@ Phase judge(JsonView rollout, const std::string& target) {
   const std::string reason = rollout["reason"].text();
   const bool for_operator = reason == "inconclusive" || reason == "verdict";
   if (state == "held" && for_operator) return Phase::kStopped;
+  // Paused since then: whoever did that cannot go on either.
+  if (state == "paused" && reason == "verdict") return Phase::kStopped;
   const bool at_gate = state == "waiting" && reason == "gate";  // A freeze ends by itself.
   if (target == "stopped" && (state == "paused" || state == "idle" || at_gate)) {
     return Phase::kStopped;

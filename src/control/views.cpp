@@ -163,6 +163,10 @@ std::optional<std::string> reason_of(const rollout::State& state) {
     const bool thaws = state.hold == rollout::HoldReason::kFreeze;
     return std::string(rollout::to_string(thaws ? rollout::Cause::kFreeze : rollout::Cause::kGate));
   }
+  // More than the words of whoever paused it: `resume` is refused.
+  if (state.phase == Phase::kPaused && state.condemned) {
+    return std::string(rollout::to_string(rollout::HoldReason::kVerdict));
+  }
   if (!state.reason.empty()) return state.reason;
   return std::nullopt;
 }
@@ -323,6 +327,16 @@ std::string held_sentence(const Runner& runner, WallTime now) {
   return "held; `canaryctl promote` goes on";
 }
 
+// What the step that runs leads to. Behind the last one comes the bake, however much it takes
+// along.
+std::string goal_text(const rollout::Plan& plan, BasisPoints weight) {
+  if (const auto above = rollout::step_above(plan, weight)) {
+    return weight_text(rollout::step_weight(plan, *above));
+  }
+  const BasisPoints full = rollout::full_weight(plan);
+  return weight < full ? weight_text(full) + ", baking," : "baking";
+}
+
 std::optional<std::string> next_sentence(const Runner& runner,
                                          std::uint64_t requests,
                                          const Traffic& traffic,
@@ -333,16 +347,13 @@ std::optional<std::string> next_sentence(const Runner& runner,
   switch (state.phase) {
     case Phase::kIdle:
       return idle_sentence(plan, now);
-    case Phase::kProgressing: {
+    case Phase::kProgressing:
       if (plan.mode == rollout::Mode::kObserve) return "mode observe: the operator decides";
-      const auto above = rollout::step_above(plan, state.weight);
-      const std::string goal =
-          above ? weight_text(rollout::step_weight(plan, *above)) : std::string("baking");
-      return goal + " " + needs_text(runner, requests, traffic, now);
-    }
+      return goal_text(plan, state.weight) + " " + needs_text(runner, requests, traffic, now);
     case Phase::kWaiting:
       return waiting_sentence(runner, now);
     case Phase::kPaused:
+      if (state.condemned) return "paused after a bad verdict; `canaryctl retry` or `abort`";
       return "paused; `canaryctl resume` goes on; rollback stays armed";
     case Phase::kHeld:
       return held_sentence(runner, now);

@@ -18,6 +18,8 @@ test('whatever goes on can be aborted', () => {
 
 test('after a bad verdict only a retry goes on', () => {
   assert.deepEqual(words('held', { reason: 'verdict' }), ['retry', 'pause', 'abort']);
+  assert.deepEqual(words('paused', { reason: 'verdict' }), ['retry', 'abort']);
+  assert.deepEqual(words('paused', { reason: 'lunch' }), ['promote', 'resume', 'abort']);
   assert.deepEqual(words('held', { reason: 'inconclusive' }), ['promote', 'resume', 'pause', 'abort']);
   assert.deepEqual(words('held', { reason: 'returning' }), ['pause', 'abort']);
   assert.deepEqual(words('suspended'), ['pause', 'abort']);

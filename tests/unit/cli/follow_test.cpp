@@ -82,6 +82,7 @@ TEST_F(FollowTest, WaitSaysTheOutcomeByItsExitCode) {
   EXPECT_EQ(wait_for("retired", "retired"), kExitDone);
   EXPECT_EQ(wait_for("retired", "aborted"), kExitAborted);
   EXPECT_EQ(wait_for("promoted", "held", "verdict"), kExitStopped);
+  EXPECT_EQ(wait_for("promoted", "paused", "verdict"), kExitStopped) << "`resume` is refused";
   EXPECT_EQ(wait_for("stopped", "promoted"), kExitDone);
   EXPECT_EQ(wait_for("stopped", "rolled_back"), kExitRolledBack);
   EXPECT_EQ(wait_for("stopped", "paused"), kExitStopped);

@@ -98,6 +98,38 @@ TEST_F(JudgingTest, GivesPointsForCharts) {
   EXPECT_EQ(controller_->series({.rollout = "shop", .grain = 0, .window = 5s}).value().size(), 1U);
 }
 
+TEST_F(JudgingTest, PausedAfterABadVerdictOnlyARetryGoesOn) {
+  file_ = file_with(kListener,
+                    "rollouts:\n  shop:\n    stable: old\n    canary: new\n    on_failure: hold\n"
+                    "    steps: [{weight: 10, min_duration: 1h}, {weight: 100}]\n");
+  boot();
+  for (int i = 0; view().state != "held" && i < 60; ++i) second(0, 100);
+  ASSERT_EQ(view().reason, "verdict");
+  EXPECT_EQ(act(Action::kPause).status, ActionStatus::kOk);
+  EXPECT_EQ(act(Action::kResume).status, ActionStatus::kRefused);
+  EXPECT_EQ(view().state, "paused");
+  EXPECT_EQ(view().reason, "verdict");
+  EXPECT_EQ(view().next, "paused after a bad verdict; `canaryctl retry` or `abort`");
+  EXPECT_EQ(act(Action::kRetry).status, ActionStatus::kOk);
+  EXPECT_NE(view().reason, "verdict");
+}
+
+TEST_F(JudgingTest, ALastStepOfFewNamesTheWeightOfTheBake) {
+  const auto next_with = [&](const char* bake) {
+    file_ = file_with(kListener,
+                      "rollouts:\n  shop:\n    stable: old\n    canary: new\n"
+                      "    steps: [{weight: 10, min_duration: 1h}]\n" +
+                          std::string(bake));
+    if (controller_ != nullptr) power_off();
+    boot();
+    for (int i = 0; i < 3; ++i) second();
+    return view().next.value();
+  };
+  EXPECT_THAT(next_with(""), ::testing::StartsWith("weight 100, baking, "));
+  EXPECT_THAT(next_with("    bake: {holdback: 10}\n"),
+              ::testing::StartsWith("weight 90, baking, "));
+}
+
 // As with employees on the canary and nobody else: whoever watches is told why that is no evidence.
 TEST_F(JudgingTest, SaysOfRequestsThatCountForNothingThatTheyDo) {
   boot();
