@@ -82,6 +82,14 @@ int columns_of_a_pipe() {
   return good && columns >= 20 && columns <= 10000 ? columns : kColumnsOfAPipe;
 }
 
+// What was printed and did not arrive, as on a full disk, is no success.
+int finish(int code) {
+  std::cout.flush();
+  if (std::cout) return code;
+  std::cerr << "canaryctl: standard output cannot be written\n";
+  return code == canaryd::cli::kExitDone ? canaryd::cli::kExitFailed : code;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -111,7 +119,7 @@ int main(int argc, char** argv) {
   environment.columns = [] { return terminal_size(&winsize::ws_col, columns_of_a_pipe()); };
   environment.rows = [] { return terminal_size(&winsize::ws_row, 0); };
   try {
-    return canaryd::cli::run(std::vector<std::string>(argv + 1, argv + argc), environment);
+    return finish(canaryd::cli::run(std::vector<std::string>(argv + 1, argv + argc), environment));
   } catch (const std::exception& error) {
     std::cerr << "canaryctl: " << error.what() << '\n';
     return canaryd::cli::kExitFailed;

@@ -174,11 +174,20 @@ int dispatch(const CommandLine& line) {
   return kExitUsage;
 }
 
+// What was printed and did not arrive, as on a full disk, is no success.
+int finish(int code) {
+  std::cout.flush();
+  if (std::cout) return code;
+  std::cerr << "canaryd: standard output cannot be written\n";
+  return code == kExitDone ? kExitFailed : code;
+}
+
 }  // namespace
 }  // namespace canaryd::daemon
 
 int main(int argc, char** argv) {
   const auto parsed = canaryd::daemon::parse_command_line(argc, argv);
-  if (!parsed.line) return parsed.exit_code;
-  return canaryd::daemon::dispatch(*parsed.line);
+  using canaryd::daemon::finish;
+  if (!parsed.line) return finish(parsed.exit_code);
+  return finish(canaryd::daemon::dispatch(*parsed.line));
 }

@@ -280,6 +280,30 @@ class ClientVariablesTest(IntegrationCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
+class FullDiskTest(IntegrationCase):
+    def check(self, *arguments):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 1, arguments)
+        self.assertIn(f"{Path(arguments[0]).name}: standard output cannot be written\n", done.stderr, arguments)
+
+    def test_output_that_does_not_arrive_is_no_success(self):
+        self.start_rollout()
+        file = str(self.daemon.file)
+        for command in (["config-dump", "-c", file], ["schema"], ["man"], ["completion", "bash"], ["--version"],
+                        ["validate", "-c", file, "--format", "json"], ["fmt", file]):
+            self.check(CANARYD, *command)
+        for command in (["status"], ["status", "shop", "-o", "json"], ["config"], ["history", "-o", "json"],
+                        ["check"], ["man"], ["--help"]):
+            self.check(CANARYCTL, "--addr", self.daemon.admin_url(""), *command)
+
+    def test_what_has_failed_anyway_keeps_its_exit_code(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([CANARYD, "validate", "-c", "/nonexistent", "--format", "json"], stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 3, done.stderr)
+
+
 class FormatTest(unittest.TestCase):
     def test_it_writes_a_file_whole_and_once(self):
         with tempfile.TemporaryDirectory(prefix="canaryd-test-") as folder:
