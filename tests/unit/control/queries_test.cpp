@@ -32,6 +32,8 @@ class QueriesTest : public ::testing::Test {
     rollout_.plan.canary = "new";
     queries_ = std::make_unique<Queries>(
         &io_, [this](const std::string& name) { return read(name); }, log_.get());
+    state_.stable = "old";
+    state_.canary = "new";
     state_.phase = Phase::kProgressing;
     state_.run = 7;
     state_.step = 1;
