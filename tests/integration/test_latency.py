@@ -47,6 +47,19 @@ class LatencyTest(IntegrationCase):
             self.assertIsNotNone(
                 self.daemon.metric("canaryd_analysis_evidence_ratio", metric="latency_p90", account=account))
 
+    def test_clients_that_differ_are_seen_to(self):
+        self.start_rollout(analysis={"warm_up": "0s", "latency_quantiles": [50]})
+        client = self.client()
+
+        def each_user_once():
+            for user in range(40):
+                client.get("/slow/20" if user % 2 else "/", [("X-User-Id", f"user-{user}")])
+            return self.metric("latency_p50")["slow"]["design_effect"]
+
+        wait_until(lambda: each_user_once() > 2, "clients to be told apart", 60)
+        self.assertEqual(self.state(), "progressing")
+        self.assertRegex(self.daemon.ctl("explain", "shop").stdout, r"divided by \d+: clients differ in it")
+
 
 if __name__ == "__main__":
     unittest.main()
