@@ -216,8 +216,8 @@ void Controller::State::tick_runner(Runner& runner) {
   tick.no_control = verdict.reason == analysis::Reason::kNoControl;
   tick.requests = judged_requests(verdict);
   // Without a stable cohort no block is comparable, but the requests are there.
-  if (const auto traffic = parts.collector->traffic(runner.config().name)) {
-    tick.requests = std::max(tick.requests, traffic->canary.step_requests);
+  if (const auto rates = parts.collector->rates(runner.config().name)) {
+    tick.requests = std::max(tick.requests, rates->canary.step_requests);
   }
   // Where a renewal needs its stable to be up, that is the one in force.
   const UpstreamHealth stable = upstreams.health(runner.stable());
@@ -359,9 +359,10 @@ void Controller::tick() {
   state.absorb_blocks();
   state.tell_ejections();
   // A transition may drop or add nobody, but it may complete at once and publish; the list stays.
+  std::size_t index = 0;
   for (const auto& runner : std::vector(state.runners)) {
     runner->follow_clock();
-    state.watch(*runner);
+    state.watch(*runner, index++);
     state.tell_sample_ratio(*runner);
     state.tell_withheld_cookies(*runner);
     runner->ask_queries();

@@ -74,7 +74,8 @@ struct Controller::State {
   [[nodiscard]] std::string parity_at_start(const Runner& runner) const;
   void show_parity(const Runner& runner, RolloutView& view) const;
   // protection.cpp: before it.
-  void watch(Runner& runner) const;
+  // `index` of `runners`.
+  void watch(Runner& runner, std::size_t index) const;
   // After it: what is counted is read with the next tick.
   void count_overdue() const;
   // sample_ratio.cpp
@@ -174,7 +175,7 @@ void announce_restart(Runner& runner, const char* why, bool has_versions = true)
 [[nodiscard]] bool has_versions_of(const config::Config& config, const Runner& runner);
 
 // sample_ratio.cpp: nothing with too few requests under the weight in force.
-[[nodiscard]] std::optional<bool> sample_ratio_ok(const telemetry::RolloutTraffic& traffic,
+[[nodiscard]] std::optional<bool> sample_ratio_ok(const telemetry::RolloutShare& traffic,
                                                   BasisPoints weight);
 // views.cpp
 // The metrics of its view.

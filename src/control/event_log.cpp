@@ -47,6 +47,15 @@ void EventLog::judge(const std::string& rollout, const MetricView& metric) {
   add(VerdictView{rollout, metric});
 }
 
+bool EventLog::is_news(std::string_view rollout,
+                       std::string_view metric,
+                       std::string_view verdict) const {
+  const auto known = verdicts_.find(rollout);
+  if (known == verdicts_.end()) return verdict != "open";
+  const auto last = known->second.find(metric);
+  return verdict != (last == known->second.end() ? "open" : last->second);
+}
+
 void EventLog::show(const RolloutView& sample) const {
   ControlEvent event;
   event.id = last_id_;

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace canaryd::control {
 
@@ -28,6 +29,10 @@ class EventLog {
   void add(ControlEvent::What what);
   // One metric of a rollout, each time it has been judged; an event if its verdict has changed.
   void judge(const std::string& rollout, const MetricView& metric);
+  // judge() would make one of it.
+  [[nodiscard]] bool is_news(std::string_view rollout,
+                             std::string_view metric,
+                             std::string_view verdict) const;
   // Of now: to those who follow, under the last id, so that they can go on from there.
   void show(const RolloutView& sample) const;
   [[nodiscard]] bool followed() const noexcept;
@@ -43,7 +48,8 @@ class EventLog {
 
   std::uint64_t last_id_;
   std::deque<ControlEvent> kept_;
-  std::map<std::string, std::map<std::string, std::string>> verdicts_;  // By rollout and metric.
+  using Verdicts = std::map<std::string, std::string, std::less<>>;  // By metric.
+  std::map<std::string, Verdicts, std::less<>> verdicts_;            // By rollout.
   std::shared_ptr<Followers> followers_;
 };
 

@@ -10,12 +10,14 @@ namespace {
 // A request to the canary that is silent for so much longer than nearly all answers of stable take.
 constexpr int kSlowFactor = 3;
 constexpr Duration kSlowAtLeast = std::chrono::seconds(1);
+constexpr std::uint64_t kQuantileTicks = 5;
 
 }  // namespace
 
-void Controller::State::watch(Runner& runner) const {
+void Controller::State::watch(Runner& runner, std::size_t index) const {
+  const std::string& name = runner.config().name;
   Runner::Surroundings surroundings;
-  if (const auto traffic = parts.collector->traffic(runner.config().name)) {
+  if (const auto traffic = parts.collector->rates(name)) {
     // The collector's rates and failure shares are of as many.
     constexpr auto kSeconds = static_cast<double>(rollout::kShareSeconds);
     surroundings.failures.stable = traffic->stable.failure_share.value_or(0);
@@ -23,15 +25,17 @@ void Controller::State::watch(Runner& runner) const {
     surroundings.stable_requests = traffic->stable.requests_per_second * kSeconds;
     surroundings.canary_requests = traffic->canary.requests_per_second * kSeconds;
     surroundings.stable_slow = traffic->stable_slow;
-    if (const auto p999 = traffic->stable.recent.p999) {
-      surroundings.slow_after = std::max(kSlowAtLeast, *p999 * kSlowFactor);
+  }
+  // Quantiles move slowly and are not cheap: each rollout has its turn.
+  if ((ticks + index) % kQuantileTicks == 1) {
+    const auto traffic = parts.collector->traffic(name);
+    if (traffic && traffic->stable.recent.p999) {
+      surroundings.slow_after = std::max(kSlowAtLeast, *traffic->stable.recent.p999 * kSlowFactor);
     }
   }
-  surroundings.overdue_after =
-      parts.collector->overdue_after(runner.config().name).value_or(Duration::zero());
-  surroundings.abandoned_after =
-      parts.collector->abandoned_after(runner.config().name).value_or(Duration::zero());
-  surroundings.latency_cuts = parts.collector->latency_cuts(runner.config().name).word();
+  surroundings.overdue_after = parts.collector->overdue_after(name).value_or(Duration::zero());
+  surroundings.abandoned_after = parts.collector->abandoned_after(name).value_or(Duration::zero());
+  surroundings.latency_cuts = parts.collector->latency_cuts(name).word();
   runner.watch(surroundings);
 }
 

@@ -24,7 +24,7 @@ bool is_shared(BasisPoints weight) noexcept {
 
 }  // namespace
 
-std::optional<bool> sample_ratio_ok(const telemetry::RolloutTraffic& traffic, BasisPoints weight) {
+std::optional<bool> sample_ratio_ok(const telemetry::RolloutShare& traffic, BasisPoints weight) {
   if (!traffic.canary_share) return std::nullopt;
   const auto requests = static_cast<double>(traffic.share_of);
   const double of_canary = requests * weight.ratio();
@@ -39,7 +39,7 @@ std::optional<bool> sample_ratio_ok(const telemetry::RolloutTraffic& traffic, Ba
 // Once when it goes wrong, and once when it is right again.
 void Controller::State::tell_sample_ratio(Runner& runner) const {
   const BasisPoints weight = rollout::served_weight(runner.state());
-  const auto traffic = parts.collector->traffic(runner.config().name);
+  const auto traffic = parts.collector->rates(runner.config().name);
   if (!traffic || !is_shared(weight)) return;
   const auto ok = sample_ratio_ok(*traffic, weight);
   if (!ok || !runner.notice_sample_ratio(*ok)) return;

@@ -25,6 +25,20 @@ TransitionView view_of(const rollout::Change& change, bool durable) {
 
 void Controller::State::tell_verdicts(const Runner& runner) {
   const std::string& name = runner.config().name;
+  const auto& metrics = runner.evidence().verdict().metrics;
+  const auto& queries = runner.queries().reports;
+  const auto is_news = [&](std::string_view metric, std::string_view verdict) {
+    return events.is_news(name, metric, verdict);
+  };
+  // Nearly always nothing is, and a view is not cheap.
+  const bool any =
+      std::any_of(metrics.begin(),
+                  metrics.end(),
+                  [&](const auto& each) { return is_news(each.name, to_string(each.state)); }) ||
+      std::any_of(queries.begin(), queries.end(), [&](const auto& each) {
+        return is_news(query_metric(each), analysis::to_string(each.state));
+      });
+  if (!any) return;
   const auto traffic = parts.collector->traffic(name);
   for (const MetricView& metric : metric_views(runner, traffic)) events.judge(name, metric);
 }

@@ -120,7 +120,10 @@ CounterSnapshot CounterSnapshot::since(const CounterSnapshot& earlier) const noe
   result.active = active;
   result.tunnels = tunnels;
   result.latency = latency.since(earlier.latency);
-  result.latency_other = latency_other.since(earlier.latency_other);
+  // Failures and what is no evidence: of most there are none in most seconds.
+  if (latency_other != earlier.latency_other) {
+    result.latency_other = latency_other.since(earlier.latency_other);
+  }
   return result;
 }
 

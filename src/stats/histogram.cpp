@@ -46,7 +46,10 @@ Histogram& Histogram::operator+=(const Histogram& other) noexcept {
 Histogram Histogram::since(const Histogram& earlier) const noexcept {
   Histogram result;
   for (std::size_t k = 0; k < kLatencyBuckets; ++k) {
-    result.buckets_[k] = buckets_[k] - std::min(buckets_[k], earlier.buckets_[k]);
+    // Without a comparison of unsigned words, which SSE2 does not have: it is done for each rollout
+    // in each second.
+    const std::uint64_t came = buckets_[k] - earlier.buckets_[k];
+    result.buckets_[k] = came & ~static_cast<std::uint64_t>(static_cast<std::int64_t>(came) >> 63);
   }
   return result;
 }

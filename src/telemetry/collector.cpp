@@ -336,6 +336,12 @@ std::vector<ClosedBlock> Collector::take_blocks() {
   return std::exchange(state_->blocks, {});
 }
 
+std::optional<RolloutRates> Collector::rates(std::string_view rollout) const {
+  const auto entry = state_->rollouts.find(rollout);
+  if (entry == state_->rollouts.end()) return std::nullopt;
+  return entry->second->rates();
+}
+
 std::optional<RolloutTraffic> Collector::traffic(std::string_view rollout) const {
   const auto entry = state_->rollouts.find(rollout);
   if (entry == state_->rollouts.end()) return std::nullopt;

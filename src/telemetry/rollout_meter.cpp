@@ -168,14 +168,20 @@ std::optional<stats::Block> RolloutMeter::tick(std::int64_t now_second) {
   return builder_.tick(now_second);
 }
 
+CohortRates RolloutMeter::cohort_rates(const CohortMeter& from) const {
+  CohortRates rates;
+  rates.requests_per_second = from.requests.requests_per_second(kRateSeconds, now_second_);
+  rates.failure_share = from.judged.failure_share(kRateSeconds, now_second_);
+  rates.step_requests = from.evidence_step;
+  return rates;
+}
+
 CohortTraffic RolloutMeter::cohort_traffic(const CohortMeter& from) const {
   CohortTraffic traffic;
+  static_cast<CohortRates&>(traffic) = cohort_rates(from);
   traffic.run = stats::make_sample(from.run, seconds_between(run_second_, now_second_));
   traffic.recent =
       stats::make_sample(from.run.since(from.older), seconds_between(older_second_, now_second_));
-  traffic.requests_per_second = from.requests.requests_per_second(kRateSeconds, now_second_);
-  traffic.failure_share = from.judged.failure_share(kRateSeconds, now_second_);
-  traffic.step_requests = from.evidence_step;
   traffic.excluded = from.run.excluded;
   return traffic;
 }
@@ -187,14 +193,28 @@ RolloutTraffic RolloutMeter::traffic() const {
 
 RolloutTraffic RolloutMeter::make_traffic() const {
   RolloutTraffic traffic;
+  static_cast<RolloutShare&>(traffic) = share();
   traffic.stable = cohort_traffic(cohorts_[0]);
   traffic.canary = cohort_traffic(cohorts_[1]);
+  return traffic;
+}
+
+RolloutRates RolloutMeter::rates() const {
+  RolloutRates rates;
+  static_cast<RolloutShare&>(rates) = share();
+  rates.stable = cohort_rates(cohorts_[0]);
+  rates.canary = cohort_rates(cohorts_[1]);
+  rates.stable_slow = builder_.stable_slow();
+  return rates;
+}
+
+RolloutShare RolloutMeter::share() const {
+  RolloutShare share;
   const auto stable = static_cast<double>(cohorts_[0].evidence_epoch);
   const auto canary = static_cast<double>(cohorts_[1].evidence_epoch);
-  if (stable + canary > 0) traffic.canary_share = canary / (stable + canary);
-  traffic.share_of = cohorts_[0].evidence_epoch + cohorts_[1].evidence_epoch;
-  traffic.stable_slow = builder_.stable_slow();
-  return traffic;
+  if (stable + canary > 0) share.canary_share = canary / (stable + canary);
+  share.share_of = cohorts_[0].evidence_epoch + cohorts_[1].evidence_epoch;
+  return share;
 }
 
 std::uint64_t RolloutMeter::withheld_cookies() const {

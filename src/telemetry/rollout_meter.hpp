@@ -63,6 +63,7 @@ class RolloutMeter {
     return builder_.abandoned_after();
   }
   [[nodiscard]] stats::LatencyCuts latency_cuts() const noexcept { return builder_.latency_cuts(); }
+  [[nodiscard]] RolloutRates rates() const;
   // Made once for all who ask between two changes.
   [[nodiscard]] RolloutTraffic traffic() const;
   // As in Collector::series().
@@ -90,7 +91,9 @@ class RolloutMeter {
                     const stats::CounterSnapshot& delta);
   [[nodiscard]] bool is_evidence(const RolloutLabel& recorded) const noexcept;
   [[nodiscard]] RolloutTraffic make_traffic() const;
+  [[nodiscard]] CohortRates cohort_rates(const CohortMeter& meter) const;
   [[nodiscard]] CohortTraffic cohort_traffic(const CohortMeter& meter) const;
+  [[nodiscard]] RolloutShare share() const;
   void begin_run(std::int64_t now_second);
 
   RolloutId id_;

@@ -80,24 +80,36 @@ struct ReceivedVote {
   stats::Vote vote;
 };
 
-// One cohort of a rollout as status and dashboard show it.
-struct CohortTraffic {
-  stats::CohortSample run;              // Since the run began; its rate is the mean since then.
-  stats::CohortSample recent;           // The last 30 to 60 seconds.
+// What is asked of one cohort each second.
+struct CohortRates {
   double requests_per_second = 0;       // Over the last 10 full seconds.
   std::optional<double> failure_share;  // Of the judged requests of the last 10 full seconds.
   std::uint64_t step_requests = 0;      // Judged, under the weight and step in force.
-  std::uint64_t excluded = 0;           // Since the run began: requests that are no evidence.
 };
 
-struct RolloutTraffic {
-  CohortTraffic stable;
-  CohortTraffic canary;
-  // The canary's share of the requests of both cohorts that are evidence, under the weight in force
-  // since it last came into force.
+// One cohort of a rollout as status and dashboard show it.
+struct CohortTraffic : CohortRates {
+  stats::CohortSample run;     // Since the run began; its rate is the mean since then.
+  stats::CohortSample recent;  // The last 30 to 60 seconds.
+  std::uint64_t excluded = 0;  // Since the run began: requests that are no evidence.
+};
+
+// The canary's share of the requests of both cohorts that are evidence, under the weight in force
+// since it last came into force.
+struct RolloutShare {
   std::optional<double> canary_share;
   std::uint64_t share_of = 0;  // So many.
-  bool stable_slow = false;    // See BlockBuilder::stable_slow().
+};
+
+struct RolloutRates : RolloutShare {
+  CohortRates stable;
+  CohortRates canary;
+  bool stable_slow = false;  // See BlockBuilder::stable_slow().
+};
+
+struct RolloutTraffic : RolloutShare {
+  CohortTraffic stable;
+  CohortTraffic canary;
 };
 
 class Collector {
@@ -133,6 +145,8 @@ class Collector {
   [[nodiscard]] std::vector<ClosedBlock> take_blocks();
 
   // As of the last tick; nothing for a name that no table has.
+  [[nodiscard]] std::optional<RolloutRates> rates(std::string_view rollout) const;
+  // With quantiles, which take some microseconds each.
   [[nodiscard]] std::optional<RolloutTraffic> traffic(std::string_view rollout) const;
   // Points of one grain (an index of kSeriesGrains) that end after `since`, oldest first; none for
   // a name that no table has.

@@ -102,7 +102,10 @@ TEST(EventLog, AVerdictIsAnEventWhenItChanges) {
   std::vector<std::string> events;
   const auto follower = log.follow(std::nullopt, into(events));
   for (const char* verdict : {"open", "open", "pass", "pass", "open", "fail"}) {
+    const std::size_t before = events.size();
+    const bool news = log.is_news("shop", "errors", verdict);
     log.judge("shop", metric(verdict));
+    EXPECT_EQ(events.size() - before, news ? 1U : 0U) << verdict;
   }
   log.judge("other", metric("open"));
   log.judge("other", metric("fail"));
