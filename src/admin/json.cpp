@@ -251,6 +251,7 @@ json::value to_json(const control::RolloutView& view) {
   object["postponed"] = or_null(view.postponed);
   object["next"] = or_null(view.next);
   object["durable"] = view.durable;
+  object["journal_failing"] = view.journal_failing;
   return object;
 }
 

@@ -141,14 +141,18 @@ void look_at_journal(const client::Response& response, std::vector<Finding>& fin
   const auto document = parse_json(response.body);
   const JsonView items = document ? JsonView(*document)["items"] : JsonView();
   std::string names;
+  bool failing = false;
   for (std::size_t i = 0; i < items.size(); ++i) {
+    failing = failing || items[i]["journal_failing"].flag().value_or(false);
     if (items[i]["durable"].flag().value_or(true)) continue;
     names += (names.empty() ? "" : ", ") + items[i]["name"].text();
   }
-  if (names.empty()) return;
+  if (names.empty() && !failing) return;
   findings.push_back({Grade::kBad,
                       "journal",
-                      "it cannot be written: what has become of " + names + " is not on disk",
+                      names.empty()
+                          ? "it cannot be written: no weight rises until it can"
+                          : "it cannot be written: what has become of " + names + " is not on disk",
                       "free space in state.dir; do not restart the daemon before its log says "
                       "store_recovered"});
 }

@@ -95,7 +95,8 @@ Phase judge(JsonView rollout, const std::string& target) {
   // It is the state of the rollout before the one that the file means. A retired one does not go
   // back to its stable version, so that one never begins.
   if (!rollout["postponed"].text().empty()) {
-    return state == "retired" ? Phase::kStopped : Phase::kGoingOn;
+    const bool stuck = state == "retiring" && !stuck_retirement(rollout).empty();
+    return stuck || state == "retired" ? Phase::kStopped : Phase::kGoingOn;
   }
   if (state == "retired") return Phase::kReached;
   const bool promoted = state == "promoted" || state == "retiring";

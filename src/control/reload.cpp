@@ -216,6 +216,13 @@ void succeed(Controller::State& state, Reloading& reload) {
   state.next_reload();
 }
 
+// Whether that is the renewal that has been postponed.
+bool waits_for(const Runner& runner, const rollout::Plan& plan) noexcept {
+  const rollout::Plan* const postponed = runner.postponed();
+  return postponed != nullptr && postponed->stable == plan.stable &&
+         postponed->canary == plan.canary && postponed->revision == plan.revision;
+}
+
 // A rollout whose versions the file changes, and which cannot begin anew, would be left without the
 // versions that it is of. Returns what is in the way, or nothing.
 std::string refused_renewal(const Controller::State& state, const config::Config& next) {
@@ -224,6 +231,8 @@ std::string refused_renewal(const Controller::State& state, const config::Config
       const auto id = next.find_rollout(runner->config().name);
       if (!id) continue;
       const rollout::Plan& plan = next.rollout(*id).plan;
+      // It waits as before, and the rest of the file may be what it waits for.
+      if (waits_for(*runner, plan) && has_versions_of(next, *runner)) continue;
       const bool stable_up = state.upstreams.health(plan.stable).up();
       const char* const why = rollout::why_not_anew(plan, runner->state(), stable_up);
       if (why != nullptr) return "rollout " + runner->config().name + " " + why;

@@ -195,6 +195,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   // Who uses stable is to be noted: it is to be retired, or is being.
   [[nodiscard]] bool watches_stable() const noexcept;
   [[nodiscard]] bool durable() const noexcept { return durable_; }
+  [[nodiscard]] bool store_failing() const noexcept { return store_failing_; }
   [[nodiscard]] bool busy() const noexcept { return busy_; }
   [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
 

@@ -419,6 +419,7 @@ RolloutView view_of(const Runner& runner,
   }
   view.bake = plan.bake.duration;
   view.durable = runner.durable();
+  view.journal_failing = runner.store_failing();
   view.weight.target = rollout::served_weight(state);
 
   std::uint64_t requests = 0;

@@ -40,6 +40,8 @@ bool Exchange::relay(ProxyError& outcome) {
   up_ = advance_upload();
   down_ = advance_response();
   note_progress();
+  // It has caught up: what comes now is the upstream's own doing.
+  if (down_ == FlowState::kNeedRead) client_stalled_ = false;
   if (const auto end = settled(up_, down_)) {
     outcome = *end;
     return true;
@@ -120,10 +122,11 @@ std::optional<ProxyError> Exchange::settled(FlowState up, FlowState down) const 
 }
 
 // An upstream that gives up a client that does not send, or does not take what is there, has not
-// failed. The time that counts is that of the client's silence now: one that was slow and is done
-// does not excuse what comes afterwards.
+// failed; not behind an early answer either. The time that counts is that of the client's silence
+// now: one that was slow and is done does not excuse what comes afterwards.
 ProxyError Exchange::cut(FlowState up) const noexcept {
-  if (client_must_send(up) && now() - upload_moved_at_ >= kClientStall) {
+  const bool owes = up == FlowState::kNeedRead && !upstream_must_speak(up);
+  if (owes && now() - upload_moved_at_ >= kClientStall) {
     return ProxyError::kRequestTimeout;
   }
   return client_stalled_ ? ProxyError::kClientGone : ProxyError::kUpstreamReset;

@@ -87,5 +87,38 @@ TEST_F(BlameTest, AnUpstreamThatGivesUpAClientThatDoesNotReadIsNotToBlame) {
   EXPECT_EQ(world.counters(Cohort::kStable).bad, 1U);
 }
 
+// A client that was slow once and has caught up is no excuse.
+TEST_F(BlameTest, AStallThatIsOverExcusesNothing) {
+  world.split(0);
+  world.net.set_profile(kFront, tiny());
+  world.start();
+  SimServer stable(world.net, kStable);
+  Client client(world);
+  client.peer.stop_reading();
+  client.send(get("/", "X-User: u\r\n"));
+  SimPeer& served = stable.accept();
+  served.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + pattern(20'000));
+  world.net.run_for(2s);
+  client.peer.resume_reading();
+  world.net.run_for(1s);
+  served.reset();
+  EXPECT_TRUE(client.closes_within(20s));
+  EXPECT_EQ(world.counters(Cohort::kStable).bad, 1U);
+}
+
+TEST_F(BlameTest, NorIsOneThatHasAnsweredEarly) {
+  world.split(0);
+  world.start();
+  SimServer stable(world.net, kStable);
+  Client client(world);
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nX-User: u\r\nContent-Length: 2\r\n\r\nx");
+  SimPeer& served = stable.accept();
+  served.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx");
+  world.net.run_for(2s);
+  served.reset();
+  EXPECT_TRUE(client.closes_within(20s));
+  EXPECT_EQ(world.counters(Cohort::kStable).bad, 0U);
+}
+
 }  // namespace
 }  // namespace canaryd::test

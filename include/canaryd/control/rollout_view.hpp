@@ -145,6 +145,7 @@ struct RolloutView {
   std::optional<WallTime> frozen_until;  // A freeze window is open.
   std::optional<std::string> postponed;  // What the file means instead, and why not yet.
   std::optional<std::string> next;       // A sentence.
+  bool journal_failing = false;  // The last write to it failed: no weight rises until one works.
   bool durable = true;  // False while the newest transition is in force but not yet stored.
 };
 

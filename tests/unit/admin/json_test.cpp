@@ -9,27 +9,28 @@ namespace canaryd::admin {
 namespace {
 
 TEST(Json, IsTheExampleOfTheContract) {
-  EXPECT_EQ(to_text(to_json(canaryd::test::example_rollout())),
-            R"({"name": "checkout", "generation": 17, "state": "progressing", "reason": null, )"
-            R"("since": "2026-01-05T10:02:00Z", "for": "3m10s", "stable": "shop-v1", )"
-            R"("canary": "shop-v2", "revision": "2.4.0", "mode": "enforce", )"
-            R"("step": {"index": 1, "count": 5, "weight": 5, "elapsed": "3m10s", )"
-            R"("min_duration": "10m", "requests": 812, "gate": null, "approvals": null}, )"
-            R"("steps": [{"weight": 1, "gate": null}, {"weight": 5, "gate": null}, )"
-            R"({"weight": 10, "gate": null}, {"weight": 25, "gate": "product-owner"}, )"
-            R"({"weight": 100, "gate": null}], "bake": "1d", )"
-            R"("weight": {"target": 5, "actual": 4.93, "sample_ratio_ok": true}, )"
-            R"("cohorts": {"stable": {"rps": 51.2, "requests": 15433, "error_rate": 0.0021, )"
-            R"("p50": 0.011, "p90": 0.041, "p99": 0.088}, "canary": {"rps": 2.7, "requests": 812, )"
-            R"("error_rate": 0.0025, "p50": 0.012, "p90": 0.043, "p99": 0.09}}, )"
-            R"("analysis": [{"metric": "errors", "verdict": "open", "stable": 0.0021, )"
-            R"("canary": 0.0025, "tolerated": 0.0033, )"
-            R"("evidence": {"rollback": 0.04, "accept": 0.61}, "needs_about": "6m", )"
-            R"("needs_requests": null}], )"
-            R"("exposure": {"failed": 1, "saved": 3, "max": 20}, )"
-            R"("parity": null, "retire": null, "frozen_until": null, "postponed": null, )"
-            R"("next": "weight 10 in about 9m, when latency p99 is accepted", "durable": true})"
-            "\n");
+  EXPECT_EQ(
+      to_text(to_json(canaryd::test::example_rollout())),
+      R"({"name": "checkout", "generation": 17, "state": "progressing", "reason": null, )"
+      R"("since": "2026-01-05T10:02:00Z", "for": "3m10s", "stable": "shop-v1", )"
+      R"("canary": "shop-v2", "revision": "2.4.0", "mode": "enforce", )"
+      R"("step": {"index": 1, "count": 5, "weight": 5, "elapsed": "3m10s", )"
+      R"("min_duration": "10m", "requests": 812, "gate": null, "approvals": null}, )"
+      R"("steps": [{"weight": 1, "gate": null}, {"weight": 5, "gate": null}, )"
+      R"({"weight": 10, "gate": null}, {"weight": 25, "gate": "product-owner"}, )"
+      R"({"weight": 100, "gate": null}], "bake": "1d", )"
+      R"("weight": {"target": 5, "actual": 4.93, "sample_ratio_ok": true}, )"
+      R"("cohorts": {"stable": {"rps": 51.2, "requests": 15433, "error_rate": 0.0021, )"
+      R"("p50": 0.011, "p90": 0.041, "p99": 0.088}, "canary": {"rps": 2.7, "requests": 812, )"
+      R"("error_rate": 0.0025, "p50": 0.012, "p90": 0.043, "p99": 0.09}}, )"
+      R"("analysis": [{"metric": "errors", "verdict": "open", "stable": 0.0021, )"
+      R"("canary": 0.0025, "tolerated": 0.0033, )"
+      R"("evidence": {"rollback": 0.04, "accept": 0.61}, "needs_about": "6m", )"
+      R"("needs_requests": null}], )"
+      R"("exposure": {"failed": 1, "saved": 3, "max": 20}, )"
+      R"("parity": null, "retire": null, "frozen_until": null, "postponed": null, )"
+      R"("next": "weight 10 in about 9m, when latency p99 is accepted", "durable": true, "journal_failing": false})"
+      "\n");
 }
 
 TEST(Json, SaysNullForWhatIsNotKnown) {

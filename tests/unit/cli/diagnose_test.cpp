@@ -91,6 +91,10 @@ TEST_F(DiagnoseTest, AJournalThatCannotBeWrittenIsAnError) {
       << out();
   EXPECT_TRUE(says("do not restart the daemon before its log says store_recovered")) << out();
   admin_.backend.known["checkout"].durable = true;
+  admin_.backend.known["checkout"].journal_failing = true;
+  EXPECT_EQ(run(), kExitFailed);
+  EXPECT_TRUE(says("✖ journal: it cannot be written: no weight rises until it can\n")) << out();
+  admin_.backend.known["checkout"].journal_failing = false;
   EXPECT_EQ(run(), kExitDone);
   EXPECT_FALSE(says("journal")) << out();
 }

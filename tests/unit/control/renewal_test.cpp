@@ -263,6 +263,43 @@ TEST_F(RenewalTest, ARestartBeginsAnewOnceStableIsSeenToBeUp) {
   EXPECT_EQ(effective(), 0);
 }
 
+// Before anybody can know that stable is down.
+TEST_F(RenewalTest, AWeightSetByHandKeepsUsersOffAStableThatIsNotKnown) {
+  promote();
+  stable_goes_down();
+  restart_with(file("newer", "2"));
+  seconds(1);
+  ActionRequest request;
+  request.rollout = "shop";
+  request.action = Action::kSetWeight;
+  request.weight = BasisPoints(9000);
+  controller_->act(request, [](const ActionResult&) {});
+  settle();
+  seconds(10);
+  EXPECT_EQ(effective(), 90);
+  EXPECT_EQ(served(), "new");
+  EXPECT_TRUE(view().postponed);
+}
+
+TEST_F(RenewalTest, WhileItWaitsTheFileMayChangeAndHelpIt) {
+  promote();
+  stable_goes_down();
+  const std::string text = file("newer", "2");
+  restart_with(text);
+  seconds(10);
+  const std::string more = text + "  - {name: more, match: {path_prefix: /more/}, upstream: new}\n";
+  EXPECT_TRUE(reload(more).ok);
+  EXPECT_EQ(view().state, "promoted");
+  EXPECT_EQ(effective(), 100);
+  EXPECT_TRUE(view().postponed);
+  std::string moved = more;
+  moved.replace(moved.find("9001"), 4, "9005");
+  EXPECT_TRUE(reload(moved).ok);
+  seconds(5);
+  EXPECT_EQ(view().state, "idle");
+  EXPECT_EQ(served(), "newer");
+}
+
 TEST_F(RenewalTest, ADaemonDoesNotStartWithoutTheVersionThatEverybodyIsOn) {
   file_ = retiring("new", "1");
   promote();
