@@ -123,7 +123,7 @@ void add_metric(std::string& out, JsonView metric) {
   if (effect && *effect > 1) {
     add_line(out,
              "    divided by " + format_count(std::ceil(*effect)) +
-                 ": clients differ in it by more than chance, so a few of them say little");
+                 ": clients differ in it, and the versions by no more than that allows");
   }
   if (verdict == "pass") {
     add_line(out, "    for it: all of the evidence that the next step needs");

@@ -25,7 +25,7 @@ std::string_view to_string(EventKind kind) noexcept {
 
 // What is known of stable's latency stays.
 void Replay::begin_run(std::int64_t second, bool weighted) {
-  clients_ = {};
+  clients_ = stats::ClientWatch(second);
   stats::BlockBuilder blocks =
       tracks_.empty() ? stats::BlockBuilder(second, epoch_, 0) : std::move(tracks_.front().builder);
   blocks.begin_run(settings_.routes.size() >= 2 ? settings_.routes.size() : 0);

@@ -162,15 +162,17 @@ void Replay::take(const Group& group, Track& track) {
 void Replay::take_clients(const Group& group) {
   const stats::LatencyCuts cuts = tracks_.front().builder.latency_cuts();
   if (!cuts.any()) return;
-  for (std::size_t cohort = 0; cohort < clients_.size(); ++cohort) {
-    const std::vector<stats::Histogram>& groups = group.clients[cohort];
-    for (std::size_t i = 0; i < groups.size(); ++i) clients_[cohort].add(i, groups[i], cuts);
+  for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
+    const auto& groups = group.clients[cohort == Cohort::kCanary ? 1 : 0];
+    stats::ClientGroups came;
+    for (std::size_t i = 0; i < groups.size(); ++i) came.add(i, groups[i], cuts);
+    clients_.add(cohort, came);
   }
 }
 
 void Replay::judge_clients(std::int64_t second) {
   if (second % stats::kClientSpreadSeconds != 0) return;
-  const stats::ClientSpread spread = stats::client_spread(clients_[0], clients_[1]);
+  const stats::ClientSpread spread = clients_.look(second);
   for (Track& track : tracks_) track.builder.set_clients(spread);
 }
 

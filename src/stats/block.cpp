@@ -1,5 +1,7 @@
 #include "canaryd/stats/block.hpp"
 
+#include "canaryd/stats/client_contrast.hpp"
+
 #include <algorithm>
 
 namespace canaryd::stats {
@@ -167,7 +169,12 @@ void BlockBuilder::recall(const KnownLatency& known) noexcept {
   for (std::size_t i = 0; i < std::min(routes_.size(), known.routes.size()); ++i) {
     routes_[i].latency().recall(known.routes[i], routes_[i].start_second());
   }
-  clients_ = recalled_clients_ = known.clients;
+  // What the versions were beyond is to be seen anew; how far apart clients are stays known.
+  recalled_clients_ = known.clients;
+  for (std::uint32_t& effect : recalled_clients_.effect) {
+    if (effect == kNoDivision) effect = 0;
+  }
+  clients_ = recalled_clients_;
 }
 
 void BlockBuilder::set_clients(const ClientSpread& clients) noexcept {

@@ -1,5 +1,7 @@
 #include "canaryd/stats/client_groups.hpp"
 
+#include "canaryd/stats/client_contrast.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -43,7 +45,8 @@ Spread spread_of(const ClientGroups& groups, std::size_t quantile) noexcept {
   }
   Spread spread;
   spread.slow = slow;
-  if (count < 2 || slow <= 0 || slow >= n) return spread;
+  // With less the groups would differ by where single responses fell.
+  if (count < 2 || slow < kSlowEnough || n - slow < kSlowEnough) return spread;
   spread.degrees = count - 1;
   const double share = slow / n;
   for (const GroupCounts& group : groups.groups) {
@@ -148,7 +151,8 @@ ClientSpread worse_of(const ClientSpread& one, const ClientSpread& other) noexce
   if (!other.any()) return one;
   ClientSpread worse = one;
   for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
-    worse.effect[q] = std::max(one.effect[q], other.effect[q]);
+    const bool beyond = one.effect[q] == kNoDivision || other.effect[q] == kNoDivision;
+    worse.effect[q] = beyond ? kNoDivision : std::max(one.effect[q], other.effect[q]);
   }
   worse.ln_ways = std::min(one.ln_ways, other.ln_ways);
   return worse;

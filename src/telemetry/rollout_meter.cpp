@@ -19,6 +19,7 @@ RolloutMeter::RolloutMeter(RolloutId id, const RolloutLabel& label, std::int64_t
     : id_(id),
       label_(label),
       builder_(now_second, label.epoch, label.step),
+      clients_(now_second),
       series_(now_second),
       run_second_(now_second),
       clients_second_(now_second),
@@ -67,7 +68,7 @@ void RolloutMeter::begin_run(std::int64_t now_second) {
     cohort.newer = {};
     cohort.evidence_run = 0;
   }
-  clients_ = {};
+  clients_ = stats::ClientWatch(now_second);
   run_second_ = clients_second_ = older_second_ = newer_second_ = now_second;
   series_.begin_run(now_second);
 }
@@ -118,7 +119,7 @@ void RolloutMeter::add_segment(const RolloutLabel& recorded,
 void RolloutMeter::add_client_groups(const RolloutLabel& recorded,
                                      Cohort cohort,
                                      const stats::ClientGroups& came) noexcept {
-  if (recorded.run == label_.run) clients_[static_cast<std::size_t>(cohort)] += came;
+  if (recorded.run == label_.run) clients_.add(cohort, came);
 }
 
 void RolloutMeter::add_duplicate(const RolloutLabel& recorded,
@@ -161,7 +162,7 @@ std::optional<stats::Block> RolloutMeter::tick(std::int64_t now_second) {
     newer_second_ = now_second;
   }
   if (now_second - clients_second_ >= stats::kClientSpreadSeconds) {
-    builder_.set_clients(stats::client_spread(clients_[0], clients_[1]));
+    builder_.set_clients(clients_.look(now_second));
     clients_second_ = now_second;
   }
   series_.tick(now_second, label_.weight, cohorts_[0].run, cohorts_[1].run);

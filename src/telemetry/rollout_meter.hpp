@@ -2,6 +2,7 @@
 #pragma once
 
 #include "canaryd/stats/block.hpp"
+#include "canaryd/stats/client_contrast.hpp"
 #include "canaryd/stats/counter_block.hpp"
 #include "canaryd/stats/window.hpp"
 #include "canaryd/telemetry/collector.hpp"
@@ -99,8 +100,8 @@ class RolloutMeter {
   RolloutId id_;
   RolloutLabel label_;
   stats::BlockBuilder builder_;
-  std::array<CohortMeter, 2> cohorts_;          // Stable, canary.
-  std::array<stats::ClientGroups, 2> clients_;  // The same, since the run began.
+  std::array<CohortMeter, 2> cohorts_;  // Stable, canary.
+  stats::ClientWatch clients_;          // Of this run.
   Series series_;
   std::int64_t run_second_;
   std::int64_t clients_second_;

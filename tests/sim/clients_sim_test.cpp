@@ -5,7 +5,7 @@
 #include "canaryd/analysis/analyzer.hpp"
 #include "canaryd/base/random.hpp"
 #include "canaryd/stats/block.hpp"
-#include "canaryd/stats/client_groups.hpp"
+#include "canaryd/stats/client_contrast.hpp"
 
 #include <gtest/gtest.h>
 
@@ -31,6 +31,7 @@ struct World {
   std::uint64_t requests_per_second = 100;
   std::int64_t seconds = 400;
   double canary_factor = 1;
+  double heavy = 0;  // So much of the requests is of one slow client of stable.
   bool told = true;  // How far apart the clients are.
 };
 
@@ -69,6 +70,10 @@ std::vector<Client> make_clients(const World& world, double weight, Random& rand
     client.median_ms = 40 * std::exp(world.between * deviate(random));
     client.canary = random.chance(weight);
   }
+  if (world.heavy > 0) {
+    clients.front().median_ms = 1000;
+    clients.front().canary = false;
+  }
   return clients;
 }
 
@@ -96,7 +101,10 @@ class Run {
   double draw(const Client& client) {
     return client.median_ms * std::exp(kWithin * deviate(random_));
   }
-  const Client& any() { return clients_[random_.below(clients_.size())]; }
+  const Client& any() {
+    if (world_.heavy > 0 && random_.chance(world_.heavy)) return clients_.front();
+    return clients_[random_.below(clients_.size())];
+  }
 
   void learn() {
     stats::Histogram before;
@@ -117,14 +125,18 @@ class Run {
     }
     builder_.add(Cohort::kStable, {stable.total(), 0}, stable);
     builder_.add(Cohort::kCanary, {canary.total(), 0}, canary);
+    watch_.add(Cohort::kStable, came_[0]);
+    watch_.add(Cohort::kCanary, came_[1]);
+    came_ = {};
     if (world_.told && second % stats::kClientSpreadSeconds == 0) {
-      builder_.set_clients(stats::client_spread(seen_[0], seen_[1]));
+      builder_.set_clients(watch_.look(second));
     }
     if (const auto block = builder_.tick(second)) analyzer_.absorb(*block);
   }
 
   void see(const Client& client, std::size_t bucket, stats::LatencyCuts cuts) {
-    auto& group = seen_[client.canary ? 1 : 0].groups[stats::client_group(client.key)];
+    stats::GroupCounts& group =
+        came_[client.canary ? 1 : 0].groups[stats::client_group(client.key)];
     ++group.n;
     for (std::size_t q = 0; q < stats::kLatencyQuantiles; ++q) {
       if (cuts.is_slow(q, bucket)) ++group.slow[q];
@@ -139,7 +151,8 @@ class Run {
   analysis::Settings settings_;
   analysis::Analyzer analyzer_{settings_};
   stats::BlockBuilder builder_{0, 0, 0};
-  std::array<stats::ClientGroups, 2> seen_;
+  std::array<stats::ClientGroups, 2> came_;
+  stats::ClientWatch watch_{0};
   std::int64_t ended_ = 0;
 };
 
@@ -172,6 +185,14 @@ TEST(ClientsSimTest, SlowClientsDoNotConvict) {
 
 TEST(ClientsSimTest, AMuchSlowerCanaryIsFound) {
   EXPECT_EQ(rolled_back("3000 clients, twice as slow", {.clients = 3000, .canary_factor = 2}),
+            kRuns);
+  EXPECT_EQ(rolled_back("300 clients, four times as slow", {.canary_factor = 4}), kRuns);
+}
+
+// Whose slowness says nothing against the canary.
+TEST(ClientsSimTest, OneHeavyClientOfStableHidesNothing) {
+  EXPECT_EQ(rolled_back("3000 clients, alike but one with 5 % of the requests, ten times as slow",
+                        {.clients = 3000, .between = 0, .canary_factor = 10, .heavy = 0.05}),
             kRuns);
 }
 

@@ -25,6 +25,7 @@
 #include "canaryd/replay/line_reader.hpp"
 #include "canaryd/rollout/plan.hpp"
 #include "canaryd/stats/block.hpp"
+#include "canaryd/stats/client_contrast.hpp"
 #include "canaryd/stats/dedupe.hpp"
 #include "canaryd/stats/histogram.hpp"
 
@@ -169,7 +170,7 @@ class Replay {
   std::optional<Table> table_;
   std::uint64_t epoch_ = 0;
   stats::DedupeTable dedupe_;
-  std::array<stats::ClientGroups, 2> clients_;  // By cohort, since the run began.
+  stats::ClientWatch clients_{0};  // Of this run.
   std::vector<Track> tracks_;
   std::uint64_t canary_requests_ = 0;
   std::uint64_t stable_requests_ = 0;

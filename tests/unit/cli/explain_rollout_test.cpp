@@ -75,8 +75,8 @@ TEST(ExplainRollout, ClientsThatDifferAreTold) {
   EXPECT_THAT(
       text,
       ::testing::HasSubstr("    against it: 10 % of the evidence that a rollback needs\n"
-                           "    divided by 8: clients differ in it by more than chance, so a "
-                           "few of them say little\n"));
+                           "    divided by 8: clients differ in it, and the versions by no more "
+                           "than that allows\n"));
 }
 
 TEST(ExplainRollout, ClientErrorsHoldAndNeverRollBack) {

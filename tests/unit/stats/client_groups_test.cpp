@@ -2,6 +2,7 @@
 #include "canaryd/stats/client_groups.hpp"
 
 #include "canaryd/stats/block.hpp"
+#include "canaryd/stats/client_contrast.hpp"
 #include "canaryd/stats/counter_set.hpp"
 
 #include <gtest/gtest.h>
@@ -142,6 +143,44 @@ TEST(ClientGroupsTest, OfTwoSpreadsTheWorseIsTaken) {
   EXPECT_EQ(worse.ln_ways, 1000U);
 }
 
+// ---- Beyond what clients make of it
+
+TEST(ClientContrastTest, VersionsFurtherApartThanTheirClients) {
+  const ClientGroups stable = groups_with({400, 500, 600, 450, 550, 500, 480, 520}, 1000);
+  const ClientGroups slow = groups_with({900, 950, 980, 920}, 1000);
+  EXPECT_TRUE(beyond_clients(stable, slow)[kP50]);
+  EXPECT_FALSE(beyond_clients(stable, slow)[kP90]) << "nothing is slow for it";
+  EXPECT_FALSE(beyond_clients(slow, stable)[kP50]) << "the canary is faster";
+  EXPECT_FALSE(beyond_clients(stable, groups_with({600, 500, 550, 450}, 1000))[kP50]);
+}
+
+TEST(ClientContrastTest, ThreeGroupsAreTooFew) {
+  const ClientGroups stable = groups_with({400, 500, 600, 450, 550, 500, 480, 520}, 1000);
+  EXPECT_FALSE(beyond_clients(stable, groups_with({990, 995, 999}, 1000))[kP50]);
+}
+
+// Four slow clients of a stable whose clients differ as much.
+TEST(ClientContrastTest, WhatStablesClientsMightBeIsNotBeyond) {
+  const ClientGroups stable = groups_with({0, 1000, 0, 1000, 0, 1000, 0, 1000, 0, 1000}, 1000);
+  EXPECT_FALSE(beyond_clients(stable, groups_with({1000, 1000, 1000, 1000}, 1000))[kP50]);
+}
+
+TEST(ClientContrastTest, WhatTurnsSlowLateIsSeenOfLate) {
+  ClientWatch watch(0);
+  const auto minute = [&](std::int64_t from, const ClientGroups& of_canary) {
+    ClientSpread spread;
+    for (std::int64_t second = from; second < from + 60; ++second) {
+      watch.add(Cohort::kStable, groups_with({3, 7, 4, 6, 3, 6, 5, 4}, 10));
+      watch.add(Cohort::kCanary, of_canary);
+      spread = watch.look(second);
+    }
+    return spread.effect[kP50];
+  };
+  const ClientGroups equal = groups_with({3, 7, 4, 6, 5, 4}, 10);
+  for (std::int64_t from = 0; from < 1200; from += 60) EXPECT_GT(minute(from, equal), 200U);
+  EXPECT_EQ(minute(1200, groups_with({10, 10, 10, 10, 10, 10}, 10)), kNoDivision);
+}
+
 // ---- On their way into blocks
 
 class ClientBlocksTest : public ::testing::Test {
@@ -172,6 +211,13 @@ TEST_F(ClientBlocksTest, WhatAnEarlierProcessKnewIsTheLeast) {
   EXPECT_EQ(second().clients, spread_);
   builder_.set_clients({});
   EXPECT_EQ(second().clients, spread_);
+  ClientSpread beyond;
+  beyond.effect[kP50] = kNoDivision;
+  builder_.set_clients(beyond);
+  EXPECT_EQ(second().clients.effect[kP50], kNoDivision);
+  known.clients = beyond;
+  builder_.recall(known);
+  EXPECT_FALSE(second().clients.any()) << "that is to be seen anew";
 }
 
 TEST_F(ClientBlocksTest, CutsAreOfWhatIsJudgedAndKnown) {

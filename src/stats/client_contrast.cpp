@@ -1,0 +1,87 @@
+#include "canaryd/stats/client_contrast.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace canaryd::stats {
+namespace {
+
+struct Share {
+  double groups = 0;
+  double share = 0;
+  double variance = 0;        // Of the share, the groups being what is drawn.
+  double group_variance = 0;  // Of the shares of single groups, each counting the same.
+};
+
+double slow_of(const GroupCounts& group, std::size_t quantile) noexcept {
+  return static_cast<double>(std::min(group.n, group.slow[quantile]));
+}
+
+Share share_of(const ClientGroups& groups, std::size_t quantile) noexcept {
+  Share result;
+  double n = 0;
+  double slow = 0;
+  for (const GroupCounts& group : groups.groups) {
+    if (group.n == 0) continue;
+    result.groups += 1;
+    n += static_cast<double>(group.n);
+    slow += slow_of(group, quantile);
+  }
+  if (result.groups < 2) return result;
+  result.share = slow / n;
+  double squares = 0;
+  double group_squares = 0;
+  for (const GroupCounts& group : groups.groups) {
+    if (group.n == 0) continue;
+    const auto requests = static_cast<double>(group.n);
+    const double off = slow_of(group, quantile) - result.share * requests;
+    squares += off * off;
+    group_squares += off * off / (requests * requests);
+  }
+  const double binomial = result.share * (1 - result.share) / n;
+  const double degrees = result.groups - 1;
+  result.variance = std::max(binomial, result.groups / degrees * squares / (n * n));
+  result.group_variance = group_squares / degrees;
+  return result;
+}
+
+bool is_beyond(const Share& stable, const Share& canary) noexcept {
+  if (stable.groups < kBeyondGroups || canary.groups < kBeyondGroups) return false;
+  const double apart = canary.share - stable.share;
+  // A few groups may be close together by chance; stable's say how far apart they might be.
+  const double of_canary = std::max(canary.variance, stable.group_variance / canary.groups);
+  return apart > 0 &&
+         apart * apart > kBeyondClients * kBeyondClients * (of_canary + stable.variance);
+}
+
+}  // namespace
+
+std::array<bool, kLatencyQuantiles> beyond_clients(const ClientGroups& stable,
+                                                   const ClientGroups& canary) noexcept {
+  std::array<bool, kLatencyQuantiles> beyond{};
+  for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+    beyond[q] = is_beyond(share_of(stable, q), share_of(canary, q));
+  }
+  return beyond;
+}
+
+void ClientWatch::add(Cohort cohort, const ClientGroups& came) noexcept {
+  if (is_version(cohort)) all_[cohort == Cohort::kCanary ? 1 : 0] += came;
+}
+
+ClientSpread ClientWatch::look(std::int64_t now_second) noexcept {
+  if (now_second - newer_second_ >= kLateSeconds) {
+    older_ = newer_;
+    newer_ = all_;
+    newer_second_ = now_second;
+  }
+  ClientSpread spread = client_spread(all_[0], all_[1]);
+  const auto always = beyond_clients(all_[0], all_[1]);
+  const auto late = beyond_clients(all_[0].since(older_[0]), all_[1].since(older_[1]));
+  for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+    if (always[q] || late[q]) spread.effect[q] = kNoDivision;
+  }
+  return spread;
+}
+
+}  // namespace canaryd::stats
