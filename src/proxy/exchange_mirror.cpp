@@ -10,8 +10,8 @@ namespace canaryd::proxy {
 
 using stats::Mirrored;
 
-// What a sample without a key is drawn by. A client that could choose it would choose what is
-// copied and what is logged.
+// What a sample of copies without a key is drawn by. A client that could choose it would choose
+// what is copied and what is compared.
 std::string_view Exchange::sampled_id() const noexcept {
   const std::string_view fresh = fresh_request_id_.text();
   return connection_->peer_trusted() ? http::request_id(request_, fresh) : fresh;

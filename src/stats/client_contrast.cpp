@@ -13,10 +13,6 @@ struct Share {
   double group_variance = 0;  // Of the shares of single groups, each counting the same.
 };
 
-double slow_of(const GroupCounts& group, std::size_t quantile) noexcept {
-  return static_cast<double>(std::min(group.n, group.slow[quantile]));
-}
-
 Share share_of(const ClientGroups& groups, std::size_t quantile) noexcept {
   Share result;
   double n = 0;
@@ -25,7 +21,7 @@ Share share_of(const ClientGroups& groups, std::size_t quantile) noexcept {
     if (group.n == 0) continue;
     result.groups += 1;
     n += static_cast<double>(group.n);
-    slow += slow_of(group, quantile);
+    slow += group.slow_of(quantile);
   }
   if (result.groups < 2) return result;
   result.share = slow / n;
@@ -34,7 +30,7 @@ Share share_of(const ClientGroups& groups, std::size_t quantile) noexcept {
   for (const GroupCounts& group : groups.groups) {
     if (group.n == 0) continue;
     const auto requests = static_cast<double>(group.n);
-    const double off = slow_of(group, quantile) - result.share * requests;
+    const double off = group.slow_of(quantile) - result.share * requests;
     squares += off * off;
     group_squares += off * off / (requests * requests);
   }

@@ -33,15 +33,11 @@ Spread spread_of(const ClientGroups& groups, std::size_t quantile) noexcept {
   double n = 0;
   double slow = 0;
   double count = 0;
-  // A response is counted before what it is.
-  const auto slow_of = [quantile](const GroupCounts& group) {
-    return static_cast<double>(std::min(group.n, group.slow[quantile]));
-  };
   for (const GroupCounts& group : groups.groups) {
     if (group.n == 0) continue;
     count += 1;
     n += static_cast<double>(group.n);
-    slow += slow_of(group);
+    slow += group.slow_of(quantile);
   }
   Spread spread;
   spread.slow = slow;
@@ -52,7 +48,7 @@ Spread spread_of(const ClientGroups& groups, std::size_t quantile) noexcept {
   for (const GroupCounts& group : groups.groups) {
     if (group.n == 0) continue;
     const auto requests = static_cast<double>(group.n);
-    const double off = slow_of(group) - requests * share;
+    const double off = group.slow_of(quantile) - requests * share;
     spread.chi_square += off * off / (requests * share * (1 - share));
   }
   return spread;

@@ -219,7 +219,7 @@ class BlockBuilder {
   [[nodiscard]] bool stable_slow() const noexcept { return all_.latency().stable_slow(); }
 
   // How far apart the clients are in this run, for the blocks that close from here on; never less
-  // than an earlier process knew.
+  // than an earlier process knew, unless the versions are beyond that (worse_of()).
   void set_clients(const ClientSpread& clients) noexcept;
   // By what stable's responses are told apart at present; none while latency is not judged.
   [[nodiscard]] LatencyCuts latency_cuts() const noexcept { return all_.latency().cuts(); }

@@ -26,6 +26,11 @@ inline constexpr std::size_t kClientGroups = 16;
 struct GroupCounts {
   std::uint64_t n = 0;
   std::array<std::uint64_t, kLatencyQuantiles> slow{};  // Index: LatencyQuantile.
+
+  // A response is counted before what it is, so that a reading may have one too many.
+  [[nodiscard]] double slow_of(std::size_t quantile) const noexcept {
+    return static_cast<double>(slow[quantile] < n ? slow[quantile] : n);
+  }
   friend bool operator==(const GroupCounts&, const GroupCounts&) = default;
 };
 
@@ -97,9 +102,11 @@ struct ClientSpread {
 };
 [[nodiscard]] ClientSpread client_spread(const ClientGroups& stable,
                                          const ClientGroups& canary) noexcept;
-// The larger effects, and the fewer ways where both know of some.
+// The larger effects, and the fewer ways where both know of some; kNoDivision
+// (client_contrast.hpp) of either is that of both.
 [[nodiscard]] ClientSpread worse_of(const ClientSpread& one, const ClientSpread& other) noexcept;
 
 // How clients differ changes slowly: look as seldom as this.
 inline constexpr std::int64_t kClientSpreadSeconds = 5;
+
 }  // namespace canaryd::stats
