@@ -7,7 +7,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from harness import CANARYD, IntegrationCase, PATIENCE, base_config, wait_until
+from harness import CANARYD, IntegrationCase, PATIENCE, base_config, can_have_hosts, wait_until
 
 CHANGES = 50
 
@@ -146,22 +146,15 @@ class DiscoveryTest(IntegrationCase):
         self.assertEqual((response.status, response.get("x-canaryd-error")), (503, "no_healthy_endpoint"))
         self.assertIn("cannot be resolved", self.app()["source_error"])
 
-    @unittest.skipUnless(shutil.which("wrk"), "wrk is not installed")
-    def test_fifty_changes_under_load_lose_no_request(self):
-        servers = [self.upstream(f"s{n}") for n in range(3)]
-        all_addresses = [server.address for server in servers]
-        self.write(*all_addresses)
-        self.daemon.start(self.config({"file": "endpoints.yaml"}))
+    def start_load(self):
         load = subprocess.Popen(
             ["wrk", "-t1", "-c8", f"-d{int(300 * PATIENCE)}s", "--latency", self.daemon.url()],
             stdout=subprocess.PIPE, text=True)
         self.addCleanup(lambda: (load.poll() is None and load.kill(), load.wait(), load.stdout.close()))
-        wait_until(lambda: all(server.total > 10 for server in servers), "load everywhere")
-        for turn in range(CHANGES):
-            # One or two of them, never the same as before.
-            kept = [all_addresses[turn % 3]] if turn % 2 else [all_addresses[turn % 3], all_addresses[(turn + 1) % 3]]
-            self.write(*kept)
-            wait_until(lambda n=turn: self.changes() == n + 1, f"change {turn + 1}", pause=0.05)
+        return load
+
+    def check_load(self, load):
+        """Nobody has noticed anything."""
         load.send_signal(2)  # wrk sums up what it has done so far.
         report = load.communicate(timeout=60)[0]
         self.assertEqual(load.returncode, 0, report)
@@ -171,6 +164,50 @@ class DiscoveryTest(IntegrationCase):
         for error in ("connect_failed", "upstream_reset", "timeout", "overloaded"):
             self.assertEqual(self.daemon.metric("canaryd_proxy_errors_total", error=error), 0, error)
         self.assertEqual(self.daemon.metric("canaryd_upstream_retries_total"), 0)
+
+    @unittest.skipUnless(shutil.which("wrk"), "wrk is not installed")
+    def test_fifty_changes_under_load_lose_no_request(self):
+        servers = [self.upstream(f"s{n}") for n in range(3)]
+        all_addresses = [server.address for server in servers]
+        self.write(*all_addresses)
+        self.daemon.start(self.config({"file": "endpoints.yaml"}))
+        load = self.start_load()
+        wait_until(lambda: all(server.total > 10 for server in servers), "load everywhere")
+        for turn in range(CHANGES):
+            # One or two of them, never the same as before.
+            kept = [all_addresses[turn % 3]] if turn % 2 else [all_addresses[turn % 3], all_addresses[(turn + 1) % 3]]
+            self.write(*kept)
+            wait_until(lambda n=turn: self.changes() == n + 1, f"change {turn + 1}", pause=0.05)
+        self.check_load(load)
+
+    @unittest.skipUnless(shutil.which("wrk") and can_have_hosts(), "no wrk, or no /etc/hosts of one's own")
+    def test_a_name_that_moves_under_load_loses_no_request(self):
+        """By the resolver of the system, which reads its file anew each time."""
+        servers = [self.upstream("s1")]
+        servers += [self.upstream(f"s{n}", host=f"127.0.0.{n}", port=servers[0].port) for n in (2, 3)]
+        hosts = Path(self.folder) / "hosts"
+
+        def move(*to):
+            # In place and in one piece: half a file would be another name.
+            text = "".join(f"{server.host:15} app.test\n" for server in to).ljust(100)
+            with open(hosts, "r+" if hosts.exists() else "w", encoding="utf-8") as file:
+                file.write(text)
+
+        move(*servers)
+        self.daemon.hosts = hosts
+        self.daemon.start(self.config({"dns": f"app.test:{servers[0].port}", "refresh": "1s"}))
+        self.wait_for(*(server.address for server in servers))
+        load = self.start_load()
+        wait_until(lambda: all(server.total > 10 for server in servers), "load everywhere")
+        for kept in (servers[:1], servers[1:], servers[2:], servers):
+            move(*kept)
+            self.wait_for(*(server.address for server in kept))
+        # It leads nowhere: who is known goes on.
+        hosts.write_text(" " * 100, encoding="utf-8")
+        wait_until(lambda: "app.test cannot be resolved" in (self.app()["source_error"] or ""), "the error")
+        self.assertEqual(len(self.addresses()), 3)
+        self.check_load(load)
+        self.assertEqual(self.changes(), 4)
 
 
 if __name__ == "__main__":

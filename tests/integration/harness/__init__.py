@@ -1,7 +1,7 @@
 """Drives the real binaries over loopback; standard library only."""
 
 from .case import IntegrationCase
-from .daemon import CANARYCTL, CANARYD, Daemon, base_config, ctl, program, to_yaml
+from .daemon import CANARYCTL, CANARYD, Daemon, base_config, can_have_hosts, ctl, program, to_yaml
 from .events import EventStream
 from .everything import EverythingCase
 from .prometheus import Prometheus
@@ -15,6 +15,6 @@ from .waiting import PATIENCE, stays, wait_until
 
 __all__ = [
     "CANARYCTL", "CANARYD", "Checker", "Daemon", "EventStream", "EverythingCase", "IntegrationCase", "PATIENCE",
-    "Prometheus", "Provider", "RawClient", "Screen", "ScriptedUpstream", "Terminal", "base_config", "ctl", "pattern",
-    "program", "run_side_by_side", "sample", "stays", "to_yaml", "wait_until",
+    "Prometheus", "Provider", "RawClient", "Screen", "ScriptedUpstream", "Terminal", "base_config", "can_have_hosts",
+    "ctl", "pattern", "program", "run_side_by_side", "sample", "stays", "to_yaml", "wait_until",
 ]

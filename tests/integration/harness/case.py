@@ -24,8 +24,8 @@ class IntegrationCase(unittest.TestCase):
     def _stop_daemon(self):
         self.daemon.stop()
 
-    def upstream(self, name):
-        upstream = ScriptedUpstream(name)
+    def upstream(self, name, **where):
+        upstream = ScriptedUpstream(name, **where)
         self.addCleanup(upstream.stop)
         return upstream
 

@@ -44,6 +44,15 @@ def base_config(folder, scripted, /, **more):
     return config
 
 
+_OWN_MOUNTS = ("unshare", "--user", "--map-root-user", "--mount", "/bin/sh", "-c")
+
+
+def can_have_hosts():
+    """Whether a process may have an /etc/hosts of its own here."""
+    done = subprocess.run([*_OWN_MOUNTS, "mount --bind /etc/hosts /etc/hosts"], capture_output=True, check=False)
+    return done.returncode == 0
+
+
 class Daemon:
     """Started by start(); stop() must see exit code 0, which is also how a sanitizer's report fails a test."""
 
@@ -56,6 +65,7 @@ class Daemon:
         self.descriptors_max = None  # RLIMIT_NOFILE of the next start, soft and hard.
         self.token = None  # Of the requests made here.
         self.environment = {}  # More of it, for the next start.
+        self.hosts = None  # A file that it sees as /etc/hosts; where can_have_hosts() says so.
         self.inherited = None  # A listening socket that it gets as from systemd.
         self.admin = None
         self.public = None
@@ -71,6 +81,8 @@ class Daemon:
             if self.inherited is not None:
                 kept = (self.inherited.fileno(),)
                 command = ["/bin/sh", "-c", f'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@" 3<&{kept[0]}', "sh", *command]
+            if self.hosts is not None:
+                command = [*_OWN_MOUNTS, 'mount --bind "$0" /etc/hosts && exec "$@"', str(self.hosts), *command]
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder, preexec_fn=self._limit,
                 pass_fds=kept, env={**os.environ, **self.environment})

@@ -25,18 +25,19 @@ def pattern(count):
     return (block * (count // len(block) + 1))[:count]
 
 
-def _bound(port):
+def _bound(port, host):
     """A socket at that port, 0 for a free one. Bound and never listening, it refuses connections and keeps the port from
     everybody who asks for a free one, while a second one may listen there (SO_REUSEADDR, socket(7))."""
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(("127.0.0.1", port))
+    bound.bind((host, port))
     return bound
 
 
 class ScriptedUpstream:
-    def __init__(self, name, port=0):
+    def __init__(self, name, port=0, host="127.0.0.1"):
         self.name = name
+        self.host = host
         self.failing = False
         self.sick = False
         self.delay = 0
@@ -46,17 +47,17 @@ class ScriptedUpstream:
         self._release = threading.Event()
         self._connections = set()
         self._listener = None
-        self._reservation = _bound(port)
+        self._reservation = _bound(port, host)
         self.port = self._reservation.getsockname()[1]
         self.open()
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def open(self):
         """Listens; again on the same port after close()."""
-        self._listener = _bound(self.port)
+        self._listener = _bound(self.port, self.host)
         self._listener.listen(512)
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
