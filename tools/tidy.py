@@ -7,7 +7,7 @@
   tools/tidy.py --self-test     proves that each rule fires
 
 Exit 0: nothing but warnings; 1: violations, one a line as path:line: rule: message. Standard library only.
-The rules are in tidy_rules.py, what they know of C++ in cpp_source.py, the rooms in layers.json.
+The rules are in tidy_rules.py and include_rule.py, what they know of C++ in cpp_source.py, the rooms in layers.json.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import tidy_rules
 from cpp_source import Source
+from include_rule import IncludeRule
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (".cpp", ".hpp", ".py", ".sh", ".js", ".css", ".html", ".md", ".json", ".yaml", ".yml", ".cmake", ".txt")
@@ -105,13 +106,15 @@ def format_faults(root, names):
 def run(root, names, with_format=True):
     """Prints what is wrong and returns the number of violations."""
     table = json.loads((root / "tools/layers.json").read_text(encoding="utf-8"))
+    includes = IncludeRule(root, table["rooms"])
     violations, warnings = [], []
     for name in names:
         try:
             text = (root / name).read_text(encoding="utf-8")
         except UnicodeDecodeError:
             continue  # Not text, whatever its name says.
-        for line, rule, message in check_file(Source(name, text), table):
+        source = Source(name, text)
+        for line, rule, message in [*check_file(source, table), *includes.faults(source)]:
             (warnings if rule == "warning" else violations).append((name, line, rule, message))
     if with_format:
         violations += format_faults(root, names)

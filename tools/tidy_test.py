@@ -8,6 +8,7 @@ from pathlib import Path
 import tidy
 import tidy_rules
 from cpp_source import Source
+from include_rule import IncludeRule
 
 TABLE = json.loads((Path(__file__).parent / "layers.json").read_text(encoding="utf-8"))
 HEADER = "// A thing.\n#pragma once\n"
@@ -20,6 +21,24 @@ def rules(path, text):
 
 def body(*lines):
     return "void f() {\n" + "\n".join("  " + line for line in lines) + "\n}\n"
+
+
+class IncludesTest(unittest.TestCase):
+    def faults(self, *headers):
+        """Of a file that names two things of another room and includes these."""
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            (root / "include/canaryd/stats").mkdir(parents=True)
+            (root / "include/canaryd/stats/block.hpp").write_text("struct Block;\n", encoding="utf-8")
+            (root / "include/canaryd/stats/all.hpp").write_text('#include "canaryd/stats/block.hpp"\n', encoding="utf-8")
+            text = "".join(f'#include "canaryd/stats/{name}"\n' for name in headers)
+            source = Source("src/control/a.cpp", text + "stats::Block* a;\nstats::Block* b;\n")
+            return [rule for _, rule, _ in IncludeRule(root, TABLE["rooms"]).faults(source)]
+
+    def test_what_is_named_is_included(self):
+        self.assertEqual(self.faults(), ["includes"])
+        self.assertEqual(self.faults("block.hpp"), [])
+        self.assertEqual(self.faults("all.hpp"), [])
 
 
 class LayersTest(unittest.TestCase):

@@ -1,6 +1,7 @@
 // What the provider of a query is sent.
 #include "canaryd/base/text.hpp"
 #include "canaryd/base/units.hpp"
+#include "canaryd/rollout/machine.hpp"
 #include "control/queries.hpp"
 
 #include <string>
