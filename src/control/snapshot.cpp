@@ -128,6 +128,10 @@ routing::RolloutSpec make_rollout(const config::Config& config,
   spec.follow = rollout.cohort.follow;
   spec.segments = rollout.cohort.segments;
   spec.exclude = rollout.exclude;
+  spec.balances_users = std::any_of(
+      config.upstreams.begin(), config.upstreams.end(), [](const config::Upstream& each) {
+        return each.load_balancer == config::LoadBalancer::kConsistentHash;
+      });
   spec.generation = in_force.run;
   spec.epoch = in_force.epoch;
   spec.gate = in_force.gate;

@@ -89,6 +89,7 @@ void Exchange::release() noexcept {
   response_block_.release();
   head_block_.release();
   table_.reset();
+  later_.reset();
   connection_ = nullptr;
 }
 
@@ -146,7 +147,7 @@ void Exchange::clear_request() noexcept {
   rules_ = nullptr;
   respond_ = nullptr;
   counters_ = nullptr;
-  client_told_ = covered_ = set_aside_ = fell_back_ = body_waits_ = queued_ = false;
+  client_told_ = interim_sent_ = covered_ = set_aside_ = fell_back_ = body_waits_ = queued_ = false;
   charged_ = probe_ = slow_counted_ = overdue_ = trace_begun_ = vote_ = parity_ = false;
   body_taken_ = 0;
   slow_after_ = Duration::zero();
@@ -343,7 +344,7 @@ void Exchange::use_upstream(UpstreamId id) noexcept {
 
 // Requests of one user belong together, and those of one client where users are not told apart.
 std::uint64_t Exchange::balance_key() const noexcept {
-  if (pick_.key_hash != 0) return pick_.key_hash;
+  if (pick_.user_hash != 0) return pick_.user_hash;
   const IpAddress ip = connection_->client_address(request_);
   std::array<char, 17> bytes{ip.is_v6() ? '6' : '4'};
   std::memcpy(bytes.data() + 1, ip.bytes().data(), ip.bytes().size());

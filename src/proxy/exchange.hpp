@@ -78,8 +78,9 @@ class Exchange {
   [[nodiscard]] net::Waiter::Awaiter relay_wait() noexcept;
   [[nodiscard]] ProxyError woken(net::Wake wake) noexcept;
   [[nodiscard]] bool tries_again(ProxyError& error);
-  [[nodiscard]] bool next_try();
-  [[nodiscard]] bool may_retry(ProxyError error) noexcept;
+  [[nodiscard]] bool next_try(Retry kind);
+  [[nodiscard]] Retry may_retry(ProxyError error) noexcept;
+  void follow_endpoints() noexcept;
   void note_outcome(ProxyError error) const noexcept;
   [[nodiscard]] TryFailure failure_of(ProxyError error) const noexcept;
   [[nodiscard]] Monotonic try_deadline() const noexcept;
@@ -246,6 +247,8 @@ class Exchange {
   upstream::ConcurrencySlot slot_;  // Held through all tries, and by a tunnel to its end.
 
   // This try.
+  TablePointer later_;  // Owns upstream_, if that is not the decision's any more.
+  upstream::Tried tried_;
   upstream::Lease lease_;
   Monotonic try_expires_at_ = net::kNever;
   unsigned tries_ = 0;  // Finished ones that count against retries.attempts.
@@ -275,6 +278,7 @@ class Exchange {
   bool response_keep_alive_ = false;  // The upstream connection may be used again.
   bool client_keep_alive_ = false;    // What the client was told.
   bool until_close_ = false;          // The client sees the end of the body only by our close.
+  bool interim_sent_ = false;         // An interim response was for the client.
   bool client_told_ = false;          // Bytes of a response have gone to the client.
 
   // Where each direction stopped, when it last moved, and how far.

@@ -158,10 +158,10 @@ void Exchange::log_outcome(AccessRecord& record, ProxyError error) const noexcep
   if (fell_back_) {
     record.fallback = word_of(outcome_of_fallback(*failure_policy(), error, status_));
     record.upstream_status = canary_failure_.status;
-    if (canary_failure_.error != ProxyError::kNone) error = canary_failure_.error;
+    error = canary_failure_.error;
   }
   if (error != ProxyError::kNone) record.error = to_string(error);
-  record.grpc_status = grpc_status_;
+  if (!fell_back_) record.grpc_status = grpc_status_;  // Else it is stable's.
   record.retries = retries_made_;
   record.bytes_in = upload_.data_bytes();
   record.bytes_out = download_.data_bytes();

@@ -23,9 +23,13 @@ bool is_conditional(const http::FieldList& fields) noexcept {
   });
 }
 
-// Bodies are read field by field, so none is to come compressed.
+// Bodies are read field by field, so none is to come compressed. Without the field any coding would
+// do (RFC 9110 section 12.5.3).
 http::RequestHead uncompressed(const http::RequestHead& request) {
   http::RequestHead plain = request;
+  if (plain.fields.find("accept-encoding") == nullptr) {
+    plain.fields.add("Accept-Encoding", "identity");
+  }
   for (std::size_t i = 0; i < plain.fields.size(); ++i) {
     if (http::equals_ignore_case(plain.fields[i].name, "accept-encoding")) {
       plain.fields.set_value(i, "identity");

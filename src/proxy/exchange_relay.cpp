@@ -267,7 +267,10 @@ FlowState Exchange::begin_interim() {
   continued_ = continued_ || response_.status == 100;
   http::HeadBuffer out(state_.head_scratch());
   // A client of HTTP/1.0 does not know them (RFC 9110 section 15.2).
-  if (request_.version_minor >= 1) http::write_interim_head(out, response_, "canaryd");
+  if (request_.version_minor >= 1) {
+    http::write_interim_head(out, response_, "canaryd");
+    interim_sent_ = true;
+  }
   if (out.overflowed()) return FlowState::kMalformed;
   response_begin_ += response_.size;
   response_parser_.reset();

@@ -13,6 +13,7 @@ namespace canaryd::proxy {
 void Exchange::first_try() {
   tries_ = 0;
   stale_retried_ = false;
+  tried_.clear();
   if (upstream::ConcurrencyQueue* const queue = upstream_->concurrency()) {
     slot_ = queue->try_enter();
     // Then connect() begins by waiting for one.
@@ -43,7 +44,8 @@ bool Exchange::tries_again(ProxyError& error) {
     upstream::bump(error == ProxyError::kNone ? counters.retries_ok : counters.retries_failed);
   }
   if (upstream_->detects_outliers()) note_outcome(error);
-  if (error == ProxyError::kNone || !may_retry(error) || !next_try()) {
+  const Retry again = error == ProxyError::kNone ? Retry::kNever : may_retry(error);
+  if (again == Retry::kNever || !next_try(again)) {
     if (!covered_ || !falls_back(error)) return false;
     fall_back(error);
   }
@@ -52,9 +54,21 @@ bool Exchange::tries_again(ProxyError& error) {
 }
 
 // False: there is no endpoint to try it on.
-bool Exchange::next_try() {
-  upstream::Lease lease = upstream_->acquire(lease_.endpoint(), stale_retried_, balance_key_);
-  if (!lease) return false;
+bool Exchange::next_try(Retry kind) {
+  // An idle connection that died says nothing against the endpoint, which may be the only one that
+  // knows this user.
+  const bool stays = kind == Retry::kIfReused && upstream_->needs_key();
+  if (!stays) tried_.add(lease_.endpoint());
+  // The lease before is of these.
+  const TablePointer table = later_;
+  upstream::Upstream* const before = upstream_;
+  follow_endpoints();
+  upstream::Lease lease = upstream_->acquire(tried_, stale_retried_, balance_key_);
+  if (!lease) {
+    upstream_ = before;
+    later_ = table;
+    return false;
+  }
   ++retries_made_;
   if (body_waits_) {
     clear_response();
@@ -64,6 +78,20 @@ bool Exchange::next_try() {
   target_good_ = false;
   begin_try(std::move(lease));
   return true;
+}
+
+// What was decided stays. But a request that has waited, or is tried again, goes to none of the
+// endpoints that have been taken out meanwhile.
+void Exchange::follow_endpoints() noexcept {
+  if (state_.table == table_) return;
+  for (const auto& each : state_.table->upstreams) {
+    if (each->share().counters != upstream_->share().counters) continue;
+    if (each.get() == upstream_) return;
+    later_ = state_.table;
+    upstream_ = each.get();
+    if (upstream_->needs_key() && balance_key_ == 0) balance_key_ = balance_key();
+    return;
+  }
 }
 
 TryFailure Exchange::failure_of(ProxyError error) const noexcept {
@@ -90,31 +118,26 @@ void Exchange::note_outcome(ProxyError error) const noexcept {
   }
 }
 
-bool Exchange::may_retry(ProxyError error) noexcept {
-  if (request_deadline() <= now()) return false;
-  switch (retry_of(failure_of(error), upstream_spec().retries)) {
-    case Retry::kNever:
-      return false;
-    case Retry::kIfReused:
-      if (stale_retried_) return false;
-      stale_retried_ = true;
-      return true;
-    case Retry::kSafe:
-      if (tries_ >= upstream_spec().retries.attempts) return false;
-      if (!upstream_->retry_budget().withdraw(now())) {
-        upstream::bump(upstream_->counters().retries_denied);
-        return false;
-      }
-      ++tries_;
-      return true;
+Retry Exchange::may_retry(ProxyError error) noexcept {
+  if (request_deadline() <= now()) return Retry::kNever;
+  const Retry kind = retry_of(failure_of(error), upstream_spec().retries);
+  if (kind == Retry::kIfReused) {
+    return std::exchange(stale_retried_, true) ? Retry::kNever : kind;
   }
-  return false;
+  if (kind == Retry::kNever || tries_ >= upstream_spec().retries.attempts) return Retry::kNever;
+  if (!upstream_->retry_budget().withdraw(now())) {
+    upstream::bump(upstream_->counters().retries_denied);
+    return Retry::kNever;
+  }
+  ++tries_;
+  return kind;
 }
 
 net::Task<ProxyError> Exchange::connect() {
   if (upstream_->concurrency() != nullptr && !slot_) {
     const ProxyError entered = co_await enter();
     if (entered != ProxyError::kNone) co_return entered;
+    follow_endpoints();
     begin_first_try();
     if (lease_.connected()) co_return ProxyError::kNone;
   }

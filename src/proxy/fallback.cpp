@@ -49,7 +49,7 @@ const FailurePolicy* Exchange::failure_policy() const noexcept {
 
 bool Exchange::can_ask_stable() const noexcept {
   // An interim response is something that the client was sent, too.
-  return covered_ && !client_told_ && interims_ == 0 && upload_.can_restart() &&
+  return covered_ && !client_told_ && !interim_sent_ && upload_.can_restart() &&
          upload_.data_bytes() <= failure_policy()->fallback.body_bytes_max && stable_has_time();
 }
 

@@ -56,6 +56,8 @@ void draw(Pick& pick, const Rollout& rollout, const StickyKey& key) noexcept {
   } else {
     pick.key_hash = siphash(rollout.hash_key, key.text);
     pick.bucket = bucket_of(pick.key_hash);
+    if (rollout.balances_users) [[unlikely]]
+      pick.user_hash = siphash({}, key.text);
   }
   pick.cohort = pick.bucket < pick.weight.value() ? Cohort::kCanary : Cohort::kStable;
   pick.may_probe = rollout.traffic == Traffic::kProbeOnly && pick.bucket < rollout.weight.value();

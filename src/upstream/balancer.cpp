@@ -47,26 +47,27 @@ Balancer::Balancer(const UpstreamSpec& spec,
   }
 }
 
-Endpoint* Balancer::choose(const Endpoint* avoid, std::uint64_t key) {
+Endpoint* Balancer::choose(const Tried& tried, std::uint64_t key) {
   if (choices_.size() == 1) {
     return in_use(choices_.front()) ? choices_.front().endpoint : nullptr;
   }
-  Endpoint* const found = pick(avoid, key);
-  // Better the same one again than none.
-  return found != nullptr || avoid == nullptr ? found : pick(nullptr, key);
+  Endpoint* found = pick(tried, key);
+  // Better the same one again than none, and then not the last one.
+  if (found == nullptr && tried.size() > 1) found = pick(tried.last(), key);
+  return found != nullptr || tried.size() == 0 ? found : pick({}, key);
 }
 
-Endpoint* Balancer::pick(const Endpoint* avoid, std::uint64_t key) {
+Endpoint* Balancer::pick(const Tried& tried, std::uint64_t key) {
   switch (kind_) {
     case LoadBalancer::kRoundRobin:
       // Who skips those that are out gives all of their part to the next one.
-      return equal_ && !guarded_ ? in_turn(avoid) : by_credit(avoid);
+      return equal_ && !guarded_ ? in_turn(tried) : by_credit(tried);
     case LoadBalancer::kConsistentHash:
-      return by_key(avoid, key);
+      return by_key(tried, key);
     case LoadBalancer::kLeastRequest:
       break;
   }
-  return equal_ ? less_loaded(avoid) : less_loaded_by_weight(avoid);
+  return equal_ ? less_loaded(tried) : less_loaded_by_weight(tried);
 }
 
 std::int64_t Balancer::weight(const Choice& choice) const noexcept {
@@ -80,18 +81,20 @@ std::int64_t Balancer::weight(const Choice& choice) const noexcept {
 
 // ---- Round robin
 
-Endpoint* Balancer::in_turn(const Endpoint* avoid) {
-  next_ = (next_ + 1) % choices_.size();
-  if (choices_[next_].endpoint == avoid) next_ = (next_ + 1) % choices_.size();
-  return choices_[next_].endpoint;
+Endpoint* Balancer::in_turn(const Tried& tried) {
+  for (std::size_t i = 0; i < choices_.size(); ++i) {
+    next_ = (next_ + 1) % choices_.size();
+    if (!tried.has(choices_[next_].endpoint)) return choices_[next_].endpoint;
+  }
+  return nullptr;
 }
 
 // Everybody earns its weight in credit, the richest is chosen and pays what all earned.
-Endpoint* Balancer::by_credit(const Endpoint* avoid) {
+Endpoint* Balancer::by_credit(const Tried& tried) {
   std::int64_t earned = 0;
   Choice* richest = nullptr;
   for (Choice& each : choices_) {
-    if (!usable(each, avoid)) continue;
+    if (!usable(each, tried)) continue;
     const std::int64_t earns = weight(each);
     earned += earns;
     each.credit += earns;
@@ -104,7 +107,7 @@ Endpoint* Balancer::by_credit(const Endpoint* avoid) {
 
 // ---- Least request
 
-Endpoint* Balancer::less_loaded(const Endpoint* avoid) {
+Endpoint* Balancer::less_loaded(const Tried& tried) {
   // Two different ones. Most of the time both may be used; else two are drawn from those that may.
   Random& random = runtime_->random();
   const std::size_t count = choices_.size();
@@ -112,15 +115,15 @@ Endpoint* Balancer::less_loaded(const Endpoint* avoid) {
   const std::size_t second = (first + 1 + random.below(count - 1)) % count;
   const Choice& a = choices_[first];
   const Choice& b = choices_[second];
-  if (!usable(a, avoid) || !usable(b, avoid)) return less_loaded_by_weight(avoid);
+  if (!usable(a, tried) || !usable(b, tried)) return less_loaded_by_weight(tried);
   return b.endpoint->active() < a.endpoint->active() ? b.endpoint : a.endpoint;
 }
 
 // Without load it is a tie, and the first was drawn by weight alone.
-Endpoint* Balancer::less_loaded_by_weight(const Endpoint* avoid) {
-  const Choice* const a = draw(avoid, nullptr);
+Endpoint* Balancer::less_loaded_by_weight(const Tried& tried) {
+  const Choice* const a = draw(tried, nullptr);
   if (a == nullptr) return nullptr;
-  const Choice* const b = draw(avoid, a);
+  const Choice* const b = draw(tried, a);
   if (b == nullptr) return a->endpoint;
   const auto load_a = static_cast<std::int64_t>(a->endpoint->active());
   const auto load_b = static_cast<std::int64_t>(b->endpoint->active());
@@ -128,10 +131,10 @@ Endpoint* Balancer::less_loaded_by_weight(const Endpoint* avoid) {
 }
 
 // By weight; null if nothing is left to draw from.
-const Balancer::Choice* Balancer::draw(const Endpoint* avoid, const Choice* other) {
+const Balancer::Choice* Balancer::draw(const Tried& tried, const Choice* other) {
   std::int64_t total = 0;
   for (const Choice& each : choices_) {
-    if (&each != other && usable(each, avoid)) total += weight(each);
+    if (&each != other && usable(each, tried)) total += weight(each);
   }
   if (total == 0) return nullptr;
   const std::uint64_t drawn = runtime_->random().below(static_cast<std::uint64_t>(total));
@@ -139,7 +142,7 @@ const Balancer::Choice* Balancer::draw(const Endpoint* avoid, const Choice* othe
   // Another thread may take one of them out between the two rounds; then the last one stands in.
   const Choice* last = nullptr;
   for (const Choice& each : choices_) {
-    if (&each == other || !usable(each, avoid)) continue;
+    if (&each == other || !usable(each, tried)) continue;
     last = &each;
     left -= weight(each);
     if (left < 0) break;
@@ -149,12 +152,12 @@ const Balancer::Choice* Balancer::draw(const Endpoint* avoid, const Choice* othe
 
 // ---- Consistent hash
 
-Endpoint* Balancer::by_key(const Endpoint* avoid, std::uint64_t key) const {
+Endpoint* Balancer::by_key(const Tried& tried, std::uint64_t key) const {
   const Choice* best = nullptr;
   std::uint64_t best_number = 0;
   double best_score = -std::numeric_limits<double>::infinity();
   for (const Choice& each : choices_) {
-    if (!usable(each, avoid)) continue;
+    if (!usable(each, tried)) continue;
     const std::uint64_t number = mix(each.seed ^ key);
     if (equal_) {
       if (best != nullptr && number <= best_number) continue;

@@ -3,6 +3,22 @@
 #include <utility>
 
 namespace canaryd::upstream {
+namespace {
+
+// As many idle connections make way for one that is needed: other workers may be quicker to take
+// what the first one left.
+constexpr int kMakeWayMost = 3;
+
+Result<std::unique_ptr<net::Stream>> connect_to(net::Runtime& runtime, const net::Address& to) {
+  auto stream = runtime.connect(to);
+  for (int i = 0; i < kMakeWayMost && !stream && stream.error().code == ErrorCode::kLimit; ++i) {
+    if (!runtime.idle_sockets().close_oldest()) break;
+    stream = runtime.connect(to);
+  }
+  return stream;
+}
+
+}  // namespace
 
 Endpoint::Endpoint(net::Runtime& runtime,
                    std::shared_ptr<UpstreamCounters> counters,
@@ -38,7 +54,7 @@ Result<void> Lease::connect() {
   drop_connection();
   reused_ = false;
   net::Runtime& runtime = *endpoint_->runtime_;
-  auto stream = runtime.connect(endpoint_->address());
+  auto stream = connect_to(runtime, endpoint_->address());
   if (!stream) {
     connected(false);
     return fail(std::move(stream).error());

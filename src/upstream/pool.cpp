@@ -25,9 +25,12 @@ void Connection::react() {
 }
 
 Pool::Pool(net::Runtime& runtime, std::shared_ptr<UpstreamCounters> counters)
-    : TimerNode(runtime.wheel()), runtime_(&runtime), counters_(std::move(counters)) {}
+    : TimerNode(runtime.wheel()), runtime_(&runtime), counters_(std::move(counters)) {
+  runtime.idle_sockets().add(*this);
+}
 
 Pool::~Pool() {
+  runtime_->idle_sockets().remove(*this);
   while (newest_ != nullptr) {
     const std::unique_ptr<Connection> gone(newest_);
     unlink(*gone);
@@ -88,10 +91,18 @@ void Pool::unlink(Connection& connection) noexcept {
   drop(counters_->idle);
 }
 
+Monotonic Pool::oldest_idle() const noexcept {
+  return oldest_ == nullptr ? Monotonic::max() : oldest_->idle_since_;
+}
+
+void Pool::close_oldest_idle() {
+  const std::unique_ptr<Connection> gone(oldest_);
+  unlink(*gone);
+}
+
 void Pool::reap() {
   while (oldest_ != nullptr && oldest_->idle_since_ + keep_alive_ <= runtime_->now()) {
-    const std::unique_ptr<Connection> gone(oldest_);
-    unlink(*gone);
+    close_oldest_idle();
   }
   if (oldest_ != nullptr) set_deadline(oldest_->idle_since_ + keep_alive_);
 }

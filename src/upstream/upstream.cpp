@@ -55,8 +55,8 @@ void Upstream::keep_queue(net::Runtime& runtime, const Upstream* before) {
   if (old != nullptr) old->serve();
 }
 
-Lease Upstream::acquire(const Endpoint* avoid, bool fresh, std::uint64_t key) {
-  Endpoint* const endpoint = balancer_ != nullptr ? balancer_->choose(avoid, key) : nullptr;
+Lease Upstream::acquire(const Tried& tried, bool fresh, std::uint64_t key) {
+  Endpoint* const endpoint = balancer_ != nullptr ? balancer_->choose(tried, key) : nullptr;
   if (endpoint == nullptr) return {};
   return {*endpoint, fresh ? nullptr : endpoint->pool().take()};
 }

@@ -203,6 +203,30 @@ TEST_F(AccessTest, AFallbackThatFailsToo) {
   EXPECT_EQ(value(all[0], "status"), "502");
 }
 
+// The canary answered; that stable was full says nothing of it.
+TEST_F(AccessTest, AFallbackThatFindsStableFull) {
+  world->split(10000);
+  world->failures.fallback.add(http::Method::kGet);
+  world->upstreams[0].concurrency = upstream::Concurrency{1, 0, 1s};
+  Backend broken(*world, kCanary, "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n");
+  SimServer stable(world->net, kStable);
+  world->start();
+  Client first(*world);
+  first.send(get("/", "X-User: u\r\n"));
+  SimPeer& served = stable.accept();
+  Client second(*world);
+  EXPECT_EQ(second.ask(get("/", "X-User: u\r\n")).status(), 503);
+  served.send(ok("stable"));
+  EXPECT_EQ(first.read().body, "stable");
+  const auto all = lines();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(value(all[0], "fallback"), "\"failed\"");
+  for (const std::string& line : all) {
+    EXPECT_EQ(value(line, "upstream_status"), "500");
+    EXPECT_EQ(value(line, "error"), "");
+  }
+}
+
 // A reload replaces what is known of the listener.
 TEST_F(AccessTest, ATunnelsLineOutlivesItsListenersName) {
   world->split(10000);

@@ -89,5 +89,79 @@ TEST_F(BalanceTest, EndpointsChangeWithoutLoss) {
   EXPECT_EQ(seen, (std::map<std::string, int>{{"second", 4}, {"third", 2}}));
 }
 
+// The user's own endpoint does not depend on the rollout that his request meets.
+TEST_F(BalanceTest, AUserStaysAtAnEndpointOnEveryRoute) {
+  world.split(0);
+  routing::RolloutSpec other = world.rollout();
+  other.name = "other";
+  other.gate = std::make_shared<routing::CohortGate>();
+  other.gate->begin(1, BasisPoints(BasisPoints::kMax));
+  world.table.rollouts.push_back(other);
+  routing::RouteSpec route = world.table.routes.front();
+  route.name = "other";
+  route.match.path = "/other";
+  route.target = RolloutId(1);
+  world.table.routes.insert(world.table.routes.begin(), route);
+  world.start();
+  for (int user = 0; user < 20; ++user) {
+    const std::string key = "X-User: " + std::to_string(user) + "\r\n";
+    Client one(world);
+    EXPECT_EQ(one.ask(get("/", key)).body, one.ask(get("/other", key)).body) << user;
+  }
+}
+
+// Two of three are down: whoever belongs to one of them finds the third.
+TEST_F(BalanceTest, EveryRetryGoesWhereNoneHasBeen) {
+  world.upstreams[0].endpoints = {kStable, kCanary, address("10.0.0.9:80")};
+  world.upstreams[0].retries = {2, true, true, 100};
+  world.listener.trusted_proxies = {Cidr{}};
+  world.start();
+  for (int client = 0; client < 30; ++client) {
+    const std::string from = "X-Forwarded-For: 192.0.2." + std::to_string(client) + "\r\n";
+    Client one(world);
+    EXPECT_EQ(one.ask(get("/", from)).body, "first");
+  }
+}
+
+// His endpoint hangs up on connections that were idle. That is no reason to send him elsewhere.
+TEST_F(BalanceTest, AnIdleConnectionThatDiedLeavesTheUserWhereHeIs) {
+  world.upstreams[0].endpoints = {kCanary, address("10.0.0.9:80")};
+  world.listener.trusted_proxies = {Cidr{}};
+  world.start();
+  const auto serve = [this](const net::Address& at, const char* name) {
+    auto server = std::make_unique<SimServer>(world.net, at);
+    server->on_data([name, seen = std::map<SimPeer*, int>()](SimPeer& peer) mutable {
+      static_cast<void>(peer.take());
+      if (++seen[&peer] > 1) return peer.close();
+      peer.send(ok(name));
+    });
+    return server;
+  };
+  const auto one = serve(kCanary, "one");
+  const auto two = serve(address("10.0.0.9:80"), "two");
+  for (int user = 0; user < 8; ++user) {
+    const std::string from = "X-Forwarded-For: 192.0.2." + std::to_string(user) + "\r\n";
+    Client client(world);
+    const std::string body = client.ask(get("/", from)).body;
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(client.ask(get("/", from)).body, body) << user;
+  }
+}
+
+// The one that it was sent to is gone, and so is the endpoint.
+TEST_F(BalanceTest, ARetryGoesToAnEndpointThatIsStillThere) {
+  world.upstreams[0].load_balancer = upstream::LoadBalancer::kLeastRequest;
+  world.upstreams[0].endpoints = {kCanary};
+  world.start();
+  SimServer gone(world.net, kCanary);
+  Client client(world);
+  client.send(get("/"));
+  SimPeer& asked = gone.accept();
+  world.upstreams[0].endpoints = {kStable2};
+  world.publish();
+  asked.reset();
+  EXPECT_EQ(client.read().body, "second");
+  EXPECT_EQ(gone.connections(), 1U);
+}
+
 }  // namespace
 }  // namespace canaryd::test

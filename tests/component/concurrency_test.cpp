@@ -41,6 +41,24 @@ TEST_F(ConcurrencyTest, RequestsBeyondTheLimitWaitInTurn) {
   EXPECT_EQ(queued(), 0U);
 }
 
+// Discovery has taken the endpoint out while they waited.
+TEST_F(ConcurrencyTest, WhoHasWaitedGoesToAnEndpointThatIsStillThere) {
+  world.start();
+  SimServer before(world.net, kStable);
+  Backend after(world, kStable2, ok("after"));
+  Client& first = ask("/1");
+  Client& second = ask("/2");
+  Client& third = ask("/3");
+  world.upstreams[0].endpoints = {kStable2};
+  world.publish();
+  before.accept().send(ok("before"));
+  EXPECT_EQ(first.read().body, "before");
+  EXPECT_EQ(second.read().body, "after");
+  EXPECT_EQ(third.read().body, "after");
+  EXPECT_EQ(before.connections(), 1U);
+  EXPECT_EQ(active(), 0U);
+}
+
 TEST_F(ConcurrencyTest, AFullQueueTurnsAway) {
   allow(1, 1);
   world.split(0);

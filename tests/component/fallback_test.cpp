@@ -266,6 +266,19 @@ TEST_F(FallbackTest, NothingFollowsWhatTheClientHasSeen) {
   EXPECT_EQ(canary().user_failures, 1U);
 }
 
+// A client of HTTP/1.0 gets no interim response, so it has seen nothing.
+TEST_F(FallbackTest, WhatTheClientHasNotSeenIsNoObstacle) {
+  world.start();
+  SimServer server(world.net, kCanary);
+  server.on_data([](SimPeer& peer) {
+    peer.send(
+        "HTTP/1.1 103 Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n");
+  });
+  Client client(world);
+  EXPECT_EQ(client.ask("GET / HTTP/1.0\r\nHost: a\r\nX-User: u\r\n\r\n").body, "stable");
+  EXPECT_EQ(canary().saved, 1U);
+}
+
 TEST_F(FallbackTest, ABodyThatIsCutStaysCut) {
   world.start();
   SimServer server(world.net, kCanary);

@@ -83,6 +83,18 @@ TEST_F(ParityTest, BothVersionsAreAskedAndStableASecondTime) {
   EXPECT_EQ(read.canary.headers, std::vector<std::string>{""});
 }
 
+// Without the field any coding would do, and none can be read.
+TEST_F(ParityTest, NothingIsToComeCompressed) {
+  Backend stable(world, kStable, json("{}"));
+  Backend canary(world, kCanary, json("{}"));
+  world.start();
+  static_cast<void>(ask(get("/orders")));
+  EXPECT_EQ(reads().size(), 1U);
+  ASSERT_EQ(canary.requests.size(), 1U);
+  EXPECT_EQ(canary.requests[0].field("Accept-Encoding"), "identity");
+  EXPECT_FALSE(stable.requests[0].has("Accept-Encoding"));
+}
+
 // Copies are nobody's traffic: no evidence, no series, nothing of a mirror's.
 TEST_F(ParityTest, CopiesAreNoEvidence) {
   Backend stable(world, kStable, json("{}"));

@@ -72,6 +72,10 @@ void ProxyWorld::publish() {
     all_shares_.push_back(share);
     snapshot.upstreams.push_back(share);
   }
+  const bool by_user = std::any_of(upstreams.begin(), upstreams.end(), [](const auto& each) {
+    return each.load_balancer == upstream::LoadBalancer::kConsistentHash;
+  });
+  for (routing::RolloutSpec& each : spec.rollouts) each.balances_users = by_user;
   auto built = routing::RoutingTable::build(std::move(spec));
   ASSERT_TRUE(built.has_value()) << describe(built.error());
   shared->table = *built;

@@ -106,6 +106,8 @@ class SimNetwork {
   }
   // While it is set, accept finds no descriptor and connect fails at once with kLimit.
   void set_out_of_descriptors(bool value) noexcept { out_of_descriptors_ = value; }
+  // How many connections that the code under test has made may be open; one more is kLimit.
+  void set_connections_max(std::size_t value) noexcept { connections_max_ = value; }
   void set_short_of_sockets(bool value) noexcept { short_of_sockets_ = value; }
 
   // Everything that happened, one line each; equal for equal seeds and scripts.
@@ -188,6 +190,8 @@ class SimNetwork {
   SimFault random_fault_ = SimFault::kReset;
   bool out_of_descriptors_ = false;
   bool short_of_sockets_ = false;
+  std::size_t connections_max_ = SIZE_MAX;
+  std::size_t connections_open_ = 0;
   std::vector<Note> trace_;
 };
 

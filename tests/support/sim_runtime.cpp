@@ -19,6 +19,7 @@ SimStream::SimStream(SimNetwork& network, std::shared_ptr<SimSocket> socket, net
 }
 
 SimStream::~SimStream() {
+  if (open_ != nullptr) --*open_;
   socket_->stream = nullptr;
   network_.close(socket_);
 }
@@ -201,9 +202,13 @@ SimRuntime::~SimRuntime() {
 Result<std::unique_ptr<net::Stream>> SimRuntime::connect(const net::Address& peer) {
   const auto socket = network_.open(network_.next_client(), peer);
   const auto fault = network_.count_operation(*socket, "connect");
-  if (network_.out_of_descriptors_ || fault == SimFault::kLocal) return fail(ErrorCode::kLimit);
+  const bool limited = network_.connections_open_ >= network_.connections_max_;
+  if (network_.out_of_descriptors_ || limited || fault == SimFault::kLocal) {
+    return fail(ErrorCode::kLimit);
+  }
   if (fault == SimFault::kReset) socket->profile.refuse = true;
   auto stream = std::make_unique<SimStream>(network_, socket, net::Events{0});
+  stream->count_in(network_.connections_open_);
   network_.handshake(socket);
   return stream;
 }

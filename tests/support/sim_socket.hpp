@@ -65,6 +65,9 @@ class SimStream final : public net::Stream {
   [[nodiscard]] const net::Address& peer_address() const noexcept override;
   [[nodiscard]] net::Address local_address() const override;
 
+  // Counts itself there as long as it lives.
+  void count_in(std::size_t& open) noexcept { ++*(open_ = &open); }
+
   // An edge: raises what is true of the socket now.
   void update();
 
@@ -76,6 +79,7 @@ class SimStream final : public net::Stream {
 
   SimNetwork& network_;
   std::shared_ptr<SimSocket> socket_;
+  std::size_t* open_ = nullptr;
 };
 
 }  // namespace canaryd::test

@@ -12,6 +12,7 @@
 #include "canaryd/base/random.hpp"
 #include "canaryd/net/address.hpp"
 #include "canaryd/net/buffer_pool.hpp"
+#include "canaryd/net/idle_sockets.hpp"
 #include "canaryd/net/listener.hpp"
 #include "canaryd/net/readiness.hpp"
 #include "canaryd/net/stream.hpp"
@@ -34,6 +35,7 @@ class Runtime {
   [[nodiscard]] TimerWheel& wheel() noexcept { return wheel_; }
   [[nodiscard]] BufferPools& buffers() noexcept { return buffers_; }
   [[nodiscard]] Random& random() noexcept { return random_; }
+  [[nodiscard]] IdleSockets& idle_sockets() noexcept { return idle_sockets_; }
   [[nodiscard]] ReadyQueue& ready() noexcept { return ready_; }
   // Sessions that have had a turn and go on moving bytes: a few of them each batch, in turn, so
   // that what others wait for does not grow with their number.
@@ -82,6 +84,7 @@ class Runtime {
   TimerWheel wheel_;
   BufferPools buffers_;
   Random random_;
+  IdleSockets idle_sockets_;
   ReadyQueue ready_;
   ReadyQueue bulk_;
   ReadyQueue batch_end_;

@@ -74,7 +74,9 @@ struct Pick {
   BasisPoints weight;               // What was in force: min(table, gate); 0 unless splitting.
   UpstreamId upstream;
   std::uint64_t key_hash = 0;  // Of key and salt; what the analysis dedupes by. 0: no key.
-  FreshId fresh_id;            // Meaningful only if `issue_cookie`.
+  // Of the key alone, the same for every rollout, if the rollout `balances_users`; else 0.
+  std::uint64_t user_hash = 0;
+  FreshId fresh_id;  // Meaningful only if `issue_cookie`.
 
   // Its failure is no reason to protect users: it was asked for, or no user sees it.
   [[nodiscard]] bool spares_gate() const noexcept { return forced || rule == PickRule::kExcluded; }

@@ -103,6 +103,8 @@ struct RolloutSpec {
   std::vector<RequestRule> exclude;  // Requests that are no evidence; at most kRequestRulesMax.
   std::vector<Segment> segments;     // At most kRequestRulesMax.
   std::string follow;  // Name of the rollout further up whose cohorts are followed. Empty: none.
+  // Some upstream spreads requests by user: Pick::user_hash is wanted.
+  bool balances_users = false;
   std::uint64_t generation = 0;      // Of the rollout: what lower() on the gate is called with.
   std::uint64_t epoch = 0;           // Weight epoch of the evidence.
   std::shared_ptr<CohortGate> gate;  // Required; shared with control and with other tables.

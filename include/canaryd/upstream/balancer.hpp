@@ -43,9 +43,9 @@ class Balancer {
            const std::vector<Candidate>& candidates,
            net::Runtime& runtime);
 
-  // `avoid` is passed over while there is another: a retry goes elsewhere. `key` is for consistent
-  // hash only. Null: none may be used.
-  [[nodiscard]] Endpoint* choose(const Endpoint* avoid, std::uint64_t key);
+  // Those of `tried` are passed over while there is another: a retry goes elsewhere, and not to the
+  // last one again. `key` is for consistent hash only. Null: none may be used.
+  [[nodiscard]] Endpoint* choose(const Tried& tried, std::uint64_t key);
 
  private:
   struct Choice {
@@ -55,22 +55,22 @@ class Balancer {
     std::uint64_t seed;   // Consistent hash: of its address.
   };
 
-  [[nodiscard]] Endpoint* pick(const Endpoint* avoid, std::uint64_t key);
+  [[nodiscard]] Endpoint* pick(const Tried& tried, std::uint64_t key);
   // What counts of it now.
   [[nodiscard]] std::int64_t weight(const Choice& choice) const noexcept;
   [[nodiscard]] bool in_use(const Choice& choice) const noexcept {
     return !guarded_ || choice.endpoint->state().available(runtime_->now());
   }
-  // Neither to be avoided nor out of use.
-  [[nodiscard]] bool usable(const Choice& choice, const Endpoint* avoid) const noexcept {
-    return choice.endpoint != avoid && in_use(choice);
+  // Neither tried nor out of use.
+  [[nodiscard]] bool usable(const Choice& choice, const Tried& tried) const noexcept {
+    return !tried.has(choice.endpoint) && in_use(choice);
   }
-  [[nodiscard]] Endpoint* in_turn(const Endpoint* avoid);
-  [[nodiscard]] Endpoint* by_credit(const Endpoint* avoid);
-  [[nodiscard]] Endpoint* less_loaded(const Endpoint* avoid);
-  [[nodiscard]] Endpoint* less_loaded_by_weight(const Endpoint* avoid);
-  [[nodiscard]] const Choice* draw(const Endpoint* avoid, const Choice* other);
-  [[nodiscard]] Endpoint* by_key(const Endpoint* avoid, std::uint64_t key) const;
+  [[nodiscard]] Endpoint* in_turn(const Tried& tried);
+  [[nodiscard]] Endpoint* by_credit(const Tried& tried);
+  [[nodiscard]] Endpoint* less_loaded(const Tried& tried);
+  [[nodiscard]] Endpoint* less_loaded_by_weight(const Tried& tried);
+  [[nodiscard]] const Choice* draw(const Tried& tried, const Choice* other);
+  [[nodiscard]] Endpoint* by_key(const Tried& tried, std::uint64_t key) const;
 
   LoadBalancer kind_;
   net::Runtime* runtime_;

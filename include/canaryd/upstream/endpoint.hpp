@@ -9,6 +9,8 @@
 #include "canaryd/upstream/pool.hpp"
 #include "canaryd/upstream/share.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <memory>
 
@@ -35,6 +37,34 @@ class Endpoint {
   EndpointShare share_;
   Pool pool_;
   std::size_t active_ = 0;
+};
+
+// The endpoints that one request has tried: the first few and the last one. They are compared,
+// never used. From one pointer, where that is all; null: none.
+class Tried {
+ public:
+  Tried() noexcept = default;
+  Tried(const Endpoint* endpoint) noexcept {  // NOLINT(google-explicit-constructor)
+    if (endpoint != nullptr) add(endpoint);
+  }
+
+  void add(const Endpoint* endpoint) noexcept {
+    if (size_ < endpoints_.size()) ++size_;
+    endpoints_[size_ - 1] = endpoint;
+  }
+  void clear() noexcept { size_ = 0; }
+  [[nodiscard]] bool has(const Endpoint* endpoint) const noexcept {
+    const auto end = endpoints_.begin() + static_cast<std::ptrdiff_t>(size_);
+    return std::find(endpoints_.begin(), end, endpoint) != end;
+  }
+  [[nodiscard]] const Endpoint* last() const noexcept {
+    return size_ == 0 ? nullptr : endpoints_[size_ - 1];
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+ private:
+  std::array<const Endpoint*, 8> endpoints_{};
+  std::size_t size_ = 0;
 };
 
 // One request's use of one endpoint; counts it as active until it ends. Ending without give_back()

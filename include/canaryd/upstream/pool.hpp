@@ -2,7 +2,7 @@
 //
 // An idle connection is watched: when the peer closes it, or sends bytes that nobody asked for, it
 // leaves the pool at once. The newest is reused first, so that the surplus grows old and is reaped
-// after the keep-alive time.
+// after the keep-alive time, or makes way when sockets run out.
 //
 // Thread rule: one worker. Limit: kIdleMax connections.
 #pragma once
@@ -36,7 +36,7 @@ class Connection final : private net::Reaction {
   Connection* older_ = nullptr;
 };
 
-class Pool final : private net::TimerNode {
+class Pool final : private net::TimerNode, private net::IdleHolder {
  public:
   static constexpr std::size_t kIdleMax = 256;
 
@@ -59,6 +59,8 @@ class Pool final : private net::TimerNode {
   void unlink(Connection& connection) noexcept;
   void reap();
   void expired() override;
+  [[nodiscard]] Monotonic oldest_idle() const noexcept override;
+  void close_oldest_idle() override;
 
   net::Runtime* runtime_;
   std::shared_ptr<UpstreamCounters> counters_;

@@ -49,12 +49,10 @@ class Upstream {
   [[nodiscard]] ConcurrencyQueue* concurrency() const noexcept { return concurrency_.get(); }
 
   // An endpoint, with an idle connection if it has one; else, or if it must be `fresh`, connect()
-  // comes next. `avoid` is passed over while there is another: a retry goes elsewhere. `key` is the
-  // hash of what requests that belong together have in common; see needs_key().
-  // Empty: no endpoint may be used.
-  [[nodiscard]] Lease acquire(const Endpoint* avoid = nullptr,
-                              bool fresh = false,
-                              std::uint64_t key = 0);
+  // comes next. Those of `tried` are passed over while there is another: a retry goes elsewhere.
+  // `key` is the hash of what requests that belong together have in common; see needs_key(). Empty:
+  // no endpoint may be used.
+  [[nodiscard]] Lease acquire(const Tried& tried = {}, bool fresh = false, std::uint64_t key = 0);
   // Whether the choice depends on the key.
   [[nodiscard]] bool needs_key() const noexcept {
     return spec_.load_balancer == LoadBalancer::kConsistentHash;

@@ -129,6 +129,24 @@ TEST_F(WeightTest, LeastRequestKeepsTheLoadByWeight) {
   EXPECT_NEAR(static_cast<double>(active(2)), 100, 10);
 }
 
+// Also the third try goes to where none has been, and only then back, but not to the last one.
+TEST_F(WeightTest, EachRetryGoesWhereNoneHasBeen) {
+  for (const LoadBalancer kind :
+       {LoadBalancer::kRoundRobin, LoadBalancer::kLeastRequest, LoadBalancer::kConsistentHash}) {
+    spec.load_balancer = kind;
+    make();
+    for (std::uint64_t key = 1; key < 100; ++key) {
+      Tried tried;
+      for (std::size_t i = 0; i < 3; ++i) {
+        const Endpoint* const next = app->acquire(tried, false, key << 40U).endpoint();
+        EXPECT_FALSE(tried.has(next)) << i;
+        tried.add(next);
+      }
+      EXPECT_NE(app->acquire(tried, false, key << 40U).endpoint(), tried.last());
+    }
+  }
+}
+
 TEST_F(WeightTest, ARetryGoesElsewhere) {
   for (const LoadBalancer kind :
        {LoadBalancer::kRoundRobin, LoadBalancer::kLeastRequest, LoadBalancer::kConsistentHash}) {

@@ -86,5 +86,32 @@ TEST_F(LeaseTest, AConnectThatFailsAtOnceIsCounted) {
   EXPECT_EQ(busy(), 0U);
 }
 
+// What is idle makes way, the oldest of all endpoints first; what is in use does not.
+TEST_F(LeaseTest, IdleConnectionsMakeWayForOneThatIsNeeded) {
+  spec.load_balancer = LoadBalancer::kRoundRobin;
+  spec.endpoints = {address("10.0.0.2:80"), address("10.0.0.3:80")};
+  make();
+  net.set_connections_max(2);
+  Lease first = lease();
+  Lease second = lease();
+  Lease third = app->acquire();
+  EXPECT_EQ(third.connect().error().code, ErrorCode::kLimit);
+  SimServer& served = *servers[first.endpoint()->address() == address("10.0.0.2:80") ? 0 : 1];
+  first.give_back();
+  EXPECT_TRUE(third.connect().has_value());
+  EXPECT_EQ(idle(), 0U);
+  net.run_ready();
+  EXPECT_TRUE(served.at(0).ended());
+  EXPECT_EQ(busy(), 2U);
+  Lease fourth = app->acquire();
+  EXPECT_FALSE(fourth.connect().has_value());
+  // A pool that is gone has nothing to give.
+  third.close();
+  fourth.close();
+  second.give_back();
+  app.reset();
+  EXPECT_FALSE(runtime.idle_sockets().close_oldest());
+}
+
 }  // namespace
 }  // namespace canaryd::upstream
