@@ -7,6 +7,7 @@
 #include "canaryd/net/stream.hpp"
 #include "canaryd/net/task.hpp"
 #include "canaryd/net/waiter.hpp"
+#include "canaryd/routing/key_memo.hpp"
 #include "proxy/service_state.hpp"
 
 #include <array>
@@ -44,6 +45,7 @@ class Connection {
   [[nodiscard]] std::string_view peer_text() const noexcept {
     return {peer_text_.data(), peer_text_size_};
   }
+  [[nodiscard]] routing::KeyMemo& key_memo() noexcept { return key_memo_; }
   [[nodiscard]] bool peer_trusted() const noexcept { return peer_trusted_; }
   // The peer, or who stands behind it according to X-Forwarded-For, if it is trusted.
   [[nodiscard]] IpAddress client_address(const http::RequestHead& head) const noexcept;
@@ -60,6 +62,7 @@ class Connection {
   std::array<char, net::kIpTextMax> peer_text_{};
   std::uint8_t peer_text_size_ = 0;
   bool peer_trusted_ = false;
+  routing::KeyMemo key_memo_;
 };
 
 }  // namespace canaryd::proxy

@@ -78,7 +78,7 @@ Exchange::~Exchange() {
 
 void Exchange::begin(Connection& connection) noexcept {
   connection_ = &connection;
-  request_parser_ = http::RequestParser(connection.spec().head);
+  request_parser_.set_limits(connection.spec().head);
   begin_ = end_ = 0;
 }
 
@@ -289,7 +289,8 @@ ProxyError Exchange::decide() {
                                    client_ip,
                                    connection_->peer_trusted(),
                                    state_.runtime.random(),
-                                   target_.path};
+                                   target_.path,
+                                   &connection_->key_memo()};
     pick_ = route_->is_split() ? routing::pick_lane(route_, input)
                                : routing::pick_cohort(*route_->rollout, input);
     const auto& exclusions = route_->rollout->exclude;

@@ -47,14 +47,15 @@ BasisPoints weight_in_force(const Rollout& rollout) noexcept {
 }
 
 // Who has no key moves last: at 100 %, like the last bucket.
-void draw(Pick& pick, const Rollout& rollout, const StickyKey& key) noexcept {
+void draw(Pick& pick, const Rollout& rollout, const StickyKey& key, KeyMemo* memo) noexcept {
   pick.key_source = key.source;
   if (key.source == KeySource::kNone) {
     pick.bucket = kBuckets - 1;
     pick.rule = PickRule::kNoKey;
     pick.counts_for_analysis = false;
   } else {
-    pick.key_hash = siphash(rollout.hash_key, key.text);
+    pick.key_hash = memo != nullptr ? memo->hash(rollout.hash_key, key.text)
+                                    : siphash(rollout.hash_key, key.text);
     pick.bucket = bucket_of(pick.key_hash);
     if (rollout.balances_users) [[unlikely]]
       pick.user_hash = siphash({}, key.text);
@@ -96,7 +97,7 @@ struct FoundKey {
 Pick pick_by(const FoundKey& found, const Rollout& rollout, const PickInput& input) noexcept {
   Pick pick;
   pick.weight = weight_in_force(rollout);
-  draw(pick, rollout, found.key);
+  draw(pick, rollout, found.key, input.memo);
   if (rollout.traffic == Traffic::kForceOnly) pick.rule = PickRule::kIdle;
 
   const bool evicted = rollout.traffic != Traffic::kForceOnly && pick.weight == BasisPoints(0);

@@ -76,6 +76,8 @@ class RequestParser : private detail::HeadParser {
   explicit RequestParser(const HeadLimits& limits = {}) noexcept;
 
   [[nodiscard]] ParseState parse(std::string_view input, RequestHead& head);
+  // Between two messages.
+  void set_limits(const HeadLimits& limits) noexcept { limits_ = limits; }
   using detail::HeadParser::refused;
   using detail::HeadParser::reset;
 

@@ -20,8 +20,8 @@ namespace detail {
 // The first and the last bytes, as many as a word has; they may overlap.
 template <class Word>
 inline void put_ends(char* at, std::string_view text) noexcept {
-  Word first = 0;
-  Word last = 0;
+  Word first{};
+  Word last{};
   const std::size_t last_at = text.size() - sizeof(Word);
   std::memcpy(&first, text.data(), sizeof(Word));
   std::memcpy(&last, text.data() + last_at, sizeof(Word));
@@ -32,8 +32,10 @@ inline void put_ends(char* at, std::string_view text) noexcept {
 // Nearly all pieces of a head are short: then a few loads and stores instead of a call.
 [[gnu::always_inline]] inline char* put(char* at, std::string_view text) noexcept {
   const std::size_t size = text.size();
-  if (size > 16) {
+  if (size > 32) {
     std::memcpy(at, text.data(), size);
+  } else if (size > 16) {
+    put_ends<std::array<char, 16>>(at, text);
   } else if (size >= 8) {
     put_ends<std::uint64_t>(at, text);
   } else if (size >= 4) {

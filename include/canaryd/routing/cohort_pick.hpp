@@ -32,6 +32,7 @@
 
 #include "canaryd/base/hash.hpp"
 #include "canaryd/base/strong.hpp"
+#include "canaryd/routing/key_memo.hpp"
 #include "canaryd/routing/request_rule.hpp"
 #include "canaryd/routing/sticky_key.hpp"
 
@@ -89,6 +90,7 @@ struct PickInput {
   bool peer_trusted = false;  // The connection comes from a trusted network.
   Random& random;             // The worker's own.
   std::string_view path{};    // http::Target::path; segments may look at it.
+  KeyMemo* memo = nullptr;    // Of the connection; null: none.
 
   [[nodiscard]] RequestFacts facts() const noexcept { return {fields, query, path, client}; }
 };
