@@ -102,6 +102,22 @@ std::string advice_for(const std::string& state, const std::string& name) {
   return {};
 }
 
+// Where it has ended, and everybody is on the canary, that may be the next stable version; of
+// another one, as after an abort, that would send everybody to what was given up.
+std::string advice_for_postponed(JsonView rollout) {
+  if (rollout["journal_failing"].flag().value_or(false)) {
+    return "see \"journal\" below; it begins by itself once that can be written";
+  }
+  const std::string state = rollout["state"].text();
+  const std::string go_on =
+      "to go on from " + rollout["canary"].text() + ", name that as stable and reload";
+  if (state == "retiring" || state == "retired") return go_on;
+  if (state == "promoted" || state == "suspended") {
+    return "see whether " + rollout["stable"].text() + " answers; " + go_on;
+  }
+  return "it begins by itself; canaryctl status " + rollout["name"].text() + " says when it has";
+}
+
 Finding look_at_rollout(JsonView rollout) {
   const std::string name = rollout["name"].text();
   const std::string reason = rollout["reason"].text();
@@ -119,11 +135,7 @@ Finding look_at_rollout(JsonView rollout) {
   }
   if (const std::string postponed = rollout["postponed"].text(); !postponed.empty()) {
     finding.fact += "; " + postponed;
-    const std::string state = rollout["state"].text();
-    const bool gone = state == "retiring" || state == "retired";
-    finding.advice = gone ? "" : "see whether " + rollout["stable"].text() + " answers; ";
-    finding.advice +=
-        "to go on from " + rollout["canary"].text() + ", name that as stable and reload";
+    finding.advice = advice_for_postponed(rollout);
   }
   if (!finding.advice.empty()) finding.grade = Grade::kWarning;
   return finding;

@@ -84,6 +84,22 @@ TEST_F(DiagnoseTest, WhatTheFileMeansAndHasNotBegunIsAWarning) {
   EXPECT_TRUE(says("see whether shop-v1 answers; to go on from shop-v2, name that")) << out();
 }
 
+// To name the canary as stable then would send everybody to the version that was given up.
+TEST_F(DiagnoseTest, WhatWaitsForTheJournalAfterAnAbortIsNoReasonToGoOnFromTheCanary) {
+  auto& checkout = admin_.backend.known["checkout"];
+  checkout.state = "aborted";
+  checkout.postponed = "shop-v3 has not begun: the journal cannot be written";
+  checkout.journal_failing = true;
+  EXPECT_EQ(run(), kExitFailed);
+  EXPECT_TRUE(says("⚠ rollout checkout: Aborted, weight 5 %; shop-v3 has not begun")) << out();
+  EXPECT_TRUE(says("see \"journal\" below; it begins by itself")) << out();
+  EXPECT_FALSE(says("name that as stable")) << out();
+  checkout.journal_failing = false;
+  EXPECT_EQ(run(), kExitDone);
+  EXPECT_TRUE(says("⚠ rollout checkout: Aborted")) << out();
+  EXPECT_FALSE(says("name that as stable")) << out();
+}
+
 TEST_F(DiagnoseTest, AJournalThatCannotBeWrittenIsAnError) {
   admin_.backend.known["checkout"].durable = false;
   EXPECT_EQ(run(), kExitFailed);
