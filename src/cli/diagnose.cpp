@@ -3,6 +3,7 @@
 #include "cli/figures.hpp"
 #include "cli/json_view.hpp"
 #include "cli/line.hpp"
+#include "cli/retire_text.hpp"
 
 #include <boost/json.hpp>
 
@@ -136,6 +137,9 @@ Finding look_at_rollout(JsonView rollout) {
   if (const std::string postponed = rollout["postponed"].text(); !postponed.empty()) {
     finding.fact += "; " + postponed;
     finding.advice = advice_for_postponed(rollout);
+  }
+  if (const std::string stuck = unfinished_retirement(rollout); !stuck.empty()) {
+    finding.advice = stuck + (finding.advice.empty() ? "" : "; " + finding.advice);
   }
   if (!finding.advice.empty()) finding.grade = Grade::kWarning;
   return finding;

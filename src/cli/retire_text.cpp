@@ -56,7 +56,6 @@ std::string stuck_retirement(JsonView rollout) {
   const std::string name = rollout["name"].text();
   const std::string command = "`canaryctl retire " + name + "`";
   const std::string state = rollout["state"].text();
-  const std::string hook = retire["hook"].text();
   if (state == "promoted" && !retire.is_object()) {
     return printable(name + " has no `retire` in its configuration");
   }
@@ -64,6 +63,14 @@ std::string stuck_retirement(JsonView rollout) {
     return printable(rollout["stable"].text() + " is kept by `unretire`; " + command +
                      " lets it go");
   }
+  return state == "retiring" ? unfinished_retirement(rollout) : "";
+}
+
+std::string unfinished_retirement(JsonView rollout) {
+  const JsonView retire = rollout["retire"];
+  const std::string command = "`canaryctl retire " + rollout["name"].text() + "`";
+  const std::string state = rollout["state"].text();
+  const std::string hook = retire["hook"].text();
   if (state == "retiring" && hook == "failed") {
     return printable("the decommission hook failed (" + retire["said"].text() + "); " + command +
                      " calls it again");
@@ -71,6 +78,10 @@ std::string stuck_retirement(JsonView rollout) {
   if (state == "retiring" && hook == "unknown") {
     return printable("nobody knows whether the decommission hook ran; " + command +
                      " calls it again, with --skip-hook it is taken as done");
+  }
+  if (state == "retired" && hook == "left_out" && retire["needed_by"].size() == 0) {
+    return printable("the decommission hook was left out, and nobody else needs " +
+                     rollout["stable"].text() + " any more; " + command + " calls it");
   }
   return {};
 }

@@ -84,6 +84,36 @@ TEST_F(DiagnoseTest, WhatTheFileMeansAndHasNotBegunIsAWarning) {
   EXPECT_TRUE(says("see whether shop-v1 answers; to go on from shop-v2, name that")) << out();
 }
 
+TEST_F(DiagnoseTest, AHookThatIsLeftToTheOperatorIsAWarning) {
+  auto& checkout = admin_.backend.known["checkout"];
+  checkout.state = "retiring";
+  checkout.retire.emplace();
+  for (const char* const good : {"none", "called"}) {
+    checkout.retire->hook = good;
+    EXPECT_EQ(run(), kExitDone);
+    EXPECT_TRUE(says("✔ rollout checkout: Retiring")) << out();
+  }
+  checkout.retire->hook = "failed";
+  checkout.retire->said = "its exit code was 3";
+  EXPECT_EQ(run(), kExitDone);
+  EXPECT_TRUE(says("⚠ rollout checkout: Retiring")) << out();
+  EXPECT_TRUE(says("the decommission hook failed (its exit code was 3); `canaryctl retire"))
+      << out();
+  checkout.retire->hook = "unknown";
+  EXPECT_EQ(run(), kExitDone);
+  EXPECT_TRUE(says("⚠ rollout checkout: Retiring")) << out();
+  EXPECT_TRUE(says("nobody knows whether the decommission hook ran")) << out();
+  checkout.state = "retired";
+  checkout.retire->hook = "left_out";
+  checkout.retire->needed_by = {"route rest"};
+  EXPECT_EQ(run(), kExitDone);
+  EXPECT_TRUE(says("✔ rollout checkout: Retired")) << out();
+  checkout.retire->needed_by.clear();
+  EXPECT_EQ(run(), kExitDone);
+  EXPECT_TRUE(says("⚠ rollout checkout: Retired")) << out();
+  EXPECT_TRUE(says("the decommission hook was left out, and nobody else needs shop-v1")) << out();
+}
+
 // To name the canary as stable then would send everybody to the version that was given up.
 TEST_F(DiagnoseTest, WhatWaitsForTheJournalAfterAnAbortIsNoReasonToGoOnFromTheCanary) {
   auto& checkout = admin_.backend.known["checkout"];
