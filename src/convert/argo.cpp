@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 namespace canaryd::convert {
 namespace {
@@ -70,9 +71,9 @@ class Rollout {
 
   // Before the versions: a Service that is not in this file is looked up with the container's port.
   void choose_container(Part& canary) {
+    choose_ports(canary);
     std::vector<std::string> target_ports;
-    for (const char* const key : {"stableService", "canaryService"}) {
-      const ServicePort port = port_of_service(canary.text(key));
+    for (const ServicePort& port : {stable_port_, canary_port_}) {
       if (!port.target.empty()) target_ports.push_back(port.target);
     }
     const Container* const container = released_container(containers_, target_ports, rollout_.name);
@@ -112,7 +113,7 @@ class Rollout {
 
   // Services of Kubernetes, by name: that works where those names are resolved.
   void add_versions(Part& canary) {
-    const auto add = [&](const char* key, const char* otherwise) {
+    const auto add = [&](const char* key, const char* otherwise, const std::string& port) {
       const std::string service = canary.text(key);
       DraftUpstream upstream;
       upstream.line = canary.line_of(key);
@@ -125,7 +126,6 @@ class Rollout {
                         " is missing: put the addresses of that version in place of " +
                         upstream.endpoints.front().address);
       } else {
-        const std::string port = port_of_service(service).number;
         upstream.dns = service_address(service, name_space_, port.empty() ? container_port_ : port);
         draft_.warn(canary.line_of(key),
                     "upstream " + upstream.name + " is looked up as " + upstream.dns +
@@ -134,24 +134,26 @@ class Rollout {
       if (draft_.find_upstream(upstream.name) == nullptr) draft_.upstreams.push_back(upstream);
       return upstream.name;
     };
-    rollout_.stable = add("stableService", "-stable");
-    rollout_.canary = add("canaryService", "-canary");
+    rollout_.stable = add("stableService", "-stable", stable_port_.number);
+    rollout_.canary = add("canaryService", "-canary", canary_port_.number);
   }
 
-  // The first of a Service, and where it leads to in the pod; empty: it is not in this file.
-  struct ServicePort {
-    std::string number;
-    std::string target;
-  };
-  ServicePort port_of_service(const std::string& service) {
-    const auto found = services_.find(service);
-    if (found == services_.end()) return {};
-    Part top(draft_, &found->second->root, "");
-    for (Part& port : top.part("spec").items("ports")) {
-      const std::string number = port.text("port");
-      return {number, port.has("targetPort") ? port.text("targetPort") : number};
-    }
-    return {};
+  // Of two versions the same port: one of them may have others as well, such as that of metrics.
+  void choose_ports(Part& canary) {
+    const std::string stable_name = canary.text("stableService");
+    const std::string canary_name = canary.text("canaryService");
+    const std::vector<ServicePort> of_stable = read_service_ports(draft_, services_, stable_name);
+    const std::vector<ServicePort> of_canary = read_service_ports(draft_, services_, canary_name);
+    std::tie(stable_port_, canary_port_) = released_ports(of_stable, of_canary);
+    const auto warn = [&](const char* key, std::size_t ports, const ServicePort& taken) {
+      if (ports < 2) return;
+      draft_.warn(canary.line_of(key),
+                  "the Service " + quoted(canary.text(key)) +
+                      " has several ports: " + taken.number +
+                      (taken.name.empty() ? "" : ", " + taken.name + ",") + " is taken");
+    };
+    warn("stableService", of_stable.size(), stable_port_);
+    if (canary_name != stable_name) warn("canaryService", of_canary.size(), canary_port_);
   }
 
   void read_step(Part& step) {
@@ -315,6 +317,8 @@ class Rollout {
   std::vector<Container> containers_;
   std::uint32_t containers_line_ = 0;
   std::string container_port_;
+  ServicePort stable_port_;  // Empty: the Service is not in this file.
+  ServicePort canary_port_;
 };
 
 }  // namespace

@@ -59,6 +59,20 @@ const Container::Port* find_port(const Container& container,
   return nullptr;
 }
 
+bool is_of_http(const ServicePort& port) {
+  return port.name.starts_with("http");
+}
+
+bool is_same_port(const ServicePort& a, const ServicePort& b) {
+  return a.number == b.number || (!a.name.empty() && a.name == b.name);
+}
+
+ServicePort likeliest(const std::vector<ServicePort>& ports) {
+  const auto found = std::find_if(ports.begin(), ports.end(), is_of_http);
+  if (found != ports.end()) return *found;
+  return ports.empty() ? ServicePort{} : ports.front();
+}
+
 // What a revision may be, of that which a tag may be.
 bool is_revision(std::string_view text) {
   return !text.empty() && text.size() <= 128 &&
@@ -102,6 +116,34 @@ std::string port_of(const Container& container, const std::vector<std::string>& 
   const Container::Port* const port = find_port(container, target_ports);
   if (port != nullptr) return port->number;
   return container.ports.empty() ? "" : container.ports.front().number;
+}
+
+std::vector<ServicePort> read_service_ports(Draft& draft,
+                                            const ManifestsByName& services,
+                                            const std::string& name) {
+  std::vector<ServicePort> ports;
+  const auto found = services.find(name);
+  if (found == services.end()) return ports;
+  Part top(draft, &found->second->root, "");
+  for (Part& port : top.part("spec").items("ports")) {
+    const std::string number = port.text("port");
+    const std::string target = port.has("targetPort") ? port.text("targetPort") : number;
+    ports.push_back({port.text("name"), number, target});
+  }
+  return ports;
+}
+
+std::pair<ServicePort, ServicePort> released_ports(const std::vector<ServicePort>& of_stable,
+                                                   const std::vector<ServicePort>& of_canary) {
+  for (const bool http : {true, false}) {
+    for (const ServicePort& stable : of_stable) {
+      for (const ServicePort& canary : of_canary) {
+        const bool fits = !http || is_of_http(stable) || is_of_http(canary);
+        if (fits && is_same_port(stable, canary)) return {stable, canary};
+      }
+    }
+  }
+  return {likeliest(of_stable), likeliest(of_canary)};
 }
 
 std::string revision_of(const std::string& image) {

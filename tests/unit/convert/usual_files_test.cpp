@@ -300,6 +300,34 @@ TEST(ConvertUsual, TakesTheContainerThatIsReleased) {
   EXPECT_EQ(version_of(sidecar, "", false), "1.20 15001");
 }
 
+// "STABLE CANARY": the ports of two Services with these.
+std::string ports_of(const std::string& stable, const std::string& canary, std::size_t warned) {
+  const Conversion result =
+      run(Source::kArgo,
+          "kind: Rollout\nmetadata: {name: shop}\nspec:\n"
+          "  strategy: {canary: {stableService: s, canaryService: c}}\n"
+          "---\nkind: Service\nmetadata: {name: s}\nspec: {ports: [" +
+              stable + "]}\n---\nkind: Service\nmetadata: {name: c}\nspec: {ports: [" + canary +
+              "]}\n");
+  EXPECT_EQ(warnings_with(result, "has several ports"), warned);
+  const auto config = loaded(result);
+  if (!config) return "no configuration";
+  return std::to_string(config->upstreams.at(0).discovery->port) + " " +
+         std::to_string(config->upstreams.at(1).discovery->port);
+}
+
+TEST(ConvertUsual, TakesOnePortOfBothServices) {
+  const std::string metrics = "{name: metrics, port: 9090}";
+  const std::string http = "{name: http, port: 80}";
+  EXPECT_EQ(ports_of(metrics + ", " + http, "{port: 80}", 1), "80 80");
+  EXPECT_EQ(ports_of("{port: 80}", metrics + ", " + http, 1), "80 80");
+  EXPECT_EQ(ports_of(metrics + ", " + http, metrics + ", " + http, 2), "80 80");
+  EXPECT_EQ(ports_of(metrics + ", " + http, "{name: http, port: 8080}, " + metrics, 2), "80 8080");
+  EXPECT_EQ(ports_of("{port: 1}, {port: 2}", "{port: 2}, {port: 3}", 2), "2 2");
+  EXPECT_EQ(ports_of(metrics + ", {name: http-web, port: 8000}", "{port: 80}", 1), "8000 80");
+  EXPECT_EQ(ports_of(metrics, http, 0), "9090 80");
+}
+
 TEST(ConvertUsual, LeavesOutADigestThatThereIsNoRoomFor) {
   const std::string digest = "@sha256:" + std::string(64, 'a');
   const auto revision = [](const std::string& image) {
