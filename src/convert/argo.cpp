@@ -173,9 +173,11 @@ class Rollout {
 
   void read_pause(Part& step) {
     const std::uint32_t line = step.line_of("pause");
+    const std::size_t errors = draft_.errors.size();
     Part pause = step.part("pause");
     const auto length = pause.duration("duration");
     pause.end();
+    if (draft_.errors.size() > errors) return;  // A wrong duration is none that is left out.
     if (rollout_.steps.empty()) {
       draft_.warn(line, "the pause before the first weight is left out; see `start: manual`");
       return;

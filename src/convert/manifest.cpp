@@ -3,6 +3,8 @@
 #include "canaryd/base/units.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <utility>
 
 namespace canaryd::convert {
@@ -17,6 +19,27 @@ void move_down(Node& node, std::uint32_t lines) {
     entry.place.line += lines;
     move_down(entry.value, lines);
   }
+}
+
+// "1.5h" and "1h2.5m", which Kubernetes takes and a configuration of ours does not.
+std::optional<Duration> decimal_duration(std::string_view text) {
+  constexpr double kMostSeconds = 1e9;
+  double seconds = 0;
+  while (!text.empty()) {
+    double value = 0;
+    const char* const last = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), last, value, std::chars_format::fixed);
+    const bool digits = (text.front() >= '0' && text.front() <= '9') || text.front() == '.';
+    if (error != std::errc() || !digits) return std::nullopt;
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    const std::size_t unit = std::min(text.find_first_of("0123456789."), text.size());
+    const auto one = parse_duration("1" + std::string(text.substr(0, unit)));
+    if (!one) return std::nullopt;
+    seconds += value * std::chrono::duration<double>(*one).count();
+    text.remove_prefix(unit);
+  }
+  if (!(seconds <= kMostSeconds)) return std::nullopt;
+  return std::chrono::round<std::chrono::milliseconds>(std::chrono::duration<double>(seconds));
 }
 
 bool is_separator(std::string_view line) {
@@ -198,6 +221,7 @@ std::optional<Duration> Part::duration(const std::string& key) {
       std::all_of(written.begin(), written.end(), [](char c) { return c >= '0' && c <= '9'; });
   const auto parsed = parse_duration(plain ? written + "s" : written);
   if (parsed) return *parsed;
+  if (const auto decimal = decimal_duration(written)) return decimal;
   draft_->error(line_of(key),
                 below(key) + ": " + parsed.error().context + ", got " + quoted(written));
   return std::nullopt;

@@ -328,6 +328,30 @@ TEST(ConvertUsual, TakesOnePortOfBothServices) {
   EXPECT_EQ(ports_of(metrics, http, 0), "9090 80");
 }
 
+std::string argo(const std::string& steps) {
+  return "kind: Rollout\nmetadata: {name: shop}\nspec:\n  strategy:\n    canary:\n      steps:\n" +
+         steps;
+}
+
+TEST(ConvertUsual, ReadsTheDurationsOfGo) {
+  const auto pause = [](const std::string& written) -> std::optional<Duration> {
+    const auto config = loaded(run(
+        Source::kArgo, argo("      - setWeight: 5\n      - pause: {duration: " + written + "}\n")));
+    if (!config) return std::nullopt;
+    return config->rollouts.at(0).plan.steps.at(0).min_duration;
+  };
+  EXPECT_EQ(pause("1.5h"), std::chrono::minutes(90));
+  EXPECT_EQ(pause("1h0.5m"), std::chrono::minutes(60) + std::chrono::seconds(30));
+  EXPECT_EQ(pause("90"), std::chrono::seconds(90));
+  for (const char* const wrong : {"1.5y", "1.5", "-1.5h", "inf", "1..5h", "1e300h", "1.5h!"}) {
+    const Conversion result = run(
+        Source::kArgo,
+        argo("      - setWeight: 5\n      - pause: {duration: \"" + std::string(wrong) + "\"}\n"));
+    EXPECT_EQ(result.errors.size(), 1U) << wrong;
+    EXPECT_EQ(warnings_with(result, "is a gate"), 0U) << wrong;
+  }
+}
+
 TEST(ConvertUsual, LeavesOutADigestThatThereIsNoRoomFor) {
   const std::string digest = "@sha256:" + std::string(64, 'a');
   const auto revision = [](const std::string& image) {
