@@ -147,9 +147,10 @@ class Reader {
       return draft_.error(block.line, "there are two split_clients called " + rollout.name);
     }
     read_key(block, rollout);
+    const Directive* const rest = rest_of(draft_, block.block);
     std::string share;
     for (const Directive& entry : block.block) {
-      if (!read_share(entry, rollout, share)) return;
+      if (!read_share(entry, &entry == rest, rollout, share)) return;
     }
     if (rollout.stable.empty() || rollout.canary.empty()) {
       return draft_.error(block.line, "expected a share for the canary, and * for the rest");
@@ -201,13 +202,13 @@ class Reader {
     }
   }
 
-  bool read_share(const Directive& entry, DraftRollout& rollout, std::string& share) {
+  bool read_share(const Directive& entry, bool is_rest, DraftRollout& rollout, std::string& share) {
     const auto found = upstreams_.find(entry.words[1]);
     if (found == upstreams_.end()) {
       refuse_value(entry);
       return false;
     }
-    if (entry.words[0] == "*") {
+    if (is_rest || entry.words[0] == "*") {
       rollout.stable = found->second;
       return true;
     }

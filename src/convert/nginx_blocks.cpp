@@ -2,6 +2,7 @@
 
 #include "canaryd/config/load.hpp"
 
+#include <cmath>
 #include <utility>
 
 namespace canaryd::convert {
@@ -151,6 +152,23 @@ std::vector<Directive> read_directives(Draft& draft, std::string_view text) {
   std::vector<Directive> directives;
   if (!Blocks(draft, text).read(directives, 0)) directives.clear();
   return directives;
+}
+
+const Directive* rest_of(Draft& draft, const std::vector<Directive>& shares) {
+  if (shares.size() != 2) return nullptr;
+  double percent[2] = {0, 0};
+  for (std::size_t i = 0; i < 2; ++i) {
+    std::string_view text = shares[i].words[0];
+    if (!text.ends_with('%')) return nullptr;
+    text.remove_suffix(1);
+    if (!percent_from(text, percent[i])) return nullptr;
+  }
+  if (std::lround((percent[0] + percent[1]) * 100) != 10'000) return nullptr;
+  const std::size_t rest = percent[0] > percent[1] ? 0 : 1;
+  draft.warn(shares[rest].line,
+             "there is no *: " + quoted(shares[rest].words[1]) + " is taken as stable, and " +
+                 quoted(shares[1 - rest].words[1]) + " as the canary");
+  return &shares[rest];
 }
 
 }  // namespace canaryd::convert

@@ -352,6 +352,26 @@ TEST(ConvertUsual, ReadsTheDurationsOfGo) {
   }
 }
 
+TEST(ConvertUsual, OfTwoSharesOfEverybodyTheLargerIsStable) {
+  const auto versions = [](const std::string& shares) -> std::string {
+    const Conversion result = run(Source::kNginx,
+                                  kTwoUpstreams + "split_clients $http_x $way { " + shares +
+                                      " }\nserver { location / { proxy_pass http://$way; } }\n");
+    if (!result.errors.empty()) return "refused";
+    EXPECT_EQ(warnings_with(result, "there is no *"), 1U);
+    const auto config = loaded(result);
+    if (!config) return "no configuration";
+    const rollout::Plan& plan = config->rollouts.at(0).plan;
+    return plan.stable + " " + plan.canary + " " + format_percent(plan.steps.at(0).weight);
+  };
+  EXPECT_EQ(versions("20% b; 80% a;"), "a b 20");
+  EXPECT_EQ(versions("80% a; 20% b;"), "a b 20");
+  EXPECT_EQ(versions("50% b; 50% a;"), "a b 50");
+  EXPECT_EQ(versions("33.33% b; 66.67% a;"), "a b 33.33");
+  EXPECT_EQ(versions("20% b; 70% a;"), "refused");
+  EXPECT_EQ(versions("20% b; 80% a; 0% b;"), "refused");
+}
+
 TEST(ConvertUsual, LeavesOutADigestThatThereIsNoRoomFor) {
   const std::string digest = "@sha256:" + std::string(64, 'a');
   const auto revision = [](const std::string& image) {
