@@ -178,10 +178,7 @@ class Rollout {
     const auto length = pause.duration("duration");
     pause.end();
     if (draft_.errors.size() > errors) return;  // A wrong duration is none that is left out.
-    if (rollout_.steps.empty()) {
-      draft_.warn(line, "the pause before the first weight is left out; see `start: manual`");
-      return;
-    }
+    if (rollout_.steps.empty()) return read_first_pause(line, length.has_value());
     DraftStep& last = rollout_.steps.back();
     if (length) {
       if (*length > kPauseMost - last.pause) {
@@ -196,6 +193,18 @@ class Rollout {
     draft_.warn(line,
                 "the pause without a duration is a gate, which `canaryctl approve " +
                     rollout_.name + " " + last.gate + "` opens");
+  }
+
+  // Before the first weight nobody is on the canary.
+  void read_first_pause(std::uint32_t line, bool ends) {
+    if (ends) {
+      draft_.warn(line, "the pause before the first weight is left out; see `start: manual`");
+      return;
+    }
+    rollout_.manual = true;
+    draft_.warn(line,
+                "the pause before the first weight: the rollout waits for `canaryctl start " +
+                    rollout_.name + "`");
   }
 
   void read_analysis(Part& analysis) {

@@ -352,6 +352,20 @@ TEST(ConvertUsual, ReadsTheDurationsOfGo) {
   }
 }
 
+TEST(ConvertUsual, APauseBeforeTheFirstWeightWaitsForItsStart) {
+  const auto start = [](const std::string& before) {
+    const Conversion result = run(Source::kArgo, argo(before + "      - setWeight: 10\n"));
+    const auto config = loaded(result);
+    const bool manual = config && config->rollouts.at(0).plan.start == rollout::StartMode::kManual;
+    EXPECT_EQ(warnings_with(result, "waits for `canaryctl start shop`"), manual ? 1U : 0U);
+    return manual;
+  };
+  EXPECT_TRUE(start("      - pause: {}\n"));
+  EXPECT_TRUE(start("      - setWeight: 0\n      - pause: {}\n"));
+  EXPECT_FALSE(start("      - pause: {duration: 1h}\n"));
+  EXPECT_FALSE(start(""));
+}
+
 TEST(ConvertUsual, OfTwoSharesOfEverybodyTheLargerIsStable) {
   const auto versions = [](const std::string& shares) -> std::string {
     const Conversion result = run(Source::kNginx,
