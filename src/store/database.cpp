@@ -3,7 +3,9 @@
 #include <sqlite3.h>
 
 #include <cstddef>
+#include <filesystem>
 #include <limits>
+#include <system_error>
 #include <utility>
 
 namespace canaryd::store {
@@ -18,7 +20,7 @@ struct Diagnosis {
   const char* hint;
 };
 
-Diagnosis diagnose(int result) noexcept {
+Diagnosis diagnose(int result, bool writes) noexcept {
   switch (result & 0xff) {
     case SQLITE_FULL:
       return {ErrorCode::kIo, Retry::kSafe, "the disk is full: free some space"};
@@ -28,7 +30,10 @@ Diagnosis diagnose(int result) noexcept {
     case SQLITE_PERM:
     case SQLITE_AUTH:
     case SQLITE_CANTOPEN:
-      return {ErrorCode::kPermission, Retry::kSafe, "make it writable for canaryd's user"};
+      return {ErrorCode::kPermission,
+              Retry::kSafe,
+              writes ? "make it writable for canaryd's user"
+                     : "it and its -wal have to be readable for who runs this"};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return {ErrorCode::kRefused, Retry::kSafe, "another program holds it: close that"};
@@ -41,6 +46,23 @@ Diagnosis diagnose(int result) noexcept {
     default:
       return {ErrorCode::kInternal, Retry::kNever, ""};
   }
+}
+
+// As a URI has a file name.
+std::string escaped(const std::string& path) {
+  std::string out;
+  for (const char c : path) {
+    if (c == '%') {
+      out += "%25";
+    } else if (c == '?') {
+      out += "%3f";
+    } else if (c == '#') {
+      out += "%23";
+    } else {
+      out += c;
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -128,11 +150,33 @@ std::string Statement::blob(int column) const {
 }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path) {
+  return connect(path, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+}
+
+Result<std::unique_ptr<Database>> Database::open_to_read(const std::string& path) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path + "-wal", error);
+  if (error || size == 0) {
+    // Without this SQLite makes a write-ahead log even to read.
+    const std::string name = "file:" + escaped(path) + "?immutable=1";
+    return connect(path, name, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, nullptr);
+  }
+  // What is in the log counts. Held alone the index of it is in memory and not in a file, and
+  // without SQLite's locks that needs no right to write.
+  CANARYD_TRY_ASSIGN(auto database, connect(path, path, SQLITE_OPEN_READONLY, "unix-none"));
+  CANARYD_TRY(database->execute("PRAGMA locking_mode = EXCLUSIVE"));
+  return database;
+}
+
+Result<std::unique_ptr<Database>> Database::connect(const std::string& path,
+                                                    const std::string& name,
+                                                    int flags,
+                                                    const char* vfs) {
   sqlite3* handle = nullptr;
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                    SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW;
-  const int result = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
-  auto database = std::unique_ptr<Database>(new Database(path, handle));
+  const bool writes = (flags & SQLITE_OPEN_READWRITE) != 0;
+  flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW;
+  const int result = sqlite3_open_v2(name.c_str(), &handle, flags, vfs);
+  auto database = std::unique_ptr<Database>(new Database(path, handle, writes));
   if (handle == nullptr) return fail(ErrorCode::kInternal, "no memory for SQLite");
   if (result != SQLITE_OK) return fail(database->last_error());
   sqlite3_busy_timeout(handle, kBusyMilliseconds);
@@ -191,7 +235,7 @@ void Database::allow_checkpoint_on_close() {
 }
 
 Error Database::last_error() const {
-  const Diagnosis diagnosis = diagnose(sqlite3_extended_errcode(handle_.get()));
+  const Diagnosis diagnosis = diagnose(sqlite3_extended_errcode(handle_.get()), writes_);
   Error error;
   error.code = diagnosis.code;
   error.retry = diagnosis.retry;

@@ -65,6 +65,9 @@ class Statement {
 class Database {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Database>> open(const std::string& path);
+  // Makes and changes nothing beside the file either, and needs no right to. Takes no lock: nobody
+  // else may have it open.
+  [[nodiscard]] static Result<std::unique_ptr<Database>> open_to_read(const std::string& path);
 
   [[nodiscard]] Result<Statement> prepare(std::string_view sql);
   [[nodiscard]] Result<void> execute(const std::string& sql);
@@ -85,13 +88,19 @@ class Database {
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
  private:
-  Database(std::string path, sqlite3* handle) : path_(std::move(path)), handle_(handle) {}
+  Database(std::string path, sqlite3* handle, bool writes)
+      : path_(std::move(path)), handle_(handle), writes_(writes) {}
+  [[nodiscard]] static Result<std::unique_ptr<Database>> connect(const std::string& path,
+                                                                 const std::string& name,
+                                                                 int flags,
+                                                                 const char* vfs);
   friend class Transaction;
   friend class Savepoint;
   friend struct ReturnStatement;
 
   std::string path_;
   std::unique_ptr<sqlite3, CloseDatabase> handle_;
+  bool writes_;
   // Nobody's at the moment, by their text: to read that again costs more than to write a row.
   std::multimap<std::string, std::unique_ptr<sqlite3_stmt, FinalizeStatement>, std::less<>> idle_;
 };

@@ -286,13 +286,13 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
 }
 
 Result<Verification> verify_state_file(const std::string& state_dir, Verification wanted) {
+  const std::string path = state_dir + "/state.db";
   std::error_code error;
-  if (!std::filesystem::exists(state_dir + "/state.db", error)) {
-    return fail(ErrorCode::kNotFound, "there is no state file " + state_dir + "/state.db");
+  if (!std::filesystem::exists(path, error) && !error) {
+    return fail(ErrorCode::kNotFound, "there is no state file " + path);
   }
-  CANARYD_TRY_ASSIGN(const StateDir dir, StateDir::open(state_dir));
-  CANARYD_TRY_ASSIGN(const std::string path, dir.private_file("state.db"));
-  CANARYD_TRY_ASSIGN(const std::unique_ptr<Database> database, Database::open(path));
+  CANARYD_TRY_ASSIGN(const StateDir dir, StateDir::open_to_read(state_dir));
+  CANARYD_TRY_ASSIGN(const std::unique_ptr<Database> database, Database::open_to_read(path));
   CANARYD_TRY(check_file(*database));
   constexpr std::size_t kRowsAtOnce = 1000;
   while (!wanted.done) {

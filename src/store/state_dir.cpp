@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/file.h>
@@ -17,15 +18,23 @@ namespace {
 constexpr mode_t kDirectoryMode = 0700;
 constexpr mode_t kFileMode = 0600;
 
-tl::unexpected<Error> system_failure(const std::string& what, int number) {
-  const bool permission = number == EACCES || number == EPERM || number == EROFS;
-  const char* hint = permission ? "; give canaryd's user write access to it, or set state.dir"
-                     : number == ENOSPC ? "; free space on the disk"
-                                        : "";
+bool is_permission(int number) {
+  return number == EACCES || number == EPERM || number == EROFS;
+}
+
+tl::unexpected<Error> failure(const std::string& what, int number, const char* hint) {
   Error error;
-  error.code = permission ? ErrorCode::kPermission : ErrorCode::kIo;
+  error.code = is_permission(number) ? ErrorCode::kPermission : ErrorCode::kIo;
   error.context = what + ": " + std::generic_category().message(number) + hint;
   return fail(std::move(error));
+}
+
+tl::unexpected<Error> system_failure(const std::string& what, int number) {
+  const char* hint = is_permission(number)
+                         ? "; give canaryd's user write access to it, or set state.dir"
+                     : number == ENOSPC ? "; free space on the disk"
+                                        : "";
+  return failure(what, number, hint);
 }
 
 Result<void> make_directory(const std::string& path) {
@@ -51,6 +60,8 @@ std::string owner_of(int lock) {
   long process = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + length, process);
   if (parsed.ec != std::errc() || process <= 0) return "another process";
+  // Who only reads does not sign, so this may be who was here before.
+  if (::kill(static_cast<pid_t>(process), 0) != 0 && errno == ESRCH) return "another process";
   return "process " + std::to_string(process);
 }
 
@@ -61,6 +72,23 @@ void sign(int lock) {
   [[maybe_unused]] const ssize_t written = ::pwrite(lock, text.data(), text.size(), 0);
 }
 
+// Not the directory's fault, if the file is there: another user may have made it.
+tl::unexpected<Error> cannot_write(const std::string& directory, const std::string& lock_path) {
+  const int number = errno;
+  struct stat found {};
+  const bool exists = ::lstat(lock_path.c_str(), &found) == 0;
+  return system_failure(
+      exists ? "cannot write " + lock_path : "cannot write in state directory " + directory,
+      number);
+}
+
+Result<void> take(int lock, int how, const std::string& directory, const char* advice) {
+  if (::flock(lock, how | LOCK_NB) == 0) return {};
+  if (errno != EWOULDBLOCK) return system_failure("cannot lock " + directory + "/lock", errno);
+  return fail(ErrorCode::kRefused,
+              "state directory " + directory + " is in use by " + owner_of(lock) + "; " + advice);
+}
+
 }  // namespace
 
 Result<StateDir> StateDir::open(const std::string& path) {
@@ -68,15 +96,24 @@ Result<StateDir> StateDir::open(const std::string& path) {
   CANARYD_TRY(make_directory(path));
   const std::string lock_path = path + "/lock";
   const int lock = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kFileMode);
-  if (lock < 0) return system_failure("cannot write in state directory " + path, errno);
+  if (lock < 0) return cannot_write(path, lock_path);
   StateDir dir(path, lock);
-  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return system_failure("cannot lock " + lock_path, errno);
-    return fail(ErrorCode::kRefused,
-                "state directory " + path + " is in use by " + owner_of(lock) +
-                    "; stop it, or give this one another state.dir");
-  }
+  CANARYD_TRY(take(lock, LOCK_EX, path, "stop it, or give this one another state.dir"));
   sign(lock);
+  return dir;
+}
+
+Result<StateDir> StateDir::open_to_read(const std::string& path) {
+  const std::string lock_path = path + "/lock";
+  const int lock = ::open(lock_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  // A copy of the state, or one that was put back: no daemon has been here yet.
+  if (lock < 0 && errno == ENOENT) return StateDir(path, -1);
+  if (lock < 0) {
+    const char* const hint = is_permission(errno) ? "; run this as canaryd's user, or root" : "";
+    return failure("cannot read " + lock_path, errno, hint);
+  }
+  StateDir dir(path, lock);
+  CANARYD_TRY(take(lock, LOCK_SH, path, "canaryctl history --verify asks that one"));
   return dir;
 }
 

@@ -13,6 +13,8 @@ namespace canaryd::store {
 class StateDir {
  public:
   [[nodiscard]] static Result<StateDir> open(const std::string& path);
+  // Makes and changes nothing: for who only reads. Several may at a time, but none beside a daemon.
+  [[nodiscard]] static Result<StateDir> open_to_read(const std::string& path);
   StateDir(StateDir&& other) noexcept;
   StateDir& operator=(StateDir&& other) noexcept;
   StateDir(const StateDir&) = delete;

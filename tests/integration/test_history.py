@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sqlite3
 import subprocess
 import unittest
@@ -58,6 +59,26 @@ class HistoryTest(IntegrationCase):
                       self.verify_offline())
         self.state = Path(self.folder)
         self.assertIn("no state file", self.verify_offline(code=1))
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_a_reader_without_write_access(self):
+        self.act("pause", "resume")
+        head = self.verify()["head"]
+        self.daemon.kill()
+        for name in ("state.db-shm", "lock"):
+            (self.state / name).unlink()
+        before = {path.name: path.read_bytes() for path in self.state.iterdir()}
+        self.assertEqual(set(before), {"state.db", "state.db-wal"})
+        os.chmod(self.folder, 0o755)
+        os.chmod(self.state, 0o555)
+        for name in before:
+            os.chmod(self.state / name, 0o444)
+        done = subprocess.run([CANARYD, "verify", "--state-dir", str(self.state), "--head", head], user=65534,
+                              extra_groups=[], capture_output=True, text=True, timeout=20 * PATIENCE, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual({path.name: path.read_bytes() for path in self.state.iterdir()}, before)
+        os.chmod(self.state, 0o700)
+        self.daemon.start()
 
     def test_broken(self):
         self.act("pause", "resume", "pause")

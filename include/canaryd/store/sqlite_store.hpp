@@ -26,8 +26,8 @@ struct SqliteOptions {
 // kUnsupported: of a later version, or not ours. kIo: the disk is full or fails.
 [[nodiscard]] Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options);
 
-// Checks the journal of a daemon that is down; changes nothing in the file. `wanted` is a fresh
-// verification. kNotFound: there is none; else as above.
+// Checks the journal of a daemon that is down, or a copy; changes and makes nothing, and needs to
+// read only. `wanted` is a fresh verification. kNotFound: there is none; else as above.
 [[nodiscard]] Result<Verification> verify_state_file(const std::string& state_dir,
                                                      Verification wanted);
 

@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+
 namespace canaryd::store {
 namespace {
 
@@ -200,6 +202,59 @@ TEST_F(DamageTest, AFileIsCheckedWithoutAStore) {
       "step, weight_before, weight_after, cause, reason, evidence, sentence, state, hash FROM "
       "journal WHERE id = 3; UPDATE head SET id = 4");
   EXPECT_THAT(verify_state_file(dir(), {}).value().problem, HasSubstr("was changed"));
+}
+
+std::set<std::string> files_in(const std::string& folder) {
+  std::set<std::string> names;
+  for (const auto& each : std::filesystem::directory_iterator(folder)) {
+    names.insert(each.path().filename().string());
+  }
+  return names;
+}
+
+// A lock of another user would keep the daemon from starting.
+TEST_F(DamageTest, ACheckOfAFileThatWasPutBackMakesNothing) {
+  fill(4);
+  ASSERT_TRUE(std::filesystem::remove(dir() + "/lock"));
+  const auto before = files_in(dir());
+  EXPECT_EQ(before, std::set<std::string>{"state.db"});
+  EXPECT_EQ(verify_state_file(dir(), {}).value().rows, 4U);
+  EXPECT_EQ(files_in(dir()), before);
+  EXPECT_TRUE(open().has_value());
+}
+
+TEST_F(DamageTest, ACheckReadsTheWriteAheadLogAndLeavesIt) {
+  // A name that would be a URI with parameters.
+  const std::string copy = root_ + "/a?b=c#d%20";
+  {
+    auto store = open().value();
+    Journalist journalist;
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(store->write(batch_of(journalist.next())).has_value());
+    std::filesystem::create_directory(copy);
+    for (const char* const name : {"/state.db", "/state.db-wal"}) {
+      std::filesystem::copy_file(dir() + name, copy + name);
+    }
+    const auto in_use = verify_state_file(dir(), {});
+    EXPECT_EQ(in_use.error().code, ErrorCode::kRefused);
+    EXPECT_THAT(in_use.error().context, HasSubstr("canaryctl history --verify"));
+  }
+  const std::string log = read_file(copy + "/state.db-wal");
+  const std::string content = read_file(copy + "/state.db");
+  ASSERT_FALSE(log.empty());
+  EXPECT_EQ(verify_state_file(copy, {}).value().rows, 4U);
+  EXPECT_EQ(files_in(copy), (std::set<std::string>{"state.db", "state.db-wal"}));
+  EXPECT_TRUE(read_file(copy + "/state.db-wal") == log);
+  EXPECT_TRUE(read_file(copy + "/state.db") == content);
+  std::filesystem::remove(copy + "/state.db-wal");
+  static_cast<void>(verify_state_file(copy, {}));
+  EXPECT_EQ(files_in(copy), std::set<std::string>{"state.db"});
+}
+
+TEST_F(DamageTest, ALockThatCannotBeWrittenIsNamed) {
+  fill(1);
+  std::filesystem::remove(dir() + "/lock");
+  std::filesystem::create_directory(dir() + "/lock");
+  EXPECT_THAT(open().error().context, HasSubstr("cannot write " + dir() + "/lock"));
 }
 
 TEST_F(DamageTest, AnOlderSchemaIsBroughtUpToDate) {
