@@ -114,6 +114,14 @@ config::LoadResult load_text(const CommandLine& line, const std::string& name, s
 
 namespace {
 
+std::string names_of(const config::Config& config) {
+  std::string names;
+  for (const config::Rollout& rollout : config.rollouts) {
+    names += (names.empty() ? "" : ", ") + rollout.name;
+  }
+  return names.empty() ? "none" : names;
+}
+
 config::LoadResult load(const CommandLine& line, Result<std::string> text) {
   if (text) return load_text(line, line.config_file, std::move(*text));
   config::Problem problem = problem_of(line.config_file, "cannot be read: " + text.error().context);
@@ -126,6 +134,18 @@ config::LoadResult load(const CommandLine& line, Result<std::string> text) {
 }
 
 }  // namespace
+
+Result<const config::Rollout*> find_rollout(const config::Config& config,
+                                            const std::string& name,
+                                            const std::string& file) {
+  if (name.empty() && config.rollouts.size() == 1) return &config.rollouts.front();
+  if (name.empty()) {
+    return fail(ErrorCode::kNotFound, "say which rollout: --rollout NAME of " + names_of(config));
+  }
+  if (const auto id = config.find_rollout(name)) return &config.rollout(*id);
+  return fail(ErrorCode::kNotFound,
+              file + " has no rollout \"" + name + "\"; there is: " + names_of(config));
+}
 
 config::LoadResult load_file(const CommandLine& line) {
   return load(line, read_file(line.config_file));

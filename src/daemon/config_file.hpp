@@ -26,8 +26,13 @@ namespace canaryd::daemon {
                                            const std::string& name,
                                            std::string text);
 [[nodiscard]] config::LoadResult load_file(const CommandLine& line);
-// The same once more, on the control thread of a running daemon: a pipe that was the configuration,
-// or has taken its place, is a problem and not waited for.
+// The rollout of that name, or the only one if there is no name. The error's context says which
+// there are.
+[[nodiscard]] Result<const config::Rollout*> find_rollout(const config::Config& config,
+                                                          const std::string& name,
+                                                          const std::string& file);
+// load_file() once more, on the control thread of a running daemon: a pipe that was the
+// configuration, or has taken its place, is a problem and not waited for.
 [[nodiscard]] config::LoadResult reload_file(const CommandLine& line);
 
 }  // namespace canaryd::daemon

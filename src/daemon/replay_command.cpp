@@ -3,6 +3,7 @@
 #include "canaryd/replay/line_reader.hpp"
 #include "canaryd/replay/replay.hpp"
 #include "canaryd/replay/report.hpp"
+#include "daemon/config_file.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -20,18 +21,6 @@ namespace canaryd::daemon {
 namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{256} * 1024;
-
-const config::Rollout* find_rollout(const CommandLine& line, const config::Config& config) {
-  const std::string& name = line.replay.rollout;
-  if (name.empty() && config.rollouts.size() == 1) return &config.rollouts.front();
-  const auto found = std::ranges::find(config.rollouts, name, &config::Rollout::name);
-  if (found != config.rollouts.end()) return &*found;
-  std::cerr << "canaryd replay: " << line.config_file << " has no rollout \"" << name
-            << "\"; it has:";
-  for (const config::Rollout& each : config.rollouts) std::cerr << ' ' << each.name;
-  std::cerr << '\n';
-  return nullptr;
-}
 
 // Takes the lines of one file after the other.
 class Player {
@@ -140,11 +129,14 @@ bool play_file(Player& player, const std::string& name) {
 }  // namespace
 
 int replay_files(const CommandLine& line, const config::Config& config) {
-  const config::Rollout* const rollout = find_rollout(line, config);
-  if (rollout == nullptr) return kExitUsage;
+  const auto rollout = find_rollout(config, line.replay.rollout, line.config_file);
+  if (!rollout) {
+    std::cerr << "canaryd replay: " << rollout.error().context << '\n';
+    return kExitUsage;
+  }
   const bool sampled =
       config.log.access && config.log.access->sample < BasisPoints(BasisPoints::kMax);
-  Player player(*rollout, sampled, line.replay.lenient);
+  Player player(**rollout, sampled, line.replay.lenient);
   for (const std::string& name : line.replay.files) {
     if (!play_file(player, name)) return kExitFailed;
   }

@@ -239,28 +239,6 @@ Result<std::optional<simulate::BrokenRoute>> broken_route(std::string_view text,
                                .canary_error_rate = *errors};
 }
 
-std::string names_of(const config::Config& config) {
-  std::string names;
-  for (const config::Rollout& rollout : config.rollouts) {
-    names += (names.empty() ? "" : ", ") + rollout.name;
-  }
-  return names.empty() ? "none" : names;
-}
-
-// The one that is named, or the only one.
-Result<const config::Rollout*> find_rollout(const config::Config& config, const CommandLine& line) {
-  const std::string& name = line.simulate.rollout;
-  if (name.empty() && config.rollouts.size() == 1) return &config.rollouts.front();
-  if (name.empty()) {
-    return fail(ErrorCode::kNotFound, "say which rollout: --rollout NAME of " + names_of(config));
-  }
-  const auto id = config.find_rollout(name);
-  if (id) return &config.rollout(*id);
-  return fail(
-      ErrorCode::kNotFound,
-      line.config_file + " has no rollout " + in_quotes(name) + "; there is: " + names_of(config));
-}
-
 // On a terminal one line that is written over, at most once for each percent.
 class Progress {
  public:
@@ -353,7 +331,7 @@ int run_simulate(const CommandLine& line) {
     std::cerr << config::render_problems_text(loaded.problems, line.config_file);
     return kExitConfig;
   }
-  const auto rollout = find_rollout(*loaded.config, line);
+  const auto rollout = find_rollout(*loaded.config, line.simulate.rollout, line.config_file);
   const auto scenario = rollout.and_then(
       [&line](const config::Rollout* found) { return make_scenario(*found, line.simulate); });
   if (!scenario) {

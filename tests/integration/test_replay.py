@@ -123,11 +123,21 @@ class ReplayTest(IntegrationCase):
         done = subprocess.run([CANARYD, "replay", "-c", self.config, "--rollout", "shoe", path],
                               capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 2)
-        self.assertIn('has no rollout "shoe"; it has: shop', done.stderr)
+        self.assertIn('has no rollout "shoe"; there is: shop', done.stderr)
         self.assertEqual(self.replay().returncode, 2)
         self.assertEqual(self.replay("--format", "xml", path).returncode, 2)
         broken = self.file("version: 1\n", "broken.yaml")
         self.assertEqual(self.replay(path, config=broken).returncode, 3)
+
+    def test_of_several_rollouts_one_has_to_be_named(self):
+        scripted = {name: self.upstream(name) for name in ("v1", "v2")}
+        config = base_config(self.folder, scripted, **self.rollout_config())
+        config["rollouts"]["till"] = config["rollouts"]["shop"]
+        file = self.file(to_yaml(config), "two.yaml")
+        for command in (["replay", "-c", file, self.file(HEADER)], ["simulate", "-c", file]):
+            done = subprocess.run([CANARYD, *command], capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(f"canaryd {command[0]}: say which rollout: --rollout NAME of shop, till", done.stderr)
 
     def test_a_sampled_access_log_is_refused(self):
         self.write_config(log={"access": {"sample": 10}})
