@@ -209,7 +209,7 @@ Codec<std::string> text(TextRule rule) {
   codec.read = [rule](Reader& in, const Node& node, std::string& out) {
     if (!is_text(in, node, rule.what)) return false;
     if (node.text.size() > rule.max_length) {
-      return in.error(node, "longer than " + std::to_string(rule.max_length) + " characters");
+      return in.error(node, "longer than " + std::to_string(rule.max_length) + " bytes");
     }
     if (rule.check != nullptr && !rule.check(node.text)) return in.expected(node, rule.what);
     out = node.text;
