@@ -397,6 +397,8 @@ telemetry::TableLayout make_layout(const config::Config& config,
     label.epoch = in_force[i].epoch;
     label.step = in_force[i].step;
     label.weight = in_force[i].weight;
+    label.stable = in_force[i].stable;
+    label.canary = in_force[i].canary + " " + in_force[i].revision;
     label.dedupe_window_seconds =
         std::chrono::duration_cast<std::chrono::seconds>(rollout.analysis.dedupe_window).count();
     label.latency = in_force[i].latency;

@@ -45,6 +45,8 @@ std::optional<stats::Block> RolloutMeter::change(const RolloutLabel& label,
   const bool new_run = label.run != label_.run;
   const bool new_epoch = new_run || label.epoch != label_.epoch;
   const bool new_step = new_run || label.step != label_.step;
+  if (label.stable != label_.stable) forget_rates(cohorts_[0]);
+  if (label.canary != label_.canary) forget_rates(cohorts_[1]);
   label_ = label;
   traffic_.reset();
   if (new_run) begin_run(now_second);
@@ -57,6 +59,17 @@ std::optional<stats::Block> RolloutMeter::change(const RolloutLabel& label,
   auto closed = builder_.change(now_second, label.epoch, label.step);
   builder_.set_latency_rules(label.latency);
   return new_run ? std::nullopt : closed;  // Nobody judges the run that has ended.
+}
+
+// What came for a version is not what comes for the next one.
+void RolloutMeter::forget_rates(CohortMeter& meter) noexcept {
+  meter.requests = {};
+  meter.judged = {};
+}
+
+bool RolloutMeter::is_of_version(const RolloutLabel& recorded, Cohort cohort) const noexcept {
+  return cohort == Cohort::kCanary ? recorded.canary == label_.canary
+                                   : recorded.stable == label_.stable;
 }
 
 void RolloutMeter::begin_run(std::int64_t now_second) {
@@ -80,9 +93,11 @@ void RolloutMeter::add(const RolloutLabel& recorded,
                        std::int64_t now_second) {
   if (!is_version(cohort)) return;
   CohortMeter& mine = meter(cohort);
-  // It came during the second that has just ended.
-  mine.requests.add(now_second - 1, delta.requests(), 0);
-  mine.judged.add(now_second - 1, delta.judged, delta.bad);
+  if (is_of_version(recorded, cohort)) {
+    // It came during the second that has just ended.
+    mine.requests.add(now_second - 1, delta.requests(), 0);
+    mine.judged.add(now_second - 1, delta.judged, delta.bad);
+  }
   if (recorded.run == label_.run) {
     const std::int64_t active = mine.run.active;
     mine.run += delta;

@@ -96,6 +96,8 @@ class RolloutMeter {
   [[nodiscard]] CohortTraffic cohort_traffic(const CohortMeter& meter) const;
   [[nodiscard]] RolloutShare share() const;
   void begin_run(std::int64_t now_second);
+  static void forget_rates(CohortMeter& meter) noexcept;
+  [[nodiscard]] bool is_of_version(const RolloutLabel& recorded, Cohort cohort) const noexcept;
 
   RolloutId id_;
   RolloutLabel label_;

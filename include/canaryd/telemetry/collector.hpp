@@ -49,6 +49,8 @@ struct RolloutLabel {
   std::uint64_t epoch = 0;  // Another one: the weight has changed; the block is closed.
   std::uint32_t step = 0;
   BasisPoints weight{};  // Shown in the series.
+  std::string stable{};  // The versions: the rate of requests is that of one only.
+  std::string canary{};
   std::int64_t dedupe_window_seconds = 10;
   stats::LatencyRules latency{};  // How the blocks under this label are cut.
   std::size_t routes = 0;         // So many have evidence of their own in this run.

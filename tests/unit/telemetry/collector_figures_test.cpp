@@ -82,6 +82,34 @@ TEST_F(CollectorTest, DroppedFailuresStayCountedWhenTheWorkerIsGone) {
 
 // ---- What people see ----
 
+TEST_F(CollectorTest, TheRateOfAVersionIsNotThatOfTheNextOne) {
+  const auto of = [](std::uint64_t epoch, const char* stable, const char* canary) {
+    TableLayout table = layout(epoch);
+    table.rollouts[0].stable = stable;
+    table.rollouts[0].canary = canary;
+    return table;
+  };
+  collector.begin_table(of(1, "v1", "v2"), now);
+  const auto set = collector.open_set();
+  const auto second = [&](stats::CounterSet& counts) {
+    finish(counts.at(kShop, Cohort::kStable), 90);
+    finish(counts.at(kShop, Cohort::kCanary), 10);
+    static_cast<void>(tick());
+  };
+  for (int i = 0; i < 12; ++i) second(*set);
+  collector.begin_table(of(2, "v1", "v3"), now);
+  const auto next = collector.open_set();
+  EXPECT_DOUBLE_EQ(collector.traffic("checkout")->canary.requests_per_second, 0);
+  EXPECT_DOUBLE_EQ(collector.traffic("checkout")->stable.requests_per_second, 90);
+  second(*set);  // The last requests of the table before.
+  EXPECT_DOUBLE_EQ(collector.traffic("checkout")->canary.requests_per_second, 0);
+  EXPECT_DOUBLE_EQ(collector.traffic("checkout")->stable.requests_per_second, 90);
+  for (int i = 0; i < 12; ++i) second(*next);
+  EXPECT_DOUBLE_EQ(collector.traffic("checkout")->canary.requests_per_second, 10);
+  collector.begin_table(of(3, "v3", "v4"), now);
+  EXPECT_DOUBLE_EQ(collector.traffic("checkout")->stable.requests_per_second, 0);
+}
+
 TEST_F(CollectorTest, RatesSharesAndQuantiles) {
   collector.begin_table(layout(1), now);
   const auto set = collector.open_set();
