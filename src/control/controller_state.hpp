@@ -45,6 +45,10 @@ struct Controller::State {
   // agree.
   [[nodiscard]] rollout::Consent consent_for(const Runner& runner, rollout::Tick tick);
   [[nodiscard]] std::string objection_to(const Runner& runner) const;
+  // start.cpp: what one that has not begun waits for.
+  [[nodiscard]] std::string start_sentence(const Runner& runner) const;
+  [[nodiscard]] std::optional<std::string> missing_consent(const Runner& runner) const;
+  [[nodiscard]] bool may_start_on(std::string_view upstream) const noexcept;
   // groups.cpp: whether the others of its group may take the step as well, or have; and whether one
   // of them has ended, which follow_group() learns from each change, recall_groups() from the
   // journal.

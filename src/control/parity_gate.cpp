@@ -33,7 +33,6 @@ void Controller::State::show_parity(const Runner& runner, RolloutView& view) con
   const bool by_itself = runner.config().plan.start != rollout::StartMode::kManual;
   if (!by_itself || !waits_for_parity(runner)) return;
   view.reason = "parity";
-  *view.next += ", once the versions answer reads alike: " + parities.figures(runner.config());
 }
 
 }  // namespace canaryd::control

@@ -287,6 +287,8 @@ RolloutView Controller::State::view(const Runner& runner) const {
   RolloutView made = view_of(runner, *parts.collector, *parts.clock);
   show_parity(runner, made);
   made.retire = retire_view(runner);
+  const bool begun = runner.state().phase != rollout::Phase::kIdle;
+  if (!begun && !made.next) made.next = start_sentence(runner);
   if (made.retire && !made.next) made.next = retire_sentence(runner.state(), *made.retire);
   return made;
 }

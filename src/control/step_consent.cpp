@@ -12,6 +12,12 @@ constexpr Duration kAskAgainMost = std::chrono::minutes(1);
 
 }  // namespace
 
+bool asks_before_step(const config::Rollout& rollout) noexcept {
+  return std::any_of(rollout.hooks.begin(), rollout.hooks.end(), [](const config::Hook& hook) {
+    return hook.has(config::HookOn::kBeforeStep);
+  });
+}
+
 void StepConsent::forget() noexcept {
   step_.reset();
   ++question_;
@@ -30,11 +36,7 @@ rollout::Consent StepConsent::look(const config::Rollout& rollout,
     step_ = step;
   }
   now_ = now;
-  const bool asks =
-      std::any_of(rollout.hooks.begin(), rollout.hooks.end(), [](const config::Hook& hook) {
-        return hook.has(config::HookOn::kBeforeStep);
-      });
-  if (!asks) return rollout::Consent::kGiven;
+  if (!asks_before_step(rollout)) return rollout::Consent::kGiven;
   if (agreed_ && now - agreed_at_ <= kAgreementLasts) return rollout::Consent::kGiven;
   agreed_ = false;
   if (!asking_ && now >= ask_again_) {

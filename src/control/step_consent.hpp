@@ -22,6 +22,9 @@
 
 namespace canaryd::control {
 
+// Whether one of its hooks is.
+[[nodiscard]] bool asks_before_step(const config::Rollout& rollout) noexcept;
+
 class StepConsent : public std::enable_shared_from_this<StepConsent> {
  public:
   // Which step it is about. Another one is another question, and the old answer is none.

@@ -175,12 +175,6 @@ std::string weight_text(BasisPoints weight) {
   return "weight " + format_percent(weight);
 }
 
-bool asks_hooks(const config::Rollout& rollout) {
-  return std::any_of(rollout.hooks.begin(), rollout.hooks.end(), [](const config::Hook& hook) {
-    return hook.has(config::HookOn::kBeforeStep);
-  });
-}
-
 // "in about 9m, when errors are accepted", or what else the step waits for.
 std::string needs_text(const Runner& runner,
                        std::uint64_t requests,
@@ -214,7 +208,7 @@ std::string needs_text(const Runner& runner,
     return "when the freeze ends, at " + format_time(*needs.frozen_until);
   } else if (wait <= Duration::zero() && !runner.config().plan.group.empty()) {
     return "when all of group " + runner.config().plan.group + " may take it";
-  } else if (wait <= Duration::zero() && asks_hooks(runner.config())) {
+  } else if (wait <= Duration::zero() && asks_before_step(runner.config())) {
     return "when every before_step hook agrees";
   } else {
     what = "the step's minimum time is over";
@@ -266,17 +260,6 @@ std::string waiting_sentence(const Runner& runner, WallTime now) {
   }
   if (frozen) text += "; the freeze ends at " + format_time(*frozen);
   return text;
-}
-
-std::string idle_sentence(const rollout::Plan& plan, WallTime now) {
-  if (plan.start == rollout::StartMode::kManual) return "waits for `canaryctl start`";
-  if (const auto frozen = rollout::frozen_until(plan.freeze, now)) {
-    return "starts by itself when the freeze ends, at " + format_time(*frozen);
-  }
-  if (plan.start == rollout::StartMode::kAfter) {
-    return "starts by itself when " + plan.after + " is promoted";
-  }
-  return "starts by itself when both versions are healthy";
 }
 
 std::string returning_sentence(const rollout::State& state, WallTime now) {
@@ -345,8 +328,6 @@ std::optional<std::string> next_sentence(const Runner& runner,
   const rollout::Plan& plan = runner.config().plan;
   if (state.spilling) return "everybody is on the canary until stable is healthy again";
   switch (state.phase) {
-    case Phase::kIdle:
-      return idle_sentence(plan, now);
     case Phase::kProgressing:
       if (plan.mode == rollout::Mode::kObserve) return "mode observe: the operator decides";
       return goal_text(plan, state.weight) + " " + needs_text(runner, requests, traffic, now);
@@ -372,6 +353,7 @@ std::optional<std::string> next_sentence(const Runner& runner,
     case Phase::kRolledBack:
     case Phase::kAborted:
       return "`canaryctl retry` begins again";
+    case Phase::kIdle:  // These need more than their runner knows; see Controller::State::view().
     case Phase::kPromoted:
     case Phase::kRetiring:
     case Phase::kRetired:

@@ -79,7 +79,7 @@ class HealthTest(IntegrationCase):
         hits = self.v2.hits["/healthz"]
         wait_until(lambda: self.v2.hits["/healthz"] > hits + 5, "more checks")
         self.assertEqual(self.daemon.rollout()["state"], "idle")
-        self.assertEqual(self.daemon.rollout()["next"], "starts by itself when both versions are healthy")
+        self.assertEqual(self.daemon.rollout()["next"], "starts by itself when v2 is healthy")
         self.v2.sick = False
         wait_until(lambda: self.daemon.rollout()["state"] == "progressing", "the start of the rollout")
 

@@ -174,6 +174,17 @@ TEST_F(ControllerGroupsTest, TheEndOfOneIsNotThatOfTheNextReleaseOfAnother) {
   }
 }
 
+TEST_F(ControllerGroupsTest, OneThatStartsByItselfSaysThatItWaitsForTheOthers) {
+  file_ = std::string(kThree);
+  file_.replace(file_.find("  cart: {}"), 10, "  cart: {start: auto}");
+  boot();
+  for (int i = 0; i < 3; ++i) second_of({});
+  EXPECT_EQ(state_of("cart"), "idle");
+  EXPECT_EQ(controller_->rollout("cart")->next,
+            "starts by itself when all of group shop may begin");
+  EXPECT_EQ(controller_->rollout("pay")->next, "waits for `canaryctl start`");
+}
+
 TEST_F(ControllerGroupsTest, OneAfterAnother) {
   file_ = std::string(kThree);
   file_.replace(file_.find("group: shop, "), 13, "");

@@ -56,6 +56,11 @@ TEST_F(ControllerHealthTest, ARolloutDoesNotStartOnWhatIsDown) {
   boot();
   seconds(20);
   EXPECT_EQ(view().state, "idle");
+  EXPECT_EQ(view().next, "starts by itself when new is healthy");
+  io_.servers[kOld] = Server::kSick;
+  seconds(20);
+  EXPECT_EQ(view().next, "starts by itself when both versions are healthy");
+  io_.servers[kOld] = Server::kWell;
   sick(Server::kWell);
   seconds(4);
   EXPECT_EQ(view().state, "progressing");

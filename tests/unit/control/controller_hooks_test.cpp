@@ -153,6 +153,13 @@ TEST_F(ControllerHooksTest, AStartByItselfAsksToo) {
   until_asked();
   EXPECT_EQ(view().state, "idle");
   EXPECT_THAT(http_.asked[0].body, HasSubstr("\"weight\": 0, \"next_weight\": 10"));
+  EXPECT_EQ(view().next, "starts by itself when every before_step hook agrees");
+  http_.answer(409);
+  second();
+  EXPECT_EQ(view().state, "idle");
+  EXPECT_THAT(view().next.value(),
+              HasSubstr("when every before_step hook agrees; the last answer: the answer was 409"));
+  until_asked();
   http_.answer(200);
   second();
   EXPECT_EQ(effective(), 10);
