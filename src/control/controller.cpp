@@ -43,7 +43,7 @@ rollout::Event::What command_of(const ActionRequest& request,
     case Action::kAbort:
       return rollout::Abort{};
     case Action::kRollback:
-      return rollout::RollBack{request.over.value_or(Duration::zero())};
+      return rollout::RollBack{request.over};
     case Action::kSetWeight:
       return rollout::SetWeight{request.weight.value_or(BasisPoints(0))};
     case Action::kApprove: {

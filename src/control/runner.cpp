@@ -14,8 +14,7 @@ constexpr LogEvent kClockSet{"control", "clock_set"};
 
 bool ends_canary(const rollout::Event& event) noexcept {
   const auto* const back = std::get_if<rollout::RollBack>(&event.what);
-  return std::holds_alternative<rollout::Abort>(event.what) ||
-         (back != nullptr && back->over == Duration::zero());
+  return std::holds_alternative<rollout::Abort>(event.what) || (back != nullptr && !back->over);
 }
 
 bool ends_canary(const rollout::Plan& plan, const rollout::Tick& tick) noexcept {

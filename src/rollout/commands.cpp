@@ -254,7 +254,7 @@ Transition handle(Draft& draft, const RollBack& back) {
   if (draft.state.phase == Phase::kIdle) {
     return draft.refuse("has not been started: there is nothing to roll back");
   }
-  if (back.over > Duration::zero()) return begin_return(draft, back.over);
+  if (back.over) return begin_return(draft, *back.over);
   return finish(draft, Phase::kRolledBack);
 }
 

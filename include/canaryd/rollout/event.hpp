@@ -30,8 +30,9 @@ struct Pause {};
 struct Resume {};
 struct Abort {};
 struct RollBack {
-  // Not at once but in ten falls over so long, 10 s to a day, for a stable that is cold.
-  Duration over{};
+  // Not at once but in ten falls over so long, 10 s to a day, for a stable that is cold. Nothing:
+  // at once; no time at all is refused like any that is too short, for who gave it wants it slow.
+  std::optional<Duration> over{};
 };
 struct SetWeight {
   BasisPoints weight;

@@ -32,6 +32,7 @@ TEST(ActionBody, ReadsWhatAnActionTakes) {
   EXPECT_FALSE(read(Action::kRetire, "").value().skip_hook);
   EXPECT_EQ(read(Action::kRollback, R"({"over": "10m"})").value().over, std::chrono::minutes(10));
   EXPECT_FALSE(read(Action::kRollback, "").value().over);
+  EXPECT_EQ(read(Action::kRollback, R"({"over": "0s"})").value().over, Duration::zero());
   EXPECT_EQ(read(Action::kStart, R"({"revision": "2.5"})").value().revision, "2.5");
   EXPECT_FALSE(read(Action::kStart, "{}").value().revision);
   const auto approval = read(Action::kApprove, R"({"gate": "owner", "expires": "2h"})").value();

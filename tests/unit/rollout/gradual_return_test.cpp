@@ -156,7 +156,7 @@ TEST(GradualReturnTest, NowhereElse) {
   for (const Phase phase : {Phase::kRolledBack, Phase::kAborted}) {
     EXPECT_EQ(in_phase(phase).send(RollBack{10min}).outcome, Outcome::kUnchanged);
   }
-  for (const Duration over : {Duration(9s), Duration(25h)}) {
+  for (const Duration over : {Duration(0s), Duration(9s), Duration(25h)}) {
     EXPECT_EQ(in_phase(Phase::kBaking).send(RollBack{over}).outcome, Outcome::kRefused);
   }
   // Paused at 0 there is nobody to bring back.
