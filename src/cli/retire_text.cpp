@@ -59,6 +59,10 @@ std::string stuck_retirement(JsonView rollout) {
   if (state == "promoted" && !retire.is_object()) {
     return printable(name + " has no `retire` in its configuration");
   }
+  if (state == "promoted" && rollout["mode"].text() == "observe") {
+    return printable("mode observe retires nothing by itself; " + command + " gives " +
+                     rollout["stable"].text() + " up once it is idle");
+  }
   if (state == "promoted" && retire["kept"].flag().value_or(false)) {
     return printable(rollout["stable"].text() + " is kept by `unretire`; " + command +
                      " lets it go");
@@ -97,11 +101,14 @@ RetireReport report_retirement(JsonView rollout) {
   const std::string frozen = rollout["frozen_until"].text();
   if (state == "retiring" || state == "retired") {
     const std::string next = rollout["next"].text();
-    const bool blocked = !frozen.empty() && may_call_hook_again(retire);
+    const bool again = !frozen.empty() && may_call_hook_again(retire);
+    // Then "next" says so.
+    const bool window_over = state == "retiring" && retire["hook"].text() == "none" &&
+                             retire["undo_until"].text().empty();
     return {printable(stable + " is " + state + (next.empty() ? "" : ": " + next) +
-                      (blocked ? "; frozen until " + frozen : "")) +
+                      (again ? "; frozen until " + frozen : "")) +
                 "\n",
-            blocked};
+            again || (window_over && !frozen.empty())};
   }
   if (state != "promoted") {
     return {printable("not retirable: " + name + " is " + state + ", not promoted") + "\n", true};

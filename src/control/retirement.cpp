@@ -29,19 +29,43 @@ std::uint64_t open_of(const UpstreamEntry* upstream) noexcept {
   return open;
 }
 
+std::string before_retirement(const Runner& runner, const RolloutView& view) {
+  const std::string& stable = runner.state().stable;
+  const RetireView& retire = *view.retire;
+  if (retire.kept) return stable + " is kept until `canaryctl retire`";
+  const bool by_hand = runner.config().plan.mode == rollout::Mode::kObserve;
+  std::string text =
+      by_hand ? "mode observe: `canaryctl retire` gives " + stable + " up" : stable + " is retired";
+  text += " after " + format_duration(retire.idle_for) + " without a request; idle for " +
+          format_duration_brief(retire.idle.value_or(Duration::zero()));
+  if (view.frozen_until) {
+    text += "; not before the freeze ends, at " + format_time(*view.frozen_until);
+  }
+  return text;
+}
+
+// Nobody is there, and the way back is open: until when?
+std::string way_back(const std::string& stable, const RolloutView& view) {
+  const RetireView& retire = *view.retire;
+  const std::string text =
+      "nobody is sent to " + stable + "; `canaryctl unretire` brings it back until ";
+  const auto& frozen = view.frozen_until;
+  if (retire.undo_until && (!frozen || *frozen <= *retire.undo_until)) {
+    return text + format_time(*retire.undo_until);
+  }
+  const bool calls = retire.has_hook && retire.needed_by.empty();
+  const std::string end = calls ? "the decommission hook is called" : "it is retired";
+  if (frozen) return text + end + ", when the freeze ends, at " + format_time(*frozen);
+  return text + end + ", once nothing is open there and the canary is healthy";
+}
+
 // What happens next to the old version.
-std::optional<std::string> retire_sentence(const rollout::State& state, const RetireView& view) {
+std::optional<std::string> retire_sentence(const Runner& runner, const RolloutView& view) {
   using rollout::RetireHook;
-  if (state.phase == rollout::Phase::kPromoted) {
-    if (view.kept) return state.stable + " is kept until `canaryctl retire`";
-    return state.stable + " is retired after " + format_duration(view.idle_for) +
-           " without a request; idle for " +
-           format_duration_brief(view.idle.value_or(Duration::zero()));
-  }
-  if (view.undo_until) {
-    return "nobody is sent to " + state.stable + "; `canaryctl unretire` brings it back until " +
-           format_time(*view.undo_until);
-  }
+  const rollout::State& state = runner.state();
+  if (state.phase == rollout::Phase::kPromoted) return before_retirement(runner, view);
+  const bool retiring = state.phase == rollout::Phase::kRetiring;
+  if (retiring && state.retire_hook == RetireHook::kNone) return way_back(state.stable, view);
   switch (state.retire_hook) {
     case RetireHook::kCalled:
       return "the decommission hook runs";
@@ -289,7 +313,7 @@ RolloutView Controller::State::view(const Runner& runner) const {
   made.retire = retire_view(runner);
   const bool begun = runner.state().phase != rollout::Phase::kIdle;
   if (!begun && !made.next) made.next = start_sentence(runner);
-  if (made.retire && !made.next) made.next = retire_sentence(runner.state(), *made.retire);
+  if (made.retire && !made.next) made.next = retire_sentence(runner, made);
   return made;
 }
 
@@ -305,8 +329,9 @@ std::optional<RetireView> Controller::State::retire_view(const Runner& runner) c
   view.kept = state.keeps_stable;
   view.needed_by = others_that_need_stable(runner);
   if (state.phase == rollout::Phase::kRetiring && state.retire_hook == rollout::RetireHook::kNone) {
-    view.undo_until =
+    const WallTime end =
         state.since + std::chrono::ceil<std::chrono::milliseconds>(retire->drain + retire->undo);
+    if (end > parts.clock->wall_now()) view.undo_until = end;
   }
   if (const StableWatch* const watch = watch_of(runner)) {
     view.idle = watch->idle();

@@ -228,6 +228,10 @@ TEST_F(CommandsTest, SaysWhatBlocksARetirement) {
   view.retire->hook = "failed";
   EXPECT_EQ(run({"retire", "checkout", "--dry-run"}), kExitRefused);
   EXPECT_NE(out().find("; frozen until 1970-01-01T01:00:00Z"), std::string::npos) << out();
+  view.retire->hook = "none";  // The window is over, and the freeze is what it waits for.
+  EXPECT_EQ(run({"retire", "checkout", "--dry-run"}), kExitRefused);
+  view.retire->undo_until = WallTime(std::chrono::hours(2));
+  EXPECT_EQ(run({"retire", "checkout", "--dry-run"}), kExitDone);
   view.frozen_until.reset();
   EXPECT_EQ(run({"retire", "checkout", "--dry-run", "-o", "json"}), kExitDone);
   EXPECT_NE(out().find("\"needed_by\": ["), std::string::npos) << out();

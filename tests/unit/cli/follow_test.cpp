@@ -140,6 +140,13 @@ TEST_F(FollowTest, WaitForTheEndOfTheOldVersionEndsWhereNobodyGoesOn) {
   EXPECT_EQ(wait_for("retired", "promoted"), kExitStopped);
   EXPECT_EQ(terminal_.err.str(),
             "canaryctl: shop-v1 is kept by `unretire`; `canaryctl retire checkout` lets it go\n");
+  retire.kept = false;
+  set_retire(retire);
+  admin_->on_control([&] { admin_->backend.known.at("checkout").mode = "observe"; });
+  EXPECT_EQ(wait_for("retired", "promoted"), kExitStopped);
+  EXPECT_NE(terminal_.err.str().find("mode observe retires nothing by itself; `canaryctl retire"),
+            std::string::npos)
+      << terminal_.err.str();
 }
 
 TEST_F(FollowTest, WaitGivesUpInTime) {

@@ -260,6 +260,48 @@ TEST_F(ControllerRetirementTest, UndoneItServesAgain) {
   EXPECT_TRUE(exec_.calls.empty());
 }
 
+// 2026-01-05 is a Monday.
+TEST_F(ControllerRetirementTest, AFreezeThatTheHookWaitsForIsSaid) {
+  const std::string end = "the freeze ends, at 2026-01-06T00:00:00";
+  promote();
+  const std::string thawed = file_;
+  std::string frozen = thawed;
+  frozen.replace(frozen.find("    retire:"), 0, "    freeze: [{days: [mon]}]\n");
+  ASSERT_TRUE(reload(frozen).ok);
+  quiet_seconds(1);
+  EXPECT_THAT(view().next.value(), HasSubstr("old is retired after 10s without a request; idle "));
+  EXPECT_THAT(view().next.value(), HasSubstr("; not before " + end));
+  ASSERT_TRUE(reload(thawed).ok);
+  until_idle();
+  EXPECT_THAT(view().next.value(), HasSubstr("brings it back until 2026-01-05T10:"));
+  ASSERT_TRUE(reload(frozen).ok);
+  const std::string expected =
+      "nobody is sent to old; `canaryctl unretire` brings it back until the decommission hook is "
+      "called, when " +
+      end;
+  EXPECT_TRUE(view().retire->undo_until.has_value());
+  EXPECT_THAT(view().next.value(), HasSubstr(expected));
+  quiet_seconds(20);
+  EXPECT_EQ(view().state, "retiring");
+  EXPECT_FALSE(view().retire->undo_until.has_value()) << "it is in the past";
+  EXPECT_THAT(view().next.value(), HasSubstr(expected));
+  EXPECT_EQ(act(Action::kUnretire).status, ActionStatus::kOk);
+  EXPECT_EQ(view().state, "promoted");
+}
+
+TEST_F(ControllerRetirementTest, UnderObserveItIsForTheOperator) {
+  promote();
+  std::string observed = file_;
+  observed.replace(observed.find("    retire:"), 0, "    analysis: {mode: observe}\n");
+  ASSERT_TRUE(reload(observed).ok);
+  quiet_seconds(30);
+  EXPECT_EQ(view().state, "promoted");
+  EXPECT_THAT(view().next.value(),
+              HasSubstr("mode observe: `canaryctl retire` gives old up after 10s without"));
+  EXPECT_EQ(act(Action::kRetire).status, ActionStatus::kOk);
+  EXPECT_EQ(view().state, "retiring");
+}
+
 TEST_F(ControllerRetirementTest, AbortBringsEverybodyBackAtOnce) {
   promote();
   until_called();
