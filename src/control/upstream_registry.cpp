@@ -33,20 +33,18 @@ void UpstreamRegistry::update(const std::vector<upstream::UpstreamSpec>& specs) 
           });
       entry.endpoints.push_back(kept != old.endpoints.end() ? *kept : make_endpoint(endpoint));
     }
-    auto limit = keep_limit(spec, old.limit != nullptr ? old.limit : old.lifted);
-    (spec.concurrency ? entry.limit : entry.lifted) = std::move(limit);
+    entry.limit = keep_limit(spec, std::move(old.limit));
     next.emplace(spec.name, std::move(entry));
   }
   upstreams_ = std::move(next);
 }
 
-// A limit that changes is the same one, so that what is in flight stays counted; also one that was
-// gone meanwhile.
+// A limit that changes is the same one, so that what is in flight stays counted.
 std::shared_ptr<upstream::ConcurrencyLimit> UpstreamRegistry::keep_limit(
     const upstream::UpstreamSpec& spec, std::shared_ptr<upstream::ConcurrencyLimit> old) const {
   if (!spec.concurrency) {
     if (old != nullptr) old->lift();
-    return old;
+    return nullptr;
   }
   const auto& [max, queue, timeout] = *spec.concurrency;
   if (old == nullptr) {

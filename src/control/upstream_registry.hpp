@@ -49,8 +49,6 @@ struct UpstreamEntry {
   std::vector<EndpointEntry> endpoints;                               // In the order of the spec.
   std::shared_ptr<upstream::UpstreamState> state;
   std::shared_ptr<upstream::ConcurrencyLimit> limit;  // Null: none.
-  // One that a reload has taken away, for the next that brings it back.
-  std::shared_ptr<upstream::ConcurrencyLimit> lifted;
   bool checked = false;  // Its endpoints are asked whether they are well.
 };
 

@@ -154,6 +154,7 @@ void Exchange::clear_request() noexcept {
   retries_made_ = 0;
   client_took_ = Duration::zero();
   segments_ = {};
+  later_.reset();
   clear_try();
   request_.clear();
   request_parser_.reset();

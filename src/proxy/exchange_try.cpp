@@ -59,16 +59,8 @@ bool Exchange::next_try(Retry kind) {
   // knows this user.
   const bool stays = kind == Retry::kIfReused && upstream_->needs_key();
   if (!stays) tried_.add(lease_.endpoint());
-  // The lease before is of these.
-  const TablePointer table = later_;
-  upstream::Upstream* const before = upstream_;
-  follow_endpoints();
   upstream::Lease lease = upstream_->acquire(tried_, stale_retried_, balance_key_);
-  if (!lease) {
-    upstream_ = before;
-    later_ = table;
-    return false;
-  }
+  if (!lease) return false;
   ++retries_made_;
   if (body_waits_) {
     clear_response();
@@ -80,10 +72,10 @@ bool Exchange::next_try(Retry kind) {
   return true;
 }
 
-// What was decided stays. But a request that has waited, or is tried again, goes to none of the
-// endpoints that have been taken out meanwhile.
+// What was decided stays. But a request that has waited goes to none of the endpoints that have
+// been taken out meanwhile. Once: what it holds of a table lives as long as the request.
 void Exchange::follow_endpoints() noexcept {
-  if (state_.table == table_) return;
+  if (later_ || state_.table == table_) return;
   for (const auto& each : state_.table->upstreams) {
     if (each->share().counters != upstream_->share().counters) continue;
     if (each.get() == upstream_) return;

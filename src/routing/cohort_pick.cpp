@@ -57,7 +57,8 @@ void draw(Pick& pick, const Rollout& rollout, const StickyKey& key, KeyMemo* mem
     pick.key_hash = memo != nullptr ? memo->hash(rollout.hash_key, key.text)
                                     : siphash(rollout.hash_key, key.text);
     pick.bucket = bucket_of(pick.key_hash);
-    if (rollout.balances_users) [[unlikely]]
+    // A client that is told by its address is balanced by that also where there is no rollout.
+    if (rollout.balances_users && key.source != KeySource::kClientIp) [[unlikely]]
       pick.user_hash = siphash({}, key.text);
   }
   pick.cohort = pick.bucket < pick.weight.value() ? Cohort::kCanary : Cohort::kStable;

@@ -288,8 +288,16 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
 Result<Verification> verify_state_file(const std::string& state_dir, Verification wanted) {
   const std::string path = state_dir + "/state.db";
   std::error_code error;
-  if (!std::filesystem::exists(path, error) && !error) {
+  const auto found = std::filesystem::symlink_status(path, error);
+  if (found.type() == std::filesystem::file_type::not_found) {
     return fail(ErrorCode::kNotFound, "there is no state file " + path);
+  }
+  for (const std::string& each : {path, path + "-wal"}) {
+    const auto type = std::filesystem::symlink_status(each, error).type();
+    if (type == std::filesystem::file_type::not_found && each != path) continue;
+    if (type != std::filesystem::file_type::regular && type != std::filesystem::file_type::none) {
+      return fail(ErrorCode::kInvalidArgument, each + " is not a regular file");
+    }
   }
   CANARYD_TRY_ASSIGN(const StateDir dir, StateDir::open_to_read(state_dir));
   CANARYD_TRY_ASSIGN(const std::unique_ptr<Database> database, Database::open_to_read(path));

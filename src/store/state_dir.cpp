@@ -105,7 +105,7 @@ Result<StateDir> StateDir::open(const std::string& path) {
 
 Result<StateDir> StateDir::open_to_read(const std::string& path) {
   const std::string lock_path = path + "/lock";
-  const int lock = ::open(lock_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  const int lock = ::open(lock_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   // A copy of the state, or one that was put back: no daemon has been here yet.
   if (lock < 0 && errno == ENOENT) return StateDir(path, -1);
   if (lock < 0) {

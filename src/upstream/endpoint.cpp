@@ -12,7 +12,8 @@ constexpr int kMakeWayMost = 3;
 Result<std::unique_ptr<net::Stream>> connect_to(net::Runtime& runtime, const net::Address& to) {
   auto stream = runtime.connect(to);
   for (int i = 0; i < kMakeWayMost && !stream && stream.error().code == ErrorCode::kLimit; ++i) {
-    if (!runtime.idle_sockets().close_oldest()) break;
+    // Where it is local ports that have run out, connections to others would end for nothing.
+    if (!runtime.short_of_sockets() || !runtime.idle_sockets().close_oldest()) break;
     stream = runtime.connect(to);
   }
   return stream;

@@ -147,21 +147,5 @@ TEST_F(BalanceTest, AnIdleConnectionThatDiedLeavesTheUserWhereHeIs) {
   }
 }
 
-// The one that it was sent to is gone, and so is the endpoint.
-TEST_F(BalanceTest, ARetryGoesToAnEndpointThatIsStillThere) {
-  world.upstreams[0].load_balancer = upstream::LoadBalancer::kLeastRequest;
-  world.upstreams[0].endpoints = {kCanary};
-  world.start();
-  SimServer gone(world.net, kCanary);
-  Client client(world);
-  client.send(get("/"));
-  SimPeer& asked = gone.accept();
-  world.upstreams[0].endpoints = {kStable2};
-  world.publish();
-  asked.reset();
-  EXPECT_EQ(client.read().body, "second");
-  EXPECT_EQ(gone.connections(), 1U);
-}
-
 }  // namespace
 }  // namespace canaryd::test

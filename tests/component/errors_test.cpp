@@ -321,6 +321,29 @@ TEST_F(ErrorsTest, RunningOutOfDescriptorsIsNotTheUpstreamsFault) {
   EXPECT_EQ(client.ask(get("/", "X-User: u\r\n")).status(), 200);
 }
 
+// What lies idle at the canary is in nobody's way when everybody goes back.
+TEST_F(ErrorsTest, IdleConnectionsMakeWayForARollback) {
+  constexpr std::size_t kClients = 4;
+  world.split(10000);
+  world.start();
+  Backend stable(world, kStable, ok("stable"));
+  Backend canary(world, kCanary, ok("canary"));
+  world.net.set_connections_max(kClients);
+  world.net.set_short_of_sockets(true);
+  std::deque<Client> clients;
+  const auto ask_all = [&](std::string_view expected) {
+    for (Client& each : clients) each.send(get("/", "X-User: u\r\n"));
+    for (Client& each : clients) EXPECT_EQ(each.read().body, expected);
+  };
+  for (std::size_t i = 0; i < kClients; ++i) clients.emplace_back(world);
+  ask_all("canary");
+  EXPECT_EQ(world.upstream("canary").idle.load(), kClients);
+  world.gate->lower(1, BasisPoints(0));
+  ask_all("stable");
+  EXPECT_EQ(world.upstream("canary").idle.load(), 0U);
+  EXPECT_EQ(world.errors(ProxyError::kOverloaded), 0U);
+}
+
 class BuffersTest : public ProxyTest {
  protected:
   BuffersTest() : ProxyTest({.small_blocks_max = 3, .large_blocks_max = 0, .exact_bytes_max = 0}) {}

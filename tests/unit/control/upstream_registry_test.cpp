@@ -71,22 +71,5 @@ TEST_F(UpstreamRegistryTest, HealthOfAnUpstreamThatIsChecked) {
   EXPECT_FALSE(registry_.health("other").up());
 }
 
-// What is in flight stays counted also while there is no limit.
-TEST_F(UpstreamRegistryTest, ALimitThatComesBackIsTheSame) {
-  specs_[0].concurrency = upstream::Concurrency{2, 5, 1s};
-  registry_.update(specs_);
-  const auto limit = registry_.find("app")->limit;
-  ASSERT_NE(limit, nullptr);
-  specs_[0].concurrency.reset();
-  registry_.update(specs_);
-  EXPECT_EQ(registry_.find("app")->limit, nullptr);
-  EXPECT_GT(limit->max(), 1000U);
-  registry_.update(specs_);
-  specs_[0].concurrency = upstream::Concurrency{3, 5, 1s};
-  registry_.update(specs_);
-  EXPECT_EQ(registry_.find("app")->limit, limit);
-  EXPECT_EQ(limit->max(), 3U);
-}
-
 }  // namespace
 }  // namespace canaryd::control::test

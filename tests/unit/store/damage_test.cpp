@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include <set>
+#include <sys/stat.h>
 
 namespace canaryd::store {
 namespace {
@@ -221,6 +222,20 @@ TEST_F(DamageTest, ACheckOfAFileThatWasPutBackMakesNothing) {
   EXPECT_EQ(verify_state_file(dir(), {}).value().rows, 4U);
   EXPECT_EQ(files_in(dir()), before);
   EXPECT_TRUE(open().has_value());
+}
+
+// Whoever reads a pipe waits for ever.
+TEST_F(DamageTest, ACheckReadsRegularFilesOnly) {
+  fill(4);
+  const std::string file = dir() + "/state.db";
+  ASSERT_TRUE(std::filesystem::remove(dir() + "/lock"));
+  ASSERT_EQ(::mkfifo((dir() + "/lock").c_str(), 0600), 0);
+  EXPECT_EQ(verify_state_file(dir(), {}).value().rows, 4U);
+  for (const std::string& odd : {file + "-wal", file}) {
+    std::filesystem::remove(odd);
+    ASSERT_EQ(::mkfifo(odd.c_str(), 0600), 0);
+    EXPECT_EQ(verify_state_file(dir(), {}).error().context, odd + " is not a regular file");
+  }
 }
 
 TEST_F(DamageTest, ACheckReadsTheWriteAheadLogAndLeavesIt) {

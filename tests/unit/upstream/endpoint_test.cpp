@@ -98,6 +98,10 @@ TEST_F(LeaseTest, IdleConnectionsMakeWayForOneThatIsNeeded) {
   EXPECT_EQ(third.connect().error().code, ErrorCode::kLimit);
   SimServer& served = *servers[first.endpoint()->address() == address("10.0.0.2:80") ? 0 : 1];
   first.give_back();
+  // It is not sockets that are short.
+  EXPECT_FALSE(third.connect().has_value());
+  EXPECT_EQ(idle(), 1U);
+  net.set_short_of_sockets(true);
   EXPECT_TRUE(third.connect().has_value());
   EXPECT_EQ(idle(), 0U);
   net.run_ready();
