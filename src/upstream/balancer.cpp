@@ -119,7 +119,9 @@ Endpoint* Balancer::less_loaded(const Tried& tried) {
   return b.endpoint->active() < a.endpoint->active() ? b.endpoint : a.endpoint;
 }
 
-// Without load it is a tie, and the first was drawn by weight alone.
+// The one that was drawn by weight alone, unless the other one would be no busier with this request
+// than that is without it. So weights are kept where little is under way, too: an endpoint without
+// any load is no better than a busy one of ten times its weight.
 Endpoint* Balancer::less_loaded_by_weight(const Tried& tried) {
   const Choice* const a = draw(tried, nullptr);
   if (a == nullptr) return nullptr;
@@ -127,7 +129,7 @@ Endpoint* Balancer::less_loaded_by_weight(const Tried& tried) {
   if (b == nullptr) return a->endpoint;
   const auto load_a = static_cast<std::int64_t>(a->endpoint->active());
   const auto load_b = static_cast<std::int64_t>(b->endpoint->active());
-  return load_b * weight(*a) < load_a * weight(*b) ? b->endpoint : a->endpoint;
+  return (load_b + 1) * weight(*a) <= load_a * weight(*b) ? b->endpoint : a->endpoint;
 }
 
 // By weight; null if nothing is left to draw from.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <map>
 #include <string>
 
@@ -127,6 +128,24 @@ TEST_F(WeightTest, LeastRequestKeepsTheLoadByWeight) {
   EXPECT_NEAR(static_cast<double>(active(0)), 500, 10);
   EXPECT_NEAR(static_cast<double>(active(1)), 100, 10);
   EXPECT_NEAR(static_cast<double>(active(2)), 100, 10);
+}
+
+// Also where little is under way: an endpoint that has nothing to do is no better for that alone.
+TEST_F(WeightTest, LeastRequestKeepsTheWeightsWithFewRequestsUnderWay) {
+  spec.endpoints = {{address("10.0.0.2:80"), 9}, {address("10.0.0.3:80"), 1}};
+  make();
+  constexpr int kRequests = 20000;
+  for (const std::size_t under_way : {1U, 2U, 4U, 8U, 32U}) {
+    std::deque<Lease> held;
+    int light = 0;
+    for (int i = 0; i < kRequests; ++i) {
+      held.push_back(app->acquire());
+      if (to_string(held.back().endpoint()->address()) == "10.0.0.3:80") ++light;
+      if (held.size() == under_way) held.pop_front();
+    }
+    EXPECT_GT(light, kRequests * 5 / 100) << under_way;
+    EXPECT_LT(light, kRequests * 12 / 100) << under_way;
+  }
 }
 
 // Also the third try goes to where none has been, and only then back, but not to the last one.
