@@ -10,6 +10,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
+#include <optional>
 #include <utility>
 
 namespace canaryd::client {
@@ -20,6 +21,11 @@ using BeastParser = http::response_parser<http::string_body>;
 // How long a caller that gives up is kept waiting.
 constexpr Duration kBetweenLooks = std::chrono::milliseconds(100);
 
+// 101 is an answer: nothing of HTTP follows it.
+bool is_interim(unsigned status) noexcept {
+  return status >= 100 && status < 200 && status != 101;
+}
+
 Response convert(BeastParser& parser) {
   auto message = parser.release();
   Response response = head_of(message);
@@ -27,9 +33,13 @@ Response convert(BeastParser& parser) {
   return response;
 }
 
+// RFC 9110 section 15.2 allows any number; a server that sends more is not answering.
+constexpr int kInterimsMax = 8;
+
+// `parser` is made anew for each response: the final one is left in it.
 asio::awaitable<Code> exchange(Stream& stream,
                                const BeastRequest& request,
-                               BeastParser& parser,
+                               std::optional<BeastParser>& parser,
                                const Limits& limits) {
   if (limits.total == Duration::zero()) stream.expires_after(limits.exchange);
   Code write_code;
@@ -41,7 +51,14 @@ asio::awaitable<Code> exchange(Stream& stream,
   beast::flat_buffer buffer(limits.header_bytes + std::size_t{64} * 1024);
   Code read_code;
   auto read_token = asio::redirect_error(asio::use_awaitable, read_code);
-  co_await http::async_read(stream, buffer, parser, read_token);
+  for (int interims = 0; interims <= kInterimsMax; ++interims) {
+    parser.emplace();
+    parser->header_limit(static_cast<std::uint32_t>(limits.header_bytes));
+    parser->body_limit(limits.body_bytes);
+    parser->skip(limits.head_only || request.method() == http::verb::head);
+    co_await http::async_read(stream, buffer, *parser, read_token);
+    if (read_code || !is_interim(parser->get().result_int())) break;
+  }
   co_return read_code&& write_code ? write_code : read_code;
 }
 
@@ -55,13 +72,10 @@ asio::awaitable<Result<Response>> converse(const Address& address,
   const Code connected = co_await connect(stream, address, limit);
   if (connected) co_return failed(connected, address, Retry::kSafe);
 
-  BeastParser parser;
-  parser.header_limit(static_cast<std::uint32_t>(limits.header_bytes));
-  parser.body_limit(limits.body_bytes);
-  parser.skip(limits.head_only || request.method() == http::verb::head);
+  std::optional<BeastParser> parser;
   const Code done = co_await exchange(stream, request, parser, limits);
   if (done) co_return failed(done, address, Retry::kNever);
-  co_return convert(parser);
+  co_return convert(*parser);
 }
 
 // The whole conversation is in its frame.

@@ -56,6 +56,28 @@ TEST(HttpClient, ReadsChunkedAndEndOfConnection) {
   EXPECT_EQ(get(until_end).value().body, "abc");
 }
 
+// RFC 9110 section 15.2: interim responses come before the answer, and are none.
+TEST(HttpClient, PassesOverInterimResponses) {
+  const std::string hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
+  ScriptedServer server("HTTP/1.1 100 Continue\r\n\r\n" + hints +
+                        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+  const auto response = get(server);
+  ASSERT_TRUE(response) << describe(response.error());
+  EXPECT_EQ(response->status, 200);
+  EXPECT_EQ(response->body, "hi");
+
+  ScriptedServer nothing_else(hints);
+  EXPECT_FALSE(get(nothing_else));
+
+  std::string many;
+  for (int i = 0; i < 100; ++i) many += hints;
+  ScriptedServer endless(many + "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(get(endless).value().status, 103);
+
+  ScriptedServer switching("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n");
+  EXPECT_EQ(get(switching).value().status, 101);
+}
+
 TEST(HttpClient, TellsNotReachableFromNoAnswer) {
   std::uint16_t port = 0;
   { port = ScriptedServer("").port; }
