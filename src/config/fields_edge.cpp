@@ -124,7 +124,8 @@ const Section<UpstreamTimeouts>& upstream_timeouts_section() {
     s.add("first_byte",
           &UpstreamTimeouts::first_byte,
           duration(0s, kDay),
-          "From the request's last byte to the response's first; `0s`: none.");
+          "From the request's last byte to the response's first, and as long again for the rest of "
+          "its head; `0s`: none.");
     s.add("body_idle",
           &UpstreamTimeouts::body_idle,
           duration(0s, kDay),

@@ -203,7 +203,8 @@ const Section<RouteTimeouts>& route_timeouts_section() {
     s.add("first_byte",
           &RouteTimeouts::first_byte,
           optional(duration(0s, kDay)),
-          "From the request's last byte to the response's first; `0s`: none.");
+          "From the request's last byte to the response's first, and as long again for the rest of "
+          "its head; `0s`: none.");
     s.add("body_idle",
           &RouteTimeouts::body_idle,
           optional(duration(0s, kDay)),

@@ -334,7 +334,9 @@ void Exchange::note_progress() noexcept {
     upload_progress_ = upload_.progress();
     upload_moved_at_ = now();
   }
-  const std::uint64_t moved = download_.progress() + response_end_;
+  // Of a head only its first byte counts: one that drips in has to be there in time all the same.
+  const bool head_begun = response_begin_ < response_end_;
+  const std::uint64_t moved = download_.progress() + 2U * interims_ + (head_begun ? 1U : 0U);
   if (moved != download_progress_) {
     download_progress_ = moved;
     download_moved_at_ = now();

@@ -98,7 +98,7 @@ std::string_view sentence_of(ProxyError error) noexcept {
     case ProxyError::kUpstreamReset:
       return "the upstream closed the connection before it answered";
     case ProxyError::kUpstreamProtocol:
-      return "the upstream's answer is not valid HTTP";
+      return "the upstream's answer is not valid HTTP, or its head is too large";
     case ProxyError::kNoHealthyEndpoint:
       return "no endpoint of the upstream is in use: all are unhealthy or ejected";
     case ProxyError::kOverloaded:

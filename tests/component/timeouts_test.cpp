@@ -201,6 +201,46 @@ TEST_F(TimeoutsTest, AnUpstreamHasToAnswerAnExpectation) {
   EXPECT_EQ(world.counters(Cohort::kStable).bad, 1U);
 }
 
+// One byte now and then does not help: once begun it has as long again.
+TEST_F(TimeoutsTest, ASlowResponseHeadHasToArriveInTime) {
+  world.split(0);
+  world.start();
+  SimServer stable(world.net, kStable);
+  Client client(world);
+  const Monotonic begun = world.net.now();
+  client.send(kGet);
+  auto& server = stable.accept();
+  world.net.run_for(12s);
+  server.send("HTTP/1.1 200 OK\r\nX: ");
+  for (int i = 0; i < 100 && client.peer.received().empty(); ++i) {
+    world.net.run_for(500ms);
+    server.send("y");
+  }
+  const Message reply = client.read();
+  EXPECT_EQ(reply.status(), 504);
+  EXPECT_EQ(reply.field("X-Canaryd-Error"), "timeout");
+  EXPECT_GE(world.net.now() - begun, 25s);
+  EXPECT_LE(world.net.now() - begun, 26s);
+}
+
+// Each interim response is a sign of life.
+TEST_F(TimeoutsTest, AnInterimResponseBeginsTheTimeAnew) {
+  world.split(0);
+  world.start();
+  SimServer stable(world.net, kStable);
+  Client client(world);
+  client.send(kGet);
+  auto& server = stable.accept();
+  for (int i = 0; i < 3; ++i) {
+    world.net.run_for(12s);
+    server.send("HTTP/1.1 103 Early Hints\r\n\r\n");
+    EXPECT_EQ(client.read().status(), 103);
+  }
+  world.net.run_for(12s);
+  server.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(client.read().status(), 200);
+}
+
 TEST_F(TimeoutsTest, AfterTheContinueTheClientHasToSend) {
   world.start();
   SimServer stable(world.net, kStable);

@@ -22,6 +22,9 @@ struct HeadLimits {
   std::uint32_t target_bytes = 16 * 1024;
 };
 
+// What upstreams may answer with: they are fewer, and what they send has been asked for.
+inline constexpr HeadLimits kResponseLimits{.head_bytes = 256 * 1024, .field_count = 1000};
+
 // RFC 9112 section 2.2 asks for at least one empty line before a request to be passed over.
 inline constexpr unsigned kEmptyLinesMax = 2;
 inline constexpr std::uint32_t kMethodBytesMax = 32;
@@ -87,7 +90,7 @@ class RequestParser : private detail::HeadParser {
 
 class ResponseParser : private detail::HeadParser {
  public:
-  explicit ResponseParser(const HeadLimits& limits = {}) noexcept;
+  explicit ResponseParser(const HeadLimits& limits = kResponseLimits) noexcept;
 
   // The method of the request decides whether there is a body.
   [[nodiscard]] ParseState parse(std::string_view input, Method request_method, ResponseHead& head);
