@@ -23,13 +23,16 @@ bool equals_ignore_case(std::string_view a, std::string_view b) noexcept {
 
 bool parse_decimal(std::string_view text, std::uint64_t& value) noexcept {
   if (text.empty() || text.size() > 20) return false;
-  std::uint64_t number = 0;
+  // So many digits of any kind fit.
+  constexpr std::size_t kSafeDigits = std::numeric_limits<std::uint64_t>::digits10;
   constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
-  for (const char c : text) {
-    if (!is_digit(c)) return false;
-    const auto digit = static_cast<std::uint64_t>(c - '0');
-    // Not divided by 10 for each digit.
-    if (number > kMax / 10 || (number == kMax / 10 && digit > kMax % 10)) return false;
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (!is_digit(text[i])) return false;
+    const auto digit = static_cast<std::uint64_t>(text[i] - '0');
+    if (i >= kSafeDigits && (number > kMax / 10 || (number == kMax / 10 && digit > kMax % 10))) {
+      return false;
+    }
     number = number * 10 + digit;
   }
   value = number;

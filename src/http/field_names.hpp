@@ -4,6 +4,7 @@
 
 #include "canaryd/http/chars.hpp"
 #include "canaryd/http/message.hpp"
+#include "http/scan.hpp"
 
 #include <array>
 #include <cstddef>
@@ -143,10 +144,21 @@ inline bool equal_by(const char* name, const char* known, std::size_t size) noex
   return equal_by<std::uint16_t>(name, known, size);
 }
 
-// Of a token that is not empty.
-[[nodiscard, gnu::always_inline]] inline FieldId recognise(std::string_view name) noexcept {
+// Of a token that is not empty; the bytes before `end` may be read.
+[[nodiscard, gnu::always_inline]] inline FieldId recognise(std::string_view name,
+                                                           const char* end) noexcept {
   const KnownEntry& known = kEntries[kEntryAt[place_of(name)]];
   if (name.size() != known.size) return FieldId::kOther;
+#if defined(__SSE2__)
+  if (end - name.data() >= kBlockBytes && known.size <= kBlockBytes) {
+    // As equal_words().
+    const __m128i small = _mm_or_si128(load16(name.data()), _mm_set1_epi8(0x20));
+    const unsigned unlike = hit_mask(_mm_cmpeq_epi8(small, load16(known.lower.data()))) ^ 0xffffU;
+    return unlike << (32U - known.size) == 0 ? known.id : FieldId::kOther;
+  }
+#else
+  static_cast<void>(end);
+#endif
   return equals_lower(name.data(), known.lower.data(), known.size) ? known.id : FieldId::kOther;
 }
 

@@ -68,8 +68,8 @@ bool is_underscored_twin(const Field& field) noexcept {
 }
 
 // What is put around the texts of a head, names and separators, is never more.
-constexpr std::size_t kRequestFrame = 320;
-constexpr std::size_t kResponseFrame = 192;
+constexpr std::size_t kRequestFrame = 352;
+constexpr std::size_t kResponseFrame = 224;
 
 // Of a field that lies nowhere as a line. By value, so that the writer's place stays in a register
 // of whoever calls this.
@@ -141,14 +141,25 @@ struct Dropping {
   }
 }
 
-[[gnu::always_inline]] inline void write_via(HeadWriter& out,
-                                             std::uint8_t version_minor,
-                                             std::string_view via) noexcept {
-  out.put("Via: 1.");
-  out.put(version_minor == 0 ? '0' : '1');
-  out.put(' ');
-  out.put(via);
-  out.put("\r\n");
+[[gnu::always_inline]] inline void write_via(HeadWriter& out, std::uint8_t version_minor) noexcept {
+  if (version_minor == 0) {
+    out.put("Via: 1.0 canaryd\r\n");
+  } else {
+    out.put("Via: 1.1 canaryd\r\n");
+  }
+}
+
+[[gnu::always_inline]] inline void write_cohort(HeadWriter& out, Cohort cohort) noexcept {
+  switch (cohort) {
+    case Cohort::kStable:
+      return out.put("X-Canaryd-Cohort: stable\r\n");
+    case Cohort::kCanary:
+      return out.put("X-Canaryd-Cohort: canary\r\n");
+    case Cohort::kShadow:
+      return out.put("X-Canaryd-Cohort: shadow\r\n");
+    case Cohort::kNone:
+      return;
+  }
 }
 
 // Does TE say that the client takes trailers? The one member of it that may be passed on.
@@ -227,7 +238,11 @@ IdSet dropped_from_request(const RequestHead& head,
   write_forwarded_for(out, fields, forwarding);
   const bool trusted = forwarding.peer_trusted;
   if (!(trusted && fields.has(FieldId::kXForwardedProto))) {
-    out.put_field("X-Forwarded-Proto: ", forwarding.scheme);
+    if (forwarding.secure) {
+      out.put("X-Forwarded-Proto: https\r\n");
+    } else {
+      out.put("X-Forwarded-Proto: http\r\n");
+    }
   }
   if (!(trusted && fields.has(FieldId::kXForwardedHost)) && !forwarding.authority.empty()) {
     out.put_field("X-Forwarded-Host: ", forwarding.authority);
@@ -258,9 +273,7 @@ IdSet dropped_from_request(const RequestHead& head,
 [[gnu::always_inline]] inline void write_status_line(HeadWriter& out,
                                                      const ResponseHead& head) noexcept {
   out.put("HTTP/1.1 ");
-  out.put(static_cast<char>('0' + head.status / 100));
-  out.put(static_cast<char>('0' + head.status / 10 % 10));
-  out.put(static_cast<char>('0' + head.status % 10));
+  out.put_triple(head.status);
   out.put(' ');
   out.copy(head.reason);
   out.put("\r\n");
@@ -269,9 +282,8 @@ IdSet dropped_from_request(const RequestHead& head,
 // Of what put() is given for a request, at most.
 std::size_t known_bytes(const RequestHead& head, const RequestForwarding& forwarding) noexcept {
   return kRequestFrame + head.method_text.size() + forwarding.target.size() +
-         2 * forwarding.authority.size() + forwarding.client_ip.size() + forwarding.scheme.size() +
-         forwarding.request_id.size() + forwarding.traceparent.size() + forwarding.cohort.size() +
-         forwarding.rollout.size() + forwarding.via.size();
+         2 * forwarding.authority.size() + forwarding.client_ip.size() +
+         forwarding.request_id.size() + forwarding.traceparent.size() + forwarding.rollout.size();
 }
 
 }  // namespace
@@ -295,14 +307,14 @@ void write_request_head(HeadBuffer& buffer,
 
   write_framing(out, head.framing);
   write_forwarded(out, head.fields, forwarding);
-  write_via(out, head.version_minor, forwarding.via);
+  write_via(out, head.version_minor);
   if (!keeps_id && !forwarding.request_id.empty()) {
     out.put_field("X-Request-Id: ", forwarding.request_id);
   }
   if (!forwarding.traceparent.empty()) {
     out.put_field("traceparent: ", forwarding.traceparent);
   }
-  if (!forwarding.cohort.empty()) out.put_field("X-Canaryd-Cohort: ", forwarding.cohort);
+  write_cohort(out, forwarding.cohort);
   if (!forwarding.rollout.empty()) out.put_field("X-Canaryd-Rollout: ", forwarding.rollout);
   write_max_forwards(out, head);
   write_hop_fields(out, head, forwarding);
@@ -343,9 +355,7 @@ ResponsePlan plan_response(const ResponseHead& head,
 void write_response_head(HeadBuffer& buffer,
                          const ResponseHead& head,
                          const ResponseForwarding& forwarding) noexcept {
-  HeadWriter out(
-      buffer,
-      kResponseFrame + forwarding.via.size() + forwarding.date.size() + forwarding.cohort.size());
+  HeadWriter out(buffer, kResponseFrame + forwarding.date.size());
   if (!out.fits()) return out.finish();
   const ResponsePlan& plan = forwarding.plan;
   const bool passes_trailers =
@@ -362,11 +372,11 @@ void write_response_head(HeadBuffer& buffer,
     framing = {BodyKind::kLength, *head.content_length};
   }
   write_framing(out, framing);
-  write_via(out, head.version_minor, forwarding.via);
+  write_via(out, head.version_minor);
   if (!head.fields.has(FieldId::kDate) && !forwarding.date.empty()) {
     out.put_field("Date: ", forwarding.date);
   }
-  if (!forwarding.cohort.empty()) out.put_field("X-Canaryd-Cohort: ", forwarding.cohort);
+  write_cohort(out, forwarding.cohort);
   const bool keep_alive = plan.keep_alive && plan.framing.kind != BodyKind::kUntilClose;
   if (forwarding.websocket) {
     out.put(kSwitch);
@@ -383,14 +393,12 @@ void write_response_head(HeadBuffer& buffer,
   buffer.append("\r\n");
 }
 
-void write_interim_head(HeadBuffer& buffer,
-                        const ResponseHead& head,
-                        std::string_view via) noexcept {
-  HeadWriter out(buffer, kResponseFrame + via.size());
+void write_interim_head(HeadBuffer& buffer, const ResponseHead& head) noexcept {
+  HeadWriter out(buffer, kResponseFrame);
   if (!out.fits()) return out.finish();
   write_status_line(out, head);
   copy_fields(out, head.fields, {.ids = kHopByHop | kOurs, .nominated = head.nominates});
-  write_via(out, head.version_minor, via);
+  write_via(out, head.version_minor);
   out.put("\r\n");
   out.finish();
 }

@@ -26,6 +26,10 @@ LineEnd line_end(const char* at, const char* end) noexcept {
 
 // "HTTP/" DIGIT "." DIGIT; both digits out. Needs kVersionBytes bytes.
 bool read_version(const char* at, char& major, char& minor) noexcept {
+  if (std::memcmp(at, "HTTP/1.1", kVersionBytes) == 0) {
+    major = minor = '1';
+    return true;
+  }
   major = at[5];
   minor = at[7];
   return std::memcmp(at, "HTTP/", 5) == 0 && is_digit(major) && at[6] == '.' && is_digit(minor);
@@ -48,13 +52,18 @@ std::string_view text_between(const char* from, const char* to) noexcept {
   return {from, static_cast<std::size_t>(to - from)};
 }
 
-// Without the blanks at both ends; nothing else below '!' is left in a value by then.
+// Without the blanks at both ends; nothing else below '!' is left in a value by then. What stands
+// at `to`, the end of the line, is looked at.
 [[gnu::always_inline]] inline std::string_view value_behind(const char* colon,
                                                             const char* to) noexcept {
   const auto blank = [](char c) { return static_cast<unsigned char>(c) <= ' '; };
-  while (blank(to[-1])) --to;  // The colon is none.
   const char* from = colon + 1;
-  while (from != to && blank(*from)) ++from;
+  if (*from == ' ') ++from;
+  if (blank(*from)) [[unlikely]] {
+    while (from != to && blank(*from)) ++from;
+    if (from == to) return text_between(to, to);
+  }
+  while (blank(to[-1])) --to;
   return text_between(from, to);
 }
 
@@ -152,11 +161,14 @@ void HeadParser::take_plain_lines(const char* end, FieldList& fields) noexcept {
   while (out.has_room()) {
     const char* const colon = skip_plain_name(base, line, end);
     if (colon == end || *colon != ':' || colon == line) break;
-    const char* const at = find_value_end(base, colon + 1, end);
-    if (!ends_line(at, end)) break;
+    const char* at = skip_plain_value(base, colon + 1, end);
+    if (!ends_line(at, end)) [[unlikely]] {
+      at = find_value_end(base, at, end);
+      if (!ends_line(at, end)) break;
+    }
     const std::string_view name = text_between(line, colon);
     const char* const next = at + 2;
-    out.add(name, value_behind(colon, at), distance(line, next), detail::recognise(name));
+    out.add(name, value_behind(colon, at), distance(line, next), detail::recognise(name, end));
     line = next;
   }
   out.finish();
@@ -181,7 +193,7 @@ HeadParser::Line HeadParser::parse_line(const char* end, FieldList& fields) {
     return bad(Refusal::kHeadersTooLarge, "too many fields");
   }
   const std::string_view name = text_between(line, colon);
-  fields.add({name, value_behind(colon, at), distance(line, at + 2), detail::recognise(name)});
+  fields.add({name, value_behind(colon, at), distance(line, at + 2), detail::recognise(name, end)});
   return parsed(at + 2);
 }
 
@@ -231,7 +243,9 @@ RequestParser::Line RequestParser::parse_request_line(const char* begin,
     if (++empty_lines_ > kEmptyLinesMax) return bad(Refusal::kBadRequest, "too many empty lines");
     return parsed(begin + 2);
   }
-  const char* at = begin;
+  // Of nearly all.
+  const bool get = end - begin >= 4 && std::memcmp(begin, "GET ", 4) == 0;
+  const char* at = get ? begin + 3 : begin;
   while (at != end && is_token_char(*at)) ++at;
   // RFC 9112 section 3: longer than any method that is implemented.
   if (at - begin > kMethodBytesMax) return bad(Refusal::kNotImplemented, "method too long");
@@ -258,7 +272,7 @@ RequestParser::Line RequestParser::parse_request_line(const char* begin,
   if (ending == LineEnd::kBad) return bad(Refusal::kBadRequest, "request line does not end here");
 
   head.method_text = method;
-  head.method = parse_method(method);
+  head.method = get ? Method::kGet : parse_method(method);
   head.target = target_text;
   head.version_minor = known_minor(minor);
   started_ = true;

@@ -16,7 +16,7 @@ void rebase_view(std::string_view& view, const char* from, const char* to) noexc
 }  // namespace
 
 FieldId field_id(std::string_view name) noexcept {
-  return name.empty() ? FieldId::kOther : detail::recognise(name);
+  return name.empty() ? FieldId::kOther : detail::recognise(name, name.data() + name.size());
 }
 
 std::string_view field_name(FieldId id) noexcept {

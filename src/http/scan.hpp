@@ -95,27 +95,34 @@ template <class Hits>
   return at;
 }
 
-// The first control character but tab, or `end`.
-[[nodiscard, gnu::always_inline]] inline const char* find_value_end(const char* begin,
-                                                                    const char* at,
-                                                                    const char* end) noexcept {
+// The first byte that is neither visible ASCII nor a space, or `end`: what nearly all values
+// consist of.
+[[nodiscard, gnu::always_inline]] inline const char* skip_plain_value(const char* begin,
+                                                                      const char* at,
+                                                                      const char* end) noexcept {
 #if defined(__SSE2__)
   if (end - begin >= kBlockBytes) {
-    // Visible ASCII and the space are passed over in blocks; what else may stand in a value, tabs
-    // and bytes beyond ASCII, is rare and cheaper looked at when it comes.
-    for (;;) {
-      at = detail::find_hit(at, end, [](__m128i block) {
-        return detail::hit_mask(detail::in_range<' ', '~'>(block)) ^ 0xffffU;
-      });
-      if (at == end || *at == '\r' || ends_value(*at)) return at;
-      while (at != end && !ends_value(*at) && ends_plain_value(*at)) ++at;
-    }
+    return detail::find_hit(at, end, [](__m128i block) {
+      return detail::hit_mask(detail::in_range<' ', '~'>(block)) ^ 0xffffU;
+    });
   }
 #else
   static_cast<void>(begin);
 #endif
-  while (at != end && !ends_value(*at)) ++at;
+  while (at != end && !ends_plain_value(*at)) ++at;
   return at;
+}
+
+// The first control character but tab, or `end`.
+[[nodiscard, gnu::always_inline]] inline const char* find_value_end(const char* begin,
+                                                                    const char* at,
+                                                                    const char* end) noexcept {
+  // Tabs and bytes beyond ASCII are rare, and cheaper looked at when they come.
+  for (;;) {
+    at = skip_plain_value(begin, at, end);
+    if (at == end || *at == '\r' || ends_value(*at)) return at;
+    while (at != end && !ends_value(*at) && ends_plain_value(*at)) ++at;
+  }
 }
 
 // The first byte that is not visible ASCII, or `end`.

@@ -82,8 +82,17 @@ net::Task<void> Connection::serve(std::unique_ptr<Connection> self) {
     exchange->begin(connection);
     Next next = Next::kPipelined;
     for (int served = 1; next == Next::kPipelined; ++served) {
-      const Next after = co_await exchange->run();
-      next = after;
+      Step step = exchange->start();
+      while (step == Step::kRelay) {
+        const net::Wake moved = co_await exchange->relay_wait();
+        step = exchange->woken(moved);
+      }
+      if (step == Step::kFinish) {
+        next = exchange->finish();
+      } else {
+        const Next after = co_await exchange->run(step);
+        next = after;
+      }
       if (next == Next::kPipelined && served % kExchangesPerTurn == 0) {
         const net::Wake turn = co_await connection.waiter_.yield();
         if (turn == net::Wake::kCancelled) next = Next::kClose;

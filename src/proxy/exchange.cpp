@@ -55,7 +55,7 @@ bool ends_connection(ProxyError error) noexcept {
 bool goes_in_circles(const http::RequestHead& request) noexcept {
   constexpr std::size_t kMostPasses = 10;
   return request.fields.has(http::FieldId::kVia) &&
-         http::count_passes(request, http::RequestForwarding{}.via) > kMostPasses;
+         http::count_passes(request, http::kViaName) > kMostPasses;
 }
 
 }  // namespace
@@ -82,7 +82,7 @@ void Exchange::begin(Connection& connection) noexcept {
   begin_ = end_ = 0;
 }
 
-// What of it is not memory the next run() clears.
+// What of it is not memory that the next start() clears.
 void Exchange::release() noexcept {
   upload_.release();
   download_.release();
@@ -93,53 +93,85 @@ void Exchange::release() noexcept {
   connection_ = nullptr;
 }
 
-// One frame for a whole request, however many tries it takes: only what is rare (waiting for a
-// head, for a connection, an answer of our own, a tunnel) is a coroutine of its own.
-net::Task<Next> Exchange::run() {
+// ---- The steps
+
+Step Exchange::start() {
   clear_request();
-  ProxyError error = ProxyError::kNone;
+  error_ = ProxyError::kNone;
   // Nearly every head is here whole.
-  if (!take_head(error)) {
-    const ProxyError outcome = co_await await_head();
-    error = outcome;
-  }
+  return take_head(error_) ? begin_request() : Step::kHead;
+}
+
+// The head is whole, or has not begun, or error_ says what is wrong.
+Step Exchange::begin_request() {
   started_at_ = now();
-  if (request_.size == 0 && nothing_received()) {
+  if (request_.size == 0) [[unlikely]] {
     // A client that leaves between two requests is no error.
-    if (error == ProxyError::kNone) co_return Next::kNothing;
-    if (error == ProxyError::kClientGone) co_return Next::kClose;
+    const bool leaves = error_ == ProxyError::kNone || error_ == ProxyError::kClientGone;
+    return leaves && nothing_received() ? Step::kNone : Step::kAnswer;
   }
-  bool ends = error == ProxyError::kNone && http::ends_here(request_);
-  if (error == ProxyError::kNone && !ends) error = decide();
-  if (vote_) {
-    const ProxyError voted = co_await take_vote();
-    error = voted;
-    ends = true;
+  if (error_ != ProxyError::kNone || http::ends_here(request_)) return Step::kAnswer;
+  error_ = decide();
+  if (vote_) [[unlikely]]
+    return Step::kVote;
+  if (error_ != ProxyError::kNone || respond_ != nullptr) return Step::kAnswer;
+  first_try();
+  return lease_.connected() ? begin_relay() : Step::kConnect;
+}
+
+Step Exchange::begin_relay() {
+  error_ = start_relay();
+  return go_on();
+}
+
+Step Exchange::woken(net::Wake wake) {
+  error_ = outcome_of(wake);
+  return go_on();
+}
+
+// Until the relay has to wait, however many tries it takes.
+Step Exchange::go_on() {
+  for (;;) {
+    if (error_ == ProxyError::kNone && !relay(error_)) return Step::kRelay;
+    if (!tries_again(error_)) break;
+    if (!lease_.connected()) return Step::kConnect;
+    error_ = start_relay();
   }
-  ends = ends || respond_ != nullptr;
-  bool trying = error == ProxyError::kNone && !ends;
-  if (trying) first_try();
-  while (trying) {
-    if (!lease_.connected()) {
-      const ProxyError connected = co_await connect();
-      error = connected;
-    }
-    if (error == ProxyError::kNone) error = start_relay();
-    while (error == ProxyError::kNone && !relay(error)) {
+  if (error_ != ProxyError::kNone && !client_told_) return Step::kAnswer;
+  return error_ == ProxyError::kNone && status_ == 101 ? Step::kTunnel : Step::kFinish;
+}
+
+net::Task<Next> Exchange::run(Step step) {
+  for (;;) {
+    if (step == Step::kHead) {
+      const ProxyError outcome = co_await await_head();
+      error_ = outcome;
+      step = begin_request();
+    } else if (step == Step::kVote) {
+      const ProxyError outcome = co_await take_vote();
+      error_ = outcome;
+      step = Step::kAnswer;
+    } else if (step == Step::kConnect) {
+      const ProxyError outcome = co_await connect();
+      error_ = outcome;
+      step = error_ == ProxyError::kNone ? begin_relay() : go_on();
+    } else if (step == Step::kRelay) {
       const net::Wake wake = co_await relay_wait();
-      error = woken(wake);
+      step = woken(wake);
+    } else {
+      break;
     }
-    trying = tries_again(error);
   }
-  if (ends || (error != ProxyError::kNone && !client_told_)) {
-    const Next next = co_await answer(error);
+  if (step == Step::kNone) co_return error_ == ProxyError::kNone ? Next::kNothing : Next::kClose;
+  if (step == Step::kAnswer) {
+    const Next next = co_await answer(error_);
     co_return next;
   }
-  if (error == ProxyError::kNone && status_ == 101) {
+  if (step == Step::kTunnel) {
     const Next next = co_await tunnel();
     co_return next;
   }
-  co_return finish(error);
+  co_return finish();
 }
 
 void Exchange::clear_request() noexcept {
@@ -401,9 +433,9 @@ net::Task<Next> Exchange::answer(ProxyError error) {
 }
 
 // An upstream answered, whole or not.
-Next Exchange::finish(ProxyError error) {
-  record(error);
-  const bool clean = error == ProxyError::kNone && response_keep_alive_ && upload_.complete() &&
+Next Exchange::finish() {
+  record(error_);
+  const bool clean = error_ == ProxyError::kNone && response_keep_alive_ && upload_.complete() &&
                      download_.rest().empty() && !server().hangup();
   if (clean) {
     lease_.give_back();
@@ -411,7 +443,7 @@ Next Exchange::finish(ProxyError error) {
     lease_.close();
   }
   slot_.release();
-  if (error != ProxyError::kNone) return until_close_ ? Next::kReset : Next::kClose;
+  if (error_ != ProxyError::kNone) return until_close_ ? Next::kReset : Next::kClose;
   if (!upload_.complete()) return Next::kLinger;
   if (!client_keep_alive_) {
     // A close with bytes unread is a reset, which may take the response away from the client.

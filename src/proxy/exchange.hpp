@@ -1,9 +1,11 @@
 // One request and its response, from the first byte of the head to the record.
 //
-// run() is the data path: read the head, decide (route, cohort, upstream), connect, relay both
-// directions, record. All of it is one coroutine, and what it calls are plain functions, except for
-// what rarely happens. A failure before the first byte of a response is tried again where that is
-// safe (retry.hpp), and answered here otherwise; after that byte the client sees the response cut.
+// The data path: read the head, decide (route, cohort, upstream), connect, relay both directions,
+// record. It goes by steps, plain functions that end where something has to be waited for. Nearly
+// every request waits for nothing but its relay, and for that it needs no coroutine of its own: the
+// connection's waits. Whatever else there is to wait for, run() does. A failure before the first
+// byte of a response is tried again where that is safe (retry.hpp), and answered here otherwise;
+// after that byte the client sees the response cut.
 //
 // Exchanges are kept and reused by their worker, so that none of their memory is asked for anew.
 // Thread rule: one worker. Bounds: one head block, one block each way.
@@ -38,10 +40,22 @@ namespace canaryd::proxy {
 enum class Next : std::uint8_t {
   kIdle,       // Wait for another request.
   kNothing,    // No request came after all: go on waiting as before.
-  kPipelined,  // Another request is here, at least in part: run() again.
+  kPipelined,  // Another request is here, at least in part: start() again.
   kClose,
   kLinger,  // Close, but let the client read our answer first: it may still be sending.
   kReset,   // The response was cut in a way that only a reset shows.
+};
+
+// What a request waits for, or how it ends.
+enum class Step : std::uint8_t {
+  kHead,     // The rest of its head.
+  kVote,     // The body of a user's feedback.
+  kConnect,  // A slot, a connection.
+  kRelay,    // relay_wait(); then woken() takes the next step.
+  kAnswer,   // An answer of our own, to be written.
+  kTunnel,   // All that a tunnel is.
+  kFinish,   // Nothing: finish().
+  kNone,     // Nothing: there was no request.
 };
 
 class Exchange {
@@ -53,7 +67,13 @@ class Exchange {
   void begin(Connection& connection) noexcept;
   void release() noexcept;
 
-  [[nodiscard]] net::Task<Next> run();
+  // From the head on.
+  [[nodiscard]] Step start();
+  [[nodiscard]] net::Waiter::Awaiter relay_wait() noexcept;
+  [[nodiscard]] Step woken(net::Wake wake);
+  [[nodiscard]] Next finish();
+  // All that is left from `step` on, whatever it waits for.
+  [[nodiscard]] net::Task<Next> run(Step step);
 
   // Counts the request under way as slow, if it has become overdue and not by its client's doing;
   // once. Any time.
@@ -63,7 +83,10 @@ class Exchange {
  private:
   enum class ResponseStage : std::uint8_t { kHead, kInterim, kBody };
 
-  // Steps of run(), in their order. kNone: go on.
+  [[nodiscard]] Step begin_request();
+  [[nodiscard]] Step begin_relay();
+  [[nodiscard]] Step go_on();
+  // What they are made of, in its order. kNone: go on.
   [[nodiscard]] bool take_head(ProxyError& outcome);
   [[nodiscard]] net::Task<ProxyError> await_head();
   [[nodiscard]] ProxyError decide();
@@ -75,8 +98,7 @@ class Exchange {
   [[nodiscard]] net::Task<ProxyError> connect();
   [[nodiscard]] ProxyError start_relay();
   [[nodiscard]] bool relay(ProxyError& outcome);
-  [[nodiscard]] net::Waiter::Awaiter relay_wait() noexcept;
-  [[nodiscard]] ProxyError woken(net::Wake wake) noexcept;
+  [[nodiscard]] ProxyError outcome_of(net::Wake wake) noexcept;
   [[nodiscard]] bool tries_again(ProxyError& error);
   [[nodiscard]] bool next_try(Retry kind);
   [[nodiscard]] Retry may_retry(ProxyError error) noexcept;
@@ -92,7 +114,6 @@ class Exchange {
   [[nodiscard]] bool falls_back(ProxyError error) const noexcept;
   void fall_back(ProxyError error);
   [[nodiscard]] net::Task<Next> answer(ProxyError error);
-  [[nodiscard]] Next finish(ProxyError error);
   [[nodiscard]] net::Task<Next> tunnel();
 
   [[nodiscard]] bool nothing_received() const noexcept;
@@ -199,6 +220,7 @@ class Exchange {
   Exchange* next_ = nullptr;
   Exchange* previous_ = nullptr;
   Connection* connection_ = nullptr;
+  ProxyError error_ = ProxyError::kNone;  // Of the step that was taken last.
 
   // The request. What was received lies in [begin_, end_) of head_block_, the head first.
   http::RequestParser request_parser_;

@@ -38,7 +38,7 @@ void Exchange::choose_copy() {
 // written: both use the worker's scratch.
 void Exchange::begin_copy(http::RequestForwarding forwarding) {
   if (!copy_->has_head() && !copy_->failed()) {
-    forwarding.cohort = to_string(Cohort::kShadow);
+    forwarding.cohort = Cohort::kShadow;
     http::HeadBuffer out(state_.head_scratch());
     http::write_request_head(out, request_, forwarding);
     if (out.overflowed()) return drop_copy(Mirrored::kTooLarge);

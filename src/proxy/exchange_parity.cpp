@@ -81,7 +81,7 @@ void Exchange::send_parity(http::RequestForwarding forwarding) {
       {rollout.stable, &read->read().again, PendingRead::kAgainAfter},
   }};
   const http::RequestHead plain = uncompressed(request_);
-  forwarding.cohort = to_string(Cohort::kShadow);
+  forwarding.cohort = Cohort::kShadow;
   for (const Copy& each : copies) {
     forwarding.target = rules_ != nullptr ? target_for(each.to, target_) : target_.forwarded;
     http::HeadBuffer out(state_.head_scratch());

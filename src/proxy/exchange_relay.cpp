@@ -1,6 +1,6 @@
 // The relay of an exchange: both directions pumped in turn.
 //
-// Nothing waits inside a direction: each is moved as far as it goes, and then one wait of run()
+// Nothing waits inside a direction: each is moved as far as it goes, and then one wait
 // covers both, the client's leaving, and the nearest deadline. So an upstream may answer while the
 // client still sends, and neither direction can starve the other.
 #include "canaryd/http/forwarding.hpp"
@@ -73,7 +73,7 @@ net::Waiter::Awaiter Exchange::relay_wait() noexcept {
 }
 
 // kNone: go on.
-ProxyError Exchange::woken(net::Wake wake) noexcept {
+ProxyError Exchange::outcome_of(net::Wake wake) noexcept {
   if (wake == net::Wake::kCancelled) return ProxyError::kClientGone;
   if (wake != net::Wake::kTimeout) return ProxyError::kNone;
   note_silence(up_);
@@ -143,7 +143,6 @@ bool Exchange::start_upload() {
   forwarding.target = target_.forwarded;
   forwarding.authority = target_.authority;
   forwarding.client_ip = connection_->peer_text();
-  forwarding.scheme = "http";
   forwarding.request_id = fresh_request_id_.text();
   if (trace_begun_) forwarding.traceparent = fresh_trace_.text();
   forwarding.peer_trusted = connection_->peer_trusted();
@@ -151,7 +150,7 @@ bool Exchange::start_upload() {
   websocket_ = request_.upgrade && http::offers_websocket(request_);
   forwarding.websocket = websocket_;
   if (route_->rollout != nullptr) {
-    forwarding.cohort = to_string(answering_);
+    forwarding.cohort = answering_;
     forwarding.rollout = route_->rollout->name;
   }
   if (parity_) [[unlikely]]
@@ -268,7 +267,7 @@ FlowState Exchange::begin_interim() {
   http::HeadBuffer out(state_.head_scratch());
   // A client of HTTP/1.0 does not know them (RFC 9110 section 15.2).
   if (request_.version_minor >= 1) {
-    http::write_interim_head(out, response_, "canaryd");
+    http::write_interim_head(out, response_);
     interim_sent_ = true;
   }
   if (out.overflowed()) return FlowState::kMalformed;
@@ -296,7 +295,7 @@ FlowState Exchange::begin_response() {
   // Reading the clock is not free, and most upstreams say the date themselves.
   if (!response_.fields.has(http::FieldId::kDate)) forwarding.date = state_.date();
   if (connection_->spec().expose_cohort && route_->rollout != nullptr) {
-    forwarding.cohort = to_string(answering_);
+    forwarding.cohort = answering_;
   }
   http::SetCookie cookie;
   if (pick_.issue_cookie) {

@@ -60,9 +60,9 @@ void check_forwarding(const RequestHead& head, bool trusted, int hops) {
   forwarding.target = target.forwarded;
   forwarding.authority = target.authority.empty() ? "fallback" : target.authority;
   forwarding.client_ip = "192.0.2.1";
-  forwarding.scheme = "http";
+
   forwarding.request_id = "fresh";
-  forwarding.cohort = "stable";
+  forwarding.cohort = Cohort::kStable;
   forwarding.websocket = offers_websocket(head);
   forwarding.peer_trusted = trusted;
   std::string storage(head.size + kGrowth, ' ');

@@ -43,7 +43,7 @@ void check_forwarding(const ResponseHead& head, const Client& client, int hops) 
   forwarding.client_version_minor = client.version_minor;
   forwarding.plan = plan_response(head, client.version_minor, true);
   forwarding.cookie = &cookie;
-  forwarding.cohort = "stable";
+  forwarding.cohort = Cohort::kStable;
   forwarding.websocket = head.status == 101;
   std::string storage(head.size + 512, ' ');
   HeadBuffer out(storage);

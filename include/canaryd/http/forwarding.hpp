@@ -7,6 +7,7 @@
 // HeadBuffer::overflowed() once, at the end.
 #pragma once
 
+#include "canaryd/base/strong.hpp"
 #include "canaryd/http/body.hpp"
 #include "canaryd/http/cookie.hpp"
 #include "canaryd/http/head_buffer.hpp"
@@ -19,17 +20,19 @@
 
 namespace canaryd::http {
 
+// By which name a proxy is known in Via.
+inline constexpr std::string_view kViaName = "canaryd";
+
 struct RequestForwarding {
   std::string_view target;      // Target::forwarded.
   std::string_view authority;   // Target::authority; goes out as Host, even if empty.
   std::string_view client_ip;   // Address of the peer, for X-Forwarded-For; empty: unknown.
-  std::string_view scheme;      // "http" or "https", for X-Forwarded-Proto.
   std::string_view request_id;  // Used if the client's is missing or odd; empty: none is added.
   std::string_view
-      traceparent;          // In place of the client's, and of its tracestate; empty: they stay.
-  std::string_view cohort;  // "stable", "canary", or empty.
+      traceparent;  // In place of the client's, and of its tracestate; empty: they stay.
   std::string_view rollout;
-  std::string_view via = "canaryd";
+  Cohort cohort = Cohort::kNone;  // kNone: not said.
+  bool secure = false;            // X-Forwarded-Proto: https rather than http.
   // Names of fields that decided about this request. They go on though Connection names them: a
   // client that is counted as Tom arrives as Tom. Null: none.
   const std::vector<std::string>* read = nullptr;
@@ -71,9 +74,8 @@ struct ResponseForwarding {
   ResponsePlan plan;
   Method request_method = Method::kGet;
   std::uint8_t client_version_minor = 1;
-  std::string_view cohort;  // For X-Canaryd-Cohort; empty: not exposed.
+  Cohort cohort = Cohort::kNone;  // For X-Canaryd-Cohort; kNone: not exposed.
   std::string_view date;  // Added if the response has none (RFC 9110 section 6.6.1); empty: never.
-  std::string_view via = "canaryd";
   const SetCookie* cookie = nullptr;  // Written only if may_issue_cookie(head).
   bool websocket = false;             // A 101 that switches to it.
 };
@@ -90,6 +92,6 @@ void write_response_head(HeadBuffer& out,
 
 // For the client: 100 to 199. Never to a client of HTTP/1.0 (RFC 9110 section 15.2): the caller
 // checks.
-void write_interim_head(HeadBuffer& out, const ResponseHead& head, std::string_view via) noexcept;
+void write_interim_head(HeadBuffer& out, const ResponseHead& head) noexcept;
 
 }  // namespace canaryd::http

@@ -50,14 +50,31 @@ inline void put_ends(char* at, std::string_view text) noexcept {
 
 inline constexpr std::size_t kDecimalDigitsMax = 20;
 
-// Writes the digits of a number so that they end before `end`, and returns where they begin. Digit
-// by digit costs less than a general conversion: lengths and codes are short.
-inline char* put_decimal_before(char* end, std::uint64_t number) noexcept {
-  do {
-    *--end = static_cast<char>('0' + number % 10);
-    number /= 10;
-  } while (number != 0);
-  return end;
+// "000" to "999".
+inline constexpr auto kTriples = [] {
+  std::array<std::array<char, 4>, 1000> triples{};
+  for (std::size_t i = 0; i < triples.size(); ++i) {
+    triples[i] = {static_cast<char>('0' + i / 100),
+                  static_cast<char>('0' + i / 10 % 10),
+                  static_cast<char>('0' + i % 10)};
+  }
+  return triples;
+}();
+
+// Three digits: below 1000.
+[[gnu::always_inline]] inline char* put_triple(char* at, std::size_t number) noexcept {
+  std::memcpy(at, kTriples[number].data(), 3);
+  return at + 3;
+}
+
+// Lengths and codes are short: most are one look into the table.
+inline char* put_decimal(char* at, std::uint64_t number) noexcept {
+  if (number >= 1000) return put_triple(put_decimal(at, number / 1000), number % 1000);
+  if (number >= 100) return put_triple(at, number);
+  const char* const digits = kTriples[number].data() + 1;
+  if (number >= 10) *at++ = digits[0];
+  *at++ = digits[1];
+  return at;
 }
 
 }  // namespace detail
@@ -78,9 +95,8 @@ class HeadBuffer {
   void append(char c) noexcept { append(std::string_view(&c, 1)); }
   void append_decimal(std::uint64_t number) noexcept {
     std::array<char, detail::kDecimalDigitsMax> digits;
-    char* const end = digits.data() + digits.size();
-    const char* const at = detail::put_decimal_before(end, number);
-    append(std::string_view(at, static_cast<std::size_t>(end - at)));
+    const char* const end = detail::put_decimal(digits.data(), number);
+    append(std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data())));
   }
   // "name: value" and CRLF. The caller vouches for both: nothing is escaped.
   [[gnu::always_inline]] void append_field(std::string_view name, std::string_view value) noexcept {
@@ -145,10 +161,11 @@ class HeadWriter {
   }
   // At most detail::kDecimalDigitsMax digits.
   [[gnu::always_inline]] void put_decimal(std::uint64_t number) noexcept {
-    std::array<char, detail::kDecimalDigitsMax> digits;
-    char* const end = digits.data() + digits.size();
-    const char* const at = detail::put_decimal_before(end, number);
-    put(std::string_view(at, static_cast<std::size_t>(end - at)));
+    at_ = detail::put_decimal(at_, number);
+  }
+  // Three digits: below 1000.
+  [[gnu::always_inline]] void put_triple(std::size_t number) noexcept {
+    at_ = detail::put_triple(at_, number);
   }
   // Of any length, beside what is known.
   [[gnu::always_inline]] void copy(std::string_view text) noexcept {

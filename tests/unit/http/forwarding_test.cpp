@@ -23,7 +23,7 @@ std::string forward_request(const std::string& text, Change&& change) {
   forwarding.target = parsed->head.target;
   forwarding.authority = parsed->head.host;
   forwarding.client_ip = "192.0.2.1";
-  forwarding.scheme = "http";
+
   forwarding.request_id = "fresh";
   change(forwarding);
   std::array<char, 4096> storage{};
@@ -69,7 +69,7 @@ TEST(RequestForwardingTest, ConnectionCannotStripWhatMatters) {
       "Connection: host, authorization, cookie, content-length, x-forwarded-for, via, "
       "x-request-id, "
       "x-canaryd-cohort, close\r\n\r\n",
-      [](RequestForwarding& forwarding) { forwarding.cohort = "stable"; });
+      [](RequestForwarding& forwarding) { forwarding.cohort = Cohort::kStable; });
   for (const char* kept : {"Host: a\r\n",
                            "Authorization: b\r\n",
                            "Cookie: c\r\n",
@@ -172,7 +172,7 @@ TEST(RequestForwardingTest, CohortIsOursAlone) {
       "X_Canaryd_Cohort: canary\r\nX-Canaryd_Rollout: r\r\n\r\n";
   EXPECT_EQ(forward_request(text), "GET / HTTP/1.1\r\nHost: a\r\n" + kAdded);
   const std::string out = forward_request(text, [](RequestForwarding& forwarding) {
-    forwarding.cohort = "stable";
+    forwarding.cohort = Cohort::kStable;
     forwarding.rollout = "checkout";
   });
   EXPECT_TRUE(has(out, "\r\nX-Canaryd-Cohort: stable\r\nX-Canaryd-Rollout: checkout\r\n"));
@@ -236,7 +236,7 @@ TEST(RequestForwardingTest, FieldsWithoutLinesAreWritten) {
   RequestForwarding forwarding;
   forwarding.target = "/";
   forwarding.authority = "h";
-  forwarding.scheme = "https";
+  forwarding.secure = true;
   std::array<char, 512> storage{};
   HeadBuffer out(storage);
   write_request_head(out, head, forwarding);
@@ -339,7 +339,7 @@ TEST(ResponseForwardingTest, AddsCohortDateAndCookie) {
   cookie.name = "id";
   cookie.value = "x";
   const auto change = [&cookie](ResponseForwarding& forwarding) {
-    forwarding.cohort = "canary";
+    forwarding.cohort = Cohort::kCanary;
     forwarding.date = "now";
     forwarding.cookie = &cookie;
   };
@@ -370,7 +370,7 @@ TEST(ResponseForwardingTest, Rfc9110Section15_2InterimHeads) {
       parse_response("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x\r\nX: 1\r\n\r\n");
   std::array<char, 256> storage{};
   HeadBuffer out(storage);
-  write_interim_head(out, parsed->head, "canaryd");
+  write_interim_head(out, parsed->head);
   EXPECT_EQ(out.view(), "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nVia: 1.1 canaryd\r\n\r\n");
 }
 

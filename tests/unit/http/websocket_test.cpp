@@ -101,7 +101,7 @@ TEST(WebsocketHandshake, Rfc9110Section7_8TheSwitchIsWrittenAnew) {
   write_request_head(out, parsed->head, forwarding);
   EXPECT_EQ(out.view(),
             "GET /chat HTTP/1.1\r\nHost: a\r\n" + kKey +
-                "X-Forwarded-Proto: \r\nX-Forwarded-Host: a\r\nVia: 1.1 canaryd\r\n"
+                "X-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\nVia: 1.1 canaryd\r\n"
                 "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n");
 }
 
