@@ -132,6 +132,7 @@ json::value metric_to_json(const control::MetricView& metric) {
                       {"tolerated", or_null(metric.slow->tolerated)},
                       {"design_effect", metric.slow->design_effect}};
   }
+  if (!metric.slow && metric.design_effect > 1) object["design_effect"] = metric.design_effect;
   if (metric.reading) {
     object["reading"] = {{"value", or_null(metric.reading->value)},
                          {"min", or_null(metric.reading->min)},

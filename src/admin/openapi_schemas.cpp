@@ -152,6 +152,7 @@ constexpr std::string_view kComponents = R"json({
       "slow": {"type": "object", "required": ["stable", "canary", "tolerated", "design_effect"],
         "properties": {"stable": {"type": ["number", "null"]}, "canary": {"type": ["number", "null"]},
           "tolerated": {"type": ["number", "null"]}, "design_effect": {"type": "number"}}},
+      "design_effect": {"type": "number"},
       "reading": {"type": "object", "required": ["value", "min", "max", "said"],
         "properties": {"value": {"type": ["number", "null"]}, "min": {"type": ["number", "null"]},
           "max": {"type": ["number", "null"]}, "said": {"type": "string"}}},

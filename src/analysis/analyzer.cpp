@@ -12,7 +12,6 @@ namespace {
 constexpr double kMostRequests = 1e15;
 constexpr double kAnswerSeconds = 86400.0 * 10000;
 constexpr double kNearlyAll = 0.7;
-constexpr std::size_t kErrors = 0;  // Of make_metrics().
 
 // Of a damaged row of settings a guess may be no number at all: then as if it took for ever.
 double bounded(double guess, double most) noexcept {
@@ -98,9 +97,10 @@ void Analyzer::compare(const stats::Block& block) {
   data_ = Reason::kNeedsEvidence;
   all_.set_clients(metrics_, block.clients);
   for (Panel& route : routes_) route.set_clients(metrics_, block.clients);
+  for (Panel& segment : segments_) segment.set_clients(segment_metrics_, block.clients);
   const auto taken = all_.absorb(
       metrics_, {block.seconds, block.stable, block.canary, block.latency, block.feedback});
-  absorb_repeats(taken[kErrors], block);
+  absorb_repeats(taken[kErrorsMetric], block);
   AcceptAccount::Terms terms;
   for (std::size_t i = 0; i < accept_.size(); ++i) {
     const bool may_gain = empty_[i].may_gain(taken[i], metrics_[i].tolerance);
@@ -126,7 +126,7 @@ void Analyzer::absorb_repeats(const MetricCounts& errors, const stats::Block& bl
   const auto canary = static_cast<double>(block.canary.repeats);
   if (!accept_repeats_) {
     if (stable + canary <= 0) return;
-    accept_repeats_ = accept_[kErrors];
+    accept_repeats_ = accept_[kErrorsMetric];
   }
   stable_repeats_ += stable;
   canary_repeats_ += canary;
@@ -141,7 +141,7 @@ void Analyzer::absorb_repeats(const MetricCounts& errors, const stats::Block& bl
 
 const AcceptAccount& Analyzer::accept_of(std::size_t metric) const noexcept {
   const AcceptAccount& own = accept_[metric];
-  const bool both = metric == kErrors && accept_repeats_;
+  const bool both = metric == kErrorsMetric && accept_repeats_;
   return both && accept_repeats_->ln_evidence() < own.ln_evidence() ? *accept_repeats_ : own;
 }
 
@@ -149,7 +149,7 @@ double Analyzer::ln_accept(std::size_t metric) const noexcept {
   return accept_of(metric).ln_evidence();
 }
 
-// What is shown is what really happened.
+// What is shown is what really happened, if that is what was judged.
 void Analyzer::add_repeats(MetricReport& report, const Metric& metric) const noexcept {
   report.stable_n += stable_repeats_;
   report.stable_bad += stable_repeats_;
@@ -158,8 +158,8 @@ void Analyzer::add_repeats(MetricReport& report, const Metric& metric) const noe
   if (report.canary_n > 0) report.canary_rate = report.canary_bad / report.canary_n;
   if (report.stable_n <= 0) return;
   report.stable_rate = report.stable_bad / report.stable_n;
-  report.tolerated_rate =
-      (1 + metric.tolerance.relative) * *report.stable_rate + metric.tolerance.absolute;
+  report.tolerated_rate = std::min(
+      1.0, (1 + metric.tolerance.relative) * *report.stable_rate + metric.tolerance.absolute);
 }
 
 double Analyzer::rollback_boundary() const noexcept {
@@ -234,7 +234,8 @@ PartReport Analyzer::part(const std::string& name,
 MetricReport Analyzer::report(std::size_t index) const {
   const double share = routes_.empty() && segments_.empty() ? 1 : 0.5;
   MetricReport report = all_.report(metrics_, index, rollback_boundary(), share);
-  if (index == kErrors && accept_repeats_) add_repeats(report, metrics_[index]);
+  // Account R knows nothing of them.
+  if (index == kErrorsMetric && accept_repeats_ && !failed_) add_repeats(report, metrics_[index]);
   if (failed_ && failed_->metric == index) report.state = MetricState::kFail;
   if (!target_.has_control) return report;
 

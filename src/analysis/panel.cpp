@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace canaryd::analysis {
 namespace {
@@ -27,6 +28,10 @@ Panel::Panel(std::span<const Metric> metrics, const Settings& settings) {
     entries_.push_back({.rollback = RollbackAccount(metric.tolerance, settings.burst_guard),
                         .step = {},
                         .step_seconds = 0,
+                        .older = {},
+                        .newer = {},
+                        .older_seconds = 0,
+                        .newer_seconds = 0,
                         .last = {},
                         .design_effect = 1,
                         .ln_ways = 0});
@@ -35,8 +40,8 @@ Panel::Panel(std::span<const Metric> metrics, const Settings& settings) {
 
 void Panel::begin_step() noexcept {
   for (Entry& entry : entries_) {
-    entry.step = {};
-    entry.step_seconds = 0;
+    entry.step = entry.older = entry.newer = {};
+    entry.step_seconds = entry.older_seconds = entry.newer_seconds = 0;
   }
 }
 
@@ -47,6 +52,23 @@ void Panel::weight_increased() noexcept {
 void Panel::add_to_step(Entry& entry, const MetricCounts& counts, std::uint32_t seconds) noexcept {
   add(entry.step, counts);
   entry.step_seconds += seconds;
+  if (entry.newer_seconds >= kLateSeconds) {
+    entry.older = std::exchange(entry.newer, {});
+    entry.older_seconds = std::exchange(entry.newer_seconds, 0);
+  }
+  add(entry.newer, counts);
+  entry.newer_seconds += seconds;
+}
+
+std::optional<MetricReport::Late> Panel::late(const Entry& entry) {
+  MetricReport::Late late;
+  late.seconds = entry.older_seconds + entry.newer_seconds;
+  if (late.seconds >= entry.step_seconds) return std::nullopt;
+  MetricCounts sum = entry.older;
+  add(sum, entry.newer);
+  late.stable_rate = rate(sum.stable_bad, sum.stable_n);
+  late.canary_rate = rate(sum.canary_bad, sum.canary_n);
+  return late;
 }
 
 std::vector<MetricCounts> Panel::absorb(std::span<const Metric> metrics,
@@ -75,8 +97,10 @@ void Panel::set_clients(std::span<const Metric> metrics,
                         const stats::ClientSpread& clients) noexcept {
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     // A limit compares with nobody.
-    if (!metrics[i].quantile || metrics[i].limit) continue;
-    const std::uint32_t effect = clients.effect[static_cast<std::size_t>(*metrics[i].quantile)];
+    if (metrics[i].limit || (!metrics[i].quantile && i != kErrorsMetric)) continue;
+    const std::size_t metric =
+        metrics[i].quantile ? static_cast<std::size_t>(*metrics[i].quantile) : stats::kClientErrors;
+    const std::uint32_t effect = clients.effect[metric];
     entries_[i].design_effect = std::max(1.0, effect / 100.0);
     entries_[i].ln_ways = clients.ln_ways / 1000.0;
   }
@@ -137,6 +161,7 @@ MetricReport Panel::report(std::span<const Metric> metrics,
   report.design_effect = entry.design_effect;
   report.stable_rate = rate(report.stable_bad, report.stable_n);
   report.canary_rate = rate(report.canary_bad, report.canary_n);
+  report.late = late(entry);
   report.by_limit = metric.limit.has_value();
   if (metric.limit) {
     report.tolerated_rate = metric.limit;

@@ -90,6 +90,15 @@ bool is_known(const MetricReport& report) noexcept {
   return report.canary_rate && report.tolerated_rate && (report.by_limit || report.stable_rate);
 }
 
+// What has turned bad late is within the tolerance by its sums.
+std::string late_text(const MetricReport& report) {
+  if (!report.late || !report.late->canary_rate || !is_known(report)) return {};
+  std::string text = "; in the last " + std::to_string(report.late->seconds) + " s " +
+                     rate_text(report, *report.late->canary_rate);
+  if (report.by_limit || !report.late->stable_rate) return text;
+  return text + " vs " + rate_text(report, *report.late->stable_rate);
+}
+
 std::string no_control_text(const Verdict& verdict) {
   const bool limited = std::any_of(verdict.metrics.begin(),
                                    verdict.metrics.end(),
@@ -239,7 +248,7 @@ std::string describe(const Verdict& verdict) {
   if (verdict.decision == Decision::kHold) return hold_text(verdict);
   if (verdict.decision == Decision::kRollback) {
     const Blamed to_blame = blamed(verdict);
-    return to_blame.prefix + describe(*to_blame.metric);
+    return to_blame.prefix + describe(*to_blame.metric) + late_text(*to_blame.metric);
   }
   return "every metric is within the next step's limit; " +
          describe(verdict.metrics[verdict.deciding]);

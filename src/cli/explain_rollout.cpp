@@ -119,7 +119,8 @@ void add_metric(std::string& out, JsonView metric) {
           ? std::string("    against it: nothing; too many of these hold, and never roll back")
           : "    against it: " + share_text(rollback) + " of the evidence that a rollback needs");
   if (is_limit(metric)) return;
-  const auto effect = metric["slow"]["design_effect"].number();
+  const bool errors = metric["slow"].is_null();
+  const auto effect = (errors ? metric : metric["slow"])["design_effect"].number();
   if (effect && *effect > 1) {
     add_line(out,
              "    divided by " + format_count(std::ceil(*effect)) +

@@ -3,6 +3,7 @@
 #include "control/row_values.hpp"
 
 #include <algorithm>
+#include <span>
 
 namespace canaryd::control {
 namespace {
@@ -172,17 +173,22 @@ void put_repeats(std::vector<std::int64_t>& values, const stats::Block& block) {
 void put_clients(std::vector<std::int64_t>& values, const stats::ClientSpread& clients) {
   if (!clients.any()) return;
   values.push_back(static_cast<std::int64_t>(Part::kClients));
-  values.insert(values.end(), clients.effect.begin(), clients.effect.end());
+  const auto latency = std::span(clients.effect).first<stats::kLatencyQuantiles>();
+  values.insert(values.end(), latency.begin(), latency.end());
   values.push_back(clients.ln_ways);
+  const std::uint32_t errors = clients.effect[stats::kClientErrors];
+  if (errors == 0) return;
+  values.insert(values.end(), {static_cast<std::int64_t>(Part::kClientsFailing), errors});
 }
 
-stats::ClientSpread take_clients(Values& values) {
-  stats::ClientSpread clients;
-  for (std::uint32_t& effect : clients.effect) {
-    effect = values.next_small<std::uint32_t>(stats::ClientSpread::kEffectMax);
-  }
+std::uint32_t take_effect(Values& values) {
+  return values.next_small<std::uint32_t>(stats::ClientSpread::kEffectMax);
+}
+
+void take_clients(Values& values, stats::ClientSpread& clients) {
+  for (std::size_t q = 0; q < stats::kLatencyQuantiles; ++q)
+    clients.effect[q] = take_effect(values);
   clients.ln_ways = values.next_small<std::uint32_t>(stats::ClientSpread::kLnWaysMax);
-  return clients;
 }
 
 void put_segments(std::vector<std::int64_t>& values, const stats::Block& block) {
@@ -229,7 +235,10 @@ void take_block_parts(Values& values, stats::Block& block) {
         block.canary.repeats = values.next_count();
         break;
       case Part::kClients:
-        block.clients = take_clients(values);
+        take_clients(values, block.clients);
+        break;
+      case Part::kClientsFailing:
+        block.clients.effect[stats::kClientErrors] = take_effect(values);
         break;
       default:
         values.fail_unless(false);

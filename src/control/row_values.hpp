@@ -69,7 +69,8 @@ enum class Part : std::int64_t {
   kClientErrors = 3,
   kSegments = 4,
   kRepeats = 5,
-  kClients = 6
+  kClients = 6,
+  kClientsFailing = 7
 };
 
 // The number of the part that follows; each is there at most once, which `seen` knows.

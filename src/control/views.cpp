@@ -116,6 +116,7 @@ MetricView metric_view(const analysis::MetricReport& report,
   view.accept_evidence = analysis::shown_evidence(report.accept_evidence);
   view.needs_about = report.needs_time;
   view.needs_requests = report.needs_requests;
+  view.design_effect = report.design_effect;
   if (report.quantile) show_latency(view, *report.quantile, report, traffic);
   if (report.feedback) show_feedback(view);
   return view;

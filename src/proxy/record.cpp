@@ -38,14 +38,20 @@ void count_segments(const ExchangeRecord& record, stats::Judgement judgement) no
   }
 }
 
-// Only while the rollout compares, and of whom the lot was drawn for.
+// Of whom the lot was drawn for.
 void count_client(const ExchangeRecord& record, stats::Judgement judgement) noexcept {
+  const bool bad = judgement == stats::Judgement::kBad;
+  if (!bad && judgement != stats::Judgement::kGood) return;
   const routing::Pick& pick = *record.pick;
-  if (judgement != stats::Judgement::kGood || !is_version(pick.cohort)) return;
-  if (pick.key_hash == 0) return;
+  if (pick.key_hash == 0 || !is_version(pick.cohort)) return;
   stats::ClientGroupCounters* const groups =
       record.counters->client_groups(record.rollout, pick.cohort);
-  if (groups != nullptr) groups->count(pick.key_hash, record.latency, record.cuts);
+  if (groups == nullptr) return;
+  if (bad) [[unlikely]] {
+    groups->count_bad(pick.key_hash);
+  } else {
+    groups->count_good(pick.key_hash, record.latency, record.cuts);
+  }
 }
 
 }  // namespace
@@ -133,7 +139,7 @@ void write_record(const ExchangeRecord& record,
   counters.finish(outcome);
   if (!record.segments.empty()) [[unlikely]]
     count_segments(record, outcome.judgement);
-  if (record.cuts.any()) count_client(record, outcome.judgement);
+  count_client(record, outcome.judgement);
   if (outcome.judgement != stats::Judgement::kBad || failures == nullptr) return;
   stats::Failure failure;
   failure.rollout = record.rollout;

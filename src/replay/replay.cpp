@@ -161,7 +161,6 @@ void Replay::take(const Group& group, Track& track) {
 // All tracks have learned the same of stable.
 void Replay::take_clients(const Group& group) {
   const stats::LatencyCuts cuts = tracks_.front().builder.latency_cuts();
-  if (!cuts.any()) return;
   for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
     const auto& groups = group.clients[cohort == Cohort::kCanary ? 1 : 0];
     stats::ClientGroups came;
@@ -185,7 +184,12 @@ void Replay::take(std::int64_t second, Group& group) {
       std::chrono::duration_cast<std::chrono::seconds>(settings_.dedupe_window).count();
   for (const Failure& failure : group.failures) {
     const stats::Repeat repeat = dedupe_.note(RolloutId(1), failure.client, second, window);
-    if (repeat == stats::Repeat::kNone) continue;
+    if (repeat == stats::Repeat::kNone) {
+      stats::ClientGroups counted;
+      counted.add(stats::client_group(failure.client), 1, 1);
+      clients_.add(failure.cohort, counted);
+      continue;
+    }
     const std::uint64_t repeats = repeat == stats::Repeat::kRepeated ? 1 : 0;
     for (Track& track : tracks_) {
       track.builder.add_duplicates(failure.cohort, 1, repeats);
@@ -205,6 +209,8 @@ Outcome Replay::finish() {
   } else if (!tracks_.empty()) {
     const Track& track = track_at_end();
     outcome = track.accepted ? *track.accepted : held(track);
+    // An accepted step is judged on, and can still fail.
+    outcome.verdict = track.analyzer.evaluate();
     // Of a recording without weights, only now it is known which step it was.
     if (track.accepted && !table_->weight) {
       note(EventKind::kAccept, track, *outcome.at_ms, outcome.summary);

@@ -13,24 +13,24 @@ struct Share {
   double group_variance = 0;  // Of the shares of single groups, each counting the same.
 };
 
-Share share_of(const ClientGroups& groups, std::size_t quantile) noexcept {
+Share share_of(const ClientGroups& groups, std::size_t metric) noexcept {
   Share result;
   double n = 0;
-  double slow = 0;
+  double hits = 0;
   for (const GroupCounts& group : groups.groups) {
-    if (group.n == 0) continue;
+    if (group.requests(metric) <= 0) continue;
     result.groups += 1;
-    n += static_cast<double>(group.n);
-    slow += group.slow_of(quantile);
+    n += group.requests(metric);
+    hits += group.hits(metric);
   }
   if (result.groups < 2) return result;
-  result.share = slow / n;
+  result.share = hits / n;
   double squares = 0;
   double group_squares = 0;
   for (const GroupCounts& group : groups.groups) {
-    if (group.n == 0) continue;
-    const auto requests = static_cast<double>(group.n);
-    const double off = group.slow_of(quantile) - result.share * requests;
+    const double requests = group.requests(metric);
+    if (requests <= 0) continue;
+    const double off = group.hits(metric) - result.share * requests;
     squares += off * off;
     group_squares += off * off / (requests * requests);
   }
@@ -52,11 +52,11 @@ bool is_beyond(const Share& stable, const Share& canary) noexcept {
 
 }  // namespace
 
-std::array<bool, kLatencyQuantiles> beyond_clients(const ClientGroups& stable,
-                                                   const ClientGroups& canary) noexcept {
-  std::array<bool, kLatencyQuantiles> beyond{};
-  for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
-    beyond[q] = is_beyond(share_of(stable, q), share_of(canary, q));
+std::array<bool, kClientMetrics> beyond_clients(const ClientGroups& stable,
+                                                const ClientGroups& canary) noexcept {
+  std::array<bool, kClientMetrics> beyond{};
+  for (std::size_t i = 0; i < kClientMetrics; ++i) {
+    beyond[i] = is_beyond(share_of(stable, i), share_of(canary, i));
   }
   return beyond;
 }
@@ -74,8 +74,8 @@ ClientSpread ClientWatch::look(std::int64_t now_second) noexcept {
   ClientSpread spread = client_spread(all_[0], all_[1]);
   const auto always = beyond_clients(all_[0], all_[1]);
   const auto late = beyond_clients(all_[0].since(older_[0]), all_[1].since(older_[1]));
-  for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
-    if (always[q] || late[q]) spread.effect[q] = kNoDivision;
+  for (std::size_t i = 0; i < kClientMetrics; ++i) {
+    if (always[i] || late[i]) spread.effect[i] = kNoDivision;
   }
   return spread;
 }

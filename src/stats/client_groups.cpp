@@ -9,6 +9,7 @@ namespace canaryd::stats {
 namespace {
 
 constexpr double kSlowEnough = 16;       // One a group.
+constexpr double kBadEnough = 4;         // With fewer no canary is convicted (burst guard).
 constexpr double kShownDeviate = 3.09;   // Of the normal distribution: 1 in 1000 is beyond.
 constexpr double kLowDeviate = -1.2816;  // Nine in ten are beyond.
 
@@ -24,31 +25,33 @@ double chi_square_ratio(double degrees, double deviate) noexcept {
 
 // How far apart the groups of one version lie.
 struct Spread {
-  double slow = 0;  // Of all groups.
+  double hits = 0;  // Of all groups.
   double chi_square = 0;
   double degrees = 0;
 };
 
-Spread spread_of(const ClientGroups& groups, std::size_t quantile) noexcept {
+Spread spread_of(const ClientGroups& groups, std::size_t metric) noexcept {
   double n = 0;
-  double slow = 0;
+  double hits = 0;
   double count = 0;
   for (const GroupCounts& group : groups.groups) {
-    if (group.n == 0) continue;
+    if (group.requests(metric) <= 0) continue;
     count += 1;
-    n += static_cast<double>(group.n);
-    slow += group.slow_of(quantile);
+    n += group.requests(metric);
+    hits += group.hits(metric);
   }
   Spread spread;
-  spread.slow = slow;
-  // With less the groups would differ by where single responses fell.
-  if (count < 2 || slow < kSlowEnough || n - slow < kSlowEnough) return spread;
+  spread.hits = hits;
+  // With less the groups would differ by where single responses fell. Not so of failures: a handful
+  // of them convicts where stable has none, and they must not be those of one client.
+  const double enough = metric == kClientErrors ? kBadEnough : kSlowEnough;
+  if (count < 2 || hits < enough || n - hits < enough) return spread;
   spread.degrees = count - 1;
-  const double share = slow / n;
+  const double share = hits / n;
   for (const GroupCounts& group : groups.groups) {
-    if (group.n == 0) continue;
-    const auto requests = static_cast<double>(group.n);
-    const double off = group.slow_of(quantile) - requests * share;
+    const double requests = group.requests(metric);
+    if (requests <= 0) continue;
+    const double off = group.hits(metric) - requests * share;
     spread.chi_square += off * off / (requests * share * (1 - share));
   }
   return spread;
@@ -65,7 +68,7 @@ std::uint32_t effect_of(const Spread& spread) noexcept {
 std::size_t groups_of(const ClientGroups& groups) noexcept {
   return static_cast<std::size_t>(
       std::count_if(groups.groups.begin(), groups.groups.end(), [](const GroupCounts& group) {
-        return group.n > 0;
+        return group.n > 0 || group.judged > 0;
       }));
 }
 
@@ -85,6 +88,8 @@ void ClientGroups::add(std::size_t group, const Histogram& responses, LatencyCut
   for (std::size_t bucket = 0; bucket < kLatencyBuckets; ++bucket) {
     const std::uint64_t n = responses.bucket(bucket);
     if (n == 0) continue;
+    counts.judged += n;
+    if (!cuts.any()) continue;
     counts.n += n;
     for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
       if (cuts.is_slow(q, bucket)) counts.slow[q] += n;
@@ -92,8 +97,16 @@ void ClientGroups::add(std::size_t group, const Histogram& responses, LatencyCut
   }
 }
 
+void ClientGroups::add(std::size_t group, std::uint64_t judged, std::uint64_t bad) noexcept {
+  GroupCounts& counts = groups[group % kClientGroups];
+  counts.judged += judged;
+  counts.bad += bad;
+}
+
 ClientGroups& ClientGroups::operator+=(const ClientGroups& other) noexcept {
   for (std::size_t i = 0; i < kClientGroups; ++i) {
+    groups[i].judged += other.groups[i].judged;
+    groups[i].bad += other.groups[i].bad;
     groups[i].n += other.groups[i].n;
     for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
       groups[i].slow[q] += other.groups[i].slow[q];
@@ -105,6 +118,8 @@ ClientGroups& ClientGroups::operator+=(const ClientGroups& other) noexcept {
 ClientGroups ClientGroups::since(const ClientGroups& earlier) const noexcept {
   ClientGroups result;
   for (std::size_t i = 0; i < kClientGroups; ++i) {
+    result.groups[i].judged = grown(groups[i].judged, earlier.groups[i].judged);
+    result.groups[i].bad = grown(groups[i].bad, earlier.groups[i].bad);
     result.groups[i].n = grown(groups[i].n, earlier.groups[i].n);
     for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
       result.groups[i].slow[q] = grown(groups[i].slow[q], earlier.groups[i].slow[q]);
@@ -116,6 +131,8 @@ ClientGroups ClientGroups::since(const ClientGroups& earlier) const noexcept {
 ClientGroups ClientGroupCounters::read() const noexcept {
   ClientGroups result;
   for (std::size_t i = 0; i < kClientGroups; ++i) {
+    result.groups[i].judged = groups_[i].judged.load(std::memory_order_relaxed);
+    result.groups[i].bad = groups_[i].bad.load(std::memory_order_relaxed);
     result.groups[i].n = groups_[i].n.load(std::memory_order_relaxed);
     for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
       result.groups[i].slow[q] = groups_[i].slow[q].load(std::memory_order_relaxed);
@@ -126,14 +143,14 @@ ClientGroups ClientGroupCounters::read() const noexcept {
 
 ClientSpread client_spread(const ClientGroups& stable, const ClientGroups& canary) noexcept {
   ClientSpread spread;
-  for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+  for (std::size_t i = 0; i < kClientMetrics; ++i) {
     // Not of both together: a canary with two clients has one degree of freedom among many, and
     // what its two say is just what could be chance.
-    const Spread of_stable = spread_of(stable, q);
-    spread.effect[q] = std::max(effect_of(of_stable), effect_of(spread_of(canary, q)));
+    const Spread of_stable = spread_of(stable, i);
+    spread.effect[i] = std::max(effect_of(of_stable), effect_of(spread_of(canary, i)));
     // If the slowest clients are the canary's, stable does not show how much they differ.
-    if (q > 0 && of_stable.slow < kSlowEnough) {
-      spread.effect[q] = std::max(spread.effect[q], spread.effect[q - 1]);
+    if (i > 0 && i != kClientErrors && of_stable.hits < kSlowEnough) {
+      spread.effect[i] = std::max(spread.effect[i], spread.effect[i - 1]);
     }
   }
   const double thousandths = 1000 * ln_ways(groups_of(stable), groups_of(canary));
@@ -146,9 +163,9 @@ ClientSpread worse_of(const ClientSpread& one, const ClientSpread& other) noexce
   if (!one.any()) return other;
   if (!other.any()) return one;
   ClientSpread worse = one;
-  for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
-    const bool beyond = one.effect[q] == kNoDivision || other.effect[q] == kNoDivision;
-    worse.effect[q] = beyond ? kNoDivision : std::max(one.effect[q], other.effect[q]);
+  for (std::size_t i = 0; i < kClientMetrics; ++i) {
+    const bool beyond = one.effect[i] == kNoDivision || other.effect[i] == kNoDivision;
+    worse.effect[i] = beyond ? kNoDivision : std::max(one.effect[i], other.effect[i]);
   }
   worse.ln_ways = std::min(one.ln_ways, other.ln_ways);
   return worse;

@@ -16,8 +16,10 @@ CohortSample make_sample(const CounterSnapshot& counts, Duration over) {
   sample.active = counts.active;
   const double seconds = std::chrono::duration<double>(over).count();
   if (seconds > 0) sample.requests_per_second = static_cast<double>(sample.requests) / seconds;
-  if (counts.judged > 0) {
-    sample.error_rate = static_cast<double>(counts.bad) / static_cast<double>(counts.judged);
+  // Those of a client that failed a moment ago, too: this is what happened, and no evidence.
+  const std::uint64_t all = counts.judged + counts.deduped;
+  if (all > 0) {
+    sample.error_rate = static_cast<double>(counts.bad + counts.deduped) / static_cast<double>(all);
   }
   // Added up once for all four.
   const CumulativeHistogram latency(counts.latency);

@@ -23,21 +23,27 @@ Repeat DedupeTable::note(RolloutId rollout,
   // 0 marks an empty entry.
   const std::uint64_t key =
       std::max<std::uint64_t>(1, mix(key_hash + (std::uint64_t{rollout.value()} << 32)));
-  Entry& entry = (*entries_)[key % kEntries];
-  const std::int64_t gap = second - entry.counted_second;
-  const bool is_new = entry.key != key || gap >= (window_seconds << (kDoublingsMax + 1));
-  if (is_new || gap >= (window_seconds << entry.doublings)) {
-    const std::uint32_t doublings = is_new ? 0 : std::min(entry.doublings + 1, kDoublingsMax);
-    entry = {key, second, second, 0, doublings};
+  Entry& entry = entry_of(key);
+  if (entry.key != key || second - entry.counted_second >= window_seconds) {
+    entry = {key, second, 0};
     return Repeat::kNone;
-  }
-  if (second - entry.repeats_second >= window_seconds) {
-    entry.repeats_second = second;
-    entry.repeats = 0;
   }
   if (entry.repeats == kRepeatsMax) return Repeat::kBeyond;
   ++entry.repeats;
   return Repeat::kRepeated;
+}
+
+// Of the client, or the one that its set can do without best: the longest ago.
+DedupeTable::Entry& DedupeTable::entry_of(std::uint64_t key) noexcept {
+  const std::size_t first = key % (kEntries / kWays) * kWays;
+  Entry* oldest = &(*entries_)[first];
+  for (std::size_t i = first; i < first + kWays; ++i) {
+    Entry& entry = (*entries_)[i];
+    if (entry.key == key) return entry;
+    if (entry.key == 0) return entry;
+    if (entry.counted_second < oldest->counted_second) oldest = &entry;
+  }
+  return *oldest;
 }
 
 }  // namespace canaryd::stats

@@ -114,7 +114,8 @@ void RolloutMeter::add(const RolloutLabel& recorded,
 void RolloutMeter::add_evidence(std::optional<std::uint32_t> route,
                                 Cohort cohort,
                                 const stats::CounterSnapshot& delta) {
-  const stats::CohortCounts counts{delta.judged, delta.bad, delta.client_errors, delta.repeated};
+  const stats::CohortCounts counts{
+      delta.judged, delta.bad, delta.client_errors, delta.repeated, delta.deduped};
   const stats::Overdue overdue{delta.overdue, delta.overdue_ended, delta.abandoned};
   builder_.add(cohort, counts, delta.latency, overdue);
   if (route) builder_.add_route(*route, cohort, counts, delta.latency, overdue);

@@ -1,6 +1,8 @@
 #include "sim/rules.hpp"
 
+#include "canaryd/base/random.hpp"
 #include "canaryd/stats/block.hpp"
+#include "canaryd/stats/client_contrast.hpp"
 #include "canaryd/stats/dedupe.hpp"
 
 #include <algorithm>
@@ -41,11 +43,20 @@ class Canaryd final : public Rule {
       builder_.add(Cohort::kCanary, counts.canary);
       builder_.add(Cohort::kStable, counts.stable);
     }
+    stats::ClientGroups canary = alike(counts.canary, counts, Cohort::kCanary);
+    stats::ClientGroups stable = alike(counts.stable, counts, Cohort::kStable);
     for (const KeyedFailure& failure : counts.clustered) {
       const stats::Repeat repeat = dedupe_.note(RolloutId(1), failure.key, second, window_);
-      if (repeat == stats::Repeat::kNone) continue;
+      if (repeat == stats::Repeat::kNone) {
+        auto& groups = failure.cohort == Cohort::kCanary ? canary : stable;
+        groups.add(stats::client_group(failure.key), 1, 1);
+        continue;
+      }
       builder_.add_duplicates(failure.cohort, 1, repeat == stats::Repeat::kRepeated ? 1 : 0);
     }
+    clients_.add(Cohort::kCanary, canary);
+    clients_.add(Cohort::kStable, stable);
+    if (now_ % stats::kClientSpreadSeconds == 0) builder_.set_clients(clients_.look(now_));
     const auto block = builder_.tick(now_);
     if (!block) return Ruling::kHold;
     analyzer_.absorb(*block);
@@ -56,12 +67,32 @@ class Canaryd final : public Rule {
   }
 
  private:
+  // Those who do not fail in clusters ask alike, and fail by chance.
+  stats::ClientGroups alike(const stats::CohortCounts& counts,
+                            const SecondCounts& second,
+                            Cohort cohort) {
+    const auto clustered = static_cast<std::uint64_t>(
+        std::ranges::count(second.clustered, cohort, &KeyedFailure::cohort));
+    stats::ClientGroups groups;
+    for (std::size_t i = 0; i < stats::kClientGroups; ++i) {
+      const bool one_more = i < (counts.n - clustered) % stats::kClientGroups;
+      const std::size_t group = (i + static_cast<std::size_t>(now_)) % stats::kClientGroups;
+      groups.add(group, (counts.n - clustered) / stats::kClientGroups + (one_more ? 1 : 0), 0);
+    }
+    for (std::uint64_t i = clustered; i < counts.bad; ++i) {
+      groups.add(random_.below(stats::kClientGroups), 0, 1);
+    }
+    return groups;
+  }
+
   std::int64_t min_duration_;
   std::int64_t window_;
   bool judges_latency_;
   analysis::Analyzer analyzer_;
   stats::BlockBuilder builder_{0, 0, 0};
   stats::DedupeTable dedupe_;
+  stats::ClientWatch clients_{0};
+  Random random_{1};
   std::int64_t now_ = 0;
   std::int64_t step_began_ = 0;
   bool begun_ = false;

@@ -53,6 +53,8 @@ struct Metric {
 
 // Half of the capital is for errors; the latency quantiles share the other half equally. Feedback,
 // where it is judged, takes its part from errors.
+// Its place among make_metrics(), and make_segment_metrics().
+inline constexpr std::size_t kErrorsMetric = 0;
 inline constexpr double kErrorsWeight = 0.5;
 inline constexpr double kLatencyWeight = 0.5;
 inline constexpr double kFeedbackWeight = 0.1;

@@ -23,8 +23,8 @@ class Panel {
   // Returns what each metric took, by index; silent ones move nothing.
   std::vector<MetricCounts> absorb(std::span<const Metric> metrics,
                                    const stats::Comparison& comparison);
-  // Block::clients, of the latest block: from here on the quantiles' evidence counts for so much
-  // less.
+  // Block::clients, of the latest block: from here on the evidence of errors and quantiles counts
+  // for so much less.
   void set_clients(std::span<const Metric> metrics, const stats::ClientSpread& clients) noexcept;
   // Block::limits, for the metrics that have one.
   void absorb_limits(std::span<const Metric> metrics, const stats::Comparison& second);
@@ -54,12 +54,20 @@ class Panel {
     RollbackAccount rollback;
     MetricCounts step;  // Sums over the step.
     std::uint64_t step_seconds = 0;
+    // The same of late, in two parts of kLateSeconds or a little more: the newer one takes the
+    // place of the older.
+    MetricCounts older;
+    MetricCounts newer;
+    std::uint64_t older_seconds = 0;
+    std::uint64_t newer_seconds = 0;
     stats::SlowCounts last;    // Latency: where the last block was cut.
-    double design_effect = 1;  // Latency: of the clients; at least 1.
+    double design_effect = 1;  // Errors, latency: of the clients; at least 1.
     double ln_ways = 0;        // The most that evidence can be, if that is above 1.
     friend bool operator==(const Entry&, const Entry&) = default;
   };
+  static constexpr std::uint64_t kLateSeconds = 30;
   static void add_to_step(Entry& entry, const MetricCounts& counts, std::uint32_t seconds) noexcept;
+  [[nodiscard]] static std::optional<MetricReport::Late> late(const Entry& entry);
 
   std::vector<Entry> entries_;  // By metric.
 };

@@ -55,11 +55,20 @@ struct MetricReport {
   std::optional<double> stable_rate;
   std::optional<double> canary_rate;
   std::optional<double> tolerated_rate;  // (1 + relative) * stable_rate + absolute.
+  // The rates of the last 30 to 60 s, once the step is older: what turns bad late does not show in
+  // the sums.
+  struct Late {
+    std::uint64_t seconds = 0;
+    std::optional<double> stable_rate;
+    std::optional<double> canary_rate;
+    friend bool operator==(const Late&, const Late&) = default;
+  };
+  std::optional<Late> late;
   // Latency only: a response of stable, of the canary that took longer was "bad" in the last block.
   std::optional<Duration> stable_slow_after;
   std::optional<Duration> canary_slow_after;
-  // Latency: how many times further apart than chance has it the clients are; the evidence for
-  // rollback counts for so much less. 1: no further.
+  // Errors, latency: how many times further apart than chance has it the clients are; the evidence
+  // for rollback counts for so much less. 1: no further.
   double design_effect = 1;
   // How far each account is on its way to the boundary: 0 to 1. Rollback 1: this metric alone is
   // enough.

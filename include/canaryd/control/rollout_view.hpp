@@ -73,6 +73,8 @@ struct MetricView {
     double design_effect = 1;
   };
   std::optional<Slow> slow;
+  // Of errors, the same.
+  double design_effect = 1;
   // Of a query, "query:refunds": its last reading, in its own unit. Nothing above but the verdict.
   struct Reading {
     std::optional<double> value;

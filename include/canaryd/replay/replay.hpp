@@ -69,7 +69,7 @@ struct Outcome {
   // Requests that were evidence up to at_ms.
   std::uint64_t canary_requests = 0;
   std::uint64_t stable_requests = 0;
-  analysis::Verdict verdict;  // As of at_ms.
+  analysis::Verdict verdict;  // Of a rollback, as of at_ms; else as of the end.
   std::vector<Event> timeline;
   std::uint64_t events_left_out = 0;
   // Ended under a weight that was not in force any more.

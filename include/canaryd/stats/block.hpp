@@ -27,6 +27,9 @@ struct CohortCounts {
   std::uint64_t client_errors = 0;  // Others that were answered 4xx.
   // Further failures of clients whose failure is among the bad ones; not in n (dedupe.hpp).
   std::uint64_t repeats = 0;
+  // All of those, repeats among them: what limits count besides. Not in the journal, whose limits
+  // have them.
+  std::uint64_t deduped = 0;
   friend bool operator==(const CohortCounts&, const CohortCounts&) = default;
 };
 

@@ -1,8 +1,8 @@
-// Is the canary slower than its clients' differences can make it? Where clients differ, evidence of
-// latency counts for less (client_groups.hpp), and it has to: but the more requests there are, the
-// less each counts, and a canary that is slow for everybody would never be told from one that has
-// the slow clients. So the versions are also compared as groups of clients: if they lie further
-// apart than the groups of each lie among themselves allow, it is not the clients
+// Is the canary slower, or does it fail more, than its clients' differences can make it? Where
+// clients differ evidence counts for less (client_groups.hpp), and it has to: but the more requests
+// there are, the less each counts, and a canary that is slow for everybody would never be told from
+// one that has the slow clients. So the versions are also compared as groups of clients: if they
+// lie further apart than the groups of each lie among themselves allow, it is not the clients
 // (docs/statistics.md, "Clients that differ").
 //
 // Pure; the variance of a ratio of sums over clusters (Cochran, Sampling Techniques, 1977, 6.3).
@@ -22,12 +22,12 @@ inline constexpr double kBeyondClients = 4.5;
 // With fewer groups of the canary the lot has too few ways: of 16 and 3 groups it has 969.
 inline constexpr std::size_t kBeyondGroups = 4;
 
-// ClientSpread::effect of such a quantile: it is divided by nothing, whatever was known before.
+// ClientSpread::effect of such a metric: it is divided by nothing, whatever was known before.
 inline constexpr std::uint32_t kNoDivision = 1;
 
-// By quantile.
-[[nodiscard]] std::array<bool, kLatencyQuantiles> beyond_clients(
-    const ClientGroups& stable, const ClientGroups& canary) noexcept;
+// By metric.
+[[nodiscard]] std::array<bool, kClientMetrics> beyond_clients(const ClientGroups& stable,
+                                                              const ClientGroups& canary) noexcept;
 
 // What is known of one run's clients: since it began, and of late, because what turns slow late
 // must not hide behind a long good past. Thread rule: a plain value.
@@ -36,7 +36,7 @@ class ClientWatch {
   explicit ClientWatch(std::int64_t now_second) noexcept : newer_second_(now_second) {}
 
   void add(Cohort cohort, const ClientGroups& came) noexcept;
-  // client_spread(), with kNoDivision for the quantiles whose difference is beyond_clients().
+  // client_spread(), with kNoDivision for the metrics whose difference is beyond_clients().
   [[nodiscard]] ClientSpread look(std::int64_t now_second) noexcept;
 
  private:

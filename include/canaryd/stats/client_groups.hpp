@@ -1,9 +1,10 @@
-// Do clients differ in latency, each from the others? The lot is drawn for clients, not for
-// requests: if those who ask for large things are slow wherever they are, a few of them that fell
-// to the canary make it look slow, and every request of theirs says so again. How much that can do
-// is seen by putting the clients of either version into sixteen groups by their keys: if the shares
-// of slow responses of the groups lie further apart than chance has requests lie, so much less is
-// the canary's deviation worth (docs/statistics.md, "Clients that differ").
+// Do clients differ, each from the others? The lot is drawn for clients, not for requests: if those
+// who ask for large things are slow wherever they are, a few of them that fell to the canary make
+// it look slow, and every request of theirs says so again; and so do clients whose requests always
+// fail. How much that can do is seen by putting the clients of either version into sixteen groups
+// by their keys: if the shares of slow responses, or of failures, of the groups lie further apart
+// than chance has requests lie, so much less is the canary's deviation worth (docs/statistics.md,
+// "Clients that differ").
 //
 // Sources: the overdispersion of grouped counts, Pearson's chi-square over its degrees of freedom
 // (McCullagh, Nelder, Generalized Linear Models, 4.5), with quantiles by Wilson, Hilferty 1931; the
@@ -23,13 +24,24 @@ namespace canaryd::stats {
 
 inline constexpr std::size_t kClientGroups = 16;
 
+// What clients may differ in: the latency quantiles, by their index, and then errors.
+inline constexpr std::size_t kClientMetrics = kLatencyQuantiles + 1;
+inline constexpr std::size_t kClientErrors = kLatencyQuantiles;
+
 struct GroupCounts {
-  std::uint64_t n = 0;
+  std::uint64_t judged = 0;
+  std::uint64_t bad = 0;                                // Failures that counted, of those.
+  std::uint64_t n = 0;                                  // Good ones, where latency is cut.
   std::array<std::uint64_t, kLatencyQuantiles> slow{};  // Index: LatencyQuantile.
 
+  [[nodiscard]] double requests(std::size_t metric) const noexcept {
+    return static_cast<double>(metric == kClientErrors ? judged : n);
+  }
   // A response is counted before what it is, so that a reading may have one too many.
-  [[nodiscard]] double slow_of(std::size_t quantile) const noexcept {
-    return static_cast<double>(slow[quantile] < n ? slow[quantile] : n);
+  [[nodiscard]] double hits(std::size_t metric) const noexcept {
+    const std::uint64_t all = metric == kClientErrors ? judged : n;
+    const std::uint64_t hit = metric == kClientErrors ? bad : slow[metric];
+    return static_cast<double>(hit < all ? hit : all);
   }
   friend bool operator==(const GroupCounts&, const GroupCounts&) = default;
 };
@@ -38,8 +50,9 @@ struct GroupCounts {
 struct ClientGroups {
   std::array<GroupCounts, kClientGroups> groups{};
 
-  // Responses of one group's clients.
+  // Good responses of one group's clients.
   void add(std::size_t group, const Histogram& responses, LatencyCuts cuts) noexcept;
+  void add(std::size_t group, std::uint64_t judged, std::uint64_t bad) noexcept;
   ClientGroups& operator+=(const ClientGroups& other) noexcept;
   // What came since an earlier reading of the same counters. A counter never goes below 0.
   [[nodiscard]] ClientGroups since(const ClientGroups& earlier) const noexcept;
@@ -53,12 +66,19 @@ struct ClientGroups {
 static_assert(kClientGroups == 16, "four bits of the hash");
 
 // The judged responses of one version of a rollout on one worker. One writer, any thread reads; a
-// reading is no cut through time. 640 bytes.
+// reading is no cut through time. 896 bytes.
 class alignas(64) ClientGroupCounters {
  public:
-  // `key_hash` is not 0: then nobody knows whose response it is.
-  void count(std::uint64_t key_hash, Duration latency, LatencyCuts cuts) noexcept {
+  // `key_hash` is not 0: then nobody knows whose response it is. A failure that counts.
+  void count_bad(std::uint64_t key_hash) noexcept {
     Group& group = groups_[client_group(key_hash)];
+    bump(group.judged);
+    bump(group.bad);
+  }
+  void count_good(std::uint64_t key_hash, Duration latency, LatencyCuts cuts) noexcept {
+    Group& group = groups_[client_group(key_hash)];
+    bump(group.judged);
+    if (!cuts.any()) return;
     const std::size_t bucket = latency_bucket(latency);
     bump(group.n);
     for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
@@ -70,6 +90,8 @@ class alignas(64) ClientGroupCounters {
  private:
   using Counter = std::atomic<std::uint64_t>;
   struct Group {
+    Counter judged{0};
+    Counter bad{0};
     Counter n{0};
     std::array<Counter, kLatencyQuantiles> slow{};
   };
@@ -79,9 +101,10 @@ class alignas(64) ClientGroupCounters {
   std::array<Group, kClientGroups> groups_{};
 };
 
-// How much less the deviation of the canary's shares of slow responses is worth. Plain values.
+// How much less the deviation of the canary's shares of slow responses, and of failures, is worth.
+// Plain values.
 struct ClientSpread {
-  // By quantile, in hundredths: how many times as far apart as chance has requests lie the groups
+  // By metric, in hundredths: how many times as far apart as chance has requests lie the groups
   // do, as variances; 0: no further. Of the version in which they lie further apart. At most
   // kEffectMax.
   //
@@ -89,14 +112,14 @@ struct ClientSpread {
   // rough one, and too small a factor convicts. That there is a difference at all has to be shown
   // at odds of 1 in 1000, or chance would make every rollout slower.
   static constexpr std::uint32_t kEffectMax = 100'000'000;
-  std::array<std::uint32_t, kLatencyQuantiles> effect{};
+  std::array<std::uint32_t, kClientMetrics> effect{};
   // ln of the number of ways in which the lot could have divided the groups, in thousandths. Where
   // clients differ no evidence can be more than that: with one way in 20, chance is 1 in 20.
   static constexpr std::uint32_t kLnWaysMax = 30'000;
   std::uint32_t ln_ways = 0;
 
   [[nodiscard]] bool any() const noexcept {
-    return effect != std::array<std::uint32_t, kLatencyQuantiles>{};
+    return effect != std::array<std::uint32_t, kClientMetrics>{};
   }
   friend bool operator==(const ClientSpread&, const ClientSpread&) = default;
 };

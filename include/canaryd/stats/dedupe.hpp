@@ -3,16 +3,16 @@
 //
 // A window begins with the failure that counts and is not moved by those that do not: else a client
 // that asks often, and fails often enough, would count once for ever, and the worse version would
-// have the fewer failures. Each further window of a client is twice as long, up to 64 times, so
-// that one that never stops failing counts a few times and does not convict a version; whoever
-// fails more often still counts sooner, never more seldom. What that hides is what the repetitions
-// are for: nine of a client and window (of the plain length) are told apart from the rest, and a
-// version is accepted only if it is as good with them (analysis/analyzer.hpp).
+// have the fewer failures. All windows are alike, because what is bad for long must go on counting:
+// that a client which never stops failing does not convict a version is seen to by how far apart
+// clients are (client_groups.hpp). What a window hides is what the repetitions are for: nine of a
+// client and window are told apart from the rest, and a version is accepted only if it is as good
+// with them (analysis/analyzer.hpp).
 //
-// A direct-mapped table of 4096 entries: a client that is pushed out by another counts again, which
-// costs a little of the protection and nothing else. Only failures touch it. Used by each worker
-// for its own failures, and once more by the collector for all of them. 128 KiB. Thread rule: one
-// owner.
+// A table of 4096 entries in sets of four: the client of a set that counted longest ago is pushed
+// out by another one, and counts again, which costs a little of the protection and nothing else.
+// Only failures touch it. Used by each worker for its own failures, and once more by the collector
+// for all of them. 96 KiB. Thread rule: one owner.
 #pragma once
 
 #include "canaryd/base/strong.hpp"
@@ -34,7 +34,6 @@ class DedupeTable {
  public:
   static constexpr std::size_t kEntries = 4096;
   static constexpr std::uint32_t kRepeatsMax = 9;
-  static constexpr std::uint32_t kDoublingsMax = 6;
 
   DedupeTable() : entries_(std::make_unique<std::array<Entry, kEntries>>()) {}
 
@@ -50,10 +49,12 @@ class DedupeTable {
   struct Entry {
     std::uint64_t key = 0;
     std::int64_t counted_second = 0;
-    std::int64_t repeats_second = 0;  // Since when `repeats` are counted.
     std::uint32_t repeats = 0;
-    std::uint32_t doublings = 0;
   };
+  static constexpr std::size_t kWays = 4;
+
+  [[nodiscard]] Entry& entry_of(std::uint64_t key) noexcept;
+
   std::unique_ptr<std::array<Entry, kEntries>> entries_;
 };
 

@@ -1,4 +1,4 @@
-// Clients that differ: the evidence of latency counts for less, and of nothing else.
+// Clients that differ: the evidence of what they differ in counts for less, and of nothing else.
 #include "canaryd/analysis/analyzer.hpp"
 
 #include <gtest/gtest.h>
@@ -54,6 +54,21 @@ TEST_F(ClientsTest, TheEvidenceIsDivided) {
   EXPECT_LT(unlike_.ln_all(), alike_.ln_all());
   EXPECT_EQ(unlike_.evaluate().metrics[kP50].design_effect, 4);
   EXPECT_EQ(alike_.evaluate().metrics[kP50].design_effect, 1);
+}
+
+TEST_F(ClientsTest, SoIsThatOfErrors) {
+  stats::ClientSpread clients;
+  clients.effect[stats::kClientErrors] = 400;
+  clients.ln_ways = 20'000;
+  for (int i = 0; i < 5; ++i) {
+    alike_.absorb(slower({}));
+    unlike_.absorb(slower(clients));
+  }
+  ASSERT_GT(alike_.ln_rollback(kErrors), 0.4);
+  EXPECT_EQ(unlike_.ln_rollback(kErrors), alike_.ln_rollback(kErrors) / 4);
+  EXPECT_EQ(unlike_.ln_rollback(kP50), alike_.ln_rollback(kP50));
+  EXPECT_EQ(unlike_.ln_accept(kErrors), alike_.ln_accept(kErrors));
+  EXPECT_EQ(unlike_.evaluate().metrics[kErrors].design_effect, 4);
 }
 
 // What is known now holds for all that was seen before.

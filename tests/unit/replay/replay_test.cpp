@@ -96,8 +96,9 @@ TEST(Replay, ARecordingThatTellsNoRoutesIsJudgedAsOne) {
 // A client that fails again counts once, on its route as in the sum.
 TEST(Replay, RepetitionsAreNoEvidenceOfARoute) {
   Recording recording = with_a_broken_route(true);
+  std::uint64_t others = 100;
   for (RecordedRequest& request : recording) {
-    if (request.bad && request.cohort == Cohort::kCanary) request.client = 7;
+    request.client = request.bad && request.cohort == Cohort::kCanary ? 7 : ++others;
   }
   const Outcome outcome = outcome_of(recording, plan(), two_routes());
   EXPECT_NE(outcome.decision, Decision::kRollback);
@@ -210,13 +211,37 @@ TEST(Replay, ALineTooLateIsRefusedAndChangesNothing) {
   EXPECT_EQ(replay.finish().stable_requests, 3U);
 }
 
-TEST(Replay, OneClientThatKeepsFailingCountsOnce) {
+// Half of the canary's requests fail, all of them one client's.
+TEST(Replay, OneClientThatKeepsFailingConvictsNobody) {
   Recording recording;
-  append(recording, 0, 30, kDead, 5);
+  append(recording, 0, 300, {.stable = 95, .stable_bad = 1, .canary = 10, .canary_bad = 5}, 5);
+  std::uint64_t others = 100;
   for (RecordedRequest& request : recording) {
-    if (request.bad && request.cohort == Cohort::kCanary) request.client = 77;
+    request.client = request.bad && request.cohort == Cohort::kCanary ? 77 : ++others;
   }
   EXPECT_EQ(outcome_of(recording).decision, Decision::kHold);
+}
+
+// Two hundred clients, a request each 2 s, of which one in a hundred fails; after ten minutes one
+// in twenty of the canary's. The failures so far of nearly each client must not hide those to come.
+TEST(Replay, WhatTurnsWorseLateIsFound) {
+  constexpr std::int64_t kTurns = 600;
+  Random random(1);
+  Recording recording;
+  for (std::int64_t second = 0; second < 2 * kTurns; ++second) {
+    for (std::uint64_t i = 0; i < 100; ++i) {
+      const std::uint64_t client = 1 + 2 * i + static_cast<std::uint64_t>(second % 2);
+      const Cohort cohort = i % 2 == 0 ? Cohort::kStable : Cohort::kCanary;
+      const bool worse = cohort == Cohort::kCanary && second >= kTurns;
+      const std::int64_t ms = kStartMs + second * 1000 + static_cast<std::int64_t>(i);
+      recording.push_back(request_at(ms, cohort, random.chance(worse ? 0.05 : 0.01), 50));
+      recording.back().client = client * 0x9E37'79B9'7F4A'7C15U;
+    }
+  }
+  const Outcome outcome = outcome_of(recording, patient_plan());
+  ASSERT_EQ(outcome.decision, Decision::kRollback);
+  EXPECT_GT(outcome.at_ms, kStartMs + kTurns * 1000);
+  EXPECT_LT(outcome.at_ms, kStartMs + (kTurns + 180) * 1000);
 }
 
 TEST(Replay, WhatEndsUnderAnOldWeightIsNoEvidence) {

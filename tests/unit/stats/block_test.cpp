@@ -221,12 +221,24 @@ TEST(BlockBuilder, ASecondOfBothIsOneBlock) {
   const auto block = builder.tick(1);
   ASSERT_TRUE(block);
   EXPECT_EQ(block->canary, (CohortCounts{6, 1}));
-  EXPECT_EQ(block->limits.stable, (CohortCounts{18, 1}));
+  EXPECT_EQ(block->limits.stable, (CohortCounts{20, 3}));
   EXPECT_EQ(block->limits.canary, (CohortCounts{6, 1}));
   EXPECT_EQ(block->limits.latency.canary_n, 5U);
   EXPECT_EQ(block->limits.latency.slow[0].canary_slow, 2U);
   EXPECT_FALSE(block->limits.latency.slow[1].judged());
   EXPECT_FALSE(builder.tick(2)) << "a second without a request is nothing";
+}
+
+// A limit is a share of the requests: nothing is left out because its client failed a moment ago.
+TEST(BlockBuilder, LimitsCountRepetitionsToo) {
+  BlockBuilder builder(100, 1, 0);
+  builder.set_latency_rules(limited());
+  builder.add(Cohort::kCanary, {.n = 10, .bad = 2, .repeats = 3, .deduped = 5});
+  builder.add_duplicates(Cohort::kCanary, 1, 1);
+  const auto block = builder.tick(101);
+  ASSERT_TRUE(block);
+  EXPECT_EQ(block->limits.canary.n, 15U);
+  EXPECT_EQ(block->limits.canary.bad, 7U);
 }
 
 TEST(BlockBuilder, AChangeOfWeightClosesLimitsAsWell) {

@@ -53,12 +53,15 @@ TEST(ClientGroupsTest, CountersAddUpAndTellWhatCame) {
   ClientGroupCounters counters;
   LatencyCuts cuts;
   cuts.set(kP50, static_cast<std::uint16_t>(latency_bucket(10ms)));
-  counters.count(7, 5ms, cuts);
+  counters.count_good(7, 5ms, cuts);
   const ClientGroups before = counters.read();
-  counters.count(7, 20ms, cuts);
-  counters.count(7, 20ms, LatencyCuts());
+  counters.count_good(7, 20ms, cuts);
+  counters.count_good(7, 20ms, LatencyCuts());
+  counters.count_bad(7);
   const GroupCounts came = counters.read().since(before).groups[client_group(7)];
-  EXPECT_EQ(came.n, 2U);
+  EXPECT_EQ(came.judged, 3U);
+  EXPECT_EQ(came.bad, 1U);
+  EXPECT_EQ(came.n, 1U) << "where latency is cut";
   EXPECT_EQ(came.slow[kP50], 1U);
   EXPECT_EQ(came.slow[kP90], 0U);
   ClientGroups sum = before;
@@ -72,15 +75,22 @@ TEST(ClientGroupsTest, CountersAddUpAndTellWhatCame) {
   added.add(5, responses, cuts);
   EXPECT_EQ(added.groups[5].n, 7U);
   EXPECT_EQ(added.groups[5].slow[kP50], 4U);
+  EXPECT_EQ(added.groups[5].judged, 7U);
+  added.add(5, responses, LatencyCuts());
+  added.add(5, 3, 2);
+  EXPECT_EQ(added.groups[5].n, 7U);
+  EXPECT_EQ(added.groups[5].judged, 17U);
+  EXPECT_EQ(added.groups[5].bad, 2U);
 }
 
 TEST(ClientGroupsTest, ASetHasThemByRolloutAndCohort) {
   CounterSet set(1, 1, {0, 0});
   EXPECT_EQ(set.find_client_groups(RolloutId(1), Cohort::kStable), nullptr) << "none has come";
-  set.client_groups(RolloutId(1), Cohort::kStable)->count(7, 5ms, LatencyCuts());
+  set.client_groups(RolloutId(1), Cohort::kStable)->count_bad(7);
   ASSERT_NE(set.find_client_groups(RolloutId(1), Cohort::kStable), nullptr);
-  EXPECT_EQ(set.find_client_groups(RolloutId(1), Cohort::kStable)->read().groups[client_group(7)].n,
-            1U);
+  EXPECT_EQ(
+      set.find_client_groups(RolloutId(1), Cohort::kStable)->read().groups[client_group(7)].judged,
+      1U);
   EXPECT_EQ(set.find_client_groups(RolloutId(1), Cohort::kCanary), nullptr);
   EXPECT_EQ(set.find_client_groups(RolloutId(0), Cohort::kStable), nullptr);
   EXPECT_EQ(set.client_groups(RolloutId(2), Cohort::kStable), nullptr)
@@ -113,7 +123,10 @@ TEST(ClientGroupsTest, TheDesignEffectIsTheRatioOfVariances) {
 TEST(ClientGroupsTest, AQuantileThatNothingIsKnownOfIsAsTheLowerOne) {
   ClientGroups stable = groups_with({100, 0, 100, 0, 100, 0}, 100);
   const ClientSpread spread = client_spread(stable, {});
-  for (const std::uint32_t effect : spread.effect) EXPECT_EQ(effect, spread.effect[kP50]);
+  for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+    EXPECT_EQ(spread.effect[q], spread.effect[kP50]);
+  }
+  EXPECT_EQ(spread.effect[kClientErrors], 0U) << "errors are another matter";
   for (GroupCounts& group : stable.groups) group.slow[kP90] = group.n / 10;
   EXPECT_EQ(client_spread(stable, {}).effect[kP90], 0U) << "60 that are slow, evenly";
 }
@@ -139,11 +152,36 @@ TEST(ClientGroupsTest, OfTwoSpreadsTheWorseIsTaken) {
   EXPECT_EQ(worse_of(other, one), one);
   other.effect = {100, 150, 0, 0};
   const ClientSpread worse = worse_of(one, other);
-  EXPECT_EQ(worse.effect, (std::array<std::uint32_t, 4>{300, 150, 200, 0}));
+  EXPECT_EQ(worse.effect, (std::array<std::uint32_t, kClientMetrics>{300, 150, 200, 0, 0}));
   EXPECT_EQ(worse.ln_ways, 1000U);
 }
 
+// So many requests in each of the first groups, of which so many failed.
+ClientGroups failing(const std::vector<std::uint64_t>& bad, std::uint64_t of) {
+  ClientGroups groups;
+  for (std::size_t i = 0; i < bad.size(); ++i) groups.add(i, of, bad[i]);
+  return groups;
+}
+
+// A handful of failures is enough to convict where stable has none.
+TEST(ClientGroupsTest, FailuresOfOneClientShowWithAFew) {
+  const ClientGroups well = failing(std::vector<std::uint64_t>(16, 0), 50);
+  EXPECT_FALSE(client_spread(well, failing({3, 0, 0, 0, 0, 0, 0, 0}, 50)).any());
+  const ClientSpread one = client_spread(well, failing({8, 0, 0, 0, 0, 0, 0, 0}, 50));
+  EXPECT_GT(one.effect[kClientErrors], 400U);
+  EXPECT_EQ(one.effect[kP50], 0U);
+  EXPECT_FALSE(client_spread(well, failing({1, 1, 2, 0, 1, 1, 1, 1}, 50)).any());
+  EXPECT_FALSE(client_spread(well, failing({50, 50, 50, 50}, 50)).any()) << "all fail alike";
+}
+
 // ---- Beyond what clients make of it
+
+TEST(ClientContrastTest, ErrorsToo) {
+  const ClientGroups stable = failing({4, 5, 6, 5, 4, 6, 5, 5}, 1000);
+  EXPECT_TRUE(beyond_clients(stable, failing({40, 60, 50, 45}, 1000))[kClientErrors]);
+  EXPECT_FALSE(beyond_clients(stable, failing({200, 5, 5, 4}, 1000))[kClientErrors])
+      << "one client";
+}
 
 TEST(ClientContrastTest, VersionsFurtherApartThanTheirClients) {
   const ClientGroups stable = groups_with({400, 500, 600, 450, 550, 500, 480, 520}, 1000);
