@@ -1,9 +1,64 @@
 // What the store knew when the daemon started, and the runners that go on from there.
+#include "canaryd/base/units.hpp"
 #include "control/controller_state.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace canaryd::control {
+namespace {
+
+// What was written later than now was written by a clock that was ahead, and so were its times.
+// Left there, nothing would last until the clock has caught up.
+void set_right(rollout::State& state, const store::JournalEntry& newest, WallTime now, Log& log) {
+  const WallTime written = std::max({newest.at, state.since, state.step_since, state.timer_since});
+  const WallTime::duration ahead = written - now;
+  if (ahead <= WallTime::duration::zero()) return;
+  for (WallTime* const time : {&state.since, &state.step_since, &state.timer_since}) {
+    *time = std::max(*time - ahead, WallTime());
+  }
+  // As while the daemon runs: that may be a clock which is slewed.
+  if (ahead <= ClockWatch::kTolerance) return;
+  log.warn(
+      kClockSet,
+      newest.rollout + ": the newest entry of its history is " + format_duration_brief(ahead) +
+          " ahead of the wall clock, which was set back: what has to last goes on from there, "
+          "what has a date follows the clock",
+      {{"rollout", newest.rollout}, {"seconds", -std::chrono::duration<double>(ahead).count()}});
+}
+
+// Of a clock that was ahead, the end is further off than the gate's rule allows.
+void limit_approvals(rollout::State& state, const rollout::Plan& plan, WallTime now) {
+  for (const rollout::Step& step : plan.steps) {
+    const auto given = state.approvals.find(step.gate);
+    if (given == state.approvals.end() || step.approvals.expires <= Duration::zero()) continue;
+    const auto counts = std::chrono::ceil<std::chrono::milliseconds>(step.approvals.expires);
+    for (auto& [who, until] : given->second) until = std::min(until, now + counts);
+  }
+}
+
+Result<rollout::State> journalled_state(const config::Rollout& config,
+                                        const Recovered& recovered,
+                                        WallTime now,
+                                        Log& log) {
+  rollout::State state = rollout::initial_state(config.plan, now);
+  for (const store::JournalRow& row : recovered.latest) {
+    if (row.entry.rollout != config.name) continue;
+    auto parsed = rollout::parse_state(row.entry.state);
+    if (!parsed) {
+      Error error = std::move(parsed).error();
+      error.context =
+          "rollout " + config.name + ": the journalled state cannot be read: " + error.context;
+      return fail(std::move(error));
+    }
+    state = std::move(*parsed);
+    set_right(state, row.entry, now, log);
+    limit_approvals(state, config.plan, now);
+  }
+  return state;
+}
+
+}  // namespace
 
 Result<Recovered> recover(store::Store& store) {
   Recovered recovered;
@@ -34,18 +89,7 @@ Result<std::shared_ptr<Runner>> make_runner(const std::shared_ptr<RunnerHost>& h
                                             const config::Rollout& config,
                                             const Recovered& recovered,
                                             WallTime now) {
-  rollout::State state = rollout::initial_state(config.plan, now);
-  for (const store::JournalRow& row : recovered.latest) {
-    if (row.entry.rollout != config.name) continue;
-    auto parsed = rollout::parse_state(row.entry.state);
-    if (!parsed) {
-      Error error = std::move(parsed).error();
-      error.context =
-          "rollout " + config.name + ": the journalled state cannot be read: " + error.context;
-      return fail(std::move(error));
-    }
-    state = std::move(*parsed);
-  }
+  CANARYD_TRY_ASSIGN(rollout::State state, journalled_state(config, recovered, now, *host->log));
   std::vector<store::EvidenceRow> rows;
   if (const auto found = recovered.evidence.find(config.name); found != recovered.evidence.end()) {
     if (!found->second.empty() && found->second.front().run == state.run) rows = found->second;

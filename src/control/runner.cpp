@@ -10,8 +10,6 @@
 namespace canaryd::control {
 namespace {
 
-constexpr LogEvent kClockSet{"control", "clock_set"};
-
 bool ends_canary(const rollout::Event& event) noexcept {
   const auto* const back = std::get_if<rollout::RollBack>(&event.what);
   return std::holds_alternative<rollout::Abort>(event.what) || (back != nullptr && !back->over);
@@ -103,7 +101,8 @@ bool Runner::watches_stable() const noexcept {
 
 // The journal is not told: the next row has the times as they are by then. A daemon that ends
 // before goes on from those of the last row, like one whose clock is set while it does not run: no
-// restart can tell the two apart. Where a step is under way it begins the count again anyway.
+// restart can tell the two apart, unless that row is ahead of the clock (recovery.cpp). Where a
+// step is under way it begins the count again anyway.
 WallTime Runner::follow_clock() {
   const WallTime now = host_->look_at_clocks();
   // What is under way has times of the clock before, and takes the place of the state.

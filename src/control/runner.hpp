@@ -35,6 +35,8 @@
 
 namespace canaryd::control {
 
+inline constexpr LogEvent kClockSet{"control", "clock_set"};
+
 struct RunnerHost {
   RunnerHost()
       : rises(std::make_shared<RiseQueue>(

@@ -139,7 +139,7 @@ std::string list_gates(const Plan& plan) {
 
 // One more approval of the gate at the end of `step` is in the state.
 Transition approved(Draft& draft, const Step& step) {
-  const std::size_t given = approvals_given(step, draft.state, draft.now);
+  const std::size_t given = approvals_given(step, draft.state, draft.date);
   draft.gate = step.gate;
   if (step.approvals.needed > 1) {
     draft.approvals = std::to_string(given) + " of " + std::to_string(step.approvals.needed);
@@ -291,11 +291,11 @@ Transition handle(Draft& draft, const Approve& approve) {
     return draft.refuse("takes approvals of gate " + approve.gate + " from " +
                         list_people(rule.of) + ", not from " + who);
   }
-  const WallTime until = approval_end(rule, approve, draft.now);
-  if (until <= draft.now) return draft.refuse("cannot take an approval that has expired already");
+  const WallTime until = approval_end(rule, approve, draft.date);
+  if (until <= draft.date) return draft.refuse("cannot take an approval that has expired already");
 
   std::map<std::string, WallTime>& given = state.approvals[approve.gate];
-  std::erase_if(given, [&](const auto& each) { return each.second <= draft.now; });
+  std::erase_if(given, [&](const auto& each) { return each.second <= draft.date; });
   if (!given.contains(who) && (given.size() >= kMaxApprovals || is_full(state))) {
     return draft.refuse("has as many approvals of gate " + approve.gate + " as are kept");
   }

@@ -26,10 +26,13 @@ bool clocks_stand(Phase phase) noexcept {
 }  // namespace
 
 Draft::Draft(const Plan& plan_in, const State& before_in, const Event& event_in, WallTime now_in)
-    : plan(plan_in), before(before_in), event(event_in), now(now_in), state(before_in) {
-  now = std::max({now, before.since, before.step_since, before.timer_since});
-  now = std::min(now, kForever);
-}
+    : plan(plan_in),
+      before(before_in),
+      event(event_in),
+      now(std::min(std::max({now_in, before_in.since, before_in.step_since, before_in.timer_since}),
+                   kForever)),
+      date(std::min(now_in, kForever)),
+      state(before_in) {}
 
 void Draft::enter(Phase phase) {
   if (clocks_stand(state.phase)) {
@@ -163,11 +166,11 @@ Duration Draft::on_timer() const {
 
 bool Draft::gate_open() const {
   const Step& step = current_step();
-  return step.gate.empty() || approvals_given(step, state, now) >= step.approvals.needed;
+  return step.gate.empty() || approvals_given(step, state, date) >= step.approvals.needed;
 }
 
 std::optional<WallTime> Draft::frozen_until() const {
-  return rollout::frozen_until(plan.freeze, now);
+  return rollout::frozen_until(plan.freeze, date);
 }
 
 bool Draft::must_thaw() const {

@@ -18,7 +18,8 @@ struct Draft {
   const Plan& plan;
   const State& before;
   const Event& event;
-  WallTime now;  // Never before the last change of the state.
+  WallTime now;   // Never before the last change of the state: how long something has lasted.
+  WallTime date;  // What the clock says, wherever the state is: for freezes and approvals.
   State state;
   std::string gate;       // For the journal: the gate it is about,
   std::string approvals;  // and how far it is.

@@ -17,7 +17,8 @@
 //     is over), and good readings of all queries, and never happens under mode: observe after the
 //     start. An approval alone raises nothing.
 //   - While a freeze window is open, `weight` does not rise, whoever asks.
-// Pure: values in, values out; any thread. `now` may go backwards: time then stands still.
+// Pure: values in, values out; any thread. `now` may go backwards, or be behind the state: what has
+// to last then stands still, what has a date (freezes, approvals) goes by `now` all the same.
 #pragma once
 
 #include "canaryd/base/clock.hpp"

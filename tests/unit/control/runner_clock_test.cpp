@@ -210,6 +210,107 @@ TEST_F(RunnerCalendarTest, AnApprovalEndsAtTheTimeThatIsShown) {
   EXPECT_EQ(effective(), 10);
 }
 
+// The clock was ahead when the journal's newest row was written and is right again, three days
+// less, when the daemon starts.
+class RunnerBehindTest : public RunnerCalendarTest {
+ protected:
+  void crash_ahead() {
+    set_clock(-72h);
+    crash();
+    announce_restart(*runner_, "daemon started");
+    settle();
+  }
+};
+
+TEST_F(RunnerBehindTest, AStepGoesOn) {
+  config_.plan.steps[0].min_duration = 10s;
+  crash();
+  send(rollout::Start{});
+  seconds(4);
+  crash_ahead();
+  EXPECT_EQ(runner_->state().step_since, host_->wall_now());
+  seconds(9);
+  EXPECT_EQ(effective(), 10);
+  seconds(1);
+  EXPECT_EQ(effective(), 50);
+  EXPECT_EQ(logged("clock_set"), 1U);
+  EXPECT_EQ(logged("shop: the newest entry of its history is 2d23h ahead of the wall clock"), 1U);
+}
+
+TEST_F(RunnerBehindTest, WhatHasLastedAlreadyIsKept) {
+  config_.plan.steps[0].min_duration = 10s;
+  crash();
+  send(rollout::Start{});
+  seconds(6);
+  send(rollout::Pause{});
+  seconds(3);
+  crash_ahead();
+  seconds(2);
+  send(rollout::Resume{});
+  seconds(3);
+  EXPECT_EQ(effective(), 10);
+  seconds(1);
+  EXPECT_EQ(effective(), 50);
+}
+
+// The clock was set ahead while a phase lasted that had begun long before: its times are behind the
+// right clock by now, but those of the row are not.
+TEST_F(RunnerBehindTest, ItIsTheRowThatIsAhead) {
+  config_.plan.steps[0].gate = "owner";
+  crash();
+  send(rollout::Start{});
+  send(rollout::Pause{});
+  clock_.advance(100h);
+  set_clock(72h);
+  send(rollout::Approve{"owner", {}, "anna"});
+  crash_ahead();
+  EXPECT_EQ(host_->wall_now() - runner_->state().since, WallTime::duration(100h));
+}
+
+TEST_F(RunnerBehindTest, AGradualReturnKeepsItsPace) {
+  send(rollout::Start{});
+  send(rollout::Promote{true});
+  send(rollout::RollBack{90s});
+  ASSERT_EQ(effective(), 90);
+  crash_ahead();
+  seconds(9);
+  EXPECT_EQ(effective(), 90);
+  seconds(1);
+  EXPECT_EQ(effective(), 80);
+}
+
+TEST_F(RunnerBehindTest, AFreezeIsThatOfTheClock) {
+  config_.plan.freeze = {{rollout::kEveryDay, 12h, 13h, {}}};
+  crash();
+  send(rollout::Start{});  // At ten.
+  send(rollout::Pause{});
+  set_clock(72h + 2h + 30min);
+  crash_ahead();
+  EXPECT_EQ(send(rollout::Promote{}).outcome, rollout::Outcome::kRefused);
+  EXPECT_EQ(effective(), 10);
+}
+
+TEST_F(RunnerBehindTest, AnApprovalEndsByTheRuleOfItsGate) {
+  config_.plan.steps[0].gate = "owner";
+  config_.plan.steps[0].approvals = {2, {}, 1h};
+  crash();
+  send(rollout::Start{});
+  send(rollout::Approve{"owner", {}, "anna"});
+  send(rollout::Approve{"owner", host_->wall_now() + 10min, "bert"});
+  crash_ahead();
+  const auto& given = runner_->state().approvals.at("owner");
+  EXPECT_EQ(given.at("anna"), host_->wall_now() + 1h);
+  EXPECT_EQ(given.at("bert"), host_->wall_now() + 1h);
+}
+
+TEST_F(RunnerBehindTest, AClockThatIsSlewedIsNoNews) {
+  send(rollout::Start{});
+  set_clock(-2s);
+  crash();
+  EXPECT_EQ(runner_->state().since, host_->wall_now());
+  EXPECT_EQ(logged("clock_set"), 0U);
+}
+
 // No state has a time before 1970; the next start would refuse it.
 TEST_F(RunnerCalendarTest, AClockSetToItsBeginningLeavesAStateThatCanBeRead) {
   send(rollout::Start{});

@@ -46,6 +46,16 @@ TEST(ApprovalTest, OnlyThePeopleOfTheList) {
   EXPECT_TRUE(driver.state.approvals.empty());
 }
 
+TEST(ApprovalTest, OneEndsByTheClockAlsoWhereTheStateIsAheadOfIt) {
+  Driver driver = two_of_three(2h);
+  driver.state.since = driver.now + 24h;
+  driver.send(by("alice"));
+  EXPECT_EQ(driver.state.approvals.at("owner").at("alice"), driver.now + 2h);
+  EXPECT_EQ(driver.send(by("bob", driver.now + 1h)).outcome, Outcome::kChanged);
+  driver.after(90min).send(tick(Judgement::kAccept));
+  EXPECT_EQ(driver.percent(), 5) << "bob's has expired";
+}
+
 TEST(ApprovalTest, OneExpiresByTheRuleOfTheGate) {
   Driver driver = two_of_three(2h);
   driver.send(by("alice"));

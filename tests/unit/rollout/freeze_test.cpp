@@ -157,6 +157,17 @@ TEST(FreezeMachineTest, NobodyRaisesTheWeightMeanwhile) {
   EXPECT_EQ(driver.after(9h).send(tick(Judgement::kHold)).change.cause, Cause::kStarted);
 }
 
+// Its times may be ahead of the clock, as after a correction of that. A freeze has a date.
+TEST(FreezeMachineTest, ItGoesByTheClockAlsoWhereTheStateIsAhead) {
+  Driver driver = monday_driver();
+  driver.state.since = driver.state.step_since = driver.state.timer_since = kStart + 24h;
+  EXPECT_THAT(driver.send(Promote{}).refusal, HasSubstr("frozen until 2026-01-05T20:00:00Z"));
+  driver.state.since = driver.state.step_since = driver.state.timer_since = driver.now;
+  driver.now = kStart;
+  EXPECT_EQ(driver.send(Promote{}).outcome, Outcome::kChanged) << "not frozen yet";
+  EXPECT_EQ(driver.percent(), 10);
+}
+
 // Its weight is 5 %, but nobody is on the canary: the first step of another version is a rise.
 TEST(FreezeMachineTest, NoOtherVersionBeginsWhereTheOneBeforeIsSuspended) {
   for (const Phase phase : {Phase::kProgressing, Phase::kPaused, Phase::kBaking}) {

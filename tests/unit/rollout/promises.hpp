@@ -238,8 +238,9 @@ inline bool has_fitting_hold(const State& state) {
 inline const char* broken_by_freeze(const Plan& plan,
                                     const State& before,
                                     const Event& event,
-                                    const Transition& result) {
-  if (!frozen_until(plan.freeze, result.change.at)) return nullptr;
+                                    const Transition& result,
+                                    WallTime now) {
+  if (!frozen_until(plan.freeze, now)) return nullptr;
   const State& after = result.state;
   // What comes back by itself, or helps out, has been in force before or is for a stable that is
   // down.
@@ -255,7 +256,8 @@ inline const char* broken_by_freeze(const Plan& plan,
 inline const char* broken_by_change(const Plan& plan,
                                     const State& before,
                                     const Event& event,
-                                    const Transition& result) {
+                                    const Transition& result,
+                                    WallTime now) {
   const State& after = result.state;
   const Change& change = result.change;
   if (after.generation != before.generation + 1 || change.generation != after.generation) {
@@ -271,7 +273,7 @@ inline const char* broken_by_change(const Plan& plan,
   }
   if (after.since < before.since) return "time does not go back";
   if (keeps_used_approvals(plan, before, after)) return "an approval is for one passage";
-  if (const char* const broken = broken_by_freeze(plan, before, event, result)) return broken;
+  if (const char* const broken = broken_by_freeze(plan, before, event, result, now)) return broken;
   if (const char* const broken = broken_effects(result, before)) return broken;
   if (const char* const broken = broken_by_decommission(plan, before, event, result)) return broken;
   if (const char* const broken = broken_by_return(before, event, result)) return broken;
@@ -284,13 +286,14 @@ inline const char* broken_by_change(const Plan& plan,
 inline const char* broken_promise(const Plan& plan,
                                   const State& before,
                                   const Event& event,
-                                  const Transition& result) {
+                                  const Transition& result,
+                                  WallTime now) {
   if (result.outcome != Outcome::kChanged) {
     if (!(result.state == before) || !result.effects.empty()) return "no change changes nothing";
     if (result.refusal.empty() != (result.outcome == Outcome::kUnchanged)) {
       return "a refusal says why";
     }
-  } else if (const char* const broken = broken_by_change(plan, before, event, result)) {
+  } else if (const char* const broken = broken_by_change(plan, before, event, result, now)) {
     return broken;
   }
   if (const char* const broken = broken_by_downfall(plan, before, event, result.state)) {
