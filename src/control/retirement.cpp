@@ -86,7 +86,7 @@ std::optional<std::string> retire_sentence(const Runner& runner, const RolloutVi
 
 }  // namespace
 
-StableWatch::StableWatch(std::size_t workers, Duration idle) : idle_(idle), stored_(idle) {
+StableWatch::StableWatch(std::size_t workers, Duration idle) : idle_(idle) {
   for (std::size_t i = 0; i < workers; ++i) {
     shares_.push_back(std::make_shared<stats::StableUse>());
   }
@@ -198,13 +198,15 @@ void Controller::State::fill_watches(const std::vector<InForce>& all,
                                      proxy::WorkerSnapshot& copy) {
   const auto watched = [](const InForce& each) { return each.watched; };
   if (std::none_of(all.begin(), all.end(), watched)) return stable_watches.clear();
+  // Also of what has left the file: nobody looks there until it comes back.
+  std::erase_if(stable_watches, [&](const auto& each) {
+    const auto index = config.find_rollout(each.first);
+    return !index || !all[index->index()].watched;
+  });
   copy.stable_uses.resize(all.size());
   for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!all[i].watched) continue;
     const std::string& name = config.rollouts[i].name;
-    if (!all[i].watched) {
-      stable_watches.erase(name);
-      continue;
-    }
     auto& watch = stable_watches[name];
     if (watch == nullptr) {
       watch = std::make_shared<StableWatch>(parts.data_plane->workers(), known_idle(name));

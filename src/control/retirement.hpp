@@ -2,9 +2,9 @@
 // did last.
 //
 // The workers note each use (stats/stable_use.hpp) and control reads that once a second. Idle time
-// is time that was watched. It is stored as it grows, and at once when it is over, so that a
-// restart goes on with it; but the last second before a crash may be lost, so kWatchAnew of it is
-// always watched again.
+// is time that was watched. It is stored as it grows, and at once when it or the watch is over, so
+// that a restart goes on with it; but the last second before a crash may be lost, so kWatchAnew of
+// it is always watched again.
 //
 // Thread rule: the control thread, but for what share() hands out.
 #pragma once
@@ -31,6 +31,7 @@ class StableWatch {
   static constexpr Duration kWatchAnew = std::chrono::hours(1);
   static constexpr Duration kSaveEvery = std::chrono::minutes(1);
 
+  // Whatever the store has of an earlier watch, the first look replaces it.
   StableWatch(std::size_t workers, Duration idle);
 
   [[nodiscard]] const std::shared_ptr<stats::StableUse>& share(std::size_t worker) const {

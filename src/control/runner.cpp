@@ -93,10 +93,14 @@ InForce Runner::in_force() const {
   return now;
 }
 
-bool Runner::watches_stable() const noexcept {
+bool watches_stable(const rollout::Plan& plan, const rollout::State& state) noexcept {
   const bool late =
-      state_.phase == rollout::Phase::kPromoted || state_.phase == rollout::Phase::kRetiring;
-  return late && config_.plan.retire.has_value();
+      state.phase == rollout::Phase::kPromoted || state.phase == rollout::Phase::kRetiring;
+  return late && plan.retire.has_value();
+}
+
+bool Runner::watches_stable() const noexcept {
+  return control::watches_stable(config_.plan, state_);
 }
 
 // The journal is not told: the next row has the times as they are by then. A daemon that ends

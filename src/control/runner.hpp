@@ -66,6 +66,9 @@ struct RunnerHost {
   bool closed = false;
 };
 
+// Who uses stable is to be noted: it is to be retired, or is being.
+[[nodiscard]] bool watches_stable(const rollout::Plan& plan, const rollout::State& state) noexcept;
+
 class Runner : public std::enable_shared_from_this<Runner> {
  public:
   struct Answer {
@@ -194,7 +197,6 @@ class Runner : public std::enable_shared_from_this<Runner> {
   [[nodiscard]] routing::ProbeCount probes() const noexcept {
     return gate_->probes(gate_generation_);
   }
-  // Who uses stable is to be noted: it is to be retired, or is being.
   [[nodiscard]] bool watches_stable() const noexcept;
   [[nodiscard]] bool durable() const noexcept { return durable_; }
   [[nodiscard]] bool store_failing() const noexcept { return store_failing_; }
@@ -245,6 +247,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void commit(Job& job);
   void update_evidence(const Job& job);
   [[nodiscard]] store::Batch batch_of(Job& job);
+  [[nodiscard]] bool ends_watch(const Job& job) const noexcept;
   void rise_failed(const JobPointer& job, const Error& error);
   void finish(const JobPointer& job, bool durable);
   void forget_old_evidence(const Job& job);

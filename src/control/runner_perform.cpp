@@ -149,7 +149,14 @@ store::Batch Runner::batch_of(Job& job) {
   batch.entries.back().evidence = recorded(batch.entries.back().evidence);
   job.evidence = evidence_.take_pending();
   batch.evidence = job.evidence;
+  if (ends_watch(job)) batch.idle.push_back({config_.name, state_.run, 0});
   return batch;
+}
+
+// Users may go to stable again and nobody notes it: a later watch of the same run begins anew.
+bool Runner::ends_watch(const Job& job) const noexcept {
+  const config::Rollout& next = job.replanning != nullptr ? job.replanning->config : config_;
+  return watches_stable() && !control::watches_stable(next.plan, job.transition.state);
 }
 
 void Runner::rise_failed(const JobPointer& job, const Error& error) {

@@ -246,6 +246,90 @@ TEST_F(ControllerRetirementTest, ARestartGoesOnWithTheIdleTimeButForAnHour) {
   EXPECT_LE(view().retire->idle, Duration(99h + 2s)) << "an hour is watched again";
 }
 
+// Nobody notes who is on stable while it is not watched.
+TEST_F(ControllerRetirementTest, WhatWasIdleBeforeUsersCameBackCountsNoMore) {
+  promote();
+  std::string longer = file_;
+  longer.replace(longer.find("idle_for: 10s"), 13, "idle_for: 3h");
+  reload(longer);
+  quiet_seconds(600);
+  const auto set_weight = [this](unsigned percent) {
+    ActionRequest request;
+    request.rollout = "shop";
+    request.action = Action::kSetWeight;
+    request.weight = BasisPoints(percent * 100);
+    controller_->act(request, [](const ActionResult&) {});
+    settle();
+  };
+  const auto promote_again = [this] {
+    ActionRequest request;
+    request.rollout = "shop";
+    request.action = Action::kPromote;
+    request.full = true;
+    controller_->act(request, [](const ActionResult&) {});
+    settle();
+    act(Action::kPromote);
+    ASSERT_EQ(view().state, "promoted");
+  };
+  set_weight(0);
+  promote_again();
+  power_off();  // Before it was looked at.
+  boot();
+  quiet_seconds(1);
+  EXPECT_LE(view().retire->idle, Duration(1s));
+  quiet_seconds(600);
+  set_weight(0);
+  promote_again();
+  quiet_seconds(2);
+  power_off();
+  boot();
+  quiet_seconds(1);
+  EXPECT_LE(view().retire->idle, Duration(2s));
+}
+
+// Its routes lead wherever they like meanwhile.
+TEST_F(ControllerRetirementTest, NobodyIsWatchedWhileTheRolloutIsOutOfTheFile) {
+  const std::string rollout =
+      ": {stable: old, canary: newer, start: manual, steps: [{weight: 100}], bake: {duration: 0s}, "
+      "retire: {idle_for: 100h}}\n";
+  const std::string other = "  - {name: other, match: {path_prefix: /other/}, rollout: other}\n";
+  const std::string first = file_with(kListener, "rollouts:\n  shop" + rollout);
+  const std::string both =
+      file_with(kListener, "rollouts:\n  shop" + rollout + "  other" + rollout) + other;
+  file_ = both;
+  boot();
+  const auto promote_it = [this](const char* name) {
+    for (const Action action : {Action::kStart, Action::kPromote, Action::kPromote}) {
+      ActionRequest request;
+      request.rollout = name;
+      request.action = action;
+      controller_->act(request, [](const ActionResult&) {});
+      settle();
+    }
+  };
+  promote_it("shop");
+  promote_it("other");
+  quiet_seconds(10);
+  ASSERT_EQ(controller_->rollout("other")->state, "promoted");
+  reload(first);
+  clock_.advance(50h);
+  quiet_seconds(1);
+  reload(both);
+  quiet_seconds(2);
+  EXPECT_LE(controller_->rollout("other")->retire->idle, Duration(2s));
+  EXPECT_GE(controller_->rollout("shop")->retire->idle, Duration(50h));
+}
+
+TEST(StableWatchTest, TheFirstLookIsStoredAlsoIfThereIsNothing) {
+  StableWatch watch(1, Duration::zero());
+  watch.look(Monotonic(), WallTime(), 0);
+  EXPECT_EQ(watch.to_save(), Duration::zero());
+  watch.saving(Duration::zero());
+  watch.saved(true);
+  watch.look(Monotonic(1s), WallTime(), 0);
+  EXPECT_EQ(watch.to_save(), std::nullopt);
+}
+
 TEST_F(ControllerRetirementTest, UndoneItServesAgain) {
   promote();
   until_idle();
