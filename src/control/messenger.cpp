@@ -20,8 +20,12 @@ constexpr Duration kLookAnyway = std::chrono::seconds(5);
 
 // The same hook has the same name after a restart, wherever it stands in the file. It is stored,
 // and shown to nobody.
+std::string readers_prefix(const std::string& rollout) {
+  return rollout + " ";
+}
+
 std::string reader_of(const std::string& rollout, const config::Hook& hook) {
-  return rollout + " " + target_of(hook);
+  return readers_prefix(rollout) + target_of(hook);
 }
 
 // Those that are told something. What goes to the same place is one hook, which is told once.
@@ -122,6 +126,7 @@ Messenger::~Messenger() {
 }
 
 void Messenger::follow(const std::vector<config::Rollout>& rollouts) {
+  forget_others(rollouts);
   std::vector<ChannelPointer> kept = std::exchange(channels_, {});
   for (const config::Rollout& rollout : rollouts) {
     for (const config::Hook& hook : listeners_of(rollout)) {
@@ -145,6 +150,21 @@ void Messenger::follow(const std::vector<config::Rollout>& rollouts) {
   for (const ChannelPointer& each : kept) {
     each->dropped = std::find(channels_.begin(), channels_.end(), each) == channels_.end();
   }
+}
+
+// Before a new one is opened, which may have been followed once. Should that fail it is done with
+// the next reload or start.
+void Messenger::forget_others(const std::vector<config::Rollout>& rollouts) {
+  store::Batch batch;
+  for (const config::Rollout& rollout : rollouts) {
+    store::Readers readers{readers_prefix(rollout.name), {}};
+    for (const config::Hook& hook : listeners_of(rollout)) {
+      readers.names.push_back(reader_of(rollout.name, hook));
+    }
+    batch.readers.push_back(std::move(readers));
+  }
+  if (batch.empty()) return;
+  store_.write(std::move(batch), store::Keep::kOnce, [](const Result<void>&) {});
 }
 
 std::vector<store::RolloutReader> Messenger::readers() const {
@@ -199,14 +219,30 @@ void Messenger::read(const ChannelPointer& channel) {
     channel->busy = false;
     if (!found || found->empty()) return;
     channel->stale = channel->stale || found->size() == kMessagesAtOnce;
+    std::size_t old = 0;
     for (store::JournalRow& row : *found) {
       channel->cursor = row.id;
-      if (is_news_for(channel->hook, row.entry)) channel->rows.push_back(std::move(row));
+      if (!is_news_for(channel->hook, row.entry)) continue;
+      if (wall_now_ - row.entry.at > kGivenUpAfter) {
+        ++old;
+      } else {
+        channel->rows.push_back(std::move(row));
+      }
     }
+    if (old > 0) tell_of_old_rows(*channel, old);
     if (!channel->rows.empty()) return deliver(channel);
     move_cursor(*channel, channel->cursor);
     if (channel->stale) read(channel);
   });
+}
+
+// The daemon did not run for a day, say.
+void Messenger::tell_of_old_rows(const Channel& channel, std::size_t count) {
+  log_.warn(log_event::kHookFailed,
+            shown_target(channel.hook) + " is not told of " + std::to_string(count) +
+                (count == 1 ? " change of " : " changes of ") + channel.rollout +
+                " that happened more than a day ago",
+            {{"rollout", channel.rollout}});
 }
 
 void Messenger::deliver(const ChannelPointer& channel) {

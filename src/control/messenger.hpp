@@ -4,7 +4,9 @@
 // nothing is lost with the process: each hook has a cursor in the store, which moves when a message
 // was taken (a 2xx). One that was taken just before a crash is told again, with the same id.
 // Messages of a hook go out one after the other; one that is not taken is tried again later and
-// later, and given up a day after the transition. A new hook hears of what happens from then on.
+// later, and given up a day after the transition. A new hook hears of what happens from then on,
+// and one that its rollout has left out of the file for a while is new; one that has left the file
+// with its rollout comes back with it.
 //
 // Thread rule: the control thread.
 #pragma once
@@ -41,8 +43,10 @@ class Messenger {
   struct Channel;
   using ChannelPointer = std::shared_ptr<Channel>;
 
+  void forget_others(const std::vector<config::Rollout>& rollouts);
   void open(const ChannelPointer& channel);
   void read(const ChannelPointer& channel);
+  void tell_of_old_rows(const Channel& channel, std::size_t count);
   void deliver(const ChannelPointer& channel);
   void taken(const ChannelPointer& channel);
   void not_taken(const ChannelPointer& channel, const Error& error);

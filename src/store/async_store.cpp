@@ -21,7 +21,7 @@ constexpr std::size_t kRowsBehindFall = 16;
 
 std::size_t rows_of(const Batch& batch) {
   return batch.entries.size() + batch.evidence.size() + batch.exposure.size() + batch.idle.size() +
-         batch.comments.size() + batch.cursors.size() + batch.drops.size();
+         batch.comments.size() + batch.cursors.size() + batch.readers.size() + batch.drops.size();
 }
 
 bool is_hopeless(const Result<void>& result) {

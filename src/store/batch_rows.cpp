@@ -5,6 +5,7 @@
 #include "store/journal_rows.hpp"
 #include "store/pack.hpp"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -109,6 +110,34 @@ Result<void> move_cursors(Database& database, const std::vector<Cursor>& cursors
   return {};
 }
 
+// In the order of the key, so that only those with the prefix are looked at.
+Result<std::vector<std::string>> names_from(Database& database, const std::string& prefix) {
+  std::string behind = prefix;
+  ++behind.back();
+  CANARYD_TRY_ASSIGN(Statement known,
+                     database.prepare("SELECT name FROM reader WHERE name >= ? AND name < ?"));
+  known.bind_text(1, prefix).bind_text(2, behind);
+  std::vector<std::string> names;
+  while (true) {
+    CANARYD_TRY_ASSIGN(const bool more, known.step());
+    if (!more) return names;
+    names.emplace_back(known.text(0));
+  }
+}
+
+Result<void> drop_other_cursors(Database& database, const std::vector<Readers>& all) {
+  for (const Readers& readers : all) {
+    CANARYD_TRY_ASSIGN(const std::vector<std::string> known, names_from(database, readers.prefix));
+    for (const std::string& name : known) {
+      const auto& kept = readers.names;
+      if (std::find(kept.begin(), kept.end(), name) != kept.end()) continue;
+      CANARYD_TRY_ASSIGN(Statement remove, database.prepare("DELETE FROM reader WHERE name = ?"));
+      CANARYD_TRY(remove.bind_text(1, name).run());
+    }
+  }
+  return {};
+}
+
 Result<void> drop_evidence(Database& database, const std::vector<EvidenceDrop>& drops) {
   if (drops.empty()) return {};
   for (const char* sql : {"DELETE FROM evidence WHERE rollout = ? AND run < ?",
@@ -132,6 +161,7 @@ Result<void> write_rows(Database& database, const Batch& batch) {
   CANARYD_TRY(set_idle(database, batch.idle));
   CANARYD_TRY(add_comments(database, batch.comments));
   CANARYD_TRY(move_cursors(database, batch.cursors));
+  CANARYD_TRY(drop_other_cursors(database, batch.readers));
   return drop_evidence(database, batch.drops);
 }
 

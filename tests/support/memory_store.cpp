@@ -1,5 +1,6 @@
 #include "support/memory_store.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace canaryd::test {
@@ -125,6 +126,12 @@ Result<void> Disk::write(const store::Batch& batch) {
   for (const store::Cursor& cursor : batch.cursors) {
     std::uint64_t& id = cursors_[cursor.reader];
     id = std::max(id, cursor.id);
+  }
+  for (const store::Readers& readers : batch.readers) {
+    std::erase_if(cursors_, [&](const auto& each) {
+      const bool kept = std::count(readers.names.begin(), readers.names.end(), each.first) > 0;
+      return each.first.starts_with(readers.prefix) && !kept;
+    });
   }
   for (const store::EvidenceDrop& dropped : batch.drops) drop(dropped);
   return {};

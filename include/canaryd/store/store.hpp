@@ -110,6 +110,14 @@ struct Cursor {
   friend bool operator==(const Cursor&, const Cursor&) = default;
 };
 
+// All readers whose names begin so. The cursors of others that do are dropped: who reads again
+// later is a new one.
+struct Readers {
+  std::string prefix;  // Not empty, ASCII.
+  std::vector<std::string> names;
+  friend bool operator==(const Readers&, const Readers&) = default;
+};
+
 // Evidence, exposure and idle time of all runs before this one, which nobody needs any more.
 struct EvidenceDrop {
   std::string rollout;
@@ -125,10 +133,11 @@ struct Batch {
   std::vector<StableIdle> idle;
   std::vector<Comment> comments;
   std::vector<Cursor> cursors;
+  std::vector<Readers> readers;
   std::vector<EvidenceDrop> drops;
   [[nodiscard]] bool empty() const noexcept {
     return entries.empty() && evidence.empty() && exposure.empty() && idle.empty() &&
-           comments.empty() && cursors.empty() && drops.empty();
+           comments.empty() && cursors.empty() && readers.empty() && drops.empty();
   }
 };
 

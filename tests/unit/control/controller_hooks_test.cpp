@@ -278,6 +278,57 @@ TEST_F(ControllerHooksTest, ANewHookHearsOfWhatHappensFromThenOn) {
   EXPECT_THAT(http_.asked[0].body, HasSubstr("\"from\": \"aborted\""));
 }
 
+// It is as new as if it had never been there.
+TEST_F(ControllerHooksTest, OneThatComesBackHearsOfWhatHappensFromThenOn) {
+  boot_with(kEnds);
+  const std::string with_hook = file_;
+  const std::string without = file_with(kListener, kRollout + "    start: manual\n");
+  reload(without);
+  act(Action::kAbort);
+  reload(with_hook);
+  quiet_seconds(20);
+  EXPECT_EQ(http_.asked.size(), 0U);
+  // The same over restarts.
+  for (const std::string& file : {without, with_hook}) {
+    file_ = file;
+    crash_and_boot();
+    if (file == without) act(Action::kRetry);
+  }
+  quiet_seconds(20);
+  EXPECT_EQ(http_.asked.size(), 0U);
+  act(Action::kAbort);
+  quiet_seconds(1);
+  ASSERT_EQ(http_.asked.size(), 1U);
+  EXPECT_THAT(http_.asked[0].body, HasSubstr("\"state\": \"aborted\""));
+}
+
+TEST_F(ControllerHooksTest, OneThatLeavesWithItsRolloutComesBackWithIt) {
+  boot_with(kEnds);
+  act(Action::kAbort);  // Told nobody yet.
+  const std::string whole = file_;
+  reload(file_with(kListener, "", "upstream: old"));
+  quiet_seconds(5);
+  reload(whole);
+  quiet_seconds(1);
+  ASSERT_EQ(http_.asked.size(), 1U);
+  EXPECT_THAT(http_.asked[0].body, HasSubstr("\"state\": \"aborted\""));
+}
+
+TEST_F(ControllerHooksTest, WhatIsMoreThanADayAgoIsNotTold) {
+  boot_with(kEnds);
+  act(Action::kAbort);
+  power_off();
+  http_.forget();
+  clock_.advance(25h);
+  boot();
+  quiet_seconds(20);
+  EXPECT_EQ(http_.asked.size(), 0U);
+  act(Action::kRetry);
+  quiet_seconds(1);
+  ASSERT_EQ(http_.asked.size(), 1U);
+  EXPECT_THAT(http_.asked[0].body, HasSubstr("\"from\": \"aborted\""));
+}
+
 TEST_F(ControllerHooksTest, OneThatIsNeverTakenIsGivenUpAfterADay) {
   boot_with(kEnds);
   act(Action::kAbort);

@@ -36,6 +36,23 @@ TEST_F(CursorTest, ItRisesAndOutlivesTheProcess) {
   EXPECT_EQ(open().value()->open_cursor("hook").value(), 7U);
 }
 
+TEST_F(CursorTest, WhoReadsNoMoreIsForgotten) {
+  auto store = open().value();
+  for (const char* reader : {"shop a", "shop b", "shop-2 a", "sho a", "shop", "shop!"}) {
+    ASSERT_TRUE(store->open_cursor(reader).has_value());
+  }
+  Journalist journalist;
+  ASSERT_TRUE(store->write(batch_of(journalist.next())).has_value());
+  Batch batch;
+  batch.readers.push_back({"shop ", {"shop b", "shop c"}});
+  ASSERT_TRUE(store->write(batch).has_value());
+  EXPECT_EQ(store->open_cursor("shop a").value(), 1U) << "a new one";
+  EXPECT_EQ(store->open_cursor("shop c").value(), 1U);
+  for (const char* reader : {"shop b", "shop-2 a", "sho a", "shop", "shop!"}) {
+    EXPECT_EQ(store->open_cursor(reader).value(), 0U) << reader;
+  }
+}
+
 TEST_F(CursorTest, AStateFileOfTheFirstSchemaGetsThem) {
   Journalist journalist;
   ASSERT_TRUE(open().value()->write(batch_of(journalist.next())).has_value());
