@@ -244,6 +244,12 @@ std::string retiring(const Change& change) {
 
 std::string retired(const Change& change) {
   const std::string result = "retired " + change.stable + " of " + change.rollout;
+  // By command alone, and that has said so.
+  if (change.retire_hook == RetireHook::kFailed || change.retire_hook == RetireHook::kUnknown) {
+    return result + "; its decommission hook, which " +
+           (change.retire_hook == RetireHook::kFailed ? "failed" : "may have run or not") +
+           ", is taken as done (--skip-hook)";
+  }
   if (change.retire_hook != RetireHook::kLeftOut) return result;
   return result + " without its hook: somebody else still needs that upstream";
 }

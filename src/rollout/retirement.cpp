@@ -44,9 +44,16 @@ Transition begin(Draft& draft, const Retire& retire) {
   return draft.commit(Cause::kOperator);
 }
 
-// What the hook has not done, or nobody knows.
+// What the hook has not done, or nobody knows. That the file has it no more does not say that it
+// was done.
 Transition try_again(Draft& draft, const Retire& retire) {
   if (const auto until = draft.frozen_until()) return draft.refuse_frozen(*until, kNotInAFreeze);
+  const bool has_hook = draft.plan.retire && draft.plan.retire->hook;
+  if (!has_hook && !retire.skip_hook) {
+    const std::string what = draft.plan.retire ? "decommission hook" : "`retire`";
+    return draft.refuse("has no " + what +
+                        " in its configuration; `retire --skip-hook` takes its hook as done");
+  }
   if (retire.skip_hook) {
     draft.enter(Phase::kRetired);
   } else {

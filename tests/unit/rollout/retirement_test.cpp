@@ -211,9 +211,32 @@ TEST_F(RetirementTest, AFailedHookIsCalledAgainOnlyByCommand) {
   EXPECT_TRUE(has_effect<Decommission>(driver.send(Retire{})));
   EXPECT_EQ(driver.send(Retire{}).outcome, Outcome::kUnchanged) << "it runs";
   driver.send(HookEnded{false, "exit code 3"});
-  EXPECT_FALSE(has_effect<Decommission>(driver.send(Retire{{}, true})));
+  const Transition skipped = driver.send(Retire{{}, true});
+  EXPECT_FALSE(has_effect<Decommission>(skipped));
+  EXPECT_EQ(said(skipped),
+            "retired shop-v1 of checkout; its decommission hook, which failed, is taken as done "
+            "(--skip-hook) (by anna)");
   EXPECT_EQ(driver.state.phase, Phase::kRetired);
   EXPECT_EQ(driver.state.retire_said, "exit code 3");
+}
+
+// A file that has no hook any more does not say that it was done.
+TEST_F(RetirementTest, AFailedHookThatHasLeftTheFileIsNotTakenAsDone) {
+  call_hook();
+  driver.send(HookEnded{false, "exit code 3"});
+  Plan plan = driver.plan;
+  plan.retire->hook = false;
+  driver.reload(plan);
+  EXPECT_THAT(driver.send(Retire{{26h}}).refusal,
+              HasSubstr("has no decommission hook in its configuration; `retire --skip-hook`"));
+  plan.retire.reset();
+  driver.reload(plan);
+  EXPECT_THAT(driver.send(Retire{{26h}}).refusal,
+              HasSubstr("has no `retire` in its configuration; `retire --skip-hook`"));
+  EXPECT_EQ(driver.state.phase, Phase::kRetiring);
+  EXPECT_EQ(driver.state.retire_hook, RetireHook::kFailed);
+  driver.send(Retire{{26h}, true});
+  EXPECT_EQ(driver.state.phase, Phase::kRetired);
 }
 
 TEST_F(RetirementTest, AfterACrashNobodyGuessesWhetherTheHookHasRun) {
