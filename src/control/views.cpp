@@ -263,6 +263,16 @@ std::string waiting_sentence(const Runner& runner, WallTime now) {
   return text;
 }
 
+// People have agreed, and the calendar does: something else holds the step up.
+bool is_approved(const Runner& runner, WallTime now) {
+  const rollout::Plan& plan = runner.config().plan;
+  const rollout::State& state = runner.state();
+  const rollout::Step& step = plan.steps[std::min(state.step, plan.steps.size() - 1)];
+  return plan.mode == rollout::Mode::kEnforce && state.hold == rollout::HoldReason::kNone &&
+         !rollout::frozen_until(plan.freeze, now) &&
+         rollout::approvals_given(step, state, now) >= step.approvals.needed;
+}
+
 std::string returning_sentence(const rollout::State& state, WallTime now) {
   const BasisPoints by = std::min(state.return_by, state.weight);
   const Duration left = state.step_since + state.return_every - now;
@@ -328,12 +338,15 @@ std::optional<std::string> next_sentence(const Runner& runner,
   const rollout::State& state = runner.state();
   const rollout::Plan& plan = runner.config().plan;
   if (state.spilling) return "everybody is on the canary until stable is healthy again";
+  const auto goal = [&] {
+    return goal_text(plan, state.weight) + " " + needs_text(runner, requests, traffic, now);
+  };
   switch (state.phase) {
     case Phase::kProgressing:
       if (plan.mode == rollout::Mode::kObserve) return "mode observe: the operator decides";
-      return goal_text(plan, state.weight) + " " + needs_text(runner, requests, traffic, now);
+      return goal();
     case Phase::kWaiting:
-      return waiting_sentence(runner, now);
+      return is_approved(runner, now) ? goal() : waiting_sentence(runner, now);
     case Phase::kPaused:
       if (state.condemned) return "paused after a bad verdict; `canaryctl retry` or `abort`";
       return "paused; `canaryctl resume` goes on; rollback stays armed";

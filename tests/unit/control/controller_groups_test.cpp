@@ -98,6 +98,28 @@ TEST_F(ControllerGroupsTest, AStepIsTakenByAllOrByNobody) {
   for (const char* name : {"cart", "pay", "stock"}) EXPECT_EQ(weight_of(name), 100) << name;
 }
 
+TEST_F(ControllerGroupsTest, AGateThatIsApprovedIsNotWhatItWaitsFor) {
+  const std::string none = "cart: {}";
+  file_.replace(file_.find(none),
+                none.size(),
+                "cart: {steps: [{weight: 10, min_duration: 2s, gate: owner}, "
+                "{weight: 50, min_duration: 2s}, {weight: 100}]}");
+  boot();
+  start_all();
+  for (int i = 0; i < 60; ++i) second_of({{"cart", false}, {"pay", false}});
+  EXPECT_EQ(controller_->rollout("cart")->next, "waits for gate owner");
+  ActionRequest request;
+  request.rollout = "cart";
+  request.action = Action::kApprove;
+  request.gate = "owner";
+  request.actor = "anna";
+  controller_->act(request, [](const ActionResult&) {});
+  settle();
+  second_of({{"cart", false}, {"pay", false}});
+  EXPECT_EQ(state_of("cart"), "waiting");
+  EXPECT_EQ(controller_->rollout("cart")->next, "weight 50 when all of group shop may take it");
+}
+
 TEST_F(ControllerGroupsTest, OneFailureEndsAll) {
   boot();
   start_all();
