@@ -43,7 +43,7 @@ void count_client(const ExchangeRecord& record, stats::Judgement judgement) noex
   const bool bad = judgement == stats::Judgement::kBad;
   if (!bad && judgement != stats::Judgement::kGood) return;
   const routing::Pick& pick = *record.pick;
-  if (pick.key_hash == 0 || !is_version(pick.cohort)) return;
+  if (pick.key_hash == 0 || !is_version(pick.cohort) || record.counters == nullptr) return;
   stats::ClientGroupCounters* const groups =
       record.counters->client_groups(record.rollout, pick.cohort);
   if (groups == nullptr) return;

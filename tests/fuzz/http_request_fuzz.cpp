@@ -62,7 +62,7 @@ void check_forwarding(const RequestHead& head, bool trusted, int hops) {
   forwarding.client_ip = "192.0.2.1";
 
   forwarding.request_id = "fresh";
-  forwarding.cohort = Cohort::kStable;
+  forwarding.cohort = canaryd::Cohort::kStable;
   forwarding.websocket = offers_websocket(head);
   forwarding.peer_trusted = trusted;
   std::string storage(head.size + kGrowth, ' ');

@@ -43,13 +43,13 @@ void check_forwarding(const ResponseHead& head, const Client& client, int hops) 
   forwarding.client_version_minor = client.version_minor;
   forwarding.plan = plan_response(head, client.version_minor, true);
   forwarding.cookie = &cookie;
-  forwarding.cohort = Cohort::kStable;
+  forwarding.cohort = canaryd::Cohort::kStable;
   forwarding.websocket = head.status == 101;
   std::string storage(head.size + 512, ' ');
   HeadBuffer out(storage);
   const bool passed_on = head.interim() && !forwarding.websocket;
   if (passed_on) {
-    write_interim_head(out, head, "canaryd");
+    write_interim_head(out, head);
   } else {
     write_response_head(out, head, forwarding);
   }

@@ -76,12 +76,11 @@ TEST_F(RecordTest, OnlyTheUpstreamsFailuresAreCharged) {
   }
 }
 
-// Of both versions, where somebody asks, and only of whom the lot was drawn for.
+// Only of whom the lot was drawn for; how long it took where latency is cut.
 TEST_F(RecordTest, TheClientsGroupHasTheResponse) {
   stats::CounterSet set(5, 5, {0, 0, 0, 0});
   record_.counters = &set;
   write();
-  EXPECT_EQ(set.find_client_groups(RolloutId(3), Cohort::kCanary), nullptr) << "nobody asks";
   record_.cuts.set(0, static_cast<std::uint16_t>(stats::latency_bucket(10ms)));
   write();
   pick_.key_hash = 0;
@@ -89,10 +88,13 @@ TEST_F(RecordTest, TheClientsGroupHasTheResponse) {
   pick_.key_hash = 77;
   record_.upstream_status = record_.status = 500;
   write();
+  write();
   const auto* canary = set.find_client_groups(RolloutId(3), Cohort::kCanary);
   ASSERT_NE(canary, nullptr);
   const stats::GroupCounts group = canary->read().groups[stats::client_group(77)];
-  EXPECT_EQ(group.n, 1U) << "neither one without a key nor a failure";
+  EXPECT_EQ(group.judged, 3U) << "no one without a key, no repetition";
+  EXPECT_EQ(group.bad, 1U);
+  EXPECT_EQ(group.n, 1U);
   EXPECT_EQ(group.slow[0], 1U);
   EXPECT_EQ(set.find_client_groups(RolloutId(3), Cohort::kStable), nullptr);
 }
