@@ -6,8 +6,13 @@
 #include <boost/json.hpp>
 
 #include <algorithm>
+#include <cstddef>
+#include <map>
+#include <numeric>
 #include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 namespace canaryd::cli {
 namespace {
@@ -16,11 +21,28 @@ constexpr int kNotCut = 100000;
 
 // Comments have no id. The texts make the order total, as the standard's sorting needs it.
 auto order_of(JsonView row) {
-  return std::tuple(row["time"].text(),
-                    row["id"].number().value_or(0),
+  return std::tuple(row["id"].number().value_or(0),
                     row["rollout"].text(),
                     row["actor"].text(),
                     row["comment"].text());
+}
+
+// The journal of a rollout has the order of what happened, and its times may step back where a
+// clock did; rows of several, and comments, are put between each other by time.
+std::vector<std::string> times_that_rise(const boost::json::array& rows) {
+  std::map<std::string, std::string> latest;
+  std::vector<std::string> times;
+  for (const auto& each : rows) {
+    const JsonView row(each);
+    std::string time = row["time"].text();
+    if (row["comment"].is_null()) {
+      std::string& last = latest[row["rollout"].text()];
+      last = std::max(last, time);
+      time = last;
+    }
+    times.push_back(std::move(time));
+  }
+  return times;
 }
 
 std::string what_of(JsonView row) {
@@ -42,6 +64,15 @@ void sort_history(boost::json::array& rows) {
   std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
     return order_of(JsonView(a)) < order_of(JsonView(b));
   });
+  const std::vector<std::string> times = times_that_rise(rows);
+  std::vector<std::size_t> order(rows.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&times](std::size_t a, std::size_t b) {
+    return times[a] < times[b];
+  });
+  boost::json::array sorted;
+  for (const std::size_t at : order) sorted.push_back(std::move(rows[at]));
+  rows = std::move(sorted);
 }
 
 std::string history_line(JsonView row, ScreenOptions options) {

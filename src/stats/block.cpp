@@ -134,9 +134,12 @@ void BlockBuilder::set_latency_rules(const LatencyRules& rules) noexcept {
 void BlockBuilder::add(Cohort cohort, CohortCounts counts) noexcept {
   all_.add(cohort, counts);
   if (!limits_) return;
-  // A limit is a share of the requests, whoever sent them.
-  counts.n += counts.deduped;
-  counts.bad += counts.deduped;
+  // A limit is a share of the requests, whoever sent them. Not of stable, whose part it is to
+  // excuse the canary: one client that fails there again and again would do so for ever.
+  if (cohort == Cohort::kCanary) {
+    counts.n += counts.deduped;
+    counts.bad += counts.deduped;
+  }
   counts.repeats = 0;
   limits_->add(cohort, counts);
 }
@@ -154,6 +157,7 @@ void BlockBuilder::add_duplicates(Cohort cohort,
                                   std::uint64_t count,
                                   std::uint64_t repeats) noexcept {
   all_.add_duplicates(cohort, count, repeats);
+  if (limits_ && cohort == Cohort::kStable) limits_->add_duplicates(cohort, count, 0);
 }
 
 void BlockBuilder::begin_run(std::size_t routes, std::size_t segments) {

@@ -25,7 +25,8 @@ double chi_square_ratio(double degrees, double deviate) noexcept {
 
 // How far apart the groups of one version lie.
 struct Spread {
-  double hits = 0;  // Of all groups.
+  double hits = 0;      // Of all groups.
+  bool of_one = false;  // All of them are of one group, though there are others.
   double chi_square = 0;
   double degrees = 0;
 };
@@ -34,17 +35,22 @@ Spread spread_of(const ClientGroups& groups, std::size_t metric) noexcept {
   double n = 0;
   double hits = 0;
   double count = 0;
+  double with_hits = 0;
   for (const GroupCounts& group : groups.groups) {
     if (group.requests(metric) <= 0) continue;
     count += 1;
     n += group.requests(metric);
     hits += group.hits(metric);
+    if (group.hits(metric) > 0) with_hits += 1;
   }
   Spread spread;
   spread.hits = hits;
   // With less the groups would differ by where single responses fell. Not so of failures: a handful
-  // of them convicts where stable has none, and they must not be those of one client.
-  const double enough = metric == kClientErrors ? kBadEnough : kSlowEnough;
+  // of them convicts where stable has none, and they must not be those of one client. With a few
+  // groups that could be chance, but is no evidence either.
+  const bool errors = metric == kClientErrors;
+  spread.of_one = errors && with_hits <= 1;
+  const double enough = spread.of_one ? 2 : errors ? kBadEnough : kSlowEnough;
   if (count < 2 || hits < enough || n - hits < enough) return spread;
   spread.degrees = count - 1;
   const double share = hits / n;
@@ -60,7 +66,7 @@ Spread spread_of(const ClientGroups& groups, std::size_t metric) noexcept {
 std::uint32_t effect_of(const Spread& spread) noexcept {
   if (spread.degrees <= 0) return 0;
   const double ratio = spread.chi_square / spread.degrees;
-  if (ratio <= chi_square_ratio(spread.degrees, kShownDeviate)) return 0;
+  if (!spread.of_one && ratio <= chi_square_ratio(spread.degrees, kShownDeviate)) return 0;
   const double factor = 100 * ratio / chi_square_ratio(spread.degrees, kLowDeviate);
   return static_cast<std::uint32_t>(std::clamp<double>(factor, 100, ClientSpread::kEffectMax));
 }

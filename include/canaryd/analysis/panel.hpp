@@ -65,7 +65,7 @@ class Panel {
     double ln_ways = 0;        // The most that evidence can be, if that is above 1.
     friend bool operator==(const Entry&, const Entry&) = default;
   };
-  static constexpr std::uint64_t kLateSeconds = 30;
+  static constexpr std::uint64_t kLateSeconds = 10;
   static void add_to_step(Entry& entry, const MetricCounts& counts, std::uint32_t seconds) noexcept;
   [[nodiscard]] static std::optional<MetricReport::Late> late(const Entry& entry);
 

@@ -55,7 +55,7 @@ struct MetricReport {
   std::optional<double> stable_rate;
   std::optional<double> canary_rate;
   std::optional<double> tolerated_rate;  // (1 + relative) * stable_rate + absolute.
-  // The rates of the last 30 to 60 s, once the step is older: what turns bad late does not show in
+  // The rates of the last 10 to 20 s, once the step is older: what turns bad late does not show in
   // the sums.
   struct Late {
     std::uint64_t seconds = 0;

@@ -22,8 +22,9 @@ struct HeadLimits {
   std::uint32_t target_bytes = 16 * 1024;
 };
 
-// What upstreams may answer with: they are fewer, and what they send has been asked for.
-inline constexpr HeadLimits kResponseLimits{.head_bytes = 256 * 1024, .field_count = 1000};
+// What upstreams may answer with: they are fewer, and what they send has been asked for. With what
+// is added to it a head fits into a large block.
+inline constexpr HeadLimits kResponseLimits{.head_bytes = 240 * 1024, .field_count = 1000};
 
 // RFC 9112 section 2.2 asks for at least one empty line before a request to be passed over.
 inline constexpr unsigned kEmptyLinesMax = 2;

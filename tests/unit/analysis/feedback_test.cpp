@@ -92,7 +92,7 @@ TEST(FeedbackMetric, SaysItInScores) {
   EXPECT_EQ(
       describe(verdict),
       "feedback canary 2 of 5 vs stable 4.5 of 5, tolerated 4.41 of 5, after 2000 canary votes "
-      "(1m40s); in the last 40 s 2 of 5 vs 4.5 of 5");
+      "(1m40s); in the last 20 s 2 of 5 vs 4.5 of 5");
 }
 
 TEST(FeedbackMetric, IsWaitedForOnlyWhereItIsRequired) {

@@ -221,7 +221,7 @@ TEST(BlockBuilder, ASecondOfBothIsOneBlock) {
   const auto block = builder.tick(1);
   ASSERT_TRUE(block);
   EXPECT_EQ(block->canary, (CohortCounts{6, 1}));
-  EXPECT_EQ(block->limits.stable, (CohortCounts{20, 3}));
+  EXPECT_EQ(block->limits.stable, (CohortCounts{18, 1}));
   EXPECT_EQ(block->limits.canary, (CohortCounts{6, 1}));
   EXPECT_EQ(block->limits.latency.canary_n, 5U);
   EXPECT_EQ(block->limits.latency.slow[0].canary_slow, 2U);
@@ -233,12 +233,17 @@ TEST(BlockBuilder, ASecondOfBothIsOneBlock) {
 TEST(BlockBuilder, LimitsCountRepetitionsToo) {
   BlockBuilder builder(100, 1, 0);
   builder.set_latency_rules(limited());
-  builder.add(Cohort::kCanary, {.n = 10, .bad = 2, .repeats = 3, .deduped = 5});
-  builder.add_duplicates(Cohort::kCanary, 1, 1);
+  for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
+    builder.add(cohort, {.n = 10, .bad = 2, .repeats = 3, .deduped = 5});
+    builder.add_duplicates(cohort, 1, 1);
+  }
   const auto block = builder.tick(101);
   ASSERT_TRUE(block);
   EXPECT_EQ(block->limits.canary.n, 15U);
   EXPECT_EQ(block->limits.canary.bad, 7U);
+  // Or one client of stable's that never stops failing would excuse whatever the canary does.
+  EXPECT_EQ(block->limits.stable.n, 9U);
+  EXPECT_EQ(block->limits.stable.bad, 1U);
 }
 
 TEST(BlockBuilder, AChangeOfWeightClosesLimitsAsWell) {

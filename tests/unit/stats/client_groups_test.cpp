@@ -166,12 +166,15 @@ ClientGroups failing(const std::vector<std::uint64_t>& bad, std::uint64_t of) {
 // A handful of failures is enough to convict where stable has none.
 TEST(ClientGroupsTest, FailuresOfOneClientShowWithAFew) {
   const ClientGroups well = failing(std::vector<std::uint64_t>(16, 0), 50);
-  EXPECT_FALSE(client_spread(well, failing({3, 0, 0, 0, 0, 0, 0, 0}, 50)).any());
+  EXPECT_FALSE(client_spread(well, failing({1, 0, 0, 0, 0, 0, 0, 0}, 50)).any());
+  EXPECT_GT(client_spread(well, failing({3, 0, 0}, 50)).effect[kClientErrors], 400U)
+      << "of one client alone, among few";
   const ClientSpread one = client_spread(well, failing({8, 0, 0, 0, 0, 0, 0, 0}, 50));
   EXPECT_GT(one.effect[kClientErrors], 400U);
   EXPECT_EQ(one.effect[kP50], 0U);
   EXPECT_FALSE(client_spread(well, failing({1, 1, 2, 0, 1, 1, 1, 1}, 50)).any());
   EXPECT_FALSE(client_spread(well, failing({50, 50, 50, 50}, 50)).any()) << "all fail alike";
+  EXPECT_FALSE(client_spread(well, failing({20}, 50)).any()) << "there is no other client";
 }
 
 // ---- Beyond what clients make of it
