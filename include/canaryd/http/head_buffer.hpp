@@ -96,7 +96,13 @@ class HeadBuffer {
   void append_decimal(std::uint64_t number) noexcept {
     std::array<char, detail::kDecimalDigitsMax> digits;
     const char* const end = detail::put_decimal(digits.data(), number);
-    append(std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data())));
+    const auto size = static_cast<std::size_t>(end - digits.data());
+    if (size > storage_.size() - size_) {
+      overflowed_ = true;
+      return;
+    }
+    std::memcpy(storage_.data() + size_, digits.data(), size);
+    size_ += size;
   }
   // "name: value" and CRLF. The caller vouches for both: nothing is escaped.
   [[gnu::always_inline]] void append_field(std::string_view name, std::string_view value) noexcept {
