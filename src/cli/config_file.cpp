@@ -94,14 +94,16 @@ std::string weight_of(JsonView rollout) {
   return format_share(rollout["weight"]["target"].number()) + " %";
 }
 
-bool has_everybody_on_canary(const std::string& state) {
-  return state == "promoted" || state == "baking" || state == "retiring" || state == "retired";
+bool has_everybody_on_canary(JsonView rollout) {
+  const std::string state = rollout["state"].text();
+  return state == "promoted" || state == "baking" || state == "retiring" || state == "retired" ||
+         rollout["weight"]["target"].number() == 100;
 }
 
 // Whoever was moved to the canary goes back to the version that is stable in the new file. That is
 // meant when the promoted version is the new stable, and else a surprise.
 std::string warning_of(const RolloutChange& change, JsonView now, const config::Config& after) {
-  if (!has_everybody_on_canary(now["state"].text())) return {};
+  if (!has_everybody_on_canary(now)) return {};
   const auto id = after.find_rollout(change.name);
   if (!id) return {};
   const std::string& stable = after.rollout(*id).plan.stable;

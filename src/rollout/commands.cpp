@@ -163,8 +163,8 @@ Transition handle(Draft& draft, const Start& start) {
       if (is_ended(before.phase)) return draft.refuse(*not_running(before));
       return draft.unchanged();
     }
-    if (before.phase == Phase::kPromoted && !start.stable_up) {
-      return draft.refuse("is promoted and its stable version " + before.stable +
+    if (has_everybody_on_canary(before) && !start.stable_up) {
+      return draft.refuse("has everybody on its canary and its stable version " + before.stable +
                           " is down: a new revision would send everybody there");
     }
   }

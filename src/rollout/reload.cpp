@@ -60,6 +60,10 @@ const char* why_not_anew(const Plan& plan, const State& state, bool stable_up) n
   if (state.phase == Phase::kPromoted) {
     return "is promoted and its stable version is down: a new rollout would send everybody there";
   }
+  if (has_everybody_on_canary(state)) {
+    return "has everybody on its canary and its stable version is down: a new rollout would send "
+           "everybody there";
+  }
   // Everybody is there for now, but comes back with the canary, unless that is given up.
   if (state.phase == Phase::kSuspended && state.suspended_from == Phase::kPromoted) {
     return "was promoted and its stable version is down: a new rollout would keep everybody there";

@@ -126,6 +126,10 @@ BasisPoints served_weight(const State& state) noexcept {
   return state.spilling ? BasisPoints(BasisPoints::kMax) : state.weight;
 }
 
+bool has_everybody_on_canary(const State& state) noexcept {
+  return state.phase == Phase::kBaking || served_weight(state).value() == BasisPoints::kMax;
+}
+
 Admission admission(const State& state) noexcept {
   if (state.phase == Phase::kIdle) return Admission::kForceOnly;
   if (state.phase == Phase::kSuspended && state.weight.value() > 0) return Admission::kProbeOnly;

@@ -206,6 +206,11 @@ TEST_F(ConfigFileTest, WarnsOfTheWayBack) {
                        "shop-v1"),
             out().npos)
       << out();
+  admin_.backend.known["checkout"].state = "held";
+  admin_.backend.known["checkout"].weight.target = BasisPoints(10000);
+  EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitDone) << err();
+  EXPECT_NE(out().find("sends everybody back to shop-v1"), out().npos) << out();
+  admin_.backend.known["checkout"].state = "promoted";
   file(replaced(
       kRunning, "stable: shop-v1, canary: shop-v2, r", "stable: shop-v2, canary: shop-v1, r"));
   EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitDone) << err();

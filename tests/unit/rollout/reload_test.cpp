@@ -149,6 +149,31 @@ TEST(ReloadTest, APromotedRolloutIsNotSentBackToAStableThatIsDownOrGone) {
   }
 }
 
+// Wherever the canary has everybody; a part of them may go back to what the others have already.
+TEST(ReloadTest, NobodyIsSentToAStableThatIsDownWhileAllAreOnTheCanary) {
+  Driver baking = in_phase(Phase::kBaking);
+  Driver by_hand = in_phase(Phase::kProgressing);
+  by_hand.send(SetWeight{BasisPoints(10000)});
+  Driver spilt = in_phase(Phase::kProgressing, [] {
+    Plan plan = plan_with({1, 5, 10, 25, 100});
+    plan.on_stable_down = OnStableDown::kSpill;
+    return plan;
+  }());
+  Tick down = tick(Judgement::kHold);
+  down.stable_up = false;
+  spilt.send(down);
+  for (Driver* const driver : {&baking, &by_hand, &spilt}) {
+    ASSERT_EQ(driver->percent(), 100);
+    Plan next = driver->plan;
+    next.revision = "2.5.0";
+    EXPECT_THAT(driver->reload(next, false).refusal, HasSubstr("everybody"));
+    EXPECT_FALSE(driver->send(Start{.revision = "2.5.0", .stable_up = false}).refusal.empty());
+    EXPECT_EQ(driver->percent(), 100);
+    EXPECT_EQ(driver->reload(next, true).outcome, Outcome::kChanged);
+    EXPECT_EQ(driver->percent(), 0);
+  }
+}
+
 TEST(ReloadTest, WhatHasBegunIsOfTheVersionsOfItsStateWhateverThePlanSays) {
   Plan plan = plan_with({5, 100});
   Driver driver(plan);
