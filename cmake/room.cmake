@@ -47,12 +47,14 @@ function(canaryd_in_units target)
   endif()
 endfunction()
 
-# canaryd_test(NAME unit_rollout SOURCES a_test.cpp ... DEPS rollout store LABEL fast [ONE_THREAD] [FILE_BY_FILE])
+# canaryd_test(NAME unit_rollout SOURCES a_test.cpp ... DEPS rollout store LABEL fast [ONE_THREAD] [THREADED filter]
+#              [FILE_BY_FILE])
 #
 # One test program; each of its cases is a ctest case. LABEL is fast (default), slow or load. ONE_THREAD: it never has a
-# second one, so that ThreadSanitizer has nothing to see and does without it. FILE_BY_FILE: its files share names for their own helpers.
+# second one, so that ThreadSanitizer has nothing to see and does without it; THREADED: only these of its cases have
+# (a filter of GoogleTest's). FILE_BY_FILE: its files share names for their own helpers.
 function(canaryd_test)
-  cmake_parse_arguments(ARG "ONE_THREAD;FILE_BY_FILE" "NAME;LABEL;TIMEOUT" "SOURCES;DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "ONE_THREAD;FILE_BY_FILE" "NAME;LABEL;TIMEOUT;THREADED" "SOURCES;DEPS;LIBS" ${ARGN})
   if(ARG_ONE_THREAD AND CANARYD_SANITIZE STREQUAL "thread")
     return()
   endif()
@@ -79,7 +81,11 @@ function(canaryd_test)
     if(NOT ARG_FILE_BY_FILE)
       canaryd_in_units(${ARG_NAME})
     endif()
-    add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME} --gtest_brief=1)
+    set(filter)
+    if(ARG_THREADED AND CANARYD_SANITIZE STREQUAL "thread")
+      set(filter --gtest_filter=${ARG_THREADED})
+    endif()
+    add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME} --gtest_brief=1 ${filter})
     set_tests_properties(${ARG_NAME} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 900)
   else()
     gtest_discover_tests(

@@ -369,8 +369,15 @@ class RunnerByChance : public RunnerRig {
   bool restarted_by_hand_ = false;
 };
 
+// Sanitized a run takes ten times as long.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::uint64_t kWalks = 12;
+#else
+constexpr std::uint64_t kWalks = 40;
+#endif
+
 TEST_F(RunnerByChance, TheWeightNeverExceedsTheDurableOneAndAnAbortStands) {
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+  for (std::uint64_t seed = 1; seed <= kWalks; ++seed) {
     Random random(seed);
     for (int i = 0; i < 150; ++i) {
       act(random);
