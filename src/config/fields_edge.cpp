@@ -256,6 +256,10 @@ const Section<Listener>& listener_section() {
           &Listener::expose_cohort,
           boolean(),
           "Tell clients their cohort in the header X-Canaryd-Cohort.");
+    s.add("encoded_slashes",
+          &Listener::encoded_slashes,
+          boolean(),
+          "Take %2F in paths, as a character inside a segment; else it is answered 400.");
     s.add("feedback",
           &Listener::feedback,
           boolean(),

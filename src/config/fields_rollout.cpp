@@ -102,7 +102,8 @@ const Section<IssueCookie>& issue_cookie_section() {
     s.add("secure",
           &IssueCookie::secure,
           choice(kCookieSecures),
-          "Its Secure attribute; `auto`: when the client's connection is.");
+          "Its Secure attribute; `auto`: when the client's connection is, as a trusted proxy says "
+          "in X-Forwarded-Proto.");
     return s;
   }();
   return made;

@@ -192,7 +192,7 @@ Result<Explanation> explain_request(const ExplainRequest& question,
   }
   std::string scratch(http::target_scratch_bytes(head), '\0');
   http::Target target;
-  if (const auto refused = http::parse_target(head, {}, scratch, target)) {
+  if (const auto refused = http::parse_target(head, listener.targets, scratch, target)) {
     return refuse(answer, refused);
   }
   answer.method = head.method_text;

@@ -314,6 +314,7 @@ std::shared_ptr<const proxy::ListenerSpec> make_listener(const config::Listener&
   spec->address = listener.address;
   spec->trusted_proxies = listener.trusted_proxies;
   spec->expose_cohort = listener.expose_cohort;
+  spec->targets.encoded_slash = listener.encoded_slashes;
   spec->feedback = listener.feedback;
   spec->connections_max = listener.limits.connections;
   CANARYD_ASSERT(listener.limits.header_bytes <= net::BufferPools::kLargeBytes);

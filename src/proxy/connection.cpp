@@ -3,13 +3,15 @@
 #include "canaryd/routing/client_address.hpp"
 #include "proxy/exchange.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace canaryd::proxy {
 namespace {
 
-// How long, and how much, linger() reads on.
-constexpr Duration kLingerTime = std::chrono::seconds(1);
+// How long linger() waits for the next byte and for the last one, and how much it reads.
+constexpr Duration kLingerSilence = std::chrono::seconds(1);
+constexpr Duration kLingerTime = std::chrono::seconds(10);
 constexpr std::size_t kLingerBytes = 16 * 1024 * 1024;
 // Requests that are here already and that we answer ourselves need no wait: after so many of them
 // the other connections get a turn.
@@ -19,7 +21,7 @@ constexpr int kExchangesPerTurn = 16;
 
 net::Task<void> linger(ServiceState& state, net::Stream& stream, net::Waiter& waiter) {
   stream.shutdown_send();
-  const Monotonic by = state.runtime.now() + kLingerTime;
+  const Monotonic last = state.runtime.now() + kLingerTime;
   std::size_t taken = 0;
   while (taken < kLingerBytes) {
     // Read into the worker's scratch: nobody looks at it.
@@ -27,6 +29,7 @@ net::Task<void> linger(ServiceState& state, net::Stream& stream, net::Waiter& wa
     taken += got.bytes;
     if (got.ok()) continue;
     if (!got.would_block()) co_return;
+    const Monotonic by = std::min(last, state.runtime.now() + kLingerSilence);
     const net::Wake wake = co_await waiter.until(by, net::readable(stream));
     if (wake != net::Wake::kReady) co_return;
   }

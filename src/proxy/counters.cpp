@@ -28,6 +28,7 @@ constexpr std::array<Row, static_cast<std::size_t>(ProxyError::kCount)> kRows{{
     {"overloaded", 503},
     {"timeout", 504},
     {"loop_detected", 508},
+    {"shutting_down", 503},
     {"client_gone", 499},
 }};
 

@@ -33,7 +33,8 @@ ProxyError error_of(http::Refusal refusal) noexcept {
   return ProxyError::kInternal;
 }
 
-// After these the bytes that follow cannot be told from the request: the connection ends.
+// After these the bytes that follow cannot be told from the request, or nobody is there to take
+// them: the connection ends.
 bool ends_connection(ProxyError error) noexcept {
   switch (error) {
     case ProxyError::kBadRequest:
@@ -44,6 +45,7 @@ bool ends_connection(ProxyError error) noexcept {
     case ProxyError::kHeadersTooLarge:
     case ProxyError::kNotImplemented:
     case ProxyError::kVersionNotSupported:
+    case ProxyError::kShuttingDown:
       return true;
     default:
       return false;
@@ -207,7 +209,8 @@ void Exchange::head_moved(std::size_t held) noexcept {
 
 ProxyError Exchange::decide() {
   const auto scratch = state_.target_scratch(http::target_scratch_bytes(request_));
-  if (const auto refused = http::parse_target(request_, {}, scratch, target_)) {
+  const http::UriRules& rules = connection_->spec().targets;
+  if (const auto refused = http::parse_target(request_, rules, scratch, target_)) {
     return error_of(refused.why);
   }
   target_good_ = true;

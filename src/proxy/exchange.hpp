@@ -198,6 +198,8 @@ class Exchange {
   void charge() noexcept;
   void charge_status() noexcept;
   void protect(const ExchangeRecord& entry) noexcept;
+  [[nodiscard]] bool left_while_served(ProxyError error) const noexcept;
+  [[nodiscard]] bool client_is_tls() const noexcept;
   void note_silence(FlowState up) noexcept;
   [[nodiscard]] bool wants_keep_alive() const noexcept;
   [[nodiscard]] bool yields() const noexcept {

@@ -118,7 +118,7 @@ const routing::RouteMatch* Exchange::route_of_page(std::string_view page) {
   const std::string_view target = std::exchange(request_.target, page);
   const auto scratch = state_.target_scratch(http::target_scratch_bytes(request_));
   const routing::RouteMatch* route = nullptr;
-  if (!http::parse_target(request_, {}, scratch, target_)) {
+  if (!http::parse_target(request_, connection_->spec().targets, scratch, target_)) {
     route = table_->snapshot.shared->table->match(request_, target_);
   }
   request_.method = method;

@@ -74,7 +74,7 @@ net::Waiter::Awaiter Exchange::relay_wait() noexcept {
 
 // kNone: go on.
 ProxyError Exchange::outcome_of(net::Wake wake) noexcept {
-  if (wake == net::Wake::kCancelled) return ProxyError::kClientGone;
+  if (wake == net::Wake::kCancelled) return ProxyError::kShuttingDown;
   if (wake != net::Wake::kTimeout) return ProxyError::kNone;
   note_silence(up_);
   // Not if it was the try's, and others have used up the budget for another one meanwhile.
@@ -137,7 +137,7 @@ ProxyError Exchange::cut(FlowState up) const noexcept {
 bool Exchange::start_upload() {
   if (!target_good_) {
     const auto scratch = state_.target_scratch(http::target_scratch_bytes(request_));
-    if (http::parse_target(request_, {}, scratch, target_)) return false;
+    if (http::parse_target(request_, http::kTaken, scratch, target_)) return false;
   }
   http::RequestForwarding forwarding;
   forwarding.target = target_.forwarded;
@@ -278,6 +278,12 @@ FlowState Exchange::begin_interim() {
   return FlowState::kDone;
 }
 
+// Its connection to whoever ends TLS for us, who says so.
+bool Exchange::client_is_tls() const noexcept {
+  return connection_->peer_trusted() &&
+         request_.fields.value(http::FieldId::kXForwardedProto).starts_with("https");
+}
+
 FlowState Exchange::begin_response() {
   if (covered_ && sets_aside(response_.status)) {
     set_aside_ = true;
@@ -299,7 +305,8 @@ FlowState Exchange::begin_response() {
   }
   http::SetCookie cookie;
   if (pick_.issue_cookie) {
-    cookie = routing::make_set_cookie(*route_->rollout->sticky.issue_cookie, pick_.fresh_id, false);
+    const routing::IssueCookie& issue = *route_->rollout->sticky.issue_cookie;
+    cookie = routing::make_set_cookie(issue, pick_.fresh_id, client_is_tls());
     forwarding.cookie = &cookie;
     if (!http::may_issue_cookie(response_)) counters_->count_withheld_cookie();
   }
@@ -369,7 +376,9 @@ bool Exchange::client_must_send(FlowState up) const noexcept {
 Monotonic Exchange::deadline(FlowState up, FlowState down) const noexcept {
   const ListenerSpec& listener = connection_->spec();
   const upstream::Timeouts& timeouts = *timeouts_;
-  Monotonic at = std::min(request_deadline(), try_deadline());
+  Monotonic at = request_deadline();
+  // A try is the upstream's time, and what the client takes to send is not.
+  if (!client_must_send(up)) at = std::min(at, try_deadline());
   if (client_must_send(up)) {
     at = std::min(at, after(upload_moved_at_, listener.body_idle_timeout));
   } else if (up == FlowState::kNeedWrite && stage_ != ResponseStage::kBody) {

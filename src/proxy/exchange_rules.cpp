@@ -103,7 +103,7 @@ void Exchange::edit_references(const RewritePolicy& rewrite) {
     if (path.empty()) {
       // The target has been overwritten by others' since it was sent.
       const auto scratch = state_.target_scratch(http::target_scratch_bytes(request_));
-      if (http::parse_target(request_, {}, scratch, target)) return;
+      if (http::parse_target(request_, http::kTaken, scratch, target)) return;
       path = target_for(answering_upstream(), target);
       path.resize(std::min(path.find('?'), path.size()));
       place.authority = target.authority;

@@ -145,7 +145,7 @@ net::Task<ProxyError> Exchange::connect() {
     const Monotonic by = std::min(last, try_deadline());
     const net::Wake wake =
         co_await connection_->waiter().until(by, net::writable(server()), net::hung_up(client()));
-    if (wake == net::Wake::kCancelled) co_return ProxyError::kClientGone;
+    if (wake == net::Wake::kCancelled) co_return ProxyError::kShuttingDown;
     // The try's time is over, but the budget for another one has been used up meanwhile: go on.
     if (wake == net::Wake::kReady || std::min(last, try_deadline()) <= now()) break;
   }
@@ -177,10 +177,12 @@ net::Task<ProxyError> Exchange::enter() {
       by, net::readable(ticket.granted()), net::hung_up(client()));
   queued_ = false;
   slot_ = ticket.take();
-  const bool gone = wake == net::Wake::kCancelled || client().hangup();
-  if (slot_ && !gone && now() < request_deadline()) co_return ProxyError::kNone;
+  const bool stops = wake == net::Wake::kCancelled;
+  const bool gone = client().hangup();
+  if (slot_ && !stops && !gone && now() < request_deadline()) co_return ProxyError::kNone;
   slot_.release();
   if (gone) co_return ProxyError::kClientGone;
+  if (stops) co_return ProxyError::kShuttingDown;
   upstream::bump(counters.queue_timeout);
   co_return ProxyError::kOverloaded;
 }

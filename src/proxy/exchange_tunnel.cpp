@@ -12,6 +12,7 @@ net::Task<Next> Exchange::tunnel() {
   stats::CounterBlock& counters = *counters_;
   ExchangeRecord handshake = entry(ProxyError::kNone);
   handshake.opens_tunnel = true;
+  if (handshake.pick->cohort == Cohort::kCanary) protect(handshake);
   write_record(handshake, counters, state_.dedupe, state_.options.failures.get());
   counters_ = nullptr;
   // The access log, and a tap that was open then, has one line for all of it, at its end.

@@ -107,6 +107,8 @@ std::string_view sentence_of(ProxyError error) noexcept {
       return "the upstream did not answer in time";
     case ProxyError::kLoopDetected:
       return "the request goes round in circles: an upstream leads back to here";
+    case ProxyError::kShuttingDown:
+      return "this proxy ends, and has waited for the answer as long as it may";
   }
   return "";
 }

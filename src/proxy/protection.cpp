@@ -9,6 +9,9 @@
 namespace canaryd::proxy {
 namespace {
 
+// A stream that is silent for longer may have stopped.
+constexpr Duration kServed = std::chrono::seconds(5);
+
 Duration within(Duration timeout, Duration limit) noexcept {
   return timeout > Duration::zero() ? std::min(timeout, limit) : limit;
 }
@@ -24,9 +27,9 @@ void Exchange::guard() noexcept {
     if (failure_policy()->protection.circuit_failures > 0) slow_after_ = gate.slow_after();
     return;
   }
-  // How a tunnel went is not known for hours.
-  if (request_.upgrade) return;
-  const bool covered = is_covered(failure_policy()->fallback, request_);
+  // A tunnel stays where it is for hours: only where nothing else comes.
+  const bool tunnel = request_.upgrade && http::offers_websocket(request_);
+  const bool covered = !tunnel && is_covered(failure_policy()->fallback, request_);
   if (!gate.claim_probe(rollout.generation, now(), covered)) return;
   probe_ = true;
   pick_.cohort = Cohort::kCanary;
@@ -55,10 +58,18 @@ void Exchange::charge_circuit() noexcept {
   }
 }
 
+// Its client has left an answer that was coming, as whoever reads a stream does in the end. Not one
+// that had stopped: that may be why.
+bool Exchange::left_while_served(ProxyError error) const noexcept {
+  return error == ProxyError::kClientGone && client_told_ && status_ != 0 &&
+         now() - download_moved_at_ < kServed;
+}
+
 // The end of a request to the canary. What fell back was charged when it did, and no user saw it;
 // if stable failed as well, it was not the canary alone. Who forced the canary wanted to see it.
 void Exchange::protect(const ExchangeRecord& entry) noexcept {
-  if (charged_ || fell_back_ || pick_.spares_gate() || is_blameless(entry.error)) return;
+  if (charged_ || fell_back_ || pick_.spares_gate()) return;
+  if (is_blameless(entry.error) && !left_while_served(entry.error)) return;
   const routing::Rollout& rollout = *route_->rollout;
   if (!is_charged(*entry.policy, entry.error, entry.upstream_status, entry.grpc_failed)) {
     if (probe_) {

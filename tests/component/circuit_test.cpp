@@ -1,6 +1,7 @@
 // A canary that fails in a row is left alone with the next request, and probed by requests that no
 // user sees fail.
 #include "component/proxy_world.hpp"
+#include "component/tunnel_world.hpp"
 
 #include <memory>
 
@@ -190,6 +191,24 @@ TEST_F(CircuitTest, OnlyTheCanarysSilenceIsOne) {
   EXPECT_FALSE(is_open());
 }
 
+// Whoever reads a stream leaves it in the end. One that has stopped says nothing.
+TEST_F(CircuitTest, AStreamThatItsClientLeavesWasServed) {
+  world.upstreams[1].timeouts.body_idle = 1min;
+  world.start();
+  for (const Duration silent : {1s, 10s}) {
+    for (int i = 0; i < 4; ++i) world.gate->failed(1, 5, world.net.now());
+    answer_ = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n";
+    auto reader = std::make_unique<Client>(world);
+    reader->send(get("/", "X-User: u\r\n"));
+    world.net.run_until([&] { return reader->peer.received().ends_with("hi\r\n"); });
+    world.net.run_for(silent);
+    reader->peer.reset();
+    world.net.run_ready();
+    world.gate->failed(1, 5, world.net.now());
+    EXPECT_EQ(is_open(), silent == 10s);
+  }
+}
+
 // ---- Probes
 
 TEST_F(CircuitTest, OneRequestASecondProbes) {
@@ -247,12 +266,33 @@ TEST_F(CircuitTest, WithoutFallbackAnyRequestProbesInTheEnd) {
   EXPECT_EQ(ask("POST").body, "canary");
 }
 
-TEST_F(CircuitTest, ATunnelDoesNotProbe) {
+// It keeps its user for hours: only where nothing else comes, and its handshake is what counts.
+TEST_F(CircuitTest, ATunnelProbesInTheEnd) {
   world.start();
   suspend();
-  world.net.run_for(60s);
-  ask("GET", "Connection: Upgrade\r\nUpgrade: websocket\r\n");
+  answer_ = kSwitching;
+  const auto shake_hands = [this] {
+    Client client(world);
+    client.send(get("/", std::string("X-User: u\r\n").append(kHandshake)));
+    return client.read(BodyRule::kResponse).status();
+  };
+  world.net.run_for(14s);
+  EXPECT_EQ(shake_hands(), 200);
   EXPECT_TRUE(canary_->requests.empty());
+  world.net.run_for(1s);
+  EXPECT_EQ(shake_hands(), 101);
+  EXPECT_EQ(canary_->requests.size(), 1U);
+  EXPECT_EQ(world.gate->probes(1), (routing::ProbeCount{1, 0}));
+}
+
+// It is forwarded as any other: some clients offer that with each request.
+TEST_F(CircuitTest, ARequestThatOffersAnotherProtocolProbes) {
+  world.start();
+  suspend();
+  answer_ = ok("canary");
+  world.net.run_for(5s);
+  EXPECT_EQ(ask("GET", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n").body, "canary");
+  EXPECT_EQ(world.gate->probes(1), (routing::ProbeCount{1, 0}));
 }
 
 // The wait of a probe is not the next request's on the same connection.

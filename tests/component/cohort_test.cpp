@@ -115,6 +115,27 @@ TEST_F(CohortTest, IssuesACookieAndHonoursIt) {
   EXPECT_GT(stable_.requests.size(), 0U);
 }
 
+// Who ends TLS for us says whether there was any; anybody else may say so too, and does not count.
+TEST_F(CohortTest, ACookieIsSecureWhereTheClientsConnectionIs) {
+  world.split(5000);
+  world.rollout().sticky.sources = {{routing::KeySource::kCookie, "id"}};
+  routing::IssueCookie issue;
+  issue.name = "id";
+  world.rollout().sticky.issue_cookie = issue;
+  world.start();
+  const auto cookie = [this](std::string_view scheme) {
+    Client client(world);
+    const std::string field = "X-Forwarded-Proto: " + std::string(scheme) + "\r\n";
+    return client.ask(get("/", field)).field("Set-Cookie");
+  };
+  EXPECT_EQ(cookie("https").find("Secure"), std::string::npos);
+  auto trusting = std::make_shared<proxy::ListenerSpec>(world.listener);
+  trusting->trusted_proxies = {Cidr{}};
+  world.service->update(trusting);
+  EXPECT_NE(cookie("https").find("Secure"), std::string::npos);
+  EXPECT_EQ(cookie("http").find("Secure"), std::string::npos);
+}
+
 TEST_F(CohortTest, AddsNoCookieToWhatACacheMayStore) {
   world.split(1);  // With nobody on the canary nobody gets one anyway.
   world.rollout().sticky.sources = {{routing::KeySource::kCookie, "id"}};

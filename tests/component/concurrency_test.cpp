@@ -142,6 +142,18 @@ TEST_F(ConcurrencyTest, TheTimeOfARequestEndsInTheQueueToo) {
   EXPECT_EQ(world.errors(ProxyError::kTimeout), 0U);
 }
 
+TEST_F(ConcurrencyTest, WhoWaitsWhenTheProxyEndsIsToldSo) {
+  world.start();
+  SimServer stable(world.net, kStable);
+  ask("/1");
+  Client& waiting = ask("/2");
+  world.service->cancel();
+  world.net.run_ready();
+  const Message told = waiting.read();
+  EXPECT_EQ(told.status(), 503);
+  EXPECT_EQ(told.field("X-Canaryd-Error"), "shutting_down");
+}
+
 TEST_F(ConcurrencyTest, WhoLeavesTheQueueIsForgotten) {
   allow(1, 2);
   world.start();

@@ -66,6 +66,21 @@ TEST_F(ErrorsTest, RefusesOneMalformedRequest) {
   expect_refused("GET /\r\n\r\n", 400, "bad_request", ProxyError::kBadRequest);
 }
 
+// Where it is taken, it is a character: what hides a step upwards behind it is refused all the
+// same.
+TEST_F(ErrorsTest, AnEncodedSlashIsTakenWhereTheListenerSaysSo) {
+  world.listener.targets.encoded_slash = true;
+  world.start();
+  Backend stable(world, kStable);
+  Client client(world);
+  EXPECT_EQ(client.ask("GET /@scope%2fname HTTP/1.1\r\nHost: a\r\n\r\n").status(), 200);
+  EXPECT_EQ(stable.requests.at(0).target(), "/@scope%2Fname");
+  expect_refused("GET /public/..%2fadmin HTTP/1.1\r\nHost: a\r\n\r\n",
+                 400,
+                 "bad_request",
+                 ProxyError::kBadRequest);
+}
+
 TEST_F(ErrorsTest, AMalformedChunkIsTheClientsFault) {
   world.split(10000);
   world.start();

@@ -91,6 +91,10 @@ TEST_F(LifecycleTest, CancelEndsEverythingAtOnce) {
   world.net.run_ready();
   EXPECT_TRUE(empty);
   EXPECT_EQ(world.service->connections(), 0U);
+  const Message told = active.read();
+  EXPECT_EQ(told.status(), 503);
+  EXPECT_EQ(told.field("X-Canaryd-Error"), "shutting_down");
+  EXPECT_EQ(told.field("Connection"), "close");
   EXPECT_TRUE(active.peer.ended());
   EXPECT_TRUE(idle.peer.ended());
   EXPECT_TRUE(served.ended());

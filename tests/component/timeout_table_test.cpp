@@ -312,6 +312,17 @@ TEST_F(PerTryTest, TheNextTryAnswers) {
   EXPECT_EQ(world.counters(Cohort::kStable).bad, 0U);
 }
 
+// What the client takes is not the try's time.
+TEST_F(PerTryTest, AClientMaySendItsBodyLater) {
+  world.start();
+  Backend stable(world, kStable);
+  Client client(world);
+  client.send("PUT / HTTP/1.1\r\nHost: a\r\nX-User: u\r\nContent-Length: 2\r\n\r\n");
+  world.net.run_for(5s);
+  client.send("hi");
+  EXPECT_EQ(client.read().status(), 200);
+}
+
 TEST_F(PerTryTest, ConnectingCounts) {
   SimProfile silent;
   silent.ignore = true;

@@ -41,6 +41,15 @@ TEST_F(TunnelTest, BytesBehindEitherHeadAreNotLost) {
   EXPECT_TRUE(client.peer.take().ends_with("\r\n\r\n" + server_frame(1, "welcome")));
 }
 
+// It is the request that counts, however long the tunnel lives.
+TEST_F(TunnelTest, AHandshakeIsASuccessBetweenFailures) {
+  for (int i = 0; i < 3; ++i) {
+    for (int bad = 0; bad < 4; ++bad) world.gate->failed(1, 5, world.net.now());
+    const Pair pair = open();
+  }
+  EXPECT_FALSE(world.gate->state().open);
+}
+
 TEST_F(TunnelTest, OtherOffersGoOnAsPlainRequests) {
   Backend plain(world, address("10.0.0.9:80"), ok("plain"));
   world.upstreams[1].endpoints = {address("10.0.0.9:80")};

@@ -59,7 +59,8 @@ struct Listener {
   SocketAddress address;  // Port 0: the system chooses.
   std::vector<Cidr> trusted_proxies;
   bool expose_cohort = false;
-  bool feedback = false;  // Takes the votes of users itself.
+  bool encoded_slashes = false;  // Takes %2F in paths; else it is refused.
+  bool feedback = false;         // Takes the votes of users itself.
   ListenerLimits limits;
   ListenerTimeouts timeouts;
   friend bool operator==(const Listener&, const Listener&) = default;

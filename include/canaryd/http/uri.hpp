@@ -31,6 +31,8 @@ enum class TargetForm : std::uint8_t { kOrigin, kAbsolute, kAsterisk };
 struct UriRules {
   bool encoded_slash = false;  // Keep %2F as a character inside a segment instead of refusing it.
 };
+// Of a target that has been taken: what was allowed then may not be by now.
+inline constexpr UriRules kTaken{.encoded_slash = true};
 
 // Views into the request, or into the scratch where the canonical form differs from what came.
 struct Target {

@@ -33,6 +33,7 @@ enum class ProxyError : std::uint8_t {
   kOverloaded,
   kTimeout,
   kLoopDetected,
+  kShuttingDown,
   kClientGone,  // Not an answer: nobody was there to get one.
   kCount,
 };

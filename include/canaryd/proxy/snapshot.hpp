@@ -10,6 +10,7 @@
 #include "canaryd/http/grpc.hpp"
 #include "canaryd/http/h1_parser.hpp"
 #include "canaryd/http/message.hpp"
+#include "canaryd/http/uri.hpp"
 #include "canaryd/net/address.hpp"
 #include "canaryd/proxy/counters.hpp"
 #include "canaryd/proxy/parity_policy.hpp"
@@ -38,6 +39,7 @@ struct ListenerSpec {
   net::Address address;
   std::vector<Cidr> trusted_proxies;
   bool expose_cohort = false;
+  http::UriRules targets;
   bool feedback = false;                  // Takes votes: POST /.canaryd/feedback.
   std::uint32_t connections_max = 10000;  // All workers together.
   http::HeadLimits head;                  // Head bytes at most BufferPools::kLargeBytes.
