@@ -420,6 +420,7 @@ ExchangeRecord Exchange::entry(ProxyError error) const noexcept {
   entry.bytes_in = upload_.data_bytes();
   entry.bytes_out = download_.data_bytes();
   entry.latency = now() - started_at_;
+  entry.left = !fell_back_ && left_while_served(error);
   entry.overdue = overdue_;
   entry.ended_at = now();
   if (route_->rollout != nullptr) {

@@ -69,9 +69,10 @@ bool Exchange::left_while_served(ProxyError error) const noexcept {
 // if stable failed as well, it was not the canary alone. Who forced the canary wanted to see it.
 void Exchange::protect(const ExchangeRecord& entry) noexcept {
   if (charged_ || fell_back_ || pick_.spares_gate()) return;
-  if (is_blameless(entry.error) && !left_while_served(entry.error)) return;
+  if (is_blameless(entry.error) && !entry.left) return;
   const routing::Rollout& rollout = *route_->rollout;
-  if (!is_charged(*entry.policy, entry.error, entry.upstream_status, entry.grpc_failed)) {
+  if (entry.left ||
+      !is_charged(*entry.policy, entry.error, entry.upstream_status, entry.grpc_failed)) {
     if (probe_) {
       rollout.gate->probed(rollout.generation, true);
     } else if (!slow_counted_) {

@@ -28,9 +28,14 @@ stats::UpstreamError upstream_error(ProxyError error) noexcept {
   }
 }
 
+// It went well, as far as is known.
+bool is_good(stats::Judgement judgement) noexcept {
+  return judgement == stats::Judgement::kGood || judgement == stats::Judgement::kLeft;
+}
+
 void count_segments(const ExchangeRecord& record, stats::Judgement judgement) noexcept {
   const bool bad = judgement == stats::Judgement::kBad;
-  if (!bad && judgement != stats::Judgement::kGood) return;
+  if (!bad && !is_good(judgement)) return;
   if (!is_version(record.pick->cohort)) return;
   for (const std::uint8_t segment : record.segments) {
     stats::SegmentCounters* const counters = record.counters->segment(record.rollout, segment);
@@ -41,7 +46,7 @@ void count_segments(const ExchangeRecord& record, stats::Judgement judgement) no
 // Of whom the lot was drawn for.
 void count_client(const ExchangeRecord& record, stats::Judgement judgement) noexcept {
   const bool bad = judgement == stats::Judgement::kBad;
-  if (!bad && judgement != stats::Judgement::kGood) return;
+  if (!bad && !is_good(judgement)) return;
   const routing::Pick& pick = *record.pick;
   if (pick.key_hash == 0 || !is_version(pick.cohort) || record.counters == nullptr) return;
   stats::ClientGroupCounters* const groups =
@@ -49,6 +54,8 @@ void count_client(const ExchangeRecord& record, stats::Judgement judgement) noex
   if (groups == nullptr) return;
   if (bad) [[unlikely]] {
     groups->count_bad(pick.key_hash);
+  } else if (judgement == stats::Judgement::kLeft) [[unlikely]] {
+    groups->count_left(pick.key_hash);
   } else {
     groups->count_good(pick.key_hash, record.latency, record.cuts);
   }
@@ -90,12 +97,15 @@ bool is_charged(const FailurePolicy& policy,
 }
 
 stats::Judgement judge(const ExchangeRecord& record) noexcept {
-  if (record.policy == nullptr || !record.pick->counts_for_analysis || is_blameless(record.error)) {
+  if (record.policy == nullptr || !record.pick->counts_for_analysis) {
     return stats::Judgement::kExcluded;
   }
-  const bool charged =
-      is_charged(*record.policy, record.error, record.upstream_status, record.grpc_failed);
-  return charged ? stats::Judgement::kBad : stats::Judgement::kGood;
+  if (is_blameless(record.error) && !record.left) return stats::Judgement::kExcluded;
+  const ProxyError error = record.left ? ProxyError::kNone : record.error;
+  if (is_charged(*record.policy, error, record.upstream_status, record.grpc_failed)) {
+    return stats::Judgement::kBad;
+  }
+  return record.left ? stats::Judgement::kLeft : stats::Judgement::kGood;
 }
 
 namespace {
@@ -140,7 +150,7 @@ void write_record(const ExchangeRecord& record,
                          second,
                          record.policy->dedupe_window_seconds);
     outcome.judgement = judgement_of(repeat);
-  } else if (outcome.judgement == stats::Judgement::kGood && !record.opens_tunnel) {
+  } else if (is_good(outcome.judgement) && !record.opens_tunnel) {
     dedupe.answered(record.rollout, record.pick->key_hash, record.route, second);
   }
   counters.finish(outcome);

@@ -1,7 +1,9 @@
 // What one exchange left behind, and what it means for the cohort that served it.
 //
 // Blame: a request that a client ended or spoiled says nothing about a version, and neither does
-// one whose cohort was not drawn by lot (forced): both are traffic, not evidence.
+// one whose cohort was not drawn by lot (forced): both are traffic, not evidence. But what was
+// answered, and was coming when its client left, is evidence by its status: whoever reads a stream
+// leaves it in the end, and if only those that fail counted, all would have failed.
 #pragma once
 
 #include "canaryd/base/clock.hpp"
@@ -37,6 +39,7 @@ struct ExchangeRecord {
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
   bool opens_tunnel = false;  // Whether its client is well is not known before the tunnel's end.
+  bool left = false;          // By its client, while it was served.
   bool overdue = false;       // It was counted as slow while it was under way.
   Duration latency{};
   Monotonic ended_at{};
@@ -51,7 +54,7 @@ struct ExchangeRecord {
                               std::uint16_t upstream_status,
                               bool grpc_failed = false) noexcept;
 
-// Before the dedupe: good, bad or excluded.
+// Before the dedupe: good, left, bad or excluded.
 [[nodiscard]] stats::Judgement judge(const ExchangeRecord& record) noexcept;
 
 // Counts it in the block, in its segments and in its client's group, and sends a failure of a known

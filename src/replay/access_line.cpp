@@ -126,8 +126,13 @@ Result<std::optional<RecordedRequest>> LineReader::read_access(std::string_view 
   request.weight = BasisPoints(static_cast<unsigned>(std::lround(weight * 100)));
   if (!revision.empty()) request.revision = siphash(key_from_salt("revision"), revision);
   if (!route.empty()) set_route(request, route);
-  const auto bad =
-      is_bad(errors_, error, static_cast<unsigned>(status), static_cast<unsigned>(grpc_status));
+  // Whether something was still coming is not in the log; of a tunnel the handshake counts.
+  const bool answered = error == "client_gone" && told > 0 && status > 0;
+  request.left = answered && !tunnel;
+  const auto bad = is_bad(errors_,
+                          answered ? std::string_view() : error,
+                          static_cast<unsigned>(status),
+                          static_cast<unsigned>(grpc_status));
   if (!drawn || !bad) return std::nullopt;
   request.bad = *bad;
   request.client_error = !request.bad && status >= 400 && status < 500;

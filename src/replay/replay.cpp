@@ -82,14 +82,16 @@ void Replay::count(const RecordedRequest& request, Counts& all) {
   if (request.client_error) ++counts.client_errors;
   if (request.bad) {
     ++counts.bad;
-  } else {
+  } else if (!request.left) {
     (canary ? all.canary_latency : all.stable_latency).add(request.latency);
   }
 }
 
 void Replay::count_client(const RecordedRequest& request, Group& group) {
   if (request.bad || request.client == 0) return;
-  auto& groups = group.clients[request.cohort == Cohort::kCanary ? 1 : 0];
+  const std::size_t cohort = request.cohort == Cohort::kCanary ? 1 : 0;
+  if (request.left) return group.left[cohort].add(stats::client_group(request.client), 1, 0);
+  auto& groups = group.clients[cohort];
   if (groups.empty()) groups.resize(stats::kClientGroups);
   groups[stats::client_group(request.client)].add(request.latency);
 }
@@ -180,7 +182,7 @@ void Replay::take_clients(const Group& group) {
   const stats::LatencyCuts cuts = tracks_.front().builder.latency_cuts();
   for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
     const auto& groups = group.clients[cohort == Cohort::kCanary ? 1 : 0];
-    stats::ClientGroups came;
+    stats::ClientGroups came = group.left[cohort == Cohort::kCanary ? 1 : 0];
     for (std::size_t i = 0; i < groups.size(); ++i) came.add(i, groups[i], cuts);
     clients_.add(cohort, came);
   }

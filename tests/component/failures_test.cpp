@@ -120,6 +120,28 @@ TEST_F(FailuresTest, AClientThatCutsItsUploadCancelsTheUpstream) {
   EXPECT_EQ(world.errors(ProxyError::kClientGone), 1U);
 }
 
+// As whoever reads a stream leaves it in the end. One that had stopped may be why he did.
+TEST_F(FailuresTest, AnAnswerThatIsLeftIsJudgedByItsStatus) {
+  world.upstreams[1].timeouts.body_idle = 1min;
+  world.start();
+  SimServer server(world.net, kCanary);
+  for (const Duration silent : {1s, 10s}) {
+    Client client(world);
+    client.send(kAsk);
+    SimPeer& served = server.accept();
+    ASSERT_TRUE(reaches(served, "GET"));
+    served.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n");
+    ASSERT_TRUE(world.net.run_until([&] { return client.peer.received().ends_with("hi\r\n"); }));
+    world.net.run_for(silent);
+    client.peer.reset();
+    ASSERT_TRUE(world.net.run_until([&] { return served.ended(); }, 1s));
+  }
+  EXPECT_EQ(canary().judged, 1U);
+  EXPECT_EQ(canary().bad, 0U);
+  EXPECT_EQ(canary().excluded, 1U);
+  EXPECT_EQ(canary().latency.total(), 0U) << "its time is the client's doing";
+}
+
 TEST_F(FailuresTest, AClientThatDoesNotWaitCancelsTheUpstream) {
   world.start();
   SimServer server(world.net, kCanary);
@@ -158,7 +180,8 @@ TEST_F(FailuresTest, AClientThatLeavesInTheMiddleOfAResponseIsNobodysFault) {
   world.net.run_ready();
   client.peer.reset();
   ASSERT_TRUE(world.net.run_until([&] { return served.ended(); }, 1s));
-  EXPECT_EQ(canary().excluded, 1U);
+  EXPECT_EQ(canary().judged, 1U);
+  EXPECT_EQ(canary().bad, 0U);
 }
 
 // A client may close its sending half once the response has begun.

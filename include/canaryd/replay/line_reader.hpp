@@ -9,7 +9,7 @@
 //
 // Access log: lines of other rollouts count for nothing, and neither does what the daemon leaves
 // out of its evidence: forced and followed requests, those without a key, probes, and failures that
-// are nobody's (a client that left, an overload). What is a failure, the rollout's
+// are nobody's (a client that left unanswered, an overload). What is a failure, the rollout's
 // `analysis.errors` says, for CSV too.
 //
 // Combined: as canaryd writes it, or any server that adds %D and the cohort; if there is an
@@ -42,6 +42,7 @@ struct RecordedRequest {
   Cohort cohort = Cohort::kStable;
   bool bad = false;
   bool client_error = false;           // Not bad, but answered 4xx.
+  bool left = false;                   // By its client: how long it would have taken is not known.
   std::uint64_t client = 0;            // A hash of the key; 0: unknown.
   std::optional<BasisPoints> weight;   // In force for this request; nothing: not recorded.
   std::uint64_t revision = 0;          // A hash of the canary's; 0: not recorded.

@@ -121,6 +121,7 @@ class Replay {
     std::vector<Answer> answers;             // all else that they were told.
     // Of known clients' responses, by cohort and group; empty, or kClientGroups.
     std::array<std::vector<stats::Histogram>, 2> clients;
+    std::array<stats::ClientGroups, 2> left;  // Those without a latency.
   };
   // A step under judgement. One, or if no weight is known one for each step of the plan.
   struct Track {

@@ -75,6 +75,8 @@ class alignas(64) ClientGroupCounters {
     bump(group.judged);
     bump(group.bad);
   }
+  // One that its client left.
+  void count_left(std::uint64_t key_hash) noexcept { bump(groups_[client_group(key_hash)].judged); }
   void count_good(std::uint64_t key_hash, Duration latency, LatencyCuts cuts) noexcept {
     Group& group = groups_[client_group(key_hash)];
     bump(group.judged);

@@ -17,8 +17,8 @@
 // them what became of each request that was chosen for a copy.
 //
 // Durations are two histograms: `latency` of the judged requests that did not fail (evidence), and
-// `latency_other` of all the rest. Their sum is what Prometheus shows, its bounds derived by
-// Histogram::at_most (2.5 % at the bounds).
+// `latency_other` of all the rest (those that their clients left, too). Their sum is what
+// Prometheus shows, its bounds derived by Histogram::at_most (2.5 % at the bounds).
 //
 // A request that is under way for longer than anything latency is judged by is slow, however it
 // will end: the worker counts it in `overdue` then, once, and when it ends without a failure in
@@ -45,6 +45,7 @@ namespace canaryd::stats {
 // What a finished request means for the analysis.
 enum class Judgement : std::uint8_t {
   kGood,
+  kLeft,       // The same, but its client left it: how long it would have taken nobody knows.
   kBad,        // A failure charged to the cohort.
   kDuplicate,  // The same, but its client failed already inside the dedupe window;
   kRepeat,     // and this one is told apart (dedupe.hpp).
@@ -219,6 +220,10 @@ inline void CounterBlock::finish(const Outcome& outcome) noexcept {
   }
   bump(latency_other_[bucket], 1);
   switch (outcome.judgement) {
+    case Judgement::kLeft:
+      bump(judged_, 1);
+      if (outcome.code_class == 4) bump(client_errors_, 1);
+      return;
     case Judgement::kBad:
       bump(judged_, 1);
       bump(bad_, 1);

@@ -206,6 +206,25 @@ TEST_F(RecordTest, AnOpenedTunnelIsNoAnswerYet) {
   EXPECT_EQ(block_.read().bad, 1U);
 }
 
+// Its time is the client's doing.
+TEST_F(RecordTest, WhatItsClientLeftIsJudgedByItsStatus) {
+  record_.left = true;
+  EXPECT_EQ(judged(ProxyError::kClientGone, 200), Judgement::kLeft);
+  EXPECT_EQ(judged(ProxyError::kClientGone, 503), Judgement::kBad);
+  pick_.counts_for_analysis = false;
+  EXPECT_EQ(judged(ProxyError::kClientGone, 200), Judgement::kExcluded);
+  pick_.counts_for_analysis = true;
+  record_.upstream_status = 200;
+  block_.begin();
+  write();
+  const stats::CounterSnapshot read = block_.read();
+  EXPECT_EQ(read.judged, 1U);
+  EXPECT_EQ(read.bad, 0U);
+  EXPECT_EQ(read.excluded, 0U);
+  EXPECT_EQ(read.latency.total(), 0U);
+  EXPECT_EQ(read.latency_other.total(), 1U);
+}
+
 // A failure that is nobody's fault must not make a client's next real one a duplicate.
 TEST_F(RecordTest, WhatIsNotChargedStartsNoWindow) {
   record_.error = ProxyError::kClientGone;

@@ -200,9 +200,21 @@ TEST(LineReader, ChargesFailuresAsTheDaemonDoes) {
                              "no_healthy_endpoint"}) {
     EXPECT_EQ(outcome(broken, 0), 'b') << broken;
   }
-  for (const char* nobodys : {"client_gone", "overloaded", "draining", "bad_request"}) {
+  for (const char* nobodys : {"overloaded", "shutting_down", "bad_request"}) {
     EXPECT_EQ(outcome(nobodys, 200), 'x') << nobodys;
   }
+  EXPECT_EQ(outcome("client_gone", 0), 'x');
+}
+
+TEST(LineReader, WhatItsClientLeftIsJudgedByItsStatus) {
+  telemetry::AccessRecord record = canary_request();
+  record.error = "client_gone";
+  EXPECT_TRUE(request_of({access_line(record)}).left);
+  EXPECT_FALSE(request_of({access_line(record)}).bad);
+  record.status = record.upstream_status = 503;
+  EXPECT_TRUE(request_of({access_line(record)}).bad);
+  record.status = record.upstream_status = 101;
+  EXPECT_FALSE(request_of({access_line(record)}).left) << "the handshake has a time";
 }
 
 TEST(LineReader, ATunnelIsAsSlowAsItsHandshake) {
