@@ -302,10 +302,11 @@ class Rollout {
     add_query(draft_, rollout_, std::move(query));
   }
 
-  // failureLimit failures are borne; the next one is too many.
+  // failureLimit failures are borne; the next one is too many. Argo's own default is none, which is
+  // fewer than that of a query.
   void read_failures(Part& metric, DraftQuery& query) {
-    const std::string limit = metric.text("failureLimit");
-    if (limit.empty()) return;
+    std::string limit = metric.text("failureLimit");
+    if (limit.empty()) limit = "0";
     const bool plain = limit.size() <= 3 && std::all_of(limit.begin(), limit.end(), [](char c) {
                          return c >= '0' && c <= '9';
                        });
@@ -315,6 +316,7 @@ class Rollout {
       return;
     }
     query.failures = static_cast<std::uint32_t>(std::stoul(limit)) + 1;
+    if (query.failures == 1) return;  // One of all and one in a row are the same.
     draft_.warn(metric.line_of("failureLimit"),
                 "failureLimit counts all failures, failures of a query those in a row");
   }

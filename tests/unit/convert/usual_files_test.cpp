@@ -333,6 +333,30 @@ std::string argo(const std::string& steps) {
          steps;
 }
 
+// A Rollout whose only metric has these lines.
+Conversion metric_of(const std::string& lines) {
+  return run(Source::kArgo,
+             "kind: Rollout\nmetadata: {name: shop}\nspec:\n"
+             "  strategy: {canary: {analysis: {templates: [{templateName: t}]}}}\n"
+             "---\nkind: AnalysisTemplate\nmetadata: {name: t}\nspec:\n  metrics:\n"
+             "  - name: errors\n"
+             "    provider: {prometheus: {address: \"http://p\", query: up}}\n" +
+                 lines);
+}
+
+TEST(ConvertUsual, BearsNoFailureThatArgoDoesNotBear) {
+  const auto failures = [](const std::string& limit, std::size_t warned) -> std::uint32_t {
+    const Conversion result = metric_of("    successCondition: result[0] >= 1\n" + limit);
+    EXPECT_EQ(warnings_with(result, "failureLimit"), warned) << limit;
+    const auto config = loaded(result);
+    return config ? config->rollouts.at(0).queries.at(0).failures : 0;
+  };
+  EXPECT_EQ(failures("", 0), 1U);
+  EXPECT_EQ(failures("    failureLimit: 0\n", 0), 1U);
+  EXPECT_EQ(failures("    failureLimit: 2\n", 1), 3U);
+  EXPECT_EQ(failures("    failureLimit: -1\n", 1), config::Query().failures);
+}
+
 TEST(ConvertUsual, ReadsTheDurationsOfGo) {
   const auto pause = [](const std::string& written) -> std::optional<Duration> {
     const auto config = loaded(run(
