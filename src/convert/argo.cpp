@@ -289,9 +289,11 @@ class Rollout {
     if (!failure.empty() && success.empty()) {
       return give_up("write its failureCondition as min or max of a query");
     }
-    if (!read_condition(success, query)) {
+    const auto condition = read_condition(success);
+    if (!condition) {
       return give_up("its condition " + quoted(success) + " is not one comparison with a number");
     }
+    set_bound(*condition, name, line, query);
     if (!failure.empty()) {
       draft_.warn(line,
                   "the failureCondition of " + quoted(name) +
@@ -300,6 +302,18 @@ class Rollout {
     }
     query.line = line;
     add_query(draft_, rollout_, std::move(query));
+  }
+
+  void set_bound(const Condition& condition,
+                 const std::string& metric,
+                 std::uint32_t line,
+                 DraftQuery& query) {
+    (condition.below ? query.max : query.min) = condition.bound;
+    if (!condition.exclusive) return;
+    draft_.warn(line,
+                "the metric " + quoted(metric) + ": " + condition.number + " itself is bad, so " +
+                    (condition.below ? "max" : "min") + " is the number next to it, " +
+                    condition.bound);
   }
 
   // failureLimit failures are borne; the next one is too many. Argo's own default is none, which is

@@ -86,8 +86,14 @@ void read_rollout(Draft& draft,
 using Values = std::map<std::string, std::string, std::less<>>;
 [[nodiscard]] bool put_in(std::string& text, const Values& values);
 
-// "result[0] >= 0.95" and the like as a bound of the query; false if it is anything else.
-[[nodiscard]] bool read_condition(std::string_view condition, DraftQuery& query);
+// "result[0] >= 0.95" and the like; nothing if it is anything else.
+struct Condition {
+  bool below = false;      // The bound is a max.
+  bool exclusive = false;  // The number itself is bad.
+  std::string number;      // As it is written.
+  std::string bound;       // The last value that is good.
+};
+[[nodiscard]] std::optional<Condition> read_condition(std::string_view text);
 
 // A finite number in the form of the configuration.
 [[nodiscard]] std::optional<std::string> number_from(std::string_view text);

@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 namespace canaryd::convert {
 namespace {
@@ -18,9 +19,7 @@ bool take(std::string_view& text, std::string_view word) {
   return true;
 }
 
-}  // namespace
-
-std::optional<std::string> number_from(std::string_view text) {
+std::optional<double> value_from(std::string_view text) {
   skip_blanks(text);
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
   double value = 0;
@@ -28,8 +27,16 @@ std::optional<std::string> number_from(std::string_view text) {
   if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
     return std::nullopt;
   }
+  return value;
+}
+
+}  // namespace
+
+std::optional<std::string> number_from(std::string_view text) {
+  const auto value = value_from(text);
+  if (!value) return std::nullopt;
   std::string out;
-  append_json_number(out, value);
+  append_json_number(out, *value);
   return out;
 }
 
@@ -47,17 +54,25 @@ bool put_in(std::string& text, const Values& values) {
   return true;
 }
 
-bool read_condition(std::string_view condition, DraftQuery& query) {
-  if (!take(condition, "result")) return false;
-  if (condition.starts_with("[0]")) condition.remove_prefix(3);
-  const bool below = take(condition, "<");
-  const bool above = !below && take(condition, ">");
-  if (!below && !above) return false;
-  if (condition.starts_with('=')) condition.remove_prefix(1);
-  const auto number = number_from(condition);
-  if (!number) return false;
-  (below ? query.max : query.min) = *number;
-  return true;
+std::optional<Condition> read_condition(std::string_view text) {
+  if (!take(text, "result")) return std::nullopt;
+  if (text.starts_with("[0]")) text.remove_prefix(3);
+  Condition condition;
+  condition.below = take(text, "<");
+  if (!condition.below && !take(text, ">")) return std::nullopt;
+  condition.exclusive = !text.starts_with('=');
+  if (!condition.exclusive) text.remove_prefix(1);
+  const auto number = value_from(text);
+  if (!number) return std::nullopt;
+  // The bounds of a query are good values themselves, so the bound is the next double. Another
+  // query, such as "(q) > bool 0", would have readings of 0 and 1 only.
+  constexpr double kEndless = std::numeric_limits<double>::infinity();
+  const double bound = condition.exclusive
+                           ? std::nextafter(*number, condition.below ? -kEndless : kEndless)
+                           : *number;
+  append_json_number(condition.number, *number);
+  append_json_number(condition.bound, bound);
+  return condition;
 }
 
 }  // namespace canaryd::convert

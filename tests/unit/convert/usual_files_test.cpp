@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 namespace canaryd::convert {
@@ -355,6 +356,33 @@ TEST(ConvertUsual, BearsNoFailureThatArgoDoesNotBear) {
   EXPECT_EQ(failures("    failureLimit: 0\n", 0), 1U);
   EXPECT_EQ(failures("    failureLimit: 2\n", 1), 3U);
   EXPECT_EQ(failures("    failureLimit: -1\n", 1), config::Query().failures);
+}
+
+// A bound of a query is a good value itself.
+TEST(ConvertUsual, KeepsABoundThatIsBadItself) {
+  const auto query = [](const std::string& condition, std::size_t warned) {
+    const Conversion result = metric_of("    successCondition: " + condition + "\n");
+    EXPECT_EQ(warnings_with(result, "itself is bad"), warned) << condition;
+    const auto config = loaded(result);
+    return config ? config->rollouts.at(0).queries.at(0) : config::Query();
+  };
+  EXPECT_EQ(query("result[0] >= 0.95", 0).min, 0.95);
+  EXPECT_EQ(query("result <= 1", 0).max, 1);
+  for (const double number : {0.0, 1.0, -2.5, 0.95, 1000.0}) {
+    const std::string text = std::to_string(number);
+    const config::Query above = query("result[0] > " + text, 1);
+    EXPECT_GT(above.min, number);
+    EXPECT_EQ(above.min, std::nextafter(number, 1e9));
+    EXPECT_FALSE(above.max);
+    const config::Query below = query("result[0] < " + text, 1);
+    EXPECT_LT(below.max, number);
+    EXPECT_EQ(below.max, std::nextafter(number, -1e9));
+    EXPECT_FALSE(below.min);
+  }
+  EXPECT_TRUE(warns(metric_of("    successCondition: result[0] < 1\n"),
+                    {10,
+                     "the metric \"errors\": 1 itself is bad, so max is the number next to it, "
+                     "0.9999999999999999"}));
 }
 
 TEST(ConvertUsual, ReadsTheDurationsOfGo) {
