@@ -73,6 +73,12 @@ struct DraftRollout {
   std::uint32_t line = 0;
 };
 
+struct DraftAnswer {
+  std::string status;  // Empty: none, the route leads to a rollout or an upstream.
+  std::string location;
+  friend bool operator==(const DraftAnswer&, const DraftAnswer&) = default;
+};
+
 struct DraftRoute {
   std::string name;
   std::string host;
@@ -81,6 +87,7 @@ struct DraftRoute {
   std::string rollout;
   std::string upstream;
   std::uint32_t line = 0;
+  DraftAnswer answer{};
 };
 
 struct Draft {

@@ -1,4 +1,6 @@
 // nginx: split_clients, upstream, and the locations that lead to them.
+#include "convert/nginx_routes.hpp"
+#include "convert/nginx_servers.hpp"
 #include "convert/nginx_upstreams.hpp"
 
 #include <algorithm>
@@ -14,6 +16,8 @@ constexpr const char* kFurtherSteps[] = {"1", "5", "10", "25", "50", "100"};
 
 // Of server names and locations together.
 constexpr std::size_t kRoutesMax = 1000;
+
+constexpr const char* kKeepsNobodyOut = "it keeps nobody out here";
 
 bool is_word_of_variable(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -60,11 +64,6 @@ void find_passed(const std::vector<Directive>& directives, std::set<std::string>
   }
 }
 
-// "/api/" and "/api" are the same prefix here.
-std::string without_slash(const std::string& path) {
-  return path.size() > 1 && path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
-}
-
 // The cohort key that a variable stands for; empty: there is none.
 std::string key_of(std::string_view variable) {
   if (variable == "remote_addr" || variable == "binary_remote_addr") return "{client_ip: true}";
@@ -90,13 +89,16 @@ class Reader {
       read_nginx_upstream(draft_, one, upstreams_);
     });
     each(directives, "split_clients", [this](const Directive& one) { read_split(one); });
+    each(directives, "server", [this](const Directive& one) { servers_.add(one); });
     each(directives, "server", [this](const Directive& one) { read_server(one); });
     warn_of_rest(directives);
     if (draft_.rollouts.empty() && draft_.errors.empty()) {
       if (left_out_ != nullptr) return refuse_value(*left_out_);
       draft_.error(0, "there is no split_clients block that chooses between two upstreams");
     }
+    servers_.open_default(draft_);
     add_missing_routes();
+    warn_of_left_locations(draft_, left_locations_);
     drop_unused_upstreams();
   }
 
@@ -235,24 +237,38 @@ class Reader {
   // ---- server { server_name ...; location PATH { proxy_pass http://$variable; } }
 
   void read_server(const Directive& block) {
-    std::vector<std::string> hosts;
-    for (const Directive& directive : block.block) {
-      if (directive.words[0] == "server_name") {
-        hosts.insert(hosts.end(), directive.words.begin() + 1, directive.words.end());
-      }
-    }
-    if (hosts.empty()) hosts.emplace_back();
+    const std::vector<std::string> hosts = servers_.hosts_of(draft_, block);
+    const bool answered = answer_all(block, hosts);
     for (const Directive& directive : block.block) {
       if (!draft_.errors.empty()) return;
       const std::string& name = directive.words[0];
+      if (answered && (name == "return" || name == "location")) continue;
       if (name == "location" && directive.has_block) {
         for (const std::string& host : hosts) read_location(directive, host);
       } else if (name == "listen") {
         warn_of_directive(draft_, directive, "see --listen");
       } else if (name != "server_name") {
-        warn_of_directive(draft_, directive);
+        warn_of_directive(draft_, directive, is_guard(directive) ? kKeepsNobodyOut : "");
       }
     }
+  }
+
+  // `return` of a server comes before its locations.
+  bool answer_all(const Directive& block, const std::vector<std::string>& hosts) {
+    const auto returns = [](const Directive& one) { return one.words[0] == "return"; };
+    const auto found = std::find_if(block.block.begin(), block.block.end(), returns);
+    if (found == block.block.end()) return false;
+    bool answered = false;
+    for (const std::string& host : hosts) {
+      DraftRoute route;
+      route.line = found->line;
+      route.host = host;
+      route.answer = own_answer(block, host);
+      if (route.answer.status.empty()) continue;
+      put_route(std::move(route));
+      answered = true;
+    }
+    return answered;
   }
 
   void read_location(const Directive& block, const std::string& host) {
@@ -261,31 +277,56 @@ class Reader {
     if (block.words.size() < 2 || block.words.size() > 3) {
       return draft_.error(block.line, "location needs a path");
     }
+    const std::string& path = block.words.back();
+    const bool pattern =
+        modifier.starts_with('~') || path.starts_with('@') || path.find('*') != path.npos;
+    if (pattern) {
+      draft_.warn(block.line,
+                  "location " + path + " is left out: routes are paths and prefixes, not patterns");
+    }
+    DraftRoute route;
+    route.line = block.line;
+    route.host = host;
+    route.path = path;
+    route.exact = modifier == "=";
+    if (!pattern) route.answer = own_answer(block, host);
+    const bool routed = read_contents(block, route, !pattern);
+    if (!route.answer.status.empty()) return put_route(std::move(route));
+    if (!pattern && !routed) left_locations_.push_back({host, path, block.line});
+  }
+
+  DraftAnswer own_answer(const Directive& block, const std::string& host) {
+    const auto answer = answer_of(draft_, block);
+    // Of a name with a server for port 80 and one for 443 a redirect is to the other, which is the
+    // same host here, and would be sent on to itself for good; so would one of all hosts to a host
+    // that has no location for some path.
+    const bool leaves = answer && !answer->location.empty() && answer->location[0] != '/';
+    if (!answer || (leaves && (servers_.is_shared(host) || host.empty()))) return {};
+    return *answer;
+  }
+
+  // Whether one of them has made a route.
+  bool read_contents(const Directive& block, const DraftRoute& route, bool passes) {
+    bool routed = false;
+    const bool answered = !route.answer.status.empty();
     for (const Directive& directive : block.block) {
-      if (directive.words[0] == "proxy_pass" && directive.words.size() == 2) {
-        add_route(directive, host, modifier, block.words.back());
+      const std::string& name = directive.words[0];
+      if (name == "proxy_pass" && directive.words.size() == 2) {
+        if (passes && !answered) routed = add_route(directive, route) || routed;
+      } else if (answered && (name == "return" || name == "deny")) {
+        continue;
+      } else if (is_guard(directive)) {
+        draft_.warn(
+            directive.line,
+            name + " of location " + route.path + " is not carried over: " + kKeepsNobodyOut);
       } else {
         warn_of_directive(draft_, directive);
       }
     }
+    return routed;
   }
 
-  void add_route(const Directive& pass,
-                 const std::string& host,
-                 const std::string& modifier,
-                 const std::string& path) {
-    if (draft_.routes.size() == kRoutesMax) {
-      return draft_.error(pass.line, "more than " + std::to_string(kRoutesMax) + " routes");
-    }
-    if (modifier.starts_with('~') || path.starts_with('@') || path.find('*') != path.npos) {
-      return draft_.warn(pass.line,
-                         "location " + path +
-                             " is left out: routes are paths and "
-                             "prefixes, not patterns");
-    }
-    if (host.find('*') != host.npos || host.starts_with('~')) {
-      return draft_.warn(pass.line, "server_name " + host + " is left out: hosts are whole names");
-    }
+  bool add_route(const Directive& pass, DraftRoute route) {
     std::string target = pass.words[1];
     if (target.starts_with("http://")) target = target.substr(7);
     const std::size_t slash = std::min(target.find('/'), target.size());
@@ -293,11 +334,7 @@ class Reader {
       draft_.warn(pass.line, "proxy_pass " + pass.words[1] + ": the path is not rewritten");
     }
     target.resize(slash);
-    DraftRoute route;
     route.line = pass.line;
-    route.host = host == "_" ? "" : host;
-    route.path = path;
-    route.exact = modifier == "=";
     const auto variable = variables_.find(read_template(target).first());
     const auto upstream = upstreams_.find(target);
     if (variable != variables_.end()) {
@@ -305,16 +342,21 @@ class Reader {
     } else if (upstream != upstreams_.end()) {
       route.upstream = upstream->second;
     } else {
-      return draft_.warn(
+      draft_.warn(
           pass.line,
           "proxy_pass " + pass.words[1] + " is left out: it leads to no block of this file");
+      return false;
     }
     put_route(std::move(route));
+    return true;
   }
 
   // Servers of one name, such as those of port 80 and 443, are one host here, and a location with a
   // slash at its end is the one without: of two routes for the same requests only one can stay.
   void put_route(DraftRoute route) {
+    if (draft_.routes.size() == kRoutesMax) {
+      return draft_.error(route.line, "more than " + std::to_string(kRoutesMax) + " routes");
+    }
     const auto [place, is_first] = places_.try_emplace(
         {route.host, route.exact, without_slash(route.path)}, draft_.routes.size());
     if (is_first) {
@@ -322,7 +364,10 @@ class Reader {
       return draft_.routes.push_back(std::move(route));
     }
     DraftRoute& kept = draft_.routes[place->second];
-    if (kept.rollout == route.rollout && kept.upstream == route.upstream) return;
+    if (kept.rollout == route.rollout && kept.upstream == route.upstream &&
+        kept.answer == route.answer) {
+      return;
+    }
     // The longer location has the more requests; and without its route a rollout is nothing.
     const bool better = kept.path.size() == route.path.size()
                             ? kept.rollout.empty() && !route.rollout.empty()
@@ -378,6 +423,8 @@ class Reader {
   UpstreamNames upstreams_;
   std::map<std::string, std::string> variables_;  // To the name of the rollout.
   std::set<std::string> passed_;                  // Variables.
+  Servers servers_;
+  std::vector<LeftLocation> left_locations_;
   const Directive* left_out_ = nullptr;  // The first value of a split_clients of something else.
   // Of each host, exact or not, and path, where in draft_.routes its route is.
   std::map<std::tuple<std::string, bool, std::string>, std::size_t> places_;

@@ -133,6 +133,12 @@ void add_route(Written& page, const DraftRoute& route) {
   out += "  - name: " + route.name + "\n    match: {";
   if (!route.host.empty()) out += "host: " + quoted(route.host) + ", ";
   out += (route.exact ? "path_exact: " : "path_prefix: ") + quoted(route.path) + "}\n";
+  if (!route.answer.status.empty()) {
+    out += "    respond: {status: " + route.answer.status;
+    if (!route.answer.location.empty()) out += ", location: " + quoted(route.answer.location);
+    out += "}\n";
+    return;
+  }
   out += route.rollout.empty() ? "    upstream: " + route.upstream + "\n"
                                : "    rollout: " + route.rollout + "\n";
 }

@@ -170,6 +170,140 @@ TEST(ConvertUsual, KeepsOneRouteForTheSameRequests) {
                      "elsewhere"}));
 }
 
+// Each route as "HOST PATH TARGET", of a file whose rollout is called way.
+std::string ways_of(const Conversion& result) {
+  std::string out;
+  const auto config = loaded(result);
+  if (!config) return out;
+  for (const config::Route& route : config->routes) {
+    out += (route.match.host.empty() ? "*" : route.match.host) + " " + route.match.path + " ";
+    if (route.respond) {
+      out += std::to_string(route.respond->status) + " " + route.respond->location;
+    } else {
+      out += route.rollout ? "way" : config->upstreams.at(route.upstream->index()).name;
+    }
+    out += "\n";
+  }
+  return out;
+}
+
+Conversion servers_of(const std::string& servers) {
+  return run(Source::kNginx,
+             kTwoUpstreams + "split_clients $http_x $way { 5% b; * a; }\n" + servers);
+}
+
+// nginx has one of its servers for the hosts that none is called, such as those of health checks.
+TEST(ConvertUsual, TheDefaultServerIsForEveryHost) {
+  const std::string all = "location / { proxy_pass http://$way; } ";
+  const std::string shop = "server { server_name shop.test www.test *.test; " + all + "}\n";
+  Conversion result = servers_of(shop);
+  EXPECT_EQ(ways_of(result), "* / way\n");
+  EXPECT_EQ(warnings_with(result, "server_name"), 0U);
+  EXPECT_EQ(ways_of(servers_of(shop + "server { server_name b.test; location / { proxy_pass "
+                                      "http://b; } }\n")),
+            "* / way\nb.test / b\n");
+  EXPECT_EQ(
+      ways_of(servers_of("server { server_name b.test; location / { proxy_pass http://b; } }\n"
+                         "server { listen 80 default_server; server_name shop.test; " +
+                         all + "}\n")),
+      "b.test / b\n* / way\n");
+
+  // What the other host has no location for would be the default's.
+  result =
+      servers_of(shop + "server { server_name b.test; location /b { proxy_pass http://b; } }\n");
+  EXPECT_EQ(ways_of(result), "shop.test / way\nwww.test / way\nb.test /b b\n");
+  EXPECT_EQ(warnings_with(result, "this server is nginx' default"), 1U);
+  EXPECT_EQ(warnings_with(result, "server_name *.test is left out"), 1U);
+
+  for (const char* const other : {"b.test", "*.b.test"}) {
+    result = servers_of(shop + "server { server_name " + other + "; location / { root /b; } }\n");
+    EXPECT_EQ(ways_of(result), "shop.test / way\nwww.test / way\n");
+  }
+
+  EXPECT_EQ(ways_of(servers_of("server { server_name *.test; " + all + "}\n")), "* / way\n");
+
+  // A server for all other names is there.
+  result = servers_of("server { listen 80 default; server_name _; return 444; }\n" + shop);
+  EXPECT_EQ(ways_of(result), "shop.test / way\nwww.test / way\n");
+  EXPECT_EQ(warnings_with(result, "nginx' default"), 0U);
+  EXPECT_EQ(ways_of(servers_of("server { server_name _; return 404; }\n" + shop)),
+            "* / 404 \nshop.test / way\nwww.test / way\n");
+}
+
+TEST(ConvertUsual, KeepsWhatNginxAnswersItself) {
+  const auto ways = [](const std::string& locations) {
+    return ways_of(
+        servers_of("server { server_name x.test; location / { proxy_pass http://$way; } " +
+                   locations + " }\n"));
+  };
+  EXPECT_EQ(ways("location /admin { deny all; }"), "* / way\n* /admin 403 \n");
+  EXPECT_EQ(ways("location = /old { return 301 /new; }"), "* / way\n* /old 301 /new\n");
+  EXPECT_EQ(ways("location /old/ { return https://y.test$request_uri; }"),
+            "* / way\n* /old/ 302 https://y.test{path}{query}\n");
+  EXPECT_EQ(ways("location /health { access_log off; return 200 ok; }"),
+            "* / way\n* /health 200 \n");
+  // What cannot be said, or is not for everybody, is none.
+  for (const char* const other : {"return 444;",
+                                  "return 301 https://$host$request_uri;",
+                                  "return 301 https://$request_uri;",
+                                  "return 301 /$request_uri;",
+                                  "return 301 //y.test/;",
+                                  "return 301 new;",
+                                  "return 304;",
+                                  "return 2000;",
+                                  "return;",
+                                  "allow 10.0.0.0/8; deny all;",
+                                  "deny 10.0.0.0/8;",
+                                  "if ($a) { return 200; } deny all;",
+                                  "root /srv;"}) {
+    EXPECT_EQ(ways("location /other { " + std::string(other) + " }"), "* / way\n") << other;
+  }
+  // One host for both ports: it would be sent on to itself.
+  const std::string to_itself =
+      "server { listen 80; server_name x.test; return 301 https://x.test$request_uri; }\n"
+      "server { listen 443; server_name x.test; location /a { proxy_pass http://$way; } "
+      "location = /b { return 302 /a; } }\n";
+  EXPECT_EQ(ways_of(servers_of(to_itself)), "* /a way\n* /b 302 /a\n");
+  const std::string of_all =
+      "server { server_name _; location / { return 301 https://x.test$request_uri; } }\n"
+      "server { server_name x.test; location /a { proxy_pass http://$way; } }\n";
+  EXPECT_EQ(ways_of(servers_of(of_all)), "x.test /a way\n");
+  const std::string to_another =
+      "server { server_name x.test; location / { proxy_pass http://$way; } }\n"
+      "server { server_name w.test; return 301 https://x.test$request_uri; location / { root /; } "
+      "}\n";
+  EXPECT_EQ(ways_of(servers_of(to_another)), "* / way\nw.test / 301 https://x.test{path}{query}\n");
+}
+
+TEST(ConvertUsual, SaysWhereRequestsGoThatNginxAnswered) {
+  const Conversion result = servers_of(
+      "server { server_name x.test;\n"
+      "location / { proxy_pass http://$way; }\n"
+      "location /a { proxy_pass http://a; }\n"
+      "location /admin { allow 10.0.0.0/8; root /srv; }\n"
+      "location /a/b { proxy_pass http://10.9.9.9; }\n"
+      "location /in { internal; proxy_pass http://b; }\n"
+      "location ~ x$ { root /srv; } }\n"
+      "server { server_name y.test; location / { proxy_pass http://b; } location /y { root /y; } "
+      "}\n");
+  EXPECT_EQ(ways_of(result), "* / way\n* /a a\n* /in b\ny.test / b\n");
+  EXPECT_TRUE(
+      warns(result, {11, "location /y is no route here: requests for it go to b, as those for /"}));
+  EXPECT_TRUE(warns(result,
+                    {7,
+                     "location /admin is no route here: requests for it go to way, as those for "
+                     "/"}));
+  EXPECT_TRUE(
+      warns(result, {7, "allow of location /admin is not carried over: it keeps nobody out here"}));
+  EXPECT_TRUE(warns(
+      result, {8, "location /a/b is no route here: requests for it go to a, as those for /a"}));
+  EXPECT_TRUE(
+      warns(result, {9, "internal of location /in is not carried over: it keeps nobody out here"}));
+  EXPECT_TRUE(
+      warns(result, {10, "location x$ is left out: routes are paths and prefixes, not patterns"}));
+  EXPECT_EQ(warnings_with(result, "is no route here"), 3U);
+}
+
 std::string flagger(const std::string& analysis) {
   return "kind: Canary\nmetadata: {name: shop}\nspec:\n  analysis:\n" + analysis;
 }
