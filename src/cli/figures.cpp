@@ -58,8 +58,9 @@ std::string format_ratio(std::optional<double> ratio) {
 
 std::string format_share(std::optional<double> percent) {
   if (!percent) return "-";
-  std::string text = significant(*percent);
-  if (text.find('.') == std::string::npos) return text;
+  if (!(std::fabs(*percent) < 1e9)) return "huge";
+  // A weight is what somebody has set, with up to two decimals: 99.99 is not everybody.
+  std::string text = fixed(*percent, 2);
   text.erase(text.find_last_not_of('0') + 1);
   if (text.ends_with('.')) text.pop_back();
   return text;

@@ -15,19 +15,29 @@ TEST(Figures, HaveThreeDigitsThatMatter) {
   EXPECT_EQ(format_rate(12345.6), "12346");
   EXPECT_EQ(format_ratio(0.0021), "0.21 %");
   EXPECT_EQ(format_ratio(1.0), "100 %");
-  EXPECT_EQ(format_share(4.93), "4.93");
-  EXPECT_EQ(format_share(5.0), "5");
-  EXPECT_EQ(format_share(12.5), "12.5");
-  EXPECT_EQ(format_share(100.0), "100");
   EXPECT_EQ(format_latency(0.041), "41.0 ms");
   EXPECT_EQ(format_latency(0.0005), "0.50 ms");
   EXPECT_EQ(format_latency(0.9996), "1.00 s");
   EXPECT_EQ(format_latency(12.0), "12.0 s");
 }
 
+TEST(Figures, HaveAllOfAWeight) {
+  EXPECT_EQ(format_share(0.0), "0");
+  EXPECT_EQ(format_share(0.01), "0.01");
+  EXPECT_EQ(format_share(5.0), "5");
+  EXPECT_EQ(format_share(10.0), "10");
+  EXPECT_EQ(format_share(12.5), "12.5");
+  EXPECT_EQ(format_share(33.33), "33.33");
+  EXPECT_EQ(format_share(99.96), "99.96");
+  EXPECT_EQ(format_share(99.99), "99.99");
+  EXPECT_EQ(format_share(100.0), "100");
+  EXPECT_EQ(format_share(1e300), "huge");
+}
+
 TEST(Figures, SayWhenThereIsNone) {
   EXPECT_EQ(format_rate({}), "-");
   EXPECT_EQ(format_ratio({}), "-");
+  EXPECT_EQ(format_share({}), "-");
   EXPECT_EQ(format_latency({}), "-");
   EXPECT_EQ(format_count({}), "-");
 }
