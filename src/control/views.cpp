@@ -254,10 +254,17 @@ std::string waiting_sentence(const Runner& runner, WallTime now) {
            (frozen ? " at " + format_time(*frozen) : std::string());
   }
   const rollout::Step& step = plan.steps[std::min(state.step, plan.steps.size() - 1)];
+  const std::size_t given = rollout::approvals_given(step, state, now);
   std::string text = "waits for gate " + step.gate;
-  if (step.approvals.needed > 1) {
-    text += " (" + std::to_string(rollout::approvals_given(step, state, now)) + " of " +
-            std::to_string(step.approvals.needed) + " approvals)";
+  if (step.gate.empty() || given >= step.approvals.needed) {
+    // Under mode observe nobody takes the step but an operator; under enforce it is frozen.
+    text = step.gate.empty() ? "waits" : "gate " + step.gate + " is approved";
+    if (plan.mode == rollout::Mode::kObserve) {
+      text += "; mode observe: `canaryctl promote` takes the step";
+    }
+  } else if (step.approvals.needed > 1) {
+    text += " (" + std::to_string(given) + " of " + std::to_string(step.approvals.needed) +
+            " approvals)";
   }
   if (frozen) text += "; the freeze ends at " + format_time(*frozen);
   return text;

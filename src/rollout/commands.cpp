@@ -216,6 +216,16 @@ Transition handle(Draft& draft, const Pause&) {
   return draft.commit(Cause::kOperator);
 }
 
+// Of a gate that people have opened nothing is left to approve.
+std::string why_waiting(const Draft& draft) {
+  const std::string& gate = draft.current_step().gate;
+  if (!draft.gate_open()) return "waits for approval: `approve` gate " + gate;
+  const std::string approved = gate.empty() ? "" : "has gate " + gate + " approved, and ";
+  return draft.plan.mode == Mode::kObserve
+             ? approved + "is under mode observe: `promote` takes the step"
+             : approved + "takes the step by itself when nothing else holds it up";
+}
+
 Transition handle(Draft& draft, const Resume&) {
   State& state = draft.state;
   if (const auto why = not_running(state)) return draft.refuse(*why);
@@ -225,7 +235,7 @@ Transition handle(Draft& draft, const Resume&) {
   if (const auto why = cannot_rise(state)) return draft.refuse(*why);
   if (state.phase == Phase::kWaiting) {
     if (state.hold == HoldReason::kFreeze) return draft.refuse("waits for the end of the freeze");
-    return draft.refuse("waits for approval: `approve` gate " + draft.current_step().gate);
+    return draft.refuse(why_waiting(draft));
   }
   if (state.weight.value() == 0) {
     // Paused at 0: no request would ever reach the canary, so going on means the first step.

@@ -118,6 +118,14 @@ TEST_F(ControllerGroupsTest, AGateThatIsApprovedIsNotWhatItWaitsFor) {
   second_of({{"cart", false}, {"pay", false}});
   EXPECT_EQ(state_of("cart"), "waiting");
   EXPECT_EQ(controller_->rollout("cart")->next, "weight 50 when all of group shop may take it");
+
+  // Under mode observe it is an operator.
+  const std::size_t steps = file_.find("steps: [{weight: 10");
+  ASSERT_TRUE(
+      reload(file_.substr(0, steps) + "analysis: {mode: observe}, " + file_.substr(steps)).ok);
+  second_of({{"cart", false}, {"pay", false}});
+  EXPECT_EQ(controller_->rollout("cart")->next,
+            "gate owner is approved; mode observe: `canaryctl promote` takes the step");
 }
 
 TEST_F(ControllerGroupsTest, OneFailureEndsAll) {

@@ -261,6 +261,24 @@ TEST(ApprovalTest, TheLastStepWithoutControlNeedsNoVerdict) {
   EXPECT_EQ(driver.state.phase, Phase::kBaking);
 }
 
+TEST(ApprovalTest, ResumeAsksForNoApprovalThatIsThere) {
+  Driver driver = two_of_three();
+  driver.send(by("alice"));
+  EXPECT_EQ(driver.send(Resume{}).refusal, "checkout waits for approval: `approve` gate owner");
+  driver.send(by("bob"));
+  EXPECT_EQ(driver.send(Resume{}).refusal,
+            "checkout has gate owner approved, and takes the step by itself when nothing else "
+            "holds it up");
+  driver.plan.mode = Mode::kObserve;
+  driver.send(tick(Judgement::kAccept));
+  EXPECT_EQ(driver.state.phase, Phase::kWaiting);
+  EXPECT_EQ(
+      driver.send(Resume{}).refusal,
+      "checkout has gate owner approved, and is under mode observe: `promote` takes the step");
+  driver.send(Promote{});
+  EXPECT_EQ(driver.percent(), 10);
+}
+
 TEST(ApprovalTest, MoreThanAreKeptAreRefused) {
   Driver driver = two_of_three();
   driver.plan.steps[1].approvals = {static_cast<std::uint32_t>(kMaxApprovals), {}, {}};
