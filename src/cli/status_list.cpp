@@ -76,8 +76,18 @@ Cells row_of(JsonView rollout, bool wide, const ScreenOptions& options) {
 }
 
 // Whose columns go first when the terminal is too narrow; a name, a state and a weight stay.
-constexpr std::array<std::string_view, 9> kLeastNeeded{
-    "FOR", "REVISION", "REASON", "STABLE", "CANARY", "RPS", "ERRORS", "P99", "STEP"};
+constexpr std::array<std::string_view, 12> kLeastNeeded{"FOR",
+                                                        "REVISION",
+                                                        "REASON",
+                                                        "STABLE",
+                                                        "CANARY",
+                                                        "RPS",
+                                                        "ERRORS",
+                                                        "P99",
+                                                        "STEP",
+                                                        "RPS CANARY",
+                                                        "P99 CANARY",
+                                                        "ERR CANARY"};
 
 std::string none_of_them(const ScreenOptions& options) {
   return Line().add("no rollouts").finish(options);

@@ -38,6 +38,40 @@ REQUESTS  PATH          ROUTE
 )");
 }
 
+// The columns that matter least go first.
+TEST(MigrationMap, FitsANarrowTerminal) {
+  const auto at = [](int columns) {
+    return "\n" +
+           render_migration(kMap, {.columns = columns, .color = false, .utf8 = true}).value();
+  };
+  EXPECT_EQ(at(60), R"(
+ROUTE   STATE     FROM      TO      WEIGHT  REQUESTS  MOVED
+orders  moving    monolith  orders  50 %    200       50.0 %
+gone    answered  -         -       -       7         -
+rest    left      monolith  -       0 %     200       0.00 %
+
+0 of 3 routes moved, 25.0 % of the requests; 2 requests had…
+
+Paths that no route names:
+REQUESTS  PATH          ROUTE
+150       /legacy/{id}  only one for everything
+<= 2      /ab�[2J       none
+)");
+  EXPECT_EQ(at(30), R"(
+ROUTE   STATE     WEIGHT
+orders  moving    50 %
+gone    answered  -
+rest    left      0 %
+
+0 of 3 routes moved, 25.0 % o…
+
+Paths that no route names:
+REQUESTS  PATH
+150       /legacy/{id}
+<= 2      /ab�[2J
+)");
+}
+
 TEST(MigrationMap, WhatIsNone) {
   EXPECT_FALSE(render_migration("[]", {}));
   EXPECT_FALSE(render_migration("no", {}));

@@ -278,6 +278,18 @@ checkout  ◌ Progressing  2/5   5 %     shop-v1  shop-v2
 NAME      STATE          STEP  WEIGHT
 checkout  ◌ Progressing  2/5   5 %
 )");
+  const auto wide_at = [&](int columns) {
+    return '\n' +
+           render_list(body, true, {.columns = columns, .color = false, .utf8 = true}).value();
+  };
+  EXPECT_EQ(wide_at(60), R"(
+NAME      STATE          WEIGHT  ERR CANARY  P99 CANARY
+checkout  ◌ Progressing  5 %     0.25 %      90.0 ms
+)");
+  EXPECT_EQ(wide_at(40), R"(
+NAME      STATE          WEIGHT
+checkout  ◌ Progressing  5 %
+)");
 }
 
 TEST(StatusList, SaysWhenThereAreNone) {
