@@ -67,8 +67,7 @@ void pause_here(Draft& draft, BasisPoints weight) {
   if (weight != draft.state.weight) draft.begin_step(weight);
   draft.state.paused_from = from;
   if (draft.state.phase == Phase::kSuspended) {
-    draft.state.suspended_from = Phase::kPaused;
-    draft.state.suspended_hold = HoldReason::kNone;
+    draft.pause_beneath();
   } else {
     draft.enter(Phase::kPaused);
   }

@@ -185,8 +185,22 @@ bool Draft::must_ask() const {
   return plan.asks_before_step && state.weight < full_weight(plan);
 }
 
+// Whatever else happens meanwhile does not suspend it anew.
+bool Draft::stays_suspended() const noexcept {
+  return before.phase == Phase::kSuspended && state.phase == Phase::kSuspended;
+}
+
+void Draft::pause_beneath() {
+  state.suspended_from = Phase::kPaused;
+  state.suspended_hold = HoldReason::kNone;
+  state.paused_reason = tidy_text(event.reason, kMaxReason);
+}
+
 Transition Draft::commit(Cause cause) {
   state.generation = before.generation + 1;
+  if (state.phase != Phase::kSuspended || state.suspended_from != Phase::kPaused) {
+    state.paused_reason.clear();
+  }
   if (!is_returning(state)) {
     state.return_by = BasisPoints();
     state.return_every = {};
@@ -209,6 +223,10 @@ Transition Draft::commit(Cause cause) {
   if (visible && !falls) effects.emplace_back(publish);
   if (calls_hook_) effects.emplace_back(Decommission{});
   effects.emplace_back(Announce{sentence(result.change)});
+  if (stays_suspended()) {
+    state.actor = before.actor;
+    state.reason = before.reason;
+  }
   result.state = std::move(state);
   return result;
 }

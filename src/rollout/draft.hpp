@@ -45,6 +45,8 @@ struct Draft {
   void put_stable_back();
   // The hook is to be called once the change is durable.
   void call_hook();
+  // What is suspended comes back paused.
+  void pause_beneath();
   // Weight 0, for good.
   void end(Phase phase);
   // The step goes on to be judged for another next weight.
@@ -74,6 +76,7 @@ struct Draft {
  private:
   [[nodiscard]] Change change(Cause cause) const;
   [[nodiscard]] Direction direction() const;
+  [[nodiscard]] bool stays_suspended() const noexcept;
   // Those that a rise to this weight passes.
   void forget_gates_below(BasisPoints weight);
 

@@ -1,10 +1,10 @@
 // The text form of a state: one JSON object with every key, in a fixed order, and a version. The
 // reader takes exactly that: a missing, unknown or mistyped key means that the text is not ours,
-// and a rollout must not go on from a guess. Two keys are only there when they are true, `spilling`
-// and `unhealthy`, so that an older canaryd reads everything but that. Version 2 is written where
-// version 1 has no words for the state: it names who has approved a gate, and knows freezes and
-// hooks. Version 3 has three keys more, and is written where something is known of a retirement;
-// version 4 has two more, and is written on the way back to stable.
+// and a rollout must not go on from a guess. Three keys are only there when they say something,
+// `spilling`, `unhealthy` and `paused_reason`, so that an older canaryd reads everything but that. Version 2 is written where version 1 has no words for the state: it names
+// who has approved a gate, and knows freezes and hooks. Version 3 has three keys more, and is
+// written where something is known of a retirement; version 4 has two more, and is written on the
+// way back to stable.
 #include "canaryd/rollout/state.hpp"
 
 #include <boost/json.hpp>
@@ -177,6 +177,11 @@ void check_whole(const State& state, Reader& reader) {
   if (state.unhealthy && state.phase != Phase::kSuspended) {
     reader.note("unhealthy", "is true in a phase that is not suspended");
   }
+  const bool paused_beneath =
+      state.phase == Phase::kSuspended && state.suspended_from == Phase::kPaused;
+  if (!state.paused_reason.empty() && !paused_beneath) {
+    reader.note("paused_reason", "is there although nothing is paused beneath");
+  }
   const bool retires = state.phase == Phase::kRetiring || state.phase == Phase::kRetired;
   if (retires && state.weight.value() == 0) reader.note("weight", "is 0 without a stable version");
   if (state.retire_hook != RetireHook::kNone && !retires) {
@@ -287,6 +292,7 @@ std::string serialise(const State& state) {
   object["reason"] = state.reason;
   if (state.spilling) object["spilling"] = true;
   if (state.unhealthy) object["unhealthy"] = true;
+  if (!state.paused_reason.empty()) object["paused_reason"] = state.paused_reason;
   if (is_returning(state)) {
     object["return_by"] = static_cast<std::int64_t>(state.return_by.value());
     object["return_every"] = state.return_every.count();
@@ -322,7 +328,9 @@ Result<State> parse_state(std::string_view text) {
   State state = read_state(reader, version);
   state.spilling = object->contains("spilling") && reader.boolean("spilling");
   state.unhealthy = object->contains("unhealthy") && reader.boolean("unhealthy");
+  if (object->contains("paused_reason")) state.paused_reason = reader.text("paused_reason", 1024);
   const std::size_t known = kKeys + 1 + (state.spilling ? 1 : 0) + (state.unhealthy ? 1 : 0) +
+                            (state.paused_reason.empty() ? 0 : 1) +
                             (version >= 3 ? kRetireKeys : 0) + (version >= 4 ? kReturnKeys : 0);
   if (object->size() != known) reader.note("object", "has keys this version does not know");
   check_whole(state, reader);

@@ -43,6 +43,7 @@ void suspend(Draft& draft) {
   const bool retires = draft.state.phase == Phase::kRetiring;
   draft.state.suspended_from = retires ? Phase::kPromoted : draft.state.phase;
   draft.state.suspended_hold = draft.state.hold;
+  if (draft.state.phase == Phase::kPaused) draft.state.paused_reason = draft.state.reason;
   draft.enter(Phase::kSuspended);
 }
 
@@ -331,7 +332,10 @@ Transition handle(Draft& draft, const CircuitClosed&) {
   draft.state.hold = draft.state.suspended_hold;
   draft.state.suspended_from = Phase::kProgressing;
   draft.state.suspended_hold = HoldReason::kNone;
-  return draft.commit(Cause::kCircuitClosed);
+  Transition closed = draft.commit(Cause::kCircuitClosed);
+  // Whoever paused it has said why.
+  if (closed.state.phase == Phase::kPaused) closed.state.reason = draft.before.paused_reason;
+  return closed;
 }
 
 Transition handle(Draft& draft, const ProtectionFailed& failed) {

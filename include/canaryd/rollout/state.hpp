@@ -108,8 +108,9 @@ struct State {
   Phase paused_from = Phase::kProgressing;        // kProgressing or kBaking: where `resume` leads.
   Phase suspended_from = Phase::kProgressing;     // Where the end of the suspension leads.
   HoldReason suspended_hold = HoldReason::kNone;  // Of suspended_from.
-  bool unhealthy = false;  // kSuspended because no endpoint of the canary was healthy.
-  bool spilling = false;   // Stable is down and the plan sends everybody to the canary.
+  std::string paused_reason;  // Of the pause beneath kSuspended, whose own words `reason` has.
+  bool unhealthy = false;     // kSuspended because no endpoint of the canary was healthy.
+  bool spilling = false;      // Stable is down and the plan sends everybody to the canary.
   bool condemned = false;  // A bad verdict stands: the weight does not rise again without `retry`.
   Judgement observed = Judgement::kHold;  // The last one reported in mode observe.
   // Gate to who has approved it, and until when that counts.

@@ -338,5 +338,25 @@ TEST(CommandsTest, WhoAndWhyAreKeptAndCleaned) {
   EXPECT_TRUE(parse_state(serialise(driver.state)).has_value());
 }
 
+TEST(CommandsTest, APauseIsNotWhyItIsSuspended) {
+  Driver driver;
+  driver.climb_to(5).send(CircuitOpened{Trip::kUnhealthy}, "no healthy endpoint");
+  const Transition paused = driver.after(1s).send(Pause{}, "looks odd");
+  EXPECT_THAT(sentence(paused.change), HasSubstr("looks odd (by anna)"));
+  EXPECT_EQ(driver.state.phase, Phase::kSuspended);
+  EXPECT_EQ(driver.state.reason, "no healthy endpoint");
+  EXPECT_EQ(driver.state.actor, "canaryd");
+  driver.after(1s).send(CircuitClosed{});
+  EXPECT_EQ(driver.state.phase, Phase::kPaused);
+  EXPECT_EQ(driver.state.reason, "looks odd");
+  // The same the other way round.
+  driver.after(1s).send(CircuitOpened{Trip::kCircuit}, "3 failures");
+  EXPECT_EQ(driver.state.reason, "3 failures");
+  driver.after(1s).send(CircuitClosed{});
+  EXPECT_EQ(driver.state.reason, "looks odd");
+  driver.send(Resume{});
+  EXPECT_EQ(driver.state.paused_reason, "");
+}
+
 }  // namespace
 }  // namespace canaryd::rollout

@@ -97,6 +97,15 @@ TEST(StateTextTest, AFreezeBelongsToWaiting) {
   EXPECT_THAT(parse_state(serialise(state)).error().context, HasSubstr("freeze"));
 }
 
+TEST(StateTextTest, WhatThePauseBeneathWasForIsKept) {
+  State state = in_phase(Phase::kSuspended).state;
+  state.suspended_from = Phase::kPaused;
+  state.paused_reason = "looks odd";
+  EXPECT_EQ(parse_state(serialise(state)).value(), state);
+  state.suspended_from = Phase::kProgressing;
+  EXPECT_THAT(parse_state(serialise(state)).error().context, HasSubstr("paused_reason"));
+}
+
 TEST(StateTextTest, UnhealthyBelongsToSuspended) {
   Driver driver;
   driver.climb_to(5).send(CircuitOpened{Trip::kUnhealthy});
