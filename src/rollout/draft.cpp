@@ -281,6 +281,9 @@ Change Draft::change(Cause cause) const {
   if (const Tick* tick = std::get_if<Tick>(&event.what)) {
     result.requests = tick->requests;
     result.judgement = tick->judgement;
+    result.stable_down = !tick->stable_up;
+  } else {
+    result.stable_down = before.spilling;
   }
   if (has_step(before.phase)) result.elapsed = now - before.step_since;
   result.return_every = state.return_every;

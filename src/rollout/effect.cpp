@@ -210,6 +210,9 @@ std::string ended(const Change& change, std::string_view verb) {
   }
   result += change.from == Phase::kSuspended ? std::string(" while suspended")
                                              : " at " + percent(change.weight_before);
+  // Users are told 503 there. That is no reason to leave them on a canary which somebody, or the
+  // evidence, has given up.
+  if (change.stable_down) result += " to " + change.stable + ", which is down";
   switch (change.cause) {
     case Cause::kCircuit:
       return result + ": the canary does not come back (circuit)";

@@ -85,9 +85,10 @@ struct Change {
   std::size_t step_count = 0;
   BasisPoints weight_before;  // As served.
   BasisPoints weight_after;
-  std::string gate;       // kWaiting, approve: which.
-  std::string approvals;  // Of it: "1 of 2"; empty where one is enough.
-  std::string stable;     // The old version, by name.
+  std::string gate;          // kWaiting, approve: which.
+  std::string approvals;     // Of it: "1 of 2"; empty where one is enough.
+  std::string stable;        // The old version, by name,
+  bool stable_down = false;  // and that it has no healthy endpoint, as far as the event knows.
   RetireHook retire_hook = RetireHook::kNone;
   std::optional<WallTime> until;  // Waiting for a freeze: its end.
   std::uint64_t requests = 0;     // Of the canary in the step that was left; ticks only.

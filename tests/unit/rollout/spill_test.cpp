@@ -7,6 +7,8 @@ namespace canaryd::rollout {
 namespace {
 
 using namespace test;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 Tick stable_down(bool canary_up = true) {
   Tick result = tick(Judgement::kHold);
@@ -81,6 +83,23 @@ TEST(SpillTest, AHoldbackIsSpiltAsWell) {
   EXPECT_EQ(back.change.cause, Cause::kSpillEnded);
   EXPECT_EQ(driver.state.phase, Phase::kBaking);
   EXPECT_EQ(driver.percent(), 90);
+}
+
+// As by a limit, which needs no stable to compare with. Nobody keeps users on a canary that was
+// given up, but who reads of it has to know what they were sent to.
+TEST(SpillTest, WhoIsSentToAStableThatIsDownIsTold) {
+  for (const Event::What& end : std::initializer_list<Event::What>{
+           tick(Judgement::kRollback), Abort{}, RollBack{}, ProtectionFailed{Trip::kExposure}}) {
+    Driver driver = in_phase(Phase::kProgressing, spilling_plan());
+    driver.send(stable_down());
+    Event event{end, "canaryd", "", "errors canary 9 %, limit 5 %"};
+    if (auto* const seen = std::get_if<Tick>(&event.what)) seen->stable_up = false;
+    const Transition back = driver.send(event);
+    EXPECT_EQ(driver.percent(), 0);
+    EXPECT_THAT(sentence(back.change), HasSubstr(" at 100 % to shop-v1, which is down: "));
+  }
+  Driver well = in_phase(Phase::kProgressing, spilling_plan());
+  EXPECT_THAT(sentence(well.send(tick(Judgement::kRollback)).change), Not(HasSubstr("down")));
 }
 
 TEST(SpillTest, NotToACanaryThatIsDownOrWasFoundWorse) {
