@@ -33,6 +33,19 @@ bool can_be_ended(const Runner& runner) noexcept {
          !rollout::stable_is_gone(runner.state());
 }
 
+// Whose steps are all behind it, and the bake as well.
+bool is_done(const rollout::State& state) noexcept {
+  const bool suspended = state.phase == Phase::kSuspended;
+  const Phase phase = suspended ? state.suspended_from : state.phase;
+  return phase == Phase::kPromoted || phase == Phase::kRetiring;
+}
+
+// `ended` is of a later release: it began when `other` had all its steps behind it, so the two
+// never went in lockstep. The bake, from whose begin timer_since counts, is no step.
+bool came_after(const rollout::State& ended, const rollout::State& other) noexcept {
+  return is_done(other) && ended.run_since > other.timer_since;
+}
+
 bool is_with(const Runner& other, const Runner& runner) noexcept {
   return &other != &runner && other.config().plan.group == runner.config().plan.group;
 }
@@ -64,7 +77,8 @@ void Controller::State::follow_group(const rollout::Change& change) {
   if (!ends || change.from == Phase::kIdle || change.from == change.to || runner == nullptr) return;
   if (runner->config().plan.group.empty()) return;
   for (const auto& other : runners) {
-    if (is_with(*other, *runner) && can_be_ended(*other)) doomed.insert(other->config().name);
+    const bool bound = is_with(*other, *runner) && !came_after(runner->state(), other->state());
+    if (bound && can_be_ended(*other)) doomed.insert(other->config().name);
   }
 }
 
@@ -76,7 +90,8 @@ void Controller::State::recall_groups() {
     for (const auto& other : runners) {
       const bool before = other->state().step_since <= ended->state().since;
       const bool ran = ended->state().run > 0;
-      if (is_with(*other, *ended) && can_be_ended(*other) && before && ran) {
+      const bool bound = is_with(*other, *ended) && !came_after(ended->state(), other->state());
+      if (bound && can_be_ended(*other) && before && ran) {
         doomed.insert(other->config().name);
       }
     }

@@ -14,7 +14,8 @@ void set_right(rollout::State& state, const store::JournalEntry& newest, WallTim
   const WallTime written = std::max({newest.at, state.since, state.step_since, state.timer_since});
   const WallTime::duration ahead = written - now;
   if (ahead <= WallTime::duration::zero()) return;
-  for (WallTime* const time : {&state.since, &state.step_since, &state.timer_since}) {
+  for (WallTime* const time :
+       {&state.since, &state.step_since, &state.timer_since, &state.run_since}) {
     *time = std::max(*time - ahead, WallTime());
   }
   // As while the daemon runs: that may be a clock which is slewed.

@@ -114,7 +114,10 @@ WallTime Runner::follow_clock() {
   const WallTime::duration total = host_->clock_watch.total();
   const WallTime::duration by = total - std::exchange(clock_seen_, total);
   if (by == WallTime::duration::zero()) return now;
-  for (WallTime* const time : {&state_.since, &state_.step_since, &state_.timer_since}) {
+  const bool grouped = state_.run_since > WallTime();
+  for (WallTime* const time :
+       {&state_.since, &state_.step_since, &state_.timer_since, &state_.run_since}) {
+    if (time == &state_.run_since && !grouped) continue;
     // As far as a state can say it.
     *time = std::clamp(*time + by, WallTime(), rollout::kForever);
   }

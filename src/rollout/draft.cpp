@@ -88,6 +88,7 @@ void Draft::begin_run(std::string revision) {
   state.keeps_stable = false;
   state.observed = Judgement::kHold;
   state.approvals.clear();
+  state.run_since = plan.group.empty() ? WallTime() : now;
   fresh_ = true;
   begin_step(step_weight(plan, 0));
   enter(Phase::kProgressing);

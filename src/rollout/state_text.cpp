@@ -1,7 +1,8 @@
 // The text form of a state: one JSON object with every key, in a fixed order, and a version. The
 // reader takes exactly that: a missing, unknown or mistyped key means that the text is not ours,
-// and a rollout must not go on from a guess. Three keys are only there when they say something,
-// `spilling`, `unhealthy` and `paused_reason`, so that an older canaryd reads everything but that. Version 2 is written where version 1 has no words for the state: it names
+// and a rollout must not go on from a guess. Four keys are only there when they say something,
+// `spilling`, `unhealthy`, `run_since` and `paused_reason`, so that an older canaryd reads
+// everything but that. Version 2 is written where version 1 has no words for the state: it names
 // who has approved a gate, and knows freezes and hooks. Version 3 has three keys more, and is
 // written where something is known of a retirement; version 4 has two more, and is written on the
 // way back to stable.
@@ -292,6 +293,7 @@ std::string serialise(const State& state) {
   object["reason"] = state.reason;
   if (state.spilling) object["spilling"] = true;
   if (state.unhealthy) object["unhealthy"] = true;
+  if (state.run_since > WallTime()) object["run_since"] = to_milliseconds(state.run_since);
   if (!state.paused_reason.empty()) object["paused_reason"] = state.paused_reason;
   if (is_returning(state)) {
     object["return_by"] = static_cast<std::int64_t>(state.return_by.value());
@@ -328,8 +330,10 @@ Result<State> parse_state(std::string_view text) {
   State state = read_state(reader, version);
   state.spilling = object->contains("spilling") && reader.boolean("spilling");
   state.unhealthy = object->contains("unhealthy") && reader.boolean("unhealthy");
+  if (object->contains("run_since")) state.run_since = reader.time("run_since");
   if (object->contains("paused_reason")) state.paused_reason = reader.text("paused_reason", 1024);
   const std::size_t known = kKeys + 1 + (state.spilling ? 1 : 0) + (state.unhealthy ? 1 : 0) +
+                            (state.run_since > WallTime() ? 1 : 0) +
                             (state.paused_reason.empty() ? 0 : 1) +
                             (version >= 3 ? kRetireKeys : 0) + (version >= 4 ? kReturnKeys : 0);
   if (object->size() != known) reader.note("object", "has keys this version does not know");

@@ -101,6 +101,7 @@ struct State {
   std::string canary;
   std::string plan_revision;
   std::string revision;                 // In force: the plan's, or the one given to `start`.
+  WallTime run_since{};                 // Where it is in a group: when `run` began; else not set.
   WallTime since{};                     // Of the phase.
   WallTime step_since{};                // min_duration counts from here; stands still while paused.
   WallTime timer_since{};               // max_duration, or the bake, counts from here.

@@ -44,6 +44,14 @@ class ControllerGroupsTest : public ControllerRig {
   void start_all() {
     for (const char* name : {"cart", "pay", "stock"}) act_on(name, Action::kStart);
   }
+  void promote_fully(const std::string& rollout) {
+    ActionRequest full;
+    full.rollout = rollout;
+    full.action = Action::kPromote;
+    full.full = true;
+    controller_->act(full, [](const ActionResult&) {});
+    settle();
+  }
   // A second in which these have traffic, and of these the canary fails.
   void second_of(const std::map<std::string, bool>& services) {
     clock_.advance(1s);
@@ -183,13 +191,8 @@ TEST_F(ControllerGroupsTest, TheEndOfOneIsNotThatOfTheNextReleaseOfAnother) {
   file_ = release("new", "other");
   boot();
   for (const char* name : {"cart", "pay"}) {
-    ActionRequest full;
-    full.rollout = name;
-    full.action = Action::kPromote;
-    full.full = true;
     act_on(name, Action::kStart);
-    controller_->act(full, [](const ActionResult&) {});
-    settle();
+    promote_fully(name);
   }
   for (int i = 0; i < 10 && state_of("pay") != "retired"; ++i) second_of({});
   ASSERT_EQ(state_of("pay"), "retired");
@@ -202,6 +205,41 @@ TEST_F(ControllerGroupsTest, TheEndOfOneIsNotThatOfTheNextReleaseOfAnother) {
   for (const char* name : {"cart", "pay", "stock"}) {
     EXPECT_EQ(state_of(name), "progressing") << name;
   }
+}
+
+TEST_F(ControllerGroupsTest, TheNextReleaseOfOneIsNotThatOfWhoIsPromoted) {
+  boot();
+  start_all();
+  for (const char* name : {"cart", "pay", "stock"}) promote_fully(name);
+  for (int i = 0; i < 3; ++i) second_of({});
+  ASSERT_EQ(state_of("stock"), "promoted");
+  ActionRequest next;
+  next.rollout = "pay";
+  next.action = Action::kStart;
+  next.revision = "2";
+  controller_->act(next, [](const ActionResult&) {});
+  settle();
+  second_of({});
+  act_on("pay", Action::kRollback);
+  for (int i = 0; i < 3; ++i) second_of({});
+  for (const char* name : {"cart", "stock"}) EXPECT_EQ(state_of(name), "promoted") << name;
+  power_off();
+  boot();
+  for (int i = 0; i < 3; ++i) second_of({});
+  EXPECT_EQ(state_of("pay"), "rolled_back");
+  for (const char* name : {"cart", "stock"}) EXPECT_EQ(state_of(name), "promoted") << name;
+}
+
+TEST_F(ControllerGroupsTest, WhoIsPromotedBeforeTheOthersIsBoundToThem) {
+  boot();
+  start_all();
+  second_of({});
+  promote_fully("cart");
+  for (int i = 0; i < 3; ++i) second_of({});
+  ASSERT_EQ(state_of("cart"), "promoted");
+  act_on("pay", Action::kAbort);
+  second_of({});
+  for (const char* name : {"cart", "stock"}) EXPECT_EQ(state_of(name), "rolled_back") << name;
 }
 
 TEST_F(ControllerGroupsTest, OneThatStartsByItselfSaysThatItWaitsForTheOthers) {
@@ -222,12 +260,7 @@ TEST_F(ControllerGroupsTest, OneAfterAnother) {
   boot();
   act_on("cart", Action::kStart);
   EXPECT_EQ(controller_->rollout("stock")->next, "starts by itself when cart is promoted");
-  ActionRequest full;
-  full.rollout = "cart";
-  full.action = Action::kPromote;
-  full.full = true;
-  controller_->act(full, [](const ActionResult&) {});
-  settle();
+  promote_fully("cart");
   EXPECT_EQ(state_of("stock"), "idle");
   for (int i = 0; i < 3; ++i) second_of({});
   EXPECT_EQ(state_of("cart"), "promoted");

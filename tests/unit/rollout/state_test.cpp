@@ -106,6 +106,20 @@ TEST(StateTextTest, WhatThePauseBeneathWasForIsKept) {
   EXPECT_THAT(parse_state(serialise(state)).error().context, HasSubstr("paused_reason"));
 }
 
+TEST(StateTextTest, WhenARunOfAGroupBeganIsKept) {
+  Driver alone;
+  alone.climb_to(5);
+  EXPECT_THAT(serialise(alone.state), ::testing::Not(HasSubstr("run_since")));
+  Plan plan = plan_with({1, 5});
+  plan.group = "shop";
+  Driver driver(plan);
+  driver.after(1h).climb_to(5);
+  EXPECT_EQ(driver.state.run_since, kStart + 1h);
+  EXPECT_EQ(parse_state(serialise(driver.state)).value(), driver.state);
+  driver.after(1h).send(Abort{});
+  EXPECT_EQ(driver.state.run_since, kStart + 1h);
+}
+
 TEST(StateTextTest, UnhealthyBelongsToSuspended) {
   Driver driver;
   driver.climb_to(5).send(CircuitOpened{Trip::kUnhealthy});
