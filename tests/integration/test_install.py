@@ -129,8 +129,11 @@ class InstallTest(unittest.TestCase):
         self.assertIn(f"\nstate:\n  dir: /var/lib/{unit['StateDirectory'][0]}\n", config)
         self.assertEqual(arguments, ["run", "-c", f"/etc/{unit['ConfigurationDirectory'][0]}/canaryd.yaml"])
         self.assertIn(f"--config FILE={arguments[-1]} ", run(program, "run", "--help"))
-        drain = re.search(r"drain: {timeout: (\d+)s, delay: (\d+)s}", config)
-        self.assertGreater(int(unit["TimeoutStopSec"][0]), int(drain[1]) + int(drain[2]))
+        for example in ("rings.yaml", "edge.yaml", "staged.yaml"):
+            config = run(program, "config-dump", "-c", self.prefix / EXAMPLES / example)
+            drain = re.search(r"drain: {timeout: (\d+)(s|m), delay: (\d+)s}", config)
+            seconds = int(drain[1]) * {"s": 1, "m": 60}[drain[2]] + int(drain[3])
+            self.assertGreater(int(unit["TimeoutStopSec"][0]), seconds, example)
 
     def test_the_service_may_do_little(self):
         unit = self.unit()
