@@ -45,15 +45,19 @@ export function linePath(points, x, y) {
 
 // Each value from its time on until the next.
 export function stepPath(points, x, y, end) {
-  if (points.length === 0) return '';
-  const first = x(points[0][0]).toFixed(1);
-  let path = `M${first},${y(0)}`;
+  let path = '';
   points.forEach(([, value], index) => {
     const from = x(points[index][0]).toFixed(1);
     const to = x(index + 1 < points.length ? points[index + 1][0] : end).toFixed(1);
-    path += `L${from},${y(value).toFixed(1)}L${to},${y(value).toFixed(1)}`;
+    path += `${path === '' ? 'M' : 'L'}${from},${y(value).toFixed(1)}L${to},${y(value).toFixed(1)}`;
   });
-  return `${path}L${x(end).toFixed(1)},${y(0)}`;
+  return path;
+}
+
+// What is below it: filled, and never drawn as a line, for its sides are no values.
+export function stepArea(points, x, y, end) {
+  if (points.length === 0) return '';
+  return `${stepPath(points, x, y, end)}V${y(0).toFixed(1)}H${x(points[0][0]).toFixed(1)}Z`;
 }
 
 function nearest(points, time) {
@@ -80,9 +84,10 @@ function readOut(lines, time, reach, show) {
   return said.join('  ');
 }
 
-// chart: {title, lines: [{name, style, points: [[ms, value or null]], steps}], level: a constant or null, show: a value
-// as text, ceiling: the least height of the scale}. range: [from, to] in ms. reach: how far a point speaks, in ms.
-export function chart({ title, lines, level = null, show, ceiling = 0 }, [from, to], reach) {
+// chart: {title, lines: [{name, style, points: [[ms, value or null]], steps}], level: a constant or null, levelFrom: since
+// when it holds, in ms, show: a value as text (exact: of the scale, which must say where its lines are), ceiling: the
+// least height of the scale}. range: [from, to] in ms. reach: how far a point speaks, in ms.
+export function chart({ title, lines, level = null, levelFrom = -Infinity, show, ceiling = 0 }, [from, to], reach) {
   const inside = lines.map((line) => ({
     ...line,
     points: line.steps ? line.points : line.points.filter(([time]) => time >= from && time <= to),
@@ -97,7 +102,7 @@ export function chart({ title, lines, level = null, show, ceiling = 0 }, [from, 
     const height = y(share * top);
     picture.append(svg('line', { class: 'grid', x1: kLeft, x2: kWidth - kRight, y1: height, y2: height }));
     const mark = svg('text', { x: kLeft - 5, y: height + 3.5, 'text-anchor': 'end' });
-    mark.textContent = show(share * top).replace(/\.0+ /, ' ');
+    mark.textContent = show(share * top, true);
     picture.append(mark);
   }
   for (const [time, anchor] of [[from, 'start'], [(from + to) / 2, 'middle'], [to, 'end']]) {
@@ -105,10 +110,13 @@ export function chart({ title, lines, level = null, show, ceiling = 0 }, [from, 
     mark.textContent = clock(time);
     picture.append(mark);
   }
-  if (level !== null) {
-    picture.append(svg('path', { class: 'tolerated', d: `M${kLeft},${y(level)}H${kWidth - kRight}` }));
+  if (level !== null && levelFrom < to) {
+    picture.append(svg('path', { class: 'tolerated', d: `M${x(levelFrom).toFixed(1)},${y(level)}H${kWidth - kRight}` }));
   }
   for (const line of inside) {
+    if (line.steps) {
+      picture.append(svg('path', { class: `${line.style} area`, d: stepArea(line.points, x, y, to) }));
+    }
     const d = line.steps ? stepPath(line.points, x, y, to) : linePath(line.points, x, y);
     picture.append(svg('path', { class: line.style, d }));
   }

@@ -33,16 +33,18 @@ export function stateWord(state) {
   return { word, icon, style };
 }
 
-function significant(value) {
+// exact: as a scale needs it, whose middle may be 0.025.
+function significant(value, exact) {
+  if (exact) return String(Number(value.toPrecision(3)));
   const size = Math.abs(value);
   return value.toFixed(size < 9.995 ? 2 : size < 99.95 ? 1 : 0);
 }
 
-const orDash = (write) => (value) => (value === null || value === undefined ? '–' : write(value));
-export const percent = orDash((share) => `${significant(share * 100)} %`);
+const orDash = (write) => (value, exact = false) => (value === null || value === undefined ? '–' : write(value, exact));
+export const percent = orDash((share, exact) => `${significant(share * 100, exact)} %`);
 export const rate = orDash(significant);
-export const latency = orDash((seconds) =>
-  seconds < 1 ? `${significant(seconds * 1000)} ms` : `${significant(seconds)} s`);
+export const latency = orDash((seconds, exact) =>
+  seconds < 1 ? `${significant(seconds * 1000, exact)} ms` : `${significant(seconds, exact)} s`);
 const score = orDash((value) => `${significant(value)} of 5`);
 const weight = (value) => `${Number(value.toFixed(2))} %`;
 
@@ -189,13 +191,21 @@ function weightLine(history, rollout, now) {
   return { name: '', style: 'weight', steps: true, points };
 }
 
+// Since when the canary has users, in ms: what is tolerated of it was nothing before.
+export function canarySince(history) {
+  const without = history.findLastIndex((entry) => entry.weight === 0);
+  const first = history[without + 1];
+  return first ? Date.parse(first.time) : Infinity;
+}
+
 export function charts(rollout, series, history, range) {
   const reach = 1.5 * (series.step === '5s' ? 5000 : 60000);
   const line = (cohort, key) => ({ name: cohort, style: cohort,
     points: series.items.map((item) => [Date.parse(item.time), item[cohort][key]]) });
   const tolerated = (name) => rollout.analysis.find((metric) => metric.metric === name)?.tolerated ?? null;
   const both = (title, key, metric, show) => chart(
-    { title, show, lines: [line('stable', key), line('canary', key)], level: tolerated(metric) }, range, reach);
+    { title, show, lines: [line('stable', key), line('canary', key)], level: tolerated(metric),
+      levelFrom: canarySince(history) }, range, reach);
   return element('div', { class: 'charts' },
     chart({ title: 'Weight', show: weight, ceiling: 10, lines: [weightLine(history, rollout, range[1])] }, range, reach),
     both('Error rate', 'error_rate', 'errors', percent),

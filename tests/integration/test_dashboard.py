@@ -57,9 +57,10 @@ class DashboardTest(IntegrationCase):
         self.browser.wait_for("#timeline", "looks good")
         self.browser.wait_for("#list", "50 %")
         self.assertRegex(self.browser.run("document.title"), "50 % shop")
-        # Up to 20, along, up to 50, along, down.
-        wait_until(lambda: self.browser.run("document.querySelector('#charts .weight').getAttribute('d')").count("L") > 5,
-                   "two steps in the picture of the weight", 15)
+        # At 20, along, up to 50, along, and not down again at its end.
+        weight = "document.querySelector('#charts .weight:not(.area)').getAttribute('d')"
+        wait_until(lambda: self.browser.run(weight).count("L") > 4, "two steps in the picture of the weight", 15)
+        self.assertRegex(self.browser.run(weight), r"L([\d.]+),([\d.]+)L[\d.]+,\2$")
         self.assertEqual(self.browser.complaints, [])
 
     def test_asks_nobody_but_its_own_daemon(self):

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { linePath, niceCeiling, stepPath } from '../../web/charts.js';
+import { linePath, niceCeiling, stepArea, stepPath } from '../../web/charts.js';
 
 const same = (value) => value;
 const down = (value) => 100 - value;
@@ -28,8 +28,12 @@ test('a line stops where there is no figure', () => {
   assert.equal(linePath([], same, down), '');
 });
 
-test('a weight is in force until the next one', () => {
-  assert.equal(stepPath([[0, 5], [10, 20]], same, down, 30),
-    'M0.0,100L0.0,95.0L10.0,95.0L10.0,80.0L30.0,80.0L30.0,100');
+test('a weight is in force until the next one, and the last one until now', () => {
+  assert.equal(stepPath([[0, 5], [10, 20]], same, down, 30), 'M0.0,95.0L10.0,95.0L10.0,80.0L30.0,80.0');
   assert.equal(stepPath([], same, down, 30), '');
+});
+
+test('only the area below a weight goes down to 0', () => {
+  assert.equal(stepArea([[0, 5], [10, 20]], same, down, 30), 'M0.0,95.0L10.0,95.0L10.0,80.0L30.0,80.0V100.0H0.0Z');
+  assert.equal(stepArea([], same, down, 30), '');
 });

@@ -1,0 +1,23 @@
+// What the dashboard's parts say: `node --test`, no browser.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { canarySince, latency, percent } from '../../web/parts.js';
+
+test('a scale says where its lines are', () => {
+  assert.equal(percent(0.00025, true), '0.025 %');
+  assert.equal(percent(0.5, true), '50 %');
+  assert.equal(percent(0, true), '0 %');
+  assert.equal(latency(0.0005, true), '0.5 ms');
+  assert.equal(percent(0.00025), '0.03 %');
+});
+
+test('the canary has users since the last time that it had none', () => {
+  const at = (weight, time) => ({ weight, time: `2026-01-01T00:00:0${time}Z` });
+  const second = (time) => Date.parse(`2026-01-01T00:00:0${time}Z`);
+  assert.equal(canarySince([at(5, 1), at(20, 2)]), second(1));
+  assert.equal(canarySince([at(5, 1), at(0, 2), at(5, 3), at(20, 4)]), second(3));
+  assert.equal(canarySince([at(5, 1), at(0, 2)]), Infinity);
+  assert.equal(canarySince([]), Infinity);
+});
