@@ -197,7 +197,7 @@ void check_rollout(const Config& config, const Rollout& rollout, Reader& in) {
                           quoted(config.upstreams[rollout.stable.index()].name));
   }
   check_cohort(rollout.cohort, path + ".cohort", in);
-  check_segments(rollout, path + ".cohort.segments", in);
+  check_segments(config, rollout, path + ".cohort.segments", in);
   check_steps(rollout, path, in);
   // The machine's own rules, in case it knows one that is not above.
   if (in.is_bad(path) || in.rule_errors() > errors_before) return;

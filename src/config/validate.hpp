@@ -26,7 +26,10 @@ void check_admin(const Config& config, Reader& in);
 void check_timeouts(const Config& config, Reader& in);
 void check_health(const Config& config, Reader& in);
 // validate_users.cpp: segments and splits.
-void check_segments(const Rollout& rollout, const std::string& list, Reader& in);
+void check_segments(const Config& config,
+                    const Rollout& rollout,
+                    const std::string& list,
+                    Reader& in);
 void check_splits(const Config& config, Reader& in);
 void check_mirrors(const Config& config, Reader& in);
 void check_parity(const Config& config, Reader& in);

@@ -23,6 +23,26 @@ bool is_reached(const rollout::Plan& plan, BasisPoints weight) {
   });
 }
 
+// Whoever is in trusted_proxies is a proxy: what it says about whom it speaks for is believed.
+void warn_of_trusted_clients(const Config& config,
+                             const routing::Segment& segment,
+                             const std::string& path,
+                             Reader& in) {
+  if (!segment.users.client) return;
+  const Cidr& clients = *segment.users.client;
+  for (const Listener& listener : config.listeners) {
+    for (const Cidr& trusted : listener.trusted_proxies) {
+      if (trusted.prefix > clients.prefix || !trusted.contains(clients.network)) continue;
+      in.warn_at(path + ".client",
+                 path + ": " + to_string(clients) + " is inside trusted_proxies (" +
+                     to_string(trusted) + ") of listener " + quoted(listener.name) +
+                     ": these clients count as proxies, and X-Forwarded-For says who they are",
+                 "trust the addresses of the load balancer only");
+      return;
+    }
+  }
+}
+
 // ---------------------------------------------------------------- splits
 
 // A rollout's lane, in buckets: the first, and the one behind the last.
@@ -105,7 +125,10 @@ void check_places(const Config& config,
 
 }  // namespace
 
-void check_segments(const Rollout& rollout, const std::string& list, Reader& in) {
+void check_segments(const Config& config,
+                    const Rollout& rollout,
+                    const std::string& list,
+                    Reader& in) {
   const auto& segments = rollout.cohort.segments;
   if (in.is_bad(list)) return;
   for (std::size_t i = 0; i < segments.size(); ++i) {
@@ -120,6 +143,7 @@ void check_segments(const Rollout& rollout, const std::string& list, Reader& in)
                   path + ": it can never decide: " + indexed(list, index) +
                       " takes all of its users before");
     }
+    if (!in.is_bad("listeners")) warn_of_trusted_clients(config, segments[i], path, in);
     if (in.is_bad("rollouts." + rollout.name + ".steps")) continue;
     if (segments[i].from_weight == BasisPoints() ||
         is_reached(rollout.plan, segments[i].from_weight)) {
