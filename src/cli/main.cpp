@@ -19,7 +19,8 @@
 
 namespace {
 
-constexpr int kColumnsOfAPipe = 120;
+constexpr int kColumnsUnknown = 120;        // A terminal that does not tell.
+constexpr int kColumnsOfAPipe = 1'000'000;  // What goes on to a program is not cut.
 
 int terminal_size(unsigned short winsize::*side, int otherwise) {
   winsize size{};
@@ -74,12 +75,13 @@ std::string variable(const char* name) {
 }
 
 // As others do: COLUMNS where there is no terminal to ask.
-int columns_of_a_pipe() {
+int columns_otherwise() {
   const std::string text = variable("COLUMNS");
   int columns = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), columns);
   const bool good = error == std::errc() && end == text.data() + text.size();
-  return good && columns >= 20 && columns <= 10000 ? columns : kColumnsOfAPipe;
+  if (good && columns >= 20 && columns <= 10000) return columns;
+  return ::isatty(STDOUT_FILENO) == 1 ? kColumnsUnknown : kColumnsOfAPipe;
 }
 
 // What was printed and did not arrive, as on a full disk, is no success.
@@ -116,7 +118,7 @@ int main(int argc, char** argv) {
       .read_file = read_file,
       .variable = find_variable,
       .check_secret = check_secret};
-  environment.columns = [] { return terminal_size(&winsize::ws_col, columns_of_a_pipe()); };
+  environment.columns = [] { return terminal_size(&winsize::ws_col, columns_otherwise()); };
   environment.rows = [] { return terminal_size(&winsize::ws_row, 0); };
   try {
     return finish(canaryd::cli::run(std::vector<std::string>(argv + 1, argv + argc), environment));

@@ -35,6 +35,20 @@ Line text(std::string_view words, Style style = Style::kPlain) {
   return line;
 }
 
+// On as many lines as it takes.
+std::string sentence(std::string_view label,
+                     std::string_view words,
+                     Style style,
+                     const ScreenOptions& options) {
+  std::vector<Line> pieces;
+  while (!words.empty()) {
+    const std::string_view word = words.substr(0, words.find(' '));
+    words.remove_prefix(std::min(word.size() + 1, words.size()));
+    pieces.push_back(pieces.empty() ? text(label).add(word, style) : text(word, style));
+  }
+  return flow(pieces, text(" "), display_width(label), options);
+}
+
 // ---- Head
 // ----------------------------------------------------------------------------------------------------------
 
@@ -88,7 +102,7 @@ std::string head(JsonView rollout, const ScreenOptions& options) {
     out += Line().add("  reason: ").add(reason, Style::kWarn).finish(options);
   }
   if (const std::string postponed = rollout["postponed"].text(); !postponed.empty()) {
-    out += Line().add("  ").add(postponed, Style::kWarn).finish(options);
+    out += sentence("  ", postponed, Style::kWarn, options);
   }
   if (rollout["durable"].flag() == false) {
     out +=
@@ -396,7 +410,7 @@ Result<std::string> render_rollout(std::string_view rollout,
   out += query_lines(view, options);
   out += exposure(view, options);
   if (const std::string next = view["next"].text(); !next.empty()) {
-    out += text("  next: " + next).finish(options);
+    out += sentence("  next: ", next, Style::kPlain, options);
   }
   out += straggler_lines(view, kStragglersShown, options);
   const auto past = history.empty() ? boost::json::value() : parse_json(history).value_or(nullptr);

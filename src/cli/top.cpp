@@ -70,6 +70,24 @@ std::vector<TopRow> rows_of(std::string_view metrics) {
   return rows;
 }
 
+// What stands behind the two names, with the gaps behind them: it is what one looks for.
+constexpr int kFiguresWidth = 2 + 2 + 6 + 11 + 10 + 9 + 13;
+constexpr int kRouteLeast = 5;  // As wide as the titles.
+constexpr int kRolloutLeast = 7;
+
+// The longer one gives way, until both fit or are as short as they may be.
+void share_room(int& route, int& rollout, int room) {
+  while (route + rollout > room && (route > kRouteLeast || rollout > kRolloutLeast)) {
+    const bool from_route = rollout <= kRolloutLeast || (route > kRouteLeast && route >= rollout);
+    --(from_route ? route : rollout);
+  }
+}
+
+std::string shortened(const std::string& name, int width, bool utf8) {
+  if (display_width(name) <= width) return name;
+  return cut_to_width(name, width - 1) + (utf8 ? "…" : ".");
+}
+
 }  // namespace
 
 void TopRates::look(std::string_view metrics, Monotonic at) {
@@ -115,12 +133,13 @@ std::vector<TopRates::Rate> TopRates::rates() const {
 
 std::string TopRates::table(const ScreenOptions& options) const {
   const std::vector<Rate> all = rates();
-  int route_width = 5;
-  int rollout_width = 7;
+  int route_width = kRouteLeast;
+  int rollout_width = kRolloutLeast;
   for (const Rate& rate : all) {
     route_width = std::max(route_width, display_width(rate.row.route));
     rollout_width = std::max(rollout_width, display_width(rate.row.rollout));
   }
+  share_room(route_width, rollout_width, options.columns - kFiguresWidth);
   const auto line = [&](Style style, const std::vector<std::string>& cells, Style failed) {
     Line out;
     out.add_left(cells[0], route_width + 2, style).add_left(cells[1], rollout_width + 2, style);
@@ -137,8 +156,8 @@ std::string TopRates::table(const ScreenOptions& options) const {
     const bool plain = row.rollout.empty();
     const Style failed = rate.failed.value_or(0) > 0 ? Style::kBad : Style::kPlain;
     text += line(Style::kPlain,
-                 {row.route,
-                  plain ? "-" : row.rollout,
+                 {shortened(row.route, route_width, options.utf8),
+                  plain ? "-" : shortened(row.rollout, rollout_width, options.utf8),
                   row.cohort == "none" ? "-" : row.cohort,
                   format_rate(rate.per_second),
                   format_ratio(rate.failed),

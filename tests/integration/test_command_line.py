@@ -269,6 +269,8 @@ class ClientVariablesTest(IntegrationCase):
         self.assertEqual(lines(COLUMNS="40")[0].split(), ["NAME", "STATE", "STEP", "WEIGHT", "CANARY"])
         for nonsense in ("", "0", "19", "-40", "forty", "40 ", "10001"):
             self.assertEqual(lines(COLUMNS=nonsense)[0], lines()[0], nonsense)
+        wide = self.canaryctl("--addr", self.daemon.admin_url(""), "status", "-o", "wide").stdout.splitlines()
+        self.assertEqual(wide[0].split()[-1], "REASON", "a program has all of it")
 
     def test_variables_of_a_file(self):
         file = Path(self.folder) / "canaryd.yaml"

@@ -186,7 +186,9 @@ class RolloutTest(TerminalCase):
         """It is in the last column, which is the one that is erased there."""
         self.daemon.set_weight(5)
         screen = self.watch("shop", columns=60).wait_for_frames(2)
-        self.assertIn("\n  next: paused; `canaryctl resume` goes on; rollback stays …\n", screen.text())
+        self.assertRegex(screen.text(), r"\n  \d\d:\d\d:\d\d .{48}…\n")
+        # But for what is to be done, which is as long as it is.
+        self.assertRegex(screen.text(), r"\n  next: paused; `canaryctl resume` goes on; rollback stays\n        \w+")
 
     def test_a_terminal_that_does_not_tell_its_size(self):
         screen = self.watch("shop", columns=150, tells_size=False).wait_for_frames(2)

@@ -162,7 +162,8 @@ checkout   ◌ Progressing   step 2/5   weight 5 %
   latency p90    41.0 ms    43.0 ms
   latency p99    88.0 ms    90.0 ms
   user-visible failures 1 of 20   saved by fallba…
-  next: weight 10 in about 9m, when latency p99 i…
+  next: weight 10 in about 9m, when latency p99 is
+        accepted
   10:02:00 ◌ step 1 (1 %) passed: 540 canary requ…
 )");
 }

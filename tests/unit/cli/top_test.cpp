@@ -40,6 +40,22 @@ TEST(Top, RatesComeFromTwoLooks) {
             "shop   web      stable       0.00         -        0          100\n");
 }
 
+TEST(Top, NamesGiveWayToFigures) {
+  TopRates rates;
+  const char* const route = "checkout-service-eu-central";
+  rates.look(
+      line(route, "checkout-service-rollout", "canary", "2xx", 9) + line("a", "", "none", "2xx", 4),
+      Monotonic(1s));
+  EXPECT_EQ(rates.table({.columns = 80, .color = false, .utf8 = true}),
+            "ROUTE          ROLLOUT         COHORT REQUESTS/S       5XX   ACTIVE     REQUESTS\n"
+            "checkout-ser…  checkout-serv…  canary          -         -        0            9\n"
+            "a              -               -               -         -        0            4\n");
+  const std::string wide = rates.table({.columns = 1'000'000, .color = false, .utf8 = true});
+  EXPECT_NE(wide.find("checkout-service-eu-central  checkout-service-rollout  canary"),
+            std::string::npos)
+      << wide;
+}
+
 TEST(Top, CopiesForAMirrorHaveARowOfTheirOwn) {
   TopRates rates;
   rates.look(line("files", "", "none", "2xx", 9) + line("files", "", "shadow", "2xx", 4),
