@@ -133,7 +133,7 @@ Line step_piece(JsonView step, const StepMark& mark, const ScreenOptions& option
     case Progress::kAhead:
       break;
   }
-  if (!gate.empty()) return line.add(options.utf8 ? "॥" : "gate ", Style::kWarn).add(gate);
+  if (!gate.empty()) return line.add(options.utf8 ? "‖" : "gate ", Style::kWarn).add(gate);
   return options.utf8 ? line.add("·", Style::kDim) : text(weight);
 }
 

@@ -49,7 +49,7 @@ TEST(StatusScreen, ShowsEverythingOnAWideTerminal) {
   EXPECT_EQ(render({.columns = 100, .color = false, .utf8 = true}), R"(
 checkout   ◌ Progressing   step 2/5   weight 5 %   for 3m10s   revision 2.4.0
            shop-v1 (stable)  ->  shop-v2 (canary)   rollback armed
-  1 ✔ ─── 5 ◌ ─── 10 · ─── 25 ॥product-owner ─── 100 · ─── bake 1d
+  1 ✔ ─── 5 ◌ ─── 10 · ─── 25 ‖product-owner ─── 100 · ─── bake 1d
                   stable     canary    tolerated    evidence: bad .......... good
   requests/s        51.2       2.70     share 4.93 % of 5 ✔
   requests         15433        812
@@ -152,7 +152,7 @@ checkout   ◌ Progressing   step 2/5   weight 5 %
            for 3m10s   revision 2.4.0
            shop-v1 (stable)  ->  shop-v2 (canary)
            rollback armed
-  1 ✔ ─── 5 ◌ ─── 10 · ─── 25 ॥product-owner
+  1 ✔ ─── 5 ◌ ─── 10 · ─── 25 ‖product-owner
   100 · ─── bake 1d
                   stable     canary    tolerated
   requests/s        51.2       2.70
@@ -172,7 +172,7 @@ TEST(StatusScreen, ColoursWhatMatters) {
   const std::string text = visible(render({.columns = 100, .color = true, .utf8 = true}));
   EXPECT_NE(text.find("<1>checkout<0>   <36>◌ <0><36>Progressing<0>"), std::string::npos) << text;
   EXPECT_NE(text.find("1 <32>✔<0><2> ─── <0>5 <36>◌<0>"), std::string::npos) << text;
-  EXPECT_NE(text.find("25 <33>॥<0>product-owner"), std::string::npos) << text;
+  EXPECT_NE(text.find("25 <33>‖<0>product-owner"), std::string::npos) << text;
 }
 
 TEST(StatusScreen, NeverExceedsTheWidth) {
