@@ -370,8 +370,22 @@ class Command {
       environment_.err
           << "canaryctl: in force, but not yet stored: the daemon's store is failing\n";
     }
-    return print(wants_json() ? pretty(response->body)
-                              : or_failure(render_line(response->body, screen())));
+    if (wants_json()) return print(pretty(response->body));
+    if (options_.command == "approve") environment_.out << approval_line(response->body);
+    return print(or_failure(render_line(response->body, screen())));
+  }
+
+  // The state may well be what it was: that it was counted is said for itself.
+  std::string approval_line(const std::string& answer) {
+    std::string line = "approved " + options_.gate;
+    const auto document = parse_json(answer);
+    const JsonView step = document ? JsonView(*document)["step"] : JsonView();
+    const JsonView approvals = step["approvals"];
+    if (step["gate"].text() == options_.gate && approvals["needed"].number().value_or(0) > 1) {
+      line += ": " + format_count(static_cast<double>(approvals["given"].size())) + " of " +
+              format_count(approvals["needed"].number());
+    }
+    return line + "\n";
   }
 
   // Of a reload that was made all the same.

@@ -64,7 +64,8 @@ std::string check_override(const std::string& text) {
 
 std::string check_percent(const std::string& text) {
   const auto parsed = parse_percent(text);
-  return parsed ? "" : parsed.error().context;
+  if (parsed) return "";
+  return parsed.error().context + (text.ends_with('%') ? ": leave the % sign out" : "");
 }
 
 class CommandLine {
@@ -104,12 +105,21 @@ class CommandLine {
       std::ostringstream err;
       result.exit_code = app_.exit(error, out, err) == 0 ? kExitDone : kExitUsage;
       result.text = out.str() + err.str();
-      if (result.exit_code != kExitDone) result.text = unknown_command().value_or(result.text);
+      if (result.exit_code != kExitDone) {
+        result.text = unknown_command().value_or(result.text);
+        add_suggestion(result.text);
+      }
     }
     return result;
   }
 
  private:
+  // Behind what is wrong.
+  void add_suggestion(std::string& text) const {
+    const std::string meant = manual::suggestion(app_);
+    if (!meant.empty()) text.insert(std::min(text.find('\n'), text.size()), ": " + meant);
+  }
+
   // CLI11 asks for a subcommand also where there is a word that is none.
   [[nodiscard]] std::optional<std::string> unknown_command() const {
     if (!app_.get_subcommands().empty()) return std::nullopt;

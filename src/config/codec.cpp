@@ -189,7 +189,9 @@ Codec<double> percent(double minimum, double maximum) {
   codec.read = [=](Reader& in, const Node& node, double& out) {
     if (!is_literal(in, node, what)) return false;
     const auto value = parse_number(node.text);
-    if (!value || *value < minimum || *value > maximum) return in.expected(node, what);
+    if (!value || *value < minimum || *value > maximum) {
+      return in.expected(node, what, node.text.ends_with('%') ? "leave the % sign out" : "");
+    }
     const double millionths = std::round(*value * 1e6);
     if (std::abs(*value * 1e6 - millionths) > 1e-3) return in.expected(node, what);
     out = millionths / 1e8;
@@ -250,23 +252,41 @@ Codec<std::string> name() {
   return codec;
 }
 
-Codec<SocketAddress> address() {
+namespace {
+
+// To who wrote that in place of IP:port.
+std::string address_hint(std::string_view text, AddressOf of) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (text.starts_with(scheme)) return "leave " + quoted(scheme) + " out";
+  }
+  if (text.starts_with("localhost:")) return "write 127.0.0.1" + std::string(text.substr(9));
+  if (text.starts_with(":") && !text.starts_with("::")) {
+    return "write 0.0.0.0" + std::string(text) + " for every interface";
+  }
+  const bool is_name = text.find_first_of("ghijklmnopqrstuvwxyz") != std::string_view::npos &&
+                       text.find(':') != std::string_view::npos;
+  if (of == AddressOf::kEndpoint && is_name) {
+    return "a name is looked up with `endpoints: {dns: " + std::string(text) + "}`";
+  }
+  return {};
+}
+
+}  // namespace
+
+Codec<SocketAddress> address(AddressOf of) {
   Codec<SocketAddress> codec;
   codec.shape.kind = Shape::Kind::kText;
   codec.shape.type = "address: IP:port or [v6]:port";
   codec.shape.pattern = with_variable("[0-9.]+:[0-9]+|\\[[0-9a-fA-F:.]+\\]:[0-9]+");
-  codec.read = [](Reader& in, const Node& node, SocketAddress& out) {
+  codec.read = [of](Reader& in, const Node& node, SocketAddress& out) {
     if (!is_text(in, node, "an address such as 127.0.0.1:8080 or [::1]:8080")) return false;
     if (node.text.starts_with("unix:")) {
       return in.error(node, quoted("unix:") + " addresses are not supported by this version");
     }
     const auto value = parse_socket_address(node.text);
     if (!value) {
-      std::string hint;
-      if (node.text.starts_with("localhost:")) hint = "write 127.0.0.1" + node.text.substr(9);
-      if (node.text.starts_with(":") && !node.text.starts_with("::"))
-        hint = "write 0.0.0.0" + node.text + " for every interface";
-      return in.error(node, value.error().context + ", got " + quoted(node.text), std::move(hint));
+      return in.error(
+          node, value.error().context + ", got " + quoted(node.text), address_hint(node.text, of));
     }
     out = *value;
     return true;

@@ -62,7 +62,8 @@ extern const std::string_view kNameHelp;
 
 inline constexpr Duration kDay = std::chrono::hours(24);
 
-[[nodiscard]] Codec<SocketAddress> address();
+enum class AddressOf : std::uint8_t { kOurs, kEndpoint };
+[[nodiscard]] Codec<SocketAddress> address(AddressOf of = AddressOf::kOurs);
 [[nodiscard]] Codec<Cidr> network();
 [[nodiscard]] Codec<HttpUrl> http_url();  // codec_url.cpp
 

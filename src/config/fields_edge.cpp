@@ -89,7 +89,7 @@ Codec<Listener> protocols() {
 const Section<Endpoint>& endpoint_section() {
   static const auto made = [] {
     Section<Endpoint> s("Endpoint");
-    s.require("address", &Endpoint::address, address(), "Where it listens.");
+    s.require("address", &Endpoint::address, address(AddressOf::kEndpoint), "Where it listens.");
     s.add("weight",
           &Endpoint::weight,
           narrow<std::uint16_t>(integer(1, 1000)),
@@ -102,7 +102,7 @@ const Section<Endpoint>& endpoint_section() {
 // An address, or a map that holds one.
 Codec<Endpoint> endpoint() {
   const auto map = section(endpoint_section());
-  const auto scalar = address();
+  const auto scalar = address(AddressOf::kEndpoint);
   Codec<Endpoint> codec;
   codec.shape.kind = Shape::Kind::kEither;
   codec.shape.type = "IP:port, or {address: IP:port, weight: 1}";

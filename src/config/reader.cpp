@@ -1,5 +1,6 @@
 #include "config/reader.hpp"
 
+#include "canaryd/base/suggest.hpp"
 #include "config/codec.hpp"
 
 #include <algorithm>
@@ -113,7 +114,9 @@ void Reader::missing(const Node& node, const SectionInfo& info, std::string_view
   if (report_.full()) return;
   const bool mistyped =
       std::any_of(node.entries.begin(), node.entries.end(), [&](const Node::Entry& entry) {
-        return info.find(entry.key) == nullptr && closest(entry.key, keys_of(info)) == key;
+        if (info.find(entry.key) != nullptr) return false;
+        const std::vector<std::string_view> meant = closest(entry.key, keys_of(info));
+        return std::find(meant.begin(), meant.end(), key) != meant.end();
       });
   if (mistyped) return;
   const Place place = path_.empty() ? node.place : places_of(path_).key;

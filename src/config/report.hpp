@@ -45,13 +45,4 @@ class Report {
 // characters, in quotes.
 [[nodiscard]] std::string quoted(std::string_view text);
 
-// The word closest to `given`, for "did you mean": at most a third of its letters differ. Empty if
-// none is close.
-[[nodiscard]] std::string_view closest(std::string_view given,
-                                       const std::vector<std::string_view>& words);
-
-// `did you mean "X"?`, or empty.
-[[nodiscard]] std::string did_you_mean(std::string_view given,
-                                       const std::vector<std::string_view>& words);
-
 }  // namespace canaryd::config

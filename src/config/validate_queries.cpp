@@ -1,4 +1,5 @@
 // Whether the queries of a rollout can be asked, and answered.
+#include "canaryd/base/suggest.hpp"
 #include "canaryd/base/units.hpp"
 #include "canaryd/config/query.hpp"
 #include "config/codec.hpp"

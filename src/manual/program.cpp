@@ -1,5 +1,7 @@
 #include "canaryd/manual/program.hpp"
 
+#include "canaryd/base/suggest.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -110,6 +112,32 @@ std::string synopsis(const Command& command) {
     out += option.required ? " " + word : " [" + word + "]";
   }
   return out;
+}
+
+std::string suggestion(const CLI::App& app) {
+  const std::vector<std::string> left = app.remaining(true);
+  const std::vector<CLI::App*> called = app.get_subcommands();
+  std::vector<std::string> known;
+  std::string word;
+  if (called.empty() && !left.empty() && !left.front().starts_with('-')) {
+    word = left.front();
+    for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; }))
+      known.push_back(each->get_name());
+  } else {
+    const auto unknown = std::find_if(
+        left.begin(), left.end(), [](const std::string& each) { return each.starts_with("--"); });
+    if (unknown == left.end()) return {};
+    word = unknown->substr(0, unknown->find('='));
+    for (const CLI::App* each : {&app, called.empty() ? &app : called.front()}) {
+      for (const CLI::Option* option : each->get_options()) {
+        for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+      }
+    }
+    // Those of the program may stand in both.
+    std::sort(known.begin(), known.end());
+    known.erase(std::unique(known.begin(), known.end()), known.end());
+  }
+  return did_you_mean(word, {known.begin(), known.end()});
 }
 
 }  // namespace canaryd::manual

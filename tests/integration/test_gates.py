@@ -35,7 +35,9 @@ class GatesTest(IntegrationCase):
         self.assertIn("0 of 2 approvals", rollout["next"])
         self.assertEqual(self.daemon.ctl("approve", "shop", "owner", "--as", "mallory").returncode, 6)
         self.assertEqual(self.daemon.ctl("approve", "shop", "owner").returncode, 6)
-        self.assertEqual(self.daemon.ctl("approve", "shop", "owner", "--as", "anna").returncode, 0)
+        approved = self.daemon.ctl("approve", "shop", "owner", "--as", "anna")
+        self.assertEqual(approved.returncode, 0, approved.stderr)
+        self.assertEqual(approved.stdout.splitlines()[0], "approved owner: 1 of 2")
         self.daemon.kill()
         self.daemon.start()
         step = self.daemon.rollout()["step"]["approvals"]

@@ -47,4 +47,8 @@ struct Program {
 // "promote ROLLOUT [--full]", with its choices.
 [[nodiscard]] std::string synopsis(const Command& command);
 
+// `did you mean "status"?`, after a parse that failed for a word that is no command, or no option
+// of the command; empty where nothing is near.
+[[nodiscard]] std::string suggestion(const CLI::App& app);
+
 }  // namespace canaryd::manual

@@ -146,7 +146,8 @@ TEST_F(CommandsTest, SendsEveryAction) {
   for (const auto& [arguments, action] : commands) {
     EXPECT_EQ(run(arguments), kExitDone) << arguments[0] << err();
     EXPECT_EQ(last_action().action, action);
-    EXPECT_TRUE(out().starts_with("checkout: ")) << out();
+    const std::string first = action == Action::kApprove ? "approved product-owner\n" : "";
+    EXPECT_TRUE(out().starts_with(first + "checkout: ")) << out();
   }
   const auto& actions = admin_.backend.actions;
   EXPECT_EQ(actions[0].revision, "2.5");
@@ -374,13 +375,23 @@ TEST_F(CommandsTest, RefusesWrongUsage) {
 }
 
 TEST_F(CommandsTest, NamesAWordThatIsNoCommand) {
-  const auto said = [](const std::string& word) {
-    return "There is no command \"" + word + "\"\nRun with --help for more information.\n";
+  const auto said = [](const std::string& word, const std::string& meant) {
+    return "There is no command \"" + word + "\"" +
+           (meant.empty() ? "" : ": did you mean " + meant + "?") +
+           "\nRun with --help for more information.\n";
   };
   EXPECT_EQ(run({"promot", "checkout"}), kExitUsage);
-  EXPECT_EQ(err(), said("promot"));
-  EXPECT_EQ(run({"-o", "json", "stats"}), kExitUsage);
-  EXPECT_EQ(err(), said("stats"));
+  EXPECT_EQ(err(), said("promot", "\"promote\""));
+  EXPECT_EQ(run({"-o", "json", "stauts"}), kExitUsage);
+  EXPECT_EQ(err(), said("stauts", "\"status\""));
+  EXPECT_EQ(run({"frobnicate"}), kExitUsage);
+  EXPECT_EQ(err(), said("frobnicate", ""));
+  EXPECT_EQ(run({"status", "--wach"}), kExitUsage);
+  EXPECT_EQ(err(),
+            "The following argument was not expected: --wach: did you mean \"--watch\"?\n"
+            "Run with --help for more information.\n");
+  EXPECT_EQ(run({"set-weight", "checkout", "5%"}), kExitUsage);
+  EXPECT_NE(err().find("at most two decimals: leave the % sign out\n"), std::string::npos) << err();
   EXPECT_EQ(run({"\x1b[2J"}), kExitUsage);
   EXPECT_EQ(err().find('\x1b'), std::string::npos) << err();
   EXPECT_EQ(run({}), kExitUsage);
