@@ -240,8 +240,7 @@ const Section<analysis::Settings>& analysis_section() {
     s.add("dedupe_window",
           &Settings::dedupe_window,
           duration(0s, kDay),
-          "A client that fails again within this time, and was not answered in between, counts "
-          "once.");
+          "A client that fails again within this time counts once.");
     s.add("burst_guard",
           &Settings::burst_guard,
           number(0.1, 10),

@@ -11,7 +11,6 @@ namespace canaryd::proxy {
 net::Task<Next> Exchange::tunnel() {
   stats::CounterBlock& counters = *counters_;
   ExchangeRecord handshake = entry(ProxyError::kNone);
-  handshake.opens_tunnel = true;
   if (handshake.pick->cohort == Cohort::kCanary) protect(handshake);
   write_record(handshake, counters, state_.dedupe, state_.options.failures.get());
   counters_ = nullptr;

@@ -113,7 +113,6 @@ namespace {
 stats::Judgement judgement_of(stats::Repeat repeat) noexcept {
   switch (repeat) {
     case stats::Repeat::kNone:
-    case stats::Repeat::kRenewed:
       break;
     case stats::Repeat::kRepeated:
       return stats::Judgement::kRepeat;
@@ -142,16 +141,10 @@ void write_record(const ExchangeRecord& record,
   outcome.latency = record.latency;
   outcome.bytes_in = record.bytes_in;
   outcome.bytes_out = record.bytes_out;
-  stats::Repeat repeat = stats::Repeat::kNone;
   if (outcome.judgement == stats::Judgement::kBad) [[unlikely]] {
-    repeat = dedupe.note(record.rollout,
-                         record.pick->key_hash,
-                         record.route,
-                         second,
-                         record.policy->dedupe_window_seconds);
+    const stats::Repeat repeat = dedupe.note(
+        record.rollout, record.pick->key_hash, second, record.policy->dedupe_window_seconds);
     outcome.judgement = judgement_of(repeat);
-  } else if (is_good(outcome.judgement) && !record.opens_tunnel) {
-    dedupe.answered(record.rollout, record.pick->key_hash, record.route, second);
   }
   counters.finish(outcome);
   if (!record.segments.empty()) [[unlikely]]
@@ -162,7 +155,6 @@ void write_record(const ExchangeRecord& record,
   failure.rollout = record.rollout;
   failure.route = record.route;
   failure.cohort = record.pick->cohort;
-  failure.renewed = repeat == stats::Repeat::kRenewed;
   failure.segments = record.segments;
   failure.key_hash = record.pick->key_hash;
   failure.second = second;

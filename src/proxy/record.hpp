@@ -38,9 +38,8 @@ struct ExchangeRecord {
   stats::LatencyCuts cuts{};
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
-  bool opens_tunnel = false;  // Whether its client is well is not known before the tunnel's end.
-  bool left = false;          // By its client, while it was served.
-  bool overdue = false;       // It was counted as slow while it was under way.
+  bool left = false;     // By its client, while it was served.
+  bool overdue = false;  // It was counted as slow while it was under way.
   Duration latency{};
   Monotonic ended_at{};
 };

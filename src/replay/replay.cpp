@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
 #include <tuple>
 #include <utility>
 
@@ -14,18 +13,8 @@ namespace {
 // No daemon changes its weight so often; what does is no recording, and would fill the memory.
 constexpr std::size_t kGroupsMax = 64;
 constexpr std::size_t kWaitingFailuresMax = 1'000'000;
-// Of more than that it is forgotten whom they were for: such clients' failures count once a window.
-constexpr std::size_t kWaitingAnswersMax = 1'000'000;
 // Workers take a new table one after the other, and a clock may be adjusted meanwhile.
 constexpr std::int64_t kTableSlackMs = 1000;
-
-// A recording is of one.
-constexpr RolloutId kAnyRollout{1};
-
-// As the dedupe table knows them; 0 for those that are not judged apart.
-RouteId known_route(std::optional<std::uint32_t> route) noexcept {
-  return RouteId(route ? *route + 1 : 0);
-}
 
 }  // namespace
 
@@ -59,13 +48,8 @@ Result<void> Replay::add(const RecordedRequest& request) {
   if (route) count(request, group->routes[*route]);
   count_client(request, *group);
   if (request.bad && request.client != 0) {
-    group->failures.push_back({request.ended_ms, request.client, request.cohort, route});
+    group->failures.push_back({request.client, request.cohort, route});
     ++waiting_failures_;
-  } else if (request.client != 0 && waiting_answers_ < kWaitingAnswersMax) {
-    group->answers.push_back({request.client,
-                              static_cast<std::uint16_t>(request.ended_ms % 1000),
-                              static_cast<std::uint16_t>(known_route(route).value())});
-    ++waiting_answers_;
   }
   newest_ms_ = std::max(newest_ms_.value_or(request.ended_ms), request.ended_ms);
   while (!waiting_.empty() && (waiting_.begin()->first + 1) * 1000 + kSortMs <= *newest_ms_) {
@@ -132,7 +116,6 @@ void Replay::judge_second(std::int64_t second, std::vector<Group>& groups) {
   });
   for (Group& group : groups) {
     waiting_failures_ -= group.failures.size();
-    waiting_answers_ -= group.answers.size();
     const bool in_force =
         table_ && group.weight == table_->weight && group.revision == table_->revision;
     if (!in_force && table_ && group.last_start_ms <= table_->began_ms + kTableSlackMs) {
@@ -199,54 +182,24 @@ void Replay::take(std::int64_t second, Group& group) {
   for (Track& track : tracks_) take(group, track);
   // Not in the order of the lines, which may be any within a second.
   std::ranges::sort(group.failures);
-  const std::vector<Answer> answers = answers_between(second, group);
-  auto answer = answers.begin();
-  const auto renew_until = [&](std::int64_t ms) {
-    for (; answer != answers.end() && answer->ms < ms; ++answer) {
-      dedupe_.answered(kAnyRollout, answer->client, RouteId(answer->route), second);
-    }
-  };
-  for (const Failure& failure : group.failures) {
-    renew_until(failure.ended_ms % 1000);
-    take_failure(failure, second);
-  }
-  renew_until(1000);
-  stable_requests_ += group.all.stable.n;
-  canary_requests_ += group.all.canary.n;
-}
-
-// In order, of those alone who have failed.
-std::vector<Replay::Answer> Replay::answers_between(std::int64_t second, const Group& group) const {
-  std::vector<std::uint64_t> failing;
-  for (const Failure& failure : group.failures) failing.push_back(failure.client);
-  std::ranges::sort(failing);
-  std::vector<Answer> between;
-  std::ranges::copy_if(group.answers, std::back_inserter(between), [&](const Answer& answer) {
-    return std::ranges::binary_search(failing, answer.client) ||
-           dedupe_.has(kAnyRollout, answer.client, second);
-  });
-  std::ranges::sort(between, {}, [](const Answer& answer) {
-    return std::tuple(answer.ms, answer.client, answer.route);
-  });
-  return between;
-}
-
-void Replay::take_failure(const Failure& failure, std::int64_t second) {
   const std::int64_t window =
       std::chrono::duration_cast<std::chrono::seconds>(settings_.dedupe_window).count();
-  const stats::Repeat repeat =
-      dedupe_.note(kAnyRollout, failure.client, known_route(failure.route), second, window);
-  if (repeat == stats::Repeat::kNone || repeat == stats::Repeat::kRenewed) {
-    stats::ClientGroups counted;
-    counted.add(stats::client_group(failure.client), 1, 1);
-    clients_.add(failure.cohort, counted);
-    return;
+  for (const Failure& failure : group.failures) {
+    const stats::Repeat repeat = dedupe_.note(RolloutId(1), failure.client, second, window);
+    if (repeat == stats::Repeat::kNone) {
+      stats::ClientGroups counted;
+      counted.add(stats::client_group(failure.client), 1, 1);
+      clients_.add(failure.cohort, counted);
+      continue;
+    }
+    const std::uint64_t repeats = repeat == stats::Repeat::kRepeated ? 1 : 0;
+    for (Track& track : tracks_) {
+      track.builder.add_duplicates(failure.cohort, 1, repeats);
+      if (failure.route) track.builder.add_route_duplicates(*failure.route, failure.cohort, 1);
+    }
   }
-  const std::uint64_t repeats = repeat == stats::Repeat::kRepeated ? 1 : 0;
-  for (Track& track : tracks_) {
-    track.builder.add_duplicates(failure.cohort, 1, repeats);
-    if (failure.route) track.builder.add_route_duplicates(*failure.route, failure.cohort, 1);
-  }
+  stable_requests_ += group.all.stable.n;
+  canary_requests_ += group.all.canary.n;
 }
 
 Outcome Replay::finish() {

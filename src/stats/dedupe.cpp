@@ -13,63 +13,37 @@ std::uint64_t mix(std::uint64_t value) noexcept {
   return value ^ (value >> 31);
 }
 
-// 0 marks an empty entry.
-std::uint64_t key_of(RolloutId rollout, std::uint64_t key_hash) noexcept {
-  return std::max<std::uint64_t>(1, mix(key_hash + (std::uint64_t{rollout.value()} << 32)));
-}
-
-std::uint16_t low_bits(RouteId route) noexcept {
-  return static_cast<std::uint16_t>(route.value());
-}
-
-// Where the client is, or the first of its set if it is not there.
-template <class Entries>
-auto* find(Entries& entries, std::uint64_t key, std::size_t ways) noexcept {
-  auto* const first = &entries[key % (entries.size() / ways) * ways];
-  auto* const end = first + ways;
-  auto* const found = std::find_if(first, end, [&](const auto& entry) { return entry.key == key; });
-  return found == end ? first : found;
-}
-
 }  // namespace
 
 Repeat DedupeTable::note(RolloutId rollout,
                          std::uint64_t key_hash,
-                         RouteId route,
                          std::int64_t second,
                          std::int64_t window_seconds) noexcept {
   if (key_hash == 0 || window_seconds <= 0) return Repeat::kNone;
-  const std::uint64_t key = key_of(rollout, key_hash);
-  Entry* entry = find(*entries_, key, kWays);
-  const bool known = entry->key == key && second - entry->counted_second < window_seconds;
-  if (known && !entry->answered) {
-    if (entry->repeats == kRepeatsMax) return Repeat::kBeyond;
-    ++entry->repeats;
-    return Repeat::kRepeated;
+  // 0 marks an empty entry.
+  const std::uint64_t key =
+      std::max<std::uint64_t>(1, mix(key_hash + (std::uint64_t{rollout.value()} << 32)));
+  Entry& entry = entry_of(key);
+  if (entry.key != key || second - entry.counted_second >= window_seconds) {
+    entry = {key, second, 0};
+    return Repeat::kNone;
   }
-  // Whom its set can do without best: nobody, or the longest ago.
-  if (entry->key != key) {
-    entry = std::ranges::min_element(entry, entry + kWays, {}, [](const Entry& other) {
-      return other.key == 0 ? std::numeric_limits<std::int64_t>::min() : other.counted_second;
-    });
-  }
-  *entry = {key, second, low_bits(route), 0, false};
-  open_until_ = std::max(open_until_, second + window_seconds);
-  return known ? Repeat::kRenewed : Repeat::kNone;
+  if (entry.repeats == kRepeatsMax) return Repeat::kBeyond;
+  ++entry.repeats;
+  return Repeat::kRepeated;
 }
 
-void DedupeTable::renew(RolloutId rollout, std::uint64_t key_hash, RouteId route) noexcept {
-  const std::uint64_t key = key_of(rollout, key_hash);
-  Entry* const entry = find(*entries_, key, kWays);
-  if (entry->key == key && entry->route == low_bits(route)) entry->answered = true;
-}
-
-bool DedupeTable::has(RolloutId rollout,
-                      std::uint64_t key_hash,
-                      std::int64_t second) const noexcept {
-  if (second >= open_until_) return false;
-  const std::uint64_t key = key_of(rollout, key_hash);
-  return find(*entries_, key, kWays)->key == key;
+// Of the client, or the one that its set can do without best: the longest ago.
+DedupeTable::Entry& DedupeTable::entry_of(std::uint64_t key) noexcept {
+  const std::size_t first = key % (kEntries / kWays) * kWays;
+  Entry* oldest = &(*entries_)[first];
+  for (std::size_t i = first; i < first + kWays; ++i) {
+    Entry& entry = (*entries_)[i];
+    if (entry.key == key) return entry;
+    if (entry.key == 0) return entry;
+    if (entry.counted_second < oldest->counted_second) oldest = &entry;
+  }
+  return *oldest;
 }
 
 }  // namespace canaryd::stats

@@ -218,8 +218,7 @@ void Collector::State::read_active() {
   }
 }
 
-// Each worker has left out its own repeats; these are the clients that failed on two workers. That
-// one was answered between two failures only its own worker has seen, and is taken at its word.
+// Each worker has left out its own repeats; these are the clients that failed on two workers.
 std::vector<Duplicate> Collector::State::drain_duplicates() {
   std::vector<Duplicate> duplicates;
   for (auto& queue : queues) {
@@ -235,9 +234,7 @@ std::vector<Duplicate> Collector::State::drain_duplicates() {
       const RolloutId id = layout.meters[failure->rollout.index()]->id();
       const std::int64_t window =
           layout.table.rollouts[failure->rollout.index()].dedupe_window_seconds;
-      if (failure->renewed) continue;
-      const stats::Repeat repeat =
-          dedupe.note(id, failure->key_hash, failure->route, failure->second, window);
+      const stats::Repeat repeat = dedupe.note(id, failure->key_hash, failure->second, window);
       if (repeat != stats::Repeat::kNone) duplicates.push_back({&layout, *failure, repeat});
     }
     if (!left) continue;

@@ -46,8 +46,7 @@ class Canaryd final : public Rule {
     stats::ClientGroups canary = alike(counts.canary, counts, Cohort::kCanary);
     stats::ClientGroups stable = alike(counts.stable, counts, Cohort::kStable);
     for (const KeyedFailure& failure : counts.clustered) {
-      const stats::Repeat repeat =
-          dedupe_.note(RolloutId(1), failure.key, RouteId(0), second, window_);
+      const stats::Repeat repeat = dedupe_.note(RolloutId(1), failure.key, second, window_);
       if (repeat == stats::Repeat::kNone) {
         auto& groups = failure.cohort == Cohort::kCanary ? canary : stable;
         groups.add(stats::client_group(failure.key), 1, 1);

@@ -91,17 +91,10 @@ class Replay {
 
  private:
   struct Failure {
-    std::int64_t ended_ms = 0;
     std::uint64_t client = 0;
     Cohort cohort = Cohort::kStable;
     std::optional<std::uint32_t> route;
     friend auto operator<=>(const Failure&, const Failure&) = default;
-  };
-  // That a client was answered, and it was no failure: its next failure is one of its own.
-  struct Answer {
-    std::uint64_t client = 0;
-    std::uint16_t ms = 0;  // Of its second.
-    std::uint16_t route = 0;
   };
   struct Counts {
     stats::CohortCounts stable;
@@ -117,8 +110,7 @@ class Replay {
     std::int64_t last_start_ms = 0;
     Counts all;
     std::map<std::uint32_t, Counts> routes;  // Those that had requests.
-    std::vector<Failure> failures;           // Of known clients, and
-    std::vector<Answer> answers;             // all else that they were told.
+    std::vector<Failure> failures;           // Of known clients.
     // Of known clients' responses, by cohort and group; empty, or kClientGroups.
     std::array<std::vector<stats::Histogram>, 2> clients;
     std::array<stats::ClientGroups, 2> left;  // Those without a latency.
@@ -146,8 +138,6 @@ class Replay {
   static void count(const RecordedRequest& request, Counts& counts);
   static void count_client(const RecordedRequest& request, Group& group);
   void take_clients(const Group& group);
-  [[nodiscard]] std::vector<Answer> answers_between(std::int64_t second, const Group& group) const;
-  void take_failure(const Failure& failure, std::int64_t second);
   void judge_clients(std::int64_t second);
   [[nodiscard]] Group* group_of(const RecordedRequest& request, Error& error);
   void judge_second(std::int64_t second, std::vector<Group>& groups);
@@ -176,7 +166,6 @@ class Replay {
   std::optional<std::int64_t> began_ms_;
   std::optional<std::int64_t> judged_until_;  // The first second that is not judged yet.
   std::size_t waiting_failures_ = 0;
-  std::size_t waiting_answers_ = 0;
   std::optional<bool> has_weight_;
 
   std::optional<Table> table_;

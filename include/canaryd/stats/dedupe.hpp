@@ -1,6 +1,5 @@
-// Has this client failed a moment ago, and nothing but failed since? The client is the unit of
-// assignment, so it must be the unit of evidence too: one broken user who retries fifty times is
-// one failure (docs/statistics.md).
+// Has this client failed a moment ago? The client is the unit of assignment, so it must be the unit
+// of evidence too: one broken user who retries fifty times is one failure (docs/statistics.md).
 //
 // A window begins with the failure that counts and is not moved by those that do not: else a client
 // that asks often, and fails often enough, would count once for ever, and the worse version would
@@ -10,15 +9,10 @@
 // client and window are told apart from the rest, and a version is accepted only if it is as good
 // with them (analysis/analyzer.hpp).
 //
-// A client that the same route has answered since is not broken: its next failure is one of its
-// own, and counts. Without this a few clients that ask fifty times a second would each fail once a
-// window, whether one request in a hundred fails or one in ten.
-//
 // A table of 4096 entries in sets of four: the client of a set that counted longest ago is pushed
 // out by another one, and counts again, which costs a little of the protection and nothing else.
-// Only failures make an entry, and only within a window of the last one is it asked for the clients
-// that are answered. Used by each worker for its own failures, and once more by the collector for
-// all of them. 96 KiB. Thread rule: one owner.
+// Only failures touch it. Used by each worker for its own failures, and once more by the collector
+// for all of them. 96 KiB. Thread rule: one owner.
 #pragma once
 
 #include "canaryd/base/strong.hpp"
@@ -26,14 +20,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 
 namespace canaryd::stats {
 
 enum class Repeat : std::uint8_t {
   kNone,      // The first in its window.
-  kRenewed,   // Not the first, but the client was answered in between. Counts as well.
   kRepeated,  // Another one.
   kBeyond,    // The same, and its client had as many in this window as are told apart.
 };
@@ -43,47 +35,27 @@ class DedupeTable {
   static constexpr std::size_t kEntries = 4096;
   static constexpr std::uint32_t kRepeatsMax = 9;
 
-  DedupeTable() : entries_(std::make_unique<Entries>()) {}
+  DedupeTable() : entries_(std::make_unique<std::array<Entry, kEntries>>()) {}
 
   // Notes the failure, and tells whether the same client of the same rollout had one that counted
   // less than `window_seconds` before. With a window of 0, or of an unknown client (key_hash 0),
   // none is a repetition. `second` may step back (workers are drained one after the other).
   [[nodiscard]] Repeat note(RolloutId rollout,
                             std::uint64_t key_hash,
-                            RouteId route,
                             std::int64_t second,
                             std::int64_t window_seconds) noexcept;
-
-  // Somebody was answered, and it was no failure. Cheap while nobody has failed of late.
-  void answered(RolloutId rollout,
-                std::uint64_t key_hash,
-                RouteId route,
-                std::int64_t second) noexcept {
-    if (key_hash != 0 && second < open_until_) [[unlikely]]
-      renew(rollout, key_hash, route);
-  }
-
-  // An answer to this client may matter.
-  [[nodiscard]] bool has(RolloutId rollout,
-                         std::uint64_t key_hash,
-                         std::int64_t second) const noexcept;
 
  private:
   struct Entry {
     std::uint64_t key = 0;
     std::int64_t counted_second = 0;
-    std::uint16_t route = 0;  // Of the failure that counted: the low bits tell routes apart.
-    std::uint8_t repeats = 0;
-    bool answered = false;  // By that route, since then.
+    std::uint32_t repeats = 0;
   };
   static constexpr std::size_t kWays = 4;
-  using Entries = std::array<Entry, kEntries>;
 
-  void renew(RolloutId rollout, std::uint64_t key_hash, RouteId route) noexcept;
+  [[nodiscard]] Entry& entry_of(std::uint64_t key) noexcept;
 
-  std::unique_ptr<Entries> entries_;
-  // Where the last window ends of all that were begun.
-  std::int64_t open_until_ = std::numeric_limits<std::int64_t>::min();
+  std::unique_ptr<std::array<Entry, kEntries>> entries_;
 };
 
 }  // namespace canaryd::stats

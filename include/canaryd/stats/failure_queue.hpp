@@ -21,7 +21,6 @@ struct Failure {
   RolloutId rollout;
   RouteId route;
   Cohort cohort = Cohort::kNone;
-  bool renewed = false;  // Its client had failed before, and was answered in between.
   SegmentSet segments{};
   std::uint64_t key_hash = 0;  // 0: the client is unknown.
   std::int64_t second = 0;

@@ -174,38 +174,6 @@ TEST_F(RecordTest, OneClientFailsOnceInAWindow) {
   EXPECT_EQ(sent, 3);
 }
 
-TEST_F(RecordTest, AClientThatIsAnsweredInBetweenFailsAnew) {
-  const auto end = [&](ProxyError error) {
-    record_.error = error;
-    block_.begin();
-    write();
-  };
-  end(ProxyError::kTimeout);
-  end(ProxyError::kNone);
-  end(ProxyError::kTimeout);
-  end(ProxyError::kTimeout);
-  EXPECT_EQ(block_.read().bad, 2U);
-  EXPECT_EQ(block_.read().repeated, 1U);
-  EXPECT_FALSE(failures_.pop()->renewed);
-  EXPECT_TRUE(failures_.pop()->renewed);
-}
-
-// Else a client whose tunnel breaks off each time would count each time.
-TEST_F(RecordTest, AnOpenedTunnelIsNoAnswerYet) {
-  record_.error = ProxyError::kTimeout;
-  block_.begin();
-  write();
-  record_.error = ProxyError::kNone;
-  record_.opens_tunnel = true;
-  block_.begin();
-  write();
-  record_.error = ProxyError::kUpstreamReset;
-  record_.opens_tunnel = false;
-  block_.begin();
-  write();
-  EXPECT_EQ(block_.read().bad, 1U);
-}
-
 // Its time is the client's doing.
 TEST_F(RecordTest, WhatItsClientLeftIsJudgedByItsStatus) {
   record_.left = true;

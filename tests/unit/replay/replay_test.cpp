@@ -104,38 +104,6 @@ TEST(Replay, RepetitionsAreNoEvidenceOfARoute) {
   EXPECT_NE(outcome.decision, Decision::kRollback);
 }
 
-// Twenty clients that ask fifty times a second, one request in fifty of the canary's fails: each
-// fails about once a window whatever the version, and yet they are not broken.
-TEST(Replay, ABadCanaryOfFewBusyClientsIsFound) {
-  Random random(1);
-  Recording recording;
-  for (int i = 0; i < 60'000; ++i) {
-    const std::uint64_t client = 1 + random.below(20);
-    const bool canary = client <= 5;
-    RecordedRequest request = request_at(kStartMs + i,
-                                         canary ? Cohort::kCanary : Cohort::kStable,
-                                         random.chance(canary ? 0.02 : 0.002),
-                                         25);
-    request.client = client;
-    recording.push_back(request);
-  }
-  const Outcome outcome = outcome_of(recording);
-  EXPECT_EQ(outcome.decision, Decision::kRollback) << outcome.summary;
-}
-
-TEST(Replay, OneClientThatOnlyFailsConvictsNobody) {
-  Random random(1);
-  Recording recording;
-  for (int i = 0; i < 60'000; ++i) {
-    const std::uint64_t client = 1 + random.below(20);
-    RecordedRequest request =
-        request_at(kStartMs + i, client <= 5 ? Cohort::kCanary : Cohort::kStable, client == 1, 25);
-    request.client = client;
-    recording.push_back(request);
-  }
-  EXPECT_EQ(outcome_of(recording).decision, Decision::kHold);
-}
-
 TEST(Replay, ADeadCanaryIsRolledBackOnce) {
   Recording recording;
   append(recording, 0, 30, kDead, 5);

@@ -11,7 +11,6 @@ namespace canaryd::stats {
 namespace {
 
 constexpr RolloutId kRollout{1};
-constexpr RouteId kRoute{3};
 constexpr std::int64_t kWindow = 10;
 
 // The seconds at which a client that fails every `every` seconds counts.
@@ -19,18 +18,17 @@ std::vector<std::int64_t> counted(std::int64_t every, std::int64_t until) {
   DedupeTable table;
   std::vector<std::int64_t> seconds;
   for (std::int64_t second = 0; second < until; second += every) {
-    if (table.note(kRollout, 42, kRoute, second, kWindow) == Repeat::kNone)
-      seconds.push_back(second);
+    if (table.note(kRollout, 42, second, kWindow) == Repeat::kNone) seconds.push_back(second);
   }
   return seconds;
 }
 
 TEST(Dedupe, OneClientCountsOnceInAWindow) {
   DedupeTable table;
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 100, kWindow), Repeat::kNone);
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 100, kWindow), Repeat::kRepeated);
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 109, kWindow), Repeat::kRepeated);
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 110, kWindow), Repeat::kNone)
+  EXPECT_EQ(table.note(kRollout, 42, 100, kWindow), Repeat::kNone);
+  EXPECT_EQ(table.note(kRollout, 42, 100, kWindow), Repeat::kRepeated);
+  EXPECT_EQ(table.note(kRollout, 42, 109, kWindow), Repeat::kRepeated);
+  EXPECT_EQ(table.note(kRollout, 42, 110, kWindow), Repeat::kNone)
       << "the window is that of the failure that counted";
 }
 
@@ -56,11 +54,11 @@ TEST(Dedupe, MoreFailuresAreNotFewer) {
 TEST(Dedupe, NineRepetitionsAreToldApart) {
   DedupeTable table;
   for (const std::int64_t second : {100, 110}) {
-    EXPECT_EQ(table.note(kRollout, 42, kRoute, second, kWindow), Repeat::kNone);
+    EXPECT_EQ(table.note(kRollout, 42, second, kWindow), Repeat::kNone);
     for (std::uint32_t i = 0; i < DedupeTable::kRepeatsMax; ++i) {
-      EXPECT_EQ(table.note(kRollout, 42, kRoute, second + 1, kWindow), Repeat::kRepeated);
+      EXPECT_EQ(table.note(kRollout, 42, second + 1, kWindow), Repeat::kRepeated);
     }
-    EXPECT_EQ(table.note(kRollout, 42, kRoute, second + 9, kWindow), Repeat::kBeyond);
+    EXPECT_EQ(table.note(kRollout, 42, second + 9, kWindow), Repeat::kBeyond);
   }
 }
 
@@ -71,71 +69,34 @@ TEST(Dedupe, ManyClientsThatGoOnFailingAreToldApart) {
   std::uint64_t counted = 0;
   for (std::int64_t second = 100; second < 110; ++second) {
     for (std::uint64_t client = 1; client <= kClients; ++client) {
-      const Repeat repeat =
-          table.note(kRollout, client * 0x9E37'79B9'7F4A'7C15U, kRoute, second, kWindow);
+      const Repeat repeat = table.note(kRollout, client * 0x9E37'79B9'7F4A'7C15U, second, kWindow);
       counted += repeat == Repeat::kNone ? 1 : 0;
     }
   }
   EXPECT_EQ(counted, kClients);
 }
 
-// Whoever is answered in between is not broken: of a hundred requests a second each failure counts.
-TEST(Dedupe, AFailureAfterAnAnswerCounts) {
-  DedupeTable table;
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 100, kWindow), Repeat::kNone);
-  table.answered(kRollout, 42, kRoute, 100);
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 100, kWindow), Repeat::kRenewed);
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 109, kWindow), Repeat::kRepeated)
-      << "an answer is for one failure";
-  table.answered(kRollout, 42, kRoute, 109);
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 109, kWindow), Repeat::kRenewed);
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 118, kWindow), Repeat::kRepeated)
-      << "the window is that of the failure that counted last";
-  table.answered(kRollout, 42, kRoute, 118);
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 119, kWindow), Repeat::kNone) << "a new window";
-}
-
-// A page that asks by three routes, one of which cannot serve this user, is one broken user.
-TEST(Dedupe, OnlyTheRouteThatFailedCanAnswer) {
-  DedupeTable table;
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 100, kWindow), Repeat::kNone);
-  table.answered(kRollout, 42, RouteId{4}, 101);
-  table.answered(kRollout, 43, kRoute, 101);
-  table.answered(RolloutId{2}, 42, kRoute, 101);
-  table.answered(kRollout, 0, kRoute, 101);
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 102, kWindow), Repeat::kRepeated);
-}
-
-TEST(Dedupe, AnAnswerMattersWhileAWindowIsOpen) {
-  DedupeTable table;
-  EXPECT_FALSE(table.has(kRollout, 42, 100));
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 100, kWindow), Repeat::kNone);
-  EXPECT_TRUE(table.has(kRollout, 42, 109));
-  EXPECT_FALSE(table.has(kRollout, 43, 109));
-  EXPECT_FALSE(table.has(kRollout, 42, 110));
-}
-
 TEST(Dedupe, OthersAreOthers) {
   DedupeTable table;
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 100, kWindow), Repeat::kNone);
-  EXPECT_EQ(table.note(kRollout, 43, kRoute, 100, kWindow), Repeat::kNone);
-  EXPECT_EQ(table.note(RolloutId{2}, 42, kRoute, 100, kWindow), Repeat::kNone);
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 101, kWindow), Repeat::kRepeated);
+  EXPECT_EQ(table.note(kRollout, 42, 100, kWindow), Repeat::kNone);
+  EXPECT_EQ(table.note(kRollout, 43, 100, kWindow), Repeat::kNone);
+  EXPECT_EQ(table.note(RolloutId{2}, 42, 100, kWindow), Repeat::kNone);
+  EXPECT_EQ(table.note(kRollout, 42, 101, kWindow), Repeat::kRepeated);
 }
 
 TEST(Dedupe, UnknownClientsAndNoWindowNeverRepeat) {
   DedupeTable table;
   for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(table.note(kRollout, 0, kRoute, 100, kWindow), Repeat::kNone);
-    EXPECT_EQ(table.note(kRollout, 42, kRoute, 100, 0), Repeat::kNone);
+    EXPECT_EQ(table.note(kRollout, 0, 100, kWindow), Repeat::kNone);
+    EXPECT_EQ(table.note(kRollout, 42, 100, 0), Repeat::kNone);
   }
 }
 
 TEST(Dedupe, TimeMayStepBackBetweenWorkers) {
   DedupeTable table;
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 105, kWindow), Repeat::kNone);
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 103, kWindow), Repeat::kRepeated);
-  EXPECT_EQ(table.note(kRollout, 42, kRoute, 114, kWindow), Repeat::kRepeated);
+  EXPECT_EQ(table.note(kRollout, 42, 105, kWindow), Repeat::kNone);
+  EXPECT_EQ(table.note(kRollout, 42, 103, kWindow), Repeat::kRepeated);
+  EXPECT_EQ(table.note(kRollout, 42, 114, kWindow), Repeat::kRepeated);
 }
 
 TEST(Dedupe, AFullTableForgetsButNeverInvents) {
@@ -144,8 +105,7 @@ TEST(Dedupe, AFullTableForgetsButNeverInvents) {
   int duplicates = 0;
   for (int i = 0; i < 100'000; ++i) {
     // Each client is new, so none of them may be called a repetition.
-    duplicates +=
-        table.note(kRollout, random.next(), kRoute, 100, kWindow) != Repeat::kNone ? 1 : 0;
+    duplicates += table.note(kRollout, random.next(), 100, kWindow) != Repeat::kNone ? 1 : 0;
   }
   EXPECT_EQ(duplicates, 0);
 }

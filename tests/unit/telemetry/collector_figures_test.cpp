@@ -39,23 +39,6 @@ TEST_F(CollectorTest, AClientThatFailsOnTwoWorkersCountsOnce) {
   EXPECT_EQ(collector.evidence_requests("checkout", Cohort::kCanary), 13U);
 }
 
-// Only the worker that answered the client in between knows that it is not broken.
-TEST_F(CollectorTest, AFailureAfterAnAnswerIsNoDuplicate) {
-  collector.begin_table(layout(1), now);
-  const auto one = collector.open_set();
-  const auto queue = collector.open_queue();
-  finish(one->at(kShop, Cohort::kStable), 100);
-  finish(one->at(kShop, Cohort::kCanary), 10);
-  finish(one->at(kShop, Cohort::kCanary), 2, Judgement::kBad);
-  stats::Failure again = failure(11, now);
-  again.renewed = true;
-  ASSERT_TRUE(queue->push(failure(11, now)));
-  ASSERT_TRUE(queue->push(again));
-  const auto blocks = tick();
-  ASSERT_EQ(blocks.size(), 1U);
-  EXPECT_EQ(blocks[0].block.canary, (stats::CohortCounts{12, 2}));
-}
-
 TEST_F(CollectorTest, ADuplicateUnderAnOldWeightTakesNothingFromTheNewOne) {
   collector.begin_table(layout(1, 1), now);
   const auto old = collector.open_set();
