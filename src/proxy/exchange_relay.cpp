@@ -280,8 +280,11 @@ FlowState Exchange::begin_interim() {
 
 // Its connection to whoever ends TLS for us, who says so.
 bool Exchange::client_is_tls() const noexcept {
-  return connection_->peer_trusted() &&
-         request_.fields.value(http::FieldId::kXForwardedProto).starts_with("https");
+  if (!connection_->peer_trusted()) return false;
+  // Of several proxies the first one has the client.
+  std::string_view scheme = request_.fields.value(http::FieldId::kXForwardedProto);
+  scheme = scheme.substr(0, scheme.find_first_of(", \t"));
+  return http::equals_ignore_case(scheme, "https");
 }
 
 FlowState Exchange::begin_response() {

@@ -7,13 +7,26 @@
 #include <utility>
 
 namespace canaryd::proxy {
+namespace {
+
+// A tunnel that is broken off sooner has not lived.
+constexpr Duration kLives = std::chrono::seconds(5);
+
+}  // namespace
 
 net::Task<Next> Exchange::tunnel() {
   stats::CounterBlock& counters = *counters_;
   ExchangeRecord handshake = entry(ProxyError::kNone);
-  if (handshake.pick->cohort == Cohort::kCanary) protect(handshake);
+  const bool canary = handshake.pick->cohort == Cohort::kCanary;
+  const routing::Rollout* const rollout = route_->rollout;
+  routing::FailuresInARow cleared;
+  if (canary) {
+    cleared = rollout->gate->failures_in_a_row(rollout->generation);
+    protect(handshake);
+  }
   write_record(handshake, counters, state_.dedupe, state_.options.failures.get());
   counters_ = nullptr;
+  const Monotonic opened_at = now();
   // The access log, and a tap that was open then, has one line for all of it, at its end.
   std::unique_ptr<KeptAccessEntry> kept;
   if (state_.wants_access()) {
@@ -55,7 +68,11 @@ net::Task<Next> Exchange::tunnel() {
     handshake.error = result.error;
     handshake.status = 0;
     handshake.ended_at = now();
-    if (handshake.pick->cohort == Cohort::kCanary) protect(handshake);
+    // A handshake that leads nowhere was no success.
+    if (canary) {
+      if (now() < opened_at + kLives) rollout->gate->put_back(rollout->generation, cleared);
+      protect(handshake);
+    }
     counters.begin();
     write_record(handshake, counters, state_.dedupe, state_.options.failures.get());
   }

@@ -45,19 +45,24 @@ void count_segments(const ExchangeRecord& record, stats::Judgement judgement) no
 
 // Of whom the lot was drawn for.
 void count_client(const ExchangeRecord& record, stats::Judgement judgement) noexcept {
-  const bool bad = judgement == stats::Judgement::kBad;
-  if (!bad && !is_good(judgement)) return;
+  if (judgement == stats::Judgement::kExcluded) return;
   const routing::Pick& pick = *record.pick;
   if (pick.key_hash == 0 || !is_version(pick.cohort) || record.counters == nullptr) return;
   stats::ClientGroupCounters* const groups =
       record.counters->client_groups(record.rollout, pick.cohort);
   if (groups == nullptr) return;
-  if (bad) [[unlikely]] {
-    groups->count_bad(pick.key_hash);
-  } else if (judgement == stats::Judgement::kLeft) [[unlikely]] {
-    groups->count_left(pick.key_hash);
-  } else {
-    groups->count_good(pick.key_hash, record.latency, record.cuts);
+  switch (judgement) {
+    case stats::Judgement::kGood:
+      return groups->count_good(pick.key_hash, record.latency, record.cuts);
+    case stats::Judgement::kLeft:
+      return groups->count_left(pick.key_hash);
+    case stats::Judgement::kBad:
+      return groups->count_bad(pick.key_hash);
+    case stats::Judgement::kRepeat:
+    case stats::Judgement::kDuplicate:
+      return groups->count_again(pick.key_hash);
+    case stats::Judgement::kExcluded:
+      return;
   }
 }
 

@@ -174,7 +174,9 @@ void Replay::take_clients(const Group& group) {
 void Replay::judge_clients(std::int64_t second) {
   if (second % stats::kClientSpreadSeconds != 0) return;
   const stats::ClientSpread spread = clients_.look(second);
-  for (Track& track : tracks_) track.builder.set_clients(spread);
+  for (Track& track : tracks_) {
+    track.builder.set_clients(spread, clients_.all_fail_more());
+  }
 }
 
 void Replay::take(std::int64_t second, Group& group) {
@@ -192,6 +194,9 @@ void Replay::take(std::int64_t second, Group& group) {
       clients_.add(failure.cohort, counted);
       continue;
     }
+    stats::ClientGroups again;
+    again.add_repetition(stats::client_group(failure.client));
+    clients_.add(failure.cohort, again);
     const std::uint64_t repeats = repeat == stats::Repeat::kRepeated ? 1 : 0;
     for (Track& track : tracks_) {
       track.builder.add_duplicates(failure.cohort, 1, repeats);

@@ -163,7 +163,7 @@ Transition handle(Draft& draft, const Start& start) {
       return draft.unchanged();
     }
     if (has_everybody_on_canary(before) && !start.stable_up) {
-      return draft.refuse("has everybody on its canary and its stable version " + before.stable +
+      return draft.refuse("has its users on the canary and its stable version " + before.stable +
                           " is down: a new revision would send everybody there");
     }
   }

@@ -61,7 +61,7 @@ const char* why_not_anew(const Plan& plan, const State& state, bool stable_up) n
     return "is promoted and its stable version is down: a new rollout would send everybody there";
   }
   if (has_everybody_on_canary(state)) {
-    return "has everybody on its canary and its stable version is down: a new rollout would send "
+    return "has its users on the canary and its stable version is down: a new rollout would send "
            "everybody there";
   }
   // Everybody is there for now, but comes back with the canary, unless that is given up.

@@ -171,6 +171,13 @@ void CohortGate::probed(std::uint64_t generation, bool good) noexcept {
   probes_.set(generation, next);
 }
 
+void CohortGate::put_back(std::uint64_t generation, FailuresInARow cleared) noexcept {
+  if (cleared.requests > 0) failures_.add(generation, cleared.requests);
+  if (cleared.probes > 0) {
+    probes_.set(generation, std::min<std::uint64_t>(cleared.probes, kBadLimit - 1));
+  }
+}
+
 // ---- Control
 
 bool CohortGate::raise(GateState seen, BasisPoints to) noexcept {

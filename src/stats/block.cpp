@@ -50,6 +50,14 @@ void take_parts(std::vector<Builder>& builders,
   }
 }
 
+// As if no failure had been left out.
+CohortCounts with_repetitions(CohortCounts counts) noexcept {
+  counts.n += counts.deduped;
+  counts.bad += counts.deduped;
+  counts.repeats = counts.deduped = 0;
+  return counts;
+}
+
 }  // namespace
 
 // ---- One comparison
@@ -132,14 +140,11 @@ void BlockBuilder::set_latency_rules(const LatencyRules& rules) noexcept {
 }
 
 void BlockBuilder::add(Cohort cohort, CohortCounts counts) noexcept {
-  all_.add(cohort, counts);
+  all_.add(cohort, all_failures_ ? with_repetitions(counts) : counts);
   if (!limits_) return;
   // A limit is a share of the requests, whoever sent them. Not of stable, whose part it is to
   // excuse the canary: one client that fails there again and again would do so for ever.
-  if (cohort == Cohort::kCanary) {
-    counts.n += counts.deduped;
-    counts.bad += counts.deduped;
-  }
+  if (cohort == Cohort::kCanary) counts = with_repetitions(counts);
   counts.repeats = 0;
   limits_->add(cohort, counts);
 }
@@ -156,7 +161,7 @@ void BlockBuilder::add(Cohort cohort,
 void BlockBuilder::add_duplicates(Cohort cohort,
                                   std::uint64_t count,
                                   std::uint64_t repeats) noexcept {
-  all_.add_duplicates(cohort, count, repeats);
+  if (!all_failures_) all_.add_duplicates(cohort, count, repeats);
   if (limits_ && cohort == Cohort::kStable) limits_->add_duplicates(cohort, count, 0);
 }
 
@@ -170,6 +175,7 @@ void BlockBuilder::begin_run(std::size_t routes, std::size_t segments) {
   for (ComparisonBuilder& route : routes_) route.latency().begin_run();
   segments_.assign(segments, CountsBuilder(all_.start_second()));
   clients_ = recalled_clients_ = {};
+  all_failures_ = false;
 }
 
 void BlockBuilder::recall(const KnownLatency& known) noexcept {
@@ -185,7 +191,8 @@ void BlockBuilder::recall(const KnownLatency& known) noexcept {
   clients_ = recalled_clients_;
 }
 
-void BlockBuilder::set_clients(const ClientSpread& clients) noexcept {
+void BlockBuilder::set_clients(const ClientSpread& clients, bool all_failures) noexcept {
+  all_failures_ = all_failures;
   clients_ = worse_of(clients, recalled_clients_);
 }
 
@@ -195,7 +202,7 @@ void BlockBuilder::add_route(std::size_t route,
                              const Histogram& latency,
                              Overdue overdue) noexcept {
   if (route >= routes_.size()) return;
-  routes_[route].add(cohort, counts);
+  routes_[route].add(cohort, all_failures_ ? with_repetitions(counts) : counts);
   routes_[route].add(cohort, latency, overdue);
 }
 
@@ -206,7 +213,8 @@ void BlockBuilder::add_route_past(std::size_t route, const Histogram& stable) no
 void BlockBuilder::add_route_duplicates(std::size_t route,
                                         Cohort cohort,
                                         std::uint64_t count) noexcept {
-  if (route < routes_.size()) routes_[route].add_duplicates(cohort, count, 0);
+  if (all_failures_ || route >= routes_.size()) return;
+  routes_[route].add_duplicates(cohort, count, 0);
 }
 
 void BlockBuilder::add_segment(std::size_t segment, Cohort cohort, CohortCounts counts) noexcept {

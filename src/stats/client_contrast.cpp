@@ -50,6 +50,11 @@ bool is_beyond(const Share& stable, const Share& canary) noexcept {
          apart * apart > kBeyondClients * kBeyondClients * (of_canary + stable.variance);
 }
 
+bool fail_more(const ClientGroups& stable, const ClientGroups& canary) noexcept {
+  return is_beyond(share_of(stable.with_repetitions(), kClientErrors),
+                   share_of(canary.with_repetitions(), kClientErrors));
+}
+
 }  // namespace
 
 std::array<bool, kClientMetrics> beyond_clients(const ClientGroups& stable,
@@ -73,10 +78,13 @@ ClientSpread ClientWatch::look(std::int64_t now_second) noexcept {
   }
   ClientSpread spread = client_spread(all_[0], all_[1]);
   const auto always = beyond_clients(all_[0], all_[1]);
-  const auto late = beyond_clients(all_[0].since(older_[0]), all_[1].since(older_[1]));
+  const Both of_late{all_[0].since(older_[0]), all_[1].since(older_[1])};
+  const auto late = beyond_clients(of_late[0], of_late[1]);
   for (std::size_t i = 0; i < kClientMetrics; ++i) {
     if (always[i] || late[i]) spread.effect[i] = kNoDivision;
   }
+  all_fail_more_ = fail_more(all_[0], all_[1]) || fail_more(of_late[0], of_late[1]);
+  if (all_fail_more_) spread.effect[kClientErrors] = kNoDivision;
   return spread;
 }
 

@@ -113,6 +113,7 @@ ClientGroups& ClientGroups::operator+=(const ClientGroups& other) noexcept {
   for (std::size_t i = 0; i < kClientGroups; ++i) {
     groups[i].judged += other.groups[i].judged;
     groups[i].bad += other.groups[i].bad;
+    groups[i].again += other.groups[i].again;
     groups[i].n += other.groups[i].n;
     for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
       groups[i].slow[q] += other.groups[i].slow[q];
@@ -126,6 +127,7 @@ ClientGroups ClientGroups::since(const ClientGroups& earlier) const noexcept {
   for (std::size_t i = 0; i < kClientGroups; ++i) {
     result.groups[i].judged = grown(groups[i].judged, earlier.groups[i].judged);
     result.groups[i].bad = grown(groups[i].bad, earlier.groups[i].bad);
+    result.groups[i].again = grown(groups[i].again, earlier.groups[i].again);
     result.groups[i].n = grown(groups[i].n, earlier.groups[i].n);
     for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
       result.groups[i].slow[q] = grown(groups[i].slow[q], earlier.groups[i].slow[q]);
@@ -134,11 +136,18 @@ ClientGroups ClientGroups::since(const ClientGroups& earlier) const noexcept {
   return result;
 }
 
+ClientGroups ClientGroups::with_repetitions() const noexcept {
+  ClientGroups all = *this;
+  for (GroupCounts& group : all.groups) group = group.with_repetitions();
+  return all;
+}
+
 ClientGroups ClientGroupCounters::read() const noexcept {
   ClientGroups result;
   for (std::size_t i = 0; i < kClientGroups; ++i) {
     result.groups[i].judged = groups_[i].judged.load(std::memory_order_relaxed);
     result.groups[i].bad = groups_[i].bad.load(std::memory_order_relaxed);
+    result.groups[i].again = groups_[i].again.load(std::memory_order_relaxed);
     result.groups[i].n = groups_[i].n.load(std::memory_order_relaxed);
     for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
       result.groups[i].slow[q] = groups_[i].slow[q].load(std::memory_order_relaxed);

@@ -178,7 +178,8 @@ std::optional<stats::Block> RolloutMeter::tick(std::int64_t now_second) {
     newer_second_ = now_second;
   }
   if (now_second - clients_second_ >= stats::kClientSpreadSeconds) {
-    builder_.set_clients(clients_.look(now_second));
+    const stats::ClientSpread spread = clients_.look(now_second);
+    builder_.set_clients(spread, clients_.all_fail_more());
     clients_second_ = now_second;
   }
   series_.tick(now_second, label_.weight, cohorts_[0].run, cohorts_[1].run);

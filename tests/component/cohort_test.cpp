@@ -133,7 +133,12 @@ TEST_F(CohortTest, ACookieIsSecureWhereTheClientsConnectionIs) {
   trusting->trusted_proxies = {Cidr{}};
   world.service->update(trusting);
   EXPECT_NE(cookie("https").find("Secure"), std::string::npos);
-  EXPECT_EQ(cookie("http").find("Secure"), std::string::npos);
+  for (const char* plain : {"http", "http, https", "httpsx"}) {
+    EXPECT_EQ(cookie(plain).find("Secure"), std::string::npos) << plain;
+  }
+  for (const char* secure : {"HTTPS", "https, http", "https,http"}) {
+    EXPECT_NE(cookie(secure).find("Secure"), std::string::npos) << secure;
+  }
 }
 
 TEST_F(CohortTest, AddsNoCookieToWhatACacheMayStore) {

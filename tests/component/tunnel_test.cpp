@@ -50,6 +50,19 @@ TEST_F(TunnelTest, AHandshakeIsASuccessBetweenFailures) {
   EXPECT_FALSE(world.gate->state().open);
 }
 
+// What breaks each tunnel off at once is no version that answers.
+TEST_F(TunnelTest, AHandshakeThatLeadsNowhereIsNone) {
+  world.failures.protection.circuit_failures = 5;
+  world.publish();
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_FALSE(world.gate->state().open) << i;
+    const Pair pair = open();
+    pair.server->reset();
+    world.net.run_ready();
+  }
+  EXPECT_TRUE(world.gate->state().open);
+}
+
 TEST_F(TunnelTest, OtherOffersGoOnAsPlainRequests) {
   Backend plain(world, address("10.0.0.9:80"), ok("plain"));
   world.upstreams[1].endpoints = {address("10.0.0.9:80")};

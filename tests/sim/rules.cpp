@@ -52,11 +52,16 @@ class Canaryd final : public Rule {
         groups.add(stats::client_group(failure.key), 1, 1);
         continue;
       }
+      (failure.cohort == Cohort::kCanary ? canary : stable)
+          .add_repetition(stats::client_group(failure.key));
       builder_.add_duplicates(failure.cohort, 1, repeat == stats::Repeat::kRepeated ? 1 : 0);
     }
     clients_.add(Cohort::kCanary, canary);
     clients_.add(Cohort::kStable, stable);
-    if (now_ % stats::kClientSpreadSeconds == 0) builder_.set_clients(clients_.look(now_));
+    if (now_ % stats::kClientSpreadSeconds == 0) {
+      const stats::ClientSpread spread = clients_.look(now_);
+      builder_.set_clients(spread, clients_.all_fail_more());
+    }
     const auto block = builder_.tick(now_);
     if (!block) return Ruling::kHold;
     analyzer_.absorb(*block);

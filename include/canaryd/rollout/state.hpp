@@ -135,7 +135,7 @@ inline constexpr WallTime kForever{std::chrono::milliseconds(std::int64_t{8'000'
 
 // What the data plane is to serve: `weight`; 0 while suspended, everything while spilling.
 [[nodiscard]] BasisPoints served_weight(const State& state) noexcept;
-// All who are not left on stable for comparison: going back would be a step for everybody.
+// All but a holdback, which is left on stable for comparison.
 [[nodiscard]] bool has_everybody_on_canary(const State& state) noexcept;
 [[nodiscard]] Admission admission(const State& state) noexcept;
 // Everybody goes back to stable, a tenth at a time; suspended or not.

@@ -45,6 +45,11 @@ struct ProbeCount {
   friend bool operator==(const ProbeCount&, const ProbeCount&) = default;
 };
 
+struct FailuresInARow {
+  std::uint64_t requests = 0;
+  std::uint32_t probes = 0;
+};
+
 // A count that belongs to a generation, in one word: in any other generation it is 0. A change in
 // the name of an older generation than the word's does nothing.
 class GenerationCount {
@@ -96,6 +101,11 @@ class alignas(64) CohortGate {
   void succeeded(std::uint64_t generation) noexcept {
     if (failures_.any()) failures_.set(generation, 0);
   }
+  // What a success would clear, and to put it back: that success has turned out to be none.
+  [[nodiscard]] FailuresInARow failures_in_a_row(std::uint64_t generation) const noexcept {
+    return {failures_.of(generation), probes(generation).bad};
+  }
+  void put_back(std::uint64_t generation, FailuresInARow cleared) noexcept;
   // One has. The `limit`-th in a row opens the circuit; true for the call that did. Probes may come
   // from `probe_from` on.
   bool failed(std::uint64_t generation, std::uint32_t limit, Monotonic probe_from) noexcept;

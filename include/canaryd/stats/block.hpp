@@ -223,7 +223,9 @@ class BlockBuilder {
 
   // How far apart the clients are in this run, for the blocks that close from here on; never less
   // than an earlier process knew, unless the versions are beyond that (worse_of()).
-  void set_clients(const ClientSpread& clients) noexcept;
+  // With `all_failures` those that are repetitions are evidence as well, from here on
+  // (ClientWatch::all_fail_more()).
+  void set_clients(const ClientSpread& clients, bool all_failures = false) noexcept;
   // By what stable's responses are told apart at present; none while latency is not judged.
   [[nodiscard]] LatencyCuts latency_cuts() const noexcept { return all_.latency().cuts(); }
 
@@ -262,6 +264,7 @@ class BlockBuilder {
   std::int64_t votes_second_;
   ClientSpread clients_{};
   ClientSpread recalled_clients_{};
+  bool all_failures_ = false;
 };
 
 }  // namespace canaryd::stats

@@ -38,6 +38,9 @@ class ClientWatch {
   void add(Cohort cohort, const ClientGroups& came) noexcept;
   // client_spread(), with kNoDivision for the metrics whose difference is beyond_clients().
   [[nodiscard]] ClientSpread look(std::int64_t now_second) noexcept;
+  // As of the last look: with all failures of each client the canary is beyond its clients' errors.
+  // Then it is not one of them that repeats itself, and each failure may count.
+  [[nodiscard]] bool all_fail_more() const noexcept { return all_fail_more_; }
 
  private:
   // "Of late" reaches back one to two of these.
@@ -48,6 +51,7 @@ class ClientWatch {
   Both older_{};  // `all_` as it was when "of late" begins.
   Both newer_{};  // The same at newer_second_; takes its place in turn.
   std::int64_t newer_second_;
+  bool all_fail_more_ = false;
 };
 
 }  // namespace canaryd::stats

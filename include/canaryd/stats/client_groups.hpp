@@ -31,6 +31,7 @@ inline constexpr std::size_t kClientErrors = kLatencyQuantiles;
 struct GroupCounts {
   std::uint64_t judged = 0;
   std::uint64_t bad = 0;                                // Failures that counted, of those.
+  std::uint64_t again = 0;                              // Those that did not (dedupe.hpp).
   std::uint64_t n = 0;                                  // Good ones, where latency is cut.
   std::array<std::uint64_t, kLatencyQuantiles> slow{};  // Index: LatencyQuantile.
 
@@ -43,6 +44,14 @@ struct GroupCounts {
     const std::uint64_t hit = metric == kClientErrors ? bad : slow[metric];
     return static_cast<double>(hit < all ? hit : all);
   }
+  // As if none had been left out.
+  [[nodiscard]] GroupCounts with_repetitions() const noexcept {
+    GroupCounts all = *this;
+    all.judged += again;
+    all.bad += again;
+    all.again = 0;
+    return all;
+  }
   friend bool operator==(const GroupCounts&, const GroupCounts&) = default;
 };
 
@@ -53,6 +62,8 @@ struct ClientGroups {
   // Good responses of one group's clients.
   void add(std::size_t group, const Histogram& responses, LatencyCuts cuts) noexcept;
   void add(std::size_t group, std::uint64_t judged, std::uint64_t bad) noexcept;
+  void add_repetition(std::size_t group) noexcept { ++groups[group % kClientGroups].again; }
+  [[nodiscard]] ClientGroups with_repetitions() const noexcept;
   ClientGroups& operator+=(const ClientGroups& other) noexcept;
   // What came since an earlier reading of the same counters. A counter never goes below 0.
   [[nodiscard]] ClientGroups since(const ClientGroups& earlier) const noexcept;
@@ -66,7 +77,7 @@ struct ClientGroups {
 static_assert(kClientGroups == 16, "four bits of the hash");
 
 // The judged responses of one version of a rollout on one worker. One writer, any thread reads; a
-// reading is no cut through time. 896 bytes.
+// reading is no cut through time. 1 KiB.
 class alignas(64) ClientGroupCounters {
  public:
   // `key_hash` is not 0: then nobody knows whose response it is. A failure that counts.
@@ -75,6 +86,8 @@ class alignas(64) ClientGroupCounters {
     bump(group.judged);
     bump(group.bad);
   }
+  // A failure that does not: its client had one a moment ago.
+  void count_again(std::uint64_t key_hash) noexcept { bump(groups_[client_group(key_hash)].again); }
   // One that its client left.
   void count_left(std::uint64_t key_hash) noexcept { bump(groups_[client_group(key_hash)].judged); }
   void count_good(std::uint64_t key_hash, Duration latency, LatencyCuts cuts) noexcept {
@@ -94,6 +107,7 @@ class alignas(64) ClientGroupCounters {
   struct Group {
     Counter judged{0};
     Counter bad{0};
+    Counter again{0};
     Counter n{0};
     std::array<Counter, kLatencyQuantiles> slow{};
   };

@@ -104,6 +104,47 @@ TEST(Replay, RepetitionsAreNoEvidenceOfARoute) {
   EXPECT_NE(outcome.decision, Decision::kRollback);
 }
 
+// Twenty clients that ask fifty times a second, one request in fifty of the canary's fails: each
+// fails about once a window whatever the version, and yet none of them is broken.
+TEST(Replay, ABadCanaryOfFewBusyClientsIsFound) {
+  Random random(1);
+  Recording recording;
+  for (int i = 0; i < 60'000; ++i) {
+    const std::uint64_t client = 1 + random.below(20);
+    const bool canary = client <= 5;
+    RecordedRequest request = request_at(kStartMs + i,
+                                         canary ? Cohort::kCanary : Cohort::kStable,
+                                         random.chance(canary ? 0.02 : 0.002),
+                                         25);
+    request.client = 0x9E37'79B9'7F4A'7C15U * client;
+    recording.push_back(request);
+  }
+  const Outcome outcome = outcome_of(recording);
+  EXPECT_EQ(outcome.decision, Decision::kRollback) << outcome.summary;
+}
+
+// One client of the canary that polls what fails for it, and is answered five times as often.
+TEST(Replay, OneClientThatFailsInBetweenConvictsNobody) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    Random random(seed);
+    Recording recording;
+    for (int ms = 0; ms < 60'000; ++ms) {
+      const auto ask = [&](std::uint64_t client, bool canary, bool bad) {
+        RecordedRequest request =
+            request_at(kStartMs + ms, canary ? Cohort::kCanary : Cohort::kStable, bad, 20);
+        request.client = 0x9E37'79B9'7F4A'7C15U * client;
+        recording.push_back(request);
+      };
+      const std::uint64_t other = 2 + random.below(300);
+      if (random.chance(0.15)) ask(other, other % 5 == 0, random.chance(0.002));
+      if (ms % 200 == 0) ask(1, true, false);
+      if (ms % 1000 == 500) ask(1, true, true);
+    }
+    const Outcome outcome = outcome_of(recording);
+    EXPECT_NE(outcome.decision, Decision::kRollback) << seed << ": " << outcome.summary;
+  }
+}
+
 TEST(Replay, ADeadCanaryIsRolledBackOnce) {
   Recording recording;
   append(recording, 0, 30, kDead, 5);

@@ -245,6 +245,46 @@ TEST_F(ClientBlocksTest, EachBlockHasWhatIsKnown) {
   EXPECT_FALSE(second().clients.any()) << "of an earlier run";
 }
 
+// Where each client shows that the canary fails more, no failure is left out.
+TEST_F(ClientBlocksTest, AllFailuresCountWhereAllFailMore) {
+  const auto with_repetitions = [this] {
+    builder_.add(Cohort::kStable, {.n = 10, .bad = 1});
+    builder_.add(Cohort::kCanary, {.n = 10, .bad = 1, .repeats = 2, .deduped = 3});
+    builder_.add_duplicates(Cohort::kStable, 1);
+    return builder_.tick(++now_).value();
+  };
+  const Block once = with_repetitions();
+  EXPECT_EQ(once.canary, (CohortCounts{.n = 10, .bad = 1, .repeats = 2}));
+  EXPECT_EQ(once.stable, (CohortCounts{.n = 9, .bad = 0}));
+  builder_.set_clients(spread_, true);
+  const Block all = with_repetitions();
+  EXPECT_EQ(all.canary, (CohortCounts{.n = 13, .bad = 4}));
+  EXPECT_EQ(all.stable, (CohortCounts{.n = 10, .bad = 1}));
+  builder_.begin_run(0);
+  EXPECT_EQ(with_repetitions().canary.bad, 1U) << "of an earlier run";
+}
+
+// Sixteen groups of a hundred requests each; the failures of each but those that count once.
+TEST(ClientWatchTest, OneThatRepeatsItselfIsNotAll) {
+  const auto watch = [](std::uint64_t each, std::uint64_t of_one) {
+    ClientWatch made(0);
+    for (std::size_t group = 0; group < kClientGroups; ++group) {
+      ClientGroups came;
+      came.add(group, 100, 1);
+      made.add(Cohort::kStable, came);
+      for (std::uint64_t i = 0; i < each + (group == 3 ? of_one : 0); ++i)
+        came.add_repetition(group);
+      made.add(Cohort::kCanary, came);
+    }
+    static_cast<void>(made.look(5));
+    return made.all_fail_more();
+  };
+  EXPECT_FALSE(watch(0, 0));
+  EXPECT_FALSE(watch(0, 1000));
+  EXPECT_TRUE(watch(9, 0));
+  EXPECT_TRUE(watch(9, 20));
+}
+
 TEST_F(ClientBlocksTest, WhatAnEarlierProcessKnewIsTheLeast) {
   KnownLatency known;
   known.clients = spread_;
