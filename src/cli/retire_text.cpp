@@ -63,6 +63,11 @@ std::string stuck_retirement(JsonView rollout) {
     return printable("mode observe retires nothing by itself; " + command + " gives " +
                      rollout["stable"].text() + " up once it is idle");
   }
+  if (state == "retiring" && retire["hook"].text() == "none" &&
+      rollout["mode"].text() == "observe") {
+    return printable("mode observe ends no retirement by itself; " + command + " gives " +
+                     rollout["stable"].text() + " up once the time to undo it is over");
+  }
   if (state == "promoted" && retire["kept"].flag().value_or(false)) {
     return printable(rollout["stable"].text() + " is kept by `unretire`; " + command +
                      " lets it go");

@@ -45,10 +45,15 @@ std::string before_retirement(const Runner& runner, const RolloutView& view) {
 }
 
 // Nobody is there, and the way back is open: until when?
-std::string way_back(const std::string& stable, const RolloutView& view) {
+std::string way_back(const Runner& runner, const RolloutView& view) {
+  const std::string& stable = runner.state().stable;
   const RetireView& retire = *view.retire;
-  const std::string text =
-      "nobody is sent to " + stable + "; `canaryctl unretire` brings it back until ";
+  std::string text = "nobody is sent to " + stable + "; `canaryctl unretire` brings it back";
+  if (runner.config().plan.mode == rollout::Mode::kObserve) {
+    text += "; mode observe: `canaryctl retire` ends this";
+    return retire.undo_until ? text + ", from " + format_time(*retire.undo_until) + " on" : text;
+  }
+  text += " until ";
   const auto& frozen = view.frozen_until;
   if (retire.undo_until && (!frozen || *frozen <= *retire.undo_until)) {
     return text + format_time(*retire.undo_until);
@@ -65,7 +70,7 @@ std::optional<std::string> retire_sentence(const Runner& runner, const RolloutVi
   const rollout::State& state = runner.state();
   if (state.phase == rollout::Phase::kPromoted) return before_retirement(runner, view);
   const bool retiring = state.phase == rollout::Phase::kRetiring;
-  if (retiring && state.retire_hook == RetireHook::kNone) return way_back(state.stable, view);
+  if (retiring && state.retire_hook == RetireHook::kNone) return way_back(runner, view);
   switch (state.retire_hook) {
     case RetireHook::kCalled:
       return "the decommission hook runs";

@@ -20,6 +20,17 @@ void give_up(Draft& draft, const StableUse& use) {
   draft.enter(Phase::kRetired);
 }
 
+// Mode observe only watches: the end of it is the operator's.
+bool ends_by_itself(const Draft& draft) {
+  return draft.plan.mode == Mode::kEnforce;
+}
+
+// Nobody is there any more, and the time to bring it back has passed.
+bool is_undo_over(const Draft& draft, const StableUse& use) {
+  const RetirePlan& plan = *draft.plan.retire;
+  return !use.active && draft.now - draft.state.since >= plan.drain + plan.undo;
+}
+
 std::string not_idle(const Draft& draft, const Retire& retire) {
   if (draft.plan.retire == std::nullopt) return "has no `retire` in its configuration";
   const std::string is = "is not retirable: " + draft.state.stable + " ";
@@ -63,6 +74,20 @@ Transition try_again(Draft& draft, const Retire& retire) {
   return draft.commit(Cause::kOperator);
 }
 
+// What nobody has ended by itself: see ends_by_itself().
+Transition end_by_hand(Draft& draft, const Retire& retire) {
+  if (!draft.plan.retire || ends_by_itself(draft)) return draft.unchanged();
+  if (!is_undo_over(draft, retire.use)) return draft.unchanged();
+  if (const auto until = draft.frozen_until()) return draft.refuse_frozen(*until, kNotInAFreeze);
+  if (retire.skip_hook) {
+    return draft.refuse(
+        "has not called its decommission hook: `--skip-hook` is for one that has "
+        "failed or may have run");
+  }
+  give_up(draft, retire.use);
+  return draft.commit(Cause::kOperator);
+}
+
 }  // namespace
 
 Transition retire_when_idle(Draft& draft, const Tick& tick) {
@@ -77,13 +102,12 @@ Transition go_on_retiring(Draft& draft, const Tick& tick) {
   if (!draft.plan.retire || draft.state.retire_hook != RetireHook::kNone) {
     return draft.unchanged();
   }
-  const RetirePlan& plan = *draft.plan.retire;
   const Duration so_far = draft.now - draft.state.since;
-  if (tick.stable_use.active && so_far >= plan.drain) {
+  if (tick.stable_use.active && so_far >= draft.plan.retire->drain) {
     draft.put_stable_back();
     return draft.commit(Cause::kStraggler);
   }
-  const bool over = !tick.stable_use.active && so_far >= plan.drain + plan.undo;
+  const bool over = is_undo_over(draft, tick.stable_use) && ends_by_itself(draft);
   if (!over || !tick.canary_up || draft.frozen_until()) return draft.unchanged();
   give_up(draft, tick.stable_use);
   return draft.commit(Cause::kUndoOver);
@@ -102,7 +126,8 @@ Transition handle(Draft& draft, const Retire& retire) {
   }
   const bool stuck =
       state.retire_hook == RetireHook::kFailed || state.retire_hook == RetireHook::kUnknown;
-  return stuck ? try_again(draft, retire) : draft.unchanged();
+  if (stuck) return try_again(draft, retire);
+  return state.retire_hook == RetireHook::kNone ? end_by_hand(draft, retire) : draft.unchanged();
 }
 
 Transition handle(Draft& draft, const Unretire&) {

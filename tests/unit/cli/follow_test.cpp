@@ -101,6 +101,16 @@ TEST_F(FollowTest, WaitGoesOnWhileWhatTheFileMeansHasNotBegun) {
   EXPECT_EQ(terminal_.err.str().find('\x1b'), std::string::npos);
 }
 
+TEST_F(FollowTest, WaitForRetiredEndsUnderModeObserve) {
+  control::RetireView retire;
+  retire.hook = "none";
+  set_retire(retire);
+  admin_->on_control([&] { admin_->backend.known.at("checkout").mode = "observe"; });
+  EXPECT_EQ(wait_for("retired", "retiring"), kExitStopped);
+  EXPECT_NE(terminal_.err.str().find("`canaryctl retire checkout` gives "), std::string::npos)
+      << terminal_.err.str();
+}
+
 TEST_F(FollowTest, WaitGoesOnWhileThereIsHope) {
   EXPECT_EQ(wait_for("promoted", "held", "bad_reading"), kExitFailed);
   for (const char* state : {"baking", "paused", "waiting", "suspended", "idle"}) {

@@ -384,6 +384,24 @@ TEST_F(ControllerRetirementTest, UnderObserveItIsForTheOperator) {
               HasSubstr("mode observe: `canaryctl retire` gives old up after 10s without"));
   EXPECT_EQ(act(Action::kRetire).status, ActionStatus::kOk);
   EXPECT_EQ(view().state, "retiring");
+  EXPECT_THAT(view().next.value(), HasSubstr("mode observe: `canaryctl retire` ends this, from "));
+  quiet_seconds(30);
+  EXPECT_TRUE(exec_.calls.empty()) << "observe only watches";
+  EXPECT_EQ(act(Action::kRetire).status, ActionStatus::kOk);
+  EXPECT_EQ(exec_.calls.size(), 1U);
+}
+
+TEST_F(ControllerRetirementTest, AReloadIntoModeObserveStopsWhatWouldHaveGoneOn) {
+  promote();
+  until_idle();
+  std::string observed = file_;
+  observed.replace(observed.find("    retire:"), 0, "    analysis: {mode: observe}\n");
+  ASSERT_TRUE(reload(observed).ok);
+  quiet_seconds(60);
+  EXPECT_EQ(view().state, "retiring");
+  EXPECT_TRUE(exec_.calls.empty());
+  EXPECT_EQ(act(Action::kUnretire).status, ActionStatus::kOk);
+  EXPECT_EQ(view().state, "promoted");
 }
 
 TEST_F(ControllerRetirementTest, AbortBringsEverybodyBackAtOnce) {

@@ -173,6 +173,7 @@ inline const char* broken_by_decommission(const Plan& plan,
   const auto* retire = std::get_if<Retire>(&event.what);
   const auto* tick = std::get_if<Tick>(&event.what);
   if (!plan.retire || !plan.retire->hook) return "the hook is in the plan";
+  if (tick != nullptr && plan.mode != Mode::kEnforce) return "mode observe calls no hook";
   if (retire == nullptr && tick == nullptr) return "only `retire` and time call the hook";
   if (before.retire_hook == RetireHook::kCalled || before.retire_hook == RetireHook::kDone) {
     return "the hook is called once";

@@ -84,6 +84,27 @@ TEST_F(RetirementTest, NothingIsRetiredWithoutItsConfigurationOrInModeObserve) {
   EXPECT_EQ(driver.state.phase, Phase::kRetiring);
 }
 
+TEST_F(RetirementTest, ModeObserveLeavesTheEndOfItToTheOperator) {
+  retire();
+  Plan plan = driver.plan;
+  plan.mode = Mode::kObserve;
+  driver.reload(plan);
+  ASSERT_EQ(driver.state.phase, Phase::kRetiring);
+  EXPECT_EQ(driver.send(Retire{{1h}}).outcome, Outcome::kUnchanged) << "the way back is open";
+  EXPECT_EQ(driver.after(100h).send(unused(101h)).outcome, Outcome::kUnchanged);
+  EXPECT_EQ(driver.send(Retire{{101h, true}}).outcome, Outcome::kUnchanged) << "a tunnel is open";
+  EXPECT_THAT(driver.send(Retire{{101h}, true}).refusal, HasSubstr("has not called its"));
+  freeze();
+  EXPECT_THAT(driver.send(Retire{{101h}}).refusal, HasSubstr("is frozen until"));
+  thaw();
+  EXPECT_TRUE(has_effect<Decommission>(driver.send(Retire{{101h}})));
+  // Whoever is there still has it back.
+  retire();
+  driver.reload(plan);
+  driver.after(6min).send(unused(2h, true));
+  EXPECT_EQ(driver.state.phase, Phase::kPromoted);
+}
+
 TEST_F(RetirementTest, NotInAFreezeAndNotWhileSomethingIsWrong) {
   Plan plan = retiring_plan();
   plan.freeze = {{kEveryDay, 0h, 24h, {}}};
