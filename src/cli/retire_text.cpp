@@ -63,6 +63,14 @@ std::string stuck_retirement(JsonView rollout) {
     return printable("mode observe retires nothing by itself; " + command + " gives " +
                      rollout["stable"].text() + " up once it is idle");
   }
+  const bool window_over =
+      state == "retiring" && retire["hook"].text() == "none" && retire["undo_until"].text().empty();
+  // Of what waits for the journal alone nothing is known.
+  const bool waits = rollout["journal_failing"].flag().value_or(false);
+  if (window_over && !waits && !rollout["postponed"].text().empty()) {
+    return printable(rollout["stable"].text() + " is not given up, since the file names it as " +
+                     "stable; `canaryctl unretire " + name + "` brings it back");
+  }
   if (state == "retiring" && retire["hook"].text() == "none" &&
       rollout["mode"].text() == "observe") {
     return printable("mode observe ends no retirement by itself; " + command + " gives " +

@@ -49,6 +49,10 @@ std::string way_back(const Runner& runner, const RolloutView& view) {
   const std::string& stable = runner.state().stable;
   const RetireView& retire = *view.retire;
   std::string text = "nobody is sent to " + stable + "; `canaryctl unretire` brings it back";
+  const rollout::Plan* const postponed = runner.postponed();
+  if (postponed != nullptr && postponed->stable == stable) {
+    return text + "; it is not given up while the file names it as stable";
+  }
   if (runner.config().plan.mode == rollout::Mode::kObserve) {
     text += "; mode observe: `canaryctl retire` ends this";
     return retire.undo_until ? text + ", from " + format_time(*retire.undo_until) + " on" : text;

@@ -53,6 +53,10 @@ bool is_another_rollout(const Plan& plan, const State& state) noexcept {
 
 const char* why_not_anew(const Plan& plan, const State& state, bool stable_up) noexcept {
   if (!is_another_rollout(plan, state) || plan.stable != state.stable) return nullptr;
+  if (state.phase == Phase::kRetiring && state.retire_hook == RetireHook::kNone) {
+    return "is giving up its stable version: `unretire` keeps it, else a new rollout needs another "
+           "one as stable";
+  }
   if (state.phase == Phase::kRetiring || state.phase == Phase::kRetired) {
     return "has given up its stable version: a new rollout needs another one as stable";
   }

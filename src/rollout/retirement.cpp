@@ -20,9 +20,10 @@ void give_up(Draft& draft, const StableUse& use) {
   draft.enter(Phase::kRetired);
 }
 
-// Mode observe only watches: the end of it is the operator's.
+// Mode observe only watches, and a plan of another rollout, which cannot begin before, has the
+// version that is given up as its stable one: both leave the end of it to the operator.
 bool ends_by_itself(const Draft& draft) {
-  return draft.plan.mode == Mode::kEnforce;
+  return draft.plan.mode == Mode::kEnforce && !is_another_rollout(draft.plan, draft.state);
 }
 
 // Nobody is there any more, and the time to bring it back has passed.
@@ -77,6 +78,11 @@ Transition try_again(Draft& draft, const Retire& retire) {
 // What nobody has ended by itself: see ends_by_itself().
 Transition end_by_hand(Draft& draft, const Retire& retire) {
   if (!draft.plan.retire || ends_by_itself(draft)) return draft.unchanged();
+  if (is_another_rollout(draft.plan, draft.state)) {
+    return draft.refuse("is to have " + draft.state.stable +
+                        " as its stable version by its configuration: `unretire` keeps it; to give "
+                        "it up, name another one there");
+  }
   if (!is_undo_over(draft, retire.use)) return draft.unchanged();
   if (const auto until = draft.frozen_until()) return draft.refuse_frozen(*until, kNotInAFreeze);
   if (retire.skip_hook) {

@@ -101,6 +101,21 @@ TEST_F(FollowTest, WaitGoesOnWhileWhatTheFileMeansHasNotBegun) {
   EXPECT_EQ(terminal_.err.str().find('\x1b'), std::string::npos);
 }
 
+// Neither the file nor time ends the retirement that is in its way.
+TEST_F(FollowTest, WaitEndsWhereTheFileNamesAsStableWhatIsGivenUp) {
+  control::RetireView retire;
+  retire.hook = "none";
+  retire.undo_until = WallTime(std::chrono::hours(24 * 365 * 60));
+  set_retire(retire);
+  admin_->on_control([&] { admin_->backend.known.at("checkout").postponed = "v3 has not begun"; });
+  EXPECT_EQ(wait_for("promoted", "retiring"), kExitFailed) << "interrupted: somebody may come";
+  retire.undo_until.reset();
+  set_retire(retire);
+  EXPECT_EQ(wait_for("promoted", "retiring"), kExitStopped);
+  admin_->on_control([&] { admin_->backend.known.at("checkout").journal_failing = true; });
+  EXPECT_EQ(wait_for("promoted", "retiring"), kExitFailed) << "it waits for the journal";
+}
+
 TEST_F(FollowTest, WaitForRetiredEndsUnderModeObserve) {
   control::RetireView retire;
   retire.hook = "none";

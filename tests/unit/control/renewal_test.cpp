@@ -230,10 +230,17 @@ TEST_F(RenewalTest, ARetirementGoesOnWithTheVersionsInForce) {
   EXPECT_EQ(view().state, "retiring");
   EXPECT_EQ(effective(), 100);
   EXPECT_EQ(view().canary, "new");
-  EXPECT_THAT(view().postponed.value_or(""), HasSubstr("has given up its stable version"));
-  seconds(10);
-  EXPECT_EQ(view().state, "retired");
+  EXPECT_THAT(view().postponed.value_or(""), HasSubstr("is giving up its stable version"));
+  EXPECT_EQ(view().next,
+            "nobody is sent to old; `canaryctl unretire` brings it back; it is not given up while "
+            "the file names it as stable");
+  seconds(20);
+  EXPECT_EQ(view().state, "retiring") << "the file still means to go back to it";
   EXPECT_EQ(served(), "new");
+  act(Action::kUnretire);
+  seconds(2);
+  EXPECT_EQ(view().state, "idle");
+  EXPECT_EQ(view().canary, "newer");
 }
 
 // There is nobody to leave where he is: whoever is not sent to stable would be the first to be on

@@ -174,6 +174,9 @@ inline const char* broken_by_decommission(const Plan& plan,
   const auto* tick = std::get_if<Tick>(&event.what);
   if (!plan.retire || !plan.retire->hook) return "the hook is in the plan";
   if (tick != nullptr && plan.mode != Mode::kEnforce) return "mode observe calls no hook";
+  if (tick != nullptr && is_another_rollout(plan, before)) {
+    return "what the file names as stable is not ended";
+  }
   if (retire == nullptr && tick == nullptr) return "only `retire` and time call the hook";
   if (before.retire_hook == RetireHook::kCalled || before.retire_hook == RetireHook::kDone) {
     return "the hook is called once";

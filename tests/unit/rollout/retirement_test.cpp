@@ -105,6 +105,20 @@ TEST_F(RetirementTest, ModeObserveLeavesTheEndOfItToTheOperator) {
   EXPECT_EQ(driver.state.phase, Phase::kPromoted);
 }
 
+// The rollout that the file means cannot begin, and would have that version as its stable one.
+TEST_F(RetirementTest, WhatTheFileNamesAsStableIsNotEnded) {
+  retire();
+  driver.plan.revision = "2.5.0";
+  EXPECT_THAT(driver.send(Restart{true}).refusal,
+              HasSubstr("is giving up its stable version: `unretire` keeps it"));
+  EXPECT_EQ(driver.after(100h).send(unused(101h)).outcome, Outcome::kUnchanged);
+  EXPECT_THAT(driver.send(Retire{{101h}}).refusal, HasSubstr("`unretire` keeps it"));
+  driver.send(Unretire{});
+  EXPECT_EQ(driver.state.phase, Phase::kPromoted);
+  driver.send(NewPlan{true});
+  EXPECT_EQ(driver.state.phase, Phase::kIdle);
+}
+
 TEST_F(RetirementTest, NotInAFreezeAndNotWhileSomethingIsWrong) {
   Plan plan = retiring_plan();
   plan.freeze = {{kEveryDay, 0h, 24h, {}}};
