@@ -69,6 +69,9 @@ struct Controller::State {
   [[nodiscard]] rollout::StableUse stable_use(const Runner& runner) const;
   [[nodiscard]] std::string stragglers_text(const Runner& runner) const;
   void decommission(const std::string& name);
+  void hook_ended(const std::string& name, bool ok, std::string said);
+  // Also of a rollout that has left the file; null: none.
+  [[nodiscard]] Runner* find_kept(const std::string& name) const noexcept;
   [[nodiscard]] std::optional<RetireView> retire_view(const Runner& runner) const;
   [[nodiscard]] RolloutView view(const Runner& runner) const;
   // parity_gate.cpp: of rollouts that wait to begin by themselves until the versions are seen to

@@ -295,9 +295,32 @@ std::string Controller::State::stragglers_text(const Runner& runner) const {
   return text;
 }
 
+Runner* Controller::State::find_kept(const std::string& name) const noexcept {
+  for (const Runners* some : {&runners, &parked}) {
+    for (const auto& each : *some) {
+      if (each->config().name == name) return each.get();
+    }
+  }
+  return nullptr;
+}
+
+// Also of one that has left the file while its hook ran: the journal has to know how that ended.
+void Controller::State::hook_ended(const std::string& name, bool ok, std::string said) {
+  Runner* const called = find_kept(name);
+  if (called == nullptr) return;
+  rollout::Event event;
+  event.evidence = said;
+  event.what = rollout::HookEnded{ok, std::move(said)};
+  called->handle(std::move(event), nullptr);
+}
+
 void Controller::State::decommission(const std::string& name) {
   Runner* const runner = find(name);
-  if (runner == nullptr || !runner->config().retire || !runner->config().retire->hook) return;
+  // What the file is now may need the old version, and nobody has checked that.
+  if (runner == nullptr) {
+    return hook_ended(name, false, "not called: the rollout had left the configuration");
+  }
+  if (!runner->config().retire || !runner->config().retire->hook) return;
   const config::Hook hook = decommission_hook(runner->config(), runner->state());
   const std::string good = hook.exec.empty() ? "a 2xx" : "exit code 0";
   const std::uint64_t call = ++decommissions[name];
@@ -307,14 +330,8 @@ void Controller::State::decommission(const std::string& name) {
                      if (!*still) return;
                      HookCounts& counts = hook_tally[name];
                      ++(ended ? counts.ok : counts.failed);
-                     Runner* const called = find(name);
-                     if (called == nullptr || decommissions[name] != call) return;
-                     rollout::Event event;
-                     rollout::HookEnded what{ended.has_value(), good};
-                     if (!ended) what.said = describe(ended.error());
-                     event.evidence = what.said;
-                     event.what = std::move(what);
-                     called->handle(std::move(event), nullptr);
+                     if (decommissions[name] != call) return;
+                     hook_ended(name, ended.has_value(), ended ? good : describe(ended.error()));
                    });
 }
 

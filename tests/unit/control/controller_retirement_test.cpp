@@ -404,6 +404,40 @@ TEST_F(ControllerRetirementTest, AReloadIntoModeObserveStopsWhatWouldHaveGoneOn)
   EXPECT_EQ(view().state, "promoted");
 }
 
+TEST_F(ControllerRetirementTest, AHookThatEndsWhileTheRolloutIsOutOfTheFileIsHeard) {
+  promote();
+  until_called();
+  const std::string with = file_;
+  ASSERT_TRUE(reload(file_with(kListener, "", "upstream: new")).ok);
+  exec_.last(ExecResult{});
+  settle();
+  EXPECT_THAT(last_sentence(), HasSubstr("retired old of shop: exit code 0"));
+  ASSERT_TRUE(reload(with).ok);
+  quiet_seconds(60);
+  EXPECT_EQ(view().state, "retired");
+  EXPECT_EQ(exec_.calls.size(), 1U);
+}
+
+// What the file is by then may lead there, and nobody has looked.
+TEST_F(ControllerRetirementTest, WhatLeavesTheFileBeforeItsHookIsCalledSaysThatItWasNot) {
+  promote();
+  until_idle();
+  const std::string with = file_;
+  disk_.fail();
+  quiet_seconds(30);
+  disk_.work();
+  const std::string without = file_with(kListener, "", "upstream: new");
+  clock_.advance(1s);
+  controller_->tick();  // The journal is being told of the call.
+  ASSERT_TRUE(reload(without).ok);
+  settle();
+  EXPECT_TRUE(exec_.calls.empty());
+  ASSERT_TRUE(reload(with).ok);
+  quiet_seconds(2);
+  EXPECT_EQ(view().retire->hook, "failed");
+  EXPECT_THAT(view().retire->said, HasSubstr("the rollout had left the configuration"));
+}
+
 TEST_F(ControllerRetirementTest, AbortBringsEverybodyBackAtOnce) {
   promote();
   until_called();
