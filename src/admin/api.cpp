@@ -258,6 +258,9 @@ void Api::history(const Request& request, const Match& match, const Done& done) 
     if (rows.error().code == ErrorCode::kNotFound) {
       return done(to_response({404, "not-found", "there is no such rollout"}, path));
     }
+    if (rows.error().code == ErrorCode::kInvalidArgument) {
+      return done(to_response({400, "bad-request", rows.error().context}, path));
+    }
     done(to_response({503, "store-failed", describe(rows.error())}, path));
   });
 }

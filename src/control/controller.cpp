@@ -3,7 +3,6 @@
 #include "control/controller_state.hpp"
 #include "control/route_rules.hpp"
 #include "control/snapshot.hpp"
-#include "control/verdict_record.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -434,46 +433,6 @@ void Controller::act(ActionRequest request, ActionDone done) {
         done(std::move(result));
       },
       request.if_match);
-}
-
-void Controller::history(HistoryQuery query, HistoryDone done) {
-  // What has left the file keeps its history.
-  const bool must_have_some = state_->find(query.rollout) == nullptr && !query.after;
-  store::HistoryQuery rows;
-  rows.rollout = query.rollout;
-  rows.limit = query.limit;
-  rows.after = query.after;
-  state_->parts.store->history(
-      std::move(rows),
-      [done = std::move(done), must_have_some, name = query.rollout](
-          Result<std::vector<store::JournalRow>> found) {
-        if (!found) {
-          done(fail(std::move(found).error()));
-          return;
-        }
-        if (found->empty() && must_have_some) {
-          done(fail(ErrorCode::kNotFound, "there is no rollout \"" + name + "\""));
-          return;
-        }
-        std::vector<HistoryRow> out;
-        for (store::JournalRow& row : *found) {
-          HistoryRow line;
-          line.id = row.id;
-          line.time = row.entry.at;
-          line.rollout = std::move(row.entry.rollout);
-          line.event = std::move(row.entry.event);
-          line.from = std::move(row.entry.from);
-          line.to = std::move(row.entry.to);
-          line.reason =
-              row.entry.reason.empty() ? std::move(row.entry.cause) : std::move(row.entry.reason);
-          line.weight = row.entry.weight_after;
-          line.actor = std::move(row.entry.actor);
-          line.message = std::move(row.entry.sentence);
-          line.evidence_json = text_of_record(row.entry.evidence);
-          out.push_back(std::move(line));
-        }
-        done(std::move(out));
-      });
 }
 
 void Controller::drain() {

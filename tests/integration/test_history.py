@@ -44,6 +44,9 @@ class HistoryTest(IntegrationCase):
     def test_whole(self):
         self.act("pause", "resume")
         self.assertEqual(self.daemon.ctl("history", "--verify", "nobody").returncode, 1)
+        status, problem = self.daemon.request("GET", "/api/v1/rollouts/shop/history?after=100000")
+        self.assertEqual(status, 400)
+        self.assertIn("no entry of the history has the id 100000 yet, the newest has ", json.loads(problem)["detail"])
         rows = self.daemon.get("/api/v1/rollouts/shop/history")["items"]
         found = self.verify("shop")
         self.assertEqual((found["result"], found["entries"], found["of_rollout"]), ("whole", len(rows), len(rows)))

@@ -264,6 +264,25 @@ TEST_F(ControllerTest, HistoryTellsWhatHappened) {
   EXPECT_EQ(found->error().code, ErrorCode::kNotFound);
 }
 
+// Who asks on from an id that no entry has yet would wait for what never comes.
+TEST_F(ControllerTest, HistoryAfterAnIdThatNobodyKnowsIsRefused) {
+  boot();
+  second();
+  act(Action::kAbort);
+  const auto after = [this](const char* rollout, std::uint64_t id) {
+    std::optional<Result<std::vector<HistoryRow>>> found;
+    controller_->history({rollout, 10, id}, [&](auto rows) { found = std::move(rows); });
+    settle();
+    return found.value_or(fail(ErrorCode::kTimeout));
+  };
+  const std::uint64_t last = after("shop", 0)->back().id;
+  EXPECT_EQ(after("shop", last - 1)->size(), 1U);
+  EXPECT_TRUE(after("shop", last)->empty()) << "nothing has happened since";
+  EXPECT_EQ(after("shop", last + 1).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(after("shop", UINT64_MAX).error().context, HasSubstr("the newest has "));
+  EXPECT_EQ(after("nobody", 0).error().code, ErrorCode::kNotFound);
+}
+
 TEST_F(ControllerTest, ViewsAndMetricsAgree) {
   boot();
   second();
