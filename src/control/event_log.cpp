@@ -78,8 +78,9 @@ std::unique_ptr<Subscription> EventLog::follow(std::optional<std::uint64_t> afte
 void EventLog::replay(std::uint64_t after, const ControlSink& sink) const {
   const std::uint64_t oldest = kept_.empty() ? last_id_ + 1 : kept_.front().id;
   // What came before the oldest is forgotten, or happened to an earlier process; an id of the
-  // future is from a clock that was ahead.
-  if (after + 1 < oldest || after > last_id_) sink({0, EventsMissed{after}});
+  // future is from a clock that was ahead. Who has been told has the id of what follows from, so
+  // that he is not told again if nothing more comes before he is cut off.
+  if (after + 1 < oldest || after > last_id_) sink({oldest - 1, EventsMissed{after}});
   for (const ControlEvent& event : kept_) {
     if (event.id > after || after > last_id_) sink(event);
   }
