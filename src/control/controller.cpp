@@ -403,7 +403,9 @@ void Controller::act(ActionRequest request, ActionDone done) {
     return;
   }
   rollout::Event event;
-  const bool stable_up = state->upstreams.health(runner->stable()).up();
+  // What nobody has looked at yet, as right after the start, may be down.
+  const UpstreamHealth stable = state->upstreams.health(runner->stable());
+  const bool stable_up = stable.up() && stable.known;
   event.what =
       command_of(request, state->parts.clock->wall_now(), stable_up, state->stable_use(*runner));
   event.actor = request.actor;

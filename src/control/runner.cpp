@@ -246,7 +246,7 @@ void Runner::begin_postponed(bool stable_up) {
   const char* const before = in_the_way_;
   // Who moves the weight by hand meanwhile does not send everybody to what is down either.
   if (why == nullptr && !stable_up && served_ > BasisPoints(0)) {
-    why = before != nullptr ? before : "waits until its stable version is up";
+    why = "waits until its stable version is up";
   }
   in_the_way_ = why;
   if (why == nullptr) {

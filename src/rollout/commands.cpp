@@ -164,7 +164,8 @@ Transition handle(Draft& draft, const Start& start) {
     }
     if (has_everybody_on_canary(before) && !start.stable_up) {
       return draft.refuse("has its users on the canary and its stable version " + before.stable +
-                          " is down: a new revision would send everybody there");
+                          " is down, or nobody has looked at it yet: a new revision would send "
+                          "everybody there");
     }
   }
   draft.begin_run(revision);

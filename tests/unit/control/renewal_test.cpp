@@ -165,6 +165,8 @@ TEST_F(RenewalTest, AWeightThatIsSetMeanwhileStaysWhileStableIsDown) {
   seconds(3);
   EXPECT_EQ(view().state, "paused");
   EXPECT_EQ(effective(), 90);
+  EXPECT_EQ(view().postponed,
+            "newer (revision 2) has not begun: shop waits until its stable version is up");
   act(Action::kAbort);
   seconds(2);
   EXPECT_EQ(view().state, "idle") << "nobody is on the old canary any more";
@@ -241,6 +243,29 @@ TEST_F(RenewalTest, ARetirementGoesOnWithTheVersionsInForce) {
   seconds(2);
   EXPECT_EQ(view().state, "idle");
   EXPECT_EQ(view().canary, "newer");
+}
+
+// Everybody would be sent to it.
+TEST_F(RenewalTest, ANewRevisionWaitsUntilSomebodyHasLookedAtStable) {
+  promote();
+  restart_with(file("new", "1"));
+  ActionRequest next;
+  next.rollout = "shop";
+  next.action = Action::kStart;
+  next.revision = "2";
+  std::optional<ActionResult> result;
+  const auto start = [&] {
+    controller_->act(next, [&](ActionResult answer) { result = std::move(answer); });
+    settle();
+  };
+  start();
+  EXPECT_EQ(result->status, ActionStatus::kRefused);
+  EXPECT_THAT(result->detail, HasSubstr("or nobody has looked at it yet"));
+  EXPECT_EQ(effective(), 100);
+  seconds(3);
+  start();
+  EXPECT_EQ(result->status, ActionStatus::kOk);
+  EXPECT_EQ(view().state, "progressing");
 }
 
 // There is nobody to leave where he is: whoever is not sent to stable would be the first to be on
