@@ -278,7 +278,9 @@ Result<Pruned> SqliteStore::prune(const PruneRule& rule, std::uint64_t from_id) 
 
 Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options) {
   CANARYD_TRY_ASSIGN(StateDir dir, StateDir::open(options.state_dir));
+  CANARYD_TRY(check_log_has_its_file(options.state_dir + "/state.db"));
   CANARYD_TRY_ASSIGN(const std::string path, dir.private_file("state.db"));
+  CANARYD_TRY(dir.check_companions(path));
   CANARYD_TRY_ASSIGN(std::unique_ptr<Database> database, Database::open(path));
   auto store = std::make_unique<SqliteStore>(std::move(dir), std::move(database));
   CANARYD_TRY(store->prepare(options));
@@ -300,6 +302,7 @@ Result<Verification> verify_state_file(const std::string& state_dir, Verificatio
     }
   }
   CANARYD_TRY_ASSIGN(const StateDir dir, StateDir::open_to_read(state_dir));
+  CANARYD_TRY(check_log_has_its_file(path));
   CANARYD_TRY_ASSIGN(const std::unique_ptr<Database> database, Database::open_to_read(path));
   CANARYD_TRY(check_file(*database));
   constexpr std::size_t kRowsAtOnce = 1000;

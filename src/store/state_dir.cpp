@@ -130,6 +130,42 @@ StateDir::~StateDir() {
   if (lock_ >= 0) ::close(lock_);
 }
 
+Result<void> check_log_has_its_file(const std::string& path) {
+  const std::string log = path + "-wal";
+  std::error_code error;
+  const auto logged = std::filesystem::file_size(log, error);
+  if (error || logged == 0) return {};
+  const auto size = std::filesystem::file_size(path, error);
+  const bool missing = error == std::errc::no_such_file_or_directory;
+  if ((error && !missing) || (!error && size > 0)) return {};
+  return fail(Error{ErrorCode::kMalformed,
+                    Origin::kLocal,
+                    Retry::kNever,
+                    "state file " + path + (missing ? " is missing" : " is empty") + " beside " +
+                        log + ", which is of no use without it; it is damaged and was left as it " +
+                        "is: restore a copy, or move both away to begin with every rollout idle"});
+}
+
+Result<void> StateDir::check_companions(const std::string& path) const {
+  for (const char* const suffix : {"-wal", "-shm"}) {
+    const std::string each = path + suffix;
+    const int file = ::open(each.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    const int number = errno;
+    if (file >= 0) ::close(file);
+    if (file >= 0 || number == ENOENT) continue;
+    struct stat found {};
+    const bool known = is_permission(number) && ::lstat(each.c_str(), &found) == 0;
+    if (!known || found.st_uid == ::geteuid())
+      return system_failure("cannot write " + each, number);
+    // As where somebody has run canaryd, or sqlite3, as root once.
+    const std::string hint = "; it belongs to user " + std::to_string(found.st_uid) +
+                             ", and canaryd is user " + std::to_string(::geteuid()) +
+                             ": chown it to that one";
+    return failure("cannot write " + each, number, hint.c_str());
+  }
+  return {};
+}
+
 Result<std::string> StateDir::private_file(const std::string& name) const {
   std::string path = path_ + "/" + name;
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kFileMode);

@@ -10,6 +10,10 @@
 
 namespace canaryd::store {
 
+// A write-ahead log without its file, as a copy to a full disk leaves it: SQLite would take the
+// file for a new one and delete the log.
+[[nodiscard]] Result<void> check_log_has_its_file(const std::string& path);
+
 class StateDir {
  public:
   [[nodiscard]] static Result<StateDir> open(const std::string& path);
@@ -22,6 +26,9 @@ class StateDir {
   ~StateDir();
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  // Whether what SQLite keeps beside the file at `path` can be written, if it is there: its own
+  // message names the file itself.
+  [[nodiscard]] Result<void> check_companions(const std::string& path) const;
   // Makes sure that DIR/name exists, readable by its owner only.
   [[nodiscard]] Result<std::string> private_file(const std::string& name) const;
 

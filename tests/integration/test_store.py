@@ -25,11 +25,18 @@ class StoreAtStartTest(IntegrationCase):
         self.daemon.stop()
         return self.state / "state.db"
 
-    def refused(self, code):
+    def make_log(self):
+        """The same of a daemon that was killed: what was decided is in the log."""
+        self.start_rollout(start="auto")
+        self.daemon.set_weight(50)
+        self.daemon.kill()
+        return self.state / "state.db-wal"
+
+    def refused(self, code, **user):
         """Runs the daemon to its end; what it says on standard error must be one line beside the log."""
         done = subprocess.run(
             [CANARYD, "run", "-c", str(self.daemon.file)], capture_output=True, text=True,
-            timeout=20 * PATIENCE, check=False, stdin=subprocess.DEVNULL)
+            timeout=20 * PATIENCE, check=False, stdin=subprocess.DEVNULL, **user)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         said = [line for line in done.stderr.splitlines() if not line.startswith("{")]
         self.assertEqual(len(said), 1, done.stderr)
@@ -65,6 +72,32 @@ class StoreAtStartTest(IntegrationCase):
         file = self.make_state()
         file.write_bytes(b"my diary, not a database\n" * 400)
         self.left_alone(file, 1, "left as it")
+
+    def test_a_log_without_its_file(self):
+        log = self.make_log()
+        file = self.state / "state.db"
+        whole = file.read_bytes()
+        file.write_bytes(b"")
+        self.left_alone(log, 1, "is empty beside", "left as it")
+        file.unlink()
+        self.left_alone(log, 1, "is missing beside", "left as it")
+        self.assertFalse(file.exists())
+        file.write_bytes(whole)
+        self.daemon.start()
+        self.assertEqual(self.daemon.rollout()["weight"]["target"], 50)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_a_log_of_somebody_else(self):
+        """As after a run as root."""
+        log = self.make_log()
+        nobody = 65534
+        os.chmod(self.folder, 0o755)
+        os.chmod(self.daemon.file, 0o644)
+        for path in (self.state, self.state / "state.db", self.state / "lock"):
+            os.chown(path, nobody, nobody)
+        said = self.refused(4, user=nobody, extra_groups=[])
+        self.assertIn(f"cannot write {log}: ", said)
+        self.assertIn("it belongs to user 0, and canaryd is user 65534: chown it to that one", said)
 
     def test_whole_again(self):
         """What was refused while it was damaged is taken as soon as it is restored."""

@@ -38,6 +38,39 @@ class DamageTest : public StateFixture {
   }
 };
 
+// SQLite would take it for a new file and delete the log.
+TEST_F(DamageTest, AnEmptyFileBesideALogIsRefusedAndBothAreKept) {
+  fill(3);
+  const std::string log = file() + "-wal";
+  write_file(log, std::string(5000, 'w'));
+  write_file(file(), "");
+  Error error = expect_refusal();
+  EXPECT_EQ(error.code, ErrorCode::kMalformed);
+  EXPECT_THAT(error.context, HasSubstr("is empty beside"));
+  EXPECT_THAT(error.context, HasSubstr("restore a copy, or move both away"));
+  EXPECT_EQ(read_file(log).size(), 5000U);
+  EXPECT_FALSE(verify_state_file(dir(), {}).has_value());
+  std::filesystem::remove(file());
+  const auto missing = open();
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_THAT(missing.error().context, HasSubstr("is missing beside"));
+  EXPECT_FALSE(std::filesystem::exists(file()));
+  EXPECT_EQ(read_file(log).size(), 5000U);
+  std::filesystem::remove(log);
+  EXPECT_TRUE(open().has_value());
+}
+
+TEST_F(DamageTest, WhatIsBesideItAndCannotBeWrittenIsNamed) {
+  fill(3);
+  for (const char* const suffix : {"-wal", "-shm"}) {
+    const std::string each = file() + suffix;
+    std::filesystem::create_directory(each);
+    EXPECT_THAT(expect_refusal().context, HasSubstr("cannot write " + each));
+    std::filesystem::remove(each);
+  }
+  EXPECT_TRUE(open().has_value());
+}
+
 TEST_F(DamageTest, ATruncatedFileIsRefusedAndKept) {
   fill();
   const std::string whole = read_file(file());
