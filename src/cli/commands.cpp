@@ -399,9 +399,16 @@ class Command {
     }
   }
 
+  // A program wants to know what is wrong with the file, and where, as of `check FILE -o json`.
+  int report_problems(const Failure& failure) {
+    if (!wants_json() || failure.answer.empty()) return report(failure);
+    const int printed = print(pretty(failure.answer));
+    return printed == kExitDone ? failure.exit_code : printed;
+  }
+
   int daemon_wide(const std::string& level) {
     const auto response = daemon_.post("/api/v1/" + options_.command, body());
-    if (!response) return report(response.error());
+    if (!response) return report_problems(response.error());
     if (wants_json()) return print(pretty(response->body));
     if (!level.empty()) return print("log level " + level + "\n");
     print_warnings(response->body);

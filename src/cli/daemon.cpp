@@ -128,6 +128,7 @@ Failure failure_of(const client::Response& response) {
   const auto document = parse_json(response.body);
   if (!document) return failure;
   const JsonView body(*document);
+  failure.answer = response.body;
   std::string safe;
   append_printable(safe, body["detail"].text());
   if (!safe.empty()) failure.message = safe;

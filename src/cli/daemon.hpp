@@ -22,6 +22,7 @@ struct Failure {
   std::string message;  // Printable; may have several lines; no line feed at the end.
   // Of an answer that passes by itself (429, 503, 504): when to ask again.
   std::optional<Duration> again{};
+  std::string answer{};  // JSON, of an answer that said more; as it came.
 };
 
 template <class T>

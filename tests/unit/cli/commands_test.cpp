@@ -4,6 +4,7 @@
 #include "support/scripted_server.hpp"
 #include "terminal.hpp"
 
+#include <boost/json.hpp>
 #include <gtest/gtest.h>
 
 namespace canaryd::cli {
@@ -337,6 +338,11 @@ TEST_F(CommandsTest, SteersTheDaemon) {
   EXPECT_NE(err().find("\ncanaryd.yaml:42:10: error: unknown key; did you mean x?\n"),
             std::string::npos)
       << err();
+  EXPECT_EQ(run({"reload", "-o", "json"}), kExitConfigInvalid);
+  const auto answer = boost::json::parse(out()).as_object();
+  EXPECT_EQ(answer.at("status"), 422);
+  EXPECT_EQ(answer.at("problems").at(0).at("line"), 42);
+  EXPECT_EQ(err(), "");
 }
 
 TEST_F(CommandsTest, RefusesWrongUsage) {
