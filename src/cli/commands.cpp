@@ -43,7 +43,8 @@ class Command {
       : options_(options), daemon_(std::move(daemon)), environment_(environment) {}
 
   int run() {
-    const bool follows = options_.command == "wait" || options_.command == "top" || options_.watch;
+    const bool follows = options_.command == "wait" || options_.command == "top" ||
+                         options_.command == "tap" || options_.watch;
     if (follows) daemon_.give_up_when(environment_.interrupted);
     if (options_.command == "status") return status();
     if (options_.command == "wait") return wait_for_outcome(daemon_, options_, environment_);

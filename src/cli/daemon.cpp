@@ -199,7 +199,7 @@ Outcome<Stream> Daemon::stream(const std::string& target) const {
   client::Request request;
   request.target = target;
   request.headers = headers({"Accept", "text/event-stream"});
-  const auto response = reader->open(request);
+  const auto response = reader->open(request, interrupted_);
   if (!response) return tl::unexpected(failure_of(response.error()));
   if (response->status != 200) return tl::unexpected(failure_of(*response));
   if (!client::is_event_stream(*response)) {

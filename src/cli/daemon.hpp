@@ -50,8 +50,8 @@ class Daemon {
   [[nodiscard]] static Outcome<Daemon> at(const std::string& address,
                                           const std::string& token_file);
 
-  // Asked while an answer is waited for; true: it is waited for no longer, which is a Failure. Not
-  // of stream().
+  // Asked while an answer, or the beginning of a stream, is waited for; true: it is waited for no
+  // longer, which is a Failure.
   void give_up_when(std::function<bool()> interrupted) { interrupted_ = std::move(interrupted); }
 
   // Answers of status 200 and 202; everything else is a Failure. `left`: all the time that there

@@ -148,6 +148,8 @@ int run_tap(const Daemon& daemon,
             Environment& environment) {
   if (!environment.wait(Duration::zero())) return kExitDone;
   auto stream = daemon.stream(target_of(options));
+  // A daemon that does not answer is no reason to wait for it.
+  if (!stream && environment.interrupted && environment.interrupted()) return kExitDone;
   if (!stream) {
     environment.err << "canaryctl: " << stream.error().message << '\n';
     return stream.error().exit_code;

@@ -134,4 +134,15 @@ asio::awaitable<Code> connect(Stream& stream, const Address& address, Duration l
   co_return code;
 }
 
+bool run_unless(asio::io_context& io, const std::function<bool()>& gives_up) {
+  // How long a caller that gives up is kept waiting.
+  constexpr Duration kBetweenLooks = std::chrono::milliseconds(100);
+  if (!gives_up) io.run();
+  while (!io.stopped()) {
+    io.run_for(kBetweenLooks);
+    if (!io.stopped() && gives_up()) return false;
+  }
+  return true;
+}
+
 }  // namespace canaryd::client

@@ -6,10 +6,12 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
 
+#include <functional>
 #include <string>
 
 namespace canaryd::client {
@@ -25,6 +27,10 @@ using BeastRequest = http::request<http::string_body>;
 [[nodiscard]] ErrorCode translate(const Code& code);
 // kSafe: before the request was sent.
 [[nodiscard]] tl::unexpected<Error> failed(const Code& code, const Address& address, Retry retry);
+
+// Runs `io` until all is done; false: `gives_up` said so before, and what is under way has to end
+// with `io`.
+[[nodiscard]] bool run_unless(asio::io_context& io, const std::function<bool()>& gives_up);
 
 [[nodiscard]] Result<BeastRequest> compose(const Request& request, const Address& address);
 

@@ -125,7 +125,7 @@ EventReader::EventReader(Address address, StreamLimits limits)
 
 EventReader::~EventReader() = default;
 
-Result<Response> EventReader::open(const Request& request) {
+Result<Response> EventReader::open(const Request& request, const std::function<bool()>& gives_up) {
   CANARYD_TRY_ASSIGN(const BeastRequest message, compose(request, impl_->address));
   const auto rethrow = [](const std::exception_ptr& thrown) {
     if (thrown) std::rethrow_exception(thrown);
@@ -133,7 +133,7 @@ Result<Response> EventReader::open(const Request& request) {
   try {
     auto beginning = impl_->begin(message);
     asio::co_spawn(impl_->io, std::move(beginning), rethrow);
-    impl_->io.run();
+    if (!run_unless(impl_->io, gives_up)) return fail(ErrorCode::kCancelled, "interrupted");
     if (!impl_->answer || !is_event_stream(*impl_->answer)) return std::move(impl_->answer);
     impl_->io.restart();
     auto following = impl_->follow();

@@ -18,9 +18,6 @@ namespace {
 
 using BeastParser = http::response_parser<http::string_body>;
 
-// How long a caller that gives up is kept waiting.
-constexpr Duration kBetweenLooks = std::chrono::milliseconds(100);
-
 // 101 is an answer: nothing of HTTP follows it.
 bool is_interim(unsigned status) noexcept {
   return status >= 100 && status < 200 && status != 101;
@@ -103,12 +100,7 @@ Result<Response> HttpClient::fetch(const Request& request,
     };
     auto conversation = converse(address_, limits_, message);
     asio::co_spawn(io, std::move(conversation), take);
-    if (!gives_up) io.run();
-    while (!io.stopped()) {
-      io.run_for(kBetweenLooks);
-      // What is under way ends with `io`.
-      if (!io.stopped() && gives_up()) return fail(ErrorCode::kCancelled, "interrupted");
-    }
+    if (!run_unless(io, gives_up)) return fail(ErrorCode::kCancelled, "interrupted");
   } catch (const std::exception& error) {  // No descriptor, no memory, no thread for the resolver.
     return fail(ErrorCode::kIo, error.what());
   }

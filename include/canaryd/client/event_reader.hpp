@@ -8,6 +8,7 @@
 #include "canaryd/client/http_client.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,8 +38,9 @@ class EventReader {
   ~EventReader();
 
   // Once. Any answer is a Response: when it is no stream, with its body; else events follow. Errors
-  // as those of HttpClient::fetch.
-  [[nodiscard]] Result<Response> open(const Request& request);
+  // as those of HttpClient::fetch, and `gives_up` is as there.
+  [[nodiscard]] Result<Response> open(const Request& request,
+                                      const std::function<bool()>& gives_up = {});
   // After open() has answered with a stream. The next event, or none when there is none within
   // about `limit`. kClosed: the stream has ended; kReset, kTimeout and others: it was lost; from
   // then on always.

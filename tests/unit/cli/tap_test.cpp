@@ -156,6 +156,16 @@ TEST_F(TapCommandTest, SaysWhenTheServerEnds) {
       << terminal_.err.str();
 }
 
+// As one that is stopped, or hangs: its limit is longer than who interrupts wants to wait.
+TEST_F(TapCommandTest, AnInterruptEndsItWhereThereIsNoAnswer) {
+  const test::ScriptedServer silent("", true);
+  terminal_.address = "127.0.0.1:" + std::to_string(silent.port);
+  terminal_.at_wait = [](int) { return true; };
+  terminal_.interrupted = [] { return true; };
+  EXPECT_EQ(terminal_.run({"tap"}), kExitDone);
+  EXPECT_EQ(terminal_.err.str(), "");
+}
+
 TEST_F(TapCommandTest, FailsAsOtherCommandsDo) {
   terminal_.at_wait = [](int) { return true; };
   EXPECT_EQ(terminal_.run({"tap", "--route", "nowhere"}), kExitFailed);
