@@ -230,6 +230,7 @@ json::value to_json(const control::RolloutView& view) {
   object["generation"] = view.generation;
   object["state"] = view.state;
   object["reason"] = or_null(view.reason);
+  object["condemned"] = view.condemned;
   object["since"] = format_time(view.since);
   object["for"] = format_duration_brief(view.for_how_long);
   object["stable"] = view.stable;

@@ -109,7 +109,8 @@ Phase judge(JsonView rollout, const std::string& target) {
   const bool for_operator = reason == "inconclusive" || reason == "verdict";
   if (state == "held" && for_operator) return Phase::kStopped;
   // Paused since then: whoever did that cannot go on either.
-  if (state == "paused" && reason == "verdict") return Phase::kStopped;
+  const bool condemned = rollout["condemned"].flag().value_or(false);
+  if (state == "paused" && condemned) return Phase::kStopped;
   const bool at_gate = state == "waiting" && reason == "gate";  // A freeze ends by itself.
   if (target == "stopped" && (state == "paused" || state == "idle" || at_gate)) {
     return Phase::kStopped;

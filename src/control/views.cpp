@@ -408,6 +408,7 @@ RolloutView view_of(const Runner& runner,
   view.generation = state.generation;
   view.state = rollout::to_string(state.phase);
   view.reason = reason_of(state);
+  view.condemned = state.condemned;
   view.since = state.since;
   view.for_how_long = std::max(Duration::zero(), Duration(now - state.since));
   // Names, because the runner may wait with the configuration before this one.

@@ -128,6 +128,7 @@ struct RolloutView {
   std::uint64_t generation = 0;  // Raised by every transition; the value of If-Match.
   std::string state;  // docs/interfaces.md section 2.4: "progressing", "held", "rolled_back".
   std::optional<std::string> reason;
+  bool condemned = false;   // A bad verdict stands: only `retry` goes on.
   WallTime since{};         // Of this state.
   Duration for_how_long{};  // In this state, by the control plane's clock.
   std::string stable;

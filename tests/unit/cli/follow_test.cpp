@@ -37,6 +37,9 @@ class FollowTest : public testing::Test {
       view.reason = std::move(reason);
     });
   }
+  void set_condemned(bool condemned) {
+    admin_->on_control([&] { admin_->backend.known.at("checkout").condemned = condemned; });
+  }
   void set_retire(const control::RetireView& retire) {
     admin_->on_control([&] { admin_->backend.known.at("checkout").retire = retire; });
   }
@@ -82,7 +85,10 @@ TEST_F(FollowTest, WaitSaysTheOutcomeByItsExitCode) {
   EXPECT_EQ(wait_for("retired", "retired"), kExitDone);
   EXPECT_EQ(wait_for("retired", "aborted"), kExitAborted);
   EXPECT_EQ(wait_for("promoted", "held", "verdict"), kExitStopped);
+  set_condemned(true);
   EXPECT_EQ(wait_for("promoted", "paused", "verdict"), kExitStopped) << "`resume` is refused";
+  set_condemned(false);
+  EXPECT_EQ(wait_for("promoted", "paused", "verdict"), kExitFailed) << "an operator's word";
   EXPECT_EQ(wait_for("stopped", "promoted"), kExitDone);
   EXPECT_EQ(wait_for("stopped", "rolled_back"), kExitRolledBack);
   EXPECT_EQ(wait_for("stopped", "paused"), kExitStopped);
