@@ -96,13 +96,21 @@ class Map {
   }
   const config::Rollout& place_rollout(RolloutId id, MigrationRoute& view) const {
     const config::Rollout& rollout = config_.rollout(id);
-    place_version(rollout.stable, view);
-    place_version(rollout.canary, view);
+    if (leaves(rollout.stable) != leaves(rollout.canary)) {
+      place_version(rollout.stable, view);
+      place_version(rollout.canary, view);
+      return rollout;
+    }
+    // On one side both: that a rollout has a canary moves nobody there.
+    const BasisPoints canary = canary_weight(id);
+    if (canary < BasisPoints(BasisPoints::kMax)) place_version(rollout.stable, view);
+    if (canary > BasisPoints()) place_version(rollout.canary, view);
     return rollout;
   }
   void place_version(UpstreamId upstream, MigrationRoute& view) const {
     std::string& where = leaves(upstream) ? view.from : view.to;
-    where = config_.upstream(upstream).name;
+    if (!where.empty()) where += ", ";
+    where += config_.upstream(upstream).name;
   }
   // Of the rollout's users, in basis points.
   [[nodiscard]] unsigned moved_by(RolloutId id) const {

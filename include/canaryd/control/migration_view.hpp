@@ -57,7 +57,7 @@ struct MigrationRoute {
   std::string match;                 // As in RouteView.
   std::string rollout;               // This, `from` and `to` are empty where there is none.
   std::vector<std::string> split{};  // In place of `rollout`, where a route has several.
-  std::string from;                  // An upstream that is to be left.
+  std::string from;                  // Upstreams that are to be left.
   std::string to;                    // Of the first lane, where there are several.
   MigrationState state = MigrationState::kLeft;
   BasisPoints weight;  // Of `to`, now.

@@ -75,6 +75,21 @@ TEST_F(MigrationTest, WhatIsToBeLeftMayBeSaid) {
   EXPECT_EQ(states(), "moved left answered moved ");
 }
 
+TEST_F(MigrationTest, ARolloutAmongThoseThatAreNotLeftNamesWhoIsInForce) {
+  start_with("migration: {from: [newer]}\n");
+  const auto to = [&] { return controller_->migration().routes.at(0).to; };
+  EXPECT_EQ(to(), "old") << "nobody is on the canary";
+  act(Action::kStart);
+  EXPECT_EQ(to(), "old, new");
+  EXPECT_EQ(states(), "moved moved answered moved ");
+  act(Action::kPromote);
+  act(Action::kPromote);
+  EXPECT_EQ(view().weight.target.percent(), 100);
+  EXPECT_EQ(to(), "new");
+  act(Action::kAbort);
+  EXPECT_EQ(to(), "old");
+}
+
 TEST_F(MigrationTest, PathsOfAllWorkers) {
   start_with("migration: {}\n");
   plane_.held.at(0).paths->count("/a/1", true);
