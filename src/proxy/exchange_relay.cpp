@@ -3,6 +3,7 @@
 // Nothing waits inside a direction: each is moved as far as it goes, and then one wait
 // covers both, the client's leaving, and the nearest deadline. So an upstream may answer while the
 // client still sends, and neither direction can starve the other.
+#include "canaryd/http/chars.hpp"
 #include "canaryd/http/forwarding.hpp"
 #include "canaryd/http/websocket.hpp"
 #include "proxy/exchange.hpp"
