@@ -126,10 +126,13 @@ function writerOf(metric) {
   return metric === 'feedback' ? score : percent;
 }
 
-function verdictText(metric) {
-  if (metric.verdict === 'pass') return element('span', { class: 'good' }, '✔ good');
-  if (metric.verdict === 'fail') return element('span', { class: 'bad' }, '✖ bad');
-  return element('span', { class: 'dim' }, metric.needs_about ? `? ~${metric.needs_about} more` : '? open');
+// [text, style].
+export function verdictText(metric) {
+  if (metric.verdict === 'pass') return ['✔ good', 'good'];
+  if (metric.verdict === 'fail') return ['✖ bad', 'bad'];
+  if (metric.needs_about) return [`? ~${metric.needs_about} more`, 'dim'];
+  // No step waits for it: there is nothing that is open.
+  return [metric.evidence && metric.evidence.accept === null ? '–' : '? open', 'dim'];
 }
 
 function metricRow(metric) {
@@ -143,9 +146,10 @@ function metricRow(metric) {
       cells.push(element('td', { class: 'number' }, write(value)));
     }
   }
+  const [verdict, style] = verdictText(metric);
   cells.push(element('td', {}, meter(metric.evidence?.rollback, 'bad', `${name}: evidence that it is bad`)),
     element('td', {}, meter(metric.evidence?.accept, 'good', `${name}: evidence that it is good`)),
-    element('td', {}, verdictText(metric)));
+    element('td', {}, element('span', { class: style }, verdict)));
   return element('tr', {}, ...cells);
 }
 

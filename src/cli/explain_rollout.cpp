@@ -118,14 +118,14 @@ void add_metric(std::string& out, JsonView metric) {
       metric["metric"].text() == "client_errors"
           ? std::string("    against it: nothing; too many of these hold, and never roll back")
           : "    against it: " + share_text(rollback) + " of the evidence that a rollback needs");
-  if (is_limit(metric)) return;
   const bool errors = metric["slow"].is_null();
   const auto effect = (errors ? metric : metric["slow"])["design_effect"].number();
-  if (effect && *effect > 1) {
+  if (!is_limit(metric) && effect && *effect > 1) {
     add_line(out,
              "    divided by " + format_count(std::ceil(*effect)) +
                  ": clients differ in it, and the versions by no more than that allows");
   }
+  if (!accept) return;  // No step waits for it.
   if (verdict == "pass") {
     add_line(out, "    for it: all of the evidence that the next step needs");
     return;

@@ -203,7 +203,13 @@ void add_evidence(Line& line, JsonView metric, const ScreenOptions& options) {
     return;
   }
   const std::string verdict = metric["verdict"].text();
-  line.add_right(whole(rollback), 8).add(" ").add(meter(accept.value_or(0), verdict, options));
+  line.add_right(whole(rollback), 8).add(" ");
+  // No way to go where no step waits for it.
+  if (accept || verdict == "fail") {
+    line.add(meter(accept.value_or(0), verdict, options));
+  } else {
+    line.add(std::string(kMeterCells + 2, ' '));
+  }
   line.add_right(whole(accept), 6);
   const std::string needs = metric["needs_about"].text();
   if (verdict == "pass") {

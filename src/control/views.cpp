@@ -104,8 +104,22 @@ void show_feedback(MetricView& view) {
   }
 }
 
+// Of acceptance, where that leads somewhere: a step runs, and waits for this metric.
+void show_acceptance(MetricView& view, const analysis::MetricReport& report) {
+  view.accept_evidence = analysis::shown_evidence(report.accept_evidence);
+  view.needs_requests = report.needs_requests;
+  if (!report.needs_time) return;
+  // "0ms more" is no forecast, where it is not accepted yet.
+  const Duration least = report.state == analysis::MetricState::kPass
+                             ? Duration::zero()
+                             : Duration(std::chrono::seconds(1));
+  view.needs_about = std::max(least, *report.needs_time);
+}
+
 MetricView metric_view(const analysis::MetricReport& report,
+                       const rollout::State& state,
                        const std::optional<telemetry::RolloutTraffic>& traffic) {
+  const bool compares = rollout::served_weight(state) < BasisPoints(BasisPoints::kMax);
   MetricView view;
   view.metric = report.name;
   view.verdict = analysis::to_string(report.state);
@@ -113,9 +127,7 @@ MetricView metric_view(const analysis::MetricReport& report,
   view.canary = report.canary_rate;
   view.tolerated = report.tolerated_rate;
   view.rollback_evidence = analysis::shown_evidence(report.rollback_evidence);
-  view.accept_evidence = analysis::shown_evidence(report.accept_evidence);
-  view.needs_about = report.needs_time;
-  view.needs_requests = report.needs_requests;
+  if (step_runs(state.phase) && report.required && compares) show_acceptance(view, report);
   view.design_effect = report.design_effect;
   if (report.quantile) show_latency(view, *report.quantile, report, traffic);
   if (report.feedback) show_feedback(view);
@@ -389,7 +401,7 @@ std::vector<MetricView> metric_views(const Runner& runner,
                                      const std::optional<telemetry::RolloutTraffic>& traffic) {
   std::vector<MetricView> views;
   for (const analysis::MetricReport& metric : runner.evidence().verdict().metrics) {
-    views.push_back(metric_view(metric, traffic));
+    views.push_back(metric_view(metric, runner.state(), traffic));
   }
   for (const QueryReport& query : runner.queries().reports) views.push_back(query_view(query));
   return views;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { canarySince, latency, percent } from '../../web/parts.js';
+import { canarySince, latency, percent, verdictText } from '../../web/parts.js';
 
 test('a scale says where its lines are', () => {
   assert.equal(percent(0.00025, true), '0.025 %');
@@ -20,4 +20,14 @@ test('the canary has users since the last time that it had none', () => {
   assert.equal(canarySince([at(5, 1), at(0, 2), at(5, 3), at(20, 4)]), second(3));
   assert.equal(canarySince([at(5, 1), at(0, 2)]), Infinity);
   assert.equal(canarySince([]), Infinity);
+});
+
+test('a verdict is open where a step waits for it', () => {
+  const text = (metric) => verdictText({ verdict: 'open', needs_about: null, ...metric })[0];
+  assert.equal(text({ verdict: 'pass' }), '✔ good');
+  assert.equal(text({ verdict: 'fail', evidence: { rollback: 1, accept: null } }), '✖ bad');
+  assert.equal(text({ evidence: { rollback: 0, accept: 0.2 }, needs_about: '6m' }), '? ~6m more');
+  assert.equal(text({ evidence: { rollback: 0, accept: 0 } }), '? open');
+  assert.equal(text({ evidence: { rollback: 0, accept: null } }), '–');
+  assert.equal(text({ evidence: null, reading: {} }), '? open');
 });

@@ -84,7 +84,7 @@ struct MetricView {
   };
   std::optional<Reading> reading;
   // Share of the way to each boundary, 0..1; empty for a metric that is shown but gathers no
-  // evidence.
+  // evidence. That for acceptance, and what it needs, where a step runs and waits for the metric.
   std::optional<double> rollback_evidence;
   std::optional<double> accept_evidence;
   std::optional<Duration> needs_about;

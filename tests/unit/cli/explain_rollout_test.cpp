@@ -19,7 +19,9 @@ constexpr const char* kRollout = R"({"name": "checkout", "state": "progressing",
   {"metric": "latency_p90", "verdict": "fail", "stable": 0.1, "canary": 0.4, "tolerated": 0.11,
    "evidence": {"rollback": 1, "accept": 0}, "needs_about": null},
   {"metric": "latency_p99", "verdict": "open", "stable": null, "canary": null, "tolerated": null,
-   "evidence": {"rollback": 0, "accept": 0}, "needs_about": null}],
+   "evidence": {"rollback": 0, "accept": 0}, "needs_about": null},
+  {"metric": "latency_p99.9", "verdict": "open", "stable": 0.9, "canary": 0.8, "tolerated": 0.95,
+   "evidence": {"rollback": 0, "accept": null}, "needs_about": null}],
  "next": "weight 10 in about 9m, when errors are accepted"})";
 
 constexpr const char* kHistory = R"({"items": [{"message": "started"},
@@ -41,6 +43,8 @@ checkout: Progressing; weight 5 %, step 2 of 5, judged by 812 canary requests, f
   latency_p99: nothing to compare yet
     against it: 0 % of the evidence that a rollback needs
     for it: 0 % of the evidence that the next step needs; it does not move that way now
+  latency_p99.9: canary 800 ms, stable 900 ms; up to 950 ms is tolerated, and the canary is within it
+    against it: 0 % of the evidence that a rollback needs
   next: weight 10 in about 9m, when errors are accepted
   last: 2026-01-05T10:02:00Z  step 1 passed)"
             "\xEF\xBF\xBD[2J\n");
@@ -50,10 +54,10 @@ TEST(ExplainRollout, ALimitIsNoComparison) {
   EXPECT_EQ(render_reasons(R"({"name": "a", "state": "baking", "weight": {"target": 100},
  "analysis": [
   {"metric": "limit_errors", "verdict": "open", "stable": null, "canary": 0.012, "tolerated": 0.05,
-   "evidence": {"rollback": 0.02, "accept": 0}},
+   "evidence": {"rollback": 0.02, "accept": null}},
   {"metric": "limit_latency_p99", "verdict": "fail", "stable": null, "canary": 2.4, "tolerated": 2,
    "slow": {"stable": null, "canary": 0.03, "tolerated": 0.01},
-   "evidence": {"rollback": 1, "accept": 0}},
+   "evidence": {"rollback": 1, "accept": null}},
   {"metric": "limit_latency_p50", "verdict": "open", "slow": {}, "evidence": {}}]})",
                            "")
                 .value(),

@@ -243,6 +243,29 @@ TEST_F(JudgingTest, ACanaryThatTurnsBadAtFullWeightBreaksItsLimit) {
                                HasSubstr("allowed 5 %")));
 }
 
+TEST_F(JudgingTest, OnlyWhatAStepWaitsForIsOnItsWayToAcceptance) {
+  file_ = file_with(kListener,
+                    "rollouts:\n  shop:\n    stable: old\n    canary: new\n    start: manual\n"
+                    "    analysis: {warm_up: 2s, limits: {errors: 5}}\n"
+                    "    steps: [{weight: 10, min_duration: 1h}, {weight: 100}]\n");
+  boot();
+  EXPECT_FALSE(metric("errors").accept_evidence) << "it has not begun";
+  act(Action::kStart);
+  for (int i = 0; i < 10; ++i) second();
+  EXPECT_TRUE(metric("errors").accept_evidence);
+  EXPECT_TRUE(metric("latency_p99").accept_evidence);
+  for (const char* name : {"latency_p99.9", "limit_errors"}) {
+    EXPECT_TRUE(metric(name).rollback_evidence) << name;
+    EXPECT_FALSE(metric(name).accept_evidence) << name;
+    EXPECT_FALSE(metric(name).needs_about) << name;
+  }
+  act(Action::kPause);
+  EXPECT_TRUE(metric("errors").accept_evidence);
+  act(Action::kAbort);
+  EXPECT_FALSE(metric("errors").accept_evidence);
+  EXPECT_FALSE(metric("errors").needs_requests);
+}
+
 TEST_F(JudgingTest, AfterTheBakeLimitsAreOver) {
   file_ = baking(", limits: {errors: 5}", "duration: 2s");
   boot();
