@@ -135,14 +135,23 @@ export function verdictText(metric) {
   return [metric.evidence && metric.evidence.accept === null ? '–' : '? open', 'dim'];
 }
 
-function metricRow(metric) {
+const kOfCohort = { errors: 'error_rate', latency_p50: 'p50', latency_p90: 'p90', latency_p99: 'p99' };
+
+// As it is judged; where it is not, as the cohort has it, but for a stable that nobody is sent to.
+export function figureOf(rollout, metric, cohort) {
+  if (metric[cohort] !== null) return metric[cohort];
+  if (cohort === 'stable' && rollout.weight.target === 100) return null;
+  return rollout.cohorts[cohort][kOfCohort[metric.metric]] ?? null;
+}
+
+function metricRow(rollout, metric) {
   const name = metric.metric.replaceAll('_', ' ');
   const cells = [element('td', {}, name)];
   if (metric.reading) {
     cells.push(element('td', { colspan: 3 }, metric.reading.said));
   } else {
     const write = writerOf(metric.metric);
-    for (const value of [metric.stable, metric.canary, metric.tolerated]) {
+    for (const value of [figureOf(rollout, metric, 'stable'), figureOf(rollout, metric, 'canary'), metric.tolerated]) {
       cells.push(element('td', { class: 'number' }, write(value)));
     }
   }
@@ -162,7 +171,7 @@ export function figures(rollout) {
     element('td', { class: 'number' }, rate(stable.rps)), element('td', { class: 'number' }, rate(canary.rps)),
     element('td', { class: 'number' }, share), element('td', { colspan: 3, class: 'dim' },
       `${canary.requests} canary requests in this run`));
-  const rows = rollout.analysis.map(metricRow);
+  const rows = rollout.analysis.map((metric) => metricRow(rollout, metric));
   return element('div', { class: 'scroll' },
     element('table', { class: 'figures' }, element('thead', {}, head), element('tbody', {}, requests, ...rows)));
 }

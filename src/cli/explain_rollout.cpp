@@ -67,17 +67,22 @@ std::string limit_sentence(JsonView metric) {
          (latency ? " may be slower than the limit" : " may fail");
 }
 
-std::string rates_sentence(JsonView metric) {
+// stable_serves: somebody is sent there.
+std::string rates_sentence(JsonView metric, bool stable_serves) {
   if (is_limit(metric)) return limit_sentence(metric);
   const auto canary = metric["canary"].number();
   const auto stable = metric["stable"].number();
   const std::string name = metric["metric"].text();
-  if (!canary || !stable) return "  " + name + ": nothing to compare yet";
   const bool is_score = name == "feedback";
   const auto value = [&](std::optional<double> of) {
     if (is_score) return format_score(of);
     return name.starts_with("latency_") ? format_latency(of) : format_ratio(of);
   };
+  if (!stable_serves) {
+    const std::string text = "not compared: nobody is sent to stable";
+    return "  " + name + ": " + (canary ? "canary " + value(canary) + ", " : "") + text;
+  }
+  if (!canary || !stable) return "  " + name + ": nothing to compare yet";
   std::string text = "  " + name + ": canary " + value(canary) + ", stable " + value(stable);
   if (const auto tolerated = metric["tolerated"].number()) {
     const bool worse = is_score ? *canary < *tolerated : *canary > *tolerated;
@@ -99,12 +104,12 @@ std::string needs_text(JsonView metric) {
   return text + " at the present rate, or " + format_count(*requests) + " canary requests";
 }
 
-void add_metric(std::string& out, JsonView metric) {
+void add_metric(std::string& out, JsonView metric, bool stable_serves) {
   if (const std::string query = query_text(metric); !query.empty()) {
     add_line(out, "  " + query);
     return;
   }
-  add_line(out, rates_sentence(metric));
+  add_line(out, rates_sentence(metric, stable_serves));
   const auto rollback = metric["evidence"]["rollback"].number();
   const auto accept = metric["evidence"]["accept"].number();
   if (!rollback && !accept) return;
@@ -153,8 +158,9 @@ Result<std::string> render_reasons(std::string_view rollout, std::string_view hi
   add_line(out, state_sentence(view));
   if (const std::string traffic = traffic_sentence(view); !traffic.empty()) add_line(out, traffic);
   const JsonView metrics = view["analysis"];
+  const bool stable_serves = view["weight"]["target"].number().value_or(0) < 100;
   for (std::size_t i = 0; i < std::min(metrics.size(), kMetricsMax); ++i) {
-    add_metric(out, metrics[i]);
+    add_metric(out, metrics[i], stable_serves);
   }
   for (const std::string& line : parity_lines(view)) add_line(out, "  " + line);
   if (const std::string next = view["next"].text(); !next.empty()) add_line(out, "  next: " + next);

@@ -238,16 +238,23 @@ JsonView find_metric(JsonView rollout, std::string_view name) {
   return {};
 }
 
+// As it is judged; where it is not, as the cohort has it, but for a stable that nobody is sent to.
+std::optional<double> figure(JsonView rollout,
+                             JsonView metric,
+                             const std::string& cohort,
+                             const std::string& key) {
+  if (!metric[cohort].is_null()) return metric[cohort].number();
+  const bool everybody = rollout["weight"]["target"].number().value_or(0) >= 100;
+  if (cohort == "stable" && everybody) return std::nullopt;
+  return rollout["cohorts"][cohort][key].number();
+}
+
 Row error_row(JsonView rollout) {
   const JsonView metric = find_metric(rollout, "errors");
-  const JsonView cohorts = rollout["cohorts"];
-  const auto either = [](JsonView first, JsonView second) {
-    return format_ratio(first.is_null() ? second.number() : first.number());
-  };
   const auto tolerated = metric["tolerated"].number();
   return {"errors",
-          either(metric["stable"], cohorts["stable"]["error_rate"]),
-          either(metric["canary"], cohorts["canary"]["error_rate"]),
+          format_ratio(figure(rollout, metric, "stable", "error_rate")),
+          format_ratio(figure(rollout, metric, "canary", "error_rate")),
           tolerated ? format_ratio(tolerated) : "",
           metric};
 }
@@ -271,14 +278,10 @@ std::string optional_row(JsonView rollout,
 
 Row latency_row(JsonView rollout, const std::string& quantile) {
   const JsonView metric = find_metric(rollout, "latency_" + quantile);
-  const JsonView cohorts = rollout["cohorts"];
-  const auto either = [](JsonView first, JsonView second) {
-    return format_latency(first.is_null() ? second.number() : first.number());
-  };
   const auto tolerated = metric["tolerated"].number();
   return {"latency " + quantile,
-          either(metric["stable"], cohorts["stable"][quantile]),
-          either(metric["canary"], cohorts["canary"][quantile]),
+          format_latency(figure(rollout, metric, "stable", quantile)),
+          format_latency(figure(rollout, metric, "canary", quantile)),
           tolerated ? format_latency(tolerated) : "",
           metric};
 }

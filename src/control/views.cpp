@@ -116,6 +116,12 @@ void show_acceptance(MetricView& view, const analysis::MetricReport& report) {
   view.needs_about = std::max(least, *report.needs_time);
 }
 
+// What is known of stable when nobody is sent there is of the last few who were.
+void show_no_stable(MetricView& view) {
+  view.stable = view.tolerated = std::nullopt;
+  if (view.slow) view.slow->stable = view.slow->tolerated = std::nullopt;
+}
+
 MetricView metric_view(const analysis::MetricReport& report,
                        const rollout::State& state,
                        const std::optional<telemetry::RolloutTraffic>& traffic) {
@@ -131,6 +137,7 @@ MetricView metric_view(const analysis::MetricReport& report,
   view.design_effect = report.design_effect;
   if (report.quantile) show_latency(view, *report.quantile, report, traffic);
   if (report.feedback) show_feedback(view);
+  if (!compares && !report.by_limit) show_no_stable(view);
   return view;
 }
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { canarySince, latency, percent, verdictText } from '../../web/parts.js';
+import { canarySince, figureOf, latency, percent, verdictText } from '../../web/parts.js';
 
 test('a scale says where its lines are', () => {
   assert.equal(percent(0.00025, true), '0.025 %');
@@ -30,4 +30,14 @@ test('a verdict is open where a step waits for it', () => {
   assert.equal(text({ evidence: { rollback: 0, accept: 0 } }), '? open');
   assert.equal(text({ evidence: { rollback: 0, accept: null } }), '–');
   assert.equal(text({ evidence: null, reading: {} }), '? open');
+});
+
+test('a figure that is not judged is that of the cohort, unless nobody is there', () => {
+  const cohort = { error_rate: 0.1, p99: 0.5 };
+  const at = (target) => ({ weight: { target }, cohorts: { stable: cohort, canary: cohort } });
+  const errors = { metric: 'errors', stable: null, canary: 0.3 };
+  assert.equal(figureOf(at(50), errors, 'stable'), 0.1);
+  assert.equal(figureOf(at(50), errors, 'canary'), 0.3);
+  assert.equal(figureOf(at(100), errors, 'stable'), null);
+  assert.equal(figureOf(at(50), { metric: 'limit_errors', stable: null, canary: 1 }, 'stable'), null);
 });

@@ -69,6 +69,22 @@ TEST(ExplainRollout, ALimitIsNoComparison) {
             "  limit_latency_p50: no traffic yet\n");
 }
 
+TEST(ExplainRollout, WithNobodyOnStableNothingIsCompared) {
+  EXPECT_EQ(render_reasons(R"({"name": "a", "state": "baking", "weight": {"target": 100},
+ "analysis": [
+  {"metric": "errors", "verdict": "open", "stable": null, "canary": null, "tolerated": null,
+   "evidence": {"rollback": 0, "accept": null}},
+  {"metric": "latency_p99", "verdict": "open", "stable": null, "canary": 0.0122,
+   "tolerated": null, "slow": {}, "evidence": {"rollback": 0, "accept": null}}]})",
+                           "")
+                .value(),
+            "a: Baking; weight 100 %\n"
+            "  errors: not compared: nobody is sent to stable\n"
+            "    against it: 0 % of the evidence that a rollback needs\n"
+            "  latency_p99: canary 12.2 ms, not compared: nobody is sent to stable\n"
+            "    against it: 0 % of the evidence that a rollback needs\n");
+}
+
 TEST(ExplainRollout, ClientsThatDifferAreTold) {
   const auto text = render_reasons(R"({"name": "a", "analysis": [
   {"metric": "latency_p50", "verdict": "open", "stable": 0.5, "canary": 0.6, "tolerated": 0.55,

@@ -94,6 +94,22 @@ TEST(StatusScreen, ShowsTheEvidenceOfLatency) {
 )");
 }
 
+TEST(StatusScreen, NothingIsKnownOfAStableThatNobodyIsSentTo) {
+  const std::string body = R"({"name": "shop", "state": "baking", "weight": {"target": WEIGHT},
+ "cohorts": {"stable": {"error_rate": 0.02, "p50": 0.0164}, "canary": {"p50": 0.0122}},
+ "analysis": [{"metric": "latency_p50", "verdict": "open", "stable": null, "canary": null,
+               "tolerated": null, "evidence": null}]})";
+  const auto screen = [&](const std::string& weight) {
+    std::string text = body;
+    text.replace(text.find("WEIGHT"), 6, weight);
+    return render_rollout(text, "", {.columns = 100, .color = false, .utf8 = true}).value();
+  };
+  EXPECT_NE(screen("50").find("  errors          2.00 %          -\n"), std::string::npos);
+  EXPECT_NE(screen("50").find("  latency p50    16.4 ms    12.2 ms\n"), std::string::npos);
+  EXPECT_NE(screen("100").find("  errors               -          -\n"), std::string::npos);
+  EXPECT_NE(screen("100").find("  latency p50          -    12.2 ms\n"), std::string::npos);
+}
+
 TEST(StatusScreen, ClientErrorsHaveARowWhereTheyAreJudged) {
   const std::string screen = render_rollout(R"({"name": "a", "state": "progressing", "analysis": [
   {"metric": "client_errors", "verdict": "open", "stable": 0.02, "canary": 0.08,

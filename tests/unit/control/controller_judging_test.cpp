@@ -266,6 +266,29 @@ TEST_F(JudgingTest, OnlyWhatAStepWaitsForIsOnItsWayToAcceptance) {
   EXPECT_FALSE(metric("errors").needs_requests);
 }
 
+TEST_F(JudgingTest, WithNobodyOnStableNothingIsCompared) {
+  file_ = file_with(kListener,
+                    "rollouts:\n  shop:\n    stable: old\n    canary: new\n"
+                    "    analysis: {warm_up: 2s, limits: {errors: 5}}\n"
+                    "    steps: [{weight: 10, min_duration: 1h}, {weight: 100}]\n");
+  boot();
+  for (int i = 0; i < 10; ++i) second();
+  EXPECT_TRUE(metric("latency_p50").stable);
+  EXPECT_TRUE(metric("latency_p50").tolerated);
+  act(Action::kPromote);
+  ASSERT_EQ(effective(), 100);
+  second();
+  for (const char* name : {"errors", "latency_p50", "latency_p99"}) {
+    EXPECT_FALSE(metric(name).stable) << name;
+    EXPECT_FALSE(metric(name).tolerated) << name;
+    EXPECT_FALSE(metric(name).accept_evidence) << name;
+  }
+  EXPECT_TRUE(metric("latency_p50").canary);
+  EXPECT_FALSE(metric("latency_p50").slow->stable);
+  EXPECT_FALSE(metric("latency_p50").slow->tolerated);
+  EXPECT_TRUE(metric("limit_errors").tolerated) << "a limit needs no stable";
+}
+
 TEST_F(JudgingTest, AfterTheBakeLimitsAreOver) {
   file_ = baking(", limits: {errors: 5}", "duration: 2s");
   boot();
