@@ -142,11 +142,12 @@ class App {
   }
 
   // The log and standard error, because a daemon that does not start is watched by a person.
-  bool give_up(const Error& error) {
+  bool give_up(const Error& error) { return give_up(error, exit_code_of(error)); }
+  bool give_up(const Error& error, int exit_code) {
     log_->error(log_event::kStartFailed, describe(error));
     log_->flush();
     std::cerr << "canaryd: " << describe(error) << '\n';
-    exit_code_ = exit_code_of(error);
+    exit_code_ = exit_code;
     return false;
   }
 
@@ -220,7 +221,7 @@ class App {
     admin_ = std::make_unique<admin::Server>(
         io_, *controller_, admin_options(current(), current, *log_));
     auto bound = admin_->start();
-    if (!bound) return give_up(std::move(bound).error());
+    if (!bound) return give_up(bound.error(), kExitListen);
     log_->info(log_event::kAdminListening, "admin API on " + *bound, {{"address", *bound}});
     return true;
   }
@@ -251,7 +252,7 @@ class App {
 
   void after_start(const Result<void>& started) {
     if (!started) {
-      give_up(started.error());
+      give_up(started.error(), kExitListen);  // Nothing else of it fails.
       io_.stop();
       return;
     }

@@ -184,6 +184,15 @@ class LifecycleTest(IntegrationCase):
         self.daemon.write(config)
         self.daemon.spawn()
         self.daemon.stop(expected=4, told=True)
+        self.assertIn("stop what listens there, or give the listener another `address`", self.daemon.log_text())
+
+    def test_an_address_of_another_host_is_exit_4(self):
+        config = base_config(self.folder, {"app": self.upstream("app")})
+        config["listeners"][0]["address"] = "192.0.2.1:8080"  # Of documents: no host has it.
+        self.daemon.write(config)
+        self.daemon.spawn()
+        self.daemon.stop(expected=4, told=True)
+        self.assertIn("no interface of this host has the address", self.daemon.log_text())
 
     def test_a_wrong_file_is_exit_3_with_a_place(self):
         config = base_config(self.folder, {"app": self.upstream("app")})
