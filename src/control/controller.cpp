@@ -346,6 +346,9 @@ void Controller::State::open_next(const std::shared_ptr<Opening>& opening) {
         Error error = bound.error();
         error.context = "listener " + spec->name + " cannot listen on " + to_string(spec->address) +
                         (error.context.empty() ? "" : ": " + error.context);
+        if (error.code == ErrorCode::kAddressInUse) {
+          error.context += "; stop what listens there, or give the listener another `address`";
+        }
         opening->done(fail(std::move(error)));
       });
 }

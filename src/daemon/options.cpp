@@ -7,8 +7,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <deque>
 #include <iostream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -248,11 +250,20 @@ int report(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> left = app.remaining();
   const bool unknown = error.get_exit_code() != 0 && app.get_subcommands().empty() &&
                        !left.empty() && !left.front().starts_with('-');
-  if (!unknown) return app.exit(error);
-  std::string word;
-  append_json_string(word, left.front());
-  std::cerr << "There is no command " << word << "\nRun with --help for more information.\n";
-  return error.get_exit_code();
+  std::ostringstream out;
+  std::ostringstream err;
+  const int code = app.exit(error, out, err);
+  std::string text = err.str();
+  if (unknown) {
+    text = "There is no command ";
+    append_json_string(text, left.front());
+    text += "\nRun with --help for more information.\n";
+  }
+  const std::string meant = code == 0 ? std::string() : manual::suggestion(app);
+  if (!meant.empty()) text.insert(std::min(text.find('\n'), text.size()), ": " + meant);
+  std::cout << out.str() << std::flush;
+  std::cerr << text;
+  return code;
 }
 
 constexpr const char* kDescription =

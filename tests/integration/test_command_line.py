@@ -115,6 +115,15 @@ def run_with(variables, *arguments, **more):
     return run(*arguments, env={**others, **variables}, **more)
 
 
+class MistypedTest(unittest.TestCase):
+    def test_what_was_meant_is_said(self):
+        for words, expected in ((["vaildate"], 'There is no command "vaildate": did you mean "validate"?\n'),
+                                (["validate", "--cnofig", "x"], ': did you mean "--config"?\n')):
+            done = run_with({}, CANARYD, *words)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+            self.assertIn(expected, done.stderr)
+
+
 class DaemonVariablesTest(IntegrationCase):
     def canaryd(self, command, *arguments, **variables):
         return run_with(variables, CANARYD, command, *arguments, *MORE.get(command, ()), cwd=self.folder)
