@@ -121,6 +121,7 @@ telemetry::RolloutMetrics rollout_metrics(const Controller::State& state, const 
   metrics.since_seconds = unix_seconds(at.since);
   metrics.weight = rollout::served_weight(at);
   metrics.circuit_open = runner.circuit_open();
+  metrics.returning = rollout::is_returning(at);
   const std::vector<rollout::FreezeWindow>& freeze = runner.config().plan.freeze;
   if (!freeze.empty()) {
     metrics.frozen = rollout::frozen_until(freeze, state.parts.clock->wall_now()).has_value();

@@ -196,6 +196,11 @@ void write_protection(const MetricsSnapshot& from, Families& to) {
   for (const RolloutMetrics& rollout : from.rollouts) {
     circuit.add({{"rollout", rollout.name}}, rollout.circuit_open ? 1 : 0);
   }
+  auto returning = to.gauge("canaryd_rollout_returning",
+                            "1 while `rollback --over` brings users back to stable.");
+  for (const RolloutMetrics& rollout : from.rollouts) {
+    returning.add({{"rollout", rollout.name}}, rollout.returning ? 1 : 0);
+  }
   auto frozen = to.gauge("canaryd_rollout_frozen", "1 while a freeze window is open.");
   for (const RolloutMetrics& rollout : from.rollouts) {
     if (rollout.frozen) frozen.add({{"rollout", rollout.name}}, *rollout.frozen ? 1 : 0);

@@ -41,6 +41,8 @@ def of_states():
     rolled_back = {state("rolled_back"): "0x4 1x60", since: "0x4 300x60"}
     held = {state("held"): "1x60"}
     waiting = {state("waiting"): "1x20 0x5 1x60"}
+    freeze = {state("waiting"): "1x120", series("canaryd_rollout_frozen", **SHOP): "1x60 0x60"}
+    returning = series("canaryd_rollout_returning", **SHOP)
     suspended = {state("suspended"): "1x20"}
     retiring = {state("promoted"): "1x9 0x60", state("retiring"): "0x9 1x20 0x20", state("retired"): "0x30 1x60"}
 
@@ -59,6 +61,11 @@ def of_states():
         case("CanarydHeld", "50m", waiting),
         case("CanarydHeld", "60m", waiting, {**SHOP, "state": "waiting"}),
         case("CanarydHeld", "40m", {state("paused"): "1x60"}),
+        case("CanarydHeld", "60m", freeze),
+        case("CanarydHeld", "100m", freeze, {**SHOP, "state": "waiting"}),
+        case("CanarydHeld", "40m", {**held, series("canaryd_rollout_frozen", **SHOP): "1x60"}, {**SHOP, "state": "held"}),
+        case("CanarydHeld", "40m", {**held, returning: "1x60"}),
+        case("CanarydHeld", "40m", {**held, returning: "0x60"}, {**SHOP, "state": "held"}),
         case("CanarydSuspended", "4m", suspended),
         case("CanarydSuspended", "6m", suspended, {**SHOP, "state": "suspended"}),
         case("CanarydSuspended", "6m", {state("suspended"): "1x3 0x20"}),

@@ -96,11 +96,13 @@ class PoliciesTest(IntegrationCase):
         self.assertEqual(self.daemon.ctl("rollback", "shop", "--over", "10s").returncode, 0)
         self.assertEqual(self.state(), ("held", "returning", 90))
         self.assertIn("falls to 80 %", self.daemon.ctl("status", "shop").stdout)
+        wait_until(lambda: self.daemon.metric("canaryd_rollout_returning") == 1, "the metric")
         wait_until(lambda: self.daemon.rollout()["state"] == "rolled_back", "the end", 60)
         self.daemon.transition_to("rolled_back")
         weights = [each["weight"] for each in self.daemon.events("transition")]
         self.assertEqual(weights[-10:], [90, 80, 70, 60, 50, 40, 30, 20, 10, 0])
         self.assertEqual(self.version_of("anyone"), "v1")
+        wait_until(lambda: self.daemon.metric("canaryd_rollout_returning") == 0, "the metric")
 
 
 if __name__ == "__main__":

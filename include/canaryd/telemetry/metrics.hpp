@@ -129,6 +129,7 @@ struct RolloutMetrics {
   BasisPoints weight;                      // Of the canary, in force.
   std::optional<double> observed_ratio{};  // Share of the canary.
   bool circuit_open = false;
+  bool returning = false;                           // By `rollback --over`.
   std::optional<bool> frozen;                       // Not set: no freeze windows.
   std::optional<double> retire_idle_seconds{};      // Not set: no retirement.
   std::optional<double> retire_idle_for_seconds{};  // As long as that has to be.
