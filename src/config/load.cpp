@@ -3,6 +3,7 @@
 #include "config/fields.hpp"
 #include "config/tree_edit.hpp"
 #include "config/validate.hpp"
+#include "config/yaml_scan.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -80,6 +81,12 @@ LoadResult load(const LoadInput& input) {
     complete(config);
     validate(config, input.learned, reader);
     result.config = std::move(config);
+  }
+  // What is missing is in there, and what is wrong may be.
+  if (report.has_errors() && tree.root) {
+    if (const auto quote = runaway_quote(input.text)) {
+      report.add(Severity::kError, *quote, kRunawayQuote, kMissingQuote);
+    }
   }
   result.problems = report.take();
   if (count_errors(result.problems) > 0) result.config.reset();

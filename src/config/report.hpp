@@ -20,6 +20,7 @@ class Report {
 
   // No more errors are taken: there are far more than will be shown.
   [[nodiscard]] bool full() const noexcept;
+  [[nodiscard]] bool has_errors() const noexcept { return errors_ > 0; }
 
   // In the order of the file, at most kMaxProblems and one that says that there are more, which is
   // an error if one was left out; leaves the report empty.

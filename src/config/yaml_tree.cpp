@@ -3,6 +3,7 @@
 #include "canaryd/base/text.hpp"
 #include "canaryd/config/load.hpp"
 #include "config/report.hpp"
+#include "config/yaml_scan.hpp"
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
@@ -208,27 +209,22 @@ std::optional<TreeProblem> check_bytes(std::string_view text) {
   return std::nullopt;
 }
 
-// // Column of the first tab among a line's leading blanks; 0 when there is none.
+// Column of the first tab among a line's leading blanks; 0 when there is none.
 std::uint32_t tab_in_indentation(std::string_view text, std::uint32_t line) {
-  for (std::uint32_t skipped = 1; skipped < line; ++skipped) {
-    const std::size_t end = text.find('\n');
-    if (end == std::string_view::npos) return 0;
-    text.remove_prefix(end + 1);
-  }
-  const std::size_t blanks = text.find_first_not_of(" \t");
-  const std::size_t tab = text.substr(0, blanks).find('\t');
+  text = line_of(text, line);
+  const std::size_t tab = text.substr(0, text.find_first_not_of(" \t")).find('\t');
   return tab == std::string_view::npos ? 0 : static_cast<std::uint32_t>(tab + 1);
 }
 
 // yaml-cpp's own words, where they would leave a reader at a loss.
-TreeProblem syntax_problem(const YAML::Exception& exception, std::string_view text) {
-  struct Known {
-    std::string_view theirs;
-    const char* message;
-    const char* hint;
-  };
-  static const Known kKnown[] = {
+struct Known {
+  std::string_view theirs;
+  const char* message;
+  const char* hint;
+};
 
+const Known* known_problem(const YAML::Exception& exception) {
+  static const Known kKnown[] = {
       {YAML::ErrorMsg::END_OF_MAP,
        "this line does not fit the map it stands in",
        "check the indentation and the \": \" after the key"},
@@ -237,10 +233,10 @@ TreeProblem syntax_problem(const YAML::Exception& exception, std::string_view te
        "check the indentation and the \"- \""},
       {YAML::ErrorMsg::END_OF_MAP_FLOW,
        "the \"{\" is not closed properly",
-       "check for a missing \"}\" or \",\"; write \"${NAME}\" in quotes here"},
+       "check for a missing \"}\" or \",\""},
       {YAML::ErrorMsg::END_OF_SEQ_FLOW,
        "the \"[\" is not closed properly",
-       "check for a missing \"]\" or \",\"; write \"${NAME}\" in quotes here"},
+       "check for a missing \"]\" or \",\""},
       {YAML::ErrorMsg::EOF_IN_SCALAR, "the quoted text never ends", "check for a missing quote"},
       {YAML::ErrorMsg::MAP_VALUE,
        "a \":\" where no value can start",
@@ -254,15 +250,46 @@ TreeProblem syntax_problem(const YAML::Exception& exception, std::string_view te
        "write the value out, or put a text that begins with * in quotes"},
       {YAML::ErrorMsg::UNKNOWN_TOKEN, "this character cannot start a value", "put it in quotes"},
   };
+  const auto* const found =
+      std::find_if(std::begin(kKnown), std::end(kKnown), [&](const auto& each) {
+        return exception.msg == each.theirs;
+      });
+  return found == std::end(kKnown) ? nullptr : found;
+}
+
+// Where the bracket is that yaml-cpp ran on from, if that is on another line.
+TreeProblem open_problem(const Known& known, Place place, std::string_view text) {
+  const auto begin = open_bracket(text, place);
+  if (begin && begin->line != place.line) return {*begin, known.message, known.hint};
+  const bool variable = line_of(text, place.line).find("${") != std::string_view::npos;
+  return {place,
+          known.message,
+          std::string(known.hint) + (variable ? "; write \"${NAME}\" in quotes here" : "")};
+}
+
+TreeProblem syntax_problem(const YAML::Exception& exception, std::string_view text) {
   const Place place = place_of(exception.mark);
-  // A tab is the cause, whatever yaml-cpp ran into behind it.
+  // A tab is the cause, whatever yaml-cpp ran into behind it; and so is a quote.
   if (const auto column = tab_in_indentation(text, place.line)) {
     return {{0, place.line, column}, "a tab in the indentation", "YAML allows spaces only"};
   }
-  for (const Known& known : kKnown) {
-    if (exception.msg == known.theirs) return {place, known.message, known.hint};
+  if (const auto quote = runaway_quote(text); quote && quote->line <= place.line) {
+    return {*quote, kRunawayQuote, kMissingQuote};
   }
-  return {place, "YAML syntax: " + exception.msg, {}};
+  const Known* const known = known_problem(exception);
+  if (known == nullptr) return {place, "YAML syntax: " + exception.msg, {}};
+  if (exception.msg == YAML::ErrorMsg::END_OF_MAP_FLOW ||
+      exception.msg == YAML::ErrorMsg::END_OF_SEQ_FLOW) {
+    return open_problem(*known, place, text);
+  }
+  if (exception.msg == YAML::ErrorMsg::MAP_VALUE) {
+    if (const auto key = key_without_colon(text, place)) {
+      return {key->place,
+              "no \": \" behind " + quoted(key->key),
+              "a key has a colon and a blank behind it"};
+    }
+  }
+  return {place, known->message, known->hint};
 }
 
 }  // namespace

@@ -1,0 +1,33 @@
+// Where brackets and quotes of a YAML text begin that do not end where they should: the parser says
+// only where it ran into that, which may be many lines further down. Pure; any thread.
+#pragma once
+
+#include "canaryd/config/yaml_tree.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace canaryd::config {
+
+constexpr const char* kRunawayQuote = "this quoted text does not end on its line";
+constexpr const char* kMissingQuote = "check for a missing quote";
+
+// A quoted text that never ends, or that has what looks like keys on its further lines; the first
+// one.
+[[nodiscard]] std::optional<Place> runaway_quote(std::string_view text);
+
+// The innermost bracket that is open there.
+[[nodiscard]] std::optional<Place> open_bracket(std::string_view text, const Place& before);
+
+struct KeyWithoutColon {
+  Place place;
+  std::string key;
+};
+// The line before this one, if it is what makes its ": " an odd one: "canary shop-v2".
+[[nodiscard]] std::optional<KeyWithoutColon> key_without_colon(std::string_view text,
+                                                               const Place& odd);
+
+[[nodiscard]] std::string_view line_of(std::string_view text, std::uint32_t line);
+
+}  // namespace canaryd::config
