@@ -439,6 +439,7 @@ class Simulation {
     known->since = state.since;
     known->step_since = state.step_since;
     known->timer_since = state.timer_since;
+    known->run_since = state.run_since;
     return *known == state;
   }
 
