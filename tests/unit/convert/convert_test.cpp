@@ -28,7 +28,7 @@ TEST(Convert, RefusesWhatHasNoPlan) {
 }
 
 TEST(Convert, NamesTheLineInLaterDocuments) {
-  EXPECT_EQ(first_error(run(Source::kArgo, "kind: Service\n---\n\nkind: [\n")).substr(0, 3), "5: ");
+  EXPECT_EQ(first_error(run(Source::kArgo, "kind: Service\n---\n\nkind: [\n")).substr(0, 3), "4: ");
   EXPECT_EQ(first_error(run(Source::kArgo, "kind: Service\n---\nkind: &a b\n")),
             "3: the YAML anchor \"&a\" is not supported; write the value out; defaults.rollout "
             "holds what all rollouts share");
