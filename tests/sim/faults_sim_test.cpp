@@ -339,7 +339,8 @@ class Simulation {
   [[nodiscard]] bool goes_on_from(rollout::State written, const rollout::State& now) const {
     const WallTime::duration moved = written.since - now.since;
     if (moved < WallTime::duration::zero()) return false;
-    for (WallTime* const time : {&written.since, &written.step_since, &written.timer_since}) {
+    for (WallTime* const time :
+         {&written.since, &written.step_since, &written.timer_since, &written.run_since}) {
       *time = std::max(*time - moved, WallTime());
       if (moved > WallTime::duration::zero() && *time > world_.wall_now()) return false;
     }
