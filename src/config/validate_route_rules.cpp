@@ -120,6 +120,19 @@ void check_deprecation(const Deprecation& deprecation, const std::string& path, 
                         " is before its deprecation, " + format_time(*deprecation.date));
 }
 
+// Such a request is refused before any route is looked for.
+void warn_of_escaped_slash(const Config& config,
+                           const Match& match,
+                           const std::string& path,
+                           Reader& in) {
+  if (match.path.find("%2F") == std::string::npos || in.is_bad("listeners")) return;
+  const auto takes = [](const Listener& listener) { return listener.encoded_slashes; };
+  if (std::any_of(config.listeners.begin(), config.listeners.end(), takes)) return;
+  in.warn_at(path,
+             path + ": no request comes here, every listener refuses a path with %2F",
+             "set encoded_slashes: true at the listener");
+}
+
 }  // namespace
 
 void check_route_rules(const Config& config, Reader& in) {
@@ -127,6 +140,7 @@ void check_route_rules(const Config& config, Reader& in) {
     const Route& route = config.routes[i];
     const std::string path = "routes[" + std::to_string(i) + "]";
     if (in.is_bad(path)) continue;
+    warn_of_escaped_slash(config, route.match, path + ".match", in);
     if (route.rewrite && !in.is_bad("rollouts")) {
       check_rewrite(config, route, path + ".rewrite", in);
     }

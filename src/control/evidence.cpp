@@ -108,6 +108,10 @@ void Evidence::begin_step(BasisPoints weight, BasisPoints next_weight, bool has_
 
 void Evidence::take_block(const stats::Block& block) {
   analyzer_.absorb(block);
+  learn(block);
+}
+
+void Evidence::learn(const stats::Block& block) {
   note_thresholds(block.latency, known_.all);
   if (block.comparable()) known_.clients = block.clients;
   for (const stats::RouteComparison& route : block.routes) {

@@ -38,6 +38,9 @@ class Evidence {
   // `has_control`: somebody stays on stable, so that there is something to compare with.
   void begin_step(BasisPoints weight, BasisPoints next_weight, bool has_control);
   void absorb(const stats::Block& block);
+  // Of a run that has ended: its verdict stays as it is, the next run is cut by what is known now.
+  // Leaves no row.
+  void learn(const stats::Block& block);
 
   [[nodiscard]] const analysis::Verdict& verdict() const noexcept { return verdict_; }
   [[nodiscard]] const analysis::Analyzer& analyzer() const noexcept { return analyzer_; }

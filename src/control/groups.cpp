@@ -10,10 +10,6 @@ namespace {
 
 using rollout::Phase;
 
-bool has_ended(const rollout::State& state) noexcept {
-  return state.phase == Phase::kRolledBack || state.phase == Phase::kAborted;
-}
-
 // How far it has come: 0 is not begun, 1 the first step.
 std::size_t place_of(const rollout::State& state, std::size_t steps) noexcept {
   if (state.phase == Phase::kIdle || has_ended(state)) return 0;

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace canaryd::control {
 namespace {
@@ -47,6 +49,27 @@ std::optional<telemetry::ConcurrencyMetrics> concurrency_metrics(const UpstreamE
   metrics.queued = entry->limit->queued();
   metrics.rejected = {{"queue_full", full}, {"queue_timeout", timed_out}};
   return metrics;
+}
+
+// Those that have not come yet are there as 0, or the first one would be no increase.
+std::vector<telemetry::LabelledCount> rollbacks(
+    const std::map<std::string, std::uint64_t>& counted) {
+  using rollout::Cause;
+  std::map<std::string, std::uint64_t> all = counted;
+  for (const Cause cause : {Cause::kOperator,
+                            Cause::kVerdict,
+                            Cause::kInconclusive,
+                            Cause::kBadReading,
+                            Cause::kGroup,
+                            Cause::kCircuit,
+                            Cause::kUnhealthy,
+                            Cause::kExposure,
+                            Cause::kReturning}) {
+    all.try_emplace(std::string(rollout::to_string(cause)), 0);
+  }
+  std::vector<telemetry::LabelledCount> counts;
+  for (auto& [reason, count] : all) counts.push_back({reason, count});
+  return counts;
 }
 
 telemetry::UpstreamMetrics upstream_metrics(const config::Upstream& upstream,
@@ -146,9 +169,7 @@ telemetry::RolloutMetrics rollout_metrics(const Controller::State& state, const 
   for (const auto& [key, count] : runner.counts().transitions) {
     metrics.transitions.push_back({key.first, key.second, count});
   }
-  for (const auto& [reason, count] : runner.counts().rollbacks) {
-    metrics.rollbacks.push_back({reason, count});
-  }
+  metrics.rollbacks = rollbacks(runner.counts().rollbacks);
   for (const analysis::MetricReport& report : runner.evidence().verdict().metrics) {
     telemetry::AnalysisMetrics one;
     one.metric = report.name;

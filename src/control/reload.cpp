@@ -162,10 +162,9 @@ void keep_named(const config::Config& config, Runners& some, Runners& others) {
 // Somebody may have taken it out by mistake; who meant to end it would have aborted it.
 void tell_of_removal(Log& log, const Runner& runner) {
   const rollout::State& state = runner.state();
-  const bool is_over =
-      state.phase == rollout::Phase::kIdle || state.phase == rollout::Phase::kAborted ||
-      state.phase == rollout::Phase::kRolledBack || state.phase == rollout::Phase::kPromoted ||
-      state.phase == rollout::Phase::kRetired;
+  const bool is_over = state.phase == rollout::Phase::kIdle || rollout::has_ended(state) ||
+                       state.phase == rollout::Phase::kPromoted ||
+                       state.phase == rollout::Phase::kRetired;
   if (is_over) return;
   const std::string& name = runner.config().name;
   log.warn(log_event::kConfigWarning,
@@ -231,6 +230,13 @@ std::string refused_renewal(const Controller::State& state, const config::Config
       const auto id = next.find_rollout(runner->config().name);
       if (!id) continue;
       const rollout::Plan& plan = next.rollout(*id).plan;
+      const rollout::State& old = runner->state();
+      // A state that has begun anew could not be told how the hook of the last one ends.
+      if (old.retire_hook == rollout::RetireHook::kCalled &&
+          rollout::is_another_rollout(plan, old) && runner->postponed() == nullptr) {
+        return "rollout " + runner->config().name + " has called its decommission hook for " +
+               old.stable + ", which has not ended yet: reload again when it has";
+      }
       // It waits as before, and the rest of the file may be what it waits for.
       if (waits_for(*runner, plan) && has_versions_of(next, *runner)) continue;
       const bool stable_up = state.upstreams.health(plan.stable).up();

@@ -210,6 +210,8 @@ std::string Runner::idle_text(const rollout::StableUse& use) const {
 }
 
 void Runner::absorb(stats::Block block) {
+  // What its last answers and its way back bring would show other figures than those it ended by.
+  if (rollout::has_ended(state_)) return evidence_.learn(block);
   if (is_over() && block.limits_only()) return;
   if (is_over()) block.limits = {};
   evidence_.absorb(block);

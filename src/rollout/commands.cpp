@@ -12,10 +12,6 @@
 namespace canaryd::rollout {
 namespace {
 
-bool is_ended(Phase phase) noexcept {
-  return phase == Phase::kRolledBack || phase == Phase::kAborted;
-}
-
 bool is_retirement(Phase phase) noexcept {
   return phase == Phase::kRetiring || phase == Phase::kRetired;
 }
@@ -29,7 +25,7 @@ std::string words(Phase phase) {
 // Why a command on a running rollout is refused where none runs.
 std::optional<std::string> not_running(const State& state) {
   if (state.phase == Phase::kIdle) return "has not been started; use `start`";
-  if (is_ended(state.phase)) return "is " + words(state.phase) + "; `retry` begins again";
+  if (has_ended(state)) return "is " + words(state.phase) + "; `retry` begins again";
   if (is_retirement(state.phase)) {
     const bool undoes = state.phase == Phase::kRetiring && state.retire_hook == RetireHook::kNone;
     return "is " + words(state.phase) + ": its old version is given up" +
@@ -159,7 +155,7 @@ Transition handle(Draft& draft, const Start& start) {
   if (before.phase != Phase::kIdle) {
     if (is_retirement(before.phase)) return draft.refuse(*not_running(before));
     if (revision == before.revision) {
-      if (is_ended(before.phase)) return draft.refuse(*not_running(before));
+      if (has_ended(before)) return draft.refuse(*not_running(before));
       return draft.unchanged();
     }
     if (has_everybody_on_canary(before) && !start.stable_up) {
@@ -174,7 +170,7 @@ Transition handle(Draft& draft, const Start& start) {
 
 Transition handle(Draft& draft, const Retry&) {
   const State& state = draft.state;
-  const bool again = is_ended(state.phase) || state.phase == Phase::kHeld ||
+  const bool again = has_ended(state) || state.phase == Phase::kHeld ||
                      (state.phase == Phase::kPaused && state.condemned);
   if (!again) {
     if (state.phase == Phase::kIdle) return draft.refuse(*not_running(state));
@@ -252,7 +248,7 @@ Transition handle(Draft& draft, const Abort&) {
   if (draft.state.phase == Phase::kRetired) {
     return draft.refuse("is retired: its old version is gone, there is nothing to go back to");
   }
-  if (is_ended(draft.state.phase)) return draft.unchanged();
+  if (has_ended(draft.state)) return draft.unchanged();
   return finish(draft, Phase::kAborted);
 }
 
@@ -260,7 +256,7 @@ Transition handle(Draft& draft, const RollBack& back) {
   if (draft.state.phase == Phase::kRetired) {
     return draft.refuse("is retired: its old version is gone, there is nothing to go back to");
   }
-  if (is_ended(draft.state.phase)) return draft.unchanged();
+  if (has_ended(draft.state)) return draft.unchanged();
   if (draft.state.phase == Phase::kIdle) {
     return draft.refuse("has not been started: there is nothing to roll back");
   }

@@ -126,6 +126,10 @@ BasisPoints served_weight(const State& state) noexcept {
   return state.spilling ? BasisPoints(BasisPoints::kMax) : state.weight;
 }
 
+bool has_ended(const State& state) noexcept {
+  return state.phase == Phase::kRolledBack || state.phase == Phase::kAborted;
+}
+
 bool has_everybody_on_canary(const State& state) noexcept {
   return state.phase == Phase::kBaking || served_weight(state).value() == BasisPoints::kMax;
 }

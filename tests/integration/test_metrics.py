@@ -72,7 +72,7 @@ class MetricsTest(EverythingCase):
         self.show_everything()
         self.lint()
         self.daemon.post("/api/v1/rollouts/shop/rollback")
-        wait_until(lambda: self.daemon.metric("canaryd_rollout_rollbacks_total") == 1, "the rollback counted")
+        wait_until(lambda: self.daemon.metric("canaryd_rollout_rollbacks_total", reason="operator") == 1, "the rollback counted")
         self.lint()
 
     def lint(self):

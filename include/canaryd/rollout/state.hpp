@@ -135,6 +135,8 @@ inline constexpr WallTime kForever{std::chrono::milliseconds(std::int64_t{8'000'
 
 // What the data plane is to serve: `weight`; 0 while suspended, everything while spilling.
 [[nodiscard]] BasisPoints served_weight(const State& state) noexcept;
+// Rolled back or aborted: its canary serves nobody, and its verdict is what it ended by.
+[[nodiscard]] bool has_ended(const State& state) noexcept;
 // All but a holdback, which is left on stable for comparison.
 [[nodiscard]] bool has_everybody_on_canary(const State& state) noexcept;
 [[nodiscard]] Admission admission(const State& state) noexcept;

@@ -166,6 +166,26 @@ TEST_F(ControllerRetirementTest, TheHookRunsOnceAndItsEndIsKept) {
   EXPECT_EQ(act(Action::kAbort).status, ActionStatus::kRefused);
 }
 
+TEST_F(ControllerRetirementTest, TheNextReleaseWaitsForTheEndOfTheHook) {
+  promote();
+  until_called();
+  std::string next = file_;
+  next.replace(next.find("stable: old"), 11, "stable: new");
+  next.replace(next.find("canary: new"), 11, "canary: old");
+  const ReloadResult refused = reload(next);
+  EXPECT_FALSE(refused.ok);
+  ASSERT_FALSE(refused.problems.empty());
+  EXPECT_THAT(refused.problems.back().message,
+              HasSubstr("rollout shop has called its decommission hook for old, which "
+                        "has not ended yet: reload again when it has"));
+  EXPECT_EQ(view().state, "retiring");
+  exec_.last(ExecResult{3, "no"});
+  settle();
+  EXPECT_THAT(last_sentence(), HasSubstr("its exit code was 3"));
+  reload(next);
+  EXPECT_EQ(view().state, "idle");
+}
+
 TEST_F(ControllerRetirementTest, AFailedHookIsToldAndTriedAgainByCommandOnly) {
   promote();
   until_called();

@@ -152,6 +152,19 @@ TEST_F(RunnerTest, EvidenceOfAFailedWriteIsWrittenLaterOnce) {
   EXPECT_EQ(replayed->analyzer(), runner_->evidence().analyzer());
 }
 
+TEST_F(RunnerTest, WhatComesAfterTheEndChangesNoVerdict) {
+  climb_to(50);
+  for (int second = 0; second < 20; ++second) runner_->absorb(block(1, 100));
+  const analysis::Verdict before = runner_->evidence().verdict();
+  ASSERT_EQ(before.decision, analysis::Decision::kRollback);
+  send(rollout::RollBack{});
+  runner_->absorb(block(1, 0));
+  EXPECT_EQ(runner_->evidence().verdict(), before);
+  send(rollout::Retry{});
+  runner_->absorb(block(1, 0));
+  EXPECT_NE(runner_->evidence().verdict(), before);
+}
+
 TEST_F(RunnerTest, CompletionsThatOutliveTheControllerDoNothing) {
   climb_to(10);
   begin(rollout::Promote{});
