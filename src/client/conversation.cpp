@@ -8,6 +8,7 @@
 #include <boost/beast/http/error.hpp>
 
 #include <algorithm>
+#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -30,6 +31,33 @@ bool is_one_line(std::string_view text) noexcept {
   return std::none_of(text.begin(), text.end(), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
   });
+}
+
+// Each # is a digit.
+constexpr std::string_view kBareStatusLine = "HTTP/1.# ###\r\n";
+constexpr std::size_t kSpaceAt = kBareStatusLine.size() - 2;
+
+// As far as both go.
+bool is_bare(std::string_view bytes) noexcept {
+  const std::size_t size = std::min(bytes.size(), kBareStatusLine.size());
+  return std::equal(
+      bytes.begin(),
+      bytes.begin() + static_cast<std::ptrdiff_t>(size),
+      kBareStatusLine.begin(),
+      [](char c, char form) { return form == '#' ? c >= '0' && c <= '9' : c == form; });
+}
+
+std::string_view text_of(const beast::flat_buffer& buffer) noexcept {
+  return {static_cast<const char*>(buffer.cdata().data()), buffer.size()};
+}
+
+void insert_space(beast::flat_buffer& buffer) {
+  const std::size_t behind = buffer.size() - kSpaceAt;
+  static_cast<void>(buffer.prepare(1));
+  buffer.commit(1);
+  char* const at = static_cast<char*>(buffer.data().data()) + kSpaceAt;
+  std::memmove(at + 1, at, behind);
+  *at = ' ';
 }
 
 asio::awaitable<Endpoints> resolve(const Address& address, Code& code) {
@@ -131,6 +159,23 @@ asio::awaitable<Code> connect(Stream& stream, const Address& address, Duration l
     Code ignored;
     stream.socket().close(ignored);
   }
+  co_return code;
+}
+
+asio::awaitable<Code> read_status_line(Stream& stream, beast::flat_buffer& buffer) {
+  constexpr std::size_t kBlock = 4096;
+  Code code;
+  while (is_bare(text_of(buffer)) && buffer.size() < kBareStatusLine.size()) {
+    auto token = asio::redirect_error(asio::use_awaitable, code);
+    const std::size_t count = co_await stream.async_read_some(buffer.prepare(kBlock), token);
+    buffer.commit(count);
+    // As Beast says it. It cannot be left to Beast: who reads behind an end waits for ever.
+    if (code == asio::error::eof) {
+      co_return buffer.size() == 0 ? http::error::end_of_stream : http::error::partial_message;
+    }
+    if (code) co_return code;
+  }
+  if (is_bare(text_of(buffer))) insert_space(buffer);
   co_return code;
 }
 

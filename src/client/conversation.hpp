@@ -8,6 +8,7 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
 
@@ -36,6 +37,11 @@ using BeastRequest = http::request<http::string_body>;
 
 // The limit is for all endpoints together: the stream's deadline is set once, to `limit` from now.
 [[nodiscard]] asio::awaitable<Code> connect(Stream& stream, const Address& address, Duration limit);
+
+// Before Beast reads a response: what has come of its status line is in `buffer`. Beast does not
+// take one that leaves away the space before an empty reason, as the data plane does; so it is put
+// there.
+[[nodiscard]] asio::awaitable<Code> read_status_line(Stream& stream, beast::flat_buffer& buffer);
 
 template <class Body>
 Response head_of(const http::response<Body>& message) {

@@ -58,11 +58,14 @@ asio::awaitable<void> EventReader::Impl::begin(const BeastRequest& request) {
   stream.expires_after(limits.answer);
   auto write_token = asio::redirect_error(asio::use_awaitable, code);
   co_await http::async_write(stream, request, write_token);
-  Code read_code;
   parser.header_limit(static_cast<std::uint32_t>(limits.header_bytes));
   parser.body_limit(boost::none);
-  auto read_token = asio::redirect_error(asio::use_awaitable, read_code);
-  co_await http::async_read_header(stream, buffer, parser, read_token);
+  const Code line_code = co_await read_status_line(stream, buffer);
+  Code read_code = line_code;
+  if (!read_code) {
+    auto read_token = asio::redirect_error(asio::use_awaitable, read_code);
+    co_await http::async_read_header(stream, buffer, parser, read_token);
+  }
   if (read_code) {
     answer = failed(code ? code : read_code, address, Retry::kNever);
     co_return;

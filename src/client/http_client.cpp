@@ -53,6 +53,9 @@ asio::awaitable<Code> exchange(Stream& stream,
     parser->header_limit(static_cast<std::uint32_t>(limits.header_bytes));
     parser->body_limit(limits.body_bytes);
     parser->skip(limits.head_only || request.method() == http::verb::head);
+    const Code line_code = co_await read_status_line(stream, buffer);
+    read_code = line_code;
+    if (read_code) break;
     co_await http::async_read(stream, buffer, *parser, read_token);
     if (read_code || !is_interim(parser->get().result_int())) break;
   }

@@ -324,12 +324,14 @@ net::Task<Next> Exchange::answer(ProxyError error) {
   const bool keep = understood && !body_unread && wants_keep_alive();
 
   http::HeadBuffer out(state_.head_scratch());
+  http::SetCookie cookie;
   LocalReply reply;
   reply.error = error;
   reply.accepted = vote_ && error == ProxyError::kNone;
   reply.head_only = request_.method == http::Method::kHead;
   reply.keep_alive = keep;
   if (route_ != nullptr) reply.request_id = http::request_id(request_, fresh_request_id_.text());
+  if (route_ != nullptr && route_->rollout != nullptr) tell_decision(reply, cookie);
   reply.date = state_.date();
   if (respond_ != nullptr && error == ProxyError::kNone) {
     write_own_answer(out, keep);
@@ -352,6 +354,16 @@ net::Task<Next> Exchange::answer(ProxyError error) {
     co_return begin_ < end_ ? Next::kPipelined : Next::kIdle;
   }
   co_return after_response();
+}
+
+// As with a response: without the cookie the next try of a new user would be drawn anew, and be
+// that of another client.
+void Exchange::tell_decision(LocalReply& reply, http::SetCookie& cookie) const noexcept {
+  if (connection_->spec().expose_cohort) reply.cohort = answering_;
+  if (!pick_.issue_cookie) return;
+  const routing::IssueCookie& issue = *route_->rollout->sticky.issue_cookie;
+  cookie = routing::make_set_cookie(issue, pick_.fresh_id, client_is_tls());
+  reply.cookie = &cookie;
 }
 
 // An upstream answered, whole or not.

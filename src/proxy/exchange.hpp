@@ -22,6 +22,7 @@
 #include "proxy/body_flow.hpp"
 #include "proxy/connection.hpp"
 #include "proxy/fallback.hpp"
+#include "proxy/local_reply.hpp"
 #include "proxy/record.hpp"
 #include "proxy/request_copy.hpp"
 #include "proxy/retry.hpp"
@@ -114,6 +115,7 @@ class Exchange {
   [[nodiscard]] bool falls_back(ProxyError error) const noexcept;
   void fall_back(ProxyError error);
   [[nodiscard]] net::Task<Next> answer(ProxyError error);
+  void tell_decision(LocalReply& reply, http::SetCookie& cookie) const noexcept;
   [[nodiscard]] net::Task<Next> tunnel();
 
   [[nodiscard]] bool nothing_received() const noexcept;
@@ -151,6 +153,7 @@ class Exchange {
   [[nodiscard]] bool is_vote() const noexcept;
   [[nodiscard]] net::Task<ProxyError> take_vote();
   [[nodiscard]] ProxyError check_vote_head() const noexcept;
+  [[nodiscard]] net::Task<ProxyError> say_continue(Monotonic by);
   [[nodiscard]] ProxyError make_room_behind_head(std::size_t bytes);
   [[nodiscard]] ProxyError cast_vote(std::string_view body);
   [[nodiscard]] const routing::RouteMatch* route_of_page(std::string_view page);

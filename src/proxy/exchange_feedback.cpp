@@ -39,6 +39,11 @@ net::Task<ProxyError> Exchange::take_vote() {
   const auto length = static_cast<std::size_t>(request_.framing.length);
   if (error == ProxyError::kNone) error = make_room_behind_head(length);
   const Monotonic by = now() + connection_->spec().header_timeout;
+  const bool whole = received().size() >= request_.size + length;
+  if (error == ProxyError::kNone && request_.expect_continue && !whole) {
+    const ProxyError told = co_await say_continue(by);
+    error = told;
+  }
   while (error == ProxyError::kNone && received().size() < request_.size + length) {
     const net::IoResult got = client().recv(head_block_.span().subspan(end_));
     if (got.ok()) {
@@ -60,9 +65,21 @@ ProxyError Exchange::check_vote_head() const noexcept {
   if (request_.framing.kind == http::BodyKind::kChunked) return ProxyError::kNotImplemented;
   if (request_.framing.empty()) return ProxyError::kBadRequest;
   if (request_.framing.length > kVoteBytesMax) return ProxyError::kBodyTooLarge;
-  if (request_.expect_continue) return ProxyError::kExpectationFailed;
   if (!is_json(request_.fields.value(http::FieldId::kContentType))) return ProxyError::kBadRequest;
   return ProxyError::kNone;
+}
+
+// Whoever waits for it sends the body afterwards.
+net::Task<ProxyError> Exchange::say_continue(Monotonic by) {
+  download_.start_head("HTTP/1.1 100 Continue\r\n\r\n");
+  for (;;) {
+    const FlowState sent = download_.pump(client(), client());
+    if (sent == FlowState::kDone) co_return ProxyError::kNone;
+    if (sent != FlowState::kNeedWrite) co_return ProxyError::kClientGone;
+    const net::Wake wake = co_await connection_->waiter().until(by, net::writable(client()));
+    // Half of it may be with the client: nothing can follow it.
+    if (wake != net::Wake::kReady) co_return ProxyError::kClientGone;
+  }
 }
 
 ProxyError Exchange::make_room_behind_head(std::size_t bytes) {

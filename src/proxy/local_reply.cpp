@@ -133,6 +133,8 @@ void write_local_reply(http::HeadBuffer& out, const LocalReply& reply) noexcept 
   out.append("\r\n");
   if (reply.error != ProxyError::kNone) out.append_field("X-Canaryd-Error", word);
   if (!reply.request_id.empty()) out.append_field("X-Request-Id", reply.request_id);
+  if (reply.cohort != Cohort::kNone) out.append_field("X-Canaryd-Cohort", to_string(reply.cohort));
+  if (reply.cookie != nullptr) http::write_set_cookie(out, *reply.cookie);
   if (status == 503) out.append_field("Retry-After", "1");
   if (status == 429) out.append_field("Retry-After", "10");
   out.append_field("Connection", reply.keep_alive ? "keep-alive" : "close");

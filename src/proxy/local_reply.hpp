@@ -3,6 +3,8 @@
 #pragma once
 
 #include "canaryd/base/clock.hpp"
+#include "canaryd/base/strong.hpp"
+#include "canaryd/http/cookie.hpp"
 #include "canaryd/http/date.hpp"
 #include "canaryd/http/head_buffer.hpp"
 #include "canaryd/proxy/counters.hpp"
@@ -21,9 +23,12 @@ struct LocalReply {
   std::string_view request_id;  // Empty: there was no request to have one.
   std::string_view date;
   bool accepted = false;  // An empty 202 in place of the 200.
+  // What was decided before it failed, as a response would tell it.
+  Cohort cohort = Cohort::kNone;            // kNone: not said.
+  const http::SetCookie* cookie = nullptr;  // Null: none. Caches store no error behind a decision.
 };
 
-// The whole message. At most 512 bytes and the request id.
+// The whole message. At most 512 bytes beside the request id, the cohort and the cookie.
 void write_local_reply(http::HeadBuffer& out, const LocalReply& reply) noexcept;
 
 // What a route's `respond` says.

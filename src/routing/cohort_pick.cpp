@@ -3,6 +3,7 @@
 #include "canaryd/http/cookie.hpp"
 #include "canaryd/routing/routing_table.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace canaryd::routing {
@@ -57,9 +58,6 @@ void draw(Pick& pick, const Rollout& rollout, const StickyKey& key, KeyMemo* mem
     pick.key_hash = memo != nullptr ? memo->hash(rollout.hash_key, key.text)
                                     : siphash(rollout.hash_key, key.text);
     pick.bucket = bucket_of(pick.key_hash);
-    // A client that is told by its address is balanced by that also where there is no rollout.
-    if (rollout.balances_users && key.source != KeySource::kClientIp) [[unlikely]]
-      pick.user_hash = siphash({}, key.text);
   }
   pick.cohort = pick.bucket < pick.weight.value() ? Cohort::kCanary : Cohort::kStable;
   pick.may_probe = rollout.traffic == Traffic::kProbeOnly && pick.bucket < rollout.weight.value();
@@ -95,7 +93,30 @@ struct FoundKey {
   StickyKey key;  // May point into the scratch.
 };
 
-Pick pick_by(const FoundKey& found, const Rollout& rollout, const PickInput& input) noexcept {
+// While nobody is split nobody needs a cookie, and a response without one can be cached. Where
+// lanes are split it is what keeps a user in his own, also in one whose rollout sends nobody to the
+// canary: else he would be drawn again with each request, until another lane keeps him.
+bool needs_cookie(const Pick& pick, const RouteMatch* split) noexcept {
+  if (pick.weight > BasisPoints(0)) return true;
+  return split != nullptr &&
+         std::any_of(split->lanes.begin(), split->lanes.end(), [](const auto& lane) {
+           return weight_in_force(*lane.route->rollout) > BasisPoints(0);
+         });
+}
+
+// 0: none, the address tells who it is. A client whose key is the address is balanced by that also
+// where there is no rollout; a key that will not come again would send each request elsewhere.
+std::uint64_t user_hash_of(const StickyKey& key, bool issued) noexcept {
+  const bool none = key.source == KeySource::kNone || key.source == KeySource::kClientIp;
+  const bool once = key.source == KeySource::kPerRequest || (key.fresh && !issued);
+  return none || once ? 0 : siphash({}, key.text);
+}
+
+// `split`: the route, if the lane of this rollout was drawn for the key; else null.
+Pick pick_by(const FoundKey& found,
+             const Rollout& rollout,
+             const PickInput& input,
+             const RouteMatch* split) noexcept {
   Pick pick;
   pick.weight = weight_in_force(rollout);
   draw(pick, rollout, found.key, input.memo);
@@ -118,13 +139,14 @@ Pick pick_by(const FoundKey& found, const Rollout& rollout, const PickInput& inp
     }
   } else {
     if (!rollout.segments.empty()) draw_segment(pick, rollout, input);
-    // While nobody is split nobody needs a cookie, and a response without one can be cached.
-    if (found.key.fresh && pick.weight > BasisPoints(0)) {
+    if (found.key.fresh && needs_cookie(pick, split)) {
       pick.issue_cookie = true;
       pick.fresh_id = found.scratch.fresh;
     }
   }
   if (evicted) pick.rule = PickRule::kSafety;
+  if (rollout.balances_users) [[unlikely]]
+    pick.user_hash = user_hash_of(found.key, pick.issue_cookie);
   pick.upstream = pick.cohort == Cohort::kCanary ? rollout.canary : rollout.stable;
   return pick;
 }
@@ -180,7 +202,7 @@ void exclude(Pick& pick) noexcept {
 
 Pick pick_cohort(const Rollout& rollout, const PickInput& input) noexcept {
   const FoundKey found(rollout.sticky, input);
-  return pick_by(found, rollout, input);
+  return pick_by(found, rollout, input, nullptr);
 }
 
 // The line feed keeps it apart from the salts of rollouts, which have none.
@@ -193,8 +215,9 @@ Pick pick_lane(const RouteMatch*& route, const PickInput& input) noexcept {
   const RouteMatch& split = *route;
   const FoundKey found(split.lanes.front().route->rollout->sticky, input);
   route = followed_lane(split, input);
-  if (route == nullptr) route = lane_of(split, found.key);
-  return pick_by(found, *route->rollout, input);
+  const bool drawn = route == nullptr;
+  if (drawn) route = lane_of(split, found.key);
+  return pick_by(found, *route->rollout, input, drawn ? &split : nullptr);
 }
 
 }  // namespace canaryd::routing

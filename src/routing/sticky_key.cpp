@@ -179,6 +179,26 @@ bool is_issued_id(std::string_view text) noexcept {
          });
 }
 
+namespace {
+
+// Of all cookies of that name the first that is an id of ours: an application may have set one,
+// too, for a part of the site, and browsers send that first. Empty: none.
+std::string_view find_issued_id(const http::FieldList& fields, std::string_view name) noexcept {
+  std::string_view id;
+  fields.for_each(http::FieldId::kCookie, [&](const http::Field& field) {
+    std::string_view rest = field.value;
+    while (id.empty()) {
+      const std::string_view value = http::find_cookie(rest, name);
+      if (value.data() == nullptr) break;
+      if (is_issued_id(value)) id = value;
+      rest.remove_prefix(static_cast<std::size_t>(value.data() + value.size() - rest.data()));
+    }
+  });
+  return id;
+}
+
+}  // namespace
+
 StickyKey find_sticky_key(const StickySpec& spec,
                           const StickyInput& input,
                           StickyScratch& scratch) noexcept {
@@ -186,6 +206,11 @@ StickyKey find_sticky_key(const StickySpec& spec,
     const std::string_view text = text_of(source, input, scratch);
     if (source.kind == KeySource::kCookie && always_present(spec, source)) {
       if (is_issued_id(text)) return {text, KeySource::kIssuedCookie, false};
+      // There is one of that name.
+      if (text.data() != nullptr) [[unlikely]] {
+        const std::string_view id = find_issued_id(input.fields, source.name);
+        if (!id.empty()) return {id, KeySource::kIssuedCookie, false};
+      }
       scratch.fresh = make_fresh_id(input.random);
       return {scratch.fresh.text(), KeySource::kIssuedCookie, true};
     }

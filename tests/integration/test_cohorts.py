@@ -96,6 +96,42 @@ class CohortsTest(IntegrationCase):
         wait_until(lambda: self.daemon.metric("canaryd_rollout_cookies_withheld_total") == 4, "one more")
         self.assertEqual(len(self.daemon.events("cookie_withheld")), 1)
 
+    def test_who_meets_an_error_first_keeps_his_version_too(self):
+        self.v1, self.v2 = self.upstream("v1"), self.upstream("v2")
+        cohort = {"keys": [{"cookie": "canaryd_id"}], "issue_cookie": {"name": "canaryd_id"}}
+        listeners = [{"name": "public", "address": "127.0.0.1:0", "expose_cohort": True}]
+        self.start({"v1": self.v1, "v2": self.v2}, listeners=listeners, **self.rollout_config(
+            analysis={"mode": "observe"},
+            rollout={"cohort": cohort, "fallback": {"methods": []}, "circuit": {"consecutive_failures": 10000}}))
+        self.assertIsNone(self.get("/reset").get("set-cookie"), "nobody is split")
+        self.daemon.set_weight(50)
+        cohorts = set()
+        for _ in range(30):
+            first = self.get("/reset")
+            self.assertEqual((first.status, first.get("x-canaryd-error")), (502, "upstream_reset"))
+            cohort, cookie = first.get("x-canaryd-cohort"), first.get("set-cookie")
+            self.assertTrue(cookie.startswith("canaryd_id="), cookie)
+            headers = [("Cookie", cookie.split(";")[0])]
+            second = self.get("/reset", headers)
+            self.assertEqual((second.get("x-canaryd-cohort"), second.get("set-cookie")), (cohort, None))
+            self.assertEqual(self.get("/", headers).get("x-canaryd-cohort"), cohort)
+            cohorts.add(cohort)
+        self.assertEqual(cohorts, {"stable", "canary"})
+
+    def test_who_is_not_given_a_cookie_stays_at_an_endpoint(self):
+        endpoints = [self.upstream(f"e{n}") for n in range(4)]
+        self.v2 = self.upstream("v2")
+        cohort = {"keys": [{"cookie": "canaryd_id"}], "issue_cookie": {"name": "canaryd_id"}}
+        config = self.rollout_config(rollout={"cohort": cohort})
+        upstreams = {"v1": {"endpoints": [each.address for each in endpoints], "load_balancer": "consistent_hash"},
+                     "v2": {"endpoints": [self.v2.address]}}
+        self.start({}, upstreams=upstreams, **config)
+        self.assertEqual(len({self.get("/").body for _ in range(20)}), 1, "one address, one endpoint")
+        self.daemon.set_weight(1)
+        self.assertGreater(len({self.get("/").body for _ in range(40)}), 1, "many users")
+        self.daemon.set_weight(0)
+        self.assertEqual(len({self.get("/").body for _ in range(20)}), 1)
+
 
 class SideBySideTest(IntegrationCase):
     """Two routes with a rollout each, at different weights, and the same users on both."""

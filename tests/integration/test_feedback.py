@@ -72,6 +72,22 @@ class FeedbackTest(IntegrationCase):
         self.assertEqual(self.daemon.metric("canaryd_proxy_errors_total", error="rate_limited"), answers.count(429))
         self.assertEqual(self.v1.hits["/.canaryd/feedback"] + self.v2.hits["/.canaryd/feedback"], 0)
 
+    def test_who_asks_whether_to_send_a_vote_is_told(self):
+        self.begin()
+        head = ("POST /.canaryd/feedback HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+                "X-User-Id: somebody\r\nExpect: 100-continue\r\nContent-Length: ")
+        client = self.client()
+        client.send(f"{head}11\r\n\r\n")
+        self.assertEqual(client.response().status, 100)
+        client.send('{"score":4}')
+        self.assertEqual(client.response().status, 202)
+        # What is here already is not asked for, and the connection goes on.
+        client.send(f'{head}11\r\n\r\n{{"score":4}}')
+        self.assertEqual(client.response().status, 202)
+        self.assertEqual(client.get("/").status, 200)
+        client.send(f"{head}5000\r\n\r\n")
+        self.assertEqual(client.response().status, 413)
+
     def test_what_they_say_is_in_the_history(self):
         self.begin()
         canary, = self.users("v2", 1)

@@ -126,6 +126,30 @@ class UsersTest(IntegrationCase):
         self.assertEqual(self.daemon.rollout("to-v2")["state"], "progressing")
         self.assertEqual(self.moved(begin, self.everybody(), "v2"), [])
 
+    def test_who_is_known_by_a_cookie_stays_in_the_lane_of_an_aborted_version(self):
+        scripted = {name: self.upstream(name) for name in ("v1", "v2", "v3")}
+        cohort = {"keys": [{"cookie": "id"}], "issue_cookie": {"name": "id"}}
+        rollout = {"stable": "v1", "start": "manual", "cohort": cohort, "steps": [{"weight": 50, "min_duration": "1h"}],
+                   "bake": {"holdback": 50}}
+        rollouts = {f"to-{canary}": {"canary": canary, **rollout} for canary in ("v2", "v3")}
+        routes = [{"name": "all", "split": [{"rollout": "to-v2", "users": 90}, {"rollout": "to-v3", "users": 10}]}]
+        self.start(scripted, rollouts=rollouts, routes=routes)
+        for name in rollouts:
+            self.daemon.post(f"/api/v1/rollouts/{name}/start", {"reason": "test"})
+        self.daemon.post("/api/v1/rollouts/to-v2/abort", {"reason": "test"})
+        asking, last = self.client(), []
+        for _ in range(100):
+            headers, seen = [], []
+            for _ in range(10):
+                response = asking.get("/", headers)
+                seen.append(response.body)
+                if response.get("set-cookie"):
+                    headers = [("Cookie", response.get("set-cookie").split(";")[0])]
+            self.assertEqual(len(set(seen)), 1)
+            last.append(seen[-1])
+        # 5 % of them, and not all who have drawn it once.
+        self.assertLess(last.count(b"v3\n"), 20)
+
     def test_what_is_said_of_it(self):
         self.start_split()
         everybody = self.everybody()

@@ -76,7 +76,8 @@ struct Pick {
   UpstreamId upstream;
   std::uint64_t key_hash = 0;  // Of key and salt; what the analysis dedupes by. 0: no key.
   // Of the key alone, the same for every rollout, if the rollout `balances_users`; else 0. Of an
-  // address it is 0, too: whoever balances by that needs no rollout for it.
+  // address it is 0, too: whoever balances by that needs no rollout for it; and of a key that the
+  // next request will not bring.
   std::uint64_t user_hash = 0;
   FreshId fresh_id;  // Meaningful only if `issue_cookie`.
 

@@ -2,10 +2,11 @@
 //
 // Sources are tried in their order; an absent or empty one is passed over. The same text from two
 // sources (a user id in a header and in a cookie) is the same key, so the user keeps the cohort. A
-// cookie that we issue ourselves has a known form (32 lower-case hex digits); one that does not
-// look like that counts as absent and is replaced, and the fresh id is the key of this very
-// request, so that the cohort does not change on the second one. A request without any key has the
-// source kNone: it moves last (see cohort_pick.hpp).
+// cookie that we issue ourselves has a known form (32 lower-case hex digits); of several with its
+// name the first of that form counts. One that does not look like that counts as absent and is
+// replaced, and the fresh id is the key of this very request, so that the cohort does not change on
+// the second one. A request without any key has the source kNone: it moves last (see
+// cohort_pick.hpp).
 //
 // Keys longer than kStickyKeyBytesMax are cut. Pure; the text of a key points into the request or
 // the scratch.

@@ -44,6 +44,14 @@ TEST(EventReader, ReadsUntilTheServerEnds) {
   EXPECT_TRUE(server.request().starts_with("GET /api/v1/tap?errors=1 HTTP/1.1\r\n"));
 }
 
+TEST(EventReader, TakesAStatusLineWithoutTheSpaceBeforeAnEmptyReason) {
+  ScriptedServer server("HTTP/1.1 200\r\nContent-Type: text/event-stream\r\n\r\ndata: a\n\n");
+  const auto reader = reader_of(server);
+  const auto response = reader->open({});
+  ASSERT_TRUE(response) << describe(response.error());
+  EXPECT_EQ(next(*reader), "a");
+}
+
 TEST(EventReader, ReadsUntilTheConnectionEnds) {
   ScriptedServer server(kHead + "\r\ndata: a\n\ndata: half");
   const auto reader = reader_of(server);

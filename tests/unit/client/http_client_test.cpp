@@ -78,6 +78,45 @@ TEST(HttpClient, PassesOverInterimResponses) {
   EXPECT_EQ(get(switching).value().status, 101);
 }
 
+// As the data plane does: else a health check calls a server dead that answers its users.
+TEST(HttpClient, TakesAStatusLineWithoutTheSpaceBeforeAnEmptyReason) {
+  ScriptedServer server("HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nhi");
+  const auto response = get(server);
+  ASSERT_TRUE(response) << describe(response.error());
+  EXPECT_EQ(response->status, 200);
+  EXPECT_EQ(response->header("Content-Length"), "2");
+  EXPECT_EQ(response->body, "hi");
+
+  ScriptedServer old("HTTP/1.0 503\r\n\r\n" + std::string(900, 'x'));
+  const auto refused = get(old, short_limits());
+  ASSERT_TRUE(refused) << describe(refused.error());
+  EXPECT_EQ(refused->status, 503);
+  EXPECT_EQ(refused->body, std::string(900, 'x'));
+
+  ScriptedServer interim("HTTP/1.1 100\r\n\r\nHTTP/1.1 204\r\n\r\n");
+  EXPECT_EQ(get(interim).value().status, 204);
+}
+
+TEST(HttpClient, GoesOnRefusingOtherStatusLines) {
+  for (const char* line : {"HTTP/1.1 20\r\n",
+                           "HTTP/1.1 200\n",
+                           "HTTP/1.1 200\r",
+                           "HTTP/1.1200\r\n",
+                           "HTTP/1.1 2000\r\n",
+                           "HTTP/2.0 200\r\n",
+                           "HTTP/1.1\r\n"}) {
+    ScriptedServer server(std::string(line) + "Content-Length: 0\r\n\r\n");
+    EXPECT_FALSE(get(server)) << line;
+  }
+  // At once: it need not be waited for.
+  ScriptedServer held("SSH-2.0-OpenSSH\r\n", true);
+  EXPECT_EQ(get(held).error().code, ErrorCode::kMalformed);
+  ScriptedServer cut("HTTP/1.1 200");
+  EXPECT_EQ(get(cut).error().code, ErrorCode::kClosed);
+  ScriptedServer silent("HTTP/1.1 200", true);
+  EXPECT_EQ(get(silent, short_limits()).error().code, ErrorCode::kTimeout);
+}
+
 TEST(HttpClient, TellsNotReachableFromNoAnswer) {
   std::uint16_t port = 0;
   { port = ScriptedServer("").port; }

@@ -58,6 +58,27 @@ TEST(LocalReply, SaysWhenToComeBack) {
   EXPECT_NE(write(reply).find("Retry-After: 1\r\n"), std::string::npos);
 }
 
+TEST(LocalReply, TellsWhatWasDecidedBeforeItFailed) {
+  LocalReply reply;
+  reply.error = ProxyError::kUpstreamReset;
+  const std::string plain = write(reply);
+  EXPECT_EQ(plain.find("X-Canaryd-Cohort"), std::string::npos);
+  EXPECT_EQ(plain.find("Set-Cookie"), std::string::npos);
+  http::SetCookie cookie;
+  cookie.name = "id";
+  cookie.value = "00112233445566778899aabbccddeeff";
+  reply.cohort = Cohort::kCanary;
+  reply.cookie = &cookie;
+  const std::string told = write(reply);
+  EXPECT_EQ(told.find("HTTP/1.1 502 Bad Gateway\r\n"), 0U);
+  EXPECT_NE(told.find("\r\nX-Canaryd-Cohort: canary\r\n"
+                      "Set-Cookie: id=00112233445566778899aabbccddeeff; Path=/; SameSite=Lax; "
+                      "HttpOnly\r\n"),
+            std::string::npos)
+      << told;
+  EXPECT_EQ(told.substr(told.find("\r\n\r\n")), plain.substr(plain.find("\r\n\r\n")));
+}
+
 // Content-Length is what follows, every word is there, and none is longer than it may be.
 TEST(LocalReply, EachErrorIsAWholeMessage) {
   for (unsigned i = 1; i < static_cast<unsigned>(ProxyError::kClientGone); ++i) {

@@ -431,5 +431,44 @@ TEST(CohortPick, NoCookieWhileNobodyIsSplit) {
   EXPECT_FALSE(pick(cookie_rollout(5000), {{"X-Canary", "always"}}).issue_cookie);
 }
 
+// ---- Whom requests are balanced by ----
+
+Rollout balancing(Rollout rollout) {
+  rollout.balances_users = true;
+  return rollout;
+}
+
+TEST(CohortPick, AUserIsBalancedByTheKeyThatHeBrings) {
+  const Pick named = pick(balancing(make_rollout(0)), {{"X-User", "alice"}});
+  EXPECT_EQ(named.user_hash, siphash({}, "alice"));
+  EXPECT_EQ(pick(make_rollout(0), {{"X-User", "alice"}}).user_hash, 0U);
+  EXPECT_EQ(pick(balancing(make_rollout(0)), {}).user_hash, 0U);
+  Rollout by_address = balancing(make_rollout(5000));
+  by_address.sticky.sources = {{KeySource::kClientIp, ""}};
+  EXPECT_EQ(pick(by_address, {}).user_hash, 0U);
+}
+
+// From the request that is given the cookie on.
+TEST(CohortPick, AnIssuedIdIsWhatItsUserIsBalancedBy) {
+  const Rollout rollout = balancing(cookie_rollout(5000));
+  const Pick first = pick(rollout, {});
+  ASSERT_TRUE(first.issue_cookie);
+  EXPECT_EQ(first.user_hash, siphash({}, first.fresh_id.text()));
+  const std::string cookie = "canaryd_id=" + std::string(first.fresh_id.text());
+  EXPECT_EQ(pick(rollout, {{"Cookie", cookie}}).user_hash, first.user_hash);
+  EXPECT_EQ(pick(balancing(cookie_rollout(0)), {{"Cookie", cookie}}).user_hash, first.user_hash);
+}
+
+// Each request would go somewhere else: such a client is told by its address.
+TEST(CohortPick, AKeyThatDoesNotComeAgainBalancesNobody) {
+  EXPECT_EQ(pick(balancing(cookie_rollout(0)), {}).user_hash, 0U);
+  EXPECT_EQ(pick(balancing(cookie_rollout(5000)), {{"X-Canary", "always"}}).user_hash, 0U);
+  Rollout lottery = balancing(make_rollout(5000));
+  lottery.sticky.sources = {{KeySource::kPerRequest, ""}};
+  const Pick drawn = pick(lottery, {});
+  EXPECT_EQ(drawn.user_hash, 0U);
+  EXPECT_NE(drawn.key_hash, 0U);
+}
+
 }  // namespace
 }  // namespace canaryd::routing

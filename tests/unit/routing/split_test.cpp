@@ -48,6 +48,15 @@ TableSpec spec_of(const Versions& versions) {
   return spec;
 }
 
+TableSpec issuing_spec_of(const Versions& versions) {
+  TableSpec spec = spec_of(versions);
+  for (RolloutSpec& rollout : spec.rollouts) {
+    rollout.sticky.sources = {{KeySource::kCookie, "canaryd_id"}};
+    rollout.sticky.issue_cookie = IssueCookie{.name = "canaryd_id"};
+  }
+  return spec;
+}
+
 std::shared_ptr<const RoutingTable> table_of(TableSpec spec) {
   auto table = RoutingTable::build(std::move(spec));
   EXPECT_TRUE(table) << describe(table.error());
@@ -191,12 +200,7 @@ TEST(Split, WhoHasNoKeyIsInTheLastLaneAndMovesLast) {
 
 // The id that chooses the lane is the one that the client gets.
 TEST(Split, TheIssuedCookieKeepsLaneAndCohort) {
-  TableSpec spec = spec_of({});
-  for (RolloutSpec& rollout : spec.rollouts) {
-    rollout.sticky.sources = {{KeySource::kCookie, "canaryd_id"}};
-    rollout.sticky.issue_cookie = IssueCookie{.name = "canaryd_id"};
-  }
-  const auto table = table_of(std::move(spec));
+  const auto table = table_of(issuing_spec_of({}));
   Random random(3);
   for (int i = 0; i < 1000; ++i) {
     const http::FieldList none;
@@ -209,6 +213,67 @@ TEST(Split, TheIssuedCookieKeepsLaneAndCohort) {
     ASSERT_EQ(second.pick.upstream, first.upstream);
     ASSERT_EQ(second.pick.key_hash, first.key_hash);
   }
+}
+
+// What becomes of a user who keeps his cookie, `pages` requests long: the lanes that he was in.
+struct Visit {
+  std::vector<const RouteMatch*> lanes;
+  int cookies = 0;
+};
+
+Visit visit(const RouteMatch& route, Random& random, int pages) {
+  Visit visit;
+  std::string cookie;
+  for (int page = 0; page < pages; ++page) {
+    http::FieldList list;
+    if (!cookie.empty()) list.add("Cookie", cookie);
+    const RouteMatch* lane = &route;
+    const Pick pick = pick_lane(lane, {list, "", kClient, false, random});
+    visit.lanes.push_back(lane);
+    if (!pick.issue_cookie) continue;
+    ++visit.cookies;
+    cookie = "canaryd_id=" + std::string(pick.fresh_id.text());
+  }
+  return visit;
+}
+
+// The lane of a rollout that was aborted keeps its users: else all of them would end in the other.
+TEST(Split, WhoHasNoCookieYetStaysInHisLaneWhateverItsRolloutDoes) {
+  TableSpec aborted = issuing_spec_of({.first_lane = 9000});
+  aborted.rollouts[0].traffic = Traffic::kStableOnly;
+  TableSpec idle = issuing_spec_of({.first_lane = 9000});
+  idle.rollouts[0].traffic = Traffic::kForceOnly;
+  TableSpec closed = issuing_spec_of({.first_lane = 9000});
+  closed.rollouts[0].gate->lower(1, BasisPoints(0));
+  for (TableSpec spec : {std::move(aborted), std::move(idle), std::move(closed)}) {
+    const auto table = table_of(std::move(spec));
+    const RouteMatch& shop = table->routes().front();
+    Random random(5);
+    int in_other = 0;
+    for (int user = 0; user < 2000; ++user) {
+      const Visit seen = visit(shop, random, 10);
+      ASSERT_EQ(std::count(seen.lanes.begin(), seen.lanes.end(), seen.lanes.front()), 10);
+      ASSERT_EQ(seen.cookies, 1);
+      in_other += seen.lanes.back() == shop.lanes[1].route ? 1 : 0;
+    }
+    EXPECT_NEAR(in_other, 200, 60);
+  }
+}
+
+TEST(Split, NoCookieWhileNoLaneIsSplitNorForWhoDidNotDrawHis) {
+  TableSpec spec = issuing_spec_of({});
+  for (RolloutSpec& rollout : spec.rollouts) rollout.traffic = Traffic::kStableOnly;
+  Random random(5);
+  EXPECT_EQ(visit(table_of(std::move(spec))->routes().front(), random, 20).cookies, 0);
+
+  spec = issuing_spec_of({.first_lane = 9000});
+  spec.rollouts[0].traffic = Traffic::kStableOnly;
+  spec.rollouts[0].follow = "front";
+  const auto table = table_of(std::move(spec));
+  const RouteMatch& shop = table->routes().front();
+  EXPECT_FALSE(pick(shop, {{"X-Canary", "never"}}).pick.issue_cookie);
+  EXPECT_FALSE(pick(shop, {{"X-Canaryd-Rollout", "front"}, {"X-Canaryd-Cohort", "stable"}}, true)
+                   .pick.issue_cookie);
 }
 
 // Its lane is that of the rollout which follows, so that a user keeps his version from hop to hop.

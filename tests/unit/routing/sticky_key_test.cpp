@@ -126,6 +126,31 @@ TEST(StickyKey, ReplacesWhatIsNoIdOfOurs) {
   EXPECT_FALSE(find(kIssuing, {{"Cookie", "canaryd_id=" + std::string(kId)}}).fresh);
 }
 
+// An application's own, set for a part of the site, comes first, on every request.
+TEST(StickyKey, FindsItsOwnIdBehindOthersOfThatName) {
+  const std::string id(kId);
+  const std::string other = "fedcba9876543210fedcba9876543210";
+  for (const std::string& cookies :
+       {"canaryd_id=x; canaryd_id=" + id,
+        "canaryd_id=; a=b; canaryd_id = " + id + " ",
+        "canaryd_id=x;;canaryd_id=y ; =; z; canaryd_id=" + id + "; b=c",
+        "canaryd_id=" + id + "; canaryd_id=" + other,
+        "canaryd_id=x; canaryd_id=" + id + "; canaryd_id=" + other}) {
+    const Found found = find(kIssuing, {{"Cookie", cookies}});
+    EXPECT_FALSE(found.fresh) << cookies;
+    EXPECT_EQ(found.text, id) << cookies;
+    EXPECT_EQ(found.source, KeySource::kIssuedCookie);
+  }
+  const Found lines = find(kIssuing,
+                           {{"Cookie", "canaryd_id=x; canaryd_id=y"},
+                            {"Cookie", "a=b"},
+                            {"Cookie", "canaryd_id=" + id},
+                            {"Cookie", "canaryd_id=" + other}});
+  EXPECT_EQ(lines.text, id);
+  EXPECT_TRUE(find(kIssuing, {{"Cookie", "canaryd_id=x; canaryd_id=y; other=" + id}}).fresh);
+  EXPECT_TRUE(find(kIssuing, {{"Cookie", "canaryd_id=x; CANARYD_ID=" + id}}).fresh);
+}
+
 TEST(StickyKey, CheckFindsWhatCannotWork) {
   const auto with = [](std::vector<StickySource> sources, const char* issued = nullptr) {
     StickySpec spec{std::move(sources), std::nullopt};
