@@ -96,8 +96,6 @@ void Analyzer::compare(const stats::Block& block) {
   }
   data_ = Reason::kNeedsEvidence;
   all_.set_clients(metrics_, block.clients);
-  for (Panel& route : routes_) route.set_clients(metrics_, block.clients);
-  for (Panel& segment : segments_) segment.set_clients(segment_metrics_, block.clients);
   const auto taken = all_.absorb(
       metrics_, {block.seconds, block.stable, block.canary, block.latency, block.feedback});
   absorb_repeats(taken[kErrorsMetric], block);
@@ -107,12 +105,14 @@ void Analyzer::compare(const stats::Block& block) {
     accept_[i].absorb(taken[i], terms, may_gain);
   }
   for (const stats::RouteComparison& each : block.routes) {
-    if (each.route < routes_.size()) routes_[each.route].absorb(metrics_, each.counts);
+    if (each.route >= routes_.size()) continue;
+    routes_[each.route].set_clients(metrics_, each.clients);
+    routes_[each.route].absorb(metrics_, each.counts);
   }
   for (const stats::SegmentComparison& each : block.segments) {
-    if (each.segment < segments_.size()) {
-      segments_[each.segment].absorb(segment_metrics_, each.counts);
-    }
+    if (each.segment >= segments_.size()) continue;
+    segments_[each.segment].set_clients(segment_metrics_, each.clients);
+    segments_[each.segment].absorb(segment_metrics_, each.counts);
   }
 }
 

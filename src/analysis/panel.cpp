@@ -26,6 +26,7 @@ Panel::Panel(std::span<const Metric> metrics, const Settings& settings) {
   entries_.reserve(metrics.size());
   for (const Metric& metric : metrics) {
     entries_.push_back({.rollback = RollbackAccount(metric.tolerance, settings.burst_guard),
+                        .run = {},
                         .step = {},
                         .step_seconds = 0,
                         .older = {},
@@ -50,6 +51,7 @@ void Panel::weight_increased() noexcept {
 }
 
 void Panel::add_to_step(Entry& entry, const MetricCounts& counts, std::uint32_t seconds) noexcept {
+  add(entry.run, counts);
   add(entry.step, counts);
   entry.step_seconds += seconds;
   if (entry.newer_seconds >= kLateSeconds) {
@@ -69,6 +71,13 @@ std::optional<MetricReport::Late> Panel::late(const Entry& entry) {
   late.stable_rate = rate(sum.stable_bad, sum.stable_n);
   late.canary_rate = rate(sum.canary_bad, sum.canary_n);
   return late;
+}
+
+std::optional<MetricReport::Run> Panel::run(const Entry& entry) {
+  if (2 * entry.step.canary_n >= entry.run.canary_n) return std::nullopt;
+  return MetricReport::Run{.canary_n = entry.run.canary_n,
+                           .stable_rate = rate(entry.run.stable_bad, entry.run.stable_n),
+                           .canary_rate = rate(entry.run.canary_bad, entry.run.canary_n)};
 }
 
 std::vector<MetricCounts> Panel::absorb(std::span<const Metric> metrics,
@@ -162,6 +171,7 @@ MetricReport Panel::report(std::span<const Metric> metrics,
   report.stable_rate = rate(report.stable_bad, report.stable_n);
   report.canary_rate = rate(report.canary_bad, report.canary_n);
   report.late = late(entry);
+  report.run = run(entry);
   report.by_limit = metric.limit.has_value();
   if (metric.limit) {
     report.tolerated_rate = metric.limit;

@@ -44,8 +44,8 @@ double rounded(double value) {
 }
 
 // What is counted, and what of it one metric says.
-std::string_view unit_of(const MetricReport& report) {
-  return report.feedback ? "votes" : "requests";
+std::string unit_of(const MetricReport& report, double number) {
+  return std::string(report.feedback ? "vote" : "request") + (number == 1 ? "" : "s");
 }
 
 std::string rate_text(const MetricReport& report, double rate) {
@@ -57,8 +57,8 @@ std::string need_text(const MetricReport& report) {
     return "the evidence does not move towards acceptance";
   }
   return "needs about " + fixed(rounded(static_cast<double>(*report.needs_requests)), 0) +
-         " more canary " + std::string(unit_of(report)) + " (" + elapsed_text(*report.needs_time) +
-         ")";
+         " more canary " + unit_of(report, rounded(static_cast<double>(*report.needs_requests))) +
+         " (" + elapsed_text(*report.needs_time) + ")";
 }
 
 // "2.4 s", "97 ms", "0.81 ms".
@@ -81,7 +81,10 @@ std::string not_judged_text(const MetricReport& metric) {
 // With only the canary's figures.
 std::string limit_text(const MetricReport& report) {
   std::string text = title(report);
-  if (!report.canary_rate) return text + ": no traffic yet";
+  if (!report.canary_rate) {
+    return text + (report.quantile ? ": not judged yet; the canary warms up, or has no traffic"
+                                   : ": no traffic yet");
+  }
   text += " canary " + format_rate(*report.canary_rate) + over_text(report.canary_slow_after);
   return text + ", allowed " + format_rate(report.tolerated_rate.value_or(0));
 }
@@ -97,6 +100,16 @@ std::string late_text(const MetricReport& report) {
                      rate_text(report, *report.late->canary_rate);
   if (report.by_limit || !report.late->stable_rate) return text;
   return text + " vs " + rate_text(report, *report.late->stable_rate);
+}
+
+// A step that has just begun has hardly any figures; the evidence is that of all.
+std::string run_text(const MetricReport& report) {
+  if (!report.run || !report.run->canary_rate || !is_known(report)) return {};
+  std::string text = "; in the whole run " + rate_text(report, *report.run->canary_rate);
+  if (!report.by_limit && report.run->stable_rate) {
+    text += " vs " + rate_text(report, *report.run->stable_rate);
+  }
+  return text + ", of " + count(report.run->canary_n);
 }
 
 std::string no_control_text(const Verdict& verdict) {
@@ -228,14 +241,16 @@ std::string describe_rates(const MetricReport& report) {
 
 std::string describe_rates(const Verdict& verdict) {
   const Blamed to_blame = blamed(verdict);
-  return to_blame.prefix + describe_rates(*to_blame.metric);
+  const bool ends = verdict.decision == Decision::kRollback;
+  return to_blame.prefix + describe_rates(*to_blame.metric) +
+         (ends ? run_text(*to_blame.metric) : std::string());
 }
 
 std::string describe(const MetricReport& report, Duration elapsed) {
   std::string text = describe_rates(report);
   if (!is_known(report)) return text;
-  text += ", after " + count(report.canary_n) + " canary " + std::string(unit_of(report)) + " (" +
-          elapsed_text(elapsed) + ")";
+  text += ", after " + count(report.canary_n) + " canary " + unit_of(report, report.canary_n) +
+          " (" + elapsed_text(elapsed) + ")";
   return text;
 }
 
@@ -248,7 +263,8 @@ std::string describe(const Verdict& verdict) {
   if (verdict.decision == Decision::kHold) return hold_text(verdict);
   if (verdict.decision == Decision::kRollback) {
     const Blamed to_blame = blamed(verdict);
-    return to_blame.prefix + describe(*to_blame.metric) + late_text(*to_blame.metric);
+    return to_blame.prefix + describe(*to_blame.metric) + late_text(*to_blame.metric) +
+           run_text(*to_blame.metric);
   }
   return "every metric is within the next step's limit; " +
          describe(verdict.metrics[verdict.deciding]);

@@ -9,6 +9,7 @@ namespace {
 constexpr std::size_t kMaxSuggested = 64;  // Longer words are not worth the quadratic comparison.
 constexpr std::size_t kMaxCandidates = 200;
 constexpr std::size_t kMaxMeant = 3;
+constexpr std::size_t kMaxNamed = 10;
 
 // Edit distance with swaps of neighbours (optimal string alignment), three rows.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -61,12 +62,26 @@ std::string did_you_mean(std::string_view given, const std::vector<std::string_v
   // Of many that are as near, none is meant more than the others.
   if (best.empty() || best.size() > kMaxMeant) return {};
   if (std::find(best.begin(), best.end(), given) != best.end()) return {};
+  return did_you_mean_one_of(best);
+}
+
+std::string did_you_mean_one_of(const std::vector<std::string_view>& meant) {
+  if (meant.empty()) return {};
   std::string text = "did you mean ";
-  for (std::size_t i = 0; i < best.size(); ++i) {
-    if (i > 0) text += i + 1 < best.size() ? ", " : " or ";
-    text += "\"" + std::string(best[i]) + "\"";
+  for (std::size_t i = 0; i < meant.size(); ++i) {
+    if (i > 0) text += i + 1 < meant.size() ? ", " : " or ";
+    text += "\"" + std::string(meant[i]) + "\"";
   }
   return text + "?";
+}
+
+std::string no_such(std::string_view noun, const std::vector<std::string_view>& names) {
+  std::string text = "there is no such " + std::string(noun);
+  for (std::size_t i = 0; i < std::min(names.size(), kMaxNamed); ++i) {
+    text += i > 0 ? ", " : names.size() == 1 ? "; there is " : "; there are ";
+    text += names[i];
+  }
+  return names.size() > kMaxNamed ? text + " and more" : text;
 }
 
 }  // namespace canaryd

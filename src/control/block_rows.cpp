@@ -191,6 +191,34 @@ void take_clients(Values& values, stats::ClientSpread& clients) {
   clients.ln_ways = values.next_small<std::uint32_t>(stats::ClientSpread::kLnWaysMax);
 }
 
+// Of those of the row's routes, or segments, whose clients differ: by their place in the row.
+template <class Each>
+void put_clients_of(std::vector<std::int64_t>& values, Part part, const std::vector<Each>& all) {
+  const auto differs = [](const Each& each) { return each.clients.any(); };
+  const auto count = std::count_if(all.begin(), all.end(), differs);
+  if (count == 0) return;
+  values.insert(values.end(), {static_cast<std::int64_t>(part), count});
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const stats::ClientSpread& clients = all[i].clients;
+    if (!clients.any()) continue;
+    values.push_back(whole(i));
+    values.insert(values.end(), clients.effect.begin(), clients.effect.end());
+    values.push_back(clients.ln_ways);
+  }
+}
+
+template <class Each>
+void take_clients_of(Values& values, std::vector<Each>& all) {
+  const std::uint64_t count = values.next_up_to(whole(all.size()));
+  for (std::uint64_t i = 0; i < count && values.good(); ++i) {
+    const std::uint64_t place = values.next_up_to(whole(all.size()) - 1);
+    if (!values.good()) return;
+    stats::ClientSpread& clients = all[place].clients;
+    for (std::uint32_t& effect : clients.effect) effect = take_effect(values);
+    clients.ln_ways = values.next_small<std::uint32_t>(stats::ClientSpread::kLnWaysMax);
+  }
+}
+
 void put_segments(std::vector<std::int64_t>& values, const stats::Block& block) {
   if (block.segments.empty()) return;
   values.insert(values.end(),
@@ -240,6 +268,12 @@ void take_block_parts(Values& values, stats::Block& block) {
       case Part::kClientsFailing:
         block.clients.effect[stats::kClientErrors] = take_effect(values);
         break;
+      case Part::kRouteClients:
+        take_clients_of(values, block.routes);
+        break;
+      case Part::kSegmentClients:
+        take_clients_of(values, block.segments);
+        break;
       default:
         values.fail_unless(false);
     }
@@ -266,6 +300,8 @@ std::vector<std::int64_t> block_values(const stats::Block& block, bool client_er
   put_segments(values, block);
   put_repeats(values, block);
   put_clients(values, block.clients);
+  put_clients_of(values, Part::kRouteClients, block.routes);
+  put_clients_of(values, Part::kSegmentClients, block.segments);
   return values;
 }
 

@@ -15,6 +15,13 @@ void note_thresholds(const stats::LatencyCounts& latency, stats::KnownThresholds
   }
 }
 
+void note_clients(std::uint32_t index,
+                  const stats::ClientSpread& clients,
+                  std::vector<stats::ClientSpread>& known) {
+  if (known.size() <= index) known.resize(index + 1);
+  known[index] = clients;
+}
+
 }  // namespace
 
 Evidence::Evidence(std::string rollout,
@@ -117,6 +124,10 @@ void Evidence::learn(const stats::Block& block) {
   for (const stats::RouteComparison& route : block.routes) {
     if (known_.routes.size() <= route.route) known_.routes.resize(route.route + 1);
     note_thresholds(route.counts.latency, known_.routes[route.route]);
+    note_clients(route.route, route.clients, known_.route_clients);
+  }
+  for (const stats::SegmentComparison& segment : block.segments) {
+    note_clients(segment.segment, segment.clients, known_.segment_clients);
   }
 }
 

@@ -70,7 +70,9 @@ enum class Part : std::int64_t {
   kSegments = 4,
   kRepeats = 5,
   kClients = 6,
-  kClientsFailing = 7
+  kClientsFailing = 7,
+  kRouteClients = 8,
+  kSegmentClients = 9
 };
 
 // The number of the part that follows; each is there at most once, which `seen` knows.

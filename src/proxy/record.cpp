@@ -39,31 +39,41 @@ void count_segments(const ExchangeRecord& record, stats::Judgement judgement) no
   if (!is_version(record.pick->cohort)) return;
   for (const std::uint8_t segment : record.segments) {
     stats::SegmentCounters* const counters = record.counters->segment(record.rollout, segment);
-    if (counters != nullptr) counters->count(record.pick->cohort, bad);
+    if (counters != nullptr) counters->count(record.pick->cohort, bad, record.pick->key_hash);
   }
 }
 
-// Of whom the lot was drawn for.
+void count_client(stats::ClientGroupCounters& groups,
+                  const ExchangeRecord& record,
+                  stats::Judgement judgement,
+                  stats::LatencyCuts cuts) noexcept {
+  const std::uint64_t key_hash = record.pick->key_hash;
+  switch (judgement) {
+    case stats::Judgement::kGood:
+      return groups.count_good(key_hash, record.latency, cuts);
+    case stats::Judgement::kLeft:
+      return groups.count_left(key_hash);
+    case stats::Judgement::kBad:
+      return groups.count_bad(key_hash);
+    case stats::Judgement::kRepeat:
+    case stats::Judgement::kDuplicate:
+      return groups.count_again(key_hash);
+    case stats::Judgement::kExcluded:
+      return;
+  }
+}
+
+// Of whom the lot was drawn for: of all routes, and of a route that has evidence of its own.
 void count_client(const ExchangeRecord& record, stats::Judgement judgement) noexcept {
   if (judgement == stats::Judgement::kExcluded) return;
   const routing::Pick& pick = *record.pick;
   if (pick.key_hash == 0 || !is_version(pick.cohort) || record.counters == nullptr) return;
-  stats::ClientGroupCounters* const groups =
-      record.counters->client_groups(record.rollout, pick.cohort);
-  if (groups == nullptr) return;
-  switch (judgement) {
-    case stats::Judgement::kGood:
-      return groups->count_good(pick.key_hash, record.latency, record.cuts);
-    case stats::Judgement::kLeft:
-      return groups->count_left(pick.key_hash);
-    case stats::Judgement::kBad:
-      return groups->count_bad(pick.key_hash);
-    case stats::Judgement::kRepeat:
-    case stats::Judgement::kDuplicate:
-      return groups->count_again(pick.key_hash);
-    case stats::Judgement::kExcluded:
-      return;
+  stats::CounterSet& counters = *record.counters;
+  if (auto* const groups = counters.client_groups(record.rollout, pick.cohort)) {
+    count_client(*groups, record, judgement, record.cuts);
   }
+  if (auto* const groups = counters.route_groups(record.route, pick.cohort)) [[unlikely]]
+    count_client(*groups, record, judgement, groups->cuts());
 }
 
 }  // namespace

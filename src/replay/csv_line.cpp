@@ -18,6 +18,12 @@ constexpr std::size_t kMostFields = 64;
 // So that a start is never before all time; no request takes a thousand days.
 constexpr double kLatencyMsMax = 86'400'000'000.0;
 
+std::string list_of_names() {
+  std::string list;
+  for (const std::string_view name : kNames) list += (list.empty() ? "" : ", ") + std::string(name);
+  return list;
+}
+
 // Plain decimal notation, the whole text; no "nan", "inf" or hexadecimal.
 std::optional<double> decimal(std::string_view text) {
   double value = 0;
@@ -58,7 +64,8 @@ Result<void> LineReader::read_header(std::string_view line) {
   for (std::size_t i = 0; i < used_; ++i) {
     const auto name = std::ranges::find(kNames, fields_[i]);
     if (name == kNames.end()) {
-      return fail(ErrorCode::kMalformed, "unknown column " + quote(fields_[i]));
+      return fail(ErrorCode::kMalformed,
+                  "unknown column " + quote(fields_[i]) + "; there are " + list_of_names());
     }
     std::size_t& column = columns_[static_cast<std::size_t>(name - kNames.begin())];
     if (column != kAbsent)

@@ -28,7 +28,9 @@ void Replay::begin_run(std::int64_t second, bool weighted) {
   clients_ = stats::ClientWatch(second);
   stats::BlockBuilder blocks =
       tracks_.empty() ? stats::BlockBuilder(second, epoch_, 0) : std::move(tracks_.front().builder);
-  blocks.begin_run(settings_.routes.size() >= 2 ? settings_.routes.size() : 0);
+  const std::size_t routes = settings_.routes.size() >= 2 ? settings_.routes.size() : 0;
+  route_clients_.assign(routes, stats::ClientWatch(second));
+  blocks.begin_run(routes);
   static_cast<void>(blocks.change(second, epoch_, 0));
   tracks_.clear();
   if (weighted) {

@@ -43,10 +43,13 @@ Result<void> Replay::add(const RecordedRequest& request) {
   group->first_start_ms = std::min(group->first_start_ms, request.started_ms);
   group->last_start_ms = std::max(group->last_start_ms, request.started_ms);
   count(request, group->all);
+  count_client(request, group->all);
   // With one route the sum says it all.
   const auto route = settings_.routes.size() >= 2 ? request.route : std::nullopt;
-  if (route) count(request, group->routes[*route]);
-  count_client(request, *group);
+  if (route) {
+    count(request, group->routes[*route]);
+    count_client(request, group->routes[*route]);
+  }
   if (request.bad && request.client != 0) {
     group->failures.push_back({request.client, request.cohort, route});
     ++waiting_failures_;
@@ -71,11 +74,11 @@ void Replay::count(const RecordedRequest& request, Counts& all) {
   }
 }
 
-void Replay::count_client(const RecordedRequest& request, Group& group) {
+void Replay::count_client(const RecordedRequest& request, Counts& all) {
   if (request.bad || request.client == 0) return;
   const std::size_t cohort = request.cohort == Cohort::kCanary ? 1 : 0;
-  if (request.left) return group.left[cohort].add(stats::client_group(request.client), 1, 0);
-  auto& groups = group.clients[cohort];
+  if (request.left) return all.left[cohort].add(stats::client_group(request.client), 1, 0);
+  auto& groups = all.clients[cohort];
   if (groups.empty()) groups.resize(stats::kClientGroups);
   groups[stats::client_group(request.client)].add(request.latency);
 }
@@ -160,22 +163,36 @@ void Replay::take(const Group& group, Track& track) {
   }
 }
 
+void Replay::take_clients(const Counts& all, stats::LatencyCuts cuts, stats::ClientWatch& to) {
+  for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
+    const auto& groups = all.clients[cohort == Cohort::kCanary ? 1 : 0];
+    stats::ClientGroups came = all.left[cohort == Cohort::kCanary ? 1 : 0];
+    for (std::size_t i = 0; i < groups.size(); ++i) came.add(i, groups[i], cuts);
+    to.add(cohort, came);
+  }
+}
+
 // All tracks have learned the same of stable.
 void Replay::take_clients(const Group& group) {
-  const stats::LatencyCuts cuts = tracks_.front().builder.latency_cuts();
-  for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
-    const auto& groups = group.clients[cohort == Cohort::kCanary ? 1 : 0];
-    stats::ClientGroups came = group.left[cohort == Cohort::kCanary ? 1 : 0];
-    for (std::size_t i = 0; i < groups.size(); ++i) came.add(i, groups[i], cuts);
-    clients_.add(cohort, came);
+  const stats::BlockBuilder& builder = tracks_.front().builder;
+  take_clients(group.all, builder.latency_cuts(), clients_);
+  for (const auto& [route, counts] : group.routes) {
+    take_clients(counts, builder.route_latency_cuts(route), route_clients_.at(route));
   }
+}
+
+void Replay::take_failure(const Failure& failure, const stats::ClientGroups& came) {
+  clients_.add(failure.cohort, came);
+  if (failure.route) route_clients_.at(*failure.route).add(failure.cohort, came);
 }
 
 void Replay::judge_clients(std::int64_t second) {
   if (second % stats::kClientSpreadSeconds != 0) return;
   const stats::ClientSpread spread = clients_.look(second);
-  for (Track& track : tracks_) {
-    track.builder.set_clients(spread, clients_.all_fail_more());
+  for (Track& track : tracks_) track.builder.set_clients(spread, clients_.all_fail_more());
+  for (std::size_t i = 0; i < route_clients_.size(); ++i) {
+    const stats::ClientSpread of_route = route_clients_[i].look_at_part(second, spread);
+    for (Track& track : tracks_) track.builder.set_route_clients(i, of_route);
   }
 }
 
@@ -191,12 +208,12 @@ void Replay::take(std::int64_t second, Group& group) {
     if (repeat == stats::Repeat::kNone) {
       stats::ClientGroups counted;
       counted.add(stats::client_group(failure.client), 1, 1);
-      clients_.add(failure.cohort, counted);
+      take_failure(failure, counted);
       continue;
     }
     stats::ClientGroups again;
     again.add_repetition(stats::client_group(failure.client));
-    clients_.add(failure.cohort, again);
+    take_failure(failure, again);
     const std::uint64_t repeats = repeat == stats::Repeat::kRepeated ? 1 : 0;
     for (Track& track : tracks_) {
       track.builder.add_duplicates(failure.cohort, 1, repeats);

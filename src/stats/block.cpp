@@ -40,14 +40,20 @@ bool is_complete(const Builder& builder, std::int64_t now_second) noexcept {
 // Adds what is complete, or all with `with_open`, as far as it can be compared.
 template <class Builder, class Part>
 void take_parts(std::vector<Builder>& builders,
+                const std::vector<KnownClients>& clients,
                 std::int64_t now_second,
                 bool with_open,
                 std::vector<Part>& out) {
   for (std::size_t i = 0; i < builders.size(); ++i) {
     if (!with_open && !is_complete(builders[i], now_second)) continue;
     const Comparison counts = builders[i].take(now_second);
-    if (counts.comparable()) out.push_back({static_cast<std::uint32_t>(i), counts});
+    if (!counts.comparable()) continue;
+    out.push_back({static_cast<std::uint32_t>(i), counts, clients[i].now()});
   }
+}
+
+void recall_each(const std::vector<ClientSpread>& known, std::vector<KnownClients>& to) noexcept {
+  for (std::size_t i = 0; i < std::min(known.size(), to.size()); ++i) to[i].recall(known[i]);
 }
 
 // As if no failure had been left out.
@@ -125,6 +131,14 @@ Comparison ComparisonBuilder::close(LatencyCounts latency, std::int64_t now_seco
   return closed;
 }
 
+void KnownClients::recall(const ClientSpread& known) noexcept {
+  recalled_ = known;
+  for (std::uint32_t& effect : recalled_.effect) {
+    if (effect == kNoDivision) effect = 0;
+  }
+  now_ = recalled_;
+}
+
 // ---- Blocks
 
 BlockBuilder::BlockBuilder(std::int64_t now_second, std::uint64_t epoch, std::uint32_t step)
@@ -174,7 +188,9 @@ void BlockBuilder::begin_run(std::size_t routes, std::size_t segments) {
   }
   for (ComparisonBuilder& route : routes_) route.latency().begin_run();
   segments_.assign(segments, CountsBuilder(all_.start_second()));
-  clients_ = recalled_clients_ = {};
+  clients_ = {};
+  route_clients_.assign(routes, {});
+  segment_clients_.assign(segments, {});
   all_failures_ = false;
 }
 
@@ -183,17 +199,22 @@ void BlockBuilder::recall(const KnownLatency& known) noexcept {
   for (std::size_t i = 0; i < std::min(routes_.size(), known.routes.size()); ++i) {
     routes_[i].latency().recall(known.routes[i], routes_[i].start_second());
   }
-  // What the versions were beyond is to be seen anew; how far apart clients are stays known.
-  recalled_clients_ = known.clients;
-  for (std::uint32_t& effect : recalled_clients_.effect) {
-    if (effect == kNoDivision) effect = 0;
-  }
-  clients_ = recalled_clients_;
+  clients_.recall(known.clients);
+  recall_each(known.route_clients, route_clients_);
+  recall_each(known.segment_clients, segment_clients_);
 }
 
 void BlockBuilder::set_clients(const ClientSpread& clients, bool all_failures) noexcept {
   all_failures_ = all_failures;
-  clients_ = worse_of(clients, recalled_clients_);
+  clients_.set(clients);
+}
+
+void BlockBuilder::set_route_clients(std::size_t route, const ClientSpread& clients) noexcept {
+  if (route < route_clients_.size()) route_clients_[route].set(clients);
+}
+
+void BlockBuilder::set_segment_clients(std::size_t segment, const ClientSpread& clients) noexcept {
+  if (segment < segment_clients_.size()) segment_clients_[segment].set(clients);
 }
 
 void BlockBuilder::add_route(std::size_t route,
@@ -323,9 +344,9 @@ Block BlockBuilder::take(std::int64_t now_second, bool with_open) {
   closed.stable = all.stable;
   closed.canary = all.canary;
   closed.latency = all.latency;
-  closed.clients = clients_;
-  take_parts(routes_, now_second, with_open, closed.routes);
-  take_parts(segments_, now_second, with_open, closed.segments);
+  closed.clients = clients_.now();
+  take_parts(routes_, route_clients_, now_second, with_open, closed.routes);
+  take_parts(segments_, segment_clients_, now_second, with_open, closed.segments);
   take_votes(closed, now_second);
   return closed;
 }

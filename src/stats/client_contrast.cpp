@@ -88,4 +88,15 @@ ClientSpread ClientWatch::look(std::int64_t now_second) noexcept {
   return spread;
 }
 
+ClientSpread ClientWatch::look_at_part(std::int64_t now_second, const ClientSpread& all) noexcept {
+  ClientSpread spread = look(now_second);
+  const auto came = [](const GroupCounts& group) { return group.judged > 0; };
+  const auto& canary = all_[1].groups;
+  if (std::count_if(canary.begin(), canary.end(), came) != 1) return spread;
+  for (std::size_t i = 0; i < kClientMetrics; ++i) {
+    spread.effect[i] = std::max(spread.effect[i], all.effect[i]);
+  }
+  return spread;
+}
+
 }  // namespace canaryd::stats

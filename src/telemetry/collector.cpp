@@ -53,10 +53,32 @@ struct LiveSet {
   // What was read last; made with the first request.
   std::vector<std::array<std::unique_ptr<stats::CounterSnapshot>, kCohortCount>> seen;
   // By rollout and segment.
-  std::vector<std::vector<std::array<stats::SegmentReading, 2>>> seen_segments;
-  // By rollout; made as `seen` is.
-  std::vector<std::array<std::unique_ptr<stats::ClientGroups>, 2>> seen_clients;
+  using SegmentReadings = std::array<stats::SegmentReading, stats::kClientGroups>;
+  std::vector<std::vector<std::array<SegmentReadings, 2>>> seen_segments;
+  // Made as `seen` is.
+  using SeenClients = std::array<std::unique_ptr<stats::ClientGroups>, 2>;
+  std::vector<SeenClients> seen_clients;        // By rollout.
+  std::vector<SeenClients> seen_route_clients;  // By route.
 };
+
+bool any_judged(const stats::ClientGroups& came) noexcept {
+  return std::any_of(came.groups.begin(), came.groups.end(), [](const stats::GroupCounts& group) {
+    return group.judged > 0;
+  });
+}
+
+// Since the last reading.
+stats::ClientGroups came_to(const stats::SegmentCounters& counters,
+                            Cohort cohort,
+                            LiveSet::SegmentReadings& seen) {
+  stats::ClientGroups came;
+  for (std::size_t group = 0; group < seen.size(); ++group) {
+    const stats::SegmentReading now = counters.read(cohort, group);
+    came.add(group, now.judged_since(seen[group]), now.bad_since(seen[group]));
+    seen[group] = now;
+  }
+  return came;
+}
 
 // What came to the segments since the last reading.
 void read_segments(LiveSet& live) {
@@ -65,14 +87,22 @@ void read_segments(LiveSet& live) {
     for (std::size_t i = 0; i < live.seen_segments[rollout].size(); ++i) {
       const auto* counters = live.set->segment(RolloutId(static_cast<std::uint32_t>(rollout)), i);
       for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
-        auto& seen = live.seen_segments[rollout][i][static_cast<std::size_t>(cohort)];
-        const stats::SegmentReading now = counters->read(cohort);
-        const stats::CohortCounts came{now.judged_since(seen), now.bad_since(seen)};
-        seen = now;
-        if (came.n > 0) live.layout->meters[rollout]->add_segment(labels[rollout], i, cohort, came);
+        const stats::ClientGroups came = came_to(
+            *counters, cohort, live.seen_segments[rollout][i][static_cast<std::size_t>(cohort)]);
+        if (!any_judged(came)) continue;
+        live.layout->meters[rollout]->add_segment(labels[rollout], i, cohort, came);
       }
     }
   }
+}
+
+stats::ClientGroups came_to(const stats::ClientGroupCounters& counters,
+                            std::unique_ptr<stats::ClientGroups>& seen) {
+  if (seen == nullptr) seen = std::make_unique<stats::ClientGroups>();
+  const stats::ClientGroups now = counters.read();
+  const stats::ClientGroups came = now.since(*seen);
+  *seen = now;
+  return came;
 }
 
 // The same of clients.
@@ -84,12 +114,36 @@ void read_clients(LiveSet& live) {
       const auto* counters = live.set->find_client_groups(id, cohort);
       if (counters == nullptr) continue;
       auto& seen = live.seen_clients[rollout][static_cast<std::size_t>(cohort)];
-      if (seen == nullptr) seen = std::make_unique<stats::ClientGroups>();
-      const stats::ClientGroups now = counters->read();
-      live.layout->meters[rollout]->add_client_groups(labels[rollout], cohort, now.since(*seen));
-      *seen = now;
+      const stats::ClientGroups came = came_to(*counters, seen);
+      live.layout->meters[rollout]->add_client_groups(labels[rollout], cohort, came);
     }
   }
+}
+
+// And of those of a route, whose counters learn by what it cuts its latencies.
+void read_route_clients(LiveSet& live) {
+  const TableLayout& table = live.layout->table;
+  for (std::size_t i = 0; i < table.routes.size(); ++i) {
+    const RouteLabel& route = table.routes[i];
+    if (!route.own || !route.rollout) continue;
+    const RolloutLabel& label = table.rollouts[route.rollout->index()];
+    RolloutMeter& meter = *live.layout->meters[route.rollout->index()];
+    for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
+      const RouteId id(static_cast<std::uint32_t>(i));
+      auto* const counters = live.set->find_route_groups(id, cohort);
+      if (counters == nullptr) continue;
+      auto& seen = live.seen_route_clients[i][static_cast<std::size_t>(cohort)];
+      meter.add_route_groups(label, *route.own, cohort, came_to(*counters, seen));
+      counters->set_cuts(meter.route_latency_cuts(*route.own));
+    }
+  }
+}
+
+std::vector<bool> judged_routes(const TableLayout& table) {
+  std::vector<bool> judged(table.routes.size());
+  for (std::size_t i = 0; i < judged.size(); ++i) judged[i] = table.routes[i].own.has_value();
+  return std::find(judged.begin(), judged.end(), true) == judged.end() ? std::vector<bool>()
+                                                                       : judged;
 }
 
 }  // namespace
@@ -185,6 +239,7 @@ void Collector::State::read_set(LiveSet& live, std::int64_t now_second) {
   }
   read_segments(live);
   read_clients(live);
+  read_route_clients(live);
 }
 
 // The sum over the sets that live; all others have none.
@@ -274,10 +329,12 @@ std::shared_ptr<stats::CounterSet> Collector::open_set() {
     segments.push_back(label.segments);
     live.seen_segments.emplace_back(label.segments);
   }
-  live.set = std::make_shared<stats::CounterSet>(table.epoch, table.routes.size(), segments);
+  live.set = std::make_shared<stats::CounterSet>(
+      table.epoch, table.routes.size(), segments, judged_routes(table));
   live.layout = state_->current;
   live.seen.resize(table.routes.size());
   live.seen_clients.resize(table.rollouts.size());
+  live.seen_route_clients.resize(table.routes.size());
   state_->sets.push_back(std::move(live));
   return state_->sets.back().set;
 }

@@ -29,6 +29,7 @@ RolloutMeter::RolloutMeter(RolloutId id, const RolloutLabel& label, std::int64_t
   builder_.begin_run(label.routes, label.segments);
   builder_.set_latency_rules(label.latency);
   builder_.recall(label.known);
+  watch_clients(now_second);
 }
 
 RolloutMeter::CohortMeter& RolloutMeter::meter(Cohort cohort) noexcept {
@@ -81,9 +82,26 @@ void RolloutMeter::begin_run(std::int64_t now_second) {
     cohort.newer = {};
     cohort.evidence_run = 0;
   }
-  clients_ = stats::ClientWatch(now_second);
+  watch_clients(now_second);
   run_second_ = clients_second_ = older_second_ = newer_second_ = now_second;
   series_.begin_run(now_second);
+}
+
+void RolloutMeter::watch_clients(std::int64_t now_second) {
+  clients_ = stats::ClientWatch(now_second);
+  route_clients_.assign(label_.routes, stats::ClientWatch(now_second));
+  segment_clients_.assign(label_.segments, stats::ClientWatch(now_second));
+}
+
+void RolloutMeter::look_at_clients(std::int64_t now_second) noexcept {
+  const stats::ClientSpread spread = clients_.look(now_second);
+  builder_.set_clients(spread, clients_.all_fail_more());
+  for (std::size_t i = 0; i < route_clients_.size(); ++i) {
+    builder_.set_route_clients(i, route_clients_[i].look_at_part(now_second, spread));
+  }
+  for (std::size_t i = 0; i < segment_clients_.size(); ++i) {
+    builder_.set_segment_clients(i, segment_clients_[i].look_at_part(now_second, spread));
+  }
 }
 
 void RolloutMeter::add(const RolloutLabel& recorded,
@@ -128,14 +146,36 @@ void RolloutMeter::add_evidence(std::optional<std::uint32_t> route,
 void RolloutMeter::add_segment(const RolloutLabel& recorded,
                                std::size_t segment,
                                Cohort cohort,
-                               stats::CohortCounts counts) {
-  if (is_evidence(recorded)) builder_.add_segment(segment, cohort, counts);
+                               const stats::ClientGroups& came) {
+  if (recorded.run == label_.run && segment < segment_clients_.size()) {
+    segment_clients_[segment].add(cohort, came);
+  }
+  if (!is_evidence(recorded)) return;
+  stats::CohortCounts counts;
+  for (const stats::GroupCounts& group : came.groups) {
+    counts.n += group.judged;
+    counts.bad += group.bad;
+  }
+  builder_.add_segment(segment, cohort, counts);
 }
 
 void RolloutMeter::add_client_groups(const RolloutLabel& recorded,
                                      Cohort cohort,
                                      const stats::ClientGroups& came) noexcept {
   if (recorded.run == label_.run) clients_.add(cohort, came);
+}
+
+void RolloutMeter::add_route_groups(const RolloutLabel& recorded,
+                                    std::uint32_t route,
+                                    Cohort cohort,
+                                    const stats::ClientGroups& came) noexcept {
+  const bool ours = recorded.run == label_.run && route < route_clients_.size();
+  if (ours) route_clients_[route].add(cohort, came);
+}
+
+stats::LatencyCuts RolloutMeter::route_latency_cuts(std::uint32_t route) const noexcept {
+  const bool compared = label_.weight > BasisPoints(0);
+  return compared ? builder_.route_latency_cuts(route) : stats::LatencyCuts();
 }
 
 void RolloutMeter::add_duplicate(const RolloutLabel& recorded,
@@ -178,8 +218,7 @@ std::optional<stats::Block> RolloutMeter::tick(std::int64_t now_second) {
     newer_second_ = now_second;
   }
   if (now_second - clients_second_ >= stats::kClientSpreadSeconds) {
-    const stats::ClientSpread spread = clients_.look(now_second);
-    builder_.set_clients(spread, clients_.all_fail_more());
+    look_at_clients(now_second);
     clients_second_ = now_second;
   }
   series_.tick(now_second, label_.weight, cohorts_[0].run, cohorts_[1].run);

@@ -34,15 +34,19 @@ class RolloutMeter {
            Cohort cohort,
            const stats::CounterSnapshot& delta,
            std::int64_t now_second);
-  // The same once more for a segment.
+  // The same once more for a segment, whose clients `came` are.
   void add_segment(const RolloutLabel& recorded,
                    std::size_t segment,
                    Cohort cohort,
-                   stats::CohortCounts counts);
-  // The same of the clients of a version.
+                   const stats::ClientGroups& came);
+  // The same of the clients of a version, and of those of a route.
   void add_client_groups(const RolloutLabel& recorded,
                          Cohort cohort,
                          const stats::ClientGroups& came) noexcept;
+  void add_route_groups(const RolloutLabel& recorded,
+                        std::uint32_t route,
+                        Cohort cohort,
+                        const stats::ClientGroups& came) noexcept;
   // A failure recorded under that label turned out to be one that another worker had counted
   // already.
   void add_duplicate(const RolloutLabel& recorded,
@@ -64,6 +68,8 @@ class RolloutMeter {
     return builder_.abandoned_after();
   }
   [[nodiscard]] stats::LatencyCuts latency_cuts() const noexcept { return builder_.latency_cuts(); }
+  // The same of a route, while the versions are compared.
+  [[nodiscard]] stats::LatencyCuts route_latency_cuts(std::uint32_t route) const noexcept;
   [[nodiscard]] RolloutRates rates() const;
   // Made once for all who ask between two changes.
   [[nodiscard]] RolloutTraffic traffic() const;
@@ -96,6 +102,8 @@ class RolloutMeter {
   [[nodiscard]] CohortTraffic cohort_traffic(const CohortMeter& meter) const;
   [[nodiscard]] RolloutShare share() const;
   void begin_run(std::int64_t now_second);
+  void watch_clients(std::int64_t now_second);
+  void look_at_clients(std::int64_t now_second) noexcept;
   static void forget_rates(CohortMeter& meter) noexcept;
   [[nodiscard]] bool is_of_version(const RolloutLabel& recorded, Cohort cohort) const noexcept;
 
@@ -104,6 +112,8 @@ class RolloutMeter {
   stats::BlockBuilder builder_;
   std::array<CohortMeter, 2> cohorts_;  // Stable, canary.
   stats::ClientWatch clients_;          // Of this run.
+  std::vector<stats::ClientWatch> route_clients_;
+  std::vector<stats::ClientWatch> segment_clients_;
   Series series_;
   std::int64_t run_second_;
   std::int64_t clients_second_;

@@ -118,7 +118,14 @@ stats::CounterSnapshot ProxyWorld::counters(Cohort cohort, std::uint32_t route) 
 }
 
 stats::SegmentReading ProxyWorld::segment(std::size_t segment, Cohort cohort) const {
-  return counter_sets_.back()->segment(RolloutId(0), segment)->read(cohort);
+  const auto* const counters = counter_sets_.back()->segment(RolloutId(0), segment);
+  std::uint64_t judged = 0;
+  std::uint64_t bad = 0;
+  for (std::size_t group = 0; group < stats::kClientGroups; ++group) {
+    judged += counters->read(cohort, group).judged_since({});
+    bad += counters->read(cohort, group).bad_since({});
+  }
+  return {judged, bad};
 }
 
 std::uint64_t ProxyWorld::errors(ProxyError error) const {

@@ -52,7 +52,8 @@ class Panel {
  private:
   struct Entry {
     RollbackAccount rollback;
-    MetricCounts step;  // Sums over the step.
+    MetricCounts run;   // Sums over the run.
+    MetricCounts step;  // The same over the step.
     std::uint64_t step_seconds = 0;
     // The same of late, in two parts of kLateSeconds or a little more: the newer one takes the
     // place of the older.
@@ -68,6 +69,7 @@ class Panel {
   static constexpr std::uint64_t kLateSeconds = 10;
   static void add_to_step(Entry& entry, const MetricCounts& counts, std::uint32_t seconds) noexcept;
   [[nodiscard]] static std::optional<MetricReport::Late> late(const Entry& entry);
+  [[nodiscard]] static std::optional<MetricReport::Run> run(const Entry& entry);
 
   std::vector<Entry> entries_;  // By metric.
 };

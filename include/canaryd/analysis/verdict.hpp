@@ -64,6 +64,15 @@ struct MetricReport {
     friend bool operator==(const Late&, const Late&) = default;
   };
   std::optional<Late> late;
+  // The same of the whole run, where most of its requests came in earlier steps: the account for
+  // rollback is of all.
+  struct Run {
+    double canary_n = 0;
+    std::optional<double> stable_rate;
+    std::optional<double> canary_rate;
+    friend bool operator==(const Run&, const Run&) = default;
+  };
+  std::optional<Run> run;
   // Latency only: a response of stable, of the canary that took longer was "bad" in the last block.
   std::optional<Duration> stable_slow_after;
   std::optional<Duration> canary_slow_after;

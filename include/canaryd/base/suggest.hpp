@@ -17,5 +17,12 @@ namespace canaryd {
 // than three.
 [[nodiscard]] std::string did_you_mean(std::string_view given,
                                        const std::vector<std::string_view>& words);
+// The same of words that are known to be meant; empty of none.
+[[nodiscard]] std::string did_you_mean_one_of(const std::vector<std::string_view>& meant);
+
+// `there is no such NOUN; there are A and B`, for who asked for one by its name: ten at most are
+// named.
+[[nodiscard]] std::string no_such(std::string_view noun,
+                                  const std::vector<std::string_view>& names);
 
 }  // namespace canaryd

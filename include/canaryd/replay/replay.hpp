@@ -101,6 +101,9 @@ class Replay {
     stats::CohortCounts canary;
     stats::Histogram stable_latency;  // Of those that did not fail.
     stats::Histogram canary_latency;
+    // Of known clients' responses, by cohort and group; empty, or kClientGroups.
+    std::array<std::vector<stats::Histogram>, 2> clients;
+    std::array<stats::ClientGroups, 2> left;  // Those without a latency.
   };
   // The requests of one second under one weight.
   struct Group {
@@ -111,9 +114,6 @@ class Replay {
     Counts all;
     std::map<std::uint32_t, Counts> routes;  // Those that had requests.
     std::vector<Failure> failures;           // Of known clients.
-    // Of known clients' responses, by cohort and group; empty, or kClientGroups.
-    std::array<std::vector<stats::Histogram>, 2> clients;
-    std::array<stats::ClientGroups, 2> left;  // Those without a latency.
   };
   // A step under judgement. One, or if no weight is known one for each step of the plan.
   struct Track {
@@ -136,8 +136,10 @@ class Replay {
   };
 
   static void count(const RecordedRequest& request, Counts& counts);
-  static void count_client(const RecordedRequest& request, Group& group);
+  static void count_client(const RecordedRequest& request, Counts& all);
+  static void take_clients(const Counts& all, stats::LatencyCuts cuts, stats::ClientWatch& to);
   void take_clients(const Group& group);
+  void take_failure(const Failure& failure, const stats::ClientGroups& came);
   void judge_clients(std::int64_t second);
   [[nodiscard]] Group* group_of(const RecordedRequest& request, Error& error);
   void judge_second(std::int64_t second, std::vector<Group>& groups);
@@ -171,7 +173,8 @@ class Replay {
   std::optional<Table> table_;
   std::uint64_t epoch_ = 0;
   stats::DedupeTable dedupe_;
-  stats::ClientWatch clients_{0};  // Of this run.
+  stats::ClientWatch clients_{0};                  // Of this run.
+  std::vector<stats::ClientWatch> route_clients_;  // The same, by route.
   std::vector<Track> tracks_;
   std::uint64_t canary_requests_ = 0;
   std::uint64_t stable_requests_ = 0;

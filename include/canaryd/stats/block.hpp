@@ -55,6 +55,7 @@ struct Comparison {
 struct RouteComparison {
   std::uint32_t route = 0;  // Index in analysis::Settings::routes.
   Comparison counts;
+  ClientSpread clients{};  // Of this route, since the run began.
   friend bool operator==(const RouteComparison&, const RouteComparison&) = default;
 };
 
@@ -62,6 +63,7 @@ struct RouteComparison {
 struct SegmentComparison {
   std::uint32_t segment = 0;  // Index in analysis::Settings::segments.
   Comparison counts;
+  ClientSpread clients{};  // Of this segment, since the run began; errors alone.
   friend bool operator==(const SegmentComparison&, const SegmentComparison&) = default;
 };
 
@@ -101,7 +103,23 @@ struct KnownLatency {
   KnownThresholds all{};
   std::vector<KnownThresholds> routes{};  // By index; those beyond its end are not known.
   ClientSpread clients{};
+  std::vector<ClientSpread> route_clients{};    // The same.
+  std::vector<ClientSpread> segment_clients{};  // By index of the segment.
   friend bool operator==(const KnownLatency&, const KnownLatency&) = default;
+};
+
+// How far apart clients are: as of the last look, and never less than an earlier process knew,
+// unless the versions are beyond that (worse_of()).
+class KnownClients {
+ public:
+  void set(const ClientSpread& seen) noexcept { now_ = worse_of(seen, recalled_); }
+  // What the versions were beyond is to be seen anew; how far apart clients are stays known.
+  void recall(const ClientSpread& known) noexcept;
+  [[nodiscard]] const ClientSpread& now() const noexcept { return now_; }
+
+ private:
+  ClientSpread now_{};
+  ClientSpread recalled_{};
 };
 
 // Gathers the counts of one comparison after another.
@@ -221,13 +239,19 @@ class BlockBuilder {
   // judged.
   [[nodiscard]] bool stable_slow() const noexcept { return all_.latency().stable_slow(); }
 
-  // How far apart the clients are in this run, for the blocks that close from here on; never less
-  // than an earlier process knew, unless the versions are beyond that (worse_of()).
+  // How far apart the clients are in this run, for the blocks that close from here on
+  // (KnownClients). A route or a segment has clients of its own, and of those of the others nothing
+  // follows for them: a few who differ would convict it, or a crowd elsewhere hide what it does.
   // With `all_failures` those that are repetitions are evidence as well, from here on
   // (ClientWatch::all_fail_more()).
   void set_clients(const ClientSpread& clients, bool all_failures = false) noexcept;
+  void set_route_clients(std::size_t route, const ClientSpread& clients) noexcept;
+  void set_segment_clients(std::size_t segment, const ClientSpread& clients) noexcept;
   // By what stable's responses are told apart at present; none while latency is not judged.
   [[nodiscard]] LatencyCuts latency_cuts() const noexcept { return all_.latency().cuts(); }
+  [[nodiscard]] LatencyCuts route_latency_cuts(std::size_t route) const noexcept {
+    return route < routes_.size() ? routes_[route].latency().cuts() : LatencyCuts();
+  }
 
   // A vote, under this builder's epoch. It comes with the first comparable block by which both
   // cohorts have voted.
@@ -262,8 +286,9 @@ class BlockBuilder {
   std::vector<CountsBuilder> segments_;
   FeedbackCounts votes_;
   std::int64_t votes_second_;
-  ClientSpread clients_{};
-  ClientSpread recalled_clients_{};
+  KnownClients clients_;
+  std::vector<KnownClients> route_clients_;    // By route.
+  std::vector<KnownClients> segment_clients_;  // By segment.
   bool all_failures_ = false;
 };
 

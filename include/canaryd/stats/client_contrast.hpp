@@ -38,6 +38,11 @@ class ClientWatch {
   void add(Cohort cohort, const ClientGroups& came) noexcept;
   // client_spread(), with kNoDivision for the metrics whose difference is beyond_clients().
   [[nodiscard]] ClientSpread look(std::int64_t now_second) noexcept;
+  // The same of a part of the traffic, a route or a segment, `all` being that of all. Where a
+  // single group of the canary has come by it nobody can tell the version from that client, so what
+  // all differ in counts as well.
+  [[nodiscard]] ClientSpread look_at_part(std::int64_t now_second,
+                                          const ClientSpread& all) noexcept;
   // As of the last look: with all failures of each client the canary is beyond its clients' errors.
   // Then it is not one of them that repeats itself, and each failure may count.
   [[nodiscard]] bool all_fail_more() const noexcept { return all_fail_more_; }

@@ -76,8 +76,8 @@ struct ClientGroups {
 }
 static_assert(kClientGroups == 16, "four bits of the hash");
 
-// The judged responses of one version of a rollout on one worker. One writer, any thread reads; a
-// reading is no cut through time. 1 KiB.
+// The judged responses of one version of a rollout, or of one of its routes, on one worker. One
+// writer, any thread reads; a reading is no cut through time. A little more than 1 KiB.
 class alignas(64) ClientGroupCounters {
  public:
   // `key_hash` is not 0: then nobody knows whose response it is. A failure that counts.
@@ -102,6 +102,13 @@ class alignas(64) ClientGroupCounters {
   }
   [[nodiscard]] ClientGroups read() const noexcept;
 
+  // By what its worker cuts its latencies; of a route, whose stable is not that of the others. From
+  // any thread.
+  void set_cuts(LatencyCuts cuts) noexcept { cuts_.store(cuts.word(), std::memory_order_relaxed); }
+  [[nodiscard]] LatencyCuts cuts() const noexcept {
+    return LatencyCuts(cuts_.load(std::memory_order_relaxed));
+  }
+
  private:
   using Counter = std::atomic<std::uint64_t>;
   struct Group {
@@ -115,6 +122,7 @@ class alignas(64) ClientGroupCounters {
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
   std::array<Group, kClientGroups> groups_{};
+  std::atomic<std::uint64_t> cuts_{LatencyCuts().word()};
 };
 
 // How much less the deviation of the canary's shares of slow responses, and of failures, is worth.

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace canaryd::stats {
@@ -56,18 +57,24 @@ class SegmentReading {
 
 class alignas(64) SegmentCounters {
  public:
-  // `cohort` is stable or canary, here and below.
-  void count(Cohort cohort, bool bad) noexcept {
-    std::atomic<std::uint64_t>& word = words_[static_cast<std::size_t>(cohort)];
+  // `cohort` is stable or canary, here and below; `key_hash` the client's, whose group it counts
+  // for (client_groups.hpp).
+  void count(Cohort cohort, bool bad, std::uint64_t key_hash) noexcept {
+    std::atomic<std::uint64_t>& word = words(cohort)[client_group(key_hash)];
     const SegmentReading one(1, bad ? 1 : 0);
     word.store(word.load(std::memory_order_relaxed) + one.word_, std::memory_order_relaxed);
   }
-  [[nodiscard]] SegmentReading read(Cohort cohort) const noexcept {
-    return SegmentReading(words_[static_cast<std::size_t>(cohort)].load(std::memory_order_relaxed));
+  [[nodiscard]] SegmentReading read(Cohort cohort, std::size_t group) const noexcept {
+    const Words& mine = words_[static_cast<std::size_t>(cohort)];
+    return SegmentReading(mine[group].load(std::memory_order_relaxed));
   }
 
  private:
-  std::array<std::atomic<std::uint64_t>, 2> words_{};
+  using Words = std::array<std::atomic<std::uint64_t>, kClientGroups>;
+  [[nodiscard]] Words& words(Cohort cohort) noexcept {
+    return words_[static_cast<std::size_t>(cohort)];
+  }
+  std::array<Words, 2> words_{};
 };
 
 // ---- All of them
@@ -75,9 +82,17 @@ class alignas(64) SegmentCounters {
 class CounterSet {
  public:
   // `segments`: how many each rollout watches, by RolloutId. A rollout beyond its end watches none,
-  // and its clients are not told apart.
-  CounterSet(std::uint64_t epoch, std::size_t routes, const std::vector<std::size_t>& segments = {})
-      : epoch_(epoch), slots_(routes), client_groups_(segments.size()) {
+  // and its clients are not told apart. `judged_routes`: those whose clients are, by RouteId;
+  // empty: of none.
+  CounterSet(std::uint64_t epoch,
+             std::size_t routes,
+             const std::vector<std::size_t>& segments = {},
+             std::vector<bool> judged_routes = {})
+      : epoch_(epoch),
+        slots_(routes),
+        client_groups_(segments.size()),
+        judged_routes_(std::move(judged_routes)),
+        route_groups_(judged_routes_.size()) {
     segments_.reserve(segments.size());
     for (const std::size_t count : segments) segments_.emplace_back(count);
   }
@@ -108,17 +123,24 @@ class CounterSet {
   // Of stable or canary. Null for a rollout that is not known.
   [[nodiscard]] ClientGroupCounters* client_groups(RolloutId rollout, Cohort cohort) {
     if (rollout.index() >= client_groups_.size()) return nullptr;
-    GroupsSlot& slot = client_groups_[rollout.index()][static_cast<std::size_t>(cohort)];
-    if (ClientGroupCounters* groups = slot.seen.load(std::memory_order_relaxed)) return groups;
-    slot.groups = std::make_unique<ClientGroupCounters>();
-    slot.seen.store(slot.groups.get(), std::memory_order_release);
-    return slot.groups.get();
+    return made(client_groups_[rollout.index()][static_cast<std::size_t>(cohort)]);
   }
   // Null while nothing was counted.
   [[nodiscard]] const ClientGroupCounters* find_client_groups(RolloutId rollout,
                                                               Cohort cohort) const noexcept {
     if (rollout.index() >= client_groups_.size()) return nullptr;
     return client_groups_[rollout.index()][static_cast<std::size_t>(cohort)].seen.load(
+        std::memory_order_acquire);
+  }
+  // The same of one route. Null for one whose clients are not told apart.
+  [[nodiscard]] ClientGroupCounters* route_groups(RouteId route, Cohort cohort) {
+    if (route.index() >= judged_routes_.size() || !judged_routes_[route.index()]) return nullptr;
+    return made(route_groups_[route.index()][static_cast<std::size_t>(cohort)]);
+  }
+  [[nodiscard]] ClientGroupCounters* find_route_groups(RouteId route,
+                                                       Cohort cohort) const noexcept {
+    if (route.index() >= route_groups_.size()) return nullptr;
+    return route_groups_[route.index()][static_cast<std::size_t>(cohort)].seen.load(
         std::memory_order_acquire);
   }
   [[nodiscard]] std::size_t segments(RolloutId rollout) const noexcept {
@@ -136,10 +158,19 @@ class CounterSet {
     std::atomic<ClientGroupCounters*> seen{nullptr};
   };
 
+  static ClientGroupCounters* made(GroupsSlot& slot) {
+    if (ClientGroupCounters* groups = slot.seen.load(std::memory_order_relaxed)) return groups;
+    slot.groups = std::make_unique<ClientGroupCounters>();
+    slot.seen.store(slot.groups.get(), std::memory_order_release);
+    return slot.groups.get();
+  }
+
   std::uint64_t epoch_;
   std::vector<std::array<Slot, kCohortCount>> slots_;     // Cohort is the inner index.
   std::vector<std::vector<SegmentCounters>> segments_;    // By RolloutId; they stay where they are.
   std::vector<std::array<GroupsSlot, 2>> client_groups_;  // By RolloutId and cohort.
+  std::vector<bool> judged_routes_;
+  std::vector<std::array<GroupsSlot, 2>> route_groups_;  // By RouteId and cohort.
 };
 
 }  // namespace canaryd::stats

@@ -87,7 +87,8 @@ TEST_F(ClientsTest, NoMoreThanTheLotHasWays) {
   EXPECT_DOUBLE_EQ(unlike_.ln_rollback(kP50), 1.609);
 }
 
-TEST_F(ClientsTest, TheSameForEachRoute) {
+// Of those of the others nothing follows for it.
+TEST_F(ClientsTest, ARouteHasClientsOfItsOwn) {
   Settings settings;
   settings.routes = {"a", "b"};
   Analyzer alike = begun(settings);
@@ -96,14 +97,21 @@ TEST_F(ClientsTest, TheSameForEachRoute) {
   block.routes.push_back(
       {0, {.seconds = 1, .stable = {100, 1}, .canary = {100, 1}, .latency = block.latency}});
   stats::Block told = block;
-  told.clients = differ(400);
+  told.routes[0].clients = differ(400);
+  stats::Block elsewhere = block;
+  elsewhere.clients = differ(400);
+  Analyzer hidden = begun(settings);
   for (int i = 0; i < 5; ++i) {
     alike.absorb(block);
     unlike.absorb(told);
+    hidden.absorb(elsewhere);
   }
-  // The sum's part is as above, so what is left of the difference is the route's.
-  EXPECT_LT(unlike.ln_all(),
-            std::log(0.5 * std::exp(unlike.ln_total()) + 0.5 * std::exp(alike.ln_total())));
+  EXPECT_EQ(unlike.ln_total(), alike.ln_total());
+  EXPECT_LT(unlike.ln_all(), alike.ln_all());
+  EXPECT_LT(hidden.ln_total(), alike.ln_total());
+  // What is left is the route's, in full: half of the capital is the sum's.
+  const double of_routes = 2 * std::exp(alike.ln_all()) - std::exp(alike.ln_total());
+  EXPECT_NEAR(2 * std::exp(hidden.ln_all()) - std::exp(hidden.ln_total()), of_routes, 1e-9);
 }
 
 }  // namespace

@@ -46,6 +46,22 @@ TEST(Describe, TheFactAndTheLimit) {
       "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %, after 212 canary requests (6 s)");
 }
 
+TEST(Describe, ARollbackSaysWhatTheWholeRunSaid) {
+  Verdict verdict;
+  verdict.decision = Decision::kRollback;
+  verdict.reason = Reason::kWorse;
+  verdict.metrics = {sample()};
+  verdict.metrics[0].canary_n = 1;
+  verdict.metrics[0].seconds = 1;
+  verdict.metrics[0].run = {.canary_n = 4300, .stable_rate = 0.009, .canary_rate = 0.021};
+  EXPECT_EQ(describe_rates(verdict),
+            "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %; in the whole run 2.1 % vs 0.9 "
+            "%, of 4300");
+  EXPECT_EQ(describe(verdict),
+            "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %, after 1 canary request (1 s); "
+            "in the whole run 2.1 % vs 0.9 %, of 4300");
+}
+
 TEST(Describe, AHoldSaysHowMuchIsMissing) {
   MetricReport report = sample();
   report.needs_requests = 1234;

@@ -42,28 +42,34 @@ stats::Block random_block(Random& random, std::int64_t second) {
   return block;
 }
 
+stats::ClientSpread random_clients(Random& random) {
+  stats::ClientSpread clients;
+  for (std::uint32_t& effect : clients.effect) {
+    effect = static_cast<std::uint32_t>(random.below(2000));
+  }
+  clients.effect[0] += 1;
+  clients.ln_ways = static_cast<std::uint32_t>(random.below(20'000));
+  return clients;
+}
+
 // With all that a row can hold.
 stats::Block full_block(Random& random, std::int64_t second) {
   stats::Block block = random_block(random, second);
   if (random.chance(0.8)) block.latency = random_latency(random);
-  if (random.chance(0.5)) {
-    for (std::uint32_t& effect : block.clients.effect) {
-      effect = static_cast<std::uint32_t>(random.below(2000));
-    }
-    block.clients.effect[0] += 1;
-    block.clients.ln_ways = static_cast<std::uint32_t>(random.below(20'000));
-  }
+  if (random.chance(0.5)) block.clients = random_clients(random);
   for (std::uint32_t route = 0; route < 3; ++route) {
     if (random.chance(0.4)) continue;
     stats::RouteComparison& one = block.routes.emplace_back();
     one.route = route;
     one.counts = {1, {10, random.below(10)}, {5, random.below(5)}, random_latency(random)};
+    if (random.chance(0.5)) one.clients = random_clients(random);
   }
   for (std::uint32_t segment = 0; segment < 2; ++segment) {
     if (random.chance(0.4)) continue;
     stats::SegmentComparison& one = block.segments.emplace_back();
     one.segment = segment;
     one.counts = {1, {10, random.below(10)}, {5, random.below(5)}};
+    if (random.chance(0.5)) one.clients = random_clients(random);
   }
   if (random.chance(0.3)) {
     const std::uint64_t stable = 1 + random.below(20);

@@ -104,8 +104,9 @@ TEST(LineReader, SaysWhatIsWrongWithCsv) {
                 .find("neither JSON nor Apache's combined form nor a header"),
             std::string::npos);
   EXPECT_EQ(error_of({"timestamp_ms,cohort,status"}), "column latency_ms is missing");
-  EXPECT_EQ(error_of({"timestamp_ms,cohort,status,latency_ms,colour"}),
-            "unknown column \"colour\"");
+  EXPECT_EQ(error_of({"timestamp_ms,cohort,status,latency"}),
+            "unknown column \"latency\"; there are timestamp_ms, cohort, status, latency_ms, "
+            "client, weight, route");
   EXPECT_EQ(error_of({"timestamp_ms,cohort,status,latency_ms,status"}),
             "column status is there twice");
   EXPECT_EQ(error_of({kHeader, "1,stable,200"}), "3 fields where the header has 4");

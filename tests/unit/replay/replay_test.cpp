@@ -145,6 +145,88 @@ TEST(Replay, OneClientThatFailsInBetweenConvictsNobody) {
   }
 }
 
+// So many requests a second of so many clients, by a route; a quarter of the clients is on the
+// canary.
+struct Crowd {
+  std::uint32_t route = 0;
+  std::uint64_t first_client = 1;
+  std::uint64_t clients = 1000;
+  double per_second = 100;
+  double stable_fails = 0.002;
+  double canary_fails = 0.002;
+};
+
+Recording of_crowds(std::uint64_t seed, int seconds, const std::vector<Crowd>& crowds) {
+  Random random(seed);
+  Recording recording;
+  for (int ms = 0; ms < seconds * 1000; ++ms) {
+    for (const Crowd& crowd : crowds) {
+      if (!random.chance(crowd.per_second / 1000)) continue;
+      const std::uint64_t client = crowd.first_client + random.below(crowd.clients);
+      const bool canary = client % 4 == 0;
+      RecordedRequest request =
+          request_at(kStartMs + ms,
+                     canary ? Cohort::kCanary : Cohort::kStable,
+                     random.chance(canary ? crowd.canary_fails : crowd.stable_fails),
+                     25);
+      request.client = 0xD6E8'FEB8'6659'FD93U * client;
+      request.route = crowd.route;
+      request.tells_route = true;
+      recording.push_back(request);
+    }
+  }
+  return recording;
+}
+
+// Of twelve who come by a small route one fails half of the time, and the lot put him on the
+// canary. Among all who come he is lost; among the twelve he is not.
+TEST(Replay, OneOfTheFewClientsOfARouteConvictsNobody) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    const Outcome outcome =
+        outcome_of(of_crowds(seed,
+                             200,
+                             {{.per_second = 400, .stable_fails = 0.01, .canary_fails = 0.01},
+                              {.route = 1,
+                               .first_client = 2001,
+                               .clients = 11,
+                               .per_second = 2.2,
+                               .stable_fails = 0.01,
+                               .canary_fails = 0.01},
+                              {.route = 1,
+                               .first_client = 2012,
+                               .clients = 1,
+                               .per_second = 0.2,
+                               .canary_fails = 0.5}}),
+                   plan(),
+                   two_routes());
+    EXPECT_NE(outcome.decision, Decision::kRollback) << seed << ": " << outcome.summary;
+  }
+}
+
+// Clients of another route that fail always, whichever version they are on.
+TEST(Replay, ACrowdThatFailsElsewhereHidesNoBrokenRoute) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    const Outcome outcome = outcome_of(of_crowds(seed,
+                                                 300,
+                                                 {{.per_second = 50},
+                                                  {.first_client = 3001,
+                                                   .clients = 30,
+                                                   .per_second = 15,
+                                                   .stable_fails = 0.3,
+                                                   .canary_fails = 0.3},
+                                                  {.route = 1,
+                                                   .first_client = 5001,
+                                                   .clients = 200,
+                                                   .per_second = 2,
+                                                   .canary_fails = 0.3}}),
+                                       patient_plan(),
+                                       two_routes());
+    ASSERT_EQ(outcome.decision, Decision::kRollback) << seed << ": " << outcome.summary;
+    EXPECT_NE(outcome.summary.find("route pay: errors canary"), std::string::npos)
+        << outcome.summary;
+  }
+}
+
 TEST(Replay, ADeadCanaryIsRolledBackOnce) {
   Recording recording;
   append(recording, 0, 30, kDead, 5);

@@ -7,18 +7,22 @@
 namespace canaryd::stats {
 namespace {
 
+constexpr std::uint64_t kClient = 7;
+
 TEST(SegmentCounters, AReadingIsACutThroughTime) {
+  const std::size_t group = client_group(kClient);
   SegmentCounters counters;
-  counters.count(Cohort::kCanary, true);
-  counters.count(Cohort::kCanary, false);
-  counters.count(Cohort::kStable, false);
-  const SegmentReading before = counters.read(Cohort::kCanary);
+  counters.count(Cohort::kCanary, true, kClient);
+  counters.count(Cohort::kCanary, false, kClient);
+  counters.count(Cohort::kStable, false, kClient);
+  const SegmentReading before = counters.read(Cohort::kCanary, group);
   EXPECT_EQ(before.judged_since({}), 2U);
   EXPECT_EQ(before.bad_since({}), 1U);
-  EXPECT_EQ(counters.read(Cohort::kStable).bad_since({}), 0U);
-  counters.count(Cohort::kCanary, true);
-  EXPECT_EQ(counters.read(Cohort::kCanary).judged_since(before), 1U);
-  EXPECT_EQ(counters.read(Cohort::kCanary).bad_since(before), 1U);
+  EXPECT_EQ(counters.read(Cohort::kStable, group).bad_since({}), 0U);
+  counters.count(Cohort::kCanary, true, kClient);
+  EXPECT_EQ(counters.read(Cohort::kCanary, group).judged_since(before), 1U);
+  EXPECT_EQ(counters.read(Cohort::kCanary, group).bad_since(before), 1U);
+  EXPECT_EQ(counters.read(Cohort::kCanary, (group + 1) % kClientGroups).judged_since({}), 0U);
 }
 
 TEST(SegmentCounters, FailuresMayGoAroundBetweenReadings) {

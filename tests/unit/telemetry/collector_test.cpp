@@ -105,7 +105,7 @@ TEST_F(CollectorTest, SegmentsHaveBlocksOfTheirOwn) {
   finish(one->at(kShop, Cohort::kStable), 60);
   finish(one->at(kShop, Cohort::kCanary), 5);
   const auto serve = [](stats::CounterSet& set, std::size_t segment, Cohort cohort, bool bad) {
-    set.segment(kCheckout, segment)->count(cohort, bad);
+    set.segment(kCheckout, segment)->count(cohort, bad, 7);
   };
   serve(*one, 1, Cohort::kStable, false);
   serve(*two, 1, Cohort::kStable, true);
@@ -175,6 +175,68 @@ TEST_F(CollectorTest, HowFarApartClientsAreIsSeenOverAllWorkers) {
   const auto blocks = tick();
   EXPECT_FALSE(blocks.empty());
   for (const ClosedBlock& closed : blocks) EXPECT_FALSE(closed.block.clients.any());
+}
+
+TEST_F(CollectorTest, HowFarApartClientsAreIsSeenOfEachRouteAndSegment) {
+  TableLayout table = layout(1, 1);
+  table.rollouts[0].routes = 1;
+  table.rollouts[0].segments = 2;
+  table.routes[kShop.index()].own = 0;
+  collector.begin_table(table, now);
+  const auto one = collector.open_set();
+  const auto two = collector.open_set();
+  // Those on one worker fail and those on the other do not; in one segment only they are apart.
+  for (std::uint64_t key = 1; key <= 40; ++key) {
+    for (int i = 0; i < 20; ++i) {
+      one->route_groups(kShop, Cohort::kStable)->count_bad(key);
+      two->route_groups(kShop, Cohort::kStable)->count_good(key + 40, 5ms, {});
+      one->segment(kCheckout, 1)->count(Cohort::kStable, true, key);
+      two->segment(kCheckout, 1)->count(Cohort::kStable, false, key + 40);
+    }
+    for (const std::size_t segment : {0U, 1U}) {
+      one->segment(kCheckout, segment)->count(Cohort::kCanary, false, key);
+    }
+    one->segment(kCheckout, 0)->count(Cohort::kStable, false, key);
+  }
+  std::vector<ClosedBlock> all;
+  for (int i = 0; i < stats::kClientSpreadSeconds + 1; ++i) {
+    finish(one->at(kShop, Cohort::kStable), 60);
+    finish(one->at(kShop, Cohort::kCanary), 5);
+    one->segment(kCheckout, 0)->count(Cohort::kStable, false, 1);
+    one->segment(kCheckout, 0)->count(Cohort::kCanary, false, 1);
+    one->segment(kCheckout, 1)->count(Cohort::kStable, false, 1);
+    one->segment(kCheckout, 1)->count(Cohort::kCanary, false, 1);
+    for (ClosedBlock& closed : tick()) all.push_back(std::move(closed));
+  }
+  ASSERT_FALSE(all.empty());
+  const stats::Block& last = all.back().block;
+  EXPECT_FALSE(last.clients.any()) << "of all routes nobody was told apart";
+  ASSERT_EQ(last.routes.size(), 1U);
+  EXPECT_GT(last.routes[0].clients.effect[stats::kClientErrors], 200U);
+  ASSERT_EQ(last.segments.size(), 2U);
+  EXPECT_FALSE(last.segments[0].clients.any());
+  EXPECT_GT(last.segments[1].clients.effect[stats::kClientErrors], 200U);
+}
+
+TEST_F(CollectorTest, ARouteCutsTheLatenciesOfItsClientsByItsOwnStable) {
+  TableLayout table = layout(1, 1);
+  table.rollouts[0].latency.judged.fill(true);
+  table.rollouts[0].routes = 1;
+  table.rollouts[0].weight = BasisPoints(1000);
+  table.rollouts[0].known.all[0] = static_cast<std::uint16_t>(stats::latency_bucket(10ms));
+  table.rollouts[0].known.routes = {{}};
+  table.rollouts[0].known.routes[0][0] = static_cast<std::uint16_t>(stats::latency_bucket(90ms));
+  table.routes[kShop.index()].own = 0;
+  collector.begin_table(table, now);
+  const auto set = collector.open_set();
+  auto* const counters = set->route_groups(kShop, Cohort::kStable);
+  ASSERT_NE(counters, nullptr);
+  EXPECT_FALSE(counters->cuts().any()) << "nobody has said by what yet";
+  tick();
+  EXPECT_TRUE(counters->cuts().is_slow(0, stats::latency_bucket(100ms)));
+  EXPECT_FALSE(counters->cuts().is_slow(0, stats::latency_bucket(80ms)));
+  EXPECT_TRUE(collector.latency_cuts("checkout").is_slow(0, stats::latency_bucket(80ms)));
+  EXPECT_EQ(set->route_groups(RouteId(9), Cohort::kStable), nullptr);
 }
 
 TEST_F(CollectorTest, WhatAnEarlierProcessKnewOfTheLatencyCutsTheFirstBlock) {
