@@ -32,7 +32,7 @@ rollout::Event::What command_of(const ActionRequest& request,
     case Action::kStart:
       return rollout::Start{request.revision, stable_up};
     case Action::kRetry:
-      return rollout::Retry{};
+      return rollout::Retry{stable_up};
     case Action::kPromote:
       return rollout::Promote{request.full};
     case Action::kPause:
@@ -42,7 +42,7 @@ rollout::Event::What command_of(const ActionRequest& request,
     case Action::kAbort:
       return rollout::Abort{};
     case Action::kRollback:
-      return rollout::RollBack{request.over};
+      return rollout::RollBack{request.over, stable_up};
     case Action::kSetWeight:
       return rollout::SetWeight{request.weight.value_or(BasisPoints(0))};
     case Action::kApprove: {
@@ -99,6 +99,7 @@ Controller::State::State(Parts parts_in, config::Config config_in, Recovered rec
       messenger(hook_caller, *parts.store, *parts.log, hook_tally),
       retention(*parts.store, *parts.log, alive) {
   host->publish = [this](std::function<void()> done) { publish(std::move(done)); };
+  host->turn = recovered.turn;
   host->now = [this] { return parts.clock->now(); };
   host->wall_now = [this] { return parts.clock->wall_now(); };
   host->announced = [this](const rollout::Change& change, bool durable) {
@@ -379,7 +380,16 @@ void Controller::tick() {
                        state.messenger.readers(),
                        state.parts.clock->now(),
                        state.parts.clock->wall_now());
-  if (state.ticks % kSaveEveryTicks == 0) save();
+  if (state.ticks % kSaveEveryTicks != 0) return;
+  save();
+  state.look_at_store();
+}
+
+void Controller::State::look_at_store() {
+  parts.store->probe([this, still = alive](const Result<void>& probed) {
+    if (!*still) return;
+    for (const auto& runner : runners) runner->heed_store(probed);
+  });
 }
 
 void Controller::save() {

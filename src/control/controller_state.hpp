@@ -21,7 +21,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -47,8 +46,14 @@ struct Controller::State {
   [[nodiscard]] std::string objection_to(const Runner& runner) const;
   // start.cpp: what one that has not begun waits for.
   [[nodiscard]] std::string start_sentence(const Runner& runner) const;
-  [[nodiscard]] std::optional<std::string> missing_consent(const Runner& runner) const;
+  [[nodiscard]] std::optional<std::string> missing_consent(const Runner& runner,
+                                                           const char* what) const;
   [[nodiscard]] bool may_start_on(std::string_view upstream) const noexcept;
+  // next_sentence.cpp: what one that has begun waits for.
+  [[nodiscard]] std::optional<std::string> next_sentence(const Runner& runner,
+                                                         std::uint64_t requests) const;
+  [[nodiscard]] std::string bake_sentence(const Runner& runner) const;
+  [[nodiscard]] std::string rest_sentence(const Runner& runner) const;
   // groups.cpp: whether the others of its group may take the step as well, or have; and whether one
   // of them has ended, which follow_group() learns from each change, recall_groups() from the
   // journal.
@@ -56,6 +61,7 @@ struct Controller::State {
   [[nodiscard]] bool group_failed(const Runner& runner) const;
   void follow_group(const rollout::Change& change);
   void recall_groups();
+  void doom(const Runner& runner, const Runner& ended);
   // retirement.cpp: who uses an old version that is to go, and the hook that ends it.
   [[nodiscard]] std::vector<std::string> others_that_need_stable(const Runner& runner) const;
   [[nodiscard]] StableWatch* watch_of(const Runner& runner) const noexcept;
@@ -91,6 +97,8 @@ struct Controller::State {
   // feedback_intake.cpp
   void receive_votes();
   void save_comments();
+  // Whether what the journal has would still be there after a restart.
+  void look_at_store();
   // ejections.cpp: writes into the log who was ejected, and who is back.
   void tell_ejections();
   // streams.cpp: to those who follow. The verdicts before the tick that acts on them.
@@ -142,7 +150,8 @@ struct Controller::State {
   std::map<std::string, std::shared_ptr<StepConsent>> consents;  // By rollout.
   // Generation of the rollouts that would take a step, as of their last tick.
   std::map<std::string, std::uint64_t> ready;
-  std::set<std::string, std::less<>> doomed;  // Rollouts of whose group another one has ended.
+  // Rollouts of whose group another one has ended, by the turn since which they were bound to it.
+  std::map<std::string, std::uint64_t, std::less<>> doomed;
   // Of rollouts that are to be retired.
   std::map<std::string, std::shared_ptr<StableWatch>, std::less<>> stable_watches;
   std::map<std::string, std::uint64_t> decommissions;  // How often the hook was called.
@@ -181,9 +190,11 @@ void announce_restart(Runner& runner, const char* why, bool has_versions = true)
 // Whether the file still has both versions that the rollout is of.
 [[nodiscard]] bool has_versions_of(const config::Config& config, const Runner& runner);
 
-// sample_ratio.cpp: nothing with too few requests under the weight in force.
+// sample_ratio.cpp: nothing with too few requests under the weight in force. `was_ok`: the last
+// time.
 [[nodiscard]] std::optional<bool> sample_ratio_ok(const telemetry::RolloutShare& traffic,
-                                                  BasisPoints weight);
+                                                  BasisPoints weight,
+                                                  bool was_ok = true);
 // views.cpp
 // The metrics of its view.
 [[nodiscard]] std::vector<MetricView> metric_views(

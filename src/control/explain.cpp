@@ -1,5 +1,6 @@
 #include "control/explain.hpp"
 
+#include "canaryd/base/suggest.hpp"
 #include "canaryd/base/units.hpp"
 #include "canaryd/http/chars.hpp"
 #include "canaryd/http/forwarding.hpp"
@@ -247,7 +248,9 @@ Result<Explanation> Controller::explain(const ExplainRequest& question) const {
               return each.name == question.listener;
             });
   if (listener == listeners.end()) {
-    return fail(ErrorCode::kInvalidArgument, "there is no such listener");
+    std::vector<std::string_view> names;
+    for (const config::Listener& each : listeners) names.push_back(each.name);
+    return fail(ErrorCode::kInvalidArgument, no_such("listener", names));
   }
   if (state_->published == nullptr) return fail(ErrorCode::kInvalidArgument, "not started yet");
   CANARYD_TRY_ASSIGN(Explanation answer,

@@ -22,28 +22,22 @@ std::size_t place_of(const Runner& runner) noexcept {
   return place_of(runner.state(), runner.config().plan.steps.size());
 }
 
-// Whether the end of another one of its group can be its own: under way, and with a stable version
-// to go back to.
-bool can_be_ended(const Runner& runner) noexcept {
-  return place_of(runner) > 0 && runner.config().plan.mode == rollout::Mode::kEnforce &&
-         !rollout::stable_is_gone(runner.state());
-}
-
-// Whose steps are all behind it, and the bake as well.
-bool is_done(const rollout::State& state) noexcept {
-  const bool suspended = state.phase == Phase::kSuspended;
-  const Phase phase = suspended ? state.suspended_from : state.phase;
-  return phase == Phase::kPromoted || phase == Phase::kRetiring;
-}
-
 // `ended` is of a later release: it began when `other` had all its steps behind it, so the two
 // never went in lockstep. The bake, from whose begin timer_since counts, is no step.
 bool came_after(const rollout::State& ended, const rollout::State& other) noexcept {
-  return is_done(other) && ended.run_since > other.timer_since;
+  return is_past_the_bake(other) && ended.run_since > other.timer_since;
 }
 
 bool is_with(const Runner& other, const Runner& runner) noexcept {
   return &other != &runner && other.config().plan.group == runner.config().plan.group;
+}
+
+// By what the journal knows of both, so that neither a restart nor a reload between the two ends
+// saves it, and none invents an end.
+bool is_ended_by(const rollout::State& state, const rollout::State& ended) noexcept {
+  if (has_ended(state) || !has_ended(ended)) return false;
+  if (state.group.empty() || state.group != ended.group) return false;
+  return state.group_turn < ended.group_turn && !came_after(ended, state);
 }
 
 }  // namespace
@@ -58,39 +52,35 @@ bool Controller::State::group_agrees(const Runner& runner) const {
   });
 }
 
+// Another attempt is bound since another turn.
 bool Controller::State::group_failed(const Runner& runner) const {
-  return doomed.contains(runner.config().name);
+  const auto found = doomed.find(runner.config().name);
+  return found != doomed.end() && found->second == runner.state().group_turn;
 }
 
+void Controller::State::doom(const Runner& runner, const Runner& ended) {
+  if (!is_ended_by(runner.state(), ended.state())) return;
+  doomed[runner.config().name] = runner.state().group_turn;
+}
+
+// What began in this change was on its way into the journal, when another one may have ended.
 void Controller::State::follow_group(const rollout::Change& change) {
-  const bool ends = change.to == Phase::kRolledBack || change.to == Phase::kAborted;
-  // It has ended itself, or is another attempt, or another rollout: that ends by its own group
-  // only.
-  const bool anew = change.to == Phase::kIdle || change.from == Phase::kIdle ||
-                    change.event == "start" || change.event == "retry";
-  if (ends || anew) doomed.erase(change.rollout);
-  const Runner* const runner = find(change.rollout);
-  if (!ends || change.from == Phase::kIdle || change.from == change.to || runner == nullptr) return;
-  if (runner->config().plan.group.empty()) return;
-  for (const auto& other : runners) {
-    const bool bound = is_with(*other, *runner) && !came_after(runner->state(), other->state());
-    if (bound && can_be_ended(*other)) doomed.insert(other->config().name);
+  const Runner* const runner = find_kept(change.rollout);
+  if (runner == nullptr || runner->state().group.empty()) return;
+  const bool begins = runner->state().run == change.generation;
+  for (const Runners* some : {&runners, &parked}) {
+    for (const auto& other : *some) {
+      doom(*other, *runner);
+      if (begins) doom(*runner, *other);
+    }
   }
 }
 
-// The daemon may have ended between the end of one and that of the others. Who has begun a step
-// since is another attempt.
+// The daemon may have ended between the end of one and that of the others.
 void Controller::State::recall_groups() {
   for (const auto& ended : runners) {
-    if (ended->config().plan.group.empty() || !has_ended(ended->state())) continue;
-    for (const auto& other : runners) {
-      const bool before = other->state().step_since <= ended->state().since;
-      const bool ran = ended->state().run > 0;
-      const bool bound = is_with(*other, *ended) && !came_after(ended->state(), other->state());
-      if (bound && can_be_ended(*other) && before && ran) {
-        doomed.insert(other->config().name);
-      }
-    }
+    if (!has_ended(ended->state())) continue;
+    for (const auto& other : runners) doom(*other, *ended);
   }
 }
 

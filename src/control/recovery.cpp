@@ -67,6 +67,7 @@ Result<Recovered> recover(store::Store& store) {
   for (const store::JournalRow& row : recovered.latest) {
     const auto state = rollout::parse_state(row.entry.state);
     if (!state) continue;  // Controller::create says so, if the rollout is still configured.
+    recovered.turn = std::max(recovered.turn, state->group_turn);
     store::EvidenceQuery query;
     query.rollout = row.entry.rollout;
     query.run = state->run;

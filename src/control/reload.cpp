@@ -368,6 +368,8 @@ void Controller::State::apply(config::Config next,
       announce_restart(*runner, kBack, has_versions_of(config, *runner));
     }
   }
+  // While one was out of the file, another one of its group may have ended.
+  recall_groups();
   for (const auto& runner : parked) runner->save_evidence();
   publish(nullptr);
 }

@@ -339,6 +339,7 @@ RolloutView Controller::State::view(const Runner& runner) const {
   RolloutView made = view_of(runner, *parts.collector, *parts.clock);
   show_parity(runner, made);
   made.retire = retire_view(runner);
+  made.next = next_sentence(runner, made.step ? made.step->requests : 0);
   const bool begun = runner.state().phase != rollout::Phase::kIdle;
   if (!begun && !made.next) made.next = start_sentence(runner);
   if (made.retire && !made.next) made.next = retire_sentence(runner, made);

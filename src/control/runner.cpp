@@ -328,6 +328,7 @@ void Runner::run_queue() {
     const rollout::Plan& plan =
         next.replanning != nullptr ? next.replanning->config.plan : config_.plan;
     const WallTime now = follow_clock();
+    next.event.turn = ++host_->turn;
     rollout::Transition transition = rollout::step(plan, state_, next.event, now);
     if (transition.outcome != rollout::Outcome::kChanged) {
       answer_unchanged(next, transition);

@@ -54,6 +54,7 @@ struct RunnerHost {
   // runners.
   WallTime look_at_clocks();
   ClockWatch clock_watch;
+  std::uint64_t turn = 0;  // Of the newest event; see rollout::Event.
   // After each transition; may be empty.
   std::function<void(const rollout::Change& change, bool durable)> announced;
   // Its old version is to be ended, and that is durable; may be empty.
@@ -156,6 +157,9 @@ class Runner : public std::enable_shared_from_this<Runner> {
   // Writes the evidence rows that wait; call every few seconds.
   void save_evidence();
 
+  // What the store says without being written to.
+  void heed_store(const Result<void>& probed);
+
   // Its plan may be one that has not begun: what it is of say stable() and canary().
   [[nodiscard]] const config::Rollout& config() const noexcept { return config_; }
   [[nodiscard]] const std::string& stable() const noexcept {
@@ -175,6 +179,8 @@ class Runner : public std::enable_shared_from_this<Runner> {
   }
   // Before anything is served: what the store knows of this run.
   void recall_exposure(std::uint64_t used) noexcept;
+  // As of the last second that it was looked at.
+  [[nodiscard]] bool sample_ratio_ok() const noexcept { return sample_ratio_ok_; }
   // True: it was otherwise so far.
   [[nodiscard]] bool notice_sample_ratio(bool ok) noexcept {
     return std::exchange(sample_ratio_ok_, ok) != ok;
@@ -278,6 +284,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   bool saving_ = false;
   bool flushing_ = false;
   bool store_failing_ = false;
+  bool store_missing_ = false;  // What says so is not a write that failed.
   Surroundings surroundings_;
   analysis::Environment environment_;
   bool sample_ratio_ok_ = true;

@@ -266,6 +266,18 @@ void Runner::store_works() {
       log_event::kStoreRecovered, "the journal is written again", {{"rollout", config_.name}});
 }
 
+void Runner::heed_store(const Result<void>& probed) {
+  if (probed) {
+    if (std::exchange(store_missing_, false)) store_works();
+    return;
+  }
+  // Not asked at all, because there is too much to do, or nothing any more.
+  const ErrorCode code = probed.error().code;
+  if (code == ErrorCode::kLimit || code == ErrorCode::kClosed) return;
+  store_missing_ = true;
+  store_failed(probed.error());
+}
+
 // What the store did not keep it cannot write later either: then only a later transition makes the
 // state durable.
 void Runner::retry_store() {

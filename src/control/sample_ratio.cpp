@@ -12,10 +12,12 @@ namespace canaryd::control {
 namespace {
 
 // What a chance draw may miss the weight by without anybody wondering: it is looked at each second,
-// hence so many standard deviations and a request; or half a percentage point, because the users
-// of a sticky key come in clusters. With fewer requests of either version to come nothing is said.
+// hence so many standard deviations and a request. But it is users who are drawn, once and for all,
+// and not their requests: two thousand who ask equally often are within this share and that part of
+// the smaller version's. With fewer requests of either version to come nothing is said.
 constexpr double kDeviations = 5;
-constexpr double kSlack = 0.005;
+constexpr double kSlack = 0.01;
+constexpr double kSlackOfShare = 0.1;
 constexpr double kLeastExpected = 20;
 
 bool is_shared(BasisPoints weight) noexcept {
@@ -24,7 +26,9 @@ bool is_shared(BasisPoints weight) noexcept {
 
 }  // namespace
 
-std::optional<bool> sample_ratio_ok(const telemetry::RolloutShare& traffic, BasisPoints weight) {
+std::optional<bool> sample_ratio_ok(const telemetry::RolloutShare& traffic,
+                                    BasisPoints weight,
+                                    bool was_ok) {
   if (!traffic.canary_share) return std::nullopt;
   const auto requests = static_cast<double>(traffic.share_of);
   const double of_canary = requests * weight.ratio();
@@ -33,7 +37,10 @@ std::optional<bool> sample_ratio_ok(const telemetry::RolloutShare& traffic, Basi
   if (std::min(of_canary, of_stable) < kLeastExpected) return std::nullopt;
   const double deviation = std::sqrt(of_canary * (1 - weight.ratio()));
   const double gap = std::fabs(*traffic.canary_share * requests - of_canary);
-  return gap <= std::max(kDeviations * deviation + 1, kSlack * requests);
+  const double slack = kSlack * requests + kSlackOfShare * std::min(of_canary, of_stable);
+  const double limit = std::max(kDeviations * deviation + 1, slack);
+  // What swings about the limit is not told of again and again.
+  return gap <= (was_ok ? limit : limit / 2);
 }
 
 // Once when it goes wrong, and once when it is right again.
@@ -41,7 +48,7 @@ void Controller::State::tell_sample_ratio(Runner& runner) const {
   const BasisPoints weight = rollout::served_weight(runner.state());
   const auto traffic = parts.collector->rates(runner.config().name);
   if (!traffic || !is_shared(weight)) return;
-  const auto ok = sample_ratio_ok(*traffic, weight);
+  const auto ok = sample_ratio_ok(*traffic, weight, runner.sample_ratio_ok());
   if (!ok || !runner.notice_sample_ratio(*ok)) return;
   const std::string& name = runner.config().name;
   const std::string text = "the canary of " + name + " gets " +

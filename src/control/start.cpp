@@ -25,7 +25,8 @@ bool Controller::State::may_start_on(std::string_view upstream) const noexcept {
 }
 
 // Of those who are asked: everything else is there.
-std::optional<std::string> Controller::State::missing_consent(const Runner& runner) const {
+std::optional<std::string> Controller::State::missing_consent(const Runner& runner,
+                                                              const char* what) const {
   const auto agreed = ready.find(runner.config().name);
   const bool hooks_agree = agreed != ready.end() && agreed->second == runner.state().generation;
   if (asks_before_step(runner.config()) && !hooks_agree) {
@@ -33,7 +34,7 @@ std::optional<std::string> Controller::State::missing_consent(const Runner& runn
     return "every before_step hook agrees" +
            (objection.empty() ? std::string() : "; the last answer: " + objection);
   }
-  if (!group_agrees(runner)) return "all of group " + runner.config().plan.group + " may begin";
+  if (!group_agrees(runner)) return "all of group " + runner.config().plan.group + " may " + what;
   return std::nullopt;
 }
 
@@ -59,7 +60,7 @@ std::string Controller::State::start_sentence(const Runner& runner) const {
     return when(both_or_one(runner, stable_healthy, canary_healthy));
   }
   if (!parity.empty()) return starts + parity;
-  if (const auto missing = missing_consent(runner)) return when(*missing);
+  if (const auto missing = missing_consent(runner, "begin")) return when(*missing);
   if (runner.store_failing()) return when("the journal can be written");
   return starts + "in a moment";
 }

@@ -1,4 +1,5 @@
 // What goes out as it happens: to taps, and to those who follow the rollouts.
+#include "canaryd/base/suggest.hpp"
 #include "control/controller_state.hpp"
 
 #include <algorithm>
@@ -54,7 +55,9 @@ Result<std::unique_ptr<Subscription>> Controller::tap(telemetry::TapFilter filte
   const auto& routes = state_->config.routes;
   const auto is_named = [&](const config::Route& route) { return route.name == filter.route; };
   if (!filter.route.empty() && std::none_of(routes.begin(), routes.end(), is_named)) {
-    return fail(ErrorCode::kInvalidArgument, "there is no such route");
+    std::vector<std::string_view> names;
+    for (const config::Route& route : routes) names.push_back(route.name);
+    return fail(ErrorCode::kInvalidArgument, no_such("route", names));
   }
   return state_->taps.open(std::move(filter), std::move(sink));
 }

@@ -145,6 +145,15 @@ Transition approved(Draft& draft, const Step& step) {
 
 }  // namespace
 
+// A new run puts everybody but the first step on stable.
+std::optional<std::string> cannot_begin(const State& state, bool stable_up, const char* what) {
+  if (stable_up || state.phase == Phase::kIdle || !has_everybody_on_canary(state)) {
+    return std::nullopt;
+  }
+  return "has its users on the canary and its stable version " + state.stable +
+         " is down, or nobody has looked at it yet: " + what + " would send everybody there";
+}
+
 Transition handle(Draft& draft, const Start& start) {
   const State& before = draft.before;
   if (start.revision && !is_known_revision(*start.revision)) {
@@ -158,17 +167,15 @@ Transition handle(Draft& draft, const Start& start) {
       if (has_ended(before)) return draft.refuse(*not_running(before));
       return draft.unchanged();
     }
-    if (has_everybody_on_canary(before) && !start.stable_up) {
-      return draft.refuse("has its users on the canary and its stable version " + before.stable +
-                          " is down, or nobody has looked at it yet: a new revision would send "
-                          "everybody there");
+    if (const auto why = cannot_begin(before, start.stable_up, "a new revision")) {
+      return draft.refuse(*why);
     }
   }
   draft.begin_run(revision);
   return draft.commit(Cause::kOperator);
 }
 
-Transition handle(Draft& draft, const Retry&) {
+Transition handle(Draft& draft, const Retry& retry) {
   const State& state = draft.state;
   const bool again = has_ended(state) || state.phase == Phase::kHeld ||
                      (state.phase == Phase::kPaused && state.condemned);
@@ -176,6 +183,15 @@ Transition handle(Draft& draft, const Retry&) {
     if (state.phase == Phase::kIdle) return draft.refuse(*not_running(state));
     return draft.refuse("is " + words(state.phase) +
                         "; `retry` begins again after a rollback, an abort or a hold");
+  }
+  if (is_another_rollout(draft.plan, state)) {
+    return draft.refuse(
+        "is not what the configuration names any more: that rollout begins by itself, `status` "
+        "says "
+        "what it waits for");
+  }
+  if (const auto why = cannot_begin(state, retry.stable_up, "to begin again")) {
+    return draft.refuse(*why);
   }
   draft.begin_run(state.revision);
   return draft.commit(Cause::kOperator);
@@ -230,7 +246,10 @@ Transition handle(Draft& draft, const Resume&) {
   if (runs) return draft.unchanged();
   if (const auto why = cannot_rise(state)) return draft.refuse(*why);
   if (state.phase == Phase::kWaiting) {
-    if (state.hold == HoldReason::kFreeze) return draft.refuse("waits for the end of the freeze");
+    const bool by_itself = draft.plan.mode != Mode::kObserve;
+    if (state.hold == HoldReason::kFreeze && by_itself) {
+      return draft.refuse("waits for the end of the freeze");
+    }
     return draft.refuse(why_waiting(draft));
   }
   if (state.weight.value() == 0) {
@@ -260,7 +279,7 @@ Transition handle(Draft& draft, const RollBack& back) {
   if (draft.state.phase == Phase::kIdle) {
     return draft.refuse("has not been started: there is nothing to roll back");
   }
-  if (back.over) return begin_return(draft, *back.over);
+  if (back.over) return begin_return(draft, *back.over, back.stable_up);
   return finish(draft, Phase::kRolledBack);
 }
 

@@ -153,6 +153,26 @@ void Draft::end(Phase phase) {
   enter(phase);
 }
 
+// Whoever joins a group, leaves mode observe or goes back among the steps begins there: what ended
+// before that is not its end. Who ends by its group has no part in who began since: the others are
+// bound to the one that ended first.
+void Draft::bind(Cause cause) {
+  const bool ends = has_ended(state);
+  if (ends && (has_ended(before) || before.phase == Phase::kIdle)) return;
+  const bool bound =
+      ends ? cause != Cause::kGroup
+           : state.phase != Phase::kIdle && plan.mode == Mode::kEnforce && !stable_is_gone(state);
+  if (plan.group.empty() || !bound) {
+    state.group.clear();
+    state.group_turn = 0;
+    return;
+  }
+  const bool back = is_past_the_bake(before) && !is_past_the_bake(state);
+  if (!ends && !fresh_ && !back && state.group == plan.group) return;
+  state.group = plan.group;
+  state.group_turn = event.turn;
+}
+
 const Step& Draft::current_step() const {
   return plan.steps[step_at(plan, state.weight)];
 }
@@ -191,6 +211,11 @@ bool Draft::stays_suspended() const noexcept {
   return before.phase == Phase::kSuspended && state.phase == Phase::kSuspended;
 }
 
+bool Draft::stays_paused() const noexcept {
+  const bool moved_by_hand = std::holds_alternative<SetWeight>(event.what);
+  return before.phase == Phase::kPaused && state.phase == Phase::kPaused && !moved_by_hand;
+}
+
 void Draft::pause_beneath() {
   state.suspended_from = Phase::kPaused;
   state.suspended_hold = HoldReason::kNone;
@@ -207,6 +232,7 @@ Transition Draft::commit(Cause cause) {
     state.return_every = {};
   }
   if (fresh_) state.run = state.generation;
+  bind(cause);
   state.actor = tidy_text(event.actor, kMaxText);
   state.reason = tidy_text(event.reason, kMaxReason);
 
@@ -224,7 +250,7 @@ Transition Draft::commit(Cause cause) {
   if (visible && !falls) effects.emplace_back(publish);
   if (calls_hook_) effects.emplace_back(Decommission{});
   effects.emplace_back(Announce{sentence(result.change)});
-  if (stays_suspended()) {
+  if (stays_suspended() || stays_paused()) {
     state.actor = before.actor;
     state.reason = before.reason;
   }

@@ -51,6 +51,8 @@ struct Draft {
   void end(Phase phase);
   // The step goes on to be judged for another next weight.
   void rejudge_step();
+  // What it is bound to follows from the rest; see State::group.
+  void bind(Cause cause);
 
   // ---- Questions
   [[nodiscard]] const Step& current_step() const;
@@ -77,6 +79,8 @@ struct Draft {
   [[nodiscard]] Change change(Cause cause) const;
   [[nodiscard]] Direction direction() const;
   [[nodiscard]] bool stays_suspended() const noexcept;
+  // Who paused it, and why, is still what keeps it paused.
+  [[nodiscard]] bool stays_paused() const noexcept;
   // Those that a rise to this weight passes.
   void forget_gates_below(BasisPoints weight);
 
@@ -105,7 +109,7 @@ struct Draft {
 [[nodiscard]] Transition go_on_retiring(Draft& draft, const Tick& tick);
 
 // gradual_return.cpp: a rollback that takes its time, and its next fall.
-[[nodiscard]] Transition begin_return(Draft& draft, Duration over);
+[[nodiscard]] Transition begin_return(Draft& draft, Duration over, bool stable_up);
 [[nodiscard]] Transition go_on_returning(Draft& draft);
 
 // ---- The handlers, one per event

@@ -328,8 +328,8 @@ std::string after_what(const Change& change) {
                        change.from == Phase::kRetiring;
   if (change.cause == Cause::kReturning) return {};  // It has nothing to do with them.
   if (retires || change.event != "tick" || change.requests == 0) return {};
-  return "after " + std::to_string(change.requests) + " canary requests (" +
-         format_duration_brief(change.elapsed) + ")";
+  return "after " + std::to_string(change.requests) + " canary request" +
+         (change.requests == 1 ? " (" : "s (") + format_duration_brief(change.elapsed) + ")";
 }
 
 }  // namespace

@@ -31,12 +31,12 @@ bool is_returning(const State& state) noexcept {
   return (suspended ? state.suspended_hold : state.hold) == HoldReason::kReturning;
 }
 
-Transition begin_return(Draft& draft, Duration over) {
+Transition begin_return(Draft& draft, Duration over, bool stable_up) {
   State& state = draft.state;
   if (over < kOverMin || over > kOverMax) {
     return draft.refuse("cannot go back over " + format_duration(over) + ": it takes 10s to 1d");
   }
-  // The first tenth goes now, the last one when `over` has passed.
+  // The first tenth goes now, or when stable is up; the last one when `over` has passed.
   const auto every = std::chrono::ceil<std::chrono::milliseconds>(over / (kFalls - 1));
   if (state.phase == Phase::kSuspended) {
     return draft.refuse("is suspended: everybody is on stable already; `rollback` ends it");
@@ -53,7 +53,7 @@ Transition begin_return(Draft& draft, Duration over) {
   draft.hold(HoldReason::kReturning);
   state.return_by = BasisPoints((state.weight.value() + kFalls - 1) / kFalls);
   state.return_every = every;
-  return fall(draft, Cause::kOperator);
+  return stable_up ? fall(draft, Cause::kOperator) : draft.commit(Cause::kOperator);
 }
 
 Transition go_on_returning(Draft& draft) {

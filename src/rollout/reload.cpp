@@ -30,6 +30,7 @@ void forget_gates_that_are_gone(Draft& draft) {
 void fit_to_steps(Draft& draft) {
   State& state = draft.state;
   if (!has_weight_to_keep(state.phase)) return;
+  draft.bind(Cause::kPlanChanged);
   forget_gates_that_are_gone(draft);
   state.step = step_at(draft.plan, state.weight);
   const bool rejudged = weight_above(draft.plan, state.weight) != state.next_weight;

@@ -143,6 +143,12 @@ Admission admission(const State& state) noexcept {
   return served_weight(state).value() == 0 ? Admission::kStableOnly : Admission::kSplit;
 }
 
+bool is_past_the_bake(const State& state) noexcept {
+  const bool suspended = state.phase == Phase::kSuspended;
+  const Phase phase = suspended ? state.suspended_from : state.phase;
+  return phase == Phase::kPromoted || phase == Phase::kRetiring;
+}
+
 bool stable_is_gone(const State& state) noexcept {
   return state.phase == Phase::kRetired ||
          (state.phase == Phase::kRetiring && state.retire_hook != RetireHook::kNone);

@@ -1,11 +1,11 @@
 // The text form of a state: one JSON object with every key, in a fixed order, and a version. The
 // reader takes exactly that: a missing, unknown or mistyped key means that the text is not ours,
-// and a rollout must not go on from a guess. Four keys are only there when they say something,
-// `spilling`, `unhealthy`, `run_since` and `paused_reason`, so that an older canaryd reads
-// everything but that. Version 2 is written where version 1 has no words for the state: it names
-// who has approved a gate, and knows freezes and hooks. Version 3 has three keys more, and is
-// written where something is known of a retirement; version 4 has two more, and is written on the
-// way back to stable.
+// and a rollout must not go on from a guess. Some keys are only there when they say something,
+// `spilling`, `unhealthy`, `run_since`, `paused_reason`, and `group` with `group_turn`, so that an
+// older canaryd reads everything but that. Version 2 is written where version 1 has no words for
+// the state: it names who has approved a gate, and knows freezes and hooks. Version 3 has three
+// keys more, and is written where something is known of a retirement; version 4 has two more, and
+// is written on the way back to stable.
 #include "canaryd/rollout/state.hpp"
 
 #include <boost/json.hpp>
@@ -25,6 +25,8 @@ constexpr std::size_t kMaxStateBytes = 64 * 1024;
 constexpr std::size_t kKeys = 22;
 constexpr std::size_t kRetireKeys = 3;  // Since version 3.
 constexpr std::size_t kReturnKeys = 2;  // Since version 4.
+constexpr std::size_t kGroupKeys = 2;   // Of one that is bound to a group.
+constexpr std::int64_t kMaxCount = std::numeric_limits<std::int64_t>::max() - 1;
 
 constexpr std::array kHoldReasons{HoldReason::kNone,
                                   HoldReason::kInconclusive,
@@ -207,7 +209,6 @@ void check_whole(const State& state, Reader& reader) {
 }
 
 State read_state(Reader& reader, std::int64_t version) {
-  constexpr std::int64_t kMaxCount = std::numeric_limits<std::int64_t>::max() - 1;
   const auto weight = [&](const char* key) {
     return BasisPoints(static_cast<unsigned>(reader.integer(key, 0, BasisPoints::kMax)));
   };
@@ -295,6 +296,10 @@ std::string serialise(const State& state) {
   if (state.unhealthy) object["unhealthy"] = true;
   if (state.run_since > WallTime()) object["run_since"] = to_milliseconds(state.run_since);
   if (!state.paused_reason.empty()) object["paused_reason"] = state.paused_reason;
+  if (!state.group.empty()) {
+    object["group"] = state.group;
+    object["group_turn"] = static_cast<std::int64_t>(state.group_turn);
+  }
   if (is_returning(state)) {
     object["return_by"] = static_cast<std::int64_t>(state.return_by.value());
     object["return_every"] = state.return_every.count();
@@ -332,9 +337,14 @@ Result<State> parse_state(std::string_view text) {
   state.unhealthy = object->contains("unhealthy") && reader.boolean("unhealthy");
   if (object->contains("run_since")) state.run_since = reader.time("run_since");
   if (object->contains("paused_reason")) state.paused_reason = reader.text("paused_reason", 1024);
+  if (object->contains("group")) {
+    state.group = reader.text("group", kMaxText);
+    state.group_turn = static_cast<std::uint64_t>(reader.integer("group_turn", 0, kMaxCount));
+  }
   const std::size_t known = kKeys + 1 + (state.spilling ? 1 : 0) + (state.unhealthy ? 1 : 0) +
                             (state.run_since > WallTime() ? 1 : 0) +
                             (state.paused_reason.empty() ? 0 : 1) +
+                            (state.group.empty() ? 0 : kGroupKeys) +
                             (version >= 3 ? kRetireKeys : 0) + (version >= 4 ? kReturnKeys : 0);
   if (object->size() != known) reader.note("object", "has keys this version does not know");
   check_whole(state, reader);

@@ -255,6 +255,11 @@ void AsyncStore::flush(Done<void> done) {
   impl->enqueue<void>(std::move(done), [impl] { return impl->write_kept(); });
 }
 
+void AsyncStore::probe(Done<void> done) {
+  Impl* impl = impl_.get();
+  impl->enqueue<void>(std::move(done), [impl] { return impl->written(impl->store().probe()); });
+}
+
 void AsyncStore::latest(Done<std::vector<JournalRow>> done) {
   Impl* impl = impl_.get();
   impl->enqueue<std::vector<JournalRow>>(std::move(done),

@@ -19,7 +19,9 @@
 #include <filesystem>
 #include <limits>
 #include <span>
+#include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace canaryd::store {
 namespace {
@@ -50,6 +52,7 @@ class SqliteStore final : public Store {
     return check_rows(*database_, std::move(so_far), rows);
   }
   [[nodiscard]] Result<Pruned> prune(const PruneRule& rule, std::uint64_t from_id) override;
+  [[nodiscard]] Result<void> probe() override;
 
  private:
   [[nodiscard]] Result<void> check_head();
@@ -60,6 +63,7 @@ class SqliteStore final : public Store {
   // The lock goes last, after the database is closed.
   StateDir dir_;
   std::unique_ptr<Database> database_;
+  std::vector<std::pair<std::string, FileId>> files_;  // That make up the state, by path.
 };
 
 // SQLite puts a heading before what it found.
@@ -124,7 +128,29 @@ Result<void> SqliteStore::prepare(const SqliteOptions& options) {
   CANARYD_TRY(database_->execute("UPDATE head SET id = id"));
   CANARYD_TRY(transaction.commit());
   database_->allow_checkpoint_on_close();
+  for (const char* const suffix : {"", "-wal", "-shm"}) {
+    const std::string path = database_->path() + suffix;
+    if (const auto file = file_at(path)) files_.emplace_back(path, *file);
+  }
   return {};
+}
+
+// What is open can be written all the same, and is found by nobody.
+Error gone_from(const std::string& path, bool is_log) {
+  std::string context = "state file " + path + " has been removed or replaced under the daemon; ";
+  context += is_log
+                 ? "stop the daemon in the ordinary way, which saves what is in it, and start it "
+                   "again"
+                 : "move it back, or copy it out of /proc/" + std::to_string(::getpid()) +
+                       "/fd: after a restart only what is at this path counts";
+  return {ErrorCode::kIo, Origin::kLocal, Retry::kSafe, std::move(context)};
+}
+
+Result<void> SqliteStore::probe() {
+  for (const auto& [path, file] : files_) {
+    if (!is_still_at(path, file)) return fail(gone_from(path, path != database_->path()));
+  }
+  return dir_.keep_lock();
 }
 
 Result<void> SqliteStore::check_head() {
@@ -159,6 +185,7 @@ std::vector<Result<void>> SqliteStore::write_each(std::span<const Batch* const> 
 
 Result<void> SqliteStore::write_together(std::span<const Batch* const> batches,
                                          std::vector<Result<void>>& results) {
+  CANARYD_TRY(probe());
   CANARYD_TRY_ASSIGN(Transaction transaction, Transaction::begin(*database_));
   for (const Batch* batch : batches) {
     results.push_back(write_part(*batch));
@@ -268,6 +295,7 @@ Result<std::uint64_t> SqliteStore::stable_idle(const std::string& rollout, std::
 }
 
 Result<Pruned> SqliteStore::prune(const PruneRule& rule, std::uint64_t from_id) {
+  CANARYD_TRY(probe());
   CANARYD_TRY_ASSIGN(Transaction transaction, Transaction::begin(*database_));
   CANARYD_TRY_ASSIGN(const Pruned pruned, prune_rows(*database_, rule, from_id));
   CANARYD_TRY(transaction.commit());

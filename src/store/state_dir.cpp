@@ -82,6 +82,10 @@ tl::unexpected<Error> cannot_write(const std::string& directory, const std::stri
       number);
 }
 
+FileId id_of(const struct stat& found) {
+  return {static_cast<std::uint64_t>(found.st_dev), static_cast<std::uint64_t>(found.st_ino)};
+}
+
 Result<void> take(int lock, int how, const std::string& directory, const char* advice) {
   if (::flock(lock, how | LOCK_NB) == 0) return {};
   if (errno != EWOULDBLOCK) return system_failure("cannot lock " + directory + "/lock", errno);
@@ -128,6 +132,33 @@ StateDir& StateDir::operator=(StateDir&& other) noexcept {
 
 StateDir::~StateDir() {
   if (lock_ >= 0) ::close(lock_);
+}
+
+std::optional<FileId> file_at(const std::string& path) {
+  struct stat found {};
+  if (::lstat(path.c_str(), &found) != 0) return std::nullopt;
+  return id_of(found);
+}
+
+bool is_still_at(const std::string& path, const FileId& file) {
+  const auto found = file_at(path);
+  // A directory that may not be searched any more says nothing of what is in it.
+  return found ? *found == file : errno != ENOENT && errno != ENOTDIR;
+}
+
+Result<void> StateDir::keep_lock() {
+  struct stat held {};
+  if (::fstat(lock_, &held) != 0 || is_still_at(path_ + "/lock", id_of(held))) return {};
+  auto again = open(path_);
+  if (!again) {
+    Error error = std::move(again).error();
+    error.retry = Retry::kSafe;
+    error.context =
+        "the lock of the state has been removed or replaced under the daemon; " + error.context;
+    return fail(std::move(error));
+  }
+  *this = std::move(*again);
+  return {};
 }
 
 Result<void> check_log_has_its_file(const std::string& path) {

@@ -1,11 +1,14 @@
 // The state directory, made if missing, and locked for as long as this lives.
 //
 // The lock is flock() on DIR/lock, so it goes with the process, however that ends; the file itself
-// stays and holds the owner's process id for error messages. Thread rule: one owner.
+// stays and holds the owner's process id for error messages. Should somebody remove it all the
+// same, keep_lock() makes and locks it again. Thread rule: one owner.
 #pragma once
 
 #include "canaryd/base/error.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace canaryd::store {
@@ -13,6 +16,17 @@ namespace canaryd::store {
 // A write-ahead log without its file, as a copy to a full disk leaves it: SQLite would take the
 // file for a new one and delete the log.
 [[nodiscard]] Result<void> check_log_has_its_file(const std::string& path);
+
+// Which file it is, for as long as somebody has it open: another one that is put in its place later
+// has another number.
+struct FileId {
+  std::uint64_t device = 0;
+  std::uint64_t number = 0;
+  friend bool operator==(const FileId&, const FileId&) = default;
+};
+[[nodiscard]] std::optional<FileId> file_at(const std::string& path);
+// False only if it is known to be elsewhere, or gone.
+[[nodiscard]] bool is_still_at(const std::string& path, const FileId& file);
 
 class StateDir {
  public:
@@ -26,6 +40,8 @@ class StateDir {
   ~StateDir();
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  // Without the file of the lock a second daemon would be let in. kRefused: it is there already.
+  [[nodiscard]] Result<void> keep_lock();
   // Whether what SQLite keeps beside the file at `path` can be written, if it is there: its own
   // message names the file itself.
   [[nodiscard]] Result<void> check_companions(const std::string& path) const;

@@ -8,6 +8,19 @@ namespace canaryd::test {
 void Disk::fail_with(std::optional<Error> error) {
   const std::lock_guard lock(mutex_);
   failure_ = std::move(error);
+  missing_ = false;
+}
+
+void Disk::go_missing() {
+  fail_with(Error{ErrorCode::kIo, Origin::kLocal, Retry::kSafe, "file is missing"});
+  const std::lock_guard lock(mutex_);
+  missing_ = true;
+}
+
+Result<void> Disk::probe() const {
+  const std::lock_guard lock(mutex_);
+  if (missing_) return ::canaryd::fail(*failure_);
+  return {};
 }
 
 void Disk::fail() {
@@ -242,6 +255,10 @@ Result<std::uint64_t> MemoryStore::open_cursor(const std::string& reader) {
 Result<store::Verification> MemoryStore::verify_some(store::Verification so_far, std::size_t) {
   so_far.done = true;
   return so_far;
+}
+
+Result<void> MemoryStore::probe() {
+  return disk_.probe();
 }
 
 Result<store::Pruned> MemoryStore::prune(const store::PruneRule&, std::uint64_t) {

@@ -27,6 +27,9 @@ class Disk {
   void fail();
   void fail_for_good();
   void work();
+  // The same, and it is known before anything is written; until work().
+  void go_missing();
+  Result<void> probe() const;
 
   [[nodiscard]] std::vector<store::JournalRow> journal() const;
   [[nodiscard]] std::vector<store::EvidenceRow> evidence(const std::string& rollout,
@@ -67,6 +70,7 @@ class Disk {
   std::uint64_t marks_ = 0;
   std::uint64_t mark_seen_ = 0;
   std::optional<Error> failure_;
+  bool missing_ = false;
   std::uint64_t failed_writes_ = 0;
   std::vector<store::JournalRow> journal_;
   std::map<std::pair<std::string, std::uint64_t>, std::map<std::uint64_t, store::EvidenceRow>>
@@ -92,6 +96,7 @@ class MemoryStore final : public store::Store {
   Result<std::uint64_t> open_cursor(const std::string& reader) override;
   Result<store::Verification> verify_some(store::Verification so_far, std::size_t) override;
   Result<store::Pruned> prune(const store::PruneRule&, std::uint64_t) override;
+  Result<void> probe() override;
 
  private:
   Disk& disk_;

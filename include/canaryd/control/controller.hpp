@@ -39,6 +39,7 @@ struct Recovered {
   std::map<std::string, std::vector<store::EvidenceRow>> evidence;  // By rollout, of its last run.
   std::map<std::string, std::uint64_t> exposure;                    // The same.
   std::map<std::string, std::uint64_t> idle;                        // Milliseconds; the same.
+  std::uint64_t turn = 0;  // The newest one of a group that any of them knows.
 };
 // Reads it, on the thread that opened the store, before the control plane runs.
 [[nodiscard]] Result<Recovered> recover(store::Store& store);

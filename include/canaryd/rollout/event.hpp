@@ -22,7 +22,9 @@ struct Start {
   std::optional<std::string> revision;  // Other than the one in force: a new rollout.
   bool stable_up = true;                // A new revision needs a stable to go back to.
 };
-struct Retry {};
+struct Retry {
+  bool stable_up = true;  // Who begins again sends users back there.
+};
 struct Promote {
   bool full = false;  // Straight to the end instead of the next step.
 };
@@ -33,6 +35,7 @@ struct RollBack {
   // Not at once but in ten falls over so long, 10 s to a day, for a stable that is cold. Nothing:
   // at once; no time at all is refused like any that is too short, for who gave it wants it slow.
   std::optional<Duration> over{};
+  bool stable_up = true;  // With `over`: until it is, nobody goes there.
 };
 struct SetWeight {
   BasisPoints weight;
@@ -146,6 +149,8 @@ struct Event {
   std::string actor = "canaryd";  // Who; "canaryd" for what happens by itself.
   std::string reason;             // The operator's words. Untrusted text; at most 1 KiB is kept.
   std::string evidence;  // For people: "errors canary 4.1 % vs stable 0.2 %, tolerated 0.32 %".
+  // Rises with each event of any rollout: the order they came in.
+  std::uint64_t turn = 0;
 };
 
 // "start", "set_weight", "tick": for the journal.

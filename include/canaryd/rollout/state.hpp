@@ -122,6 +122,10 @@ struct State {
   // Of kReturning: by how much the weight falls at a time, and after how long the next time.
   BasisPoints return_by;
   WallTime::duration return_every{};
+  // Bound to it: the end of another one of this group is its own, if that comes in a later turn
+  // than this. Of one that has ended: the group that ends with it, and in which turn. Empty: none.
+  std::string group;
+  std::uint64_t group_turn = 0;
   std::string actor;  // Of the last change.
   std::string reason;
   friend bool operator==(const State&, const State&) = default;
@@ -137,6 +141,8 @@ inline constexpr WallTime kForever{std::chrono::milliseconds(std::int64_t{8'000'
 [[nodiscard]] BasisPoints served_weight(const State& state) noexcept;
 // Rolled back or aborted: its canary serves nobody, and its verdict is what it ended by.
 [[nodiscard]] bool has_ended(const State& state) noexcept;
+// All its steps and the bake are behind it, and stable may still have everybody back.
+[[nodiscard]] bool is_past_the_bake(const State& state) noexcept;
 // All but a holdback, which is left on stable for comparison.
 [[nodiscard]] bool has_everybody_on_canary(const State& state) noexcept;
 [[nodiscard]] Admission admission(const State& state) noexcept;

@@ -54,6 +54,8 @@ class AsyncStore {
   void write(Batch batch, Keep keep, Done<void> done);
   // Tries to write what is kept. Success: everything accepted so far is durable.
   void flush(Done<void> done);
+  // Store::probe(): a failure of it counts as one of a write.
+  void probe(Done<void> done);
 
   void latest(Done<std::vector<JournalRow>> done);
   void history(HistoryQuery query, Done<std::vector<JournalRow>> done);

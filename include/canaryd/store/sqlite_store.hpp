@@ -3,7 +3,8 @@
 // Opening makes the directory if it is missing (mode 0700), takes the lock file state_dir/lock so
 // that a second daemon is refused, checks the file, brings an older schema up to date and makes
 // sure that it can write. A file that is damaged, foreign or of a later version is an error that
-// names the path and what to do; it is never deleted, overwritten or repaired.
+// names the path and what to do; it is never deleted, overwritten or repaired. Nothing is written
+// into a file that was removed, moved or replaced since: it would be gone with the process.
 //
 // Thread rule: one thread at a time; the lock is held until destruction.
 #pragma once

@@ -193,6 +193,9 @@ class Store {
   [[nodiscard]] virtual Result<Verification> verify_some(Verification so_far, std::size_t rows) = 0;
   // All of them, at once.
   [[nodiscard]] Result<Verification> verify();
+  // Whether what has been written would be found after a restart, as far as can be told without
+  // writing: not if the file was removed under the daemon. No write works then either.
+  [[nodiscard]] virtual Result<void> probe() { return {}; }
 
   // A write of this one drop. The journal stays.
   [[nodiscard]] Result<void> drop_evidence(const std::string& rollout, std::uint64_t before_run);

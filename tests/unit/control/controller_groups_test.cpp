@@ -173,6 +173,110 @@ TEST_F(ControllerGroupsTest, ACrashBetweenTheRollbacksSavesNobody) {
   EXPECT_EQ(state_of("pay"), "progressing");
 }
 
+// The start between writes a row of each that is under way.
+TEST_F(ControllerGroupsTest, AnotherCrashSavesNobodyEither) {
+  boot();
+  start_all();
+  act_on("cart", Action::kAbort);
+  for (int i = 0; i < 3; ++i) {
+    power_off();
+    clock_.advance(1s);
+    boot();
+  }
+  EXPECT_EQ(state_of("pay"), "progressing");
+  second_of({});
+  EXPECT_EQ(state_of("pay"), "rolled_back");
+  EXPECT_EQ(state_of("stock"), "rolled_back");
+}
+
+TEST_F(ControllerGroupsTest, WhoIsOutOfTheFileEndsWhenItIsBack) {
+  for (const bool restart : {false, true}) {
+    file_ = kThree;
+    boot();
+    for (const char* name : {"cart", "pay", "stock"}) {
+      act_on(name, restart ? Action::kRetry : Action::kStart);
+    }
+    std::string two = kThree;
+    two.erase(two.find("  stock: {}\n"), 12);
+    two.erase(two.find("  - {name: stock"));
+    ASSERT_TRUE(reload(two).ok);
+    if (restart) {
+      power_off();
+      boot();
+    }
+    clock_.advance(1s);
+    act_on("cart", Action::kRollback);
+    second_of({});
+    ASSERT_EQ(state_of("pay"), "rolled_back");
+    ASSERT_TRUE(reload(kThree).ok);
+    second_of({});
+    EXPECT_EQ(state_of("stock"), "rolled_back") << restart;
+    power_off();
+  }
+}
+
+TEST_F(ControllerGroupsTest, WhatEndedBeforeItHadAGroupEndsNobody) {
+  const std::string group = "group: shop, ";
+  file_.erase(file_.find(group), group.size());
+  boot();
+  start_all();
+  act_on("cart", Action::kRollback);
+  clock_.advance(1s);
+  ASSERT_TRUE(reload(kThree).ok);
+  for (int i = 0; i < 3; ++i) second_of({});
+  power_off();
+  boot();
+  for (int i = 0; i < 3; ++i) second_of({});
+  for (const char* name : {"pay", "stock"}) EXPECT_EQ(state_of(name), "progressing") << name;
+
+  // From then on they are bound, also to the next crash.
+  act_on("pay", Action::kRollback);
+  power_off();
+  boot();
+  second_of({});
+  EXPECT_EQ(state_of("stock"), "rolled_back");
+}
+
+TEST_F(ControllerGroupsTest, WhatEndedWhileOneWasUnderObserveIsNotItsEnd) {
+  file_.replace(file_.find("  pay: {}"), 9, "  pay: {analysis: {mode: observe}}");
+  boot();
+  start_all();
+  act_on("cart", Action::kRollback);
+  second_of({});
+  EXPECT_EQ(state_of("pay"), "progressing");
+  EXPECT_EQ(state_of("stock"), "rolled_back");
+  clock_.advance(1s);
+  ASSERT_TRUE(reload(kThree).ok);
+  second_of({});
+  power_off();
+  boot();
+  for (int i = 0; i < 3; ++i) second_of({});
+  EXPECT_EQ(state_of("pay"), "progressing");
+
+  act_on("stock", Action::kRetry);
+  act_on("stock", Action::kAbort);
+  power_off();
+  boot();
+  second_of({});
+  EXPECT_EQ(state_of("pay"), "rolled_back");
+}
+
+// The others end by the first one, not by each other.
+TEST_F(ControllerGroupsTest, WhoIsBegunAgainBeforeTheOthersHaveEndedGoesOn) {
+  boot();
+  start_all();
+  act_on("cart", Action::kAbort);
+  act_on("cart", Action::kRetry);
+  for (int i = 0; i < 3; ++i) second_of({});
+  EXPECT_EQ(state_of("pay"), "rolled_back");
+  EXPECT_EQ(state_of("stock"), "rolled_back");
+  EXPECT_EQ(state_of("cart"), "progressing");
+  power_off();
+  boot();
+  for (int i = 0; i < 3; ++i) second_of({});
+  EXPECT_EQ(state_of("cart"), "progressing");
+}
+
 // A retired one cannot go back, and what was held against it then is not held against what follows.
 TEST_F(ControllerGroupsTest, TheEndOfOneIsNotThatOfTheNextReleaseOfAnother) {
   const auto release = [](const std::string& canary, const std::string& stable) {
@@ -228,6 +332,19 @@ TEST_F(ControllerGroupsTest, TheNextReleaseOfOneIsNotThatOfWhoIsPromoted) {
   for (int i = 0; i < 3; ++i) second_of({});
   EXPECT_EQ(state_of("pay"), "rolled_back");
   for (const char* name : {"cart", "stock"}) EXPECT_EQ(state_of(name), "promoted") << name;
+
+  // Nor when it goes back among its steps.
+  ActionRequest back;
+  back.rollout = "cart";
+  back.action = Action::kSetWeight;
+  back.weight = BasisPoints(5000);
+  controller_->act(back, [](const ActionResult&) {});
+  settle();
+  for (int i = 0; i < 3; ++i) second_of({});
+  power_off();
+  boot();
+  for (int i = 0; i < 3; ++i) second_of({});
+  EXPECT_EQ(state_of("cart"), "paused");
 }
 
 TEST_F(ControllerGroupsTest, WhoIsPromotedBeforeTheOthersIsBoundToThem) {

@@ -103,6 +103,8 @@ TEST_F(ControllerHealthTest, OneHealthyEndpointIsEnough) {
   EXPECT_THAT(controller_->metrics_text(),
               HasSubstr("canaryd_upstream_endpoint_healthy{upstream=\"new\","
                         "endpoint=\"127.0.0.1:9002\"} 0"));
+  EXPECT_THAT(controller_->metrics_text(),
+              HasSubstr("canaryd_upstream_endpoints_usable{upstream=\"new\"} 1\n"));
 }
 
 TEST_F(ControllerHealthTest, WithoutStableNothingRises) {

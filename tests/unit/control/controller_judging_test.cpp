@@ -327,6 +327,24 @@ TEST_F(JudgingTest, AHoldbackIsComparedWithToTheEnd) {
   EXPECT_EQ(effective(), 100);
 }
 
+TEST_F(JudgingTest, WhatKeepsTheRestBackIsNamed) {
+  file_ = baking("", "duration: 5s, holdback: 5");
+  boot();
+  for (int i = 0; view().state != "baking" && i < 200; ++i) second();
+  EXPECT_THAT(view().next.value(), HasSubstr("the rest of the users may follow by the evidence"));
+  const std::string freeze = "    freeze: [{from: \"00:00\", to: \"23:00\"}]\n";
+  const std::string thawed = file_;
+  std::string frozen = thawed;
+  frozen.insert(frozen.find("    steps:"), freeze);
+  reload(frozen);
+  for (int i = 0; i < 60; ++i) second();
+  EXPECT_EQ(view().state, "baking");
+  EXPECT_THAT(view().next.value(), ::testing::StartsWith("promoted when the freeze ends, at "));
+  reload(thawed);
+  for (int i = 0; view().state != "promoted" && i < 60; ++i) second();
+  EXPECT_EQ(view().state, "promoted");
+}
+
 TEST_F(JudgingTest, ACanaryThatTurnsBadInTheBakeIsComparedWithTheHoldback) {
   file_ = baking("", "duration: 1h, holdback: 5");
   boot();
@@ -373,6 +391,29 @@ TEST(SampleRatio, EightPercentInsteadOfFiveIsAnAlarm) {
   EXPECT_EQ(is_at_five_percent(100, 0.08), std::nullopt) << "five are expected";
   EXPECT_EQ(is_at_five_percent(1'000'000, 0.054), true) << "users come in clusters";
   EXPECT_EQ(is_at_five_percent(0, 0), std::nullopt);
+}
+
+TEST(SampleRatio, UsersAreDrawnAndNotRequests) {
+  Random random(19);
+  for (int draw = 0; draw < 2000; ++draw) {
+    constexpr int kUsers = 2000;
+    int of_canary = 0;
+    for (int user = 0; user < kUsers; ++user) of_canary += random.chance(0.5) ? 1 : 0;
+    telemetry::RolloutTraffic traffic;
+    traffic.share_of = 1'000'000;
+    traffic.canary_share = static_cast<double>(of_canary) / kUsers;
+    ASSERT_EQ(sample_ratio_ok(traffic, BasisPoints(5000)), true) << draw;
+  }
+}
+
+TEST(SampleRatio, ItIsRightAgainAtHalfTheLimit) {
+  telemetry::RolloutTraffic traffic;
+  traffic.share_of = 1'000'000;
+  traffic.canary_share = 0.54;
+  EXPECT_EQ(sample_ratio_ok(traffic, BasisPoints(5000), true), true);
+  EXPECT_EQ(sample_ratio_ok(traffic, BasisPoints(5000), false), false);
+  traffic.canary_share = 0.52;
+  EXPECT_EQ(sample_ratio_ok(traffic, BasisPoints(5000), false), true);
 }
 
 TEST(SampleRatio, RandomRoutingIsNoAlarm) {

@@ -359,6 +359,29 @@ TEST_F(ControllerTest, ItMayGoWhileMuchIsUnderWay) {
   EXPECT_EQ(answers, 0);
 }
 
+TEST_F(ControllerTest, AStateThatIsRemovedIsMissedBeforeTheNextDecision) {
+  boot();
+  const auto seconds = [this](int count) {
+    for (int i = 0; i < count; ++i) {
+      clock_.advance(1s);
+      controller_->tick();
+      settle();
+    }
+  };
+  seconds(6);
+  EXPECT_FALSE(view().journal_failing);
+  disk_.go_missing();
+  seconds(6);
+  EXPECT_TRUE(view().journal_failing);
+  EXPECT_GT(store_->failures(), 0U);
+  EXPECT_EQ(act(Action::kPromote).status, ActionStatus::kRefused);
+  EXPECT_EQ(act(Action::kAbort).status, ActionStatus::kNotDurable);
+  disk_.work();
+  seconds(6);
+  EXPECT_FALSE(view().journal_failing);
+  EXPECT_TRUE(view().durable);
+}
+
 TEST_F(ControllerTest, ItMayGoWhileItStarts) {
   ASSERT_TRUE(create().has_value());
   controller_->start([](const Result<void>&) { ADD_FAILURE() << "nobody is there"; });

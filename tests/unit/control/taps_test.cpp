@@ -97,6 +97,8 @@ TEST_F(TapsTest, ARouteMustBeThere) {
   const auto opened = controller_->tap({std::nullopt, "nowhere", false}, [](const StreamEvent&) {});
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(opened.error().context.starts_with("there is no such route; there "))
+      << opened.error().context;
   EXPECT_EQ(plane_.taps, nullptr);
 }
 

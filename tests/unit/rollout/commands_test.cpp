@@ -102,6 +102,53 @@ TEST(CommandsTest, RetryStartsWithFreshEvidence) {
   EXPECT_EQ(driver.state.step, 0U);
 }
 
+// After a restart the plan is the file's already, while the state is that of the rollout in force.
+TEST(CommandsTest, RetryBeginsNoOtherRolloutUnderItsName) {
+  for (const Phase phase : {Phase::kHeld, Phase::kRolledBack}) {
+    Driver driver = in_phase(phase);
+    driver.plan.canary = "shop-v3";
+    driver.plan.revision = "3";
+    const State before = driver.state;
+    EXPECT_THAT(driver.send(Retry{}).refusal, HasSubstr("is not what the configuration names"));
+    EXPECT_EQ(driver.state, before);
+  }
+}
+
+TEST(CommandsTest, RetrySendsNobodyToAStableThatIsDownWhileAllAreOnTheCanary) {
+  Driver driver = in_phase(Phase::kHeld);
+  EXPECT_EQ(Driver(driver).send(Retry{.stable_up = false}).outcome, Outcome::kChanged)
+      << "most are there already";
+  driver.send(SetWeight{BasisPoints(BasisPoints::kMax)});
+  driver.state.phase = Phase::kHeld;
+  driver.state.hold = HoldReason::kNoData;
+  EXPECT_THAT(driver.send(Retry{.stable_up = false}).refusal, HasSubstr("is down"));
+  EXPECT_EQ(driver.percent(), 100);
+  EXPECT_EQ(driver.send(Retry{}).outcome, Outcome::kChanged);
+  EXPECT_EQ(driver.percent(), 1);
+}
+
+// Who paused it, and why, is what keeps it paused.
+TEST(CommandsTest, WhyItIsPausedStaysWithItWhateverComes) {
+  Plan plan = plan_with({1, 5, 10, 25, 100});
+  plan.steps[1].gate = "owner";
+  Driver driver = in_phase(Phase::kProgressing, plan);
+  driver.send(Pause{}, "incident 42");
+  const Transition approved = driver.send(Approve{"owner", {}, "bob"}, "looks good");
+  EXPECT_EQ(approved.change.reason, "looks good");
+  EXPECT_EQ(driver.state.reason, "incident 42");
+  driver.plan.steps[1].weight = BasisPoints(700);
+  Event restarted;
+  restarted.what = Restart{true};
+  restarted.reason = "daemon started";
+  EXPECT_EQ(driver.send(restarted).outcome, Outcome::kChanged);
+  EXPECT_EQ(driver.state.reason, "incident 42");
+  driver.plan.mode = Mode::kObserve;
+  EXPECT_EQ(driver.send(tick(Judgement::kRollback)).outcome, Outcome::kChanged);
+  EXPECT_EQ(driver.state.reason, "incident 42");
+  driver.send(SetWeight{BasisPoints(300)}, "try less");
+  EXPECT_EQ(driver.state.reason, "try less");
+}
+
 TEST(CommandsTest, Promote) {
   expect_table(Promote{},
                {{Phase::kIdle, kNo, Phase::kIdle, 0},

@@ -133,6 +133,17 @@ TEST(FreezeMachineTest, WhatIsNotAcceptedAfterItGoesOnWithItsStep) {
   EXPECT_EQ(driver.percent(), 10);
 }
 
+// Nothing follows from its end then.
+TEST(FreezeMachineTest, UnderObserveNobodyIsToldToWaitForItsEnd) {
+  Driver driver = monday_driver();
+  driver.send(tick(Judgement::kAccept));
+  ASSERT_EQ(driver.state.hold, HoldReason::kFreeze);
+  EXPECT_THAT(driver.send(Resume{}).refusal, HasSubstr("waits for the end of the freeze"));
+  driver.plan.mode = Mode::kObserve;
+  driver.plan.freeze.clear();
+  EXPECT_THAT(driver.send(Resume{}).refusal, HasSubstr("mode observe: `promote` takes the step"));
+}
+
 TEST(FreezeMachineTest, NobodyRaisesTheWeightMeanwhile) {
   for (const Phase phase : kPhases) {
     for (const Event::What& what : std::vector<Event::What>{Start{},

@@ -78,6 +78,18 @@ TEST(GradualReturnTest, NobodyIsPutOntoAStableInTrouble) {
   EXPECT_EQ(driver.percent(), 80);
 }
 
+TEST(GradualReturnTest, TheFirstTenthWaitsForAStableThatIsDownToo) {
+  Driver driver = in_phase(Phase::kBaking);
+  const Transition begun = driver.send(RollBack{.over = 9min, .stable_up = false});
+  EXPECT_EQ(sentence(begun.change), "held checkout at 100 %, on the way back to stable (by anna)");
+  EXPECT_EQ(driver.percent(), 100);
+  Tick down = quiet();
+  down.stable_up = false;
+  EXPECT_EQ(driver.after(1h).send(down).outcome, Outcome::kUnchanged);
+  driver.send(quiet());
+  EXPECT_EQ(driver.percent(), 90);
+}
+
 TEST(GradualReturnTest, AbortRollbackAndABadVerdictGoAtOnce) {
   for (const Event::What& what :
        {Event::What(Abort{}), Event::What(RollBack{}), Event::What(tick(Judgement::kRollback))}) {

@@ -120,6 +120,20 @@ TEST(StateTextTest, WhenARunOfAGroupBeganIsKept) {
   EXPECT_EQ(driver.state.run_since, kStart + 1h);
 }
 
+TEST(StateTextTest, WhatItIsBoundToIsKept) {
+  Plan plan = plan_with({1, 5});
+  plan.group = "shop";
+  State state = Driver(plan).climb_to(5).state;
+  EXPECT_EQ(state.group, "shop");
+  state.group_turn = 7;
+  const std::string text = serialise(state);
+  EXPECT_EQ(parse_state(text).value(), state);
+  EXPECT_THAT(parse_state(replaced(text, ",\"group_turn\":7", "")).error().context,
+              HasSubstr("group_turn is missing"));
+  EXPECT_THAT(parse_state(replaced(text, "\"group\":\"shop\",", "")).error().context,
+              HasSubstr("does not know"));
+}
+
 TEST(StateTextTest, UnhealthyBelongsToSuspended) {
   Driver driver;
   driver.climb_to(5).send(CircuitOpened{Trip::kUnhealthy});

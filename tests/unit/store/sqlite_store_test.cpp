@@ -4,7 +4,11 @@
 
 #include <gmock/gmock.h>
 
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace canaryd::store {
 namespace {
@@ -217,6 +221,91 @@ TEST_F(SqliteStoreTest, AFullDiskIsReportedAndTheStoreGoesOnWhenThereIsSpace) {
   ASSERT_TRUE(store->write(batch_of(entry)).has_value());
   EXPECT_EQ(store->latest().value()[0].entry, entry);
   EXPECT_TRUE(store->verify().value().ok());
+}
+
+void expect_missing(Store& store, const JournalEntry& entry, const std::string& path) {
+  const auto result = store.write(batch_of(entry));
+  ASSERT_FALSE(result.has_value());
+  EXPECT_EQ(result.error().retry, Retry::kSafe) << "it may be put back";
+  EXPECT_THAT(result.error().context,
+              HasSubstr(path + " has been removed or replaced under the daemon"));
+  EXPECT_FALSE(store.probe().has_value());
+  EXPECT_FALSE(store.prune({}, 0).has_value());
+}
+
+TEST_F(SqliteStoreTest, NothingIsWrittenIntoAFileThatIsNotThereAnyMore) {
+  auto store = open().value();
+  Journalist journalist;
+  ASSERT_TRUE(store->write(batch_of(journalist.next())).has_value());
+  EXPECT_TRUE(store->probe().has_value());
+  const JournalEntry entry = journalist.next();
+  const std::string elsewhere = dir() + "/elsewhere.db";
+  std::filesystem::rename(file(), elsewhere);
+  expect_missing(*store, entry, file());
+  write_file(file(), "of somebody else");
+  expect_missing(*store, entry, file());
+  EXPECT_EQ(store->history({}).value().size(), 1U) << "it can be read";
+  EXPECT_EQ(read_file(file()), "of somebody else");
+
+  std::filesystem::rename(elsewhere, file());
+  EXPECT_TRUE(store->probe().has_value());
+  EXPECT_TRUE(store->write(batch_of(entry)).has_value());
+  store.reset();
+  EXPECT_EQ(open().value()->history({}).value().size(), 2U);
+}
+
+TEST_F(SqliteStoreTest, WhatIsPutInItsPlaceIsLeftAlone) {
+  auto store = open().value();
+  Journalist journalist;
+  ASSERT_TRUE(store->write(batch_of(journalist.next())).has_value());
+  for (const auto& each : std::filesystem::directory_iterator(dir())) {
+    std::filesystem::remove(each.path());
+  }
+  write_file(file(), "a copy");
+  write_file(file() + "-wal", "what a copy has not in it yet");
+  expect_missing(*store, journalist.next(), file());
+  store.reset();
+  EXPECT_EQ(read_file(file()), "a copy");
+  EXPECT_EQ(read_file(file() + "-wal"), "what a copy has not in it yet");
+}
+
+// Its content is in nobody's hands but ours: the close still finds it.
+TEST_F(SqliteStoreTest, ALogThatIsRemovedIsSavedByTheNextStop) {
+  Journalist journalist;
+  for (const char* const suffix : {"-wal", "-shm"}) {
+    auto store = open().value();
+    ASSERT_TRUE(store->write(batch_of(journalist.next())).has_value());
+    ASSERT_TRUE(std::filesystem::remove(file() + suffix));
+    Journalist other("other");
+    expect_missing(*store, other.next(), file() + suffix);
+    EXPECT_THAT(store->probe().error().context, HasSubstr("in the ordinary way"));
+    store.reset();
+  }
+  EXPECT_EQ(open().value()->history({}).value().size(), 2U);
+}
+
+TEST_F(SqliteStoreTest, ALockThatIsRemovedIsTakenAgain) {
+  auto store = open().value();
+  Journalist journalist;
+  const std::string path = dir() + "/lock";
+  ASSERT_TRUE(std::filesystem::remove(path));
+  EXPECT_TRUE(store->probe().has_value());
+  EXPECT_EQ(open().error().code, ErrorCode::kRefused);
+  EXPECT_EQ(read_file(path), std::to_string(::getpid()) + "\n");
+
+  // Somebody else was faster.
+  ASSERT_TRUE(std::filesystem::remove(path));
+  write_file(path, "");
+  const int other = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(::flock(other, LOCK_EX | LOCK_NB), 0);
+  const JournalEntry entry = journalist.next();
+  const auto refused = store->write(batch_of(entry));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().retry, Retry::kSafe);
+  EXPECT_THAT(refused.error().context, HasSubstr("is in use by"));
+  ::close(other);
+  EXPECT_TRUE(store->write(batch_of(entry)).has_value());
+  EXPECT_EQ(open().error().code, ErrorCode::kRefused);
 }
 
 Comment comment(std::uint64_t place, std::string text, std::string rollout = "checkout") {
