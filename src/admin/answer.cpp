@@ -2,9 +2,9 @@
 
 #include "admin/json.hpp"
 #include "admin/problem.hpp"
+#include "canaryd/base/suggest.hpp"
 
-#include <algorithm>
-#include <string>
+#include <vector>
 
 namespace canaryd::admin {
 
@@ -14,15 +14,27 @@ Response json_response(const boost::json::value& value) {
   return response;
 }
 
+namespace {
+
+Response not_found(const Request& request, const std::vector<std::string_view>& known) {
+  return to_response({404, "not-found", no_such("rollout", known)}, request.path());
+}
+
+}  // namespace
+
 Response no_such_rollout(const Request& request, const control::Backend& backend) {
-  constexpr std::size_t kNames = 10;
-  const auto known = backend.rollouts();
-  std::string text = "there is no such rollout";
-  for (std::size_t i = 0; i < std::min(known.size(), kNames); ++i) {
-    text += (i > 0 ? ", " : known.size() == 1 ? "; there is " : "; there are ") + known[i].name;
-  }
-  text += known.size() > kNames ? " and more" : "";
-  return to_response({404, "not-found", text}, request.path());
+  const auto rollouts = backend.rollouts();
+  std::vector<std::string_view> known;
+  for (const control::RolloutView& rollout : rollouts) known.push_back(rollout.name);
+  return not_found(request, known);
+}
+
+Response if_no_such_rollout(const Request& request,
+                            std::string_view name,
+                            const control::Backend& backend) {
+  // Nearly always there is one, and the views of all of them are not cheap.
+  if (backend.rollout(name)) return not_found(request, {});
+  return no_such_rollout(request, backend);
 }
 
 }  // namespace canaryd::admin

@@ -57,14 +57,16 @@ Response with_rollout(const Problem& problem, const ActionResult& result, const 
   return response;
 }
 
-Response answer_to_action(const ActionResult& result, const std::string& path) {
+Response answer_to_action(const ActionResult& result,
+                          const std::string& path,
+                          const Response& unknown) {
   switch (result.status) {
     case ActionStatus::kRefused:
       return with_rollout({409, "refused", result.detail}, result, path);
     case ActionStatus::kStale:
       return with_rollout({412, "stale", result.detail}, result, path);
     case ActionStatus::kNotFound:
-      return to_response({404, "not-found", result.detail}, path);
+      return unknown;
     case ActionStatus::kOk:
     case ActionStatus::kNotDurable:
       break;
@@ -253,16 +255,17 @@ void Api::history(const Request& request, const Match& match, const Done& done) 
   query.limit = static_cast<std::size_t>(limit->value_or(query.limit));
   query.after = *after;
   const std::string path(request.path());
-  backend_.history(query, [done, path](Result<std::vector<control::HistoryRow>> rows) {
-    if (rows) return done(json_response({{"items", to_json(*rows)}}));
-    if (rows.error().code == ErrorCode::kNotFound) {
-      return done(to_response({404, "not-found", "there is no such rollout"}, path));
-    }
-    if (rows.error().code == ErrorCode::kInvalidArgument) {
-      return done(to_response({400, "bad-request", rows.error().context}, path));
-    }
-    done(to_response({503, "store-failed", describe(rows.error())}, path));
-  });
+  Response unknown = if_no_such_rollout(request, match.rollout, backend_);
+  auto answer =
+      [done, path, unknown = std::move(unknown)](Result<std::vector<control::HistoryRow>> rows) {
+        if (rows) return done(json_response({{"items", to_json(*rows)}}));
+        if (rows.error().code == ErrorCode::kNotFound) return done(unknown);
+        if (rows.error().code == ErrorCode::kInvalidArgument) {
+          return done(to_response({400, "bad-request", rows.error().context}, path));
+        }
+        done(to_response({503, "store-failed", describe(rows.error())}, path));
+      };
+  backend_.history(std::move(query), std::move(answer));
 }
 
 void Api::verification(const Request& request, const Match& match, const Done& done) {
@@ -270,6 +273,8 @@ void Api::verification(const Request& request, const Match& match, const Done& d
   if (!parsed) return done(invalid(request, parsed.error()));
   const auto at = parsed->number("at", 1, UINT64_MAX);
   if (!at) return done(invalid(request, at.error()));
+  // Before it is asked: that there is no such transition is not found either.
+  if (!backend_.rollout(match.rollout)) return done(no_such_rollout(request, backend_));
   const std::string path(request.path());
   control::VerifyQuery query;
   query.rollout = match.rollout;
@@ -288,6 +293,9 @@ void Api::history_verification(const Request& request, const Match& /*match*/, c
     const auto head = control::parse_head(parsed->text("head"));
     if (!head) return done(invalid(request, head.error()));
     query.known = *head;
+  }
+  if (!query.rollout.empty() && !backend_.rollout(query.rollout)) {
+    return done(no_such_rollout(request, backend_));
   }
   const std::string path(request.path());
   backend_.verify_history(
@@ -371,9 +379,11 @@ void Api::act(const Request& request, const Match& match, const Done& done) {
         path));
   }
   once(request, done, [&](const Done& then) {
-    backend_.act(std::move(action), [then, path](const ActionResult& result) {
-      then(answer_to_action(result, path));
-    });
+    Response unknown = if_no_such_rollout(request, match.rollout, backend_);
+    auto answer = [then, path, unknown = std::move(unknown)](const ActionResult& result) {
+      then(answer_to_action(result, path, unknown));
+    };
+    backend_.act(std::move(action), std::move(answer));
   });
 }
 

@@ -1,5 +1,6 @@
 // What users think: votes in, comments out.
 #include "admin/action_body.hpp"
+#include "admin/answer.hpp"
 #include "admin/api.hpp"
 #include "admin/json.hpp"
 #include "admin/problem.hpp"
@@ -24,7 +25,9 @@ Response accepted(json::value body) {
   return response;
 }
 
-Response answer_to_vote(FeedbackStatus status, std::string_view path) {
+Response answer_to_vote(FeedbackStatus status,
+                        const Request& request,
+                        const control::Backend& backend) {
   switch (status) {
     case FeedbackStatus::kCounted:
       return accepted({{"counted", true}});
@@ -33,11 +36,11 @@ Response answer_to_vote(FeedbackStatus status, std::string_view path) {
     case FeedbackStatus::kNoEvidence:
       return accepted({{"counted", false}, {"reason", "no_evidence"}});
     case FeedbackStatus::kRateLimited:
-      return too_many("too many votes of this rollout in a second", path);
+      return too_many("too many votes of this rollout in a second", request.path());
     case FeedbackStatus::kNotFound:
       break;
   }
-  return to_response({404, "not-found", "there is no such rollout"}, path);
+  return no_such_rollout(request, backend);
 }
 
 }  // namespace
@@ -47,9 +50,8 @@ void Api::feedback(const Request& request, const Match& match, const Done& done)
   if (!vote) return done(invalid(request, vote.error()));
   vote->rollout = match.rollout;
   vote->actor = request.actor;
-  const std::string path(request.path());
   once(request, done, [&](const Done& then) {
-    then(answer_to_vote(backend_.feedback(std::move(*vote)), path));
+    then(answer_to_vote(backend_.feedback(std::move(*vote)), request, backend_));
   });
 }
 
@@ -62,18 +64,18 @@ void Api::comments(const Request& request, const Match& match, const Done& done)
   query.rollout = match.rollout;
   query.limit = static_cast<std::size_t>(limit->value_or(query.limit));
   const std::string path(request.path());
-  backend_.comments(
-      std::move(query), [done, path](Result<std::vector<control::CommentView>> views) {
+  Response unknown = if_no_such_rollout(request, match.rollout, backend_);
+  auto answer =
+      [done, path, unknown = std::move(unknown)](Result<std::vector<control::CommentView>> views) {
         if (views) {
           Response response;
           response.body = to_text({{"items", to_json(*views)}});
           return done(std::move(response));
         }
-        if (views.error().code == ErrorCode::kNotFound) {
-          return done(to_response({404, "not-found", "there is no such rollout"}, path));
-        }
+        if (views.error().code == ErrorCode::kNotFound) return done(unknown);
         done(to_response({503, "store-failed", describe(views.error())}, path));
-      });
+      };
+  backend_.comments(std::move(query), std::move(answer));
 }
 
 }  // namespace canaryd::admin

@@ -186,9 +186,7 @@ class Command {
       body["items"] = std::move(rows);
       return print(pretty_json(body));
     }
-    std::string text;
-    for (const boost::json::value& row : rows) text += history_line(JsonView(row), screen());
-    return print(text);
+    return print(render_history(rows, options_.output == "wide", screen()));
   }
 
   Outcome<void> add_rows(const std::string& rollout,

@@ -208,6 +208,19 @@ std::string unseen(const config::Config& config, const Learned& learned) {
   return text;
 }
 
+// In JSON to standard output, for programs, and else to people.
+void tell_problems(const config::LoadResult& loaded,
+                   const Options& options,
+                   Environment& environment,
+                   const std::vector<config::RolloutForecast>& forecasts = {}) {
+  if (options.output == "json") {
+    environment.out << config::render_problems_json(loaded.problems, options.file, forecasts)
+                    << '\n';
+  } else {
+    print_lines(environment.err, config::render_problems_text(loaded.problems, options.file));
+  }
+}
+
 int fail_with(Environment& environment, const Failure& failure) {
   environment.err << "canaryctl: " << failure.message << '\n';
   return failure.exit_code;
@@ -227,11 +240,8 @@ int check_file(const Options& options, Environment& environment, const Daemon* d
   check_tokens(loaded, options, environment);
   std::vector<config::RolloutForecast> forecasts;
   if (loaded.config) forecasts = config::forecast(*loaded.config, learned);
-  if (options.output == "json") {
-    environment.out << config::render_problems_json(loaded.problems, options.file, forecasts)
-                    << '\n';
-  } else {
-    print_lines(environment.err, config::render_problems_text(loaded.problems, options.file));
+  tell_problems(loaded, options, environment, forecasts);
+  if (options.output != "json") {
     print_lines(environment.out, config::render_forecasts(forecasts));
     if (loaded.config) {
       if (daemon != nullptr) print_lines(environment.out, unseen(*loaded.config, learned));
@@ -246,7 +256,7 @@ int check_file(const Options& options, Environment& environment, const Daemon* d
 int diff_file(const Daemon& daemon, const Options& options, Environment& environment) {
   const config::LoadResult after = load(options, environment);
   if (!after.config) {
-    print_lines(environment.err, config::render_problems_text(after.problems, options.file));
+    tell_problems(after, options, environment);
     return kExitConfigInvalid;
   }
   const auto running = daemon.get("/api/v1/config");

@@ -132,7 +132,8 @@ Finding look_at_rollout(JsonView rollout) {
   }
   if (rollout["weight"]["sample_ratio_ok"].flag() == false) {
     finding.fact += "; the canary's share of the requests is not what the weight says";
-    finding.advice = "look at cohort.keys: few users, or many requests of one user?";
+    finding.advice += std::string(finding.advice.empty() ? "" : "; ") +
+                      "look at cohort.keys: few users, or many requests of one user?";
   }
   if (const std::string postponed = rollout["postponed"].text(); !postponed.empty()) {
     finding.fact += "; " + postponed;
@@ -169,7 +170,8 @@ void look_at_journal(const client::Response& response, std::vector<Finding>& fin
                       names.empty()
                           ? "it cannot be written: no weight rises until it can"
                           : "it cannot be written: what has become of " + names + " is not on disk",
-                      "free space in state.dir; do not restart the daemon before its log says "
+                      "do what store_failed in the daemon's log says, as a rule to free space in "
+                      "state.dir; else do not restart the daemon before its log says "
                       "store_recovered"});
 }
 

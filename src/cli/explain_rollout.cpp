@@ -47,7 +47,7 @@ std::string traffic_sentence(JsonView rollout) {
   std::string text = "  the canary gets " + format_share(weight["actual"].number()) +
                      " % of the requests where the weight is " +
                      format_share(weight["target"].number()) + " %";
-  if (!*fits) text += ": that is no chance; look at the routing before you believe the figures";
+  if (!*fits) text += ": few users, many requests of one, or a cache in front? Look at cohort.keys";
   return text;
 }
 
@@ -56,15 +56,22 @@ bool is_limit(JsonView metric) {
   return metric["metric"].text().starts_with("limit_");
 }
 
+constexpr const char* kNotJudged = ": not judged yet; the canary warms up, or has no traffic";
+
 std::string limit_sentence(JsonView metric) {
   const std::string name = metric["metric"].text();
   const bool latency = name.starts_with("limit_latency");
   const JsonView slow = metric["slow"];
   const auto canary = latency ? slow["canary"].number() : metric["canary"].number();
   const auto allowed = latency ? slow["tolerated"].number() : metric["tolerated"].number();
-  if (!canary || !allowed) return "  " + name + ": no traffic yet";
+  if (!canary || !allowed) return "  " + name + (latency ? kNotJudged : ": no traffic yet");
   return "  " + name + ": canary " + format_ratio(canary) + ", at most " + format_ratio(allowed) +
          (latency ? " may be slower than the limit" : " may fail");
+}
+
+// Latency during `warm_up`, or before stable's is known: an account that stands still says nothing.
+bool is_not_judged(JsonView metric) {
+  return metric["slow"].is_object() && !metric["slow"]["canary"].number();
 }
 
 // stable_serves: somebody is sent there.
@@ -81,6 +88,9 @@ std::string rates_sentence(JsonView metric, bool stable_serves) {
   if (!stable_serves) {
     const std::string text = "not compared: nobody is sent to stable";
     return "  " + name + ": " + (canary ? "canary " + value(canary) + ", " : "") + text;
+  }
+  if (is_not_judged(metric)) {
+    return "  " + name + ": not judged yet; the canary warms up, or stable's latency is not known";
   }
   if (!canary || !stable) return "  " + name + ": nothing to compare yet";
   std::string text = "  " + name + ": canary " + value(canary) + ", stable " + value(stable);
@@ -110,6 +120,7 @@ void add_metric(std::string& out, JsonView metric, bool stable_serves) {
     return;
   }
   add_line(out, rates_sentence(metric, stable_serves));
+  if (stable_serves && is_not_judged(metric)) return;
   const auto rollback = metric["evidence"]["rollback"].number();
   const auto accept = metric["evidence"]["accept"].number();
   if (!rollback && !accept) return;

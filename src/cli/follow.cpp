@@ -111,7 +111,11 @@ Phase judge(JsonView rollout, const std::string& target) {
   // Paused since then: whoever did that cannot go on either.
   const bool condemned = rollout["condemned"].flag().value_or(false);
   if (state == "paused" && condemned) return Phase::kStopped;
-  const bool at_gate = state == "waiting" && reason == "gate";  // A freeze ends by itself.
+  // A freeze ends by itself, and a hook is asked again; under observe nothing follows from that.
+  const bool by_hand =
+      rollout["mode"].text() == "observe" && (reason == "freeze" || reason == "hook");
+  const bool at_gate = (state == "waiting" && reason == "gate") ||
+                       ((state == "waiting" || state == "held") && by_hand);
   if (target == "stopped" && (state == "paused" || state == "idle" || at_gate)) {
     return Phase::kStopped;
   }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <numeric>
 #include <string>
@@ -58,6 +59,28 @@ bool says(const std::string& sentence, const std::string& part) {
   return sentence.find(part) != std::string::npos;
 }
 
+// Comments have none.
+std::string id_of(JsonView row) {
+  const auto id = row["id"].number();
+  return id ? std::to_string(static_cast<std::uint64_t>(*id)) : "-";
+}
+
+Line entry_line(JsonView row) {
+  const std::string what = what_of(row);
+  const std::string reason = row["reason"].text();
+  const std::string actor = row["actor"].text();
+  const bool transition = row["comment"].is_null();
+  Line line;
+  line.add(row["time"].text(), Style::kDim).add("  ");
+  line.add(row["rollout"].text(), Style::kBold).add("  ");
+  line.add(what, transition ? describe_state(row["to"].text()).style : Style::kPlain);
+  // "operator" says no more than the name of one does.
+  const bool tells_reason = reason.empty() || reason == "operator" || says(what, reason);
+  if (transition && !tells_reason) line.add(" (" + reason + ")");
+  if (!actor.empty() && !says(what, "(by " + actor + ")")) line.add("  by " + actor);
+  return line;
+}
+
 }  // namespace
 
 void sort_history(boost::json::array& rows) {
@@ -75,21 +98,17 @@ void sort_history(boost::json::array& rows) {
   rows = std::move(sorted);
 }
 
-std::string history_line(JsonView row, ScreenOptions options) {
-  const std::string what = what_of(row);
-  const std::string reason = row["reason"].text();
-  const std::string actor = row["actor"].text();
-  const bool transition = row["comment"].is_null();
-  Line line;
-  line.add(row["time"].text(), Style::kDim).add("  ");
-  line.add(row["rollout"].text(), Style::kBold).add("  ");
-  line.add(what, transition ? describe_state(row["to"].text()).style : Style::kPlain);
-  // "operator" says no more than the name of one does.
-  const bool tells_reason = reason.empty() || reason == "operator" || says(what, reason);
-  if (transition && !tells_reason) line.add(" (" + reason + ")");
-  if (!actor.empty() && !says(what, "(by " + actor + ")")) line.add("  by " + actor);
+std::string render_history(const boost::json::array& rows, bool wide, ScreenOptions options) {
   options.columns = kNotCut;
-  return line.finish(options);
+  std::size_t id_width = 0;
+  for (const auto& row : rows) id_width = std::max(id_width, id_of(JsonView(row)).size());
+  std::string text;
+  for (const auto& row : rows) {
+    Line line;
+    if (wide) line.add_right(id_of(JsonView(row)), static_cast<int>(id_width)).add("  ");
+    text += line.add(entry_line(JsonView(row))).finish(options);
+  }
+  return text;
 }
 
 }  // namespace canaryd::cli

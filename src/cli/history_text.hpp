@@ -13,8 +13,10 @@ namespace canaryd::cli {
 // Oldest first; of one time in the order in which they were written.
 void sort_history(boost::json::array& rows);
 
-// A row of `.../history` or `.../comments`, with its line feed; a log is not cut to the terminal.
-// Who and why are not said twice where the sentence has them.
-[[nodiscard]] std::string history_line(JsonView row, ScreenOptions options);
+// Rows of `.../history` and `.../comments`, a line each; a log is not cut to the terminal. Who and
+// why are not said twice where the sentence has them. Wide, with the ids that `explain --at` takes.
+[[nodiscard]] std::string render_history(const boost::json::array& rows,
+                                         bool wide,
+                                         ScreenOptions options);
 
 }  // namespace canaryd::cli

@@ -162,7 +162,7 @@ class CommandLine {
         with_rollout("explain", "The figures behind its verdict, and how much is missing");
     CLI::Option* const verify = explain->add_flag(
         "--verify", options_.verify, "Compute a recorded verdict again; 1 unless it is the same");
-    explain->add_option("--at", options_.at, "Which: an id of its history; else the last one")
+    explain->add_option("--at", options_.at, "Which: an id of history -o wide; else the last one")
         ->needs(verify);
     add_explain_route();
     app_.add_subcommand("top", "Requests of each route and cohort, live");

@@ -70,14 +70,46 @@ std::vector<TopRow> rows_of(std::string_view metrics) {
   return rows;
 }
 
-// What stands behind the two names, with the gaps behind them: it is what one looks for.
-constexpr int kFiguresWidth = 2 + 2 + 6 + 11 + 10 + 9 + 13;
+constexpr int kGap = 2;  // Behind a name.
+constexpr int kCohortWidth = 6;
+constexpr int kRateWidth = 11;
+constexpr int kFailedWidth = 10;
+constexpr int kActiveWidth = 9;
+constexpr int kRequestsWidth = 13;
 constexpr int kRouteLeast = 5;  // As wide as the titles.
 constexpr int kRolloutLeast = 7;
 
-// The longer one gives way, until both fit or are as short as they may be.
-void share_room(int& route, int& rollout, int room) {
-  while (route + rollout > room && (route > kRouteLeast || rollout > kRolloutLeast)) {
+// Which columns there are, and how wide those of names are.
+struct Layout {
+  bool has_rollout = true;
+  bool has_active = true;
+  bool has_requests = true;
+  int route = kRouteLeast;
+  int rollout = kRolloutLeast;
+
+  [[nodiscard]] int width() const {
+    return route + kGap + (has_rollout ? rollout + kGap : 0) + kCohortWidth + kRateWidth +
+           kFailedWidth + (has_active ? kActiveWidth : 0) + (has_requests ? kRequestsWidth : 0);
+  }
+};
+
+// A figure that is cut is worse than none: what does not fit beside the shortest names is left out,
+// the total first, which says least of now.
+Layout layout_for(int columns) {
+  Layout layout;
+  for (bool* const has_column : {&layout.has_requests, &layout.has_active, &layout.has_rollout}) {
+    if (layout.width() <= columns) break;
+    *has_column = false;
+  }
+  return layout;
+}
+
+// As wide as the names are. The longer one gives way, until both fit or are as short as they may
+// be.
+void share_room(Layout& layout, int columns) {
+  int& route = layout.route;
+  int& rollout = layout.rollout;
+  while (layout.width() > columns && (route > kRouteLeast || rollout > kRolloutLeast)) {
     const bool from_route = rollout <= kRolloutLeast || (route > kRouteLeast && route >= rollout);
     --(from_route ? route : rollout);
   }
@@ -133,19 +165,21 @@ std::vector<TopRates::Rate> TopRates::rates() const {
 
 std::string TopRates::table(const ScreenOptions& options) const {
   const std::vector<Rate> all = rates();
-  int route_width = kRouteLeast;
-  int rollout_width = kRolloutLeast;
+  Layout layout = layout_for(options.columns);
   for (const Rate& rate : all) {
-    route_width = std::max(route_width, display_width(rate.row.route));
-    rollout_width = std::max(rollout_width, display_width(rate.row.rollout));
+    layout.route = std::max(layout.route, display_width(rate.row.route));
+    if (!layout.has_rollout) continue;
+    layout.rollout = std::max(layout.rollout, display_width(rate.row.rollout));
   }
-  share_room(route_width, rollout_width, options.columns - kFiguresWidth);
+  share_room(layout, options.columns);
   const auto line = [&](Style style, const std::vector<std::string>& cells, Style failed) {
     Line out;
-    out.add_left(cells[0], route_width + 2, style).add_left(cells[1], rollout_width + 2, style);
-    out.add_left(cells[2], 6, style);
-    out.add_right(cells[3], 11, style).add_right(cells[4], 10, failed);
-    out.add_right(cells[5], 9, style).add_right(cells[6], 13, style);
+    out.add_left(cells[0], layout.route + kGap, style);
+    if (layout.has_rollout) out.add_left(cells[1], layout.rollout + kGap, style);
+    out.add_left(cells[2], kCohortWidth, style);
+    out.add_right(cells[3], kRateWidth, style).add_right(cells[4], kFailedWidth, failed);
+    if (layout.has_active) out.add_right(cells[5], kActiveWidth, style);
+    if (layout.has_requests) out.add_right(cells[6], kRequestsWidth, style);
     return out.finish(options);
   };
   std::string text = line(Style::kDim,
@@ -156,8 +190,8 @@ std::string TopRates::table(const ScreenOptions& options) const {
     const bool plain = row.rollout.empty();
     const Style failed = rate.failed.value_or(0) > 0 ? Style::kBad : Style::kPlain;
     text += line(Style::kPlain,
-                 {shortened(row.route, route_width, options.utf8),
-                  plain ? "-" : shortened(row.rollout, rollout_width, options.utf8),
+                 {shortened(row.route, layout.route, options.utf8),
+                  plain ? "-" : shortened(row.rollout, layout.rollout, options.utf8),
                   row.cohort == "none" ? "-" : row.cohort,
                   format_rate(rate.per_second),
                   format_ratio(rate.failed),

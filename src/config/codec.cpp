@@ -112,6 +112,23 @@ Codec<double> number(double minimum, double maximum) {
   return codec;
 }
 
+namespace {
+
+// To who wrote a number alone. Both units, where both may stand there: a latency is nearly always
+// meant in milliseconds, a timeout in seconds, and to guess wrong is to be off by a thousand.
+std::string unit_hint(const std::string& text, Duration minimum, Duration maximum) {
+  if (text.find_first_not_of("0123456789") != std::string::npos) return {};
+  std::string hint;
+  for (const char* const unit : {"ms", "s"}) {
+    const auto value = parse_duration(text + unit);
+    if (!value || *value < minimum || *value > maximum) continue;
+    hint += (hint.empty() ? "did you mean " : " or ") + quoted(text + unit);
+  }
+  return hint.empty() ? hint : hint + "?";
+}
+
+}  // namespace
+
 Codec<Duration> duration(Duration minimum, Duration maximum) {
   Codec<Duration> codec;
   codec.shape.kind = Shape::Kind::kText;
@@ -122,9 +139,9 @@ Codec<Duration> duration(Duration minimum, Duration maximum) {
     if (!is_text(in, node, "a duration such as 250ms, 30s, 10m, 6h or 2d")) return false;
     const auto value = parse_duration(node.text);
     if (!value) {
-      const bool bare = node.text.find_first_not_of("0123456789") == std::string::npos;
-      const std::string hint = "did you mean \"" + node.text + "s\"?";
-      return in.expected(node, "a duration such as 250ms, 30s, 10m, 6h or 2d", bare ? hint : "");
+      return in.expected(node,
+                         "a duration such as 250ms, 30s, 10m, 6h or 2d",
+                         unit_hint(node.text, minimum, maximum));
     }
     if (*value < minimum || *value > maximum) return in.expected(node, "a duration from " + range);
     out = *value;

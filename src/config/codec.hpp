@@ -11,6 +11,7 @@
 #include "canaryd/base/url.hpp"
 #include "config/erased.hpp"
 #include "config/field.hpp"
+#include "config/hints.hpp"
 #include "config/reader.hpp"
 #include "config/words.hpp"
 
@@ -196,9 +197,11 @@ template <class V>
   codec.shape.type = "list";
   codec.shape.least_items = minimum;
   codec.shape.element = std::make_shared<Shape>(element.shape);
-  codec.read = [minimum, maximum, read = std::move(element.read)](
+  codec.read = [minimum, maximum, shape = codec.shape.element, read = std::move(element.read)](
                    Reader& in, const Node& node, std::vector<V>& out) {
-    if (node.kind != Node::Kind::kList) return in.expected(node, "a list");
+    if (node.kind != Node::Kind::kList) {
+      return in.expected(node, "a list", list_hint(node, *shape));
+    }
     if (node.items.size() < minimum) return in.error(node, "the list is empty");
     if (node.items.size() > maximum) {
       return in.error(node, "more than " + std::to_string(maximum) + " entries");

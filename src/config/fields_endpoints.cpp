@@ -101,6 +101,22 @@ Node write_discovery(const Discovery& discovery, const Names& names) {
   return discovery_section().write(raw, names);
 }
 
+// To who wrote one address, name or file alone.
+std::string endpoints_hint(const std::string& text) {
+  Node instead = Node::map();
+  if (parse_socket_address(text)) {
+    instead = Node::list();
+    instead.items.push_back(Node::string(text));
+  } else if (is_name_with_port(text)) {
+    instead.add("dns", Node::string(text));
+  } else if (text.ends_with(".yaml") || text.ends_with(".yml")) {
+    instead.add("file", Node::string(text));
+  } else {
+    return {};
+  }
+  return write_hint(instead);
+}
+
 }  // namespace
 
 Codec<Upstream> upstream_endpoints() {
@@ -111,6 +127,9 @@ Codec<Upstream> upstream_endpoints() {
   codec.shape.alternatives = {list.shape, section(discovery_section()).shape};
   codec.read = [list](Reader& in, const Node& node, Upstream& out) {
     if (node.kind == Node::Kind::kMap) return read_discovery(in, node, out);
+    if (node.kind == Node::Kind::kScalar) {
+      return in.expected(node, "a list", endpoints_hint(node.text));
+    }
     return list.read(in, node, out.endpoints);
   };
   codec.write = [list](const Upstream& value, const Names& names) {

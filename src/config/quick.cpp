@@ -37,6 +37,11 @@ Result<std::string> steps_yaml(const std::vector<std::string>& steps) {
 Result<std::string> quick_yaml(const QuickOptions& options) {
   CANARYD_TRY_ASSIGN(const std::string stable, clean_address("--stable", options.stable));
   CANARYD_TRY_ASSIGN(const std::string canary, clean_address("--canary", options.canary));
+  if (stable == canary) {
+    return fail(ErrorCode::kInvalidArgument,
+                "--stable and --canary are the same server, " + stable +
+                    ": nothing could be learned of the canary");
+  }
   CANARYD_TRY_ASSIGN(const std::string listen, clean_address("--listen", options.listen));
   CANARYD_TRY_ASSIGN(const std::string steps, steps_yaml(options.steps));
   std::string yaml =

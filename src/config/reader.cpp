@@ -25,12 +25,6 @@ std::string what_stands_there(const Node& node) {
 // Stands for a key that is bad in itself, so that its neighbours are not.
 constexpr std::string_view kSomeKey = "?";
 
-std::vector<std::string_view> keys_of(const SectionInfo& info) {
-  std::vector<std::string_view> keys;
-  for (const FieldInfo& field : info.fields) keys.push_back(field.key);
-  return keys;
-}
-
 }  // namespace
 
 Reader::Scope Reader::enter(const Node::Entry& entry) {
@@ -77,7 +71,7 @@ void Reader::warn_at(const std::string& path, std::string message, std::string h
 }
 
 bool Reader::check_map(const Node& node, const SectionInfo& info) {
-  if (node.kind != Node::Kind::kMap) return expected(node, "a map");
+  if (node.kind != Node::Kind::kMap) return expected(node, "a map", section_hint(node, info));
   bool good = true;
   for (const Node::Entry& entry : node.entries) {
     if (info.find(entry.key) != nullptr) continue;
@@ -95,7 +89,7 @@ bool Reader::check_map(const Node& node, const SectionInfo& info) {
     report_.add(Severity::kError,
                 entry.place,
                 "unknown key " + quoted(entry.key) + (path_.empty() ? "" : " in " + path_),
-                suggest(entry.key, keys_of(info)));
+                report_.full() ? std::string() : key_hint(entry.key, path_, open_));
   }
   return good;
 }
@@ -115,7 +109,7 @@ void Reader::missing(const Node& node, const SectionInfo& info, std::string_view
   const bool mistyped =
       std::any_of(node.entries.begin(), node.entries.end(), [&](const Node::Entry& entry) {
         if (info.find(entry.key) != nullptr) return false;
-        const std::vector<std::string_view> meant = closest(entry.key, keys_of(info));
+        const std::vector<std::string_view> meant = closest(entry.key, known_keys(info));
         return std::find(meant.begin(), meant.end(), key) != meant.end();
       });
   if (mistyped) return;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/field.hpp"
+#include "config/hints.hpp"
 #include "config/report.hpp"
 
 #include <cstddef>
@@ -34,6 +35,19 @@ class Reader {
    private:
     Reader& reader_;
     std::size_t length_;
+  };
+  // A section that is read for as long as it lives.
+  class Inside {
+   public:
+    Inside(Reader& reader, const SectionInfo& info) : reader_(reader) {
+      reader_.open_.push_back({&info, reader_.path_.size()});
+    }
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+    ~Inside() { reader_.open_.pop_back(); }
+
+   private:
+    Reader& reader_;
   };
   [[nodiscard]] Scope enter(const Node::Entry& entry);
   [[nodiscard]] Scope enter(std::size_t index, const Node& item);
@@ -89,6 +103,7 @@ class Reader {
   Report& report_;
   Names names_;
   std::string path_;
+  std::vector<OpenSection> open_;  // From the whole file inwards.
   std::map<std::string, Places> places_;
   std::set<std::string, std::less<>> bad_;
   std::size_t rule_errors_ = 0;

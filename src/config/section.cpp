@@ -40,6 +40,7 @@ void* SectionTable::Row::place(void* whole) const {
 }
 
 bool SectionTable::read_rows(Reader& in, const Node& node, void* out) const {
+  const Reader::Inside inside(in, info_);
   bool good = in.check_map(node, info_);
   if (node.kind != Node::Kind::kMap) return false;
   for (std::size_t i = 0; i < rows_.size(); ++i) {

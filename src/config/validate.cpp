@@ -187,6 +187,25 @@ void check_steps(const Rollout& rollout, const std::string& path, Reader& in) {
   if (in.rule_errors() == errors_before) warn_of_leap(rollout.plan, path, in);
 }
 
+// A slip of copying: whichever version is chosen, the same server answers.
+void warn_of_shared_endpoint(const Config& config,
+                             const Rollout& rollout,
+                             const std::string& path,
+                             Reader& in) {
+  const Upstream& stable = config.upstreams[rollout.stable.index()];
+  const Upstream& canary = config.upstreams[rollout.canary.index()];
+  const auto shared = std::find_first_of(
+      stable.endpoints.begin(),
+      stable.endpoints.end(),
+      canary.endpoints.begin(),
+      canary.endpoints.end(),
+      [](const Endpoint& one, const Endpoint& other) { return one.address == other.address; });
+  if (shared == stable.endpoints.end()) return;
+  in.warn_at(path,
+             path + ": " + stable.name + " and " + canary.name + " have the same endpoint, " +
+                 to_string(shared->address) + ": what it answers says nothing of either version");
+}
+
 void check_rollout(const Config& config, const Rollout& rollout, Reader& in) {
   const std::string path = "rollouts." + rollout.name;
   const std::size_t errors_before = in.rule_errors();
@@ -195,6 +214,8 @@ void check_rollout(const Config& config, const Rollout& rollout, Reader& in) {
     in.error_at_value(path + ".canary",
                       path + ": stable and canary are the same upstream, " +
                           quoted(config.upstreams[rollout.stable.index()].name));
+  } else if (versions_good && !in.is_bad("upstreams")) {
+    warn_of_shared_endpoint(config, rollout, path, in);
   }
   check_cohort(rollout.cohort, path + ".cohort", in);
   check_segments(config, rollout, path + ".cohort.segments", in);

@@ -4,6 +4,7 @@
 #include <prometheus/collectable.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -254,6 +255,16 @@ void write_upstreams(const MetricsSnapshot& from, Families& to) {
 }
 
 void write_endpoints(const MetricsSnapshot& from, Families& to) {
+  // An upstream that has no endpoint, as of a name that leads nowhere, has none of the series
+  // below.
+  auto usable = to.gauge("canaryd_upstream_endpoints_usable",
+                         "Endpoints of the upstream that are healthy and not ejected.");
+  for (const UpstreamMetrics& upstream : from.upstreams) {
+    const auto count = std::count_if(upstream.endpoints.begin(),
+                                     upstream.endpoints.end(),
+                                     [](const auto& endpoint) { return endpoint.usable(); });
+    usable.add({{"upstream", upstream.name}}, static_cast<std::uint64_t>(count));
+  }
   const auto each = [&](FamilyWriter family, const auto& value_of) {
     for (const UpstreamMetrics& upstream : from.upstreams) {
       for (const EndpointMetrics& endpoint : upstream.endpoints) {

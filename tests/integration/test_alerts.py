@@ -108,20 +108,20 @@ def of_rollouts():
 
 
 def of_traffic():
-    def healthy(**endpoints):
-        return {series("canaryd_upstream_endpoint_healthy", **DAEMON, upstream=upstream, endpoint=number): values
-                for upstream, all_values in endpoints.items() for number, values in enumerate(all_values)}
+    def usable(**upstreams):
+        return {series("canaryd_upstream_endpoints_usable", **DAEMON, upstream=upstream): values
+                for upstream, values in upstreams.items()}
 
     def errors(error, **requests):
         return {series("canaryd_proxy_errors_total", **DAEMON, listener="public", error=error): "0+2x20",
                 **{series("canaryd_requests_total", **DAEMON, cohort=cohort): f"0+{count}x20"
                    for cohort, count in requests.items()}}
 
-    down = healthy(v1=("0x10", "0x10"), v2=("0x10", "1x10"))
+    down = usable(v1="0x10", v2="1x10")
     return [
         case("CanarydNoHealthyEndpoint", "0m", down),
-        case("CanarydNoHealthyEndpoint", "3m", down, {"instance": "i", "upstream": "v1"}),
-        case("CanarydNoHealthyEndpoint", "3m", healthy(v1=("0x1 1x10", "0x10"))),
+        case("CanarydNoHealthyEndpoint", "3m", down, {**DAEMON, "upstream": "v1"}),
+        case("CanarydNoHealthyEndpoint", "3m", usable(v1="0x1 1x10")),
         case("CanarydErrors", "4m", errors("timeout", stable=100)),
         case("CanarydErrors", "15m", errors("timeout", stable=100), {"instance": "i"}),
         case("CanarydErrors", "15m", errors("timeout", stable=50, canary=50, shadow=900), {"instance": "i"}),

@@ -145,6 +145,8 @@ class DiscoveryTest(IntegrationCase):
         response = self.get()
         self.assertEqual((response.status, response.get("x-canaryd-error")), (503, "no_healthy_endpoint"))
         self.assertIn("cannot be resolved", self.app()["source_error"])
+        usable = {name: self.daemon.metric("canaryd_upstream_endpoints_usable", upstream=name) for name in ("app", "other")}
+        self.assertEqual(usable, {"app": 0, "other": 1})
 
     def start_load(self):
         load = subprocess.Popen(

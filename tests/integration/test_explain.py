@@ -62,7 +62,9 @@ class ExplainTest(IntegrationCase):
         self.assertEqual((answer["refused"], answer["route"]), ("bad_request", None))
         self.assertEqual(self.get("/a/../../b").get("X-Canaryd-Error"), "bad_request")
         self.assertEqual(self.daemon.ctl("explain-route", "GET", "/", "-H", "nonsense").returncode, 2)
-        self.assertEqual(self.daemon.ctl("explain-route", "GET", "/", "--listener", "none").returncode, 1)
+        elsewhere = self.daemon.ctl("explain-route", "GET", "/", "--listener", "none")
+        self.assertEqual((elsewhere.returncode, elsewhere.stderr),
+                         (1, "canaryctl: there is no such listener; there is public\n"))
         status, _ = self.daemon.request("POST", "/api/v1/explain", {"method": "GET"})
         self.assertEqual(status, 400)
         status, _ = self.daemon.request("POST", "/api/v1/explain", {"method": "GET", "url": "/", "heads": {}})

@@ -49,6 +49,7 @@ class StableDownTest(IntegrationCase):
         self.begin("spill")
         self.end_stable()
         rollout = self.daemon.rollout()
+        self.assertEqual(self.daemon.metric("canaryd_upstream_endpoints_usable", upstream="v1"), 0, "it is ejected")
         self.assertEqual((rollout["reason"], rollout["weight"]["target"]), ("stable_down", 100))
         self.v1.open()
         self.assertEqual(self.version_of(self.of_stable), "v2", "it is ejected for a while yet")

@@ -73,6 +73,8 @@ struct EndpointMetrics {
   bool healthy = true;
   bool ejected = false;
   std::uint64_t requests_active = 0;
+
+  [[nodiscard]] bool usable() const noexcept { return healthy && !ejected; }
 };
 
 struct ConcurrencyMetrics {

@@ -91,6 +91,24 @@ TEST_F(ServerTest, ShowsOneRolloutWithItsGeneration) {
   expect_problem(get("/api/v1/rollouts/nobody"), 404, "not-found");
 }
 
+TEST_F(ServerTest, NamesTheRolloutsThatThereAreToWhoeverMissesOne) {
+  const std::string nobody = "/api/v1/rollouts/nobody";
+  for (const Response& response :
+       {get(nobody),
+        get(nobody + "/analysis"),
+        get(nobody + "/series"),
+        get(nobody + "/history"),
+        get(nobody + "/comments"),
+        get(nobody + "/verification"),
+        get("/api/v1/history/verification?rollout=nobody"),
+        post(nobody + "/abort"),
+        post(nobody + "/feedback", R"({"cohort": "canary", "score": 1})")}) {
+    expect_problem(response, 404, "not-found");
+    EXPECT_EQ(parse(response).at("detail").as_string(),
+              "there is no such rollout; there is checkout");
+  }
+}
+
 TEST_F(ServerTest, AnswersHeadWithoutABody) {
   Request request;
   request.method = "HEAD";

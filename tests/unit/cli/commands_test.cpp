@@ -318,6 +318,28 @@ TEST_F(CommandsTest, HistorySaysNothingTwice) {
             "2026-01-05T10:00:00Z  checkout  paused checkout at 5 % (by local)\n");
 }
 
+// What `explain --verify --at` takes has to be somewhere to be seen.
+TEST_F(CommandsTest, ShowsTheIdsOfTheHistoryWhereItIsWide) {
+  control::HistoryRow row;
+  row.time = terminal_.clock.wall_now();
+  row.rollout = "checkout";
+  row.actor = "local";
+  row.message = "paused checkout (by local)";
+  row.id = 9;
+  admin_.backend.rows = {row};
+  row.id = 12;
+  row.message = "resumed checkout (by local)";
+  admin_.backend.rows.push_back(row);
+  admin_.backend.comment_list = {{row.time, "checkout", "canary", 2, "anna", "slow"}};
+  EXPECT_EQ(run({"history", "-o", "wide"}), kExitDone) << err();
+  EXPECT_EQ(out(),
+            " -  2026-01-05T10:00:00Z  checkout  feedback 2 of 5 (canary): slow  by anna\n"
+            " 9  2026-01-05T10:00:00Z  checkout  paused checkout (by local)\n"
+            "12  2026-01-05T10:00:00Z  checkout  resumed checkout (by local)\n");
+  EXPECT_EQ(run({"history"}), kExitDone) << err();
+  EXPECT_EQ(out().find("12  "), out().npos) << out();
+}
+
 TEST_F(CommandsTest, SteersTheDaemon) {
   EXPECT_EQ(run({"config"}), kExitDone);
   EXPECT_EQ(out(), "version: 1\n");

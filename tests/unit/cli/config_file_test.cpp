@@ -221,6 +221,12 @@ TEST_F(ConfigFileTest, SaysWhyThereIsNoDifference) {
   file("version: 2\n");
   EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitConfigInvalid);
   EXPECT_NE(err().find("etc/new.yaml:1:"), err().npos) << err();
+  EXPECT_EQ(run({"check", "etc/new.yaml", "-o", "json"}), kExitConfigInvalid);
+  const std::string checked = out();
+  EXPECT_NE(checked.find("\"valid\":false"), checked.npos) << checked;
+  EXPECT_EQ(run({"diff", "etc/new.yaml", "-o", "json"}), kExitConfigInvalid);
+  EXPECT_EQ(out(), checked) << "a program is told what is wrong as well";
+  EXPECT_EQ(err(), "");
   file(kRunning);
   admin_.backend.config = "version: 9\n";
   EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitFailed);

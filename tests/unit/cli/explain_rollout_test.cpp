@@ -18,8 +18,8 @@ constexpr const char* kRollout = R"({"name": "checkout", "state": "progressing",
    "evidence": {"rollback": 0, "accept": 1}, "needs_about": "0s"},
   {"metric": "latency_p90", "verdict": "fail", "stable": 0.1, "canary": 0.4, "tolerated": 0.11,
    "evidence": {"rollback": 1, "accept": 0}, "needs_about": null},
-  {"metric": "latency_p99", "verdict": "open", "stable": null, "canary": null, "tolerated": null,
-   "evidence": {"rollback": 0, "accept": 0}, "needs_about": null},
+  {"metric": "latency_p99", "verdict": "open", "stable": 0.9, "canary": 0.8, "tolerated": null,
+   "slow": {"stable": null, "canary": null, "tolerated": null}, "evidence": {"rollback": 0, "accept": 0}, "needs_about": null},
   {"metric": "latency_p99.9", "verdict": "open", "stable": 0.9, "canary": 0.8, "tolerated": 0.95,
    "evidence": {"rollback": 0, "accept": null}, "needs_about": null}],
  "next": "weight 10 in about 9m, when errors are accepted"})";
@@ -40,9 +40,7 @@ checkout: Progressing; weight 5 %, step 2 of 5, judged by 812 canary requests, f
     for it: all of the evidence that the next step needs
   latency_p90: canary 400 ms, stable 100 ms; up to 110 ms is tolerated, and the canary is above it
     bad: the evidence that a rollback needs is there
-  latency_p99: nothing to compare yet
-    against it: 0 % of the evidence that a rollback needs
-    for it: 0 % of the evidence that the next step needs; it does not move that way now
+  latency_p99: not judged yet; the canary warms up, or stable's latency is not known
   latency_p99.9: canary 800 ms, stable 900 ms; up to 950 ms is tolerated, and the canary is within it
     against it: 0 % of the evidence that a rollback needs
   next: weight 10 in about 9m, when errors are accepted
@@ -66,7 +64,7 @@ TEST(ExplainRollout, ALimitIsNoComparison) {
             "    against it: 2 % of the evidence that a rollback needs\n"
             "  limit_latency_p99: canary 3.00 %, at most 1.00 % may be slower than the limit\n"
             "    bad: the evidence that a rollback needs is there\n"
-            "  limit_latency_p50: no traffic yet\n");
+            "  limit_latency_p50: not judged yet; the canary warms up, or has no traffic\n");
 }
 
 TEST(ExplainRollout, WithNobodyOnStableNothingIsCompared) {
@@ -158,7 +156,7 @@ TEST(ExplainRollout, TellsOfAShareThatIsNoChance) {
   const auto text = render_reasons(
       R"({"name": "a", "weight": {"target": 5, "actual": 9, "sample_ratio_ok": false}})", "");
   ASSERT_TRUE(text);
-  EXPECT_NE(text->find("that is no chance"), std::string::npos);
+  EXPECT_NE(text->find("Look at cohort.keys"), std::string::npos);
 }
 
 TEST(ExplainRollout, TellsHowAVerificationEnded) {

@@ -56,6 +56,32 @@ TEST(Top, NamesGiveWayToFigures) {
       << wide;
 }
 
+// A figure is shown whole or not at all.
+TEST(Top, NarrowTerminalsHaveFewerFigures) {
+  TopRates rates;
+  const auto counts = [](int good, int failed) {
+    return line("checkout-service", "web-rollout", "canary", "2xx", good) +
+           line("checkout-service", "web-rollout", "canary", "5xx", failed);
+  };
+  rates.look(counts(1234000, 0), Monotonic(1s));
+  rates.look(counts(1234549, 100), Monotonic(2s));
+  const auto at = [&](int columns) {
+    return rates.table({.columns = columns, .color = false, .utf8 = true});
+  };
+  EXPECT_EQ(at(65),
+            "ROUTE  ROLLOUT  COHORT REQUESTS/S       5XX   ACTIVE     REQUESTS\n"
+            "chec…  web-ro…  canary        649    15.4 %        0      1234649\n");
+  EXPECT_EQ(at(60),
+            "ROUTE       ROLLOUT     COHORT REQUESTS/S       5XX   ACTIVE\n"
+            "checkout-…  web-rollo…  canary        649    15.4 %        0\n");
+  EXPECT_EQ(at(50),
+            "ROUTE      ROLLOUT     COHORT REQUESTS/S       5XX\n"
+            "checkout…  web-rollo…  canary        649    15.4 %\n");
+  EXPECT_EQ(at(40),
+            "ROUTE        COHORT REQUESTS/S       5XX\n"
+            "checkout-s…  canary        649    15.4 %\n");
+}
+
 TEST(Top, CopiesForAMirrorHaveARowOfTheirOwn) {
   TopRates rates;
   rates.look(line("files", "", "none", "2xx", 9) + line("files", "", "shadow", "2xx", 4),
