@@ -29,6 +29,10 @@ target_compile_options(
             -Wold-style-cast
             -Woverloaded-virtual
             $<$<BOOL:${CANARYD_WERROR}>:-Werror>)
+if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  # Where a processor multiplies and adds with one rounding, a verdict would not be what it is elsewhere, bit for bit.
+  target_compile_options(canaryd_options INTERFACE -ffp-contract=off)
+endif()
 if(CANARYD_SANITIZE)
   # GCC's flow analysis is misled by the instrumentation; the other presets keep this warning.
   target_compile_options(
