@@ -287,8 +287,9 @@ const Section<Upstream>& upstream_section() {
         &Upstream::load_balancer,
         choice(kLoadBalancers),
         "How requests are spread over the endpoints: in turn; the less loaded of two by chance; or "
-        "by the sticky key, without a rollout by the client address, the same key to the same "
-        "endpoint.");
+        "by the sticky key, the same key to the same endpoint, and by the client address where "
+        "there is none that comes again: without a rollout, with per_request, while no cookie is "
+        "issued.");
     s.add("timeouts",
           &Upstream::timeouts,
           section(upstream_timeouts_section()),

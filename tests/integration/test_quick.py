@@ -116,8 +116,9 @@ class QuickTest(IntegrationCase):
 
     def test_wrong_arguments(self):
         for arguments, words in (((), "--stable"), (("--stable", "192.0.2.1:80"), "--canary"),
-                                 (("--stable", "192.0.2.1", "--canary", "192.0.2.1:80"), "--stable: "),
-                                 (("--stable", "192.0.2.1:80", "--canary", "192.0.2.1:80", "--steps", "5,x"), '"x"')):
+                                 (("--stable", "192.0.2.1", "--canary", "192.0.2.2:80"), "--stable: "),
+                                 (("--stable", "192.0.2.1:80", "--canary", "192.0.2.1:80"), "the same server"),
+                                 (("--stable", "192.0.2.1:80", "--canary", "192.0.2.2:80", "--steps", "5,x"), '"x"')):
             with self.subTest(arguments):
                 done = subprocess.run([CANARYD, "quick", *arguments], capture_output=True, text=True, timeout=60, check=False)
                 self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
