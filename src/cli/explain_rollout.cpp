@@ -90,7 +90,9 @@ std::string rates_sentence(JsonView metric, bool stable_serves) {
     return "  " + name + ": " + (canary ? "canary " + value(canary) + ", " : "") + text;
   }
   if (is_not_judged(metric)) {
-    return "  " + name + ": not judged yet; the canary warms up, or stable's latency is not known";
+    return "  " + name +
+           ": not judged yet; the canary warms up or has no traffic, or stable's latency is not "
+           "known";
   }
   if (!canary || !stable) return "  " + name + ": nothing to compare yet";
   std::string text = "  " + name + ": canary " + value(canary) + ", stable " + value(stable);

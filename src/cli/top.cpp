@@ -84,12 +84,14 @@ struct Layout {
   bool has_rollout = true;
   bool has_active = true;
   bool has_requests = true;
+  bool has_failed = true;
   int route = kRouteLeast;
   int rollout = kRolloutLeast;
 
   [[nodiscard]] int width() const {
     return route + kGap + (has_rollout ? rollout + kGap : 0) + kCohortWidth + kRateWidth +
-           kFailedWidth + (has_active ? kActiveWidth : 0) + (has_requests ? kRequestsWidth : 0);
+           (has_failed ? kFailedWidth : 0) + (has_active ? kActiveWidth : 0) +
+           (has_requests ? kRequestsWidth : 0);
   }
 };
 
@@ -97,7 +99,8 @@ struct Layout {
 // the total first, which says least of now.
 Layout layout_for(int columns) {
   Layout layout;
-  for (bool* const has_column : {&layout.has_requests, &layout.has_active, &layout.has_rollout}) {
+  for (bool* const has_column :
+       {&layout.has_requests, &layout.has_active, &layout.has_rollout, &layout.has_failed}) {
     if (layout.width() <= columns) break;
     *has_column = false;
   }
@@ -177,7 +180,8 @@ std::string TopRates::table(const ScreenOptions& options) const {
     out.add_left(cells[0], layout.route + kGap, style);
     if (layout.has_rollout) out.add_left(cells[1], layout.rollout + kGap, style);
     out.add_left(cells[2], kCohortWidth, style);
-    out.add_right(cells[3], kRateWidth, style).add_right(cells[4], kFailedWidth, failed);
+    out.add_right(cells[3], kRateWidth, style);
+    if (layout.has_failed) out.add_right(cells[4], kFailedWidth, failed);
     if (layout.has_active) out.add_right(cells[5], kActiveWidth, style);
     if (layout.has_requests) out.add_right(cells[6], kRequestsWidth, style);
     return out.finish(options);

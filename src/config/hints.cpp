@@ -4,6 +4,7 @@
 #include "config/codec.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -25,6 +26,13 @@ bool fits_number(std::string_view text, const Shape& shape) {
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   return error == std::errc() && stop == end && value >= shape.minimum.value_or(value) &&
          value <= shape.maximum.value_or(value);
+}
+
+// No sentence and no URL, and no slip of who takes the field for a switch.
+bool is_plain_word(std::string_view text) {
+  constexpr std::array<std::string_view, 6> kSwitches{"true", "false", "yes", "no", "on", "off"};
+  if (std::find(kSwitches.begin(), kSwitches.end(), text) != kSwitches.end()) return false;
+  return text.find(' ') == std::string_view::npos && text.find("://") == std::string_view::npos;
 }
 
 // The only key that has to be there, or the one that was named in place of being set.
@@ -60,6 +68,7 @@ std::optional<Node> as_written(const Node& node, const Shape& shape) {
       if (!fits_number(node.text, shape)) return std::nullopt;
       return Node::literal(node.text);
     case Shape::Kind::kText:
+      if (!is_plain_word(node.text)) return std::nullopt;
       return Node::string(node.text);
     case Shape::Kind::kChoice:
       if (std::find(shape.words.begin(), shape.words.end(), node.text) == shape.words.end()) {
@@ -70,11 +79,7 @@ std::optional<Node> as_written(const Node& node, const Shape& shape) {
       return in_list(node, *shape.element);
     case Shape::Kind::kSection:
       return in_section(node, *shape.section);
-    case Shape::Kind::kEither:
-      for (const Shape& alternative : shape.alternatives) {
-        if (auto written = as_written(node, alternative)) return written;
-      }
-      return std::nullopt;
+    case Shape::Kind::kEither:  // Which one is meant nobody can tell.
     case Shape::Kind::kBoolean:
     case Shape::Kind::kNamed:
       break;
@@ -195,6 +200,7 @@ std::string key_hint(std::string_view key,
   if (hint.empty()) hint = did_you_mean_one_of(keys_with_word(key, keys));
   if (!hint.empty()) return hint;
   const std::string elsewhere = key_elsewhere(key, path, open);
+  if (elsewhere == key) return "it stands at the top of the file";
   return elsewhere.empty() ? hint : did_you_mean_one_of({elsewhere});
 }
 

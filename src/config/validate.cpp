@@ -187,6 +187,14 @@ void check_steps(const Rollout& rollout, const std::string& path, Reader& in) {
   if (in.rule_errors() == errors_before) warn_of_leap(rollout.plan, path, in);
 }
 
+// By its path: then both versions may be on one server.
+bool tells_versions_apart(const Config& config, const Rollout& rollout) {
+  return std::any_of(config.routes.begin(), config.routes.end(), [&](const Route& route) {
+    const auto only = route.rewrite ? route.rewrite->upstream : std::nullopt;
+    return only && (*only == rollout.stable || *only == rollout.canary);
+  });
+}
+
 // A slip of copying: whichever version is chosen, the same server answers.
 void warn_of_shared_endpoint(const Config& config,
                              const Rollout& rollout,
@@ -200,7 +208,7 @@ void warn_of_shared_endpoint(const Config& config,
       canary.endpoints.begin(),
       canary.endpoints.end(),
       [](const Endpoint& one, const Endpoint& other) { return one.address == other.address; });
-  if (shared == stable.endpoints.end()) return;
+  if (shared == stable.endpoints.end() || tells_versions_apart(config, rollout)) return;
   in.warn_at(path,
              path + ": " + stable.name + " and " + canary.name + " have the same endpoint, " +
                  to_string(shared->address) + ": what it answers says nothing of either version");

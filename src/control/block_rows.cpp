@@ -191,12 +191,17 @@ void take_clients(Values& values, stats::ClientSpread& clients) {
   clients.ln_ways = values.next_small<std::uint32_t>(stats::ClientSpread::kLnWaysMax);
 }
 
-// Of those of the row's routes, or segments, whose clients differ: by their place in the row.
+// Of those of the row's routes, or segments, whose clients differ: by their place in the row. None
+// of them says so too, where those of all traffic do: without the part they are meant, as in rows
+// of an older version.
 template <class Each>
-void put_clients_of(std::vector<std::int64_t>& values, Part part, const std::vector<Each>& all) {
+void put_clients_of(std::vector<std::int64_t>& values,
+                    Part part,
+                    const stats::ClientSpread& of_all,
+                    const std::vector<Each>& all) {
   const auto differs = [](const Each& each) { return each.clients.any(); };
   const auto count = std::count_if(all.begin(), all.end(), differs);
-  if (count == 0) return;
+  if (count == 0 && (all.empty() || !of_all.any())) return;
   values.insert(values.end(), {static_cast<std::int64_t>(part), count});
   for (std::size_t i = 0; i < all.size(); ++i) {
     const stats::ClientSpread& clients = all[i].clients;
@@ -241,6 +246,15 @@ void take_segments(Values& values, stats::Block& block) {
   }
 }
 
+template <class Each>
+void take_clients_of_all(const stats::ClientSpread& of_all, std::vector<Each>& to) {
+  for (Each& each : to) each.clients = of_all;
+}
+
+bool has_part(std::uint64_t seen, Part part) noexcept {
+  return ((seen >> static_cast<unsigned>(part)) & 1U) != 0;
+}
+
 // To the end of the row.
 void take_block_parts(Values& values, stats::Block& block) {
   std::uint64_t seen = 0;
@@ -278,6 +292,8 @@ void take_block_parts(Values& values, stats::Block& block) {
         values.fail_unless(false);
     }
   }
+  if (!has_part(seen, Part::kRouteClients)) take_clients_of_all(block.clients, block.routes);
+  if (!has_part(seen, Part::kSegmentClients)) take_clients_of_all(block.clients, block.segments);
 }
 
 }  // namespace
@@ -300,8 +316,8 @@ std::vector<std::int64_t> block_values(const stats::Block& block, bool client_er
   put_segments(values, block);
   put_repeats(values, block);
   put_clients(values, block.clients);
-  put_clients_of(values, Part::kRouteClients, block.routes);
-  put_clients_of(values, Part::kSegmentClients, block.segments);
+  put_clients_of(values, Part::kRouteClients, block.clients, block.routes);
+  put_clients_of(values, Part::kSegmentClients, block.clients, block.segments);
   return values;
 }
 

@@ -22,7 +22,17 @@ std::string excluded_text(std::uint64_t requests, const char* of) {
          "their clients";
 }
 
-std::string missing_traffic(analysis::Reason reason, const Traffic& traffic) {
+// A block that lacks one version is given up after a minute only.
+analysis::Reason what_is_missing(analysis::Reason reason, const Traffic& traffic) {
+  if (reason != analysis::Reason::kNoTraffic || !traffic) return reason;
+  const bool canary = traffic->canary.step_requests > 0;
+  const bool stable = traffic->stable.step_requests > 0;
+  if (canary == stable) return reason;
+  return canary ? analysis::Reason::kNoStableTraffic : analysis::Reason::kNoCanaryTraffic;
+}
+
+std::string missing_traffic(analysis::Reason known, const Traffic& traffic) {
+  const analysis::Reason reason = what_is_missing(known, traffic);
   const std::uint64_t of_canary = traffic ? traffic->canary.excluded : 0;
   const std::uint64_t of_stable = traffic ? traffic->stable.excluded : 0;
   switch (reason) {

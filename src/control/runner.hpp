@@ -179,11 +179,17 @@ class Runner : public std::enable_shared_from_this<Runner> {
   }
   // Before anything is served: what the store knows of this run.
   void recall_exposure(std::uint64_t used) noexcept;
-  // As of the last second that it was looked at.
-  [[nodiscard]] bool sample_ratio_ok() const noexcept { return sample_ratio_ok_; }
+  // As of the last second that it was looked at, under the weight in force: the share is counted
+  // anew with each.
+  [[nodiscard]] bool sample_ratio_ok() const noexcept {
+    return sample_ratio_ok_ || sample_ratio_since_ != state_.step_since;
+  }
   // True: it was otherwise so far.
   [[nodiscard]] bool notice_sample_ratio(bool ok) noexcept {
-    return std::exchange(sample_ratio_ok_, ok) != ok;
+    const bool was_ok = sample_ratio_ok();
+    sample_ratio_since_ = state_.step_since;
+    sample_ratio_ok_ = ok;
+    return was_ok != ok;
   }
   // True: nobody has been told.
   [[nodiscard]] bool notice_withheld_cookies() noexcept {
@@ -288,6 +294,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   Surroundings surroundings_;
   analysis::Environment environment_;
   bool sample_ratio_ok_ = true;
+  WallTime sample_ratio_since_;  // Of the step that this is of.
   bool cookies_told_ = false;
   rollout::ExposureSettling exposure_;
   rollout::CircuitTrips trips_;

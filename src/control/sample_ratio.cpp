@@ -19,6 +19,8 @@ constexpr double kDeviations = 5;
 constexpr double kSlack = 0.01;
 constexpr double kSlackOfShare = 0.1;
 constexpr double kLeastExpected = 20;
+// A version that gets next to nothing is no matter of a few users at any weight.
+constexpr double kSlackAtMost = 0.9;
 
 bool is_shared(BasisPoints weight) noexcept {
   return weight.value() > 0 && weight.value() < BasisPoints::kMax;
@@ -37,7 +39,9 @@ std::optional<bool> sample_ratio_ok(const telemetry::RolloutShare& traffic,
   if (std::min(of_canary, of_stable) < kLeastExpected) return std::nullopt;
   const double deviation = std::sqrt(of_canary * (1 - weight.ratio()));
   const double gap = std::fabs(*traffic.canary_share * requests - of_canary);
-  const double slack = kSlack * requests + kSlackOfShare * std::min(of_canary, of_stable);
+  const double smaller = std::min(of_canary, of_stable);
+  const double slack =
+      std::min(kSlack * requests + kSlackOfShare * smaller, kSlackAtMost * smaller);
   const double limit = std::max(kDeviations * deviation + 1, slack);
   // What swings about the limit is not told of again and again.
   return gap <= (was_ok ? limit : limit / 2);

@@ -169,6 +169,8 @@ void Draft::bind(Cause cause) {
   }
   const bool back = is_past_the_bake(before) && !is_past_the_bake(state);
   if (!ends && !fresh_ && !back && state.group == plan.group) return;
+  // Of one that joins in its midst; see run_since.
+  if (!ends && state.run_since == WallTime()) state.run_since = now;
   state.group = plan.group;
   state.group_turn = event.turn;
 }

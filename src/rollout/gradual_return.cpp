@@ -53,7 +53,9 @@ Transition begin_return(Draft& draft, Duration over, bool stable_up) {
   draft.hold(HoldReason::kReturning);
   state.return_by = BasisPoints((state.weight.value() + kFalls - 1) / kFalls);
   state.return_every = every;
-  return stable_up ? fall(draft, Cause::kOperator) : draft.commit(Cause::kOperator);
+  if (stable_up) return fall(draft, Cause::kOperator);
+  state.step_since = draft.now - every;
+  return draft.commit(Cause::kOperator);
 }
 
 Transition go_on_returning(Draft& draft) {

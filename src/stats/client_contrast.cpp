@@ -91,8 +91,10 @@ ClientSpread ClientWatch::look(std::int64_t now_second) noexcept {
 ClientSpread ClientWatch::look_at_part(std::int64_t now_second, const ClientSpread& all) noexcept {
   ClientSpread spread = look(now_second);
   const auto came = [](const GroupCounts& group) { return group.judged > 0; };
-  const auto& canary = all_[1].groups;
-  if (std::count_if(canary.begin(), canary.end(), came) != 1) return spread;
+  const bool told_apart = std::all_of(all_.begin(), all_.end(), [&](const ClientGroups& version) {
+    return std::count_if(version.groups.begin(), version.groups.end(), came) > 1;
+  });
+  if (told_apart) return spread;
   for (std::size_t i = 0; i < kClientMetrics; ++i) {
     spread.effect[i] = std::max(spread.effect[i], all.effect[i]);
   }

@@ -147,6 +147,7 @@ class AsyncStore::Impl {
       }
     }
     // Whoever asked was told already that these are not durable; a last try is all that is left.
+    store_->begin_close();
     [[maybe_unused]] const Result<void> last = write_kept();
     store_.reset();
   }

@@ -53,6 +53,7 @@ class SqliteStore final : public Store {
   }
   [[nodiscard]] Result<Pruned> prune(const PruneRule& rule, std::uint64_t from_id) override;
   [[nodiscard]] Result<void> probe() override;
+  void begin_close() noexcept override { closing_ = true; }
 
  private:
   [[nodiscard]] Result<void> check_head();
@@ -64,6 +65,7 @@ class SqliteStore final : public Store {
   StateDir dir_;
   std::unique_ptr<Database> database_;
   std::vector<std::pair<std::string, FileId>> files_;  // That make up the state, by path.
+  bool closing_ = false;
 };
 
 // SQLite puts a heading before what it found.
@@ -148,7 +150,10 @@ Error gone_from(const std::string& path, bool is_log) {
 
 Result<void> SqliteStore::probe() {
   for (const auto& [path, file] : files_) {
-    if (!is_still_at(path, file)) return fail(gone_from(path, path != database_->path()));
+    const bool is_log = path != database_->path();
+    // The end takes it into the file, wherever the log is.
+    if (is_log && closing_) continue;
+    if (!is_still_at(path, file)) return fail(gone_from(path, is_log));
   }
   return dir_.keep_lock();
 }

@@ -39,8 +39,8 @@ class ClientWatch {
   // client_spread(), with kNoDivision for the metrics whose difference is beyond_clients().
   [[nodiscard]] ClientSpread look(std::int64_t now_second) noexcept;
   // The same of a part of the traffic, a route or a segment, `all` being that of all. Where a
-  // single group of the canary has come by it nobody can tell the version from that client, so what
-  // all differ in counts as well.
+  // single group of either version has come by it nobody can tell the version from that client, so
+  // what all differ in counts as well.
   [[nodiscard]] ClientSpread look_at_part(std::int64_t now_second,
                                           const ClientSpread& all) noexcept;
   // As of the last look: with all failures of each client the canary is beyond its clients' errors.

@@ -196,6 +196,9 @@ class Store {
   // Whether what has been written would be found after a restart, as far as can be told without
   // writing: not if the file was removed under the daemon. No write works then either.
   [[nodiscard]] virtual Result<void> probe() { return {}; }
+  // What is written from here on is what is left before the end, which saves what a log has that
+  // nobody would find.
+  virtual void begin_close() noexcept {}
 
   // A write of this one drop. The journal stays.
   [[nodiscard]] Result<void> drop_evidence(const std::string& rollout, std::uint64_t before_run);

@@ -40,7 +40,7 @@ checkout: Progressing; weight 5 %, step 2 of 5, judged by 812 canary requests, f
     for it: all of the evidence that the next step needs
   latency_p90: canary 400 ms, stable 100 ms; up to 110 ms is tolerated, and the canary is above it
     bad: the evidence that a rollback needs is there
-  latency_p99: not judged yet; the canary warms up, or stable's latency is not known
+  latency_p99: not judged yet; the canary warms up or has no traffic, or stable's latency is not known
   latency_p99.9: canary 800 ms, stable 900 ms; up to 950 ms is tolerated, and the canary is within it
     against it: 0 % of the evidence that a rollback needs
   next: weight 10 in about 9m, when errors are accepted

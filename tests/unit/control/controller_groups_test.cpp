@@ -237,6 +237,32 @@ TEST_F(ControllerGroupsTest, WhatEndedBeforeItHadAGroupEndsNobody) {
   EXPECT_EQ(state_of("stock"), "rolled_back");
 }
 
+// Nor is it that of who had all its steps behind it when the other one joined.
+TEST_F(ControllerGroupsTest, WhoJoinsLaterIsNotTheEndOfWhoIsPromoted) {
+  std::string apart = kThree;
+  const std::string group = "group: shop, ";
+  apart.erase(apart.find(group), group.size());
+  for (const std::string name : {"pay", "stock"}) {
+    apart.insert(apart.find("  " + name + ": {}") + name.size() + 5, "group: shop");
+  }
+  file_ = apart;
+  boot();
+  for (const char* name : {"pay", "stock"}) {
+    act_on(name, Action::kStart);
+    promote_fully(name);
+  }
+  for (int i = 0; i < 3; ++i) second_of({});
+  ASSERT_EQ(state_of("pay"), "promoted");
+  act_on("cart", Action::kStart);
+  clock_.advance(1s);
+  ASSERT_TRUE(reload(kThree).ok);
+  clock_.advance(1s);
+  act_on("cart", Action::kRollback);
+  for (int i = 0; i < 3; ++i) second_of({});
+  EXPECT_EQ(state_of("cart"), "rolled_back");
+  for (const char* name : {"pay", "stock"}) EXPECT_EQ(state_of(name), "promoted") << name;
+}
+
 TEST_F(ControllerGroupsTest, WhatEndedWhileOneWasUnderObserveIsNotItsEnd) {
   file_.replace(file_.find("  pay: {}"), 9, "  pay: {analysis: {mode: observe}}");
   boot();

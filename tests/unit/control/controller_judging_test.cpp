@@ -406,6 +406,15 @@ TEST(SampleRatio, UsersAreDrawnAndNotRequests) {
   }
 }
 
+TEST(SampleRatio, ACanaryThatGetsNothingIsNoChanceAtAnyWeight) {
+  telemetry::RolloutTraffic traffic;
+  traffic.share_of = 1'000'000;
+  traffic.canary_share = 0;
+  for (const unsigned weight : {25U, 50U, 100U, 500U, 5000U}) {
+    EXPECT_EQ(sample_ratio_ok(traffic, BasisPoints(weight)), false) << weight;
+  }
+}
+
 TEST(SampleRatio, ItIsRightAgainAtHalfTheLimit) {
   telemetry::RolloutTraffic traffic;
   traffic.share_of = 1'000'000;

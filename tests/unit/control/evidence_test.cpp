@@ -89,6 +89,22 @@ stats::Block full_block(Random& random, std::int64_t second) {
   return block;
 }
 
+// As an older version wrote it: its routes and segments were judged by the clients of all.
+TEST(Evidence, ARowThatKnowsNoClientsOfItsPartsMeansThoseOfAll) {
+  Random random(3);
+  stats::Block block = random_block(random, 1);
+  block.clients = random_clients(random);
+  block.routes.push_back({0, {1, {10, 1}, {5, 1}}, block.clients});
+  block.segments.push_back({0, {1, {10, 1}, {5, 1}}, block.clients});
+  std::vector<std::int64_t> row = block_values(block, false);
+  // Two parts of a number, a count, a place, the effects and the ways each.
+  row.resize(row.size() - 2 * (3 + stats::kClientMetrics + 1));
+  EXPECT_EQ(read_block(row).value(), block);
+  // A newer one says that they are all alike.
+  block.routes[0].clients = block.segments[0].clients = {};
+  EXPECT_EQ(read_block(block_values(block, false)).value(), block);
+}
+
 std::vector<store::EvidenceRow> some_rows() {
   Evidence evidence("shop", 3, {});
   evidence.begin_step(BasisPoints(100), BasisPoints(500), true);
