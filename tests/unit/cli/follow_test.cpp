@@ -94,6 +94,10 @@ TEST_F(FollowTest, WaitSaysTheOutcomeByItsExitCode) {
   EXPECT_EQ(wait_for("stopped", "paused"), kExitStopped);
   EXPECT_EQ(wait_for("stopped", "waiting", "gate"), kExitStopped);
   EXPECT_EQ(wait_for("stopped", "waiting", "freeze"), kExitFailed) << "goes on: interrupted";
+  EXPECT_EQ(wait_for("stopped", "held", "hook"), kExitFailed) << "it is asked again";
+  admin_->on_control([&] { admin_->backend.known.at("checkout").mode = "observe"; });
+  EXPECT_EQ(wait_for("stopped", "waiting", "freeze"), kExitStopped) << "nothing follows from that";
+  EXPECT_EQ(wait_for("stopped", "held", "hook"), kExitStopped);
 }
 
 TEST_F(FollowTest, WaitGoesOnWhileWhatTheFileMeansHasNotBegun) {

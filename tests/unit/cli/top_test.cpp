@@ -80,6 +80,9 @@ TEST(Top, NarrowTerminalsHaveFewerFigures) {
   EXPECT_EQ(at(40),
             "ROUTE        COHORT REQUESTS/S       5XX\n"
             "checkout-s…  canary        649    15.4 %\n");
+  EXPECT_EQ(at(30),
+            "ROUTE        COHORT REQUESTS/S\n"
+            "checkout-s…  canary        649\n");
 }
 
 TEST(Top, CopiesForAMirrorHaveARowOfTheirOwn) {

@@ -106,6 +106,9 @@ TEST_F(ControllerHooksTest, ARefusalHoldsAndIsAskedAgain) {
   EXPECT_EQ(view().state, "held");
   EXPECT_EQ(view().reason, "hook");
   EXPECT_THAT(disk_.journal().back().entry.sentence, HasSubstr("the answer was 503"));
+  EXPECT_THAT(
+      view().next.value(),
+      HasSubstr("held until every before_step hook agrees; the last answer: the answer was 503"));
   until_asked();
   http_.answer(fail(ErrorCode::kTimeout, "it took too long"));
   const std::size_t before = http_.asked.size();

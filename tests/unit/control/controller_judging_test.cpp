@@ -130,6 +130,19 @@ TEST_F(JudgingTest, ALastStepOfFewNamesTheWeightOfTheBake) {
               ::testing::StartsWith("weight 90, baking, "));
 }
 
+// A block that lacks a version is given up after a minute; whoever watches need not wait for that.
+TEST_F(JudgingTest, TheVersionWithoutTrafficIsNamedFromTheFirstSecondOn) {
+  boot();
+  for (int i = 0; i < 3; ++i) {
+    clock_.advance(1s);
+    plane_.serve(Cohort::kStable, 100, 0);
+    controller_->tick();
+    settle();
+  }
+  EXPECT_THAT(view().next.value(),
+              HasSubstr("when there is traffic to judge by: the canary has none"));
+}
+
 // As with employees on the canary and nobody else: whoever watches is told why that is no evidence.
 TEST_F(JudgingTest, SaysOfRequestsThatCountForNothingThatTheyDo) {
   boot();
@@ -470,6 +483,20 @@ TEST_F(JudgingTest, AShareThatDoesNotFitTheWeightIsToldOnce) {
   EXPECT_EQ(view().weight.sample_ratio_ok, false);
   EXPECT_EQ(told(), 1);
   EXPECT_NE(view().state, "rolled_back");
+  // Under another weight the share is counted anew, and what was wrong before is no prejudice.
+  ActionRequest lower;
+  lower.rollout = "shop";
+  lower.action = Action::kSetWeight;
+  lower.weight = BasisPoints(500);
+  controller_->act(lower, [](const ActionResult&) {});
+  settle();
+  ASSERT_EQ(effective(), 5);
+  clock_.advance(1s);
+  plane_.serve(Cohort::kStable, 94'000, 0);
+  plane_.serve(Cohort::kCanary, 6'000, 0);
+  controller_->tick();
+  settle();
+  EXPECT_EQ(view().weight.sample_ratio_ok, true) << "beyond half of the limit, within all of it";
   power_off();
   std::filesystem::remove(path);
 }
