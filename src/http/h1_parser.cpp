@@ -26,10 +26,6 @@ LineEnd line_end(const char* at, const char* end) noexcept {
 
 // "HTTP/" DIGIT "." DIGIT; both digits out. Needs kVersionBytes bytes.
 bool read_version(const char* at, char& major, char& minor) noexcept {
-  if (std::memcmp(at, "HTTP/1.1", kVersionBytes) == 0) {
-    major = minor = '1';
-    return true;
-  }
   major = at[5];
   minor = at[7];
   return std::memcmp(at, "HTTP/", 5) == 0 && is_digit(major) && at[6] == '.' && is_digit(minor);
@@ -46,6 +42,18 @@ std::uint8_t known_minor(char minor) noexcept {
 
 bool ends_line(const char* at, const char* end) noexcept {
   return end - at >= 2 && std::memcmp(at, "\r\n", 2) == 0;
+}
+
+// That of nearly all responses.
+constexpr std::string_view kUsualStatusLine = "HTTP/1.1 200 OK\r\n";
+
+bool is_usual_status_line(const char* at, const char* end) noexcept {
+  return static_cast<std::size_t>(end - at) >= kUsualStatusLine.size() &&
+         std::memcmp(at, kUsualStatusLine.data(), kUsualStatusLine.size()) == 0;
+}
+
+bool ends_in_usual_version(const char* at, const char* end) noexcept {
+  return end - at >= kVersionBytes + 2 && std::memcmp(at, "HTTP/1.1\r\n", kVersionBytes + 2) == 0;
 }
 
 std::string_view text_between(const char* from, const char* to) noexcept {
@@ -144,7 +152,8 @@ HeadParser::Line HeadParser::parse_fields(const char* end, FieldList& fields) {
   while (line == Line::kParsed) {
     // A line that was begun before is gone on with: no byte is looked at again and again.
     if (scanned_ <= line_) take_plain_lines(end, fields);
-    line = parse_line(end, fields);
+    // Nearly always nothing but the end of the head is left.
+    line = ends_line(base_ + line_, end) ? end_head(base_ + line_, end) : parse_line(end, fields);
   }
   return line;
 }
@@ -262,14 +271,16 @@ RequestParser::Line RequestParser::parse_request_line(const char* begin,
 
   ++at;
   if (end - at < kVersionBytes) return Line::kPartial;
-  char major = 0;
-  char minor = 0;
-  if (!read_version(at, major, minor)) return bad(Refusal::kBadRequest, "bad version");
-  if (!is_supported(major)) return bad(Refusal::kVersionNotSupported, "version");
+  char major = '1';
+  char minor = '1';
+  if (!ends_in_usual_version(at, end)) {
+    if (!read_version(at, major, minor)) return bad(Refusal::kBadRequest, "bad version");
+    if (!is_supported(major)) return bad(Refusal::kVersionNotSupported, "version");
+    const LineEnd ending = line_end(at + kVersionBytes, end);
+    if (ending == LineEnd::kPartial) return Line::kPartial;
+    if (ending == LineEnd::kBad) return bad(Refusal::kBadRequest, "request line does not end here");
+  }
   at += kVersionBytes;
-  const LineEnd ending = line_end(at, end);
-  if (ending == LineEnd::kPartial) return Line::kPartial;
-  if (ending == LineEnd::kBad) return bad(Refusal::kBadRequest, "request line does not end here");
 
   head.method_text = method;
   head.method = get ? Method::kGet : parse_method(method);
@@ -298,6 +309,13 @@ ResponseParser::Line ResponseParser::parse_status_line(const char* begin,
                                                        const char* end,
                                                        ResponseHead& head) {
   constexpr std::uint32_t kStatusBytes = 4;  // " 200"
+  if (is_usual_status_line(begin, end)) {
+    head.status = 200;
+    head.reason = std::string_view(begin + kVersionBytes + kStatusBytes + 1, 2);
+    head.version_minor = 1;
+    started_ = true;
+    return parsed(begin + kUsualStatusLine.size());
+  }
   if (begin != end && *begin != 'H') return bad(Refusal::kBadRequest, "not a status line");
   if (end - begin < kVersionBytes + kStatusBytes) return Line::kPartial;
   char major = 0;

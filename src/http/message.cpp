@@ -36,7 +36,10 @@ const Field* FieldList::find(FieldId id) const noexcept {
 
 const Field* FieldList::find(std::string_view name) const noexcept {
   const FieldId id = field_id(name);
-  if (id != FieldId::kOther) return find(id);
+  return id == FieldId::kOther ? find_other(name) : find(id);
+}
+
+const Field* FieldList::find_other(std::string_view name) const noexcept {
   if (name.empty() || !has(FieldId::kOther)) return nullptr;
   const char first = lower(name.front());
   for (const Field& field : *this) {
@@ -58,7 +61,8 @@ std::size_t FieldList::count_all(FieldId id) const noexcept {
 }
 
 void FieldList::grow() {
-  fields_.resize(std::max(kFieldsToBeginWith, 2 * fields_.size()));
+  room_ = std::max(kFieldsToBeginWith, 2 * room_);
+  fields_.resize(room_);
 }
 
 void FieldList::rebase(const char* from, const char* to) noexcept {

@@ -65,8 +65,8 @@ bool is_canonical_path(std::string_view path) noexcept {
   for (std::size_t i = 0; i < path.size(); ++i) {
     if (is_plain(path[i])) continue;
     if (path[i] != '/') return false;
+    if (i + 1 == path.size() || (path[i + 1] != '/' && path[i + 1] != '.')) continue;
     const std::string_view rest = path.substr(i + 1);
-    if (rest.empty() || (rest.front() != '/' && rest.front() != '.')) continue;
     if (rest.front() == '/' || hides_dots(rest.substr(0, rest.find('/')))) return false;
   }
   return true;
@@ -250,13 +250,12 @@ Refused parse_target(const RequestHead& head,
     return canonical_host(head, scratch, target);
   }
 
-  const std::size_t mark = rest.find('?');
+  const char* const end = rest.data() + rest.size();
+  const auto* const mark = static_cast<const char*>(std::memchr(rest.data(), '?', rest.size()));
   std::string_view path = rest;
-  if (mark != std::string_view::npos) {
-    path.remove_suffix(rest.size() - mark);
-    target.query = rest;
-    target.query.remove_prefix(mark + 1);
-    const char* const end = rest.data() + rest.size();
+  if (mark != nullptr) {
+    path.remove_suffix(static_cast<std::size_t>(end - mark));
+    target.query = std::string_view(mark + 1, static_cast<std::size_t>(end - mark - 1));
     if (find_target_end(rest.data(), target.query.data(), end) != end ||
         target.query.find('#') != std::string_view::npos) {
       return bad_target("character not allowed in query");

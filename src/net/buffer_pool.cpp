@@ -5,19 +5,17 @@
 
 namespace canaryd::net {
 
-BufferPool::BufferPool(Limits limits) : limits_(limits) {
-  free_.reserve(limits.cached_max);
-}
+BufferPool::BufferPool(Limits limits)
+    : limits_(limits), free_(std::make_unique<char*[]>(limits.cached_max)) {}
 
 BufferPool::~BufferPool() {
   CANARYD_ASSERT(on_loan_ == 0);
-  for (char* block : free_) ::operator delete(block);
+  while (cached_ > 0) ::operator delete(free_[--cached_]);
 }
 
 Result<Buffer> BufferPool::acquire() {
-  if (free_.empty() || on_loan_ >= limits_.blocks_max) return acquire(1);
-  char* block = free_.back();  // The last one back is the warmest in the cache.
-  free_.pop_back();
+  if (cached_ == 0 || on_loan_ >= limits_.blocks_max) return acquire(1);
+  char* block = free_[--cached_];  // The last one back is the warmest in the cache.
   ++on_loan_;
   return Buffer(*this, block, limits_.block_bytes);
 }
@@ -41,8 +39,8 @@ void BufferPool::give_back(char* data, std::size_t bytes) noexcept {
   const std::size_t blocks = bytes == limits_.block_bytes ? 1 : bytes / limits_.block_bytes;
   CANARYD_ASSERT(on_loan_ >= blocks);
   on_loan_ -= blocks;
-  if (blocks == 1 && free_.size() < limits_.cached_max) {
-    free_.push_back(data);  // Within the capacity reserved above.
+  if (blocks == 1 && cached_ < limits_.cached_max) {
+    free_[cached_++] = data;
   } else {
     ::operator delete(data);
   }

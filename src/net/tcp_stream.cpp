@@ -1,6 +1,7 @@
 #include "net/tcp_stream.hpp"
 
 #include "net/sockets.hpp"
+#include "net/system_call.hpp"
 
 #include <array>
 #include <cerrno>
@@ -29,13 +30,13 @@ ssize_t send_message(int fd, const msghdr& message) noexcept {
 }
 #else
 ssize_t receive(int fd, std::span<char> into) noexcept {
-  return ::syscall(SYS_recvfrom, fd, into.data(), into.size(), 0, nullptr, nullptr);
+  return system_call(SYS_recvfrom, fd, into.data(), into.size(), 0);
 }
 ssize_t send_one(int fd, std::string_view bytes) noexcept {
-  return ::syscall(SYS_sendto, fd, bytes.data(), bytes.size(), MSG_NOSIGNAL, nullptr, 0);
+  return system_call(SYS_sendto, fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
 }
 ssize_t send_message(int fd, const msghdr& message) noexcept {
-  return ::syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
+  return system_call(SYS_sendmsg, fd, &message, MSG_NOSIGNAL, 0);
 }
 #endif
 ssize_t send_two(int fd, std::string_view first, std::string_view second) noexcept {

@@ -73,6 +73,9 @@ RoutingTable::RoutingTable(TableSpec spec)
     if (from.salt.empty()) from.salt = from.name;
     const HashKey key = key_from_salt(from.salt);
     const RolloutId id(static_cast<std::uint32_t>(rollouts_.size()));
+    for (StickySource& source : from.sticky.sources) {
+      if (source.kind == KeySource::kHeader) source.field = http::field_id(source.name);
+    }
     rollouts_.push_back(Rollout{std::move(from), id, key});
   }
   // From here on rollouts_ and routes_ stay where they are: the matches point into them, and into

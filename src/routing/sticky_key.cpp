@@ -53,13 +53,24 @@ std::string_view address_text(const IpAddress& address, StickyScratch& scratch) 
   return {scratch.address.data(), size};
 }
 
+const http::Field* find_header(const StickySource& source, const http::FieldList& fields) noexcept {
+  switch (source.field) {
+    case http::FieldId::kOther:
+      return fields.find_other(source.name);
+    case http::FieldId::kCount:
+      return fields.find(source.name);
+    default:
+      return fields.find(source.field);
+  }
+}
+
 // The text a source has in this request; empty: none.
 std::string_view text_of(const StickySource& source,
                          const StickyInput& input,
                          StickyScratch& scratch) noexcept {
   switch (source.kind) {
     case KeySource::kHeader: {
-      const http::Field* field = input.fields.find(source.name);
+      const http::Field* field = find_header(source, input.fields);
       return field == nullptr ? std::string_view{} : field->value;
     }
     case KeySource::kCookie:

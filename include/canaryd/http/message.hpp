@@ -91,6 +91,8 @@ class FieldList {
   [[nodiscard]] const Field* find(FieldId id) const noexcept;
   // The first field of that name in any letter case, known or not, or nullptr.
   [[nodiscard]] const Field* find(std::string_view name) const noexcept;
+  // The same of a name whose field_id() is kOther.
+  [[nodiscard]] const Field* find_other(std::string_view name) const noexcept;
   // The first value of that id; empty if there is none.
   [[nodiscard]] std::string_view value(FieldId id) const noexcept;
   [[nodiscard]] std::size_t count(FieldId id) const noexcept {
@@ -111,7 +113,7 @@ class FieldList {
   [[nodiscard]] const Field& operator[](std::size_t at) const noexcept { return fields_[at]; }
 
   void add(const Field& field) {
-    if (size_ == fields_.size()) grow();
+    if (size_ == room_) grow();
     note(present_, repeated_, field.id);
     fields_[size_++] = field;
   }
@@ -148,6 +150,7 @@ class FieldList {
   }
 
   std::vector<Field> fields_;  // All of the memory: only the first size_ count.
+  std::size_t room_ = 0;       // How many it has; asking it takes a division each time.
   std::size_t size_ = 0;
   std::uint64_t present_ = 0;
   std::uint64_t repeated_ = 0;  // Ids that more than one field has.
@@ -164,7 +167,7 @@ class FieldList::Appender {
         next_(list.fields_.data() + list.size_),
         present_(list.present_),
         repeated_(list.repeated_) {
-    const std::size_t size = fields_max < list.fields_.size() ? fields_max : list.fields_.size();
+    const std::size_t size = fields_max < list.room_ ? fields_max : list.room_;
     last_ = size > list.size_ ? list.fields_.data() + size : next_;
   }
   [[nodiscard]] bool has_room() const noexcept { return next_ != last_; }
@@ -260,7 +263,7 @@ class KnownHost {
 
   // Never true of an empty one, which is not sound.
   [[nodiscard]] bool is(std::string_view host) const noexcept {
-    return size_ != 0 && host.size() == size_ && std::memcmp(host.data(), text_.data(), size_) == 0;
+    return size_ != 0 && host.size() == size_ && equal(host.data());
   }
   void set(std::string_view host, std::uint32_t name_size, bool lower_case) noexcept {
     size_ = host.size() <= kBytesMax ? host.size() : 0;
@@ -272,6 +275,17 @@ class KnownHost {
   [[nodiscard]] bool lower_case() const noexcept { return lower_case_; }
 
  private:
+  // Words that overlap; no call.
+  [[nodiscard]] bool equal(const char* host) const noexcept {
+    using Word = std::uint64_t;
+    if (size_ < sizeof(Word)) return std::memcmp(host, text_.data(), size_) == 0;
+    const std::size_t last = size_ - sizeof(Word);
+    for (std::size_t at = 0; at < last; at += sizeof(Word)) {
+      if (std::memcmp(host + at, text_.data() + at, sizeof(Word)) != 0) return false;
+    }
+    return std::memcmp(host + last, text_.data() + last, sizeof(Word)) == 0;
+  }
+
   std::array<char, kBytesMax> text_{};
   std::size_t size_ = 0;  // 0: none.
   std::uint32_t name_size_ = 0;

@@ -14,9 +14,9 @@
 #include "canaryd/base/error.hpp"
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <utility>
-#include <vector>
 
 namespace canaryd::net {
 
@@ -80,7 +80,7 @@ class BufferPool {
 
   [[nodiscard]] std::size_t block_bytes() const noexcept { return limits_.block_bytes; }
   [[nodiscard]] std::size_t on_loan() const noexcept { return on_loan_; }  // In blocks.
-  [[nodiscard]] std::size_t cached() const noexcept { return free_.size(); }
+  [[nodiscard]] std::size_t cached() const noexcept { return cached_; }
   // acquire() calls that found the pool exhausted, since the start.
   [[nodiscard]] std::size_t refused() const noexcept { return refused_; }
 
@@ -91,7 +91,8 @@ class BufferPool {
   Limits limits_;
   std::size_t on_loan_ = 0;
   std::size_t refused_ = 0;
-  std::vector<char*> free_;
+  std::unique_ptr<char*[]> free_;  // limits_.cached_max places, of which the first cached_ count.
+  std::size_t cached_ = 0;
 };
 
 inline void Buffer::release() noexcept {

@@ -48,6 +48,8 @@ enum class KeySource : std::uint8_t {
 struct StickySource {
   KeySource kind = KeySource::kClientIp;  // One of kHeader to kPerRequest.
   std::string name;                       // Of the header, cookie or query parameter; else empty.
+  // Of a header, once a routing table has it: then its name is not recognised with each request.
+  http::FieldId field = http::FieldId::kCount;
   friend bool operator==(const StickySource&, const StickySource&) = default;
 };
 
