@@ -53,13 +53,20 @@ Result<std::string> head_of(const ExplainRequest& question) {
   return head += "\r\n";
 }
 
-Explanation& refuse(Explanation& answer, std::string_view word, unsigned status, const char* why) {
+Explanation& refuse(Explanation& answer,
+                    std::string_view word,
+                    unsigned status,
+                    std::string_view why) {
   answer.refused = word;
-  answer.why = std::to_string(status) + " " + answer.refused + ": " + why;
+  answer.why = std::to_string(status) + " " + answer.refused + ": ";
+  answer.why += why;
   return answer;
 }
 Explanation& refuse(Explanation& answer, const http::Refused& refused) {
   return refuse(answer, http::to_string(refused.why), http::status_of(refused.why), refused.detail);
+}
+Explanation& refuse(Explanation& answer, proxy::ProxyError error, std::string_view why) {
+  return refuse(answer, proxy::to_string(error), proxy::status_of(error), why);
 }
 
 // Of the listed keys the one that was there: the pick names only its kind.
@@ -73,6 +80,14 @@ std::string name_of_key(const routing::Rollout& rollout, const routing::PickInpu
     if (key.source != routing::KeySource::kNone) return source.name;
   }
   return rollout.sticky.issue_cookie ? rollout.sticky.issue_cookie->name : std::string();
+}
+
+// Made for this request, whether its client will be given it or not.
+bool is_fresh(const routing::Rollout& rollout, const routing::PickInput& input) {
+  routing::StickyScratch scratch;
+  const routing::StickyKey key = routing::find_sticky_key(
+      rollout.sticky, {input.fields, input.query, input.client, input.random}, scratch);
+  return key.fresh || key.source == routing::KeySource::kPerRequest;
 }
 
 std::string why_by_weight(const Explanation& answer) {
@@ -154,14 +169,18 @@ void explain_pick(Explanation& answer,
   answer.forced = pick.forced;
   if (pick.key_source != routing::KeySource::kNone) {
     answer.key_name = name_of_key(rollout, input);
-    answer.key_is_fresh = pick.issue_cookie || pick.key_source == routing::KeySource::kPerRequest;
+    answer.key_is_fresh = is_fresh(rollout, input);
     if (!answer.key_is_fresh) answer.bucket = pick.bucket;
   }
   if (pick.rule == routing::PickRule::kSegment) {
     answer.segment = pick.segment;
     answer.segment_rule = routing::to_string(rollout.segments[pick.segment - 1U].users);
   }
-  if (whole.is_split()) answer.why = why_of_lane(whole, *route, answer);
+  if (whole.is_split()) {
+    const bool drawn = answer.key_is_fresh && pick.rule != routing::PickRule::kFollow;
+    if (drawn) answer.why = "drawn by lot for this request: ";
+    answer.why += why_of_lane(whole, *route, answer);
+  }
   answer.why += why_of(rollout, pick, answer);
   if (routing::fits_any(rollout.exclude, input.facts())) {
     routing::exclude(pick);
@@ -169,6 +188,23 @@ void explain_pick(Explanation& answer,
   }
   answer.rule = routing::to_string(pick.rule);
   answer.counts = pick.counts_for_analysis;
+}
+
+// What is answered before the routes are asked, whatever they are.
+bool reaches_no_route(Explanation& answer,
+                      const http::RequestHead& head,
+                      const http::Target& target,
+                      const proxy::ListenerSpec& listener) {
+  if (http::goes_in_circles(head)) {
+    refuse(answer,
+           proxy::ProxyError::kLoopDetected,
+           "its Via names more than " + std::to_string(http::kMostPasses) + " canaryds");
+    return true;
+  }
+  const bool post = head.method == http::Method::kPost;
+  if (!listener.feedback || !post || target.path != proxy::kFeedbackPath) return false;
+  answer.why = "a vote of a user is taken here, and goes to no upstream";
+  return true;
 }
 
 }  // namespace
@@ -191,14 +227,7 @@ Result<Explanation> explain_request(const ExplainRequest& question,
   if (parser.parse(text, head) != http::ParseState::kDone) {
     return refuse(answer, parser.refused());
   }
-  std::string scratch(http::target_scratch_bytes(head), '\0');
-  http::Target target;
-  if (const auto refused = http::parse_target(head, listener.targets, scratch, target)) {
-    return refuse(answer, refused);
-  }
   answer.method = head.method_text;
-  answer.host = target.host;
-  answer.path = target.path;
   answer.peer_trusted = routing::is_trusted(peer, listener.trusted_proxies);
   const IpAddress client =
       answer.peer_trusted ? routing::resolve_client(peer, head.fields, listener.trusted_proxies)
@@ -208,11 +237,17 @@ Result<Explanation> explain_request(const ExplainRequest& question,
     answer.why = "OPTIONS with Max-Forwards: 0 is answered here";
     return answer;
   }
+  std::string scratch(http::target_scratch_bytes(head), '\0');
+  http::Target target;
+  if (const auto refused = http::parse_target(head, listener.targets, scratch, target)) {
+    return refuse(answer, refused);
+  }
+  answer.host = target.host;
+  answer.path = target.path;
+  if (reaches_no_route(answer, head, target, listener)) return answer;
   const routing::RouteMatch* route = snapshot.table->match(head, target);
   if (route == nullptr) {
-    constexpr auto kNone = proxy::ProxyError::kNoRoute;
-    return refuse(
-        answer, proxy::to_string(kNone), proxy::status_of(kNone), "no route fits this request");
+    return refuse(answer, proxy::ProxyError::kNoRoute, "no route fits this request");
   }
   answer.route = route->name;
   const auto& rules = snapshot.rules;

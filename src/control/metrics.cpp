@@ -36,7 +36,9 @@ telemetry::ListenerMetrics listener_metrics(const ListenerStatus& status) {
 }
 
 std::optional<telemetry::ConcurrencyMetrics> concurrency_metrics(const UpstreamEntry* entry) {
-  if (entry == nullptr || entry->limit == nullptr) return std::nullopt;
+  if (entry == nullptr || entry->limit == nullptr || entry->limit->lifted()) {
+    return std::nullopt;
+  }
   std::uint64_t full = 0;
   std::uint64_t timed_out = 0;
   for (const auto& counters : entry->counters) {

@@ -39,12 +39,13 @@ void UpstreamRegistry::update(const std::vector<upstream::UpstreamSpec>& specs) 
   upstreams_ = std::move(next);
 }
 
-// A limit that changes is the same one, so that what is in flight stays counted.
+// A limit that changes is the same one, so that what is in flight stays counted; also one that is
+// taken away, for it may come back.
 std::shared_ptr<upstream::ConcurrencyLimit> UpstreamRegistry::keep_limit(
     const upstream::UpstreamSpec& spec, std::shared_ptr<upstream::ConcurrencyLimit> old) const {
   if (!spec.concurrency) {
     if (old != nullptr) old->lift();
-    return nullptr;
+    return old;
   }
   const auto& [max, queue, timeout] = *spec.concurrency;
   if (old == nullptr) {

@@ -48,7 +48,7 @@ struct UpstreamEntry {
   std::vector<std::shared_ptr<upstream::UpstreamCounters>> counters;  // One a worker.
   std::vector<EndpointEntry> endpoints;                               // In the order of the spec.
   std::shared_ptr<upstream::UpstreamState> state;
-  std::shared_ptr<upstream::ConcurrencyLimit> limit;  // Null: none.
+  std::shared_ptr<upstream::ConcurrencyLimit> limit;  // Null: none so far. Lifted: none now.
   bool checked = false;  // Its endpoints are asked whether they are well.
 };
 

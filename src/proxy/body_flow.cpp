@@ -42,8 +42,11 @@ void BodyFlow::restart(std::string_view head,
                        const http::BodyFraming& framing,
                        http::BodyOutput output,
                        std::optional<std::uint64_t> data_max) noexcept {
+  const std::uint64_t hold_max = hold_max_;
   start(head, framing, output, {block_.data(), held_}, data_max);
-  has_read_ = true;
+  // It may have to go out once more.
+  has_read_ = holding_ = true;
+  hold_max_ = hold_max;
 }
 
 void BodyFlow::reset() noexcept {

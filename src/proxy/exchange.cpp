@@ -52,14 +52,6 @@ bool ends_connection(ProxyError error) noexcept {
   }
 }
 
-// RFC 9110 section 7.6: a message must not go round for ever. More canaryds than these stand behind
-// each other nowhere.
-bool goes_in_circles(const http::RequestHead& request) noexcept {
-  constexpr std::size_t kMostPasses = 10;
-  return request.fields.has(http::FieldId::kVia) &&
-         http::count_passes(request, http::kViaName) > kMostPasses;
-}
-
 }  // namespace
 
 Exchange::Exchange(ServiceState& state)
@@ -148,7 +140,7 @@ net::Task<ProxyError> Exchange::await_head() {
     park_head();
     const net::Wake wake = co_await connection_->waiter().until(deadline, net::readable(client()));
     if (wake == net::Wake::kTimeout) co_return ProxyError::kRequestTimeout;
-    if (wake == net::Wake::kCancelled) co_return ProxyError::kClientGone;
+    if (wake == net::Wake::kCancelled) co_return ProxyError::kShuttingDown;
   } while (!take_head(outcome));
   co_return outcome;
 }
@@ -214,7 +206,7 @@ ProxyError Exchange::decide() {
     return error_of(refused.why);
   }
   target_good_ = true;
-  if (goes_in_circles(request_)) [[unlikely]]
+  if (http::goes_in_circles(request_)) [[unlikely]]
     return ProxyError::kLoopDetected;
   table_ = state_.table;
   if (!table_) return ProxyError::kNoRoute;

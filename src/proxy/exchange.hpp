@@ -158,6 +158,7 @@ class Exchange {
   [[nodiscard]] ProxyError cast_vote(std::string_view body);
   [[nodiscard]] const routing::RouteMatch* route_of_page(std::string_view page);
   // exchange_mirror.cpp
+  [[nodiscard]] bool is_copy() const noexcept;
   void choose_copy();
   void begin_copy(http::RequestForwarding forwarding);
   void send_copy();
@@ -196,6 +197,7 @@ class Exchange {
   [[nodiscard]] const FailurePolicy* failure_policy() const noexcept;
   // protection.cpp
   void guard() noexcept;
+  [[nodiscard]] bool enter_probe() noexcept;
   void hasten() noexcept;
   void charge_circuit() noexcept;
   void charge() noexcept;

@@ -11,8 +11,6 @@
 namespace canaryd::proxy {
 namespace {
 
-constexpr std::string_view kFeedbackPath = "/.canaryd/feedback";
-
 // Another site's page can send this type only after asking (a preflight, which no listener of ours
 // answers), so it cannot vote in its visitors' names.
 bool is_json(std::string_view content_type) noexcept {
@@ -53,7 +51,7 @@ net::Task<ProxyError> Exchange::take_vote() {
     if (!got.would_block()) co_return ProxyError::kClientGone;
     const net::Wake wake = co_await connection_->waiter().until(by, net::readable(client()));
     if (wake == net::Wake::kTimeout) co_return ProxyError::kRequestTimeout;
-    if (wake == net::Wake::kCancelled) co_return ProxyError::kClientGone;
+    if (wake == net::Wake::kCancelled) co_return ProxyError::kShuttingDown;
   }
   if (error != ProxyError::kNone) co_return error;
   body_taken_ = length;

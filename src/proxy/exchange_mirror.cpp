@@ -17,6 +17,12 @@ std::string_view Exchange::sampled_id() const noexcept {
   return connection_->peer_trusted() ? http::request_id(request_, fresh) : fresh;
 }
 
+// As a trusted peer says: anybody else would choose what is copied.
+bool Exchange::is_copy() const noexcept {
+  return connection_->peer_trusted() &&
+         request_.fields.value(http::FieldId::kXCanarydCohort) == to_string(Cohort::kShadow);
+}
+
 // After the decision. A request that goes to the mirror's upstream anyway is not sent there twice,
 // and one that is a copy itself is not copied again: two that mirror to each other would go on and
 // on.
@@ -24,7 +30,7 @@ void Exchange::choose_copy() {
   const MirrorPolicy& policy = table_->snapshot.shared->mirrors[route_->id.index()];
   if (!policy.has(request_.method) || policy.to == pick_.upstream) return;
   if (request_.upgrade && http::offers_websocket(request_)) return;
-  if (request_.fields.value(http::FieldId::kXCanarydCohort) == to_string(Cohort::kShadow)) return;
+  if (is_copy()) return;
   if (!policy.share.has(pick_.key_hash, sampled_id())) return;
   const bool too_large = request_.framing.kind == http::BodyKind::kLength &&
                          request_.framing.length > policy.body_bytes_max;

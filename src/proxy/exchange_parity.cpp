@@ -51,7 +51,7 @@ void Exchange::choose_parity() {
   if (request_.method != http::Method::kGet && request_.method != http::Method::kHead) return;
   if (pick_.upstream != route_->rollout->stable || !request_.framing.empty()) return;
   if (request_.upgrade || is_conditional(request_.fields)) return;
-  if (request_.fields.value(http::FieldId::kXCanarydCohort) == to_string(Cohort::kShadow)) return;
+  if (is_copy()) return;
   if (!policy.share.has(0, sampled_id())) return;
   if (state_.pending_reads.full() || state_.parity_copies.busy()) {
     policy.counts->count_busy();

@@ -15,9 +15,10 @@ void Exchange::first_try() {
   stale_retried_ = false;
   tried_.clear();
   if (upstream::ConcurrencyQueue* const queue = upstream_->concurrency()) {
-    slot_ = queue->try_enter();
-    // Then connect() begins by waiting for one.
-    if (!slot_) return;
+    // A probe has its own already.
+    if (!slot_) slot_ = queue->try_enter();
+    // Then connect() begins by waiting for one. A limit that has been lifted makes nobody wait.
+    if (!slot_ && upstream_spec().concurrency) return;
   }
   begin_first_try();
 }
@@ -39,13 +40,16 @@ void Exchange::begin_try(upstream::Lease lease) noexcept {
 // A try is over. Whether another one begins, elsewhere or at the stable version; then `error` is
 // that of the new one.
 bool Exchange::tries_again(ProxyError& error) {
-  if (tries_ > 0 && error != ProxyError::kClientGone) {
+  const bool retried = tries_ > 0 && error != ProxyError::kClientGone;
+  if (upstream_->detects_outliers()) note_outcome(error);
+  const Retry again = error == ProxyError::kNone ? Retry::kNever : may_retry(error);
+  const bool another = again != Retry::kNever && next_try(again);
+  // What goes out once more for free is still the same retry.
+  if (retried && !(another && again == Retry::kIfReused)) [[unlikely]] {
     auto& counters = upstream_->counters();
     upstream::bump(error == ProxyError::kNone ? counters.retries_ok : counters.retries_failed);
   }
-  if (upstream_->detects_outliers()) note_outcome(error);
-  const Retry again = error == ProxyError::kNone ? Retry::kNever : may_retry(error);
-  if (again == Retry::kNever || !next_try(again)) {
+  if (!another) {
     if (!covered_ || !falls_back(error)) return false;
     fall_back(error);
   }
@@ -59,9 +63,11 @@ bool Exchange::next_try(Retry kind) {
   // knows this user.
   const bool stays = kind == Retry::kIfReused && upstream_->needs_key();
   if (!stays) tried_.add(lease_.endpoint());
+  follow_endpoints();
   upstream::Lease lease = upstream_->acquire(tried_, stale_retried_, balance_key_);
   if (!lease) return false;
   ++retries_made_;
+  body_waits_ = body_waits_ || upload_.has_read();
   if (body_waits_) {
     clear_response();
   } else {
@@ -72,8 +78,9 @@ bool Exchange::next_try(Retry kind) {
   return true;
 }
 
-// What was decided stays. But a request that has waited goes to none of the endpoints that have
-// been taken out meanwhile. Once: what it holds of a table lives as long as the request.
+// What was decided stays. But a request that has waited, or has to be tried again, goes to none of
+// the endpoints that have been taken out meanwhile. Once: what it holds of a table lives as long as
+// the request.
 void Exchange::follow_endpoints() noexcept {
   if (later_ || state_.table == table_) return;
   for (const auto& each : state_.table->upstreams) {
@@ -91,7 +98,7 @@ TryFailure Exchange::failure_of(ProxyError error) const noexcept {
           .try_expired = try_expires_at_ <= now(),
           .reused = lease_.connected() && lease_.reused(),
           .request_sent = upload_.started() && upload_.has_sent() && !body_waits_,
-          .body_lost = upload_.started() && upload_.has_read() && !body_waits_,
+          .body_lost = upload_.started() && !upload_.can_restart(),
           .response_seen = response_end_ > 0 || interims_ > 0 || client_told_,
           .idempotent = http::is_idempotent(request_.method)};
 }
@@ -126,7 +133,8 @@ Retry Exchange::may_retry(ProxyError error) noexcept {
 }
 
 net::Task<ProxyError> Exchange::connect() {
-  if (upstream_->concurrency() != nullptr && !slot_) {
+  // Not a retry: that has an endpoint, and what the upstream has become allows it.
+  if (upstream_spec().concurrency && !slot_ && !lease_) {
     const ProxyError entered = co_await enter();
     if (entered != ProxyError::kNone) co_return entered;
     follow_endpoints();

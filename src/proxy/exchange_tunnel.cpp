@@ -68,9 +68,11 @@ net::Task<Next> Exchange::tunnel() {
     handshake.error = result.error;
     handshake.status = 0;
     handshake.ended_at = now();
-    // A handshake that leads nowhere was no success.
     if (canary) {
-      if (now() < opened_at + kLives) rollout->gate->put_back(rollout->generation, cleared);
+      const bool lived = now() >= opened_at + kLives;
+      // A handshake that leads nowhere was no success. Another one stays the good probe it was.
+      if (!lived) rollout->gate->put_back(rollout->generation, cleared);
+      probe_ = probe_ && !lived;
       protect(handshake);
     }
     counters.begin();

@@ -31,11 +31,24 @@ void Exchange::guard() noexcept {
   const bool tunnel = request_.upgrade && http::offers_websocket(request_);
   const bool covered = !tunnel && is_covered(failure_policy()->fallback, request_);
   if (!gate.claim_probe(rollout.generation, now(), covered)) return;
+  if (!enter_probe()) {
+    gate.probed(rollout.generation, false);
+    return;
+  }
   probe_ = true;
   pick_.cohort = Cohort::kCanary;
   pick_.upstream = rollout.canary;
   // Its time was chosen, and nobody else's was.
   pick_.counts_for_analysis = false;
+}
+
+// A canary that has no slot left would let its probe wait, and the probe's user see that it was
+// turned away. Nothing has been sent yet, so whatever the request is, stable takes it as before.
+bool Exchange::enter_probe() noexcept {
+  upstream::Upstream& canary = *table_->upstreams[route_->rollout->canary.index()];
+  if (!canary.spec().concurrency) return true;
+  slot_ = canary.concurrency()->try_enter();
+  return static_cast<bool>(slot_);
 }
 
 // A probe that hangs is a bad one soon.

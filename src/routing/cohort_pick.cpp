@@ -95,8 +95,11 @@ struct FoundKey {
 
 // While nobody is split nobody needs a cookie, and a response without one can be cached. Where
 // lanes are split it is what keeps a user in his own, also in one whose rollout sends nobody to the
-// canary: else he would be drawn again with each request, until another lane keeps him.
+// canary: else he would be drawn again with each request, until another lane keeps him. Who forces
+// his cohort needs it for the lane alone, whatever the weights; who is followed needs none.
 bool needs_cookie(const Pick& pick, const RouteMatch* split) noexcept {
+  if (pick.rule == PickRule::kFollow) return false;
+  if (pick.forced) return split != nullptr;
   if (pick.weight > BasisPoints(0)) return true;
   return split != nullptr &&
          std::any_of(split->lanes.begin(), split->lanes.end(), [](const auto& lane) {
@@ -137,12 +140,12 @@ Pick pick_by(const FoundKey& found,
     if (pick.weight != BasisPoints(BasisPoints::kMax)) {
       pick.cohort = evicted ? Cohort::kStable : *followed;
     }
-  } else {
-    if (!rollout.segments.empty()) draw_segment(pick, rollout, input);
-    if (found.key.fresh && needs_cookie(pick, split)) {
-      pick.issue_cookie = true;
-      pick.fresh_id = found.scratch.fresh;
-    }
+  } else if (!rollout.segments.empty()) {
+    draw_segment(pick, rollout, input);
+  }
+  if (found.key.fresh && needs_cookie(pick, split)) {
+    pick.issue_cookie = true;
+    pick.fresh_id = found.scratch.fresh;
   }
   if (evicted) pick.rule = PickRule::kSafety;
   if (rollout.balances_users) [[unlikely]]

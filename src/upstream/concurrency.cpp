@@ -1,7 +1,6 @@
 #include "canaryd/upstream/concurrency.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 // Nothing is lost between two workers because each first says what it does and then looks:
@@ -57,7 +56,6 @@ void ConcurrencyLimit::configure(std::uint32_t max, std::uint32_t queue_max) noe
 }
 
 void ConcurrencyLimit::lift() noexcept {
-  constexpr std::uint32_t kUnlimited = std::numeric_limits<std::uint32_t>::max();
   configure(kUnlimited, kUnlimited);
 }
 

@@ -4,6 +4,7 @@
 #include "component/tunnel_world.hpp"
 
 #include <memory>
+#include <vector>
 
 namespace canaryd::test {
 namespace {
@@ -251,6 +252,60 @@ TEST_F(CircuitTest, AProbeWaitsTwoSecondsAtMost) {
   EXPECT_EQ(world.gate->probes(1), (routing::ProbeCount{0, 1}));
 }
 
+// Its user would see that he was turned away. Nothing has been sent, so stable can take whatever he
+// asks for.
+TEST_F(CircuitTest, AProbeWaitsForNoSlot) {
+  world.failures.protection.circuit_failures = 2;
+  world.upstreams[1].concurrency = upstream::Concurrency{2, 10, 20s};
+  world.upstreams[1].timeouts.first_byte = 60s;
+  world.gate->set_slow_after(1s);
+  world.start();
+  answer_ = {};
+  std::vector<std::unique_ptr<Client>> hung;
+  for (int i = 0; i < 2; ++i) {
+    hung.push_back(std::make_unique<Client>(world));
+    hung.back()->send(get("/", "X-User: h" + std::to_string(i) + "\r\n"));
+  }
+  world.net.run_for(1100ms);
+  ASSERT_TRUE(is_open());
+  publish_suspension();
+
+  world.net.run_for(5s);
+  const Monotonic asked = world.net.now();
+  EXPECT_EQ(ask().body, "stable");
+  EXPECT_EQ(world.gate->probes(1), (routing::ProbeCount{0, 1}));
+  world.net.run_for(12s);
+  EXPECT_EQ(ask("POST").body, "stable");
+  EXPECT_EQ(world.gate->probes(1), (routing::ProbeCount{0, 2}));
+  world.net.run_for(12s);
+  EXPECT_EQ(ask("GET", kHandshake).body, "stable");
+  EXPECT_EQ(world.gate->probes(1), (routing::ProbeCount{0, 3}));
+  EXPECT_LT(world.net.now() - asked, 25s) << "nobody has waited";
+
+  EXPECT_EQ(canary_->requests.size(), 2U) << "those that hang";
+  EXPECT_EQ(world.limit("canary").active(), 2U);
+  EXPECT_EQ(world.counters(Cohort::kStable).judged, 3U) << "as if there had been no probe";
+  EXPECT_EQ(world.counters(Cohort::kCanary).user_failures, 0U);
+  for (auto& client : hung) EXPECT_EQ(client->read().body, "stable");
+}
+
+TEST_F(CircuitTest, AProbeHasOneSlotAndGivesItBack) {
+  world.upstreams[1].concurrency = upstream::Concurrency{1, 10, 20s};
+  world.listener.body_bytes_max = 5;
+  world.start();
+  suspend();
+  answer_ = ok("canary");
+  world.net.run_for(5s);
+  EXPECT_EQ(ask().body, "canary");
+  EXPECT_EQ(world.gate->probes(1), (routing::ProbeCount{1, 0}));
+  EXPECT_EQ(world.limit("canary").active(), 0U);
+  // One that ends before it is sent.
+  world.net.run_for(12s);
+  Client client(world);
+  EXPECT_EQ(client.ask(post("too much", "X-User: u\r\n")).status(), 413);
+  EXPECT_EQ(world.limit("canary").active(), 0U);
+}
+
 TEST_F(CircuitTest, WithoutFallbackAnyRequestProbesInTheEnd) {
   world.failures.fallback = {};
   world.start();
@@ -283,6 +338,32 @@ TEST_F(CircuitTest, ATunnelProbesInTheEnd) {
   EXPECT_EQ(shake_hands(), 101);
   EXPECT_EQ(canary_->requests.size(), 1U);
   EXPECT_EQ(world.gate->probes(1), (routing::ProbeCount{1, 0}));
+}
+
+// A tunnel that has lived was a good probe. How it ends later is news of the canary of then, and
+// one that leads nowhere was a bad one.
+TEST_F(CircuitTest, ATunnelThatHasLivedWasAGoodProbe) {
+  world.failures.fallback = {};
+  world.start();
+  suspend();
+  canary_.reset();
+  SimServer server(world.net, kCanary);
+  const std::string request = get("/", std::string("X-User: u\r\n").append(kHandshake));
+  const auto probe = [&](Duration lives) {
+    world.net.run_for(20s);
+    Client client(world);
+    client.send(request);
+    SimPeer& peer = server.accept();
+    world.net.run_ready();
+    peer.send(kSwitching);
+    EXPECT_EQ(client.read().status(), 101);
+    world.net.run_for(lives);
+    peer.reset();
+    world.net.run_ready();
+    return world.gate->probes(1);
+  };
+  EXPECT_EQ(probe(6s), (routing::ProbeCount{1, 0}));
+  EXPECT_EQ(probe(1s), (routing::ProbeCount{0, 1}));
 }
 
 // It is forwarded as any other: some clients offer that with each request.

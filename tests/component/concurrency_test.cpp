@@ -299,6 +299,32 @@ TEST_F(ConcurrencyTest, ANewTableRaisesTheLimitForThoseWhoWait) {
   for (const auto& client : clients) EXPECT_EQ(client->read().body, "answer");
 }
 
+TEST_F(ConcurrencyTest, ALimitThatComesBackKnowsWhatIsInFlight) {
+  world.start();
+  SimServer stable(world.net, kStable);
+  Client& before = ask("/1");
+  world.upstreams[0].concurrency.reset();
+  world.publish();
+  Client& meanwhile = ask("/2");
+  EXPECT_EQ(stable.connections(), 2U);
+  allow(1, 10);
+  world.publish();
+  Client& after = ask("/3");
+  EXPECT_EQ(active(), 2U);
+  EXPECT_EQ(queued(), 1U);
+  stable.at(0).send(ok("1"));
+  EXPECT_EQ(before.read().body, "1");
+  world.net.run_ready();
+  EXPECT_EQ(queued(), 1U) << "there is one still, and there may be no more";
+  stable.at(1).send(ok("2"));
+  EXPECT_EQ(meanwhile.read().body, "2");
+  world.net.run_ready();
+  EXPECT_EQ(queued(), 0U);
+  // Over the connection that was used last.
+  stable.at(1).send(ok("3"));
+  EXPECT_EQ(after.read().body, "3");
+}
+
 // Another table with the same limit: what is in flight under the old one counts.
 TEST_F(ConcurrencyTest, ATableSwapKeepsWhatIsInFlight) {
   world.start();

@@ -6,6 +6,8 @@
 namespace canaryd::test {
 namespace {
 
+const net::Address kPooled = address("10.0.0.9:80");
+
 class EndpointsTest : public ProxyTest {
  protected:
   EndpointsTest() : one(world, kStable, ok("one")), two(world, kStable2, ok("two")) {}
@@ -83,6 +85,72 @@ TEST_F(EndpointsTest, WhatIsUnderWayToOneThatGoesEndsThere) {
   world.net.run_ready();
   EXPECT_TRUE(served.ended());
   EXPECT_EQ(client.ask(kGet).body, "one");
+}
+
+// ---- Retries
+
+TEST_F(EndpointsTest, ARetryGoesToOneThatIsStillThere) {
+  SimServer gone(world.net, kCanary);
+  world.upstreams[0].endpoints = {kCanary};
+  world.start();
+  Client client(world);
+  client.send(kGet);
+  SimPeer& served = gone.accept();
+  world.net.run_ready();
+  use({kStable});
+  served.reset();
+  EXPECT_EQ(client.read().body, "one");
+  EXPECT_EQ(gone.connections(), 1U);
+  EXPECT_EQ(client.ask(kGet).body, "one");
+}
+
+// It has begun, and those that have are not held up.
+TEST_F(EndpointsTest, ARetryWaitsForNoLimitThatCameMeanwhile) {
+  SimServer gone(world.net, kCanary);
+  world.upstreams[0].endpoints = {kCanary};
+  world.start();
+  Client client(world);
+  client.send(kGet);
+  SimPeer& served = gone.accept();
+  world.net.run_ready();
+  world.upstreams[0].concurrency = upstream::Concurrency{1, 0, 1s};
+  use({kStable});
+  served.reset();
+  EXPECT_EQ(client.read().body, "one");
+  EXPECT_EQ(world.upstream("stable").queue_full.load(), 0U);
+}
+
+// One retry has a connection from the pool, which is dead: that costs no other one, and is none.
+TEST_F(EndpointsTest, WhatGoesOutOnceMoreForFreeIsTheSameRetry) {
+  SimServer breaks(world.net, kCanary);
+  SimServer pooled(world.net, kPooled);
+  world.upstreams[0].endpoints = {kCanary, kPooled};
+  world.upstreams[0].health_check = true;
+  world.start();
+  const auto use_only = [this](std::size_t used) {
+    for (const std::size_t i : {0U, 1U}) {
+      const auto health = i == used ? upstream::Health::kHealthy : upstream::Health::kUnhealthy;
+      world.endpoint("stable", i).set_health(health, world.net.now());
+    }
+  };
+  Client client(world);
+  use_only(1);
+  client.send(kGet);
+  SimPeer& idle = pooled.accept();
+  idle.send(ok("first"));
+  EXPECT_EQ(client.read().body, "first");
+  use_only(0);
+  client.send(kGet);
+  SimPeer& broken = breaks.accept();
+  world.net.run_ready();
+  use_only(1);
+  broken.reset();
+  world.net.run_ready();
+  idle.reset();
+  pooled.accept().send(ok("second"));
+  EXPECT_EQ(client.read().body, "second");
+  EXPECT_EQ(world.upstream("stable").retries_ok.load(), 1U);
+  EXPECT_EQ(world.upstream("stable").retries_failed.load(), 0U);
 }
 
 }  // namespace

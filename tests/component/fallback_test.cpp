@@ -195,6 +195,81 @@ TEST_F(FallbackBodyTest, TriesStablesOtherEndpointsWithTheBodyThatIsHeld) {
   }
 }
 
+// Its peer had closed it before anything of the request arrived: no failure of the canary's, and
+// what stable could be sent can go out again.
+TEST_F(FallbackBodyTest, WhatIsHeldGoesOverAFreshConnectionFirst) {
+  world.start();
+  canary_ = std::make_unique<SimServer>(world.net, kCanary);
+  Client client(world);
+  client.send(ask("GET", "u"));
+  SimPeer& idle = canary_->accept();
+  idle.send(ok("canary"));
+  EXPECT_EQ(client.read().body, "canary");
+  client.send(ask("PUT", "u", "Content-Length: 4\r\n\r\n"));
+  world.net.run_ready();
+  client.send("data");
+  world.net.run_ready();
+  idle.reset();
+  SimPeer& fresh = canary_->accept();
+  world.net.run_ready();
+  EXPECT_TRUE(fresh.received().ends_with("\r\n\r\ndata"));
+  fresh.send(ok("again"));
+  EXPECT_EQ(client.read().body, "again");
+  EXPECT_TRUE(stable_.requests.empty());
+  EXPECT_EQ(canary().bad, 0U);
+  EXPECT_EQ(canary().saved, 0U);
+}
+
+// And once more, should it fail there.
+TEST_F(FallbackBodyTest, WhatHasGoneOutTwiceIsStillHeldForStable) {
+  world.start();
+  canary_ = std::make_unique<SimServer>(world.net, kCanary);
+  Client client(world);
+  client.send(ask("GET", "u"));
+  SimPeer& idle = canary_->accept();
+  idle.send(ok("canary"));
+  EXPECT_EQ(client.read().body, "canary");
+  const std::string body = pattern(20'000);
+  client.send(ask("PUT", "u", "Content-Length: 40000\r\n\r\n"));
+  world.net.run_ready();
+  client.send(body);
+  world.net.run_ready();
+  idle.reset();
+  SimPeer& fresh = canary_->accept();
+  client.send(body);
+  world.net.run_ready();
+  fresh.reset();
+  EXPECT_EQ(client.read().body, "stable");
+  EXPECT_EQ(stable_.requests.back().body, body + body);
+  EXPECT_EQ(canary().bad, 1U);
+  EXPECT_EQ(canary().saved, 1U);
+}
+
+TEST_F(FallbackBodyTest, StablesPooledConnectionMayBeDeadAsWell) {
+  world.upstreams[0].endpoints = {kStable2};
+  world.start();
+  SimServer stable(world.net, kStable2);
+  Client client(world);
+  client.send(ask("GET", "u", "X-Canary: never\r\n\r\n"));
+  SimPeer& idle = stable.accept();
+  idle.send(ok("stable"));
+  EXPECT_EQ(client.read().body, "stable");
+  canary_ = std::make_unique<SimServer>(world.net, kCanary);
+  client.send(ask("PUT", "u", "Content-Length: 4\r\n\r\n"));
+  SimPeer& served = canary_->accept();
+  world.net.run_ready();
+  client.send("data");
+  world.net.run_ready();
+  served.send("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n");
+  world.net.run_ready();
+  idle.reset();
+  SimPeer& fresh = stable.accept();
+  world.net.run_ready();
+  EXPECT_TRUE(fresh.received().ends_with("\r\n\r\ndata"));
+  fresh.send(ok("again"));
+  EXPECT_EQ(client.read().body, "again");
+}
+
 TEST_F(FallbackBodyTest, ALongerBodyIsNotHeld) {
   world.start();
   break_canary(Kind::k500);

@@ -232,6 +232,22 @@ TEST_F(FeedbackTest, ASlowOneRunsIntoTheTimeout) {
   EXPECT_FALSE(next());
 }
 
+TEST_F(FeedbackTest, HalfAVoteIsAnsweredWhenTheProxyEnds) {
+  world.start();
+  Client client(world);
+  std::string text = vote(R"({"score":1})", "X-User: u1\r\n");
+  text.pop_back();
+  client.send(text);
+  world.net.run_ready();
+  world.service->cancel();
+  const Message told = client.read();
+  EXPECT_EQ(told.status(), 503);
+  EXPECT_EQ(told.field("X-Canaryd-Error"), "shutting_down");
+  EXPECT_EQ(told.field("Connection"), "close");
+  EXPECT_EQ(told.field("Retry-After"), "1");
+  EXPECT_FALSE(next());
+}
+
 TEST_F(FeedbackTest, BeforeTheFirstTableThereIsNoRoute) {
   world.open();
   EXPECT_EQ(ask(vote(R"({"score":1})")).field("X-Canaryd-Error"), "no_route");

@@ -95,12 +95,42 @@ TEST_F(LifecycleTest, CancelEndsEverythingAtOnce) {
   EXPECT_EQ(told.status(), 503);
   EXPECT_EQ(told.field("X-Canaryd-Error"), "shutting_down");
   EXPECT_EQ(told.field("Connection"), "close");
+  EXPECT_EQ(half.read().field("X-Canaryd-Error"), "shutting_down");
   EXPECT_TRUE(active.peer.ended());
   EXPECT_TRUE(idle.peer.ended());
   EXPECT_TRUE(served.ended());
   EXPECT_TRUE(other.ended());
   const auto counted = world.counters(Cohort::kNone);
   EXPECT_EQ(counted.excluded, 2U);
+}
+
+// Who has sent a part of a request waits for an answer; who has sent nothing waits for none.
+TEST_F(LifecycleTest, HalfAHeadIsAnsweredWhenTheTimeIsOver) {
+  Backend stable(world, kStable);
+  Client first(world);
+  first.send("GET / HTTP/1.1\r\nHo");
+  Client second(world);
+  EXPECT_EQ(second.ask(kGet).status(), 200);
+  second.send("G");
+  Client blank(world);
+  blank.send("\r\n");
+  world.net.run_ready();
+  world.service->drain();
+  world.net.run_ready();
+  EXPECT_TRUE(first.open());
+  world.service->cancel();
+  for (Client* client : {&first, &second}) {
+    const Message told = client->read();
+    EXPECT_EQ(told.status(), 503);
+    EXPECT_EQ(told.field("X-Canaryd-Error"), "shutting_down");
+    EXPECT_EQ(told.field("Connection"), "close");
+    EXPECT_EQ(told.field("Retry-After"), "1");
+    EXPECT_TRUE(client->closes_within(1ms));
+    EXPECT_FALSE(client->peer.saw_reset());
+  }
+  EXPECT_TRUE(blank.peer.ended());
+  EXPECT_EQ(blank.peer.received(), "");
+  EXPECT_EQ(world.errors(ProxyError::kShuttingDown), 2U);
 }
 
 // A worker that stops at once: the service goes with everything that is under way.

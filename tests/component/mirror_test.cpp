@@ -140,12 +140,21 @@ TEST_F(MirrorCopyTest, ATunnelIsNotCopied) {
 
 // Else two that mirror to each other would never come to an end.
 TEST_F(MirrorCopyTest, ACopyIsNotCopiedAgain) {
+  world.listener.trusted_proxies = {Cidr{}};
   world.start();
   EXPECT_EQ(ask(get("/a", "X-Canaryd-Cohort: shadow\r\n")).body, "stable");
   EXPECT_EQ(ask(get("/b", "X-Canaryd-Cohort: canary\r\n")).body, "stable");
   world.net.run_ready();
   ASSERT_EQ(mirror_.requests.size(), 1U);
   EXPECT_EQ(mirror_.requests.at(0).target(), "/b");
+}
+
+// Whoever is not trusted does not choose what is copied.
+TEST_F(MirrorCopyTest, AClientCannotSayThatItIsACopy) {
+  world.start();
+  EXPECT_EQ(ask(get("/a", "X-Canaryd-Cohort: shadow\r\n")).body, "stable");
+  world.net.run_ready();
+  EXPECT_EQ(mirror_.requests.size(), 1U);
 }
 
 // By the key of the cohort, but not by its bucket.

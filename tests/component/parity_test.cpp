@@ -108,7 +108,16 @@ TEST_F(ParityTest, CopiesAreNoEvidence) {
   EXPECT_FALSE(world.failure_queue->pop().has_value());
 }
 
+TEST_F(ParityTest, AClientCannotSayThatItIsACopy) {
+  Backend stable(world, kStable, json("{}"));
+  Backend canary(world, kCanary, json("{}"));
+  world.start();
+  ask(get("/", "X-Canaryd-Cohort: shadow\r\n"));
+  EXPECT_EQ(reads().size(), 1U);
+}
+
 TEST_F(ParityTest, OnlyPlainReadsThatStableServes) {
+  world.listener.trusted_proxies = {Cidr{}};
   Backend stable(world, kStable, json("{}"));
   Backend canary(world, kCanary, json("{}"));
   world.start();

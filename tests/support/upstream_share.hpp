@@ -35,7 +35,8 @@ namespace canaryd::test {
                       : std::make_shared<upstream::ConcurrencyLimit>(1, max, queue);
     share.limit->configure(max, queue);
   } else if (before.limit != nullptr) {
-    before.limit->lift();
+    share.limit = before.limit;
+    share.limit->lift();
   }
   return share;
 }

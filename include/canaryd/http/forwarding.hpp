@@ -13,6 +13,7 @@
 #include "canaryd/http/head_buffer.hpp"
 #include "canaryd/http/message.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -84,6 +85,13 @@ struct ResponseForwarding {
 // A comma within a comment ends a member too early, which makes none that counts unless somebody
 // wants it to.
 [[nodiscard]] std::size_t count_passes(const RequestHead& head, std::string_view via) noexcept;
+
+// RFC 9110 section 7.6: a message must not go round for ever. More canaryds than these stand behind
+// each other nowhere. Here, because every request is asked that, and nearly none has a Via.
+inline constexpr std::size_t kMostPasses = 10;
+[[nodiscard]] inline bool goes_in_circles(const RequestHead& head) noexcept {
+  return head.fields.has(FieldId::kVia) && count_passes(head, kViaName) > kMostPasses;
+}
 
 // For the client: a final response, or the 101 that ends HTTP on this connection.
 void write_response_head(HeadBuffer& out,

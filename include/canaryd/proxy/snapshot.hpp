@@ -30,9 +30,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace canaryd::proxy {
+
+// Where users vote.
+inline constexpr std::string_view kFeedbackPath = "/.canaryd/feedback";
 
 struct ListenerSpec {
   std::string name;
@@ -40,7 +44,7 @@ struct ListenerSpec {
   std::vector<Cidr> trusted_proxies;
   bool expose_cohort = false;
   http::UriRules targets;
-  bool feedback = false;                  // Takes votes: POST /.canaryd/feedback.
+  bool feedback = false;                  // Takes votes: POST kFeedbackPath.
   std::uint32_t connections_max = 10000;  // All workers together.
   http::HeadLimits head;                  // Head bytes at most BufferPools::kLargeBytes.
   std::optional<std::uint64_t> body_bytes_max;

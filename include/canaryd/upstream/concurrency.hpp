@@ -25,6 +25,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -43,8 +44,9 @@ class ConcurrencyLimit : public std::enable_shared_from_this<ConcurrencyLimit> {
   // In force at once. Those who wait hear of a higher `max` by ConcurrencyQueue::serve() on their
   // worker, or with the next slot that is given up.
   void configure(std::uint32_t max, std::uint32_t queue_max) noexcept;
-  // No limit any more, for those who still hold or wait for a slot.
+  // No limit any more. It goes on counting, so that one that comes back knows what is in flight.
   void lift() noexcept;
+  [[nodiscard]] bool lifted() const noexcept { return max() == kUnlimited; }
 
   // Gauges, of all workers.
   [[nodiscard]] std::uint32_t max() const noexcept { return max_.load(std::memory_order_relaxed); }
@@ -59,6 +61,7 @@ class ConcurrencyLimit : public std::enable_shared_from_this<ConcurrencyLimit> {
   friend class ConcurrencyQueue;
   friend class ConcurrencySlot;
   struct Place;
+  static constexpr std::uint32_t kUnlimited = std::numeric_limits<std::uint32_t>::max();
 
   [[nodiscard]] bool take_free() noexcept;
   [[nodiscard]] bool enqueue() noexcept;

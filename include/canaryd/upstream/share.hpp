@@ -134,7 +134,7 @@ struct UpstreamShare {
   std::shared_ptr<UpstreamCounters> counters;  // This worker's.
   std::vector<EndpointShare> endpoints;        // Index: that of UpstreamSpec::endpoints.
   std::shared_ptr<UpstreamState> state;        // All workers'.
-  std::shared_ptr<ConcurrencyLimit> limit;     // All workers'; null: none.
+  std::shared_ptr<ConcurrencyLimit> limit;     // All workers', lifted or not; null: none so far.
   std::size_t worker = 0;                      // This one's index there.
   friend bool operator==(const UpstreamShare&, const UpstreamShare&) = default;
 };

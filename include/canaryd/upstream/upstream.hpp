@@ -45,7 +45,8 @@ class Upstream {
   [[nodiscard]] RetryBudget& retry_budget() noexcept { return retry_budget_; }
   [[nodiscard]] const RetryBudget& retry_budget() const noexcept { return retry_budget_; }
 
-  // Where requests take their slot before anything else; null: there is no limit.
+  // Where requests take their slot before anything else; null: there has been no limit. One that
+  // was lifted is not in spec(): nobody waits there, and what is in flight stays counted.
   [[nodiscard]] ConcurrencyQueue* concurrency() const noexcept { return concurrency_.get(); }
 
   // An endpoint, with an idle connection if it has one; else, or if it must be `fresh`, connect()

@@ -115,6 +115,24 @@ TEST_F(ExplainTest, NamesTheKeyThatWasThere) {
   EXPECT_EQ(fresh.bucket, std::nullopt);
 }
 
+// Also where its client is not given it: that bucket is nobody's.
+TEST_F(ExplainTest, AKeyThatIsMadeNowHasNoBucket) {
+  rollout_.sticky.issue_cookie = routing::IssueCookie{.name = "uid"};
+  const std::string given(32, 'a');
+  const ExplainRequest forced{"GET", "/", {{"X-Canary", "always"}}, "", "10.1.2.3"};
+  for (const unsigned ceiling : {10000U, 0U}) {
+    rollout_.gate->lower(1, BasisPoints(ceiling));
+    for (const Explanation& fresh : {get("/"), get("/", {{"Cookie", "uid=7"}}), ask(forced)}) {
+      EXPECT_EQ(fresh.key_source, "issued_cookie");
+      EXPECT_TRUE(fresh.key_is_fresh) << ceiling;
+      EXPECT_EQ(fresh.bucket, std::nullopt) << ceiling;
+    }
+    const Explanation known = get("/", {{"Cookie", "uid=" + given}});
+    EXPECT_FALSE(known.key_is_fresh) << ceiling;
+    EXPECT_EQ(known.bucket, routing::bucket_of(key_from_salt("checkout"), given)) << ceiling;
+  }
+}
+
 TEST_F(ExplainTest, TheGateTheForceAndTheStateAreLookedAt) {
   ExplainRequest forced{"GET", "/", {{"X-User", "u"}, {"X-Canary", "always"}}, "", "10.1.2.3"};
   EXPECT_EQ(ask(forced).rule, "force");
@@ -152,6 +170,34 @@ TEST_F(ExplainTest, WhatTheDataPlaneRefuses) {
   EXPECT_EQ(get("/" + std::string(20'000, 'a')).refused, "target_too_long");
   EXPECT_EQ(ask({"CONNECT", "a:443", {}, "", ""}).refused.empty(), false);
   EXPECT_EQ(get("/a/../../b").route, "");
+}
+
+// As the data plane does: before it looks at the target, at the routes.
+TEST_F(ExplainTest, WhatEndsBeforeTheRoutes) {
+  const ExplainRequest options{"OPTIONS", "/a/../../b", {{"Max-Forwards", "0"}}, "", ""};
+  EXPECT_EQ(ask(options).refused, "");
+  EXPECT_EQ(ask(options).why, "OPTIONS with Max-Forwards: 0 is answered here");
+  EXPECT_EQ(ask(options).upstream, "");
+
+  std::string via = "1.1 canaryd";
+  for (int i = 1; i < 10; ++i) via += ", 1.1 canaryd";
+  EXPECT_EQ(get("/", {{"Via", via}}).refused, "");
+  EXPECT_EQ(get("/", {{"Via", via}}).route, "shop");
+  const Explanation loop = get("/", {{"Via", via + ", 1.1 canaryd"}});
+  EXPECT_EQ(loop.refused, "loop_detected");
+  EXPECT_EQ(loop.why, "508 loop_detected: its Via names more than 10 canaryds");
+  EXPECT_EQ(loop.upstream, "");
+}
+
+TEST_F(ExplainTest, AVoteGoesNowhere) {
+  const ExplainRequest vote{"POST", "/.canaryd/feedback", {{"X-User", "u"}}, "", ""};
+  EXPECT_EQ(ask(vote).route, "shop");
+  listener_.feedback = true;
+  EXPECT_EQ(ask(vote).route, "");
+  EXPECT_EQ(ask(vote).upstream, "");
+  EXPECT_EQ(ask(vote).refused, "");
+  EXPECT_EQ(ask(vote).why, "a vote of a user is taken here, and goes to no upstream");
+  EXPECT_EQ(get("/.canaryd/feedback", {{"X-User", "u"}}).route, "shop");
 }
 
 TEST_F(ExplainTest, AQuestionThatMakesNoRequestIsAnError) {
@@ -203,6 +249,24 @@ TEST_F(ExplainTest, NamesTheLane) {
   }
   EXPECT_GT(second, 50);
   EXPECT_EQ(get("http://files.example/static/a").lane, std::nullopt);
+}
+
+// A lane that was drawn for this request alone, and may be another one with the next.
+TEST_F(ExplainTest, SaysThatTheLaneWasDrawnByLot) {
+  rollout_.sticky.sources = {{KeySource::kCookie, "uid"}};
+  rollout_.sticky.issue_cookie = routing::IssueCookie{.name = "uid"};
+  other_ = rollout_;
+  other_->name = "other";
+  other_->canary = UpstreamId(2);
+  const ExplainRequest forced{"GET", "/", {{"X-Canary", "always"}}, "", "10.1.2.3"};
+  for (const Explanation& fresh : {get("/"), ask(forced)}) {
+    EXPECT_TRUE(fresh.key_is_fresh);
+    EXPECT_EQ(fresh.bucket, std::nullopt);
+    EXPECT_TRUE(fresh.why.starts_with("drawn by lot for this request: lane ")) << fresh.why;
+  }
+  const Explanation known = get("/", {{"Cookie", "uid=" + std::string(32, 'a')}});
+  EXPECT_FALSE(known.key_is_fresh);
+  EXPECT_TRUE(known.why.starts_with("lane ")) << known.why;
 }
 
 TEST_F(ExplainTest, SaysThatAnExclusionFits) {

@@ -1,5 +1,6 @@
 #include "control/upstream_registry.hpp"
 
+#include "canaryd/upstream/concurrency.hpp"
 #include "support/manual_clock.hpp"
 
 #include <gtest/gtest.h>
@@ -69,6 +70,23 @@ TEST_F(UpstreamRegistryTest, HealthOfAnUpstreamThatIsChecked) {
   EXPECT_TRUE(health.known);
   EXPECT_TRUE(health.up());
   EXPECT_FALSE(registry_.health("other").up());
+}
+
+// It may come back, and then has to know what is in flight.
+TEST_F(UpstreamRegistryTest, ALimitThatIsTakenAwayGoesOnCounting) {
+  specs_[0].concurrency = upstream::Concurrency{4, 2, 1s};
+  registry_.update(specs_);
+  const auto limit = registry_.share(specs_[0], 0).limit;
+  ASSERT_NE(limit, nullptr);
+  EXPECT_FALSE(limit->lifted());
+  specs_[0].concurrency.reset();
+  registry_.update(specs_);
+  EXPECT_EQ(registry_.share(specs_[0], 1).limit, limit);
+  EXPECT_TRUE(limit->lifted());
+  specs_[0].concurrency = upstream::Concurrency{3, 2, 1s};
+  registry_.update(specs_);
+  EXPECT_EQ(registry_.share(specs_[0], 0).limit, limit);
+  EXPECT_EQ(limit->max(), 3U);
 }
 
 }  // namespace

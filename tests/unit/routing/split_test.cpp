@@ -9,6 +9,7 @@
 #include <cmath>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace canaryd::routing {
@@ -221,12 +222,13 @@ struct Visit {
   int cookies = 0;
 };
 
-Visit visit(const RouteMatch& route, Random& random, int pages) {
+Visit visit(const RouteMatch& route, Random& random, int pages, std::string_view force = {}) {
   Visit visit;
   std::string cookie;
   for (int page = 0; page < pages; ++page) {
     http::FieldList list;
     if (!cookie.empty()) list.add("Cookie", cookie);
+    if (!force.empty()) list.add("X-Canary", force);
     const RouteMatch* lane = &route;
     const Pick pick = pick_lane(lane, {list, "", kClient, false, random});
     visit.lanes.push_back(lane);
@@ -260,6 +262,24 @@ TEST(Split, WhoHasNoCookieYetStaysInHisLaneWhateverItsRolloutDoes) {
   }
 }
 
+// Whatever the weights: he would see another canary with each request.
+TEST(Split, WhoForcesHisCohortStaysInHisLane) {
+  TableSpec idle = issuing_spec_of({});
+  for (RolloutSpec& rollout : idle.rollouts) rollout.traffic = Traffic::kForceOnly;
+  TableSpec aborted = issuing_spec_of({});
+  aborted.rollouts[0].traffic = Traffic::kStableOnly;
+  for (TableSpec spec : {issuing_spec_of({}), std::move(idle), std::move(aborted)}) {
+    const auto table = table_of(std::move(spec));
+    const RouteMatch& shop = table->routes().front();
+    Random random(7);
+    for (int user = 0; user < 100; ++user) {
+      const Visit seen = visit(shop, random, 10, "always");
+      ASSERT_EQ(std::count(seen.lanes.begin(), seen.lanes.end(), seen.lanes.front()), 10);
+      ASSERT_EQ(seen.cookies, 1);
+    }
+  }
+}
+
 TEST(Split, NoCookieWhileNoLaneIsSplitNorForWhoDidNotDrawHis) {
   TableSpec spec = issuing_spec_of({});
   for (RolloutSpec& rollout : spec.rollouts) rollout.traffic = Traffic::kStableOnly;
@@ -271,7 +291,6 @@ TEST(Split, NoCookieWhileNoLaneIsSplitNorForWhoDidNotDrawHis) {
   spec.rollouts[0].follow = "front";
   const auto table = table_of(std::move(spec));
   const RouteMatch& shop = table->routes().front();
-  EXPECT_FALSE(pick(shop, {{"X-Canary", "never"}}).pick.issue_cookie);
   EXPECT_FALSE(pick(shop, {{"X-Canaryd-Rollout", "front"}, {"X-Canaryd-Cohort", "stable"}}, true)
                    .pick.issue_cookie);
 }
