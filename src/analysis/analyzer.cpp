@@ -12,6 +12,8 @@ namespace {
 constexpr double kMostRequests = 1e15;
 constexpr double kAnswerSeconds = 86400.0 * 10000;
 constexpr double kNearlyAll = 0.7;
+// With fewer, all of them may have come by one route by chance.
+constexpr double kFewBad = 5;
 
 // Of a damaged row of settings a guess may be no number at all: then as if it took for ever.
 double bounded(double guess, double most) noexcept {
@@ -33,6 +35,14 @@ double concentration(const MetricCounts& all, const MetricCounts& route) noexcep
   if (all.canary_bad <= 0 || route.canary_n >= all.canary_n) return 0;
   const double requests = route.canary_n / all.canary_n;
   return (route.canary_bad / all.canary_bad - requests) / (1 - requests);
+}
+
+// The evidence is of the whole run. What turns bad late does not show in that sum, but in the
+// step's, once there is enough of it: of a step that has just begun a single failure is all.
+bool is_concentrated(const Panel& all, const Panel& part, std::size_t metric) noexcept {
+  if (concentration(all.run_sums(metric), part.run_sums(metric)) >= kNearlyAll) return true;
+  return all.sums(metric).canary_bad >= kFewBad &&
+         concentration(all.sums(metric), part.sums(metric)) >= kNearlyAll;
 }
 
 std::vector<AcceptAccount> accept_accounts(std::span<const Metric> metrics, StepTarget target) {
@@ -206,8 +216,7 @@ std::optional<std::size_t> Analyzer::to_blame(std::span<const Panel> parts,
   const double own = parts[worst].ln_total(metrics);
   const double sum = all_.ln_total(metrics);
   const std::size_t metric = parts[worst].worst_metric(metrics);
-  const bool enough = own >= rollback_boundary() / 2 &&
-                      concentration(all_.sums(metric), parts[worst].sums(metric)) >= kNearlyAll;
+  const bool enough = own >= rollback_boundary() / 2 && is_concentrated(all_, parts[worst], metric);
   return own > sum || enough ? std::optional(worst) : std::nullopt;
 }
 
@@ -253,6 +262,9 @@ MetricReport Analyzer::report(std::size_t index) const {
     const auto equal = accept_of(index).requests_if_equal(
         accept_boundary(), *report.stable_rate, report.stable_n / report.canary_n);
     if (equal) report.equal_time = time_of(*equal);
+    // What is slow for stable need not be so for the canary: one as good is better by that.
+    report.never = !equal && !report.quantile;
+    report.undecided = metrics_[index].weight > 0 && !all_.gains(metrics_, index);
   }
   return report;
 }

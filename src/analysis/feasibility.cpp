@@ -312,6 +312,20 @@ std::optional<Need> need_to_accept(const Settings& settings,
   return need(*seconds, second->canary_n);
 }
 
+std::optional<double> votes_to_accept(const Settings& settings,
+                                      BasisPoints weight,
+                                      BasisPoints next_weight) {
+  constexpr double kUsualVote = 0.25;  // 4 of 5.
+  const auto& feedback = settings.tolerance.feedback;
+  const bool compares = weight.value() > 0 && weight.value() < BasisPoints::kMax;
+  if (!feedback || !feedback->required || !compares || next_weight.value() == 0) {
+    return std::nullopt;
+  }
+  const AcceptAccount account(feedback->share(), next_weight.ratio());
+  return account.requests_if_equal(
+      -std::log(settings.false_accept), kUsualVote, (1 - weight.ratio()) / weight.ratio());
+}
+
 std::optional<Need> need_to_detect(const Settings& settings,
                                    const Traffic& traffic,
                                    const Canary& canary,

@@ -151,6 +151,15 @@ std::size_t Panel::worst_metric(std::span<const Metric> metrics) const noexcept 
   return worst;
 }
 
+bool Panel::gains(std::span<const Metric> metrics, std::size_t metric) const noexcept {
+  const MetricCounts& counts = entries_[metric].step;
+  const auto gained = [&](double ratio) {
+    return RollbackAccount::increment(ratio, counts, metrics[metric].tolerance) > 0;
+  };
+  return !counts.silent() &&
+         std::any_of(RollbackAccount::kRatios.begin(), RollbackAccount::kRatios.end(), gained);
+}
+
 MetricReport Panel::report(std::span<const Metric> metrics,
                            std::size_t index,
                            double rollback_boundary,

@@ -54,7 +54,9 @@ std::string rate_text(const MetricReport& report, double rate) {
 
 std::string need_text(const MetricReport& report) {
   if (!report.needs_requests || !report.needs_time) {
-    return "the evidence does not move towards acceptance";
+    std::string text = "the evidence does not move towards acceptance";
+    if (report.never) return text + ", and would not for a canary as good as stable";
+    return report.undecided ? text + ", nor towards a rollback" : text;
   }
   return "needs about " + fixed(rounded(static_cast<double>(*report.needs_requests)), 0) +
          " more canary " + unit_of(report, rounded(static_cast<double>(*report.needs_requests))) +
@@ -158,6 +160,11 @@ Blamed blamed(const Verdict& verdict) {
 bool is_no_data(Reason reason) noexcept {
   return reason == Reason::kNoTraffic || reason == Reason::kNoCanaryTraffic ||
          reason == Reason::kNoStableTraffic;
+}
+
+Reason what_is_missing(Reason reason, bool stable_came, bool canary_came) noexcept {
+  if (reason != Reason::kNoTraffic || stable_came == canary_came) return reason;
+  return canary_came ? Reason::kNoStableTraffic : Reason::kNoCanaryTraffic;
 }
 
 std::string_view to_string(Decision decision) noexcept {

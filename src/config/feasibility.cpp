@@ -151,6 +151,8 @@ StepForecast forecast_step(const Rollout& rollout,
   const auto need = analysis::need_to_accept(
       rollout.analysis, traffic, result.weight, rollout::weight_above(rollout.plan, result.weight));
   if (need) result.time = std::max(least, warm_up(rollout, index) + need->time);
+  result.votes = analysis::votes_to_accept(
+      rollout.analysis, result.weight, rollout::weight_above(rollout.plan, result.weight));
   const bool held_back =
       index + 1 == rollout.plan.steps.size() && result.weight == rollout::full_weight(rollout.plan);
   if (held_back && !passes(result)) result.holdback = sufficient_holdback(rollout, traffic, index);
@@ -249,9 +251,28 @@ std::string detection_text(const StepForecast& step) {
   return text.empty() ? "-" : text + " and more";
 }
 
+// A step without votes is held, and nobody knows how many will come.
+std::string votes_text(const RolloutForecast& forecast) {
+  std::optional<double> least;
+  std::optional<double> most;
+  for (const StepForecast& step : forecast.steps) {
+    if (!step.votes) continue;
+    least = std::min(least.value_or(*step.votes), *step.votes);
+    most = std::max(most.value_or(*step.votes), *step.votes);
+  }
+  if (!least) return {};
+  char text[64];
+  std::snprintf(text, sizeof text, "%.0f to %.0f", std::ceil(*least), std::ceil(*most));
+  return "feedback is required: a step waits for votes besides, about " + std::string(text) +
+         " of the canary's users if all give 4 of 5, and without votes it is held\n";
+}
+
 std::string remedy(const StepForecast& step) {
   constexpr std::string_view kTolerance = "or raise analysis.tolerance.errors.absolute";
   if (!step.holdback) {
+    if (step.weight.value() == 0) return "begin with a larger weight";
+    // Neither more time nor more traffic helps.
+    if (!step.time) return "raise analysis.tolerance.errors.absolute";
     return "allow more time, begin with a larger weight, " + std::string(kTolerance);
   }
   return "a bake.holdback of " + std::to_string(*step.holdback) + " would do; " +
@@ -264,10 +285,11 @@ void warn(const RolloutForecast& forecast, Reader& in) {
     if (passes(step)) continue;
     const std::string path = "rollouts." + forecast.rollout + ".steps[" + std::to_string(i) + "]";
     const std::string needs =
-        step.time ? "needs about " + format_duration_brief(*step.time) : "is never accepted";
+        step.time ? "needs about " + format_duration_brief(*step.time) +
+                        " in this step, whose max_duration is " + format_duration(step.max_duration)
+                  : "is never accepted in this step, however much traffic comes";
     in.warn_at(path,
-               path + ": at " + traffic_text(forecast) + " a canary as good as stable " + needs +
-                   " in this step, whose max_duration is " + format_duration(step.max_duration),
+               path + ": at " + traffic_text(forecast) + " a canary as good as stable " + needs,
                remedy(step));
   }
 }
@@ -321,6 +343,7 @@ std::string render_forecasts(const std::vector<RolloutForecast>& forecasts) {
                   step.time ? format_duration_brief(*step.time) : "for ever",
                   detection_text(step));
     }
+    text += votes_text(each);
   }
   return text;
 }

@@ -338,6 +338,11 @@ int run_simulate(const CommandLine& line) {
     std::cerr << "canaryd simulate: " << scenario.error().context << '\n';
     return kExitUsage;
   }
+  const auto& feedback = (*rollout)->analysis.tolerance.feedback;
+  if (feedback && feedback->required) {
+    std::cerr << "canaryd simulate: nobody votes here, and tolerance.feedback is required: steps "
+                 "take longer, by what the votes take, and are held without any\n";
+  }
   print(*scenario, line.simulate);
   return std::cout.flush() ? kExitDone : kExitFailed;
 }

@@ -26,6 +26,7 @@ std::string_view to_string(EventKind kind) noexcept {
 // What is known of stable's latency stays.
 void Replay::begin_run(std::int64_t second, bool weighted) {
   clients_ = stats::ClientWatch(second);
+  clients_second_ = second;
   stats::BlockBuilder blocks =
       tracks_.empty() ? stats::BlockBuilder(second, epoch_, 0) : std::move(tracks_.front().builder);
   const std::size_t routes = settings_.routes.size() >= 2 ? settings_.routes.size() : 0;
@@ -106,9 +107,16 @@ std::string_view Replay::missing_minimum(const Track& track, std::int64_t at_ms)
   return {};
 }
 
+analysis::Verdict Replay::verdict_at_end(const Track& track) {
+  analysis::Verdict verdict = track.analyzer.evaluate();
+  const stats::Block open = track.builder.open();
+  verdict.reason = analysis::what_is_missing(verdict.reason, open.stable.n > 0, open.canary.n > 0);
+  return verdict;
+}
+
 Outcome Replay::held(const Track& track) const {
   const std::int64_t end_ms = *judged_until_ * 1000;
-  Outcome outcome = outcome_of(track.analyzer.evaluate(), end_ms);
+  Outcome outcome = outcome_of(verdict_at_end(track), end_ms);
   if (outcome.decision == analysis::Decision::kHold) return outcome;
   outcome.decision = analysis::Decision::kHold;
   outcome.reason = missing_minimum(track, end_ms);

@@ -128,7 +128,7 @@ void Replay::judge_second(std::int64_t second, std::vector<Group>& groups) {
     if (!in_force) put_in_force(second, group);
     take(second, group);
   }
-  judge_clients(second);
+  judge_clients(second + 1);
   for (Track& track : tracks_) tick(track, second + 1);
   decide((second + 1) * 1000);
 }
@@ -186,12 +186,15 @@ void Replay::take_failure(const Failure& failure, const stats::ClientGroups& cam
   if (failure.route) route_clients_.at(*failure.route).add(failure.cohort, came);
 }
 
-void Replay::judge_clients(std::int64_t second) {
-  if (second % stats::kClientSpreadSeconds != 0) return;
-  const stats::ClientSpread spread = clients_.look(second);
+// By the time since the last look, as in the daemon: a recording need not have lines in any given
+// second.
+void Replay::judge_clients(std::int64_t now_second) {
+  if (now_second - clients_second_ < stats::kClientSpreadSeconds) return;
+  clients_second_ = now_second;
+  const stats::ClientSpread spread = clients_.look(now_second);
   for (Track& track : tracks_) track.builder.set_clients(spread, clients_.all_fail_more());
   for (std::size_t i = 0; i < route_clients_.size(); ++i) {
-    const stats::ClientSpread of_route = route_clients_[i].look_at_part(second, spread);
+    const stats::ClientSpread of_route = route_clients_[i].look_at_part(now_second, spread);
     for (Track& track : tracks_) track.builder.set_route_clients(i, of_route);
   }
 }
@@ -234,7 +237,7 @@ Outcome Replay::finish() {
     const Track& track = track_at_end();
     outcome = track.accepted ? *track.accepted : held(track);
     // An accepted step is judged on, and can still fail.
-    outcome.verdict = track.analyzer.evaluate();
+    outcome.verdict = verdict_at_end(track);
     // Of a recording without weights, only now it is known which step it was.
     if (track.accepted && !table_->weight) {
       note(EventKind::kAccept, track, *outcome.at_ms, outcome.summary);

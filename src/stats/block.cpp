@@ -168,6 +168,8 @@ void BlockBuilder::add(Cohort cohort,
                        const Histogram& latency,
                        Overdue overdue) noexcept {
   add(cohort, counts);
+  // What hangs is compared only where latency is.
+  if (!judges_latency()) overdue = {};
   all_.add(cohort, latency, overdue);
   if (limits_) limits_->add(cohort, latency, overdue);
 }
@@ -224,7 +226,7 @@ void BlockBuilder::add_route(std::size_t route,
                              Overdue overdue) noexcept {
   if (route >= routes_.size()) return;
   routes_[route].add(cohort, all_failures_ ? with_repetitions(counts) : counts);
-  routes_[route].add(cohort, latency, overdue);
+  routes_[route].add(cohort, latency, judges_latency() ? overdue : Overdue{});
 }
 
 void BlockBuilder::add_route_past(std::size_t route, const Histogram& stable) noexcept {
@@ -248,7 +250,12 @@ void BlockBuilder::add_segment_duplicates(std::size_t segment,
   if (segment < segments_.size()) segments_[segment].add_duplicates(cohort, count, 0);
 }
 
+bool BlockBuilder::judges_latency() const noexcept {
+  return rules_.judged != LatencyRules{}.judged || rules_.limits != LatencyRules{}.limits;
+}
+
 std::optional<Duration> BlockBuilder::overdue_after() const {
+  if (!judges_latency()) return kHangsAfter;
   std::optional<std::size_t> highest = all_.latency().highest_limit();
   for (const ComparisonBuilder& route : routes_) {
     highest = std::max(highest, route.latency().highest_limit());

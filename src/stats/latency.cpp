@@ -90,6 +90,13 @@ bool LatencyThresholds::is_usual(std::int64_t now_second, std::size_t slow_above
   return true;
 }
 
+void LatencyThresholds::need(const std::array<bool, kLatencyQuantiles>& judged) noexcept {
+  needed_ = 0;
+  for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
+    if (judged[q]) needed_ = samples_needed(kQuantileRanks[q]);
+  }
+}
+
 void LatencyThresholds::recall(const KnownThresholds& known) noexcept {
   for (std::size_t q = 0; q < kLatencyQuantiles; ++q) {
     if (known[q] && !buckets_[q]) buckets_[q] = *known[q];
@@ -98,8 +105,10 @@ void LatencyThresholds::recall(const KnownThresholds& known) noexcept {
 
 void LatencyThresholds::age(std::int64_t now_second) {
   if (now_second - halved_second_ < kHalvingSeconds) return;
-  seen_ = halved(seen_);
   halved_second_ = now_second;
+  const Histogram half = halved(seen_);
+  if (CumulativeHistogram(half).total() < needed_) return;
+  seen_ = half;
   find();
 }
 

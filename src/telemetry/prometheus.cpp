@@ -218,7 +218,9 @@ void write_protection(const MetricsSnapshot& from, Families& to) {
     if (!rollout.retire_idle_for_seconds) continue;
     idle_for.add({{"rollout", rollout.name}}, *rollout.retire_idle_for_seconds);
   }
-  auto hooks = to.counter("canaryd_hook_calls_total", "Calls of hooks: failed is all but a 2xx.");
+  auto hooks =
+      to.counter("canaryd_hook_calls_total",
+                 "Calls of hooks: failed is all but a 2xx, or of exec all but exit code 0.");
   for (const RolloutMetrics& rollout : from.rollouts) {
     if (!rollout.hook_calls) continue;
     hooks.add({{"rollout", rollout.name}, {"result", "ok"}}, rollout.hook_calls->ok);

@@ -53,7 +53,7 @@ std::optional<stats::Block> RolloutMeter::change(const RolloutLabel& label,
   if (new_run) begin_run(now_second);
   for (CohortMeter& cohort : cohorts_) {
     if (new_epoch) cohort.evidence_epoch = 0;
-    if (new_step) cohort.evidence_step = 0;
+    if (new_step) cohort.evidence_step = cohort.hanging_step = 0;
   }
   if (!new_epoch && !new_step) return std::nullopt;
   if (new_run) builder_.begin_run(label.routes, label.segments);
@@ -141,6 +141,9 @@ void RolloutMeter::add_evidence(std::optional<std::uint32_t> route,
   mine.evidence_run += delta.judged;
   mine.evidence_step += delta.judged;
   mine.evidence_epoch += delta.judged;
+  // A reading may be torn: the end of a request before it was overdue.
+  mine.hanging_step += delta.overdue;
+  mine.hanging_step -= std::min(mine.hanging_step, delta.overdue_ended);
 }
 
 void RolloutMeter::add_segment(const RolloutLabel& recorded,
@@ -230,6 +233,7 @@ CohortRates RolloutMeter::cohort_rates(const CohortMeter& from) const {
   rates.requests_per_second = from.requests.requests_per_second(kRateSeconds, now_second_);
   rates.failure_share = from.judged.failure_share(kRateSeconds, now_second_);
   rates.step_requests = from.evidence_step;
+  if (!builder_.judges_latency()) rates.step_hanging = from.hanging_step;
   return rates;
 }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness import CANARYD, IntegrationCase
 
+ROOT = Path(__file__).resolve().parents[2]
 SHOP = {"stable": "v1", "canary": "v2", "expected_rps": 500, "expected_error_rate": 1}
 
 
@@ -119,6 +120,26 @@ class SimulateTest(IntegrationCase):
         self.assertEqual(root.tag, "{http://www.w3.org/2000/svg}svg")
         self.assertNotIn("href", svg)
         self.assertIn("prefers-color-scheme: dark", svg)
+
+    def test_the_pictures_of_the_documentation_are_as_today(self):
+        """One run each, by the seed that the picture names; whether that is still the typical one of a thousand
+        is not looked at."""
+        example = ROOT / "config" / "examples" / "sidecar.yaml"
+        for name, flags in (("good", ()), ("bad", ("--canary-error-rate", "2x"))):
+            with self.subTest(name=name):
+                picture = (ROOT / "docs" / f"simulate-{name}.svg").read_text(encoding="utf-8")
+                seed = re.search(r"simulated with seed (\d+), typical of 1000 runs", picture)[1]
+                done = subprocess.run([CANARYD, "simulate", "-c", str(example), "--rps", "500", *flags, "--seed", seed,
+                                       "--runs", "1", "--format", "svg"],
+                                      capture_output=True, text=True, timeout=120, check=True)
+                self.assertEqual(done.stdout, picture.replace(", typical of 1000 runs", ""),
+                                 "make it anew: docs/statistics.md, \"Your own plan\"")
+
+    def test_required_feedback_is_said_to_be_left_out(self):
+        feedback = {"tolerance": {"feedback": {"required": True}}}
+        self.write({"shop": {**SHOP, "analysis": feedback}})
+        self.assertIn("nobody votes here", self.simulate("--error-rate", "0.1").stderr)
+        self.assertIn("feedback is required: a step waits for votes besides", self.run_canaryd("validate").stdout)
 
     def test_wrong_flags_say_what_is_right(self):
         for flags, words in (

@@ -46,6 +46,13 @@ struct Need {
                                                  BasisPoints weight,
                                                  BasisPoints next_weight);
 
+// Where feedback is required: the votes of the canary's users, on average, until a canary that is
+// voted as good as stable is accepted by them, if the mean is 4 of 5 and both versions' users vote
+// as often. Nothing: no step waits for votes, or none are enough.
+[[nodiscard]] std::optional<double> votes_to_accept(const Settings& settings,
+                                                    BasisPoints weight,
+                                                    BasisPoints next_weight);
+
 // Until such a canary is rolled back at `weight`, by its errors or its latency, whatever is sooner.
 // Nothing: it is within tolerance, or no traffic.
 [[nodiscard]] std::optional<Need> need_to_detect(const Settings& settings,

@@ -37,10 +37,16 @@ class Panel {
   [[nodiscard]] const MetricCounts& sums(std::size_t metric) const noexcept {
     return entries_[metric].step;
   }
+  // Over the run, as the accounts are.
+  [[nodiscard]] const MetricCounts& run_sums(std::size_t metric) const noexcept {
+    return entries_[metric].run;
+  }
   // The average of the metrics' capitals, and of what nobody bets with, which stays 1. An average
   // of such accounts is one again, so no correction for the number of metrics is needed.
   [[nodiscard]] double ln_total(std::span<const Metric> metrics) const noexcept;
   [[nodiscard]] std::size_t worst_metric(std::span<const Metric> metrics) const noexcept;
+  // Whether account R gains if all goes on as it did in the step.
+  [[nodiscard]] bool gains(std::span<const Metric> metrics, std::size_t metric) const noexcept;
   // Without state and account A. `share`: so much of the whole capital is bet here, in (0, 1].
   [[nodiscard]] MetricReport report(std::span<const Metric> metrics,
                                     std::size_t metric,

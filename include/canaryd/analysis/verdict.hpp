@@ -30,6 +30,10 @@ enum class Reason : std::uint8_t {
 // "no_data": an operator's on_inconclusive: promote does not apply to these, they are never a pass.
 [[nodiscard]] bool is_no_data(Reason reason) noexcept;
 
+// kNoTraffic told apart by which version has had requests since: a block that lacks one version is
+// given up after a minute only, and says what it lacked then. Every other reason stays.
+[[nodiscard]] Reason what_is_missing(Reason reason, bool stable_came, bool canary_came) noexcept;
+
 // Stable lower-case names for logs and the API: "rollback", "no_canary_traffic".
 [[nodiscard]] std::string_view to_string(Decision decision) noexcept;
 [[nodiscard]] std::string_view to_string(Reason reason) noexcept;
@@ -88,6 +92,11 @@ struct MetricReport {
   std::optional<Duration> needs_time;
   // Where that says nothing: what it takes a canary as good as stable, at the step's rate so far.
   std::optional<Duration> equal_time;
+  // Not even such a canary would be accepted, however much traffic comes; not told of latency.
+  bool never = false;
+  // At the rates of the step so far neither account gains: however much traffic comes, there is no
+  // verdict.
+  bool undecided = false;
   friend bool operator==(const MetricReport&, const MetricReport&) = default;
 };
 

@@ -43,6 +43,9 @@ struct StepForecast {
   // Of the last step under bake.holdback, if that leaves too few users on stable for it to be
   // passed within max_duration: the least that does, in whole percent. Nothing: none would.
   std::optional<unsigned> holdback;
+  // Where feedback is required: the votes of the canary's users that the step waits for besides, by
+  // analysis::votes_to_accept(). How long they take is not known, and no part of `time`.
+  std::optional<double> votes;
 };
 
 struct RolloutForecast {

@@ -140,7 +140,7 @@ class Replay {
   static void take_clients(const Counts& all, stats::LatencyCuts cuts, stats::ClientWatch& to);
   void take_clients(const Group& group);
   void take_failure(const Failure& failure, const stats::ClientGroups& came);
-  void judge_clients(std::int64_t second);
+  void judge_clients(std::int64_t now_second);
   [[nodiscard]] Group* group_of(const RecordedRequest& request, Error& error);
   void judge_second(std::int64_t second, std::vector<Group>& groups);
   void put_in_force(std::int64_t second, const Group& group);
@@ -154,6 +154,8 @@ class Replay {
   void decide(std::int64_t at_ms);
   // What of the step's own minimum is missing: a word as in Outcome, or nothing.
   [[nodiscard]] std::string_view missing_minimum(const Track& track, std::int64_t at_ms) const;
+  // The verdict at the end of the recording, whose last block may still be open.
+  [[nodiscard]] static analysis::Verdict verdict_at_end(const Track& track);
   [[nodiscard]] Outcome held(const Track& track) const;
   void try_accept(Track& track, analysis::Verdict verdict, std::int64_t at_ms);
   [[nodiscard]] Outcome outcome_of(analysis::Verdict verdict, std::int64_t at_ms) const;
@@ -175,6 +177,7 @@ class Replay {
   stats::DedupeTable dedupe_;
   stats::ClientWatch clients_{0};                  // Of this run.
   std::vector<stats::ClientWatch> route_clients_;  // The same, by route.
+  std::int64_t clients_second_ = 0;                // Of the last look at them.
   std::vector<Track> tracks_;
   std::uint64_t canary_requests_ = 0;
   std::uint64_t stable_requests_ = 0;

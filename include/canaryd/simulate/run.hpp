@@ -2,8 +2,10 @@
 // code that judges live ones (analysis::Analyzer, rollout::step, routing::CohortGate).
 //
 // What differs from a daemon: time jumps from second to second, nothing crashes, stable is always
-// up, gates of the plan are approved at once, mode observe is treated as enforce, and the bake is
-// not waited for: a rollout that has passed its last step is promoted.
+// up, clients are alike but for how much they ask (so stats::ClientSpread has nothing to find: that
+// would take users with requests of their own), gates of the plan are approved at once, mode
+// observe is treated as enforce, and the bake is not waited for: a rollout that has passed its last
+// step is promoted.
 //
 // Pure: the same scenario and seed give the same run, on any thread.
 #pragma once

@@ -228,8 +228,10 @@ class BlockBuilder {
   void add_route_duplicates(std::size_t route, Cohort cohort, std::uint64_t count) noexcept;
   void add_segment_duplicates(std::size_t segment, Cohort cohort, std::uint64_t count) noexcept;
 
+  // Some quantile is judged, or limited, be it known yet or not.
+  [[nodiscard]] bool judges_latency() const noexcept;
   // A request that is under way for so long is slow by everything that the open block, or a
-  // route's, is cut by. Nothing: latency is not judged, or not yet.
+  // route's, is cut by; kHangsAfter where latency is not judged. Nothing: not yet.
   [[nodiscard]] std::optional<Duration> overdue_after() const;
   // From what age on a request that its client gives up counts as abandoned (Overdue); nothing
   // while latency is not judged.

@@ -106,6 +106,9 @@ struct Overdue {
 
 // No younger request is counted: workers look once a second.
 inline constexpr Duration kOverdueAtLeast = std::chrono::seconds(1);
+// Where no latency is judged a request that is older than this hangs: how it ends nobody knows yet,
+// and no step is accepted as though it had ended well.
+inline constexpr Duration kHangsAfter = std::chrono::seconds(5);
 
 // The limits for a threshold; counts are 0.
 [[nodiscard]] SlowCounts latency_limits(std::size_t threshold, const LatencyRules& rules);
@@ -146,7 +149,8 @@ class LatencyCuts {
 
 // The stable's quantiles, learned from all its traffic, before the rollout as well. A quantile is
 // known from 20 / (1 - q) responses on (40, 200, 2000 and 20,000) and then stays known. What was
-// learned counts half every 10 minutes, so that the thresholds follow the service.
+// learned counts half every 10 minutes, so that the thresholds follow the service; but no less is
+// kept than the highest quantile in need() takes, or a quiet service would never know it.
 //
 // An outage is not learned from, or it would widen the limits of the tail long after it has passed:
 // while hardly a response of stable is as fast as its median used to be, they are set apart. If
@@ -167,6 +171,8 @@ class LatencyThresholds {
   void learn(const Histogram& stable,
              std::int64_t now_second,
              std::optional<std::size_t> slow_above = std::nullopt);
+  // Which quantiles are judged.
+  void need(const std::array<bool, kLatencyQuantiles>& judged) noexcept;
   // Of an earlier process; in force until enough is learned anew.
   void recall(const KnownThresholds& known) noexcept;
   // Time without a response has passed.
@@ -190,6 +196,7 @@ class LatencyThresholds {
   Histogram apart_;      // Of an outage.
   std::optional<std::int64_t> slow_since_;
   std::int64_t halved_second_;
+  std::uint64_t needed_ = 0;  // Responses that the highest quantile judged takes.
   std::array<std::optional<std::size_t>, kLatencyQuantiles> buckets_{};
 };
 
@@ -202,6 +209,7 @@ class LatencyCutter {
   void set_rules(const LatencyRules& rules) noexcept {
     rules_ = rules;
     limits_ = {};
+    thresholds_.need(rules.judged);
   }
   // A new run: its canary's first request is to come.
   void begin_run() noexcept { warm_second_.reset(); }

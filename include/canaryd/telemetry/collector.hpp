@@ -87,6 +87,9 @@ struct CohortRates {
   double requests_per_second = 0;       // Over the last 10 full seconds.
   std::optional<double> failure_share;  // Of the judged requests of the last 10 full seconds.
   std::uint64_t step_requests = 0;      // Judged, under the weight and step in force.
+  // Where latency is not judged: those of them, and others, that took longer than
+  // stats::kHangsAfter and have not ended well so far.
+  std::uint64_t step_hanging = 0;
 };
 
 // One cohort of a rollout as status and dashboard show it.

@@ -54,6 +54,38 @@ TEST(WorkedExample, Four) {
   EXPECT_DOUBLE_EQ(verdict.metrics[0].rollback_evidence, 1);
 }
 
+// Without any tolerance an equal canary cannot be told from one that is a little worse.
+TEST(Needs, NoTrafficIsEnoughWithoutTolerance) {
+  Settings settings = errors_only();
+  settings.tolerance.errors = {.relative = 0, .absolute = 0};
+  Analyzer analyzer{settings};
+  analyzer.begin_step({.next_weight = BasisPoints(BasisPoints::kMax), .has_control = true});
+  for (int i = 0; i < 100; ++i) analyzer.absorb(block(5, 495, 1, 99));
+  const Verdict verdict = analyzer.evaluate();
+  EXPECT_EQ(verdict.decision, Decision::kHold);
+  EXPECT_TRUE(verdict.metrics[0].never);
+  EXPECT_FALSE(verdict.metrics[0].needs_time || verdict.metrics[0].equal_time);
+  EXPECT_NE(describe(verdict).find("and would not for a canary as good as stable"),
+            std::string::npos);
+}
+
+// A little beyond the tolerance: too bad to be accepted, and too good to be rolled back.
+TEST(Needs, NoTrafficIsEnoughOnTheEdgeOfTheTolerance) {
+  Analyzer analyzer = begun(100);
+  analyzer.absorb(block(1000, 1000, 112, 100));
+  const Verdict edge = analyzer.evaluate();
+  EXPECT_TRUE(edge.metrics[0].undecided);
+  EXPECT_FALSE(edge.metrics[0].never);
+  EXPECT_TRUE(edge.metrics[0].equal_time);
+  EXPECT_NE(describe(edge).find("nor towards a rollback"), std::string::npos);
+  Analyzer worse = begun(100);
+  worse.absorb(block(1000, 1000, 180, 100));
+  EXPECT_FALSE(worse.evaluate().metrics[0].undecided) << "that is on its way";
+  Analyzer good = begun(100);
+  good.absorb(block(1000, 1000, 80, 100));
+  EXPECT_FALSE(good.evaluate().metrics[0].undecided);
+}
+
 TEST(WorkedExample, Five) {
   Analyzer analyzer = begun(5);
   const std::vector<double> expected = {-0.261646, -0.327571, -0.369876, -0.401613, -0.427297};

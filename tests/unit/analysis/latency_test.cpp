@@ -246,6 +246,46 @@ TEST(RouteExample, OfItsOwn) {
             "route pay: errors canary 100 % vs stable 0 %, tolerated 0.1 %");
 }
 
+// Both routes fail alike; with the one failure of a step that has just begun the evidence is there.
+TEST(RouteExample, OneFailureOfANewStepNamesNoRoute) {
+  stats::Block second;
+  second.seconds = 1;
+  second.stable = {1980, 20};
+  second.canary = {20, 2};
+  second.routes = {route(0, {990, 10}, {10, 1}), route(1, {990, 10}, {10, 1})};
+  Analyzer analyzer = begun(two_routes(), 5);
+  for (int i = 0; i < 5; ++i) analyzer.absorb(second);
+  analyzer.weight_increased();
+  analyzer.begin_step({.next_weight = BasisPoints(1000), .has_control = true});
+  ASSERT_EQ(analyzer.evaluate().decision, Decision::kHold);
+  second.canary = {20, 1};
+  second.routes[1] = route(1, {990, 10}, {10, 0});
+  analyzer.absorb(second);
+  const Verdict verdict = analyzer.evaluate();
+  ASSERT_EQ(verdict.decision, Decision::kRollback);
+  EXPECT_FALSE(verdict.route) << describe(verdict);
+}
+
+// What was broken all along is named, whatever the beginning of the step shows besides.
+TEST(RouteExample, WhatWasBrokenBeforeTheStepIsNamed) {
+  stats::Block second;
+  second.seconds = 1;
+  second.stable = {1980, 8};
+  second.canary = {20, 2};
+  second.routes = {route(0, {1485, 4}, {15, 0}), route(1, {495, 4}, {5, 2})};
+  Analyzer analyzer = begun(two_routes(), 5);
+  for (int i = 0; i < 4; ++i) analyzer.absorb(second);
+  analyzer.weight_increased();
+  analyzer.begin_step({.next_weight = BasisPoints(1000), .has_control = true});
+  ASSERT_EQ(analyzer.evaluate().decision, Decision::kHold);
+  second.routes = {route(0, {1485, 4}, {15, 2}), route(1, {495, 4}, {5, 0})};
+  analyzer.absorb(second);
+  const Verdict verdict = analyzer.evaluate();
+  ASSERT_EQ(verdict.decision, Decision::kRollback);
+  ASSERT_TRUE(verdict.route) << describe(verdict);
+  EXPECT_EQ(verdict.route->name, "pay");
+}
+
 // A second of about 500 requests over 50 routes, 5 % of them to the canary; 1 % fail, but of the
 // canary's on route `broken` half.
 stats::Block fifty_routes(Random& random, std::optional<std::uint32_t> broken) {

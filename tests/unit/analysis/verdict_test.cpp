@@ -77,6 +77,14 @@ TEST(Describe, AHoldSaysHowMuchIsMissing) {
   EXPECT_NE(describe(verdict).find("does not move towards acceptance"), std::string::npos);
 }
 
+TEST(Reasons, NoTrafficIsToldApartByWhatCame) {
+  EXPECT_EQ(what_is_missing(Reason::kNoTraffic, true, false), Reason::kNoCanaryTraffic);
+  EXPECT_EQ(what_is_missing(Reason::kNoTraffic, false, true), Reason::kNoStableTraffic);
+  EXPECT_EQ(what_is_missing(Reason::kNoTraffic, false, false), Reason::kNoTraffic);
+  EXPECT_EQ(what_is_missing(Reason::kNoTraffic, true, true), Reason::kNoTraffic);
+  EXPECT_EQ(what_is_missing(Reason::kNeedsEvidence, true, false), Reason::kNeedsEvidence);
+}
+
 TEST(Describe, EveryReasonHasWords) {
   Settings settings;
   settings.latency_quantiles.clear();

@@ -113,6 +113,24 @@ TEST(Feasibility, WhatIsNeverAcceptedNeverArrives) {
       << json;
 }
 
+// Of steps without anybody on stable nobody waits for votes.
+TEST(Feasibility, SaysThatStepsWaitForVotes) {
+  Config config = config_of(500, 0.001);
+  EXPECT_EQ(render_forecasts(forecast(config)).find("votes"), std::string::npos);
+  auto& feedback = config.rollouts[0].analysis.tolerance.feedback;
+  feedback.emplace();
+  EXPECT_EQ(render_forecasts(forecast(config)).find("votes"), std::string::npos)
+      << "they can roll back, and nothing waits for them";
+  feedback->required = true;
+  const auto forecasts = forecast(config);
+  const auto& steps = forecasts[0].steps;
+  EXPECT_GT(steps[0].votes.value(), 1);
+  EXPECT_GT(steps[3].votes.value(), steps[0].votes.value()) << "the limit is the plain tolerance";
+  EXPECT_FALSE(steps[4].votes);
+  EXPECT_NE(render_forecasts(forecasts).find("feedback is required: a step waits for votes"),
+            std::string::npos);
+}
+
 TEST(Feasibility, SoManyStepsAreLookedAtAndNoMore) {
   Config config = config_of(1000, 0.0001);
   config.rollouts.front().analysis.latency_quantiles = {};

@@ -2,6 +2,7 @@
 #include "canaryd/replay/replay.hpp"
 
 #include "canaryd/base/random.hpp"
+#include "canaryd/stats/client_groups.hpp"
 #include "unit/replay/recording.hpp"
 
 #include <gtest/gtest.h>
@@ -225,6 +226,23 @@ TEST(Replay, ACrowdThatFailsElsewhereHidesNoBrokenRoute) {
     EXPECT_NE(outcome.summary.find("route pay: errors canary"), std::string::npos)
         << outcome.summary;
   }
+}
+
+// Whatever seconds of the clock it has lines in: here in all but each fifth.
+TEST(Replay, ClientsThatDifferAreSeenInASparseRecording) {
+  Recording recording = of_crowds(1,
+                                  300,
+                                  {{.per_second = 50},
+                                   {.first_client = 3001,
+                                    .clients = 30,
+                                    .per_second = 15,
+                                    .stable_fails = 0.3,
+                                    .canary_fails = 0.3}});
+  std::erase_if(recording, [](const RecordedRequest& request) {
+    return request.ended_ms / 1000 % stats::kClientSpreadSeconds == 0;
+  });
+  const Outcome outcome = outcome_of(recording, patient_plan());
+  EXPECT_GT(outcome.verdict.metrics.front().design_effect, 1);
 }
 
 TEST(Replay, ADeadCanaryIsRolledBackOnce) {
@@ -461,6 +479,18 @@ TEST(Replay, NothingToCompareWithHoldsWithTheReason) {
   EXPECT_EQ(outcome_of(recording).reason, "no_stable_traffic");
   recording.clear();
   append(recording, 0, 200, {.stable = 5}, 5);
+  EXPECT_EQ(outcome_of(recording).reason, "no_canary_traffic");
+}
+
+// What the daemon says in the first minute, while the block that lacks a version is still open.
+TEST(Replay, AShortRecordingOfOneVersionTellsWhichIsMissing) {
+  Recording recording;
+  append(recording, 0, 20, {.canary = 5, .canary_bad = 5}, 5);
+  EXPECT_EQ(outcome_of(recording).reason, "no_stable_traffic");
+  EXPECT_EQ(outcome_of(recording).summary, "no stable traffic to compare the canary with");
+  EXPECT_EQ(outcome_of(recording).verdict.reason, analysis::Reason::kNoStableTraffic);
+  recording.clear();
+  append(recording, 0, 20, {.stable = 5}, std::nullopt);
   EXPECT_EQ(outcome_of(recording).reason, "no_canary_traffic");
 }
 

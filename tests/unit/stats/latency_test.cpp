@@ -200,16 +200,39 @@ TEST_F(Outage, WithinTheFloorStableIsNotSlow) {
   EXPECT_FALSE(cutter_.stable_slow()) << "nothing is judged";
 }
 
+// Half of what comes in ten minutes, and a quarter, and so on, is less than twice that: of a
+// request a second never enough for the 99th percentile.
+TEST(LatencyThresholds, AQuietServiceIsKnownInTheEnd) {
+  LatencyThresholds thresholds(0);
+  thresholds.need({true, true, true, false});
+  std::int64_t now = 0;
+  for (int minute = 0; minute < 34; ++minute) {
+    EXPECT_FALSE(thresholds.bucket(LatencyQuantile::kP99)) << minute;
+    thresholds.learn(responses(60, milliseconds(10)), now += 60);
+  }
+  EXPECT_TRUE(thresholds.bucket(LatencyQuantile::kP99)) << "of 2,040";
+  // No longer than it takes: what the service is now counts more with the time.
+  for (int minute = 0; minute < 200; ++minute) {
+    thresholds.learn(responses(60, milliseconds(50)), now += 60);
+  }
+  EXPECT_EQ(thresholds.bucket(LatencyQuantile::kP50), latency_bucket(milliseconds(50)));
+}
+
 TEST(LatencyCutter, WhatItKnowsAgesWithoutResponsesToo) {
   LatencyCutter cutter(0);
-  cutter.set_rules(all_judged());
+  LatencyRules rules = all_judged();
+  rules.judged = {true, false, false, false};
+  cutter.set_rules(rules);
   cutter.add_past(responses(300, milliseconds(10)));
   for (int half = 0; half <= 4; ++half) {
     static_cast<void>(cutter.close(0, 1 + half * LatencyThresholds::kHalvingSeconds));
   }
-  cutter.add_past(responses(40, milliseconds(50)));
+  // 75 are left: half of them would be too few. What comes now is no outage if it lasts.
+  cutter.add_past(responses(80, milliseconds(50)));
   EXPECT_EQ(cutter.close(2450, 2500).slow[0].threshold, latency_bucket(milliseconds(10)));
-  EXPECT_EQ(cutter.close(2500, 2501).slow[0].threshold, latency_bucket(milliseconds(50)));
+  cutter.add_past(responses(80, milliseconds(50)));
+  static_cast<void>(cutter.close(2500, 2900));
+  EXPECT_EQ(cutter.close(2900, 2901).slow[0].threshold, latency_bucket(milliseconds(50)));
 }
 
 TEST(LatencyCutter, NewRulesHoldFromTheNextBlockOn) {

@@ -179,9 +179,21 @@ TEST_F(OverdueTest, LimitsSeeThemEachSecond) {
 }
 
 TEST_F(OverdueTest, NobodyIsBeforeSomethingIsKnown) {
-  EXPECT_FALSE(builder_.overdue_after()) << "latency is not judged";
+  EXPECT_EQ(builder_.overdue_after(), kHangsAfter) << "latency is not judged";
   builder_.set_latency_rules(p50_judged());
   EXPECT_FALSE(builder_.overdue_after()) << "nothing is known of stable";
+}
+
+// How they end is for the controller to wait for.
+TEST_F(OverdueTest, WithoutLatencyWhatHangsIsInNoBlock) {
+  stable(10);
+  canary(0, {3, 0, 0});
+  EXPECT_FALSE(second()) << "no request of the canary has ended";
+  canary(2);
+  const auto block = second();
+  ASSERT_TRUE(block);
+  EXPECT_EQ(block->canary.n, 2U);
+  EXPECT_FALSE(block->latency.judged());
 }
 
 TEST_F(OverdueTest, TheAgeIsAboveEveryLimitAndAtLeastASecond) {
