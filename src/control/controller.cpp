@@ -219,15 +219,21 @@ void Controller::State::tick_runner(Runner& runner) {
   if (const auto rates = parts.collector->rates(runner.config().name)) {
     tick.requests = std::max(tick.requests, rates->canary.step_requests);
   }
+  tick.canary_hangs = !hanging_text(runner).empty();
   // Where a renewal needs its stable to be up, that is the one in force.
   const UpstreamHealth stable = upstreams.health(runner.stable());
   const UpstreamHealth canary = upstreams.health(runner.canary());
   // Nothing starts by itself on what has not been looked at.
   const bool idle = runner.state().phase == rollout::Phase::kIdle;
+  // And no old version is given up for one that nobody has found well.
+  const bool gives_up = runner.state().phase == rollout::Phase::kPromoted ||
+                        runner.state().phase == rollout::Phase::kRetiring;
   tick.stable_up = is_up(runner.stable()) && (!idle || stable.known);
   tick.both_failing = runner.degraded();
   tick.after_promoted = is_promoted(runner.config().plan.after);
-  tick.canary_up = is_up(runner.canary()) && (!idle || canary.known);
+  tick.stable_known = stable.proven > 0 || !stable.up();
+  tick.canary_up =
+      is_up(runner.canary()) && (!idle || canary.known) && (!gives_up || canary.proven > 0);
   tick.readings = runner.queries().readings;
   runner.follow_health(canary.up(), canary.proven > 0);
   tick.group_failed = group_failed(runner);

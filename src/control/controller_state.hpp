@@ -46,12 +46,20 @@ struct Controller::State {
   [[nodiscard]] std::string objection_to(const Runner& runner) const;
   // start.cpp: what one that has not begun waits for.
   [[nodiscard]] std::string start_sentence(const Runner& runner) const;
+  [[nodiscard]] std::string manual_start_sentence(const Runner& runner) const;
+  [[nodiscard]] std::string own_start_sentence(const Runner& runner) const;
   [[nodiscard]] std::optional<std::string> missing_consent(const Runner& runner,
                                                            const char* what) const;
   [[nodiscard]] bool may_start_on(std::string_view upstream) const noexcept;
+  // hanging.cpp: what no step can be accepted over; empty: nothing.
+  [[nodiscard]] std::string hanging_text(const Runner& runner) const;
   // next_sentence.cpp: what one that has begun waits for.
   [[nodiscard]] std::optional<std::string> next_sentence(const Runner& runner,
                                                          std::uint64_t requests) const;
+  [[nodiscard]] std::optional<std::string> state_sentence(const Runner& runner,
+                                                          std::uint64_t requests) const;
+  [[nodiscard]] std::string suspended_sentence(const Runner& runner) const;
+  [[nodiscard]] std::string stable_down_text(const Runner& runner) const;
   [[nodiscard]] std::string bake_sentence(const Runner& runner) const;
   [[nodiscard]] std::string rest_sentence(const Runner& runner) const;
   // groups.cpp: whether the others of its group may take the step as well, or have; and whether one
@@ -75,7 +83,7 @@ struct Controller::State {
   [[nodiscard]] rollout::StableUse stable_use(const Runner& runner) const;
   [[nodiscard]] std::string stragglers_text(const Runner& runner) const;
   void decommission(const std::string& name);
-  void hook_ended(const std::string& name, bool ok, std::string said);
+  void hook_ended(const std::string& name, bool ok, std::string said, bool called_it = true);
   // Also of a rollout that has left the file; null: none.
   [[nodiscard]] Runner* find_kept(const std::string& name) const noexcept;
   [[nodiscard]] std::optional<RetireView> retire_view(const Runner& runner) const;

@@ -22,17 +22,11 @@ std::string excluded_text(std::uint64_t requests, const char* of) {
          "their clients";
 }
 
-// A block that lacks one version is given up after a minute only.
-analysis::Reason what_is_missing(analysis::Reason reason, const Traffic& traffic) {
-  if (reason != analysis::Reason::kNoTraffic || !traffic) return reason;
-  const bool canary = traffic->canary.step_requests > 0;
-  const bool stable = traffic->stable.step_requests > 0;
-  if (canary == stable) return reason;
-  return canary ? analysis::Reason::kNoStableTraffic : analysis::Reason::kNoCanaryTraffic;
-}
-
 std::string missing_traffic(analysis::Reason known, const Traffic& traffic) {
-  const analysis::Reason reason = what_is_missing(known, traffic);
+  const analysis::Reason reason =
+      traffic ? analysis::what_is_missing(
+                    known, traffic->stable.step_requests > 0, traffic->canary.step_requests > 0)
+              : known;
   const std::uint64_t of_canary = traffic ? traffic->canary.excluded : 0;
   const std::uint64_t of_stable = traffic ? traffic->stable.excluded : 0;
   switch (reason) {
@@ -57,6 +51,58 @@ std::string weight_text(BasisPoints weight) {
   return "weight " + format_percent(weight);
 }
 
+// What comes sooner than the evidence, if that takes so long.
+std::string out_of_time_text(const Runner& runner, Duration wait, WallTime now) {
+  const rollout::Plan& plan = runner.config().plan;
+  const rollout::State& state = runner.state();
+  if (state.phase != Phase::kProgressing) return {};
+  const rollout::Step& step = plan.steps[rollout::step_at(plan, state.weight)];
+  const Duration left = step.max_duration - (now - state.timer_since);
+  if (left <= Duration::zero() || wait <= left) return {};
+  const std::string text =
+      "; before that, in about " + format_duration_brief(left) + ", max_duration is over and it ";
+  switch (plan.on_inconclusive) {
+    case rollout::OnInconclusive::kRollback:
+      return text + "is rolled back";
+    case rollout::OnInconclusive::kPromote:
+      return text + "goes on all the same";
+    case rollout::OnInconclusive::kHold:
+      break;
+  }
+  return text + "is held";
+}
+
+// "in about 9m, when errors are accepted". Of the metric that is furthest from it; `least` is what
+// the step takes anyway.
+std::string evidence_text(const Runner& runner,
+                          const analysis::MetricReport& metric,
+                          Duration least,
+                          WallTime now) {
+  if (metric.quantile && !metric.canary_rate) {
+    return "when latency is accepted, which is judged once the canary is warm and stable's is "
+           "known";
+  }
+  const std::string what =
+      "when " + analysis::title(metric) + (metric.name == "errors" ? " are" : " is") + " accepted";
+  if (metric.needs_time) {
+    const Duration wait = std::max(least, *metric.needs_time);
+    return "in about " + format_duration_brief(wait) + ", " + what +
+           out_of_time_text(runner, wait, now);
+  }
+  if (metric.never) {
+    return what +
+           ", for which no traffic is enough, not even of a canary as good as stable: widen the "
+           "tolerance" +
+           out_of_time_text(runner, Duration::max(), now);
+  }
+  if (!metric.equal_time) return what;
+  return what + ", which takes a canary as good as stable about " +
+         format_duration_brief(*metric.equal_time) +
+         (metric.undecided ? "; at this one's rates so far no traffic is enough for either verdict"
+                           : "") +
+         out_of_time_text(runner, std::max(least, *metric.equal_time), now);
+}
+
 // "in about 9m, when errors are accepted", or what else the step waits for.
 std::string needs_text(const Runner& runner,
                        std::uint64_t requests,
@@ -68,23 +114,14 @@ std::string needs_text(const Runner& runner,
   if (analysis::is_no_data(verdict.reason)) {
     return "when there is traffic to judge by: " + missing_traffic(verdict.reason, traffic);
   }
-  Duration wait = needs.time;
+  const Duration wait = needs.time;
   std::string what;
+  // Without control time and requests alone are waited for.
   if (verdict.decision != analysis::Decision::kAccept &&
-      verdict.deciding < verdict.metrics.size()) {
-    const analysis::MetricReport& metric = verdict.metrics[verdict.deciding];
-    if (metric.quantile && !metric.canary_rate) {
-      return "when latency is accepted, which is judged once the canary is warm and stable's is "
-             "known";
-    }
-    what = analysis::title(metric) + (metric.name == "errors" ? " are accepted" : " is accepted");
-    if (!metric.needs_time && metric.equal_time) {
-      return "when " + what + ", which takes a canary as good as stable about " +
-             format_duration_brief(*metric.equal_time);
-    }
-    if (!metric.needs_time) return "when " + what;
-    wait = std::max(wait, *metric.needs_time);
-  } else if (runner.queries().readings != rollout::Readings::kGood) {
+      verdict.reason != analysis::Reason::kNoControl && verdict.deciding < verdict.metrics.size()) {
+    return evidence_text(runner, verdict.metrics[verdict.deciding], needs.time, now);
+  }
+  if (runner.queries().readings != rollout::Readings::kGood) {
     return "when all queries are good: " + runner.queries().why;
   } else if (needs.requests > 0) {
     what = std::to_string(needs.requests) + " more canary requests came";
@@ -253,12 +290,44 @@ std::string Controller::State::bake_sentence(const Runner& runner) const {
   return text + "; no control: nothing to compare with, and no limits";
 }
 
+std::string Controller::State::suspended_sentence(const Runner& runner) const {
+  const rollout::State& state = runner.state();
+  std::string text = "suspended, everybody is on stable";
+  if (runner.circuit_open()) {
+    text += ": probes answered " + std::to_string(runner.probes().good) + " of " +
+            std::to_string(rollout::kProbesToClose) + " to resume, failed " +
+            std::to_string(runner.probes().bad) + " of " +
+            std::to_string(runner.config().circuit.probes_failed) + " to roll back";
+  } else {
+    text += " until an endpoint of the canary is healthy";
+  }
+  if (state.suspended_from != Phase::kPaused) return text;
+  return text + "; comes back paused at " + format_percent(state.weight) + " %";
+}
+
+// In whatever state: who has given up the canary may not look any further.
+std::string Controller::State::stable_down_text(const Runner& runner) const {
+  const bool is_used = rollout::served_weight(runner.state()) < BasisPoints(BasisPoints::kMax);
+  if (!is_used || is_up(runner.stable())) return {};
+  return "; stable has no healthy endpoint: its users get 503";
+}
+
 std::optional<std::string> Controller::State::next_sentence(const Runner& runner,
                                                             std::uint64_t requests) const {
+  std::optional<std::string> text = state_sentence(runner, requests);
+  if (text) *text += stable_down_text(runner);
+  return text;
+}
+
+std::optional<std::string> Controller::State::state_sentence(const Runner& runner,
+                                                             std::uint64_t requests) const {
   const WallTime now = parts.clock->wall_now();
   const rollout::State& state = runner.state();
   const rollout::Plan& plan = runner.config().plan;
-  if (state.spilling) return "everybody is on the canary until stable is healthy again";
+  if (state.spilling) {
+    const std::string paused = state.phase == Phase::kPaused ? "paused; " : "";
+    return paused + "everybody is on the canary until stable is healthy again";
+  }
   const auto goal = [&] {
     const auto traffic = parts.collector->traffic(runner.config().name);
     return goal_text(plan, state.weight) + " " + needs_text(runner, requests, traffic, now);
@@ -266,6 +335,9 @@ std::optional<std::string> Controller::State::next_sentence(const Runner& runner
   switch (state.phase) {
     case Phase::kProgressing:
       if (plan.mode == rollout::Mode::kObserve) return "mode observe: the operator decides";
+      if (const std::string hang = hanging_text(runner); !hang.empty()) {
+        return hang + ": the step waits for how they end";
+      }
       return goal();
     case Phase::kWaiting:
       return is_approved(runner, now) ? goal() : waiting_sentence(runner, now);
@@ -274,16 +346,8 @@ std::optional<std::string> Controller::State::next_sentence(const Runner& runner
       return "paused; `canaryctl resume` goes on; rollback stays armed";
     case Phase::kHeld:
       return held_sentence(runner, objection_to(runner), now);
-    case Phase::kSuspended: {
-      if (!runner.circuit_open()) {
-        return "suspended, everybody is on stable until an endpoint of the canary is healthy";
-      }
-      const auto wanted = std::to_string(runner.config().circuit.probes_failed);
-      return "suspended, everybody is on stable: probes answered " +
-             std::to_string(runner.probes().good) + " of " +
-             std::to_string(rollout::kProbesToClose) + " to resume, failed " +
-             std::to_string(runner.probes().bad) + " of " + wanted + " to roll back";
-    }
+    case Phase::kSuspended:
+      return suspended_sentence(runner);
     case Phase::kBaking:
       return bake_sentence(runner);
     case Phase::kRolledBack:

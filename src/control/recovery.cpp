@@ -3,6 +3,8 @@
 #include "control/controller_state.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
 #include <utility>
 
 namespace canaryd::control {
@@ -30,11 +32,18 @@ void set_right(rollout::State& state, const store::JournalEntry& newest, WallTim
 
 // Of a clock that was ahead, the end is further off than the gate's rule allows.
 void limit_approvals(rollout::State& state, const rollout::Plan& plan, WallTime now) {
-  for (const rollout::Step& step : plan.steps) {
-    const auto given = state.approvals.find(step.gate);
-    if (given == state.approvals.end() || step.approvals.expires <= Duration::zero()) continue;
-    const auto counts = std::chrono::ceil<std::chrono::milliseconds>(step.approvals.expires);
-    for (auto& [who, until] : given->second) until = std::min(until, now + counts);
+  for (auto& [gate, given] : state.approvals) {
+    // Of steps that share a gate, an approval may have been given for the one with the most time.
+    std::optional<Duration> longest;
+    for (const rollout::Step& step : plan.steps) {
+      if (step.gate != gate) continue;
+      const Duration expires = step.approvals.expires;
+      const bool never = expires <= Duration::zero();
+      longest = std::max(longest.value_or(expires), never ? Duration::max() : expires);
+    }
+    if (!longest || *longest == Duration::max()) continue;
+    const auto counts = std::chrono::ceil<std::chrono::milliseconds>(*longest);
+    for (auto& [who, until] : given) until = std::min(until, now + counts);
   }
 }
 

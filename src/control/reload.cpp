@@ -140,8 +140,7 @@ void tell_reload(Controller::State& state, const Reloading& reload) {
 }
 
 void use_log_level(Log& log, config::LogLevel level) {
-  const bool traces = level == config::LogLevel::kTrace;
-  const auto parsed = parse_log_level(traces ? "debug" : config::to_string(level));
+  const auto parsed = parse_log_level(config::to_string(level));
   if (parsed) log.set_level(*parsed);
 }
 
@@ -239,7 +238,7 @@ std::string refused_renewal(const Controller::State& state, const config::Config
       }
       // It waits as before, and the rest of the file may be what it waits for.
       if (waits_for(*runner, plan) && has_versions_of(next, *runner)) continue;
-      const bool stable_up = state.upstreams.health(plan.stable).up();
+      const bool stable_up = state.upstreams.health(plan.stable).proven > 0;
       const char* const why = rollout::why_not_anew(plan, runner->state(), stable_up);
       if (why != nullptr) return "rollout " + runner->config().name + " " + why;
     }
@@ -253,13 +252,19 @@ void open_and_apply(Controller::State& state, const std::shared_ptr<Reloading>& 
   const std::string renamed = renamed_listener(state.config, reload->next);
   if (!renamed.empty()) return fail_reload(state, *reload, renamed);
   auto specs = listeners_to_open(state.config, reload->next);
-  state.open_listeners(
-      std::move(specs), [&state, still = state.alive, reload](const Result<void>& opened) {
-        if (!*still) return;
-        if (!opened) return fail_reload(state, *reload, describe(opened.error()));
-        state.apply(std::move(reload->next), reload->joining, reload->changes, reload->by);
-        succeed(state, *reload);
-      });
+  auto done = [&state, still = state.alive, reload, specs](const Result<void>& opened) {
+    if (!*still) return;
+    if (!opened) return fail_reload(state, *reload, describe(opened.error()));
+    // Rollouts went on meanwhile.
+    const std::string refused_since = refused_renewal(state, reload->next);
+    if (!refused_since.empty()) {
+      for (const auto& spec : specs) state.parts.data_plane->close(spec->name, spec->address);
+      return fail_reload(state, *reload, refused_since);
+    }
+    state.apply(std::move(reload->next), reload->joining, reload->changes, reload->by);
+    succeed(state, *reload);
+  };
+  state.open_listeners(std::move(specs), std::move(done));
 }
 
 }  // namespace
@@ -357,7 +362,7 @@ void Controller::State::apply(config::Config next,
   for (std::size_t i = 0; i < now.size(); ++i) {
     if (is_among(joining, now[i])) continue;
     const config::Rollout& rollout = config.rollouts[i];
-    const bool stable_up = upstreams.health(rollout.plan.stable).up();
+    const bool stable_up = upstreams.health(rollout.plan.stable).proven > 0;
     now[i]->replan(
         {rollout, by.actor, by.reason, config::render_rollout_changes(changes, rollout.name)},
         stable_up);

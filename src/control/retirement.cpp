@@ -305,12 +305,15 @@ Runner* Controller::State::find_kept(const std::string& name) const noexcept {
 }
 
 // Also of one that has left the file while its hook ran: the journal has to know how that ended.
-void Controller::State::hook_ended(const std::string& name, bool ok, std::string said) {
+void Controller::State::hook_ended(const std::string& name,
+                                   bool ok,
+                                   std::string said,
+                                   bool called_it) {
   Runner* const called = find_kept(name);
   if (called == nullptr) return;
   rollout::Event event;
   event.evidence = said;
-  event.what = rollout::HookEnded{ok, std::move(said)};
+  event.what = rollout::HookEnded{ok, std::move(said), called_it};
   called->handle(std::move(event), nullptr);
 }
 
@@ -321,6 +324,9 @@ void Controller::State::decommission(const std::string& name) {
     return hook_ended(name, false, "not called: the rollout had left the configuration");
   }
   if (!runner->config().retire || !runner->config().retire->hook) return;
+  if (!others_that_need_stable(*runner).empty()) {
+    return hook_ended(name, false, "not called: somebody else needs that upstream since", false);
+  }
   const config::Hook hook = decommission_hook(runner->config(), runner->state());
   const std::string good = hook.exec.empty() ? "a 2xx" : "exit code 0";
   const std::uint64_t call = ++decommissions[name];

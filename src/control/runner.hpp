@@ -30,6 +30,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -266,7 +267,8 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void announce(const rollout::Change& change, bool durable);
   void begin_postponed(bool stable_up);
   void store_failed(const Error& error);
-  void store_works();
+  void store_works(std::string_view what = "the journal is written again");
+  void settle_durable(const Result<void>& written);
   void retry_store();
 
   std::shared_ptr<RunnerHost> host_;
@@ -286,9 +288,9 @@ class Runner : public std::enable_shared_from_this<Runner> {
   bool busy_ = false;
   bool braked_ = false;  // The gate is down for an event that still waits in the queue.
   bool durable_ = true;
-  bool kept_ = false;  // Not durable, but the store has the row and tries again.
+  std::shared_ptr<const store::Batch> unwritten_;  // What would make the state durable.
   bool saving_ = false;
-  bool flushing_ = false;
+  bool retrying_ = false;
   bool store_failing_ = false;
   bool store_missing_ = false;  // What says so is not a write that failed.
   Surroundings surroundings_;

@@ -44,8 +44,7 @@ void Runner::rise(const JobPointer& job) {
       self->rise_failed(job, written.error());
       return;
     }
-    self->durable_ = true;
-    self->store_works();
+    self->settle_durable(written);
     self->host_->rises->add(self->rise_of(job));
   });
 }
@@ -79,22 +78,17 @@ Rise Runner::rise_of(const JobPointer& job) {
 // The gate, the tables, the journal.
 void Runner::fall_or_stay(const JobPointer& job) {
   gate_->lower(gate_generation_, rollout::served_weight(job->transition.state));
-  store::Batch batch = batch_of(*job);
+  const auto batch = std::make_shared<const store::Batch>(batch_of(*job));
   const std::uint64_t epoch_before = epoch_;
   commit(*job);
   if (epoch_ != epoch_before) host_->publish(nullptr);
   update_evidence(*job);
   const auto self = shared_from_this();
   host_->store->write(
-      std::move(batch), store::Keep::kUntilWritten, [self, job](const Result<void>& written) {
+      *batch, store::Keep::kUntilWritten, [self, job, batch](const Result<void>& written) {
         if (self->host_->closed) return;
-        self->durable_ = written.has_value();
-        if (written) {
-          self->store_works();
-        } else {
-          self->kept_ = written.error().retry != Retry::kNever;
-          self->store_failed(written.error());
-        }
+        self->unwritten_ = batch;
+        self->settle_durable(written);
         self->finish(job, written.has_value());
       });
 }
@@ -192,7 +186,15 @@ void Runner::finish(const JobPointer& job, bool durable) {
   answer.durable = durable;
   if (job->done) job->done(answer);
   const bool calls = find_effect<rollout::Decommission>(job->transition) != nullptr;
-  if (calls && host_->decommission) host_->decommission(config_.name);
+  if (calls && braked_) {
+    // Whoever ended it meanwhile needs the old version, and it is all there still.
+    rollout::Event not_called;
+    not_called.evidence = "not called: the rollout is ended first";
+    not_called.what = rollout::HookEnded{false, not_called.evidence, false};
+    queue_.push_front({std::move(not_called), nullptr, nullptr, std::nullopt, std::nullopt});
+  } else if (calls && host_->decommission) {
+    host_->decommission(config_.name);
+  }
   run_queue();
 }
 
@@ -258,17 +260,17 @@ void Runner::store_failed(const Error& error) {
   store_failing_ = true;
 }
 
-// Something was written; that nothing had to be is no proof.
-void Runner::store_works() {
+// That nothing had to be written is no proof.
+void Runner::store_works(std::string_view what) {
   if (!store_failing_) return;
   store_failing_ = false;
-  host_->log->info(
-      log_event::kStoreRecovered, "the journal is written again", {{"rollout", config_.name}});
+  host_->log->info(log_event::kStoreRecovered, what, {{"rollout", config_.name}});
 }
 
 void Runner::heed_store(const Result<void>& probed) {
   if (probed) {
-    if (std::exchange(store_missing_, false)) store_works();
+    // A good look is no write.
+    if (std::exchange(store_missing_, false)) store_works("the journal is in its place again");
     return;
   }
   // Not asked at all, because there is too much to do, or nothing any more.
@@ -278,18 +280,32 @@ void Runner::heed_store(const Result<void>& probed) {
   store_failed(probed.error());
 }
 
-// What the store did not keep it cannot write later either: then only a later transition makes the
-// state durable.
+// Of a write of the state in force.
+void Runner::settle_durable(const Result<void>& written) {
+  durable_ = written.has_value();
+  if (written) {
+    unwritten_ = nullptr;
+    return store_works();
+  }
+  const Error& error = written.error();
+  // A full queue gets empty. What else is refused for good, only a later transition makes durable.
+  if (error.retry == Retry::kNever && error.code != ErrorCode::kLimit) unwritten_ = nullptr;
+  store_failed(error);
+}
+
+// The store tries again with each write, but may have given the row up in one of somebody else:
+// only writing it once more tells whether the journal has it.
 void Runner::retry_store() {
-  if (flushing_ || !kept_) return;
-  flushing_ = true;
+  // A transition under way says it of the state that comes.
+  if (busy_ || retrying_ || unwritten_ == nullptr) return;
+  retrying_ = true;
   const auto self = shared_from_this();
-  host_->store->flush([self](const Result<void>& flushed) {
-    self->flushing_ = false;
-    if (self->host_->closed || !flushed) return;
-    self->durable_ = true;
-    self->store_works();
-  });
+  host_->store->write(
+      *unwritten_, store::Keep::kOnce, [self, batch = unwritten_](const Result<void>& written) {
+        self->retrying_ = false;
+        if (self->host_->closed || self->unwritten_ != batch) return;
+        self->settle_durable(written);
+      });
 }
 
 }  // namespace canaryd::control

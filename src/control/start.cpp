@@ -40,7 +40,19 @@ std::optional<std::string> Controller::State::missing_consent(const Runner& runn
 
 std::string Controller::State::start_sentence(const Runner& runner) const {
   const rollout::Plan& plan = runner.config().plan;
-  if (plan.start == StartMode::kManual) return "waits for `canaryctl start`";
+  const std::string text =
+      plan.start == StartMode::kManual ? manual_start_sentence(runner) : own_start_sentence(runner);
+  return text + stable_down_text(runner);
+}
+
+std::string Controller::State::manual_start_sentence(const Runner& runner) const {
+  const auto frozen = rollout::frozen_until(runner.config().plan.freeze, parts.clock->wall_now());
+  return "waits for `canaryctl start`" +
+         (frozen ? "; frozen until " + format_time(*frozen) : std::string());
+}
+
+std::string Controller::State::own_start_sentence(const Runner& runner) const {
+  const rollout::Plan& plan = runner.config().plan;
   const std::string starts = "starts by itself ";
   const std::string parity = waits_for_parity(runner) ? "once the versions answer reads alike: " +
                                                             parities.figures(runner.config())

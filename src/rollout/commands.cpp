@@ -65,7 +65,10 @@ void pause_here(Draft& draft, BasisPoints weight) {
   if (draft.state.phase == Phase::kSuspended) {
     draft.pause_beneath();
   } else {
+    // Whoever pauses while stable is down does not send its users there.
+    const bool spilling = draft.state.spilling && weight.value() > 0;
     draft.enter(Phase::kPaused);
+    draft.state.spilling = spilling;
   }
 }
 
@@ -258,8 +261,13 @@ Transition handle(Draft& draft, const Resume&) {
     return draft.commit(Cause::kOperator);
   }
   const bool was_paused = state.phase == Phase::kPaused;
+  const bool spilling = state.spilling;
+  // It goes on by itself when stable is back.
+  if (spilling && !was_paused) return draft.unchanged();
   draft.enter(was_paused ? state.paused_from : Phase::kProgressing);
   if (!was_paused) state.timer_since = draft.now;
+  if (spilling && state.phase == Phase::kProgressing) draft.hold(HoldReason::kEnvironmentDegraded);
+  state.spilling = spilling;
   return draft.commit(Cause::kOperator);
 }
 

@@ -286,7 +286,7 @@ Change Draft::change(Cause cause) const {
   result.event = name_of(event);
   result.actor = state.actor;
   result.reason = state.reason;
-  result.evidence = tidy_text(event.evidence, kMaxEvidence);
+  result.evidence = tidy_text(event.evidence.empty() ? evidence : event.evidence, kMaxEvidence);
   result.revision = state.revision;
   result.from = before.phase;
   result.to = state.phase;

@@ -23,6 +23,7 @@ struct Draft {
   State state;
   std::string gate;       // For the journal: the gate it is about,
   std::string approvals;  // and how far it is.
+  std::string evidence;   // Where the event has none.
 
   // ---- Verbs on `state`
   // The step's clocks stand still while paused, suspended or held.

@@ -74,8 +74,14 @@ std::string from_to(const Change& change) {
          percent(change.weight_after);
 }
 
+// Behind "held X", and the like. It was at 0 meanwhile.
+std::string again_at(const Change& change) {
+  return " again at " + percent(change.weight_after) + ": the circuit is closed";
+}
+
 std::string held(const Change& change) {
   const std::string at = " at " + percent(change.weight_after);
+  if (change.cause == Cause::kCircuitClosed) return "held " + change.rollout + again_at(change);
   switch (change.hold) {
     case HoldReason::kNoData:
       return "held " + change.rollout + at + ": not enough data to judge within max_duration";
@@ -119,6 +125,10 @@ std::string suspended(const Change& change) {
                                 : std::string(to_string(change.cause));
     return "suspended " + change.rollout + at + ": " + why;
   }
+  if (change.event == "pause") return "paused " + change.rollout + " beneath its suspension";
+  if (change.event == "set_weight") {
+    return "set the weight of " + change.rollout + " beneath its suspension and paused it";
+  }
   switch (change.cause) {
     case Cause::kEnvironmentDegraded:
       return change.rollout + " stays suspended: stable fails as well";
@@ -155,7 +165,7 @@ std::string progressing(const Change& change) {
   if (change.event == "start" || change.event == "retry" || change.cause == Cause::kStarted) {
     const std::string revision =
         change.revision.empty() ? std::string() : ", revision " + change.revision;
-    return std::string(change.event == "retry" ? "restarted " : "started ") + change.rollout +
+    return std::string(change.event == "retry" ? "retried " : "started ") + change.rollout +
            " at " + percent(change.weight_after) + " (" + at_step(change) + revision + ")";
   }
   if (change.direction == Direction::kUp) {
@@ -168,6 +178,7 @@ std::string paused(const Change& change) {
   if (change.event == "set_weight" && change.direction != Direction::kSame) {
     return "set " + from_to(change) + " and paused it";
   }
+  if (change.cause == Cause::kCircuitClosed) return "paused " + change.rollout + again_at(change);
   return "paused " + change.rollout + " at " + percent(change.weight_after);
 }
 
@@ -235,7 +246,8 @@ std::string retiring(const Change& change) {
   const std::string hook = "the decommission hook of " + change.rollout + " for " + change.stable;
   switch (change.retire_hook) {
     case RetireHook::kCalled:
-      return "calls " + hook;
+      // Only the end of a call has that cause, and this one has not been made.
+      return (change.cause == Cause::kDecommission ? "did not call " : "calls ") + hook;
     case RetireHook::kFailed:
       return hook + " failed; `retire` calls it again";
     case RetireHook::kUnknown:

@@ -1,13 +1,26 @@
 // A plan that may have changed under a rollout that is under way: reload, and restart from the
 // journal.
+#include "canaryd/base/units.hpp"
 #include "rollout/draft.hpp"
 
 #include <algorithm>
+#include <string>
 
 namespace canaryd::rollout {
 namespace {
 
+// Whoever reloads tells what the file changes; over a restart only the state before is known.
+void tell(Draft& draft, const char* what, const std::string& before, const std::string& after) {
+  if (before == after) return;
+  const auto or_none = [](const std::string& text) { return text.empty() ? "none" : text; };
+  draft.evidence += (draft.evidence.empty() ? "" : "; ") + std::string(what) + ": " +
+                    or_none(before) + " -> " + or_none(after);
+}
+
 Transition begin_anew(Draft& draft) {
+  tell(draft, "stable", draft.before.stable, draft.plan.stable);
+  tell(draft, "canary", draft.before.canary, draft.plan.canary);
+  tell(draft, "revision", draft.before.plan_revision, draft.plan.revision);
   const std::uint64_t generation = draft.state.generation;
   draft.state = initial_state(draft.plan, draft.now);
   draft.state.generation = generation;
@@ -18,12 +31,22 @@ bool has_weight_to_keep(Phase phase) noexcept {
   return phase != Phase::kIdle && phase != Phase::kRolledBack && phase != Phase::kAborted;
 }
 
+bool may_approve(const Step& step, const std::string& who) {
+  const std::vector<std::string>& of = step.approvals.of;
+  return of.empty() || std::find(of.begin(), of.end(), who) != of.end();
+}
+
+// And approvals of whoever may give none any more: should he be asked again, he is asked anew.
 void forget_gates_that_are_gone(Draft& draft) {
-  std::erase_if(draft.state.approvals, [&](const auto& approval) {
-    return std::none_of(draft.plan.steps.begin(), draft.plan.steps.end(), [&](const Step& step) {
-      return step.gate == approval.first;
+  const std::vector<Step>& steps = draft.plan.steps;
+  for (auto& [gate, given] : draft.state.approvals) {
+    std::erase_if(given, [&, gate = gate](const auto& each) {
+      return std::none_of(steps.begin(), steps.end(), [&](const Step& step) {
+        return step.gate == gate && may_approve(step, each.first);
+      });
     });
-  });
+  }
+  std::erase_if(draft.state.approvals, [](const auto& gate) { return gate.second.empty(); });
 }
 
 // The weight stays; which step it is, and what comes next, may be different now.
@@ -33,7 +56,10 @@ void fit_to_steps(Draft& draft) {
   draft.bind(Cause::kPlanChanged);
   forget_gates_that_are_gone(draft);
   state.step = step_at(draft.plan, state.weight);
-  const bool rejudged = weight_above(draft.plan, state.weight) != state.next_weight;
+  const BasisPoints next = weight_above(draft.plan, state.weight);
+  const bool rejudged = next != state.next_weight;
+  const auto percent = [](BasisPoints weight) { return format_percent(weight) + " %"; };
+  tell(draft, "next weight", percent(state.next_weight), percent(next));
   if (rejudged) draft.begin_step(state.weight);
   const bool for_gate = state.hold != HoldReason::kFreeze;
   const bool gate_gone = for_gate && draft.current_step().gate.empty();
@@ -63,15 +89,17 @@ const char* why_not_anew(const Plan& plan, const State& state, bool stable_up) n
   }
   if (stable_up) return nullptr;
   if (state.phase == Phase::kPromoted) {
-    return "is promoted and its stable version is down: a new rollout would send everybody there";
+    return "is promoted and its stable version is down, or nobody has looked at it yet: a new "
+           "rollout would send everybody there";
   }
   if (has_everybody_on_canary(state)) {
-    return "has its users on the canary and its stable version is down: a new rollout would send "
-           "everybody there";
+    return "has its users on the canary and its stable version is down, or nobody has looked at it "
+           "yet: a new rollout would send everybody there";
   }
   // Everybody is there for now, but comes back with the canary, unless that is given up.
   if (state.phase == Phase::kSuspended && state.suspended_from == Phase::kPromoted) {
-    return "was promoted and its stable version is down: a new rollout would keep everybody there";
+    return "was promoted and its stable version is down, or nobody has looked at it yet: a new "
+           "rollout would keep everybody there";
   }
   return nullptr;
 }

@@ -26,10 +26,11 @@ bool ends_by_itself(const Draft& draft) {
   return draft.plan.mode == Mode::kEnforce && !is_another_rollout(draft.plan, draft.state);
 }
 
-// Nobody is there any more, and the time to bring it back has passed.
+// Nobody is there any more, and the time to bring it back has passed. The calendar alone does not
+// say that: while the rollout was not in the file, others may have gone there.
 bool is_undo_over(const Draft& draft, const StableUse& use) {
   const RetirePlan& plan = *draft.plan.retire;
-  return !use.active && draft.now - draft.state.since >= plan.drain + plan.undo;
+  return draft.is_idle(use) && draft.now - draft.state.since >= plan.drain + plan.undo;
 }
 
 std::string not_idle(const Draft& draft, const Retire& retire) {
@@ -97,8 +98,8 @@ Transition end_by_hand(Draft& draft, const Retire& retire) {
 }  // namespace
 
 Transition retire_when_idle(Draft& draft, const Tick& tick) {
-  const bool held_up = draft.state.keeps_stable || is_degraded(tick) || !tick.canary_up ||
-                       tick.readings != Readings::kGood || draft.frozen_until();
+  const bool held_up = draft.state.keeps_stable || is_degraded(tick) || !tick.stable_known ||
+                       !tick.canary_up || tick.readings != Readings::kGood || draft.frozen_until();
   if (held_up || !draft.is_idle(tick.stable_use)) return draft.unchanged();
   draft.retire();
   return draft.commit(Cause::kIdle);
@@ -160,8 +161,12 @@ Transition handle(Draft& draft, const HookEnded& ended) {
       state.phase == Phase::kRetiring &&
       (state.retire_hook == RetireHook::kCalled || state.retire_hook == RetireHook::kUnknown);
   if (!awaited) return draft.unchanged();
-  state.retire_hook = ended.ok ? RetireHook::kDone : RetireHook::kFailed;
   state.retire_said = tidy_text(ended.said, kMaxText);
+  if (!ended.called) {
+    state.retire_hook = RetireHook::kNone;
+    return draft.commit(Cause::kDecommission);
+  }
+  state.retire_hook = ended.ok ? RetireHook::kDone : RetireHook::kFailed;
   if (ended.ok) draft.enter(Phase::kRetired);
   return draft.commit(Cause::kDecommission);
 }

@@ -174,7 +174,9 @@ void check_whole(const State& state, Reader& reader) {
   }
   const bool returns = state.return_by.value() > 0 && state.return_every.count() > 0;
   if (is_returning(state) != returns) reader.note("return_by", "does not fit the reason");
-  if (state.spilling && state.phase != Phase::kHeld && state.phase != Phase::kBaking) {
+  const bool spills =
+      state.phase == Phase::kHeld || state.phase == Phase::kBaking || state.phase == Phase::kPaused;
+  if (state.spilling && !spills) {
     reader.note("spilling", "is true in a phase that cannot spill");
   }
   if (state.unhealthy && state.phase != Phase::kSuspended) {

@@ -22,6 +22,11 @@ bool is_armed(const State& state) noexcept {
          std::find(kArmed.begin(), kArmed.end(), state.phase) != kArmed.end();
 }
 
+// Nobody has looked at stable yet: what it has not done wrong is no reason to go on.
+bool is_unseen(const Tick& tick) noexcept {
+  return tick.stable_up && !tick.stable_known;
+}
+
 bool can_be_suspended(const State& state) noexcept {
   return !stable_is_gone(state) && served_weight(state).value() > 0;
 }
@@ -154,6 +159,7 @@ bool is_accepted(const Draft& draft, const Tick& tick) {
   // Without stable to compare with, acceptance cannot come; only the last step may go without it.
   const bool uncontrolled = tick.no_control && !step_above(draft.plan, draft.state.weight);
   const bool accepted = tick.judgement == Judgement::kAccept || uncontrolled;
+  if (tick.canary_hangs) return false;
   return accepted && draft.in_step() >= step.min_duration && tick.requests >= requests_needed(step);
 }
 
@@ -202,6 +208,7 @@ Transition degrade(Draft& draft) {
 
 Transition progress(Draft& draft, const Tick& tick) {
   if (is_degraded(tick)) return degrade(draft);
+  if (is_unseen(tick)) return draft.unchanged();
   if (tick.readings == Readings::kGood && is_accepted(draft, tick)) {
     return pass_step(draft, tick, Cause::kAccepted);
   }
@@ -211,6 +218,7 @@ Transition progress(Draft& draft, const Tick& tick) {
 
 Transition wait(Draft& draft, const Tick& tick) {
   if (is_degraded(tick)) return degrade(draft);
+  if (is_unseen(tick)) return draft.unchanged();
   const bool thaws = draft.state.hold == HoldReason::kFreeze;
   draft.gate = draft.current_step().gate;
   if (!draft.gate_open()) {
@@ -225,7 +233,7 @@ Transition wait(Draft& draft, const Tick& tick) {
 
 Transition recover(Draft& draft, const Tick& tick) {
   const HoldReason reason = draft.state.hold;
-  if (is_degraded(tick)) return draft.unchanged();
+  if (is_degraded(tick) || is_unseen(tick)) return draft.unchanged();
   if (reason == HoldReason::kReturning) return go_on_returning(draft);
   // Everything was fulfilled when the hook was asked, but may have ended since.
   if (reason == HoldReason::kHook) {
@@ -235,7 +243,9 @@ Transition recover(Draft& draft, const Tick& tick) {
     return end_wait(draft, tick, Cause::kHookAgreed);
   }
   if (reason == HoldReason::kEnvironmentDegraded) {
+    // What the canary has shown beside a stable in trouble is no reason for the next step.
     draft.enter(Phase::kProgressing);
+    draft.begin_step(draft.state.weight);
     return draft.commit(Cause::kEnvironmentRecovered);
   }
   if (reason == HoldReason::kNoData && !lacks_data(draft, tick)) {
@@ -253,6 +263,7 @@ bool may_take_the_rest(const Draft& draft, const Tick& tick) {
   if (draft.frozen_until()) return false;
   if (draft.plan.asks_before_step && tick.consent != Consent::kGiven) return false;
   if (draft.plan.mode != Mode::kEnforce || is_degraded(tick) || tick.requests == 0) return false;
+  if (tick.canary_hangs) return false;
   const bool at_operators_risk =
       draft.plan.on_inconclusive == OnInconclusive::kPromote && !tick.no_data;
   return tick.judgement == Judgement::kAccept || at_operators_risk;
@@ -261,7 +272,7 @@ bool may_take_the_rest(const Draft& draft, const Tick& tick) {
 Transition bake(Draft& draft, const Tick& tick) {
   const bool bad =
       tick.judgement == Judgement::kRollback || draft.state.observed == Judgement::kRollback;
-  if (bad || tick.readings != Readings::kGood) return draft.unchanged();
+  if (bad || tick.readings != Readings::kGood || is_unseen(tick)) return draft.unchanged();
   if (draft.on_timer() < draft.plan.bake.duration) return draft.unchanged();
   if (!may_take_the_rest(draft, tick)) return draft.unchanged();
   draft.promote();

@@ -54,26 +54,6 @@ class AsyncStore::Impl {
     if (!accepted) complete<void>(std::move(std::get<Write>(job).done), accepted);
   }
 
-  // Success: nothing is kept any more. What can never be written (a contradiction, a damaged file)
-  // would only block what comes after: it is given up, and the answer if all else was written.
-  Result<void> write_kept() {
-    Result<void> result;
-    while (!kept_.empty()) {
-      std::vector<const Batch*> batches;
-      for (const Batch& batch : kept_) {
-        if (batches.size() < kGroupWrites) batches.push_back(&batch);
-      }
-      for (const Result<void>& each : write_each(batches)) {
-        if (!each && !is_hopeless(each)) return each;
-        if (!each) dropped_ += rows_of(kept_.front());
-        if (!each) result = each;
-        kept_rows_ -= rows_of(kept_.front());
-        kept_.pop_front();
-      }
-    }
-    return result;
-  }
-
   void stop() {
     {
       const std::lock_guard lock(mutex_);
@@ -150,6 +130,26 @@ class AsyncStore::Impl {
     store_->begin_close();
     [[maybe_unused]] const Result<void> last = write_kept();
     store_.reset();
+  }
+
+  // Success: nothing is kept any more. What can never be written (a contradiction, a damaged file)
+  // would only block what comes after: it is given up, and the answer if all else was written.
+  Result<void> write_kept() {
+    Result<void> result;
+    while (!kept_.empty()) {
+      std::vector<const Batch*> batches;
+      for (const Batch& batch : kept_) {
+        if (batches.size() < kGroupWrites) batches.push_back(&batch);
+      }
+      for (const Result<void>& each : write_each(batches)) {
+        if (!each && !is_hopeless(each)) return each;
+        if (!each) dropped_ += rows_of(kept_.front());
+        if (!each) result = each;
+        kept_rows_ -= rows_of(kept_.front());
+        kept_.pop_front();
+      }
+    }
+    return result;
   }
 
   // The writes at the head of the queue that become durable together. Nothing is taken out of its
@@ -249,11 +249,6 @@ AsyncStore::~AsyncStore() {
 
 void AsyncStore::write(Batch batch, Keep keep, Done<void> done) {
   impl_->write(std::move(batch), keep, std::move(done));
-}
-
-void AsyncStore::flush(Done<void> done) {
-  Impl* impl = impl_.get();
-  impl->enqueue<void>(std::move(done), [impl] { return impl->write_kept(); });
 }
 
 void AsyncStore::probe(Done<void> done) {

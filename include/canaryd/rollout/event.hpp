@@ -80,9 +80,14 @@ enum class Consent : std::uint8_t { kUnknown, kGiven, kRefused };
 struct Tick {
   Judgement judgement = Judgement::kHold;
   std::uint64_t requests = 0;  // Of the canary, in this step.
-  bool no_data = false;        // The analysis has nothing to judge by, or nothing of one metric.
-  bool no_control = false;     // Everybody is on the canary: there is no stable to compare with.
-  bool stable_up = true;       // Has healthy endpoints.
+  // More of the canary's than is tolerated hang, and nobody judges that: no step is accepted yet.
+  bool canary_hangs = false;
+  bool no_data = false;     // The analysis has nothing to judge by, or nothing of one metric.
+  bool no_control = false;  // Everybody is on the canary: there is no stable to compare with.
+  bool stable_up = true;    // Has healthy endpoints.
+  // Somebody has looked since the daemon started. Until then stable counts as up, but nothing
+  // rises, returns or retires on the strength of that.
+  bool stable_known = true;
   bool canary_up = true;
   // Both versions fail much more than stable used to, or stable is much slower.
   bool both_failing = false;
@@ -111,7 +116,8 @@ struct ProtectionFailed {
 // The call that Decommission asked for is over.
 struct HookEnded {
   bool ok = false;
-  std::string said;  // "exit code 0"; untrusted text.
+  std::string said;    // "exit code 0"; untrusted text.
+  bool called = true;  // False: something came first, and nobody has been called.
 };
 
 // A reload. The plan given to step() with it is the new one.

@@ -13,7 +13,9 @@
 //
 // Keep::kUntilWritten is for what is in force already (a rollback): if the write fails, the
 // completion says so and the rows are kept and go first into every later write, so that the journal
-// has no gap. While rows are kept, a kOnce write (a rise) succeeds only together with them.
+// has no gap. While rows are kept, a kOnce write (a rise) succeeds only together with them. Those
+// that can never be written, or are too many, are given up, which nobody is told: who has to know
+// writes them once more.
 //
 // Thread rule: any thread may call; stop() and the destructor by the owner only. Limits:
 // queue_limit requests waiting or under way (twice as many where it is kUntilWritten), kept_limit
@@ -52,8 +54,6 @@ class AsyncStore {
   ~AsyncStore();  // stop().
 
   void write(Batch batch, Keep keep, Done<void> done);
-  // Tries to write what is kept. Success: everything accepted so far is durable.
-  void flush(Done<void> done);
   // Store::probe(): a failure of it counts as one of a write.
   void probe(Done<void> done);
 

@@ -59,11 +59,47 @@ TEST_F(ControllerHealthTest, ARolloutDoesNotStartOnWhatIsDown) {
   EXPECT_EQ(view().next, "starts by itself when new is healthy");
   io_.servers[kOld] = Server::kSick;
   seconds(20);
-  EXPECT_EQ(view().next, "starts by itself when both versions are healthy");
+  EXPECT_EQ(view().next,
+            "starts by itself when both versions are healthy; stable has no healthy endpoint: its "
+            "users get 503");
   io_.servers[kOld] = Server::kWell;
   sick(Server::kWell);
   seconds(4);
   EXPECT_EQ(view().state, "progressing");
+}
+
+// Whoever has given up the canary does not look at stable by himself.
+TEST_F(ControllerHealthTest, AStableThatIsDownIsToldInEveryStateThatUsesIt) {
+  constexpr const char* kDown = "; stable has no healthy endpoint: its users get 503";
+  boot();
+  seconds(5);
+  ASSERT_EQ(view().state, "progressing");
+  ASSERT_EQ(act(Action::kPause).status, ActionStatus::kOk);
+  EXPECT_EQ(view().next, "paused; `canaryctl resume` goes on; rollback stays armed");
+  io_.servers[kOld] = Server::kSick;
+  seconds(20);
+  EXPECT_EQ(view().next,
+            std::string("paused; `canaryctl resume` goes on; rollback stays armed") + kDown);
+  ASSERT_EQ(act(Action::kAbort).status, ActionStatus::kOk);
+  EXPECT_EQ(view().next, std::string("`canaryctl retry` begins again") + kDown);
+  io_.servers[kOld] = Server::kWell;
+  seconds(4);
+  EXPECT_EQ(view().next, "`canaryctl retry` begins again");
+}
+
+TEST_F(ControllerHealthTest, APauseBeneathASuspensionIsTold) {
+  boot();
+  seconds(5);
+  ASSERT_EQ(view().state, "progressing");
+  sick();
+  seconds(10);
+  ASSERT_EQ(view().state, "suspended");
+  const std::string until =
+      "suspended, everybody is on stable until an endpoint of the canary is healthy";
+  EXPECT_EQ(view().next, until);
+  ASSERT_EQ(act(Action::kPause).status, ActionStatus::kOk);
+  EXPECT_EQ(view().state, "suspended");
+  EXPECT_EQ(view().next, until + "; comes back paused at 10 %");
 }
 
 // C3, without waiting for a tick: weight 0 within unhealthy x interval + timeout.

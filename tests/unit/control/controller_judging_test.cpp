@@ -130,6 +130,24 @@ TEST_F(JudgingTest, ALastStepOfFewNamesTheWeightOfTheBake) {
               ::testing::StartsWith("weight 90, baking, "));
 }
 
+// Whoever waits is told that it is in vain, and what comes instead.
+TEST_F(JudgingTest, SaysThatNoTrafficIsEnoughAndWhatEndsTheStep) {
+  file_ = file_with(kListener,
+                    "rollouts:\n  shop:\n    stable: old\n    canary: new\n"
+                    "    analysis: {latency_quantiles: [], "
+                    "tolerance: {errors: {relative: 0, absolute: 0}}}\n"
+                    "    steps: [{weight: 10, max_duration: 30m}, {weight: 100}]\n");
+  boot();
+  for (int i = 0; i < 6; ++i) second(9, 2);
+  ASSERT_EQ(view().state, "progressing");
+  EXPECT_THAT(
+      view().next.value(),
+      AllOf(HasSubstr("weight 100 when errors are accepted, for which no traffic is enough, "
+                      "not even of a canary as good as stable"),
+            HasSubstr("; before that, in about 29m"),
+            HasSubstr("max_duration is over and it is held")));
+}
+
 // A block that lacks a version is given up after a minute; whoever watches need not wait for that.
 TEST_F(JudgingTest, TheVersionWithoutTrafficIsNamedFromTheFirstSecondOn) {
   boot();
@@ -358,6 +376,16 @@ TEST_F(JudgingTest, WhatKeepsTheRestBackIsNamed) {
   EXPECT_EQ(view().state, "promoted");
 }
 
+TEST_F(JudgingTest, AManualStartSaysUntilWhenItIsFrozen) {
+  file_ = file_with(kListener, kRollout);
+  file_.insert(file_.find("    steps:"),
+               "    start: manual\n    freeze: [{from: \"00:00\", to: \"23:00\"}]\n");
+  boot();
+  second();
+  EXPECT_THAT(view().next.value(),
+              ::testing::StartsWith("waits for `canaryctl start`; frozen until 2026-"));
+}
+
 TEST_F(JudgingTest, ACanaryThatTurnsBadInTheBakeIsComparedWithTheHoldback) {
   file_ = baking("", "duration: 1h, holdback: 5");
   boot();
@@ -382,8 +410,37 @@ TEST_F(JudgingTest, BothFailingMoreThanUsualHolds) {
   EXPECT_EQ(effective(), 50);
   for (int i = 0; i < 100; ++i) second(1000, 1000);
   EXPECT_EQ(view().state, "held");
+  for (int i = 0; i < 39; ++i) second();
+  EXPECT_EQ(effective(), 50) << "what was seen meanwhile is for no step";
   for (int i = 0; i < 14; ++i) second();
-  EXPECT_EQ(effective(), 100) << "it was accepted meanwhile";
+  EXPECT_EQ(effective(), 100);
+}
+
+// As a canary that has one thread too few: whatever hangs is a failure only when its time has run
+// out, and by then the step that it began in would be over.
+TEST_F(JudgingTest, WithoutLatencyNoStepIsTakenOverRequestsThatHang) {
+  file_ = file_with(kListener,
+                    "rollouts:\n  shop:\n    stable: old\n    canary: new\n"
+                    "    analysis: {latency_quantiles: []}\n"
+                    "    steps: [{weight: 50, min_duration: 10s}, {weight: 100}]\n");
+  boot();
+  const auto hang = [this](Cohort cohort, int count) {
+    for (proxy::WorkerSnapshot& worker : plane_.held) {
+      for (int n = 0; n < count; ++n) worker.counters->at(RouteId(0), cohort).count_overdue();
+    }
+  };
+  for (int i = 0; i < 60; ++i) {
+    second();
+    hang(Cohort::kCanary, 5);
+  }
+  EXPECT_EQ(view().state, "progressing");
+  EXPECT_EQ(effective(), 50);
+  EXPECT_THAT(view().next.value(),
+              HasSubstr("requests of the canary hang for longer than 5s: the step waits for how "
+                        "they end"));
+  for (int i = 0; i < 60; ++i) hang(Cohort::kStable, 5);
+  second();
+  EXPECT_EQ(effective(), 100) << "as at stable, so that is how the service is";
 }
 
 // Of so many judged requests, the canary's share being `share`.

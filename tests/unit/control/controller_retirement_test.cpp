@@ -492,5 +492,19 @@ TEST_F(ControllerRetirementTest, ItMayGoWhileTheHookRuns) {
   exec_.last(ExecResult{});
 }
 
+// As in an emergency: the rollout is taken out, and everybody sent to the old version.
+TEST_F(ControllerRetirementTest, WhoComesBackIntoTheFileIsWatchedAnewBeforeTheHook) {
+  promote();
+  until_idle();
+  const std::string whole = file_;
+  ASSERT_TRUE(reload(file_with(kListener, "", "upstream: old")).ok);
+  quiet_seconds(30);
+  ASSERT_TRUE(reload(whole).ok);
+  quiet_seconds(8);
+  EXPECT_TRUE(exec_.calls.empty()) << "idle_for is longer";
+  quiet_seconds(5);
+  EXPECT_EQ(exec_.calls.size(), 1U);
+}
+
 }  // namespace
 }  // namespace canaryd::control::test

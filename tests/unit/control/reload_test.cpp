@@ -314,5 +314,17 @@ TEST_F(ReloadTest, TheLogLevelFollows) {
   EXPECT_EQ(log_->level(), LogLevel::kDebug);
 }
 
+TEST_F(ReloadTest, TheFileAndTheCommandKnowTheSameLogLevels) {
+  boot_at(10);
+  EXPECT_TRUE(reload(file_with(kListener, kRollout) + "log: {level: off}\n").ok);
+  EXPECT_EQ(log_->level(), LogLevel::kOff);
+  for (const char* name : {"trace", "debug", "info", "warn", "error", "off"}) {
+    EXPECT_TRUE(controller_->set_log_level(name)) << name;
+    const LogLevel set = log_->level();
+    reload(file_with(kListener, kRollout) + "log: {level: " + name + "}\n");
+    EXPECT_EQ(log_->level(), set) << name;
+  }
+}
+
 }  // namespace
 }  // namespace canaryd::control::test

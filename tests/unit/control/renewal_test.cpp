@@ -2,6 +2,10 @@
 #include "controller_rig.hpp"
 #include "unit/control/health_rig.hpp"
 
+#include <optional>
+#include <string>
+#include <utility>
+
 namespace canaryd::control::test {
 namespace {
 
@@ -116,6 +120,27 @@ TEST_F(RenewalTest, APromotedOneWhoseStableIsDownRefusesTheWholeFile) {
   EXPECT_EQ(served(), "new");
 }
 
+TEST_F(RenewalTest, AStableThatGoesDownWhileListenersAreOpenedRefusesTheWholeFile) {
+  promote();
+  const std::string before = controller_->config_text();
+  file_ = file("newer", "2");
+  file_.insert(file_.find(kListener), "  - {name: inner, address: 127.0.0.1:8081}\n");
+  plane_.did.clear();
+  std::optional<ReloadResult> reloaded;
+  controller_->reload({}, [&](ReloadResult result) { reloaded = std::move(result); });
+  ASSERT_THAT(plane_.did, ::testing::ElementsAre("open inner 127.0.0.1:8081"));
+  io_.servers["127.0.0.1:9001"] = Server::kSick;
+  io_.run_for(10s);
+  settle();
+  ASSERT_TRUE(reloaded.has_value());
+  EXPECT_FALSE(reloaded->ok);
+  EXPECT_THAT(reloaded->problems.back().message, HasSubstr("its stable version is down"));
+  EXPECT_EQ(plane_.did.back(), "close inner 127.0.0.1:8081");
+  EXPECT_EQ(controller_->config_text(), before);
+  EXPECT_EQ(view().state, "promoted");
+  EXPECT_EQ(served(), "new");
+}
+
 TEST_F(RenewalTest, ARetiredOneRefusesTheWholeFile) {
   file_ = retiring("new", "1");
   promote();
@@ -139,8 +164,8 @@ TEST_F(RenewalTest, ARestartLooksAtStableFirst) {
   EXPECT_EQ(served(), "new");
   EXPECT_EQ(effective(), 100);
   EXPECT_EQ(view().postponed,
-            "newer (revision 2) has not begun: shop is promoted and its stable version is down: a "
-            "new rollout would send everybody there");
+            "newer (revision 2) has not begun: shop is promoted and its stable version is down, or "
+            "nobody has looked at it yet: a new rollout would send everybody there");
   // It is asked again.
   io_.servers["127.0.0.1:9001"] = Server::kWell;
   seconds(5);
@@ -342,6 +367,51 @@ TEST_F(RenewalTest, ADaemonDoesNotStartWithoutTheVersionThatEverybodyIsOn) {
   const auto made = create();
   ASSERT_FALSE(made.has_value());
   EXPECT_THAT(made.error().context, HasSubstr("everybody is on new, which the file does not have"));
+}
+
+TEST_F(RenewalTest, AfterARestartAReloadWaitsForALookAtStable) {
+  promote();
+  stable_goes_down();
+  restart_with(file("new", "1"));
+  expect_refused(file("newer", "2"), "or nobody has looked at it yet");
+  EXPECT_EQ(effective(), 100);
+  io_.servers["127.0.0.1:9001"] = Server::kWell;
+  seconds(3);
+  EXPECT_TRUE(reload(file("newer", "2")).ok);
+}
+
+TEST_F(RenewalTest, AfterARestartNothingIsRetiredForACanaryThatNobodyHasLookedAt) {
+  file_ = checked(retiring("new", "1"));
+  promote();
+  for (int i = 0; i < 20 && view().state != "retiring"; ++i) seconds(1);
+  ASSERT_EQ(view().state, "retiring");
+  io_.servers["127.0.0.1:9002"] = Server::kSick;
+  power_off();
+  clock_.advance(1h);
+  boot();
+  for (int i = 0; i < 30; ++i) {
+    seconds(1);
+    ASSERT_NE(view().state, "retired") << i;
+  }
+  EXPECT_EQ(view().state, "suspended");
+}
+
+TEST_F(RenewalTest, AfterARestartStableIsNotWellAgainBeforeSomebodyHasLooked) {
+  boot();
+  seconds(2);
+  act(Action::kStart);
+  seconds(1);
+  ASSERT_EQ(view().state, "progressing");
+  stable_goes_down();
+  ASSERT_EQ(view().state, "held");
+  restart_with(file("new", "1"));
+  for (int i = 0; i < 20; ++i) {
+    seconds(1);
+    EXPECT_EQ(view().state, "held") << i;
+  }
+  io_.servers["127.0.0.1:9001"] = Server::kWell;
+  seconds(5);
+  EXPECT_EQ(view().state, "progressing");
 }
 
 }  // namespace

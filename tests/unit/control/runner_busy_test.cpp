@@ -205,5 +205,31 @@ TEST_F(RunnerBusyTest, TablesThatComeAtOnceKeepTheOrderOfTheEvidence) {
   EXPECT_EQ(rows[3].values[0], 10000);
 }
 
+// The call is journalled before it is made; until then whoever ends the rollout comes first.
+TEST_F(RunnerBusyTest, AnAbortBeforeTheHookIsCalledKeepsTheOldVersion) {
+  config_.plan.retire = rollout::RetirePlan{1s, 2s, 3s, true};
+  crash();
+  int called = 0;
+  host_->decommission = [&called](const std::string&) { ++called; };
+  for (const rollout::Event::What& what : {rollout::Event::What(rollout::Start{}),
+                                           rollout::Event::What(rollout::Promote{true}),
+                                           rollout::Event::What(rollout::Promote{})}) {
+    send(what);
+  }
+  rollout::Tick idle = verdict(Judgement::kHold);
+  idle.stable_use.idle = 1h;
+  send(idle);
+  ASSERT_EQ(phase(), Phase::kRetiring);
+  clock_.advance(10s);
+  begin(idle);
+  ASSERT_TRUE(runner_->busy());
+  begin(rollout::Abort{});
+  settle();
+  EXPECT_EQ(called, 0);
+  EXPECT_EQ(phase(), Phase::kAborted);
+  EXPECT_EQ(ceiling(), 0);
+  EXPECT_EQ(disk_.journal().back().entry.sentence, "aborted shop at 100 % (by anna)");
+}
+
 }  // namespace
 }  // namespace canaryd::control::test

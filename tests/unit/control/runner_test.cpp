@@ -134,6 +134,50 @@ TEST_F(RunnerTest, WhatTheStoreGaveUpIsNotCalledDurable) {
   EXPECT_EQ(effective(), 10);
 }
 
+TEST_F(RunnerTest, WhatTheStoreGivesUpLaterIsNotCalledDurable) {
+  climb_to(50);
+  disk_.fail();
+  EXPECT_FALSE(send(rollout::RollBack{}).durable);
+  disk_.fail_for_good();
+  tick(Judgement::kHold);
+  settle();
+  disk_.work();
+  for (int second = 0; second < 3; ++second) {
+    tick(Judgement::kHold);
+    settle();
+  }
+  EXPECT_FALSE(runner_->durable()) << "the row is nowhere";
+  EXPECT_EQ(durable_weight(), 50);
+}
+
+TEST_F(RunnerTest, WhatTheStoreGivesUpWithTheWriteOfSomebodyElseIsWrittenOnceMore) {
+  climb_to(50);
+  disk_.fail();
+  EXPECT_FALSE(send(rollout::RollBack{}).durable);
+  disk_.fail_for_good();
+  store_->drop_evidence("other", 1, [](const Result<void>&) {});
+  settle();
+  EXPECT_EQ(store_->kept(), 0U);
+  disk_.work();
+  tick(Judgement::kHold);
+  settle();
+  EXPECT_TRUE(runner_->durable());
+  EXPECT_EQ(durable_weight(), 0);
+  EXPECT_EQ(disk_.journal().back().entry.to, "rolled_back");
+}
+
+TEST_F(RunnerTest, AGoodLookAtTheStoreIsNoWrite) {
+  climb_to(10);
+  disk_.go_missing();
+  runner_->heed_store(disk_.probe());
+  EXPECT_TRUE(runner_->store_failing());
+  disk_.work();
+  runner_->heed_store(disk_.probe());
+  EXPECT_FALSE(runner_->store_failing());
+  EXPECT_EQ(logged("the journal is in its place again"), 1U);
+  EXPECT_EQ(logged("the journal is written again"), 0U);
+}
+
 TEST_F(RunnerTest, EvidenceOfAFailedWriteIsWrittenLaterOnce) {
   climb_to(10);
   runner_->absorb(block(1, 1));

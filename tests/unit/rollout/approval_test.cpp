@@ -342,5 +342,20 @@ TEST(AfterTest, ItSaysWhomItWaitsFor) {
   EXPECT_EQ(problems(plan).at(0).path, "after");
 }
 
+TEST(ApprovalTest, WhoMayGiveNoneAnyMoreIsAskedAnewShouldHeBeAgain) {
+  Plan plan = plan_with({1, 5, 100});
+  plan.steps[0].gate = "owner";
+  plan.steps[0].approvals = {.needed = 1, .of = {"alice", "bob"}};
+  Driver driver(plan);
+  driver.climb_to(1);
+  driver.send(by("alice"));
+  ASSERT_EQ(driver.state.approvals.count("owner"), 1U);
+  Plan without = plan;
+  without.steps[0].approvals.of = {"bob", "carol"};
+  driver.reload(without);
+  driver.reload(plan);
+  EXPECT_TRUE(driver.state.approvals.empty());
+}
+
 }  // namespace
 }  // namespace canaryd::rollout

@@ -54,6 +54,14 @@ inline void add_ticks(std::vector<Event::What>& events) {
       asked.group_failed = true;
       events.emplace_back(asked);
     }
+    Tick unseen = tick(judgement, kMany);
+    unseen.consent = Consent::kGiven;
+    unseen.stable_known = false;
+    events.emplace_back(unseen);
+    Tick hangs = tick(judgement, kMany);
+    hangs.consent = Consent::kGiven;
+    hangs.canary_hangs = true;
+    events.emplace_back(hangs);
   }
 }
 

@@ -91,6 +91,7 @@ inline const char* broken_by_tick(
     return plan.on_stable_down == OnStableDown::kSpill ? nullptr : "a spill is in the plan";
   }
   if (!tick.stable_up || tick.both_failing) return "no rise while stable is down or failing";
+  if (!tick.stable_known) return "no rise beside a stable that nobody has looked at";
   if (tick.readings != Readings::kGood) return "no rise without good readings";
   // To retire stable is no step.
   const bool asks = plan.asks_before_step && !retires;
@@ -152,6 +153,7 @@ inline const char* broken_by_return(const State& before,
   const Tick* tick = std::get_if<Tick>(&event.what);
   if (tick == nullptr || !is_returning(before)) return "only time goes on with a return";
   if (!tick->stable_up || tick->both_failing) return "nobody is put onto a stable in trouble";
+  if (!tick->stable_known) return "nobody is put onto a stable that nobody has looked at";
   const State& after = result.state;
   if (before.weight.value() - after.weight.value() > before.return_by.value()) {
     return "a return is gradual";

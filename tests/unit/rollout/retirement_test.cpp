@@ -353,5 +353,32 @@ TEST_F(RetirementTest, AReloadThatDropsTheBlockKeepsTheVersion) {
   EXPECT_EQ(driver.state.phase, Phase::kPromoted);
 }
 
+// While it was out of the file, others may have had its old version.
+TEST_F(RetirementTest, TheCalendarAloneDoesNotEndTheUndoTime) {
+  retire();
+  driver.after(25h);
+  EXPECT_EQ(driver.send(tick(Judgement::kHold)).outcome, Outcome::kUnchanged) << "nobody looked";
+  EXPECT_EQ(driver.send(unused(59min)).outcome, Outcome::kUnchanged) << "used an hour ago";
+  EXPECT_TRUE(has_effect<Decommission>(driver.send(unused(1h))));
+}
+
+TEST_F(RetirementTest, ACallThatWasNotMadeLeavesEverythingAsItWas) {
+  call_hook();
+  Event event{HookEnded{false, "not called", false}, "canaryd", "", "not called"};
+  EXPECT_EQ(said(driver.send(event)),
+            "did not call the decommission hook of checkout for shop-v1: not called");
+  EXPECT_EQ(driver.state.phase, Phase::kRetiring);
+  EXPECT_EQ(driver.state.retire_hook, RetireHook::kNone);
+  EXPECT_EQ(said(driver.send(Abort{})), "aborted checkout at 100 % (by anna)");
+}
+
+TEST_F(RetirementTest, NothingIsGivenUpBesideAStableThatNobodyHasLookedAt) {
+  promote();
+  Tick unseen = unused(1h);
+  unseen.stable_known = false;
+  EXPECT_EQ(driver.after(1h).send(unseen).outcome, Outcome::kUnchanged);
+  EXPECT_EQ(driver.send(unused(1h)).change.cause, Cause::kIdle);
+}
+
 }  // namespace
 }  // namespace canaryd::rollout

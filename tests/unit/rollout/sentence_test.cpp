@@ -47,7 +47,54 @@ TEST(SentenceTest, TheOrdinaryCourse) {
   EXPECT_EQ(said(driver.send(Abort{}, "wrong build")),
             "aborted checkout at 100 %: wrong build (by anna)");
   EXPECT_EQ(said(driver.send(Retry{})),
-            "restarted checkout at 1 % (step 1 of 2, revision 2.4.0) (by anna)");
+            "retried checkout at 1 % (step 1 of 2, revision 2.4.0) (by anna)");
+}
+
+TEST(SentenceTest, ARestartUnderAnotherFileSaysWhatIsNew) {
+  Driver driver = in_phase(Phase::kProgressing);
+  driver.plan = plan_with({1, 5, 20, 100});
+  EXPECT_EQ(said(driver.send(Restart{}, "daemon started")),
+            "went on with checkout at 5 % after a restart: next weight: 10 % -> 20 %, daemon "
+            "started");
+  driver.plan = plan_with({1, 5});
+  EXPECT_EQ(said(driver.send(Restart{}, "daemon started")),
+            "went on with checkout at 5 % after a restart: next weight: 20 % -> 100 %, "
+            "daemon started");
+  driver.plan.canary = "shop-v3";
+  driver.plan.revision = "2.5.0";
+  EXPECT_EQ(said(driver.send(Restart{}, "daemon started")),
+            "put checkout back to its start: the plan is for another rollout, canary: shop-v2 -> "
+            "shop-v3; revision: 2.4.0 -> 2.5.0, daemon started");
+}
+
+TEST(SentenceTest, AReloadIsToldInTheWordsOfTheFileAlone) {
+  Driver driver = in_phase(Phase::kProgressing);
+  driver.plan = plan_with({1, 5, 20, 100});
+  EXPECT_EQ(said(driver.send(Event{NewPlan{}, "anna", "", "steps[2].weight: 10 -> 20"})),
+            "changed the plan of checkout; the weight stays at 5 %: steps[2].weight: 10 -> 20 (by "
+            "anna)");
+}
+
+TEST(SentenceTest, APauseBeneathASuspensionIsNamed) {
+  Driver driver = in_phase(Phase::kProgressing);
+  driver.send(CircuitOpened{});
+  EXPECT_EQ(said(driver.send(Pause{}, "lunch")),
+            "paused checkout beneath its suspension: lunch (by anna)");
+  EXPECT_EQ(said(driver.send(CircuitClosed{})),
+            "paused checkout again at 5 %: the circuit is closed");
+  driver = in_phase(Phase::kProgressing);
+  driver.send(CircuitOpened{});
+  EXPECT_EQ(said(driver.send(SetWeight{BasisPoints(300)})),
+            "set the weight of checkout beneath its suspension and paused it (by anna)");
+}
+
+TEST(SentenceTest, AHoldThatComesBackFromASuspensionSaysSo) {
+  Driver driver = in_phase(Phase::kProgressing);
+  driver.after(1h).send(tick(Judgement::kHold, 0));
+  ASSERT_EQ(driver.state.phase, Phase::kHeld);
+  driver.send(CircuitOpened{});
+  EXPECT_EQ(said(driver.send(CircuitClosed{})),
+            "held checkout again at 5 %: the circuit is closed");
 }
 
 TEST(SentenceTest, HoldsSayWhy) {

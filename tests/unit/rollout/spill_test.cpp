@@ -54,6 +54,45 @@ TEST(SpillTest, SpillSendsEverybodyAndTakesThemBack) {
   EXPECT_EQ(driver.after(59min).send(tick(Judgement::kHold)).outcome, Outcome::kUnchanged);
 }
 
+// Whoever looks for the fault must not make an outage of it.
+TEST(SpillTest, APauseMovesNobodyBackOntoAStableThatIsDown) {
+  Driver driver = in_phase(Phase::kProgressing, spilling_plan());
+  driver.send(stable_down());
+  const Transition paused = driver.send(Pause{}, "what is it?");
+  EXPECT_EQ(paused.change.direction, Direction::kSame);
+  EXPECT_EQ(driver.state.phase, Phase::kPaused);
+  EXPECT_EQ(driver.percent(), 100);
+  EXPECT_EQ(driver.send(stable_down()).outcome, Outcome::kUnchanged);
+  driver.send(SetWeight{BasisPoints(1000)});
+  EXPECT_EQ(driver.percent(), 100) << "stable is down still";
+  const Transition back = driver.send(tick(Judgement::kHold));
+  EXPECT_EQ(back.change.cause, Cause::kSpillEnded);
+  EXPECT_EQ(driver.state.phase, Phase::kPaused);
+  EXPECT_EQ(driver.percent(), 10);
+  EXPECT_EQ(driver.send(stable_down()).outcome, Outcome::kUnchanged) << "none begins in a pause";
+  EXPECT_EQ(driver.percent(), 10);
+}
+
+TEST(SpillTest, ResumeDoesNotEndItEither) {
+  Driver driver = in_phase(Phase::kProgressing, spilling_plan());
+  driver.send(stable_down());
+  EXPECT_EQ(driver.send(Resume{}).outcome, Outcome::kUnchanged) << "it goes on by itself";
+  driver.send(Pause{});
+  driver.send(Resume{});
+  EXPECT_EQ(driver.state.phase, Phase::kHeld);
+  EXPECT_EQ(driver.percent(), 100);
+  driver.send(tick(Judgement::kHold));
+  EXPECT_EQ(driver.state.phase, Phase::kProgressing);
+  EXPECT_EQ(driver.percent(), 5);
+}
+
+TEST(SpillTest, AWeightOfNothingIsMeant) {
+  Driver driver = in_phase(Phase::kProgressing, spilling_plan());
+  driver.send(stable_down());
+  driver.send(SetWeight{BasisPoints(0)});
+  EXPECT_EQ(driver.percent(), 0);
+}
+
 TEST(SpillTest, WhereItCanBegin) {
   for (const auto& [phase, spills] : {std::pair{Phase::kIdle, false},
                                       std::pair{Phase::kProgressing, true},
@@ -149,9 +188,6 @@ TEST(SpillTest, EverythingThatLowersStillDoes) {
     EXPECT_EQ(driver.percent(), 0);
     EXPECT_FALSE(driver.state.spilling);
   }
-  Driver driver = spilt();
-  driver.send(Pause{});
-  EXPECT_EQ(driver.percent(), 5);
 }
 
 TEST(SpillTest, AfterASuspensionItSpillsAgain) {
@@ -195,7 +231,7 @@ TEST(SpillTest, ItIsSaidInWords) {
 }
 
 TEST(SpillTest, OnlyAPhaseThatSpillsMayHaveTheKey) {
-  std::string text = serialise(in_phase(Phase::kPaused).state);
+  std::string text = serialise(in_phase(Phase::kWaiting).state);
   text.insert(text.size() - 1, ",\"spilling\":true");
   EXPECT_FALSE(parse_state(text).has_value());
   text = serialise(in_phase(Phase::kHeld).state);

@@ -371,5 +371,55 @@ TEST(TickTest, TimeThatRunsBackwardsStandsStill) {
   EXPECT_GE(driver.state.step_since, since);
 }
 
+// After a restart a stable that is down takes as long to be found so as its checks take.
+TEST(TickTest, NothingGoesOnBesideAStableThatNobodyHasLookedAt) {
+  Tick unseen = tick(Judgement::kAccept);
+  unseen.stable_known = false;
+  Driver driver = in_phase(Phase::kProgressing);
+  driver.after(1h);
+  EXPECT_EQ(driver.send(unseen).outcome, Outcome::kUnchanged);
+  Tick down = unseen;
+  down.stable_up = false;
+  driver.send(down);
+  ASSERT_EQ(driver.state.hold, HoldReason::kEnvironmentDegraded);
+  EXPECT_EQ(driver.send(unseen).outcome, Outcome::kUnchanged) << "it is not well for that";
+  Driver baking = baking_with_holdback();
+  EXPECT_EQ(baking.after(2h).send(unseen).outcome, Outcome::kUnchanged);
+  Driver returning = in_phase(Phase::kProgressing);
+  returning.send(RollBack{10min, true});
+  const double before = returning.percent();
+  returning.after(1h).send(unseen);
+  EXPECT_EQ(returning.percent(), before);
+  Tick bad = tick(Judgement::kRollback);
+  bad.stable_known = false;
+  returning.send(bad);
+  EXPECT_EQ(returning.state.phase, Phase::kRolledBack) << "a bad verdict waits for nobody";
+}
+
+TEST(TickTest, NoStepIsTakenWhileMoreThanIsToleratedHangs) {
+  Tick hangs = tick(Judgement::kAccept);
+  hangs.canary_hangs = true;
+  Driver driver = in_phase(Phase::kProgressing);
+  driver.after(10min);
+  EXPECT_EQ(driver.send(hangs).outcome, Outcome::kUnchanged);
+  EXPECT_EQ(driver.send(tick(Judgement::kAccept)).change.direction, Direction::kUp);
+  Driver baking = baking_with_holdback();
+  EXPECT_EQ(baking.after(2h).send(hangs).outcome, Outcome::kUnchanged);
+}
+
+// A canary that fails a tenth looks good beside a stable that fails all.
+TEST(TickTest, WhatWasShownInAnOutageOfStableIsForNoStep) {
+  Driver driver = in_phase(Phase::kProgressing);
+  driver.after(10min);
+  Tick down = tick(Judgement::kAccept);
+  down.stable_up = false;
+  driver.send(down);
+  const Transition back = driver.after(1min).send(tick(Judgement::kAccept));
+  EXPECT_EQ(back.change.cause, Cause::kEnvironmentRecovered);
+  EXPECT_TRUE(has_effect<BeginStep>(back)) << "with evidence from here on";
+  EXPECT_EQ(back.change.direction, Direction::kSame);
+  EXPECT_EQ(driver.send(tick(Judgement::kAccept)).outcome, Outcome::kUnchanged) << "min_duration";
+}
+
 }  // namespace
 }  // namespace canaryd::rollout
