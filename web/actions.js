@@ -27,7 +27,8 @@ export const kMeaning = {
   promote: 'The next step is taken now, whatever the evidence says.',
   resume: 'The rollout goes on.',
   retry: 'The rollout begins again at its first step, with fresh evidence.',
-  pause: 'The weight stays as it is. A bad verdict still rolls back.',
+  pause: 'The weight stays as it is until somebody resumes it; a suspended one comes back paused. A bad verdict still ' +
+    'rolls back.',
   abort: 'Everybody is on stable from the next request on.',
   unretire: 'The old version is not retired, unless its hook was called already.',
   approve: 'The gate opens for the step that waits at it.',

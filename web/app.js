@@ -62,6 +62,17 @@ function drawList() {
       location.hash = encodeURIComponent(rollout.name);
     }));
   });
+  reveal(current);
+}
+
+// Once for each that is chosen: whoever scrolls the list afterwards keeps his place.
+let revealed = null;
+function reveal(name) {
+  if (revealed === name) return;
+  revealed = name;
+  const row = page('list').querySelector('.row[aria-current]')?.getBoundingClientRect();
+  const seen = page('list').getBoundingClientRect();
+  if (row && (row.top < seen.top || row.bottom > seen.bottom)) page('list').scrollTop += row.top - seen.top;
 }
 
 const kParts = ['title', 'actions', 'summary', 'steps', 'figures', 'key', 'charts', 'exposure', 'endpoints', 'timeline'];
@@ -92,7 +103,7 @@ function drawDetail() {
   draw('steps', [state, rollout.step?.index, rollout.steps, rollout.bake, rollout.retire !== null],
     () => parts.stepBar(rollout));
   draw('summary', { ...rollout, cohorts: 0, analysis: 0, exposure: 0 }, () => parts.summary(rollout));
-  draw('figures', [rollout.cohorts, rollout.analysis, rollout.weight], () => parts.figures(rollout));
+  draw('figures', [state, rollout.reason, rollout.cohorts, rollout.analysis, rollout.weight], () => parts.figures(rollout));
   draw('exposure', rollout.exposure, () => parts.exposure(rollout));
   draw('endpoints', [known.upstreams, rollout.stable, rollout.canary], () => parts.endpoints(known.upstreams, rollout));
   draw('timeline', known.history[name] ?? [], () => parts.timeline(known.history[name] ?? []));

@@ -23,7 +23,7 @@ export function niceCeiling(value) {
 }
 
 function clock(time) {
-  return new Date(time).toTimeString().slice(0, 5);
+  return `${new Date(time).toISOString().slice(11, 16)}Z`;
 }
 
 // "M1,2L3,4" through the points; begins anew behind each one without a figure.

@@ -48,10 +48,11 @@ export const latency = orDash((seconds, exact) =>
 const score = orDash((value) => `${significant(value)} of 5`);
 const weight = (value) => `${Number(value.toFixed(2))} %`;
 
-function moment(time) {
-  const date = new Date(time);
-  const today = date.toDateString() === new Date().toDateString();
-  return today ? date.toTimeString().slice(0, 8) : date.toLocaleString();
+// UTC, as in what the daemon says itself: "next", the log, canaryctl.
+export function moment(time, now = Date.now()) {
+  const [date, clock] = new Date(time).toISOString().split('T');
+  const today = new Date(now).toISOString().startsWith(date);
+  return `${today ? '' : `${date} `}${clock.slice(0, 8)}Z`;
 }
 
 // ---- The head of a rollout
@@ -137,9 +138,17 @@ export function verdictText(metric) {
 
 const kOfCohort = { errors: 'error_rate', latency_p50: 'p50', latency_p90: 'p90', latency_p99: 'p99' };
 
-// As it is judged; where it is not, as the cohort has it, but for a stable that nobody is sent to.
+// Else the errors of `analysis` are those of its last evidence, while those of `cohorts` count whatever comes.
+function isJudgedNow({ state, reason, weight: { target } }) {
+  return ['progressing', 'waiting', 'held', 'paused', 'baking'].includes(state) && target > 0 &&
+    reason !== 'environment_degraded';
+}
+
+// As it is judged; where it is not, or no longer, as the cohort has it, but for a stable that nobody is sent to.
+// Latencies are those of now in either.
 export function figureOf(rollout, metric, cohort) {
-  if (metric[cohort] !== null) return metric[cohort];
+  const isOfBefore = metric.metric === 'errors' && !isJudgedNow(rollout);
+  if (metric[cohort] !== null && !isOfBefore) return metric[cohort];
   if (cohort === 'stable' && rollout.weight.target === 100) return null;
   return rollout.cohorts[cohort][kOfCohort[metric.metric]] ?? null;
 }
@@ -279,7 +288,7 @@ export function migrationMap(migration, rollouts) {
       element('td', {}, owner), element('td', {}, route.weight === null ? '–' : weight(route.weight)),
       element('td', {}, meter(route.share, 'good', `${route.name}: moved`)),
       element('td', {}, retireWord(route, rollouts)),
-      element('td', {}, route.sunset ? new Date(route.sunset).toLocaleDateString() : ''));
+      element('td', {}, route.sunset ? new Date(route.sunset).toISOString().slice(0, 10) : ''));
   });
   const left = migration.requests.no_route > 0 ? `; ${migration.requests.no_route} requests no route took` : '';
   return element('div', { class: 'card' },

@@ -89,6 +89,11 @@ std::optional<Response> Api::refuse(const Match& match, Request& request) {
     return to_response({415, "unsupported-media-type", "send Content-Type: application/json"},
                        path);
   }
+  // What only acts has no generation, so that none fits (RFC 9110, 13.1.1).
+  if (is_change && request.if_match && match.route->run != &Api::act) {
+    return to_response({412, "stale", "nothing here has a generation for If-Match: leave it out"},
+                       path);
+  }
   const std::string_view type = type_of(*match.route);
   if (!type.empty() && request.accept && !accepts(*request.accept, type)) {
     return to_response({406, "not-acceptable", "the answer is " + std::string(type)}, path);

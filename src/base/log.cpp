@@ -273,10 +273,11 @@ std::string_view to_string(LogLevel level) noexcept {
 }
 
 Result<LogLevel> parse_log_level(std::string_view text) {
+  if (text == "trace") return LogLevel::kDebug;
   for (const auto& [value, name] : kLevels) {
     if (name == text) return value;
   }
-  return fail(ErrorCode::kInvalidArgument, "expected debug, info, warn, error or off");
+  return fail(ErrorCode::kInvalidArgument, "expected trace, debug, info, warn, error or off");
 }
 
 Result<LogFormat> parse_log_format(std::string_view text) {

@@ -35,6 +35,7 @@ namespace {
 
 constexpr const char* kDefaultAddress = "http://127.0.0.1:9901";
 constexpr const char* kRollouts = "/api/v1/rollouts";
+constexpr std::size_t kDateLength = 10;  // "2026-01-05"
 
 // One run of one command.
 class Command {
@@ -69,7 +70,12 @@ class Command {
   [[nodiscard]] ScreenOptions screen() const {
     return {.columns = environment_.columns(),
             .color = environment_.out_is_terminal && !environment_.no_color && !options_.no_color,
-            .utf8 = environment_.utf8};
+            .utf8 = environment_.utf8,
+            .today = format_time(environment_.clock.wall_now()).substr(0, kDateLength),
+            // A row is for the cursor.
+            .rows = options_.watch && environment_.out_is_terminal && !environment_.is_dumb
+                        ? std::max(environment_.rows() - 1, 0)
+                        : 0};
   }
   [[nodiscard]] bool wants_json() const { return options_.output == "json"; }
 

@@ -109,12 +109,22 @@ std::string warning_of(const RolloutChange& change, JsonView now, const config::
   const std::string& stable = after.rollout(*id).plan.stable;
   if (stable != now["stable"].text()) return {};
   return "; sends everybody back to " + stable +
-         ", and is refused while that is down or retired: make the promoted version stable";
+         ", and is refused while that is down, being retired or retired: make the promoted version "
+         "stable";
+}
+
+bool ends_retirement(const RolloutChange& change, JsonView now, const config::Config& after) {
+  const auto id = after.find_rollout(change.name);
+  return id && now["state"].text() == "retiring" && !after.rollout(*id).retire;
 }
 
 std::string fate_of(const RolloutChange& change, JsonView now, const config::Config& after) {
   const std::string state = state_text(now["state"].text());
   const std::string here = now.is_null() ? "" : " (" + state + ", " + weight_of(now) + ")";
+  const std::string later =
+      change.judges_next_run
+          ? "; a run under way is judged by the tolerances, limits and odds that it began with"
+          : "";
   switch (change.fate) {
     case RolloutChange::Fate::kAdded:
       return "added: begins, or goes on where it stood if it was in the file before";
@@ -124,11 +134,15 @@ std::string fate_of(const RolloutChange& change, JsonView now, const config::Con
       return "begins anew" + here + ": " + change.why + "; weight 0, fresh evidence" +
              warning_of(change, now, after);
     case RolloutChange::Fate::kReplanned:
-      return "kept" + here + " with other steps: the weight stays, and is never raised by this";
+      return "kept" + here + " with other steps: the weight stays, and is never raised by this" +
+             later;
     case RolloutChange::Fate::kKept:
       break;
   }
-  return "kept" + here + ": state, step and evidence stay";
+  if (ends_retirement(change, now, after)) {
+    return "kept" + here + ": its retirement ends, and the old version is in use again";
+  }
+  return "kept" + here + ": state, step and evidence stay" + later;
 }
 
 std::string render(const std::vector<config::Change>& changes,

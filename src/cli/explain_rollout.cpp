@@ -58,15 +58,16 @@ bool is_limit(JsonView metric) {
 
 constexpr const char* kNotJudged = ": not judged yet; the canary warms up, or has no traffic";
 
-std::string limit_sentence(JsonView metric) {
+std::string limit_sentence(JsonView metric, const std::string& as_of) {
   const std::string name = metric["metric"].text();
   const bool latency = name.starts_with("limit_latency");
   const JsonView slow = metric["slow"];
   const auto canary = latency ? slow["canary"].number() : metric["canary"].number();
   const auto allowed = latency ? slow["tolerated"].number() : metric["tolerated"].number();
+  if ((!canary || !allowed) && !as_of.empty()) return "  " + name + as_of + ": not judged";
   if (!canary || !allowed) return "  " + name + (latency ? kNotJudged : ": no traffic yet");
-  return "  " + name + ": canary " + format_ratio(canary) + ", at most " + format_ratio(allowed) +
-         (latency ? " may be slower than the limit" : " may fail");
+  return "  " + name + as_of + ": canary " + format_ratio(canary) + ", at most " +
+         format_ratio(allowed) + (latency ? " may be slower than the limit" : " may fail");
 }
 
 // Latency during `warm_up`, or before stable's is known: an account that stands still says nothing.
@@ -74,9 +75,34 @@ bool is_not_judged(JsonView metric) {
   return metric["slow"].is_object() && !metric["slow"]["canary"].number();
 }
 
-// stable_serves: somebody is sent there.
-std::string rates_sentence(JsonView metric, bool stable_serves) {
-  if (is_limit(metric)) return limit_sentence(metric);
+// Of evidence that has come to its end: figures of before are no word of what users meet now.
+std::string as_of_text(JsonView rollout) {
+  if (has_ended(rollout)) return ", as of its end";
+  const bool has_begun = rollout["state"].text() != "idle";
+  return has_begun && !is_judged_now(rollout) ? ", as of the last evidence" : "";
+}
+
+// Below figures of before.
+std::string since_then_sentence(JsonView rollout) {
+  const JsonView cohorts = rollout["cohorts"];
+  const auto stable = cohorts["stable"]["error_rate"].number();
+  const auto canary = cohorts["canary"]["error_rate"].number();
+  if (!stable && !canary) return {};
+  return "    of all requests of this run, also since then: canary " + format_ratio(canary) +
+         ", stable " + format_ratio(stable);
+}
+
+// Latencies are shown as they are now, which is nothing that was judged.
+std::string judged_latency(JsonView metric) {
+  if (is_not_judged(metric)) return "not judged";
+  const std::string verdict = metric["verdict"].text();
+  if (verdict == "pass") return "good";
+  return verdict == "fail" ? "bad" : "open";
+}
+
+// stable_serves: somebody is sent there. as_of: behind the name, where the figures are of before.
+std::string rates_sentence(JsonView metric, bool stable_serves, const std::string& as_of) {
+  if (is_limit(metric)) return limit_sentence(metric, as_of);
   const auto canary = metric["canary"].number();
   const auto stable = metric["stable"].number();
   const std::string name = metric["metric"].text();
@@ -87,21 +113,27 @@ std::string rates_sentence(JsonView metric, bool stable_serves) {
   };
   if (!stable_serves) {
     const std::string text = "not compared: nobody is sent to stable";
-    return "  " + name + ": " + (canary ? "canary " + value(canary) + ", " : "") + text;
+    return "  " + name + as_of + ": " + (canary ? "canary " + value(canary) + ", " : "") + text;
+  }
+  if (!as_of.empty() && name.starts_with("latency_")) {
+    return "  " + name + as_of + ": " + judged_latency(metric);
   }
   if (is_not_judged(metric)) {
     return "  " + name +
            ": not judged yet; the canary warms up or has no traffic, or stable's latency is not "
            "known";
   }
-  if (!canary || !stable) return "  " + name + ": nothing to compare yet";
-  std::string text = "  " + name + ": canary " + value(canary) + ", stable " + value(stable);
+  if (!canary || !stable) {
+    return "  " + name + as_of + ": nothing to compare" + (as_of.empty() ? " yet" : "");
+  }
+  std::string text =
+      "  " + name + as_of + ": canary " + value(canary) + ", stable " + value(stable);
   if (const auto tolerated = metric["tolerated"].number()) {
+    const std::string_view is = as_of.empty() ? "is" : "was";
     const bool worse = is_score ? *canary < *tolerated : *canary > *tolerated;
-    text += (is_score ? "; down to " : "; up to ") + value(tolerated) + " is tolerated";
-    text += !worse     ? ", and the canary is within it"
-            : is_score ? ", and the canary is below it"
-                       : ", and the canary is above it";
+    text += (is_score ? "; down to " : "; up to ") + value(tolerated);
+    text.append(" ").append(is).append(" tolerated, and the canary ").append(is);
+    text += !worse ? " within it" : is_score ? " below it" : " above it";
   }
   return text;
 }
@@ -116,12 +148,17 @@ std::string needs_text(JsonView metric) {
   return text + " at the present rate, or " + format_count(*requests) + " canary requests";
 }
 
-void add_metric(std::string& out, JsonView metric, bool stable_serves) {
+void add_metric(std::string& out, JsonView rollout, JsonView metric) {
+  const bool stable_serves = rollout["weight"]["target"].number().value_or(0) < 100;
   if (const std::string query = query_text(metric); !query.empty()) {
     add_line(out, "  " + query);
     return;
   }
-  add_line(out, rates_sentence(metric, stable_serves));
+  const std::string as_of = as_of_text(rollout);
+  add_line(out, rates_sentence(metric, stable_serves, as_of));
+  if (stable_serves && !as_of.empty() && metric["metric"].text() == "errors") {
+    if (const std::string now = since_then_sentence(rollout); !now.empty()) add_line(out, now);
+  }
   if (stable_serves && is_not_judged(metric)) return;
   const auto rollback = metric["evidence"]["rollback"].number();
   const auto accept = metric["evidence"]["accept"].number();
@@ -171,9 +208,8 @@ Result<std::string> render_reasons(std::string_view rollout, std::string_view hi
   add_line(out, state_sentence(view));
   if (const std::string traffic = traffic_sentence(view); !traffic.empty()) add_line(out, traffic);
   const JsonView metrics = view["analysis"];
-  const bool stable_serves = view["weight"]["target"].number().value_or(0) < 100;
   for (std::size_t i = 0; i < std::min(metrics.size(), kMetricsMax); ++i) {
-    add_metric(out, metrics[i], stable_serves);
+    add_metric(out, view, metrics[i]);
   }
   for (const std::string& line : parity_lines(view)) add_line(out, "  " + line);
   if (const std::string next = view["next"].text(); !next.empty()) add_line(out, "  next: " + next);

@@ -1,5 +1,6 @@
 #include "cli/figures.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -87,6 +88,19 @@ StateWord describe_state(std::string_view state) {
 std::string state_text(std::string_view state) {
   const StateWord known = describe_state(state);
   return std::string(known.word.empty() ? (state.empty() ? "-" : state) : known.word);
+}
+
+bool has_ended(JsonView rollout) {
+  constexpr std::array<std::string_view, 5> kEnded{
+      "rolled_back", "aborted", "promoted", "retiring", "retired"};
+  return std::find(kEnded.begin(), kEnded.end(), rollout["state"].text()) != kEnded.end();
+}
+
+bool is_judged_now(JsonView rollout) {
+  const std::string state = rollout["state"].text();
+  if (has_ended(rollout) || state == "suspended") return false;
+  const bool has_users = rollout["weight"]["target"].number().value_or(1) > 0;
+  return has_users && rollout["reason"].text() != "environment_degraded";
 }
 
 }  // namespace canaryd::cli

@@ -1,6 +1,7 @@
 // Figures and words of the screens: percentages, latencies, states.
 #pragma once
 
+#include "cli/json_view.hpp"
 #include "cli/line.hpp"
 
 #include <optional>
@@ -27,5 +28,11 @@ struct StateWord {
 [[nodiscard]] StateWord describe_state(std::string_view state);
 // The word, or the state as the server says it.
 [[nodiscard]] std::string state_text(std::string_view state);
+
+// Whether its figures of errors go on: else those of `analysis` are of its last evidence, while
+// those of `cohorts` count whatever comes.
+[[nodiscard]] bool is_judged_now(JsonView rollout);
+// Rolled back, aborted, promoted or beyond: the evidence is as of then.
+[[nodiscard]] bool has_ended(JsonView rollout);
 
 }  // namespace canaryd::cli

@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <ostream>
+#include <string>
+#include <vector>
 
 namespace canaryd::cli {
 namespace {
@@ -50,9 +52,7 @@ class Terminal {
     // Cursor-up stops at the top: a frame must leave a row for the cursor.
     const int rows = environment_.rows() > 0 ? std::max(environment_.rows() - 1, 1) : kAnyNumber;
     std::string painted;
-    for (std::size_t begin = 0; begin < frame.size();) {
-      const std::size_t end = std::min(frame.find('\n', begin), frame.size());
-      std::string line = frame.substr(begin, end - begin);
+    for (std::string line : lines_for(frame, wraps ? kAnyNumber : rows)) {
       if (rows_ == rows) break;
       // Of the last one as much as has room.
       line = cut_to_width(line, wraps ? columns * (rows - rows_) : columns);
@@ -62,13 +62,28 @@ class Terminal {
       // in between, which one would see as a flicker. Behind a full row there is no rest: some
       // terminals would erase its last character.
       painted += line + (width > 0 && width % columns == 0 ? "\n" : "\x1b[K\n");
-      begin = end + 1;
     }
     environment_.out << painted << "\x1b[J" << std::flush;
   }
 
  private:
   static constexpr int kAnyNumber = 10'000;  // The terminal does not say how many rows it has.
+
+  // As many as have room; the last one says how many have none.
+  [[nodiscard]] std::vector<std::string> lines_for(const std::string& frame, int rows) const {
+    std::vector<std::string> lines;
+    for (std::size_t begin = 0; begin < frame.size();) {
+      const std::size_t end = std::min(frame.find('\n', begin), frame.size());
+      lines.push_back(frame.substr(begin, end - begin));
+      begin = end + 1;
+    }
+    const auto room = static_cast<std::size_t>(rows);
+    if (lines.size() <= room || room < 2) return lines;
+    const std::size_t left_out = lines.size() - (room - 1);
+    lines.resize(room - 1);
+    lines.push_back((environment_.utf8 ? "  … " : "  .. ") + std::to_string(left_out) + " more");
+    return lines;
+  }
 
   Environment& environment_;
   int rows_ = 0;  // Of the last frame.

@@ -194,6 +194,11 @@ std::string Line::finish(const ScreenOptions& options) const {
   return out;
 }
 
+std::string shortened(const std::string& name, int width, bool utf8) {
+  if (display_width(name) <= width) return name;
+  return cut_to_width(name, width - 1) + (utf8 ? "…" : ".");
+}
+
 std::string flow(const std::vector<Line>& pieces,
                  const Line& gap,
                  int indent,

@@ -47,6 +47,9 @@ class Line {
 // Of such a line, without its line feed: what fits.
 [[nodiscard]] std::string cut_to_width(std::string_view line, int columns);
 
+// "a-long-na…"
+[[nodiscard]] std::string shortened(const std::string& name, int width, bool utf8);
+
 // Lays pieces out with the gap between them, on as many lines as needed; further lines begin with
 // the indent.
 [[nodiscard]] std::string flow(const std::vector<Line>& pieces,

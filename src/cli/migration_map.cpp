@@ -70,7 +70,7 @@ std::string paths_of(JsonView paths, const ScreenOptions& options) {
                     {routed ? "only one for everything" : "none"}});
   }
   return Line().add("Paths that no route names:").finish(options) +
-         render_table(rows, options, kLeastNeededOfPaths);
+         render_table(rows, options, kLeastNeededOfPaths, false);
 }
 
 }  // namespace

@@ -279,9 +279,9 @@ class CommandLine {
     app_.add_subcommand("reload", "Read the configuration again");
     app_.add_subcommand("drain", "Take no new work");
     app_.add_subcommand("log-level", "Change what is logged")
-        ->add_option("LEVEL", options_.level, "debug, info, warn, error or off")
+        ->add_option("LEVEL", options_.level, "trace, debug, info, warn, error or off")
         ->required()
-        ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}));
+        ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));
   }
 
   CLI::App app_{"canaryctl: watch and steer the rollouts of a canaryd", "canaryctl"};

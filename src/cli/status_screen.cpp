@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
 
 namespace canaryd::cli {
 namespace {
@@ -238,12 +239,14 @@ JsonView find_metric(JsonView rollout, std::string_view name) {
   return {};
 }
 
-// As it is judged; where it is not, as the cohort has it, but for a stable that nobody is sent to.
+// As it is judged; where it is not, or no longer, as the cohort has it, but for a stable that
+// nobody is sent to. Latencies are those of now in either.
 std::optional<double> figure(JsonView rollout,
                              JsonView metric,
                              const std::string& cohort,
                              const std::string& key) {
-  if (!metric[cohort].is_null()) return metric[cohort].number();
+  const bool is_of_before = key == "error_rate" && !is_judged_now(rollout);
+  if (!is_of_before && !metric[cohort].is_null()) return metric[cohort].number();
   const bool everybody = rollout["weight"]["target"].number().value_or(0) >= 100;
   if (cohort == "stable" && everybody) return std::nullopt;
   return rollout["cohorts"][cohort][key].number();
@@ -394,15 +397,44 @@ std::string query_lines(JsonView rollout, const ScreenOptions& options) {
   return out;
 }
 
+// "10:02:00Z", with the date unless that is today.
+std::string history_time(const std::string& time, const std::string& today) {
+  constexpr std::size_t kDate = 10;
+  constexpr std::size_t kClock = 8;
+  if (time.size() < kDate + 1 + kClock) return "-";
+  const std::string clock = time.substr(kDate + 1, kClock) + "Z";
+  const std::string date = time.substr(0, kDate);
+  return date == today ? clock : date + " " + clock;
+}
+
 std::string history_line(JsonView row, const ScreenOptions& options) {
-  const std::string time = row["time"].text();
+  const std::string time = history_time(row["time"].text(), options.today);
   const StateWord to = describe_state(row["to"].text());
   std::string message = row["message"].text();
   if (message.empty()) message = row["from"].text() + " -> " + row["to"].text();
   Line line = text("  ");
-  line.add(time.size() >= 19 ? time.substr(11, 8) : "-", Style::kDim).add(" ");
+  line.add(time, Style::kDim).add(" ");
   if (options.utf8 && !to.word.empty()) line.add(std::string(to.symbol) + " ", to.style);
   return line.add(message).finish(options);
+}
+
+// The newest, which are last, are the ones that stay where there is no room for all.
+std::string history_lines(std::string_view history,
+                          const std::string& above,
+                          const ScreenOptions& options) {
+  const auto past = history.empty() ? boost::json::value() : parse_json(history).value_or(nullptr);
+  const JsonView rows = JsonView(past)["items"];
+  std::size_t shown = std::min(rows.size(), kHistoryLines);
+  if (options.rows > 0) {
+    const auto taken = std::count(above.begin(), above.end(), '\n');
+    const auto room = std::max<std::ptrdiff_t>(options.rows - taken, 1);
+    shown = std::min(shown, static_cast<std::size_t>(room));
+  }
+  std::string out;
+  for (std::size_t i = rows.size() - shown; i < rows.size(); ++i) {
+    out += history_line(rows[i], options);
+  }
+  return out;
 }
 
 }  // namespace
@@ -422,11 +454,7 @@ Result<std::string> render_rollout(std::string_view rollout,
     out += sentence("  next: ", next, Style::kPlain, options);
   }
   out += straggler_lines(view, kStragglersShown, options);
-  const auto past = history.empty() ? boost::json::value() : parse_json(history).value_or(nullptr);
-  const JsonView rows = JsonView(past)["items"];
-  const std::size_t first = rows.size() > kHistoryLines ? rows.size() - kHistoryLines : 0;
-  for (std::size_t i = first; i < rows.size(); ++i) out += history_line(rows[i], options);
-  return out;
+  return out + history_lines(history, out, options);
 }
 
 }  // namespace canaryd::cli

@@ -1,5 +1,6 @@
 #include "cli/table.hpp"
 
+#include "canaryd/base/text.hpp"
 #include "canaryd/cli/status_screen.hpp"
 
 #include <algorithm>
@@ -8,21 +9,33 @@
 namespace canaryd::cli {
 namespace {
 
-// The columns that fit, of the table with its header.
-std::vector<std::size_t> fitting(const Cells& titles,
-                                 const std::vector<int>& widths,
-                                 int columns,
-                                 std::span<const std::string_view> least_needed) {
+// Of names, which are first. They are cut so short before a column is left out; further only where
+// none is left that may be.
+constexpr int kNameLeast = 20;
+constexpr int kNameShortest = 4;  // As its title.
+
+int width_of(const std::vector<std::size_t>& kept, const std::vector<int>& widths) {
+  return std::accumulate(
+      kept.begin(), kept.end(), -2, [&](int sum, std::size_t i) { return sum + widths[i] + 2; });
+}
+
+// The columns that fit, of the table with its header. The first one becomes as wide as it may be.
+std::vector<std::size_t> fit(const Cells& titles,
+                             std::vector<int>& widths,
+                             int columns,
+                             std::span<const std::string_view> least_needed,
+                             bool has_names) {
   std::vector<std::size_t> kept(titles.size());
   std::iota(kept.begin(), kept.end(), std::size_t{0});
-  const auto width = [&] {
-    return std::accumulate(
-        kept.begin(), kept.end(), -2, [&](int sum, std::size_t i) { return sum + widths[i] + 2; });
-  };
+  const int longest = widths.front();
+  if (has_names) widths.front() = std::min(longest, kNameLeast);
   for (const std::string_view title : least_needed) {
-    if (width() <= columns) break;
+    if (width_of(kept, widths) <= columns) break;
     std::erase_if(kept, [&](std::size_t i) { return titles[i].text == title; });
   }
+  if (!has_names) return kept;
+  const int room = columns - (width_of(kept, widths) - widths.front());
+  widths.front() = std::min(longest, std::max(room, kNameShortest));
   return kept;
 }
 
@@ -34,7 +47,8 @@ std::string or_dash(std::string text) {
 
 std::string render_table(const std::vector<Cells>& rows,
                          const ScreenOptions& options,
-                         std::span<const std::string_view> least_needed) {
+                         std::span<const std::string_view> least_needed,
+                         bool has_names) {
   std::vector<int> widths(rows.front().size(), 0);
   for (const Cells& cells : rows) {
     for (std::size_t i = 0; i < cells.size(); ++i) {
@@ -43,11 +57,14 @@ std::string render_table(const std::vector<Cells>& rows,
   }
   std::string out;
   const std::vector<std::size_t> shown =
-      fitting(rows.front(), widths, options.columns, least_needed);
+      fit(rows.front(), widths, options.columns, least_needed, has_names);
   for (const Cells& cells : rows) {
     Line line;
     for (const std::size_t i : shown) {
-      line.add_left(cells[i].text, widths[i] + 2, cells[i].style);
+      std::string text;
+      append_printable(text, cells[i].text);
+      if (i == 0) text = shortened(text, widths[i], options.utf8);
+      line.add_left(text, widths[i] + 2, cells[i].style);
     }
     out += line.finish(options);
   }

@@ -118,11 +118,6 @@ void share_room(Layout& layout, int columns) {
   }
 }
 
-std::string shortened(const std::string& name, int width, bool utf8) {
-  if (display_width(name) <= width) return name;
-  return cut_to_width(name, width - 1) + (utf8 ? "…" : ".");
-}
-
 }  // namespace
 
 void TopRates::look(std::string_view metrics, Monotonic at) {

@@ -4,6 +4,7 @@
 #include "config/fields.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 namespace canaryd::config {
@@ -135,6 +136,35 @@ std::vector<Change> diff_trees(const Node& before, const Node& after) {
   return changes;
 }
 
+// What a run is judged by is what it began with.
+bool is_of_next_run(std::string_view path) noexcept {
+  constexpr std::array<std::string_view, 6> kOfTheRun = {"analysis.tolerance",
+                                                         "analysis.limits",
+                                                         "analysis.false_",
+                                                         "analysis.latency_quantiles",
+                                                         "analysis.warm_up",
+                                                         "analysis.burst_guard"};
+  return std::any_of(kOfTheRun.begin(), kOfTheRun.end(), [path](std::string_view key) {
+    return path.starts_with(key);
+  });
+}
+
+bool same_judging(const analysis::Settings& before, const analysis::Settings& after) {
+  return before.tolerance == after.tolerance && before.limits == after.limits &&
+         before.false_rollback == after.false_rollback &&
+         before.false_accept == after.false_accept &&
+         before.latency_quantiles == after.latency_quantiles;
+}
+
+// Steps that are the same in the file still go elsewhere where others are held back.
+bool same_weights(const rollout::Plan& before, const rollout::Plan& after) {
+  if (rollout::full_weight(before) != rollout::full_weight(after)) return false;
+  for (std::size_t i = 0; i < std::min(before.steps.size(), after.steps.size()); ++i) {
+    if (rollout::step_weight(before, i) != rollout::step_weight(after, i)) return false;
+  }
+  return true;
+}
+
 RolloutChange compare(const Rollout& before, const Rollout& after) {
   RolloutChange change{after.name, RolloutChange::Fate::kKept, {}};
   add_difference(change.why, "stable", before.plan.stable, after.plan.stable);
@@ -142,9 +172,10 @@ RolloutChange compare(const Rollout& before, const Rollout& after) {
   add_difference(change.why, "revision", before.plan.revision, after.plan.revision);
   if (!change.why.empty()) {
     change.fate = RolloutChange::Fate::kRenewed;
-  } else if (before.plan.steps != after.plan.steps) {
+  } else if (before.plan.steps != after.plan.steps || !same_weights(before.plan, after.plan)) {
     change.fate = RolloutChange::Fate::kReplanned;
   }
+  change.judges_next_run = !same_judging(before.analysis, after.analysis);
   return change;
 }
 
@@ -204,13 +235,24 @@ std::string render_changes(const std::vector<Change>& changes) {
 std::string render_rollout_changes(const std::vector<Change>& changes, std::string_view rollout) {
   const std::string whole = "rollouts." + std::string(rollout);
   const std::string within = whole + ".";
-  std::string out;
+  std::vector<std::string> texts;
+  std::vector<std::string> of_steps;
   for (const Change& change : changes) {
-    const bool is_whole = change.path == whole;
-    if (!is_whole && !change.path.starts_with(within)) continue;
-    if (!out.empty()) out += "; ";
-    if (!is_whole) out += change.path.substr(within.size()) + ": ";
-    out += what_happened(change);
+    if (change.path == whole) texts.push_back(what_happened(change));
+    if (!change.path.starts_with(within)) continue;
+    const std::string path = change.path.substr(within.size());
+    // They are many where a pace has made them, and what else has changed must not be lost behind.
+    (path.starts_with("steps") ? of_steps : texts)
+        .push_back(path + ": " + what_happened(change) +
+                   (is_of_next_run(path) ? " (from the next run on)" : ""));
+  }
+  texts.insert(texts.end(), of_steps.begin(), of_steps.end());
+  std::string out;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (out.size() + texts[i].size() > kRolloutChangesMax) {
+      return out + (out.empty() ? "" : "; and ") + std::to_string(texts.size() - i) + " more";
+    }
+    out += (out.empty() ? "" : "; ") + texts[i];
   }
   return out;
 }

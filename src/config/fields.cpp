@@ -100,7 +100,10 @@ const Section<AccessLog>& access_section() {
 const Section<Log>& log_section() {
   static const auto made = [] {
     Section<Log> s("Log");
-    s.add("level", &Log::level, choice(kLogLevels), "The least that is written.");
+    s.add("level",
+          &Log::level,
+          choice(kLogLevels),
+          "The least that is written; `trace` is as `debug`.");
     s.add("format", &Log::format, choice(kLogFormats), "`text` for terminals.").restart = true;
     s.add("file",
           &Log::file,

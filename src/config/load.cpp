@@ -82,10 +82,12 @@ LoadResult load(const LoadInput& input) {
     validate(config, input.learned, reader);
     result.config = std::move(config);
   }
-  // What is missing is in there, and what is wrong may be.
-  if (report.has_errors() && tree.root) {
+  // What is missing is in there, and what is wrong may be; a file that is valid without it has
+  // another meaning.
+  if (tree.root) {
     if (const auto quote = runaway_quote(input.text)) {
-      report.add(Severity::kError, *quote, kRunawayQuote, kMissingQuote);
+      const Severity severity = report.has_errors() ? Severity::kError : Severity::kWarning;
+      report.add(severity, *quote, kRunawayQuote, kMissingQuote);
     }
   }
   result.problems = report.take();

@@ -111,13 +111,41 @@ class Expander {
  public:
   Expander(const LoadInput& input, Report& report) : input_(input), report_(report) {}
 
-  void expand_all(Node& node) {
-    if (node.kind == Node::Kind::kScalar && node.text.find('$') != std::string::npos) expand(node);
-    for (Node& item : node.items) expand_all(item);
-    for (Node::Entry& entry : node.entries) expand_all(entry.value);
+  void expand_all(Node& node, bool is_of_others = false) {
+    if (node.kind == Node::Kind::kScalar && node.text.find('$') != std::string::npos) {
+      if (!is_of_others) warn_of_bare_name(node);
+      expand(node);
+    }
+    for (Node& item : node.items) expand_all(item, is_of_others);
+    for (Node::Entry& entry : node.entries) {
+      expand_all(entry.value, is_of_others || has_dollars_of_its_own(entry.key));
+    }
   }
 
  private:
+  // What a shell, a query or a client gets: "$NAME" may mean something there.
+  static bool has_dollars_of_its_own(std::string_view key) noexcept {
+    return key == "exec" || key == "query" || key == "body";
+  }
+
+  // As a shell has it, which is plain text here.
+  void warn_of_bare_name(const Node& node) {
+    const std::string_view text = node.text;
+    for (std::size_t at = text.find('$'); at < text.size(); at = text.find('$', at + 1)) {
+      const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+      const std::string_view rest = text.substr(at + 1);
+      if (rest.empty() || !is_upper(rest.front())) continue;
+      const auto* const end = std::find_if_not(rest.begin(), rest.end(), [&](char c) {
+        return is_upper(c) || c == '_' || (c >= '0' && c <= '9');
+      });
+      const std::string name(rest.begin(), end);
+      return report_.add(Severity::kWarning,
+                         node.place,
+                         quoted("$" + name) + " is plain text",
+                         "write ${" + name + "} for the variable");
+    }
+  }
+
   void expand(Node& node) {
     std::string out;
     std::string_view rest = node.text;

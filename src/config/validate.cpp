@@ -318,6 +318,21 @@ void check_reachable(const Config& config, Reader& in) {
   }
 }
 
+// Taken as they stand, so that no client asks for such a path.
+void warn_of_patterns(const Config& config, Reader& in) {
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    const Match& match = config.routes[i].match;
+    const std::string path = indexed("routes", i) + ".match.path_prefix";
+    const std::size_t at = match.path.find_first_of("*{}");
+    if (match.path_kind != Match::Path::kPrefix || at == std::string::npos || in.is_bad(path)) {
+      continue;
+    }
+    in.warn_at(path,
+               path + ": " + quoted(match.path.substr(at, 1)) + " stands for itself in a prefix",
+               "path_template has variables: \"/orders/{id}\"; a prefix needs none at its end");
+  }
+}
+
 void check_routes(const Config& config, Reader& in) {
   check_unique(
       config.routes,
@@ -341,6 +356,7 @@ void check_routes(const Config& config, Reader& in) {
       in.error_at(path, path + ": the route goes nowhere", "add rollout: NAME or upstream: NAME");
     }
   }
+  warn_of_patterns(config, in);
   check_reachable(config, in);
 }
 
@@ -414,6 +430,10 @@ void check_endpoints(const std::vector<Endpoint>& endpoints,
 }
 
 void validate(const Config& config, const std::vector<LearnedTraffic>& learned, Reader& reader) {
+  // Where there are more than are taken, none was read, and all that refers to one would be wrong.
+  const Names& names = reader.names();
+  if (config.upstreams.size() < names.upstreams.size()) return;
+  if (config.rollouts.size() < names.rollouts.size()) return;
   check_listeners(config, reader);
   check_admin(config, reader);
   check_upstreams(config, reader);

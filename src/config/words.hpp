@@ -75,7 +75,8 @@ inline constexpr std::array kLogLevels{Word{"trace", LogLevel::kTrace},
                                        Word{"debug", LogLevel::kDebug},
                                        Word{"info", LogLevel::kInfo},
                                        Word{"warn", LogLevel::kWarn},
-                                       Word{"error", LogLevel::kError}};
+                                       Word{"error", LogLevel::kError},
+                                       Word{"off", LogLevel::kOff}};
 inline constexpr std::array kLogFormats{Word{"json", LogFormat::kJson},
                                         Word{"text", LogFormat::kText}};
 

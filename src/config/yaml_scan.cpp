@@ -183,4 +183,17 @@ std::optional<KeyWithoutColon> key_without_colon(std::string_view text, const Pl
                          std::string(rest.substr(0, length))};
 }
 
+std::optional<KeyTooDeep> key_too_deep(std::string_view text, const Place& odd) {
+  if (odd.line < 2) return std::nullopt;
+  const std::string_view line = line_of(text, odd.line);
+  const std::string_view above = line_of(text, odd.line - 1);
+  if (!looks_like_a_key(line) || !looks_like_a_key(above)) return std::nullopt;
+  const std::size_t margin = indentation(line);
+  const bool is_its_colon = odd.column == margin + word_length(line.substr(margin)) + 1;
+  const std::string_view key = above.substr(indentation(above));
+  if (!is_its_colon || margin <= indentation(above)) return std::nullopt;
+  return KeyTooDeep{{0, odd.line, static_cast<std::uint32_t>(margin + 1)},
+                    std::string(key.substr(0, word_length(key)))};
+}
+
 }  // namespace canaryd::config

@@ -30,4 +30,12 @@ struct KeyWithoutColon {
 
 [[nodiscard]] std::string_view line_of(std::string_view text, std::uint32_t line);
 
+// A line further in than the one above it, of the same map, whose value YAML takes it for: `odd` is
+// the colon of its key.
+struct KeyTooDeep {
+  Place place;
+  std::string above;  // The key of that line.
+};
+[[nodiscard]] std::optional<KeyTooDeep> key_too_deep(std::string_view text, const Place& odd);
+
 }  // namespace canaryd::config

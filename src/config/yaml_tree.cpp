@@ -288,6 +288,11 @@ TreeProblem syntax_problem(const YAML::Exception& exception, std::string_view te
               "no \": \" behind " + quoted(key->key),
               "a key has a colon and a blank behind it"};
     }
+    if (const auto key = key_too_deep(text, place)) {
+      return {key->place,
+              "this line is further in than " + quoted(key->above) + " above it",
+              "the keys of one map begin in the same column"};
+    }
   }
   return {place, known->message, known->hint};
 }

@@ -312,8 +312,7 @@ class Rollout {
     if (!condition.exclusive) return;
     draft_.warn(line,
                 "the metric " + quoted(metric) + ": " + condition.number + " itself is bad, so " +
-                    (condition.below ? "max" : "min") + " is the number next to it, " +
-                    condition.bound);
+                    (condition.below ? "max" : "min") + " is just beside it, " + condition.bound);
   }
 
   // failureLimit failures are borne; the next one is too many. Argo's own default is none, which is

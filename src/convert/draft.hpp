@@ -76,6 +76,7 @@ struct DraftRollout {
 struct DraftAnswer {
   std::string status;  // Empty: none, the route leads to a rollout or an upstream.
   std::string location;
+  std::string body{};
   friend bool operator==(const DraftAnswer&, const DraftAnswer&) = default;
 };
 

@@ -278,9 +278,9 @@ class Reader {
       return draft_.error(block.line, "location needs a path");
     }
     const std::string& path = block.words.back();
-    const bool pattern =
-        modifier.starts_with('~') || path.starts_with('@') || path.find('*') != path.npos;
-    if (pattern) {
+    const bool named = path.starts_with('@');  // Clients do not ask for it.
+    const bool pattern = modifier.starts_with('~') || named || path.find('*') != path.npos;
+    if (named) {
       draft_.warn(block.line,
                   "location " + path + " is left out: routes are paths and prefixes, not patterns");
     }
@@ -292,7 +292,7 @@ class Reader {
     if (!pattern) route.answer = own_answer(block, host);
     const bool routed = read_contents(block, route, !pattern);
     if (!route.answer.status.empty()) return put_route(std::move(route));
-    if (!pattern && !routed) left_locations_.push_back({host, path, block.line});
+    if (!named && !routed) left_locations_.push_back({host, path, block.line, pattern});
   }
 
   DraftAnswer own_answer(const Directive& block, const std::string& host) {

@@ -56,11 +56,26 @@ class Tokens {
     }
   }
 
+  // Behind a backslash.
+  static char meant_by(char c) noexcept {
+    switch (c) {
+      case 'n':
+        return '\n';
+      case 'r':
+        return '\r';
+      case 't':
+        return '\t';
+      default:
+        return c;
+    }
+  }
+
   Token read_quoted(Token token, char quote) {
     pop();
     while (!rest_.empty() && rest_.front() != quote) {
-      if (rest_.front() == '\\' && rest_.size() > 1) pop();
-      token.text += pop();
+      const bool escaped = rest_.front() == '\\' && rest_.size() > 1;
+      if (escaped) pop();
+      token.text += escaped ? meant_by(pop()) : pop();
     }
     if (rest_.empty()) {
       token.kind = Kind::kBad;

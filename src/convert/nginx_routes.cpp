@@ -1,5 +1,7 @@
 #include "convert/nginx_routes.hpp"
 
+#include "canaryd/base/text.hpp"
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -54,6 +56,22 @@ std::string location_from(std::string_view url) {
   return out;
 }
 
+// As respond.body has it: what is the same in every answer.
+bool can_be_body(const std::string& status, const std::string& text) {
+  constexpr std::size_t kBytesMax = 4096;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t length = utf8_sequence_length(rest);
+    if (length == 0) return false;
+    rest.remove_prefix(length);
+  }
+  const auto is_kept = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return c == '\n' || c == '\t' || (byte >= ' ' && byte != 0x7f && c != '$');
+  };
+  return status != "204" && status != "205" && text.size() <= kBytesMax &&
+         std::all_of(text.begin(), text.end(), is_kept);
+}
+
 // return URL; return CODE; return CODE URL; return CODE TEXT;
 std::optional<DraftAnswer> read_return(Draft& draft, const Directive& directive) {
   const std::vector<std::string>& words = directive.words;
@@ -75,13 +93,17 @@ std::optional<DraftAnswer> read_return(Draft& draft, const Directive& directive)
       answer.status == "444") {
     return std::nullopt;
   }
-  if (words.size() == 3) {
+  if (words.size() < 3) return answer;
+  if (can_be_body(answer.status, words[2])) {
+    answer.body = words[2];
+  } else {
     draft.warn(directive.line, "return " + answer.status + ": its text is not carried over");
   }
   return answer;
 }
 
-using Way = std::tuple<bool, std::string, std::string, std::string, std::string, std::string>;
+using Way =
+    std::tuple<bool, std::string, std::string, std::string, std::string, std::string, std::string>;
 
 Way way_of(const DraftRoute& route) {
   return {route.exact,
@@ -89,7 +111,8 @@ Way way_of(const DraftRoute& route) {
           route.rollout,
           route.upstream,
           route.answer.status,
-          route.answer.location};
+          route.answer.location,
+          route.answer.body};
 }
 
 bool fits(const DraftRoute& route, const std::string& host, const std::string& path) {
@@ -169,7 +192,9 @@ bool open_to_every_host(std::vector<DraftRoute>& routes,
 
 void warn_of_left_locations(Draft& draft, const std::vector<LeftLocation>& locations) {
   for (const LeftLocation& location : locations) {
-    const DraftRoute* const route = find(draft.routes, location.host, location.path);
+    // What a pattern is for may be under any path.
+    const DraftRoute* const route =
+        find(draft.routes, location.host, location.is_pattern ? "/" : location.path);
     std::string now = "are answered with 404";
     if (route != nullptr) {
       now = "go to " + (route->rollout.empty() ? route->upstream : route->rollout);
@@ -177,7 +202,12 @@ void warn_of_left_locations(Draft& draft, const std::vector<LeftLocation>& locat
       now += ", as those for " + route->path;
     }
     draft.warn(location.line,
-               "location " + location.path + " is no route here: requests for it " + now);
+               "location " + location.path +
+                   (location.is_pattern
+                        ? " is left out: routes are paths and prefixes, not patterns; where no "
+                          "longer path fits, requests for it "
+                        : " is no route here: requests for it ") +
+                   now);
   }
 }
 

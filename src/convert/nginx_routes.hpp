@@ -15,6 +15,7 @@ struct LeftLocation {
   std::string host;  // Empty: any.
   std::string path;
   std::uint32_t line = 0;
+  bool is_pattern = false;
 };
 
 // What `return` and `deny all` say of a location; nothing: neither, or not for all its requests.

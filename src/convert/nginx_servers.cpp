@@ -3,6 +3,7 @@
 #include "convert/nginx_routes.hpp"
 
 #include <algorithm>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -24,12 +25,21 @@ bool says_default(const Directive& server) {
   });
 }
 
+// As nginx and canaryd compare them. In a pattern a capital may be part of the grammar.
+std::string as_compared(std::string name) {
+  if (is_pattern(name)) return name;
+  for (char& c : name) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return name;
+}
+
 template <class Visit>
 void each_name(const Directive& server, Visit visit) {
   for (const Directive& directive : server.block) {
     if (directive.words[0] != "server_name") continue;
     for (std::size_t i = 1; i < directive.words.size(); ++i) {
-      visit(directive.words[i], directive.line);
+      visit(as_compared(directive.words[i]), directive.line);
     }
   }
 }

@@ -30,6 +30,16 @@ std::optional<double> value_from(std::string_view text) {
   return value;
 }
 
+// The bounds of a query are good values themselves, so the bound is the next double. Another query,
+// such as "(q) > bool 0", would have readings of 0 and 1 only. Beside 0 that would be 5e-324, which
+// nobody takes for a number; no query that counts or divides has a value as small as the one here.
+double number_beside(double number, bool below) {
+  constexpr double kBesideZero = 1e-12;
+  constexpr double kEndless = std::numeric_limits<double>::infinity();
+  if (number == 0) return below ? -kBesideZero : kBesideZero;
+  return std::nextafter(number, below ? -kEndless : kEndless);
+}
+
 }  // namespace
 
 std::optional<std::string> number_from(std::string_view text) {
@@ -64,14 +74,9 @@ std::optional<Condition> read_condition(std::string_view text) {
   if (!condition.exclusive) text.remove_prefix(1);
   const auto number = value_from(text);
   if (!number) return std::nullopt;
-  // The bounds of a query are good values themselves, so the bound is the next double. Another
-  // query, such as "(q) > bool 0", would have readings of 0 and 1 only.
-  constexpr double kEndless = std::numeric_limits<double>::infinity();
-  const double bound = condition.exclusive
-                           ? std::nextafter(*number, condition.below ? -kEndless : kEndless)
-                           : *number;
   append_json_number(condition.number, *number);
-  append_json_number(condition.bound, bound);
+  append_json_number(condition.bound,
+                     condition.exclusive ? number_beside(*number, condition.below) : *number);
   return condition;
 }
 

@@ -136,6 +136,7 @@ void add_route(Written& page, const DraftRoute& route) {
   if (!route.answer.status.empty()) {
     out += "    respond: {status: " + route.answer.status;
     if (!route.answer.location.empty()) out += ", location: " + quoted(route.answer.location);
+    if (!route.answer.body.empty()) out += ", body: " + quoted(route.answer.body);
     out += "}\n";
     return;
   }

@@ -43,19 +43,8 @@ constexpr auto kLook = std::chrono::milliseconds(100);
 constexpr std::size_t kHttpQuestionsMax = 32;
 constexpr auto kDrainPoll = std::chrono::milliseconds(20);
 
-LogLevel log_level_of(config::LogLevel level) noexcept {
-  switch (level) {
-    case config::LogLevel::kTrace:
-    case config::LogLevel::kDebug:
-      return LogLevel::kDebug;
-    case config::LogLevel::kInfo:
-      return LogLevel::kInfo;
-    case config::LogLevel::kWarn:
-      return LogLevel::kWarn;
-    case config::LogLevel::kError:
-      return LogLevel::kError;
-  }
-  return LogLevel::kInfo;
+LogLevel log_level_of(config::LogLevel level) {
+  return parse_log_level(config::to_string(level)).value_or(LogLevel::kInfo);
 }
 
 std::size_t worker_count(const config::Config& config) noexcept {

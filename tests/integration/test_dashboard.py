@@ -186,6 +186,20 @@ class DashboardTest(IntegrationCase):
         self.browser.wait_for("#summary", "revision 2")
         self.assertEqual(self.browser.complaints, [])
 
+    def test_of_many_rollouts_the_chosen_one_is_in_sight(self):
+        config = self.rollout_config(STEPS)
+        shop = config["rollouts"]["shop"]
+        for number in range(40):
+            config["rollouts"][f"r{number}"] = shop
+            config["routes"].append({"name": f"r{number}", "match": {"path_prefix": f"/{number}/"}, "rollout": f"r{number}"})
+        self.start({name: self.upstream(name) for name in ("v1", "v2")}, **config)
+        self.browser.open(self.daemon.admin_url("/#r30"))
+        self.browser.wait_for("#title", "r30")
+        in_sight = ("(() => { const at = document.querySelector('%s').getBoundingClientRect(); "
+                    "return at.top >= 0 && at.top < innerHeight; })()")
+        for seen in ("#title", "#list .row[aria-current]"):
+            self.assertTrue(self.browser.run(in_sight % seen), seen)
+
     def test_fits_a_narrow_window(self):
         self.begin(revision="a-revision-" + 100 * "x")
         self.daemon.post("/api/v1/rollouts/shop/pause", {"reason": 200 * "y"})

@@ -111,9 +111,10 @@ class ExplainRolloutTest(IntegrationCase):
         self.assert_said(said.groups(), self.percents(figures))
         self.assertIn(f"{row['evidence']}, after {figures['canary_n']:.0f} canary requests (", row["message"])
 
-    def check_words(self, words, figures, placed):
-        said = re.search(rf"(?m)^  errors: canary {NUMBER} %, stable {NUMBER} %; up to {NUMBER} % is tolerated, "
-                         rf"and the canary is {placed} it$", words)
+    def check_words(self, words, figures, placed, ended=False):
+        of, verb = (", as of its end", "was") if ended else ("", "is")
+        said = re.search(rf"(?m)^  errors{of}: canary {NUMBER} %, stable {NUMBER} %; up to {NUMBER} % {verb} tolerated, "
+                         rf"and the canary {verb} {placed} it$", words)
         self.assertTrue(said, words)
         self.assert_said(said.groups(), self.percents(figures))
 
@@ -139,7 +140,7 @@ class ExplainRolloutTest(IntegrationCase):
         self.assertGreaterEqual(figures["all"], TO_ROLL_BACK)
         self.assertLessEqual(figures["canary_n"], self.v2.total)
         self.assertRegex(words, "^shop: Rolled back; weight 0 %, for ")
-        self.check_words(words, figures, "above")
+        self.check_words(words, figures, "above", ended=True)
         self.assertIn("\n    bad: the evidence that a rollback needs is there\n", words)
         self.assertTrue(words.endswith(f"\n  last: {row['time']}  {row['message']}\n"), words)
 

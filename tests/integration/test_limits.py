@@ -46,7 +46,7 @@ class LimitsTest(IntegrationCase):
         self.assertIn("rolled back shop at 100 %", last["msg"])
         self.assertIn("limit errors canary", last["msg"])
         self.assertIn("allowed 20 %", last["msg"])
-        self.assertIn("limit_errors: canary", self.daemon.ctl("explain", "shop").stdout)
+        self.assertIn("limit_errors, as of its end: canary", self.daemon.ctl("explain", "shop").stdout)
         self.totals(load)
 
     def test_a_slow_one_as_well(self):

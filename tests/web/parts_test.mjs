@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { canarySince, figureOf, latency, percent, verdictText } from '../../web/parts.js';
+import { canarySince, figureOf, latency, moment, percent, verdictText } from '../../web/parts.js';
 
 test('a scale says where its lines are', () => {
   assert.equal(percent(0.00025, true), '0.025 %');
@@ -22,6 +22,25 @@ test('the canary has users since the last time that it had none', () => {
   assert.equal(canarySince([]), Infinity);
 });
 
+test('figures of errors are those of now where nothing is judged', () => {
+  const cohorts = { stable: { error_rate: 1, p99: 0.5 }, canary: { error_rate: 0.05, p99: 0.5 } };
+  const errors = { metric: 'errors', stable: 0, canary: 0.04 };
+  const stable = (state, target, reason = null) =>
+    figureOf({ state, reason, weight: { target }, cohorts }, errors, 'stable');
+  for (const state of ['progressing', 'waiting', 'held', 'paused', 'baking']) assert.equal(stable(state, 20), 0, state);
+  for (const state of ['suspended', 'rolled_back', 'aborted', 'paused']) assert.equal(stable(state, 0), 1, state);
+  assert.equal(stable('held', 20, 'environment_degraded'), 1);
+  const p999 = { metric: 'latency_p99.9', stable: 0.9, canary: 0.9 };
+  assert.equal(figureOf({ state: 'aborted', weight: { target: 0 }, cohorts }, p999, 'stable'), 0.9);
+});
+
+test('times are those of UTC, with a date unless that is today', () => {
+  const now = Date.parse('2026-01-05T23:59:00Z');
+  assert.equal(moment('2026-01-05T00:02:03Z', now), '00:02:03Z');
+  assert.equal(moment('2026-01-04T23:59:59+00:00', now), '2026-01-04 23:59:59Z');
+  assert.equal(moment('2026-01-06T01:00:00+02:00', now), '23:00:00Z');
+});
+
 test('a verdict is open where a step waits for it', () => {
   const text = (metric) => verdictText({ verdict: 'open', needs_about: null, ...metric })[0];
   assert.equal(text({ verdict: 'pass' }), '✔ good');
@@ -34,7 +53,7 @@ test('a verdict is open where a step waits for it', () => {
 
 test('a figure that is not judged is that of the cohort, unless nobody is there', () => {
   const cohort = { error_rate: 0.1, p99: 0.5 };
-  const at = (target) => ({ weight: { target }, cohorts: { stable: cohort, canary: cohort } });
+  const at = (target) => ({ state: 'progressing', weight: { target }, cohorts: { stable: cohort, canary: cohort } });
   const errors = { metric: 'errors', stable: null, canary: 0.3 };
   assert.equal(figureOf(at(50), errors, 'stable'), 0.1);
   assert.equal(figureOf(at(50), errors, 'canary'), 0.3);

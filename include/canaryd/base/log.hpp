@@ -33,7 +33,8 @@ enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError, kOff };
 enum class LogFormat : std::uint8_t { kJson, kText };
 
 [[nodiscard]] std::string_view to_string(LogLevel level) noexcept;
-// "debug", "info", "warn", "error", "off"; kInvalidArgument names them.
+// "trace" (the same as "debug"), "debug", "info", "warn", "error", "off"; kInvalidArgument names
+// them.
 [[nodiscard]] Result<LogLevel> parse_log_level(std::string_view text);
 // "json" or "text".
 [[nodiscard]] Result<LogFormat> parse_log_format(std::string_view text);

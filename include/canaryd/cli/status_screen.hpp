@@ -18,6 +18,8 @@ struct ScreenOptions {
   int columns = 100;
   bool color = false;
   bool utf8 = false;
+  std::string today{};  // "2026-01-05", UTC: what has this date is shown without one.
+  int rows = 0;         // Of a screen that cannot scroll; 0: any number.
 };
 
 // rollout: the answer of GET /api/v1/rollouts/{name}. history: that of .../history, or empty.

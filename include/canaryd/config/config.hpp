@@ -315,7 +315,8 @@ struct Route {
 
 // ---------------------------------------------------------------- the rest
 
-enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarn, kError };
+// The names that parse_log_level() knows.
+enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kOff };
 enum class LogFormat : std::uint8_t { kJson, kText };
 
 enum class AccessFormat : std::uint8_t { kJson, kCombined };

@@ -39,6 +39,8 @@ struct RolloutChange {
   std::string name;
   Fate fate = Fate::kKept;
   std::string why;  // Of kRenewed: "canary v2 -> v3".
+  // Tolerances, limits or odds differ: a run that is under way is judged by those it began with.
+  bool judges_next_run = false;
   friend bool operator==(const RolloutChange&, const RolloutChange&) = default;
 };
 
@@ -52,7 +54,9 @@ struct RolloutChange {
 [[nodiscard]] std::string render_changes(const std::vector<Change>& changes);
 
 // Those within one rollout, for its journal: "freeze: added; bake.duration: 30m -> 1h". Empty:
-// none.
+// none. Those of steps come last; what would be longer than kRolloutChangesMax bytes is counted:
+// "...; and 12 more".
+inline constexpr std::size_t kRolloutChangesMax = 3000;
 [[nodiscard]] std::string render_rollout_changes(const std::vector<Change>& changes,
                                                  std::string_view rollout);
 

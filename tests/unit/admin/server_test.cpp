@@ -261,6 +261,24 @@ TEST_F(ServerTest, HonoursIfMatch) {
   }
 }
 
+TEST_F(ServerTest, DoesNothingUnderAConditionThatNothingFulfils) {
+  const std::map<std::string, std::string> bodies{
+      {"/api/v1/rollouts/checkout/feedback", R"({"cohort": "canary", "score": 1})"},
+      {"/api/v1/reload", ""},
+      {"/api/v1/drain", ""},
+      {"/api/v1/log-level", R"({"level": "debug"})"},
+      {"/api/v1/explain", R"({"method": "GET", "url": "/x"})"}};
+  for (const auto& [target, body] : bodies) {
+    for (const char* tag : {"*", "\"17\""}) {
+      expect_problem(post(target, body, {{"If-Match", tag}}), 412, "stale");
+    }
+  }
+  EXPECT_TRUE(backend_.votes.empty());
+  EXPECT_EQ(backend_.drains, 0);
+  EXPECT_EQ(backend_.level, "info");
+  EXPECT_EQ(backend_.reloads, 0);
+}
+
 TEST_F(ServerTest, DoesARepeatedRequestOnce) {
   const std::string target = "/api/v1/rollouts/checkout/promote";
   const std::vector<client::Header> key{{"Idempotency-Key", "4f0c"}};

@@ -197,6 +197,7 @@ TEST(LogLevel, ReadsItsOwnNames) {
   for (const char* name : {"debug", "info", "warn", "error", "off"}) {
     EXPECT_EQ(to_string(parse_log_level(name).value()), name);
   }
+  EXPECT_EQ(parse_log_level("trace").value(), LogLevel::kDebug);
   EXPECT_FALSE(parse_log_level("INFO"));
   EXPECT_FALSE(parse_log_level(""));
   EXPECT_FALSE(parse_log_format("xml"));

@@ -83,6 +83,39 @@ TEST(ExplainRollout, WithNobodyOnStableNothingIsCompared) {
             "    against it: 0 % of the evidence that a rollback needs\n");
 }
 
+TEST(ExplainRollout, WhatHasEndedIsToldAsOfThen) {
+  const std::string body = R"({"name": "a", "state": "STATE", "weight": {"target": 0},
+ "cohorts": {"stable": {"error_rate": 0.55}, "canary": {"error_rate": 0.02}},
+ "analysis": [
+  {"metric": "errors", "verdict": "open", "stable": 0, "canary": 0.01, "tolerated": 0.05,
+   "evidence": {"rollback": 0.02, "accept": null}},
+  {"metric": "latency_p50", "verdict": "fail", "stable": 0.5, "canary": null, "tolerated": 0.4,
+   "slow": {"stable": 0.5, "canary": 0.9, "tolerated": 0.53},
+   "evidence": {"rollback": 1, "accept": null}},
+  {"metric": "latency_p99", "verdict": "open", "stable": 0.5, "canary": null, "tolerated": null,
+   "slow": {"stable": null, "canary": null, "tolerated": null},
+   "evidence": {"rollback": 0, "accept": null}},
+  {"metric": "limit_latency_p99", "verdict": "open", "slow": {}, "evidence": {}}]})";
+  const auto text = [&](const std::string& state) {
+    std::string of = body;
+    of.replace(of.find("STATE"), 5, state);
+    return render_reasons(of, "").value();
+  };
+  EXPECT_EQ(
+      text("aborted"),
+      "a: Aborted; weight 0 %\n"
+      "  errors, as of its end: canary 1.00 %, stable 0.00 %; up to 5.00 % was tolerated, and the "
+      "canary was within it\n"
+      "    of all requests of this run, also since then: canary 2.00 %, stable 55.0 %\n"
+      "    against it: 2 % of the evidence that a rollback needs\n"
+      "  latency_p50, as of its end: bad\n"
+      "    bad: the evidence that a rollback needs is there\n"
+      "  latency_p99, as of its end: not judged\n"
+      "  limit_latency_p99, as of its end: not judged\n");
+  EXPECT_THAT(text("suspended"),
+              ::testing::HasSubstr("  errors, as of the last evidence: canary 1.00 %"));
+}
+
 TEST(ExplainRollout, ClientsThatDifferAreTold) {
   const auto text = render_reasons(R"({"name": "a", "analysis": [
   {"metric": "latency_p50", "verdict": "open", "stable": 0.5, "canary": 0.6, "tolerated": 0.55,

@@ -313,6 +313,9 @@ TEST_F(FollowTest, WatchKeepsAFrameInsideTheTerminal) {
   terminal_.at_wait = [](int number) { return number < 2; };
   EXPECT_EQ(terminal_.run({"status", "checkout", "--watch"}), kExitDone);
   EXPECT_NE(terminal_.out.str().find("\x1b[4A"), std::string::npos);
+  // Twelve lines, of which three have room beside the one that says so.
+  EXPECT_NE(terminal_.out.str().find("\n  … 9 more\x1b[K\n"), std::string::npos)
+      << terminal_.out.str();
 }
 
 TEST_F(FollowTest, WatchHidesWhatIsTypedUntilItsEnd) {

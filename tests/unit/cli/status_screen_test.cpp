@@ -32,7 +32,8 @@ constexpr const char* kHistory = R"({"items": [{"id": 3, "time": "2026-01-05T10:
  "rollout": "checkout", "from": "progressing", "to": "progressing",
  "message": "step 1 (1 %) passed: 540 canary requests, all metrics accepted"}]})";
 
-std::string render(const ScreenOptions& options) {
+std::string render(ScreenOptions options) {
+  options.today = "2026-01-05";
   return '\n' + render_rollout(kRollout, kHistory, options).value();
 }
 
@@ -59,7 +60,7 @@ checkout   ◌ Progressing   step 2/5   weight 5 %   for 3m10s   revision 2.4.0
   latency p99    88.0 ms    90.0 ms
   user-visible failures 1 of 20   saved by fallback 3
   next: weight 10 in about 9m, when latency p99 is accepted
-  10:02:00 ◌ step 1 (1 %) passed: 540 canary requests, all metrics accepted
+  10:02:00Z ◌ step 1 (1 %) passed: 540 canary requests, all metrics accepted
 )");
 }
 
@@ -158,7 +159,7 @@ checkout   Progressing   step 2/5   weight 5 %   for 3m10s   revision 2.4.0
   latency p99    88.0 ms    90.0 ms
   user-visible failures 1 of 20   saved by fallback 3
   next: weight 10 in about 9m, when latency p99 is accepted
-  10:02:00 step 1 (1 %) passed: 540 canary requests, all metrics accepted
+  10:02:00Z step 1 (1 %) passed: 540 canary requests, all metrics accepted
 )");
 }
 
@@ -180,7 +181,7 @@ checkout   ◌ Progressing   step 2/5   weight 5 %
   user-visible failures 1 of 20   saved by fallba…
   next: weight 10 in about 9m, when latency p99 is
         accepted
-  10:02:00 ◌ step 1 (1 %) passed: 540 canary requ…
+  10:02:00Z ◌ step 1 (1 %) passed: 540 canary req…
 )");
 }
 
@@ -216,6 +217,61 @@ TEST(StatusScreen, SaysHowItEnded) {
   EXPECT_NE(text.find("not yet stored"), std::string::npos) << text;
   EXPECT_NE(text.find("100 % |✖··············|   0 %   bad"), std::string::npos) << text;
   EXPECT_EQ(text.find("rollback armed"), std::string::npos) << text;
+}
+
+// What stable does now is no figure of evidence that has ended.
+TEST(StatusScreen, ErrorsAreOfNowWhereNothingIsJudged) {
+  const auto errors = [](const std::string& state, const std::string& more) {
+    const std::string text =
+        render_rollout(R"({"name": "shop", "state": ")" + state + "\", " + more +
+                           R"(,
+      "cohorts": {"stable": {"error_rate": 1}, "canary": {"error_rate": 0.05}},
+      "analysis": [{"metric": "errors", "stable": 0, "canary": 0.04}]})",
+                       "",
+                       {.columns = 100, .color = false, .utf8 = true})
+            .value();
+    const std::size_t at = text.find("  errors");
+    return text.substr(at, text.find('\n', at) - at);
+  };
+  const std::string judged = "  errors          0.00 %     4.00 %";
+  const std::string counted = "  errors           100 %     5.00 %";
+  const std::string at_0 = R"("weight": {"target": 0})";
+  const std::string at_20 = R"("weight": {"target": 20})";
+  for (const char* state : {"progressing", "waiting", "held", "paused", "baking"}) {
+    EXPECT_EQ(errors(state, at_20), judged) << state;
+  }
+  for (const char* state : {"suspended", "rolled_back", "aborted", "paused"}) {
+    EXPECT_EQ(errors(state, at_0), counted) << state;
+  }
+  EXPECT_EQ(errors("held", at_20 + R"(, "reason": "environment_degraded")"), counted);
+}
+
+TEST(StatusScreen, WhatIsNotOfTodayHasItsDate) {
+  ScreenOptions options{.columns = 100, .color = false, .utf8 = true, .today = "2026-01-06"};
+  EXPECT_NE(render_rollout(kRollout, kHistory, options)
+                .value()
+                .find("\n  2026-01-05 10:02:00Z ◌ step 1 (1 %) passed"),
+            std::string::npos);
+}
+
+TEST(StatusScreen, OfTheHistoryTheOldestGoesFirst) {
+  std::string history = R"({"items": [)";
+  for (int i = 1; i <= 5; ++i) {
+    history +=
+        std::string(i > 1 ? ", " : "") + R"({"message": "entry )" + std::to_string(i) + "\"}";
+  }
+  history += "]}";
+  const auto screen = [&](int rows) {
+    ScreenOptions options{.columns = 100, .color = false, .utf8 = true};
+    options.rows = rows;
+    return render_rollout(kRollout, history, options).value();
+  };
+  const std::string all = screen(0);
+  const auto lines = static_cast<int>(std::count(all.begin(), all.end(), '\n'));
+  EXPECT_EQ(screen(lines), all);
+  EXPECT_EQ(screen(lines - 2).find("entry 2"), std::string::npos);
+  EXPECT_NE(screen(lines - 2).find("entry 3"), std::string::npos);
+  EXPECT_NE(screen(1).find("entry 5"), std::string::npos) << "the newest is always there";
 }
 
 TEST(StatusScreen, MarksAllStepsOfAPromotedRollout) {
@@ -307,6 +363,24 @@ checkout  ◌ Progressing  5 %     0.25 %      90.0 ms
 NAME      STATE          WEIGHT
 checkout  ◌ Progressing  5 %
 )");
+}
+
+TEST(StatusList, ALongNameLeavesRoomForTheWeight) {
+  const std::string body =
+      R"({"items": [{"name": "a-rollout-with-a-name-that-is-as-long-as-one-may-be-which-is-63",
+       "state": "progressing", "weight": {"target": 5}, "stable": "shop-v1",
+       "canary": "shop-v2", "step": {"index": 1, "count": 5}}]})";
+  const auto at = [&](int columns) {
+    return '\n' +
+           render_list(body, false, {.columns = columns, .color = false, .utf8 = true}).value();
+  };
+  EXPECT_EQ(at(80), R"(
+NAME                     STATE          STEP  WEIGHT  STABLE   CANARY   REVISION
+a-rollout-with-a-name-…  ◌ Progressing  2/5   5 %     shop-v1  shop-v2  -
+)");
+  for (int columns = 30; columns <= 130; ++columns) {
+    EXPECT_NE(at(columns).find("5 %"), std::string::npos) << at(columns);
+  }
 }
 
 TEST(StatusList, SaysWhenThereAreNone) {

@@ -119,6 +119,24 @@ TEST(Diff, TellsTheJournalOfARolloutOnlyWhatIsItsOwn) {
   EXPECT_EQ(render_rollout_changes(all, "sho"), "");
 }
 
+TEST(Diff, TellsTheJournalWhatItHasRoomForAndOfStepsLast) {
+  using Kind = Change::Kind;
+  std::vector<Change> all;
+  for (int i = 0; i < 400; ++i) {
+    const std::string step = "rollouts.shop.steps[" + std::to_string(i) + "].min_duration";
+    all.push_back({Kind::kChanged, step, "10s", "20s", false});
+  }
+  all.push_back({Kind::kRemoved, "rollouts.shop.freeze[0]", "", "", false});
+  all.push_back({Kind::kChanged, "rollouts.shop.analysis.limits.errors", "1", "2", false});
+  const std::string told = render_rollout_changes(all, "shop");
+  EXPECT_LE(told.size(), kRolloutChangesMax + 20);
+  EXPECT_TRUE(
+      told.starts_with("freeze[0]: removed; analysis.limits.errors: 1 -> 2 (from the next "
+                       "run on); steps[0].min_duration: 10s -> 20s; "))
+      << told;
+  EXPECT_TRUE(told.ends_with(" more")) << told;
+}
+
 TEST(Diff, TellsWhatBecomesOfRollouts) {
   const auto fates = [](const std::string& before, const std::string& after) {
     std::string text;
@@ -137,9 +155,29 @@ TEST(Diff, TellsWhatBecomesOfRollouts) {
             "shop kept \n");
   EXPECT_EQ(fates(shop, with("shop: {stable: old, canary: new, steps: [{weight: 100}]}")),
             "shop replanned \n");
+  EXPECT_EQ(fates(shop, with("shop: {stable: old, canary: new, bake: {holdback: 5}}")),
+            "shop replanned \n")
+      << "the last step leads elsewhere";
   EXPECT_EQ(fates(shop, with("shop: {stable: new, canary: old, revision: \"2\"}")),
             "shop renewed stable old -> new, canary new -> old, revision none -> 2\n");
   EXPECT_EQ(fates(shop, with("till: {stable: old, canary: new}")), "till added \nshop ends \n");
+}
+
+TEST(Diff, KnowsWhatARunUnderWayDoesNotGoBy) {
+  const std::string start = std::string(kSmall).substr(0, std::string(kSmall).find("rollouts:"));
+  const auto judged = [&start](const std::string& analysis) {
+    return start + "rollouts: {shop: {stable: old, canary: new" + analysis +
+           "}}\nroutes: [{name: all, upstream: old}]\n";
+  };
+  const auto of_next_run = [&](const std::string& analysis) {
+    const auto before = load_text(judged(""));
+    const auto after = load_text(judged(analysis));
+    return diff_rollouts(*before.config, *after.config).front().judges_next_run;
+  };
+  EXPECT_FALSE(of_next_run(", bake: {duration: 1h}"));
+  EXPECT_TRUE(of_next_run(", analysis: {tolerance: {errors: {absolute: 0.5}}}"));
+  EXPECT_TRUE(of_next_run(", analysis: {limits: {errors: 5}}"));
+  EXPECT_TRUE(of_next_run(", analysis: {latency_quantiles: [50]}"));
 }
 
 }  // namespace

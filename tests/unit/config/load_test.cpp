@@ -46,6 +46,50 @@ TEST(Load, FillsInTheDefaultsOfTheContract) {
   EXPECT_EQ(rollout.cohort.salt, "shop");
 }
 
+TEST(Load, SaysOnlyThatThereAreTooMany) {
+  std::string upstreams = "upstreams:\n";
+  std::string rollouts = "rollouts:\n";
+  for (int i = 0; i <= 1000; ++i) {
+    const std::string number = std::to_string(i);
+    upstreams += "  u" + number + ": {endpoints: [127.0.0.1:" + std::to_string(10000 + i) + "]}\n";
+    rollouts += "  shop" + number + ": {stable: u0, canary: u1}\n";
+  }
+  const std::string begin = "version: 1\nlisteners:\n  - {name: public, address: 127.0.0.1:8080}\n";
+  const LoadResult many = load_text(begin + upstreams +
+                                    "rollouts:\n  shop: {stable: u0, canary: u1}\n"
+                                    "routes:\n  - {name: all, rollout: shop}\n");
+  ASSERT_EQ(many.problems.size(), 1U) << report_of(many);
+  EXPECT_EQ(many.problems[0].message, "upstreams: more than 1000 names");
+  const LoadResult more = load_text(begin +
+                                    "upstreams:\n  u0: {endpoints: [127.0.0.1:9001]}\n"
+                                    "  u1: {endpoints: [127.0.0.1:9002]}\n" +
+                                    rollouts + "routes:\n  - {name: all, rollout: shop0}\n");
+  ASSERT_EQ(more.problems.size(), 1U) << report_of(more);
+  EXPECT_EQ(more.problems[0].message, "rollouts: more than 1000 names");
+}
+
+TEST(Load, WarnsOfAQuoteThatTakesKeysIntoAText) {
+  std::string text = kSmall;
+  const std::string rollout = "{stable: old, canary: new}";
+  text.replace(text.find(rollout),
+               rollout.size(),
+               "\n    stable: old\n    canary: new\n    revision: \"2.4\n"
+               "    mode: observe\n    start: manual\"");
+  const LoadResult result = load_text(text);
+  ASSERT_TRUE(result.config.has_value()) << report_of(result);
+  std::vector<std::string> warnings;
+  for (const Problem& problem : result.problems) {
+    if (problem.line == 11) warnings.push_back(problem.message);
+  }
+  EXPECT_EQ(warnings, std::vector<std::string>{"this quoted text does not end on its line"})
+      << report_of(result);
+
+  // Text may be long.
+  const std::string taken = "\n    mode: observe\n    start: manual\"";
+  text.replace(text.find(taken), taken.size(), "\n      and then some\"");
+  EXPECT_EQ(report_of(load_text(text)).find("this quoted text"), std::string::npos);
+}
+
 TEST(Load, ResolvesReferencesToIndices) {
   const Config config = config_of(load_text(kSmall));
   const Rollout& rollout = config.rollouts.at(0);

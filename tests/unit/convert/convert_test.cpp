@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+
 namespace canaryd::convert {
 namespace {
 
@@ -34,6 +37,18 @@ TEST(Convert, NamesTheLineInLaterDocuments) {
             "holds what all rollouts share");
   EXPECT_EQ(first_error(run(Source::kFlagger, "kind: Canary\nspec:\n  analysis: 5\n")),
             "3: spec.analysis: expected a map");
+}
+
+// Clients send hosts as they like, and nginx and canaryd compare them in small letters.
+TEST(Convert, TakesServerNamesInCapitals) {
+  const Conversion result =
+      run(Source::kNginx,
+          "upstream a { server 127.0.0.1:9001; }\nupstream b { server 127.0.0.1:9002; }\n"
+          "split_clients $remote_addr $way { 5% b; * a; }\n"
+          "server { server_name Shop.Test; location / { proxy_pass http://$way; } }\n"
+          "server { server_name shop.TEST B.Test; location / { proxy_pass http://b; } }\n");
+  EXPECT_NE(result.yaml.find("b.test"), std::string::npos) << result.yaml;
+  EXPECT_EQ(result.yaml.find("Test"), std::string::npos) << result.yaml;
 }
 
 TEST(Convert, SaysWhatIsWrongWithAWeight) {
@@ -109,6 +124,36 @@ TEST(Convert, NamesTheLineOfWhatIsThereTwice) {
   EXPECT_EQ(first_error(run(Source::kFlagger, canary + "---\n" + canary)).substr(0, 3), "4: ");
   EXPECT_EQ(first_error(run(Source::kArgo, "\nkind: Rollout\nmetadata: {name: x}\n")),
             "2: spec.strategy.canary is missing");
+}
+
+// What nginx answers itself is the same here, unless each request gets another text.
+TEST(Convert, KeepsTheTextOfAnAnswer) {
+  const auto answered = [](const std::string& answer) {
+    const Conversion result = run(Source::kNginx,
+                                  "upstream a { server 127.0.0.1:9001; }\n"
+                                  "upstream b { server 127.0.0.1:9002; }\n"
+                                  "split_clients $http_x $way { 5% b; * a; }\n"
+                                  "server { location / { proxy_pass http://$way; }\n"
+                                  "location /a { return " +
+                                      answer + "; } }\n");
+    const bool left_out =
+        std::any_of(result.warnings.begin(), result.warnings.end(), [](const Note& note) {
+          return note.message.find("its text is not carried over") != std::string::npos;
+        });
+    config::LoadInput input;
+    input.text = result.yaml;
+    const config::LoadResult loaded = config::load(input);
+    if (!loaded.config) return "invalid: " + all_errors(result);
+    const auto& respond = loaded.config->routes.at(1).respond;
+    return (respond ? respond->body : "no answer") + (left_out ? "left out" : "");
+  };
+  EXPECT_EQ(answered("200 \"it's \\\"well\\\"\\n\""), "it's \"well\"\n");
+  EXPECT_EQ(answered("503 later"), "later");
+  EXPECT_EQ(answered("404"), "");
+  for (const char* const other :
+       {"200 '${HOME'", "200 \"for $host\"", "204 \"nothing\"", "200 \"\xff\""}) {
+    EXPECT_EQ(answered(other), "left out") << other;
+  }
 }
 
 // A file cannot put lines of its own into the result.

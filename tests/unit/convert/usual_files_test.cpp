@@ -299,8 +299,10 @@ TEST(ConvertUsual, SaysWhereRequestsGoThatNginxAnswered) {
       result, {8, "location /a/b is no route here: requests for it go to a, as those for /a"}));
   EXPECT_TRUE(
       warns(result, {9, "internal of location /in is not carried over: it keeps nobody out here"}));
-  EXPECT_TRUE(
-      warns(result, {10, "location x$ is left out: routes are paths and prefixes, not patterns"}));
+  EXPECT_TRUE(warns(result,
+                    {10,
+                     "location x$ is left out: routes are paths and prefixes, not patterns; where "
+                     "no longer path fits, requests for it go to way, as those for /"}));
   EXPECT_EQ(warnings_with(result, "is no route here"), 3U);
 }
 
@@ -506,16 +508,16 @@ TEST(ConvertUsual, KeepsABoundThatIsBadItself) {
     const std::string text = std::to_string(number);
     const config::Query above = query("result[0] > " + text, 1);
     EXPECT_GT(above.min, number);
-    EXPECT_EQ(above.min, std::nextafter(number, 1e9));
+    EXPECT_EQ(above.min, number == 0 ? 1e-12 : std::nextafter(number, 1e9));
     EXPECT_FALSE(above.max);
     const config::Query below = query("result[0] < " + text, 1);
     EXPECT_LT(below.max, number);
-    EXPECT_EQ(below.max, std::nextafter(number, -1e9));
+    EXPECT_EQ(below.max, number == 0 ? -1e-12 : std::nextafter(number, -1e9));
     EXPECT_FALSE(below.min);
   }
   EXPECT_TRUE(warns(metric_of("    successCondition: result[0] < 1\n"),
                     {10,
-                     "the metric \"errors\": 1 itself is bad, so max is the number next to it, "
+                     "the metric \"errors\": 1 itself is bad, so max is just beside it, "
                      "0.9999999999999999"}));
 }
 
