@@ -236,13 +236,20 @@ void Controller::State::tick_runner(Runner& runner) {
       is_up(runner.canary()) && (!idle || canary.known) && (!gives_up || canary.proven > 0);
   tick.readings = runner.queries().readings;
   runner.follow_health(canary.up(), canary.proven > 0);
-  tick.group_failed = group_failed(runner);
+  const std::string* const ended = group_failed(runner);
+  tick.group_failed = ended != nullptr;
   look_at_stable(runner);
   tick.stable_use = stable_use(runner);
   tick.consent = consent_for(runner, tick);
   const bool refused = tick.consent == rollout::Consent::kRefused;
-  runner.tick(
-      tick, refused ? objection_to(runner) : std::string(), parity_at_start(runner), stable.known);
+  // What ends it by itself has its own figures.
+  const bool by_group = tick.group_failed && !idle &&
+                        tick.judgement != rollout::Judgement::kRollback &&
+                        runner.config().plan.mode == rollout::Mode::kEnforce;
+  runner.tick(tick,
+              refused ? objection_to(runner) : std::string(),
+              by_group ? *ended : parity_at_start(runner),
+              stable.known);
 }
 
 bool Controller::State::is_promoted(std::string_view rollout) const noexcept {

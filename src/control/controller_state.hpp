@@ -66,7 +66,8 @@ struct Controller::State {
   // of them has ended, which follow_group() learns from each change, recall_groups() from the
   // journal.
   [[nodiscard]] bool group_agrees(const Runner& runner) const;
-  [[nodiscard]] bool group_failed(const Runner& runner) const;
+  // The rollout of its group that has ended; null: none has.
+  [[nodiscard]] const std::string* group_failed(const Runner& runner) const;
   void follow_group(const rollout::Change& change);
   void recall_groups();
   void doom(const Runner& runner, const Runner& ended);
@@ -158,8 +159,12 @@ struct Controller::State {
   std::map<std::string, std::shared_ptr<StepConsent>> consents;  // By rollout.
   // Generation of the rollouts that would take a step, as of their last tick.
   std::map<std::string, std::uint64_t> ready;
-  // Rollouts of whose group another one has ended, by the turn since which they were bound to it.
-  std::map<std::string, std::uint64_t, std::less<>> doomed;
+  // Rollouts of whose group another one has ended.
+  struct Doom {
+    std::uint64_t turn = 0;  // Since which they were bound to it.
+    std::string ended;       // Which one it is.
+  };
+  std::map<std::string, Doom, std::less<>> doomed;
   // Of rollouts that are to be retired.
   std::map<std::string, std::shared_ptr<StableWatch>, std::less<>> stable_watches;
   std::map<std::string, std::uint64_t> decommissions;  // How often the hook was called.

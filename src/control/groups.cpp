@@ -53,14 +53,15 @@ bool Controller::State::group_agrees(const Runner& runner) const {
 }
 
 // Another attempt is bound since another turn.
-bool Controller::State::group_failed(const Runner& runner) const {
+const std::string* Controller::State::group_failed(const Runner& runner) const {
   const auto found = doomed.find(runner.config().name);
-  return found != doomed.end() && found->second == runner.state().group_turn;
+  const bool fails = found != doomed.end() && found->second.turn == runner.state().group_turn;
+  return fails ? &found->second.ended : nullptr;
 }
 
 void Controller::State::doom(const Runner& runner, const Runner& ended) {
   if (!is_ended_by(runner.state(), ended.state())) return;
-  doomed[runner.config().name] = runner.state().group_turn;
+  doomed[runner.config().name] = {runner.state().group_turn, ended.config().name};
 }
 
 // What began in this change was on its way into the journal, when another one may have ended.

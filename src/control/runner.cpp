@@ -138,7 +138,7 @@ void Runner::handle(rollout::Event event, Done done, std::optional<std::uint64_t
 
 void Runner::tick(const rollout::Tick& tick,
                   std::string reason,
-                  std::string at_start,
+                  std::string evidence,
                   bool stable_known) {
   if (!durable_) retry_store();
   if (postponed_ != nullptr && !busy_ && stable_known) {
@@ -153,7 +153,7 @@ void Runner::tick(const rollout::Tick& tick,
   rollout::Event event;
   event.what = tick;
   event.reason = std::move(reason);
-  event.evidence = at_start.empty() ? evidence_text(tick) : std::move(at_start);
+  event.evidence = evidence.empty() ? evidence_text(tick) : std::move(evidence);
   enqueue({std::move(event), nullptr, nullptr, std::nullopt, state_.run});
 }
 

@@ -117,11 +117,11 @@ class Runner : public std::enable_shared_from_this<Runner> {
   // Once a second, before tick(): asks the queries, and looks at what they have said.
   void ask_queries() { queries_.round(config_, state_, host_->now()); }
   // Once a second: one Tick to the machine, unless it is busy. `reason`: what there is to say of
-  // it. `at_start`: the figures behind a start, while it has not begun.
+  // it. `evidence`: in place of the figures of its verdict, such as those behind a start.
   // `stable_known`: whether stable is up has been looked at.
   void tick(const rollout::Tick& tick,
             std::string reason = {},
-            std::string at_start = {},
+            std::string evidence = {},
             bool stable_known = true);
   // runner_gate.cpp: what only control can know of the gate's surroundings, once a second before
   // tick(); closes a circuit whose probes were good.

@@ -147,7 +147,13 @@ TEST_F(ControllerGroupsTest, OneFailureEndsAll) {
     EXPECT_EQ(state_of(name), "rolled_back") << name;
     EXPECT_EQ(weight_of(name), 0) << name;
   }
-  EXPECT_THAT(disk_.journal().back().entry.sentence, HasSubstr("another rollout of its group"));
+  EXPECT_THAT(disk_.journal().back().entry.sentence,
+              HasSubstr("another rollout of its group"));
+  for (const store::JournalRow& row : disk_.journal()) {
+    const std::string& sentence = row.entry.sentence;
+    if (sentence.find("of its group") == std::string::npos) continue;
+    EXPECT_THAT(sentence, HasSubstr("has ended, pay, after "));
+  }
   // Another attempt does not die of the old one.
   start_all();
   for (const char* name : {"cart", "pay", "stock"}) act_on(name, Action::kRetry);
