@@ -85,7 +85,8 @@ LoadResult load(const LoadInput& input) {
   // What is missing is in there, and what is wrong may be; a file that is valid without it has
   // another meaning.
   if (tree.root) {
-    if (const auto quote = runaway_quote(input.text)) {
+    // In a valid file what is further in may be a text of several lines, as of JSON.
+    if (const auto quote = runaway_quote(input.text, !report.has_errors())) {
       const Severity severity = report.has_errors() ? Severity::kError : Severity::kWarning;
       report.add(severity, *quote, kRunawayQuote, kMissingQuote);
     }

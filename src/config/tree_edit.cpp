@@ -134,6 +134,8 @@ class Expander {
     for (std::size_t at = text.find('$'); at < text.size(); at = text.find('$', at + 1)) {
       const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
       const std::string_view rest = text.substr(at + 1);
+      // Two of them are meant as they stand.
+      if (at > 0 && text[at - 1] == '$') continue;
       if (rest.empty() || !is_upper(rest.front())) continue;
       const auto* const end = std::find_if_not(rest.begin(), rest.end(), [&](char c) {
         return is_upper(c) || c == '_' || (c >= '0' && c <= '9');

@@ -40,7 +40,8 @@ bool looks_like_a_key(std::string_view line) noexcept {
 // Goes through a text and keeps what is open.
 class Scan {
  public:
-  explicit Scan(std::string_view text) : text_(text) {
+  explicit Scan(std::string_view text, bool siblings_only = false)
+      : text_(text), siblings_only_(siblings_only) {
     if (text_.starts_with("\xef\xbb\xbf")) text_.remove_prefix(3);
   }
 
@@ -121,7 +122,9 @@ class Scan {
       next();
       if (at_ == line_begin_) {
         const std::string_view line = text_.substr(at_, text_.find('\n', at_) - at_);
-        has_keys = has_keys || looks_like_a_key(line.substr(0, line.find(mark)));
+        const bool deeper = indentation(line) > indentation(line_of(text_, begin.line));
+        const bool counts = !siblings_only_ || !deeper;
+        has_keys = has_keys || (counts && looks_like_a_key(line.substr(0, line.find(mark))));
       }
     }
     if (at_ >= text_.size() || has_keys) {
@@ -132,6 +135,7 @@ class Scan {
   }
 
   std::string_view text_;
+  bool siblings_only_;
   std::size_t at_ = 0;
   std::size_t line_begin_ = 0;
   std::uint32_t line_ = 1;
@@ -141,8 +145,8 @@ class Scan {
 
 }  // namespace
 
-std::optional<Place> runaway_quote(std::string_view text) {
-  Scan scan(text);
+std::optional<Place> runaway_quote(std::string_view text, bool siblings_only) {
+  Scan scan(text, siblings_only);
   scan.run(std::nullopt);
   return scan.runaway();
 }

@@ -14,8 +14,8 @@ constexpr const char* kRunawayQuote = "this quoted text does not end on its line
 constexpr const char* kMissingQuote = "check for a missing quote";
 
 // A quoted text that never ends, or that has what looks like keys on its further lines; the first
-// one.
-[[nodiscard]] std::optional<Place> runaway_quote(std::string_view text);
+// one. `siblings_only`: keys that are further in than the line on which it begins are its own text.
+[[nodiscard]] std::optional<Place> runaway_quote(std::string_view text, bool siblings_only = false);
 
 // The innermost bracket that is open there.
 [[nodiscard]] std::optional<Place> open_bracket(std::string_view text, const Place& before);

@@ -11,22 +11,20 @@ namespace canaryd::control {
 namespace {
 
 double hanging_share(const telemetry::CohortRates& rates) noexcept {
-  const auto hanging = static_cast<double>(rates.step_hanging);
-  const double all = hanging + static_cast<double>(rates.step_requests);
-  return all > 0 ? hanging / all : 0;
+  const auto all = static_cast<double>(rates.hanging_of);
+  return all > 0 ? static_cast<double>(rates.hanging) / all : 0;
 }
 
 }  // namespace
 
 std::string Controller::State::hanging_text(const Runner& runner) const {
   const auto rates = parts.collector->rates(runner.config().name);
-  if (!rates || rates->canary.step_hanging == 0) return {};
+  if (!rates || rates->canary.hanging == 0) return {};
   const analysis::Tolerance& errors = runner.evidence().analyzer().settings().tolerance.errors;
   const double stable = hanging_share(rates->stable);
   const double most = std::max(stable * (1 + errors.relative), stable + errors.absolute);
   if (hanging_share(rates->canary) <= most) return {};
-  return std::to_string(rates->canary.step_hanging) +
-         " requests of the canary hang for longer than " +
+  return std::to_string(rates->canary.hanging) + " requests of the canary hang for longer than " +
          format_duration_brief(stats::kHangsAfter);
 }
 

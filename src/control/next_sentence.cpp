@@ -345,6 +345,10 @@ std::optional<std::string> Controller::State::state_sentence(const Runner& runne
       if (state.condemned) return "paused after a bad verdict; `canaryctl retry` or `abort`";
       return "paused; `canaryctl resume` goes on; rollback stays armed";
     case Phase::kHeld:
+      if (const std::string hang = hanging_text(runner);
+          state.hold == rollout::HoldReason::kInconclusive && !hang.empty()) {
+        return hang + "; " + held_sentence(runner, objection_to(runner), now);
+      }
       return held_sentence(runner, objection_to(runner), now);
     case Phase::kSuspended:
       return suspended_sentence(runner);

@@ -65,7 +65,9 @@ std::string way_back(const Runner& runner, const RolloutView& view) {
   const bool calls = retire.has_hook && retire.needed_by.empty();
   const std::string end = calls ? "the decommission hook is called" : "it is retired";
   if (frozen) return text + end + ", when the freeze ends, at " + format_time(*frozen);
-  return text + end + ", once nothing is open there and the canary is healthy";
+  return text + end + ", once it has had no request for " +
+         format_duration_brief(runner.config().plan.retire->idle_for) +
+         " and the canary is healthy";
 }
 
 // What happens next to the old version.

@@ -80,6 +80,7 @@ InForce Runner::in_force() const {
   now.run = gate_generation_;
   now.epoch = epoch_;
   now.step = static_cast<std::uint32_t>(state_.step);
+  now.attempt = attempt_;
   now.gate = gate_;
   // Tables are published before the evidence of a new run begins.
   const bool begun = evidence_.run() == state_.run;

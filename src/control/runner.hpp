@@ -282,6 +282,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   BasisPoints served_;             // What the next table says; follows state_ except in a rise.
   rollout::Admission admission_;
   std::uint64_t epoch_ = 1;
+  std::uint64_t attempt_ = 0;  // InForce::attempt.
   std::deque<Pending> queue_;
   std::unique_ptr<Replanning> postponed_;  // A NewPlan that cannot be stored, or begin, yet.
   const char* in_the_way_ = nullptr;       // Of that, as of the last tick; see why_not_anew().

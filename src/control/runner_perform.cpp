@@ -103,6 +103,7 @@ void Runner::commit(Job& job) {
   const BasisPoints served = rollout::served_weight(state_);
   const rollout::Admission admission = rollout::admission(state_);
   const bool step_begun = find_effect<rollout::BeginStep>(transition) != nullptr;
+  if (step_begun) ++attempt_;
   const bool retires = watched != watches_stable() || gone != rollout::stable_is_gone(state_);
   if (run_changed || step_begun || retires || served != served_ || admission != admission_) {
     ++epoch_;

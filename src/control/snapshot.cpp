@@ -397,6 +397,7 @@ telemetry::TableLayout make_layout(const config::Config& config,
     label.run = in_force[i].run;
     label.epoch = in_force[i].epoch;
     label.step = in_force[i].step;
+    label.attempt = in_force[i].attempt;
     label.weight = in_force[i].weight;
     label.stable = in_force[i].stable;
     label.canary = in_force[i].canary + " " + in_force[i].revision;

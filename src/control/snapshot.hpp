@@ -31,6 +31,7 @@ struct InForce {
   std::uint64_t run = 0;
   std::uint64_t epoch = 0;  // Of weight and step: another one closes the open block of evidence.
   std::uint32_t step = 0;
+  std::uint64_t attempt = 0;          // As often as a step has begun, be it at the same weight.
   stats::LatencyRules latency;        // How the step's blocks are cut.
   std::vector<std::string> routes;    // analysis::Settings::routes of the run.
   std::vector<std::string> segments;  // The same.

@@ -56,26 +56,30 @@ class Tokens {
     }
   }
 
-  // Behind a backslash.
-  static char meant_by(char c) noexcept {
+  // A backslash, and what stands behind it: before any other character nginx keeps it.
+  static std::string meant_by(char c) {
     switch (c) {
       case 'n':
-        return '\n';
+        return "\n";
       case 'r':
-        return '\r';
+        return "\r";
       case 't':
-        return '\t';
+        return "\t";
+      case '"':
+      case '\'':
+      case '\\':
+        return {c};
       default:
-        return c;
+        return {'\\', c};
     }
   }
 
   Token read_quoted(Token token, char quote) {
     pop();
     while (!rest_.empty() && rest_.front() != quote) {
-      const bool escaped = rest_.front() == '\\' && rest_.size() > 1;
-      if (escaped) pop();
-      token.text += escaped ? meant_by(pop()) : pop();
+      const char c = pop();
+      const bool escapes = c == '\\' && !rest_.empty();
+      token.text += escapes ? meant_by(pop()) : std::string{c};
     }
     if (rest_.empty()) {
       token.kind = Kind::kBad;

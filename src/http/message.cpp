@@ -61,8 +61,8 @@ std::size_t FieldList::count_all(FieldId id) const noexcept {
 }
 
 void FieldList::grow() {
-  room_ = std::max(kFieldsToBeginWith, 2 * room_);
-  fields_.resize(room_);
+  fields_.resize(std::max(kFieldsToBeginWith, 2 * room_));
+  room_ = fields_.size();
 }
 
 void FieldList::rebase(const char* from, const char* to) noexcept {

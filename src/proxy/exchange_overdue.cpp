@@ -23,7 +23,10 @@ bool Exchange::is_evidence() const noexcept {
 }
 
 void Exchange::count_overdue() noexcept {
-  if (!is_evidence() || !is_older_than(route_->rollout->gate->overdue_after())) return;
+  if (!is_evidence()) return;
+  const routing::CohortGate& gate = *route_->rollout->gate;
+  if (status_ != 0 && gate.overdue_unanswered()) return;
+  if (!is_older_than(gate.overdue_after())) return;
   counters_->count_overdue();
   overdue_ = true;
 }

@@ -139,8 +139,6 @@ Transition handle(Draft& draft, const Restart& restart) {
     if (!calls) return handle(draft, NewPlan{restart.stable_up});
   } else {
     fit_to_steps(draft);
-    // Whether stable is down is not known yet.
-    draft.state.spilling = false;
   }
   if (draft.state.retire_hook == RetireHook::kCalled) {
     draft.state.retire_hook = RetireHook::kUnknown;

@@ -27,6 +27,8 @@ bool should_spill(const Draft& draft, const Tick& tick) noexcept {
 
 std::optional<Transition> spill(Draft& draft, const Tick& tick) {
   State& state = draft.state;
+  // After a restart: it ends when somebody has seen that stable is well.
+  if (state.spilling && tick.stable_up && !tick.stable_known) return draft.unchanged();
   const bool wanted = should_spill(draft, tick);
   if (state.spilling == wanted) return wanted ? std::optional(draft.unchanged()) : std::nullopt;
   if (!wanted) {

@@ -263,10 +263,9 @@ bool may_take_the_rest(const Draft& draft, const Tick& tick) {
   if (draft.frozen_until()) return false;
   if (draft.plan.asks_before_step && tick.consent != Consent::kGiven) return false;
   if (draft.plan.mode != Mode::kEnforce || is_degraded(tick) || tick.requests == 0) return false;
-  if (tick.canary_hangs) return false;
   const bool at_operators_risk =
       draft.plan.on_inconclusive == OnInconclusive::kPromote && !tick.no_data;
-  return tick.judgement == Judgement::kAccept || at_operators_risk;
+  return (tick.judgement == Judgement::kAccept && !tick.canary_hangs) || at_operators_risk;
 }
 
 Transition bake(Draft& draft, const Tick& tick) {

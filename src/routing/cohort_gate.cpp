@@ -237,7 +237,10 @@ void CohortGate::set_slow_after(Duration duration) noexcept {
   if (slow_after() != duration) slow_after_.store(duration.count(), std::memory_order_relaxed);
 }
 
-void CohortGate::set_overdue_after(Duration duration) noexcept {
+void CohortGate::set_overdue_after(Duration duration, bool unanswered) noexcept {
+  if (overdue_unanswered() != unanswered) {
+    overdue_unanswered_.store(unanswered, std::memory_order_relaxed);
+  }
   if (overdue_after() == duration) return;
   overdue_after_.store(duration.count(), std::memory_order_relaxed);
 }

@@ -11,6 +11,7 @@ constexpr std::array kCounters = {&CounterSnapshot::judged,
                                   &CounterSnapshot::client_errors,
                                   &CounterSnapshot::overdue,
                                   &CounterSnapshot::overdue_ended,
+                                  &CounterSnapshot::overdue_settled,
                                   &CounterSnapshot::abandoned,
                                   &CounterSnapshot::deduped,
                                   &CounterSnapshot::repeated,
@@ -138,6 +139,7 @@ CounterSnapshot CounterBlock::read() const noexcept {
   result.client_errors = client_errors_.load(kRelaxed);
   result.overdue = overdue_.load(kRelaxed);
   result.overdue_ended = overdue_ended_.load(kRelaxed);
+  result.overdue_settled = overdue_settled_.load(kRelaxed);
   result.abandoned = abandoned_.load(kRelaxed);
   result.deduped = deduped_.load(kRelaxed);
   result.repeated = repeated_.load(kRelaxed);

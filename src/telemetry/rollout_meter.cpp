@@ -45,15 +45,16 @@ std::optional<stats::Block> RolloutMeter::change(const RolloutLabel& label,
                                                  std::int64_t now_second) {
   const bool new_run = label.run != label_.run;
   const bool new_epoch = new_run || label.epoch != label_.epoch;
-  const bool new_step = new_run || label.step != label_.step;
+  const bool new_step = new_run || label.step != label_.step || label.attempt != label_.attempt;
   if (label.stable != label_.stable) forget_rates(cohorts_[0]);
   if (label.canary != label_.canary) forget_rates(cohorts_[1]);
   label_ = label;
   traffic_.reset();
   if (new_run) begin_run(now_second);
   for (CohortMeter& cohort : cohorts_) {
-    if (new_epoch) cohort.evidence_epoch = 0;
-    if (new_step) cohort.evidence_step = cohort.hanging_step = 0;
+    // What hangs of another epoch is no evidence, however it ends.
+    if (new_epoch) cohort.evidence_epoch = cohort.hanging_epoch = 0;
+    if (new_step) cohort.evidence_step = 0;
   }
   if (!new_epoch && !new_step) return std::nullopt;
   if (new_run) builder_.begin_run(label.routes, label.segments);
@@ -142,8 +143,8 @@ void RolloutMeter::add_evidence(std::optional<std::uint32_t> route,
   mine.evidence_step += delta.judged;
   mine.evidence_epoch += delta.judged;
   // A reading may be torn: the end of a request before it was overdue.
-  mine.hanging_step += delta.overdue;
-  mine.hanging_step -= std::min(mine.hanging_step, delta.overdue_ended);
+  mine.hanging_epoch += delta.overdue;
+  mine.hanging_epoch -= std::min(mine.hanging_epoch, delta.overdue_settled);
 }
 
 void RolloutMeter::add_segment(const RolloutLabel& recorded,
@@ -233,7 +234,10 @@ CohortRates RolloutMeter::cohort_rates(const CohortMeter& from) const {
   rates.requests_per_second = from.requests.requests_per_second(kRateSeconds, now_second_);
   rates.failure_share = from.judged.failure_share(kRateSeconds, now_second_);
   rates.step_requests = from.evidence_step;
-  if (!builder_.judges_latency()) rates.step_hanging = from.hanging_step;
+  if (!builder_.judges_latency()) {
+    rates.hanging = from.hanging_epoch;
+    rates.hanging_of = from.evidence_epoch + from.hanging_epoch;
+  }
   return rates;
 }
 

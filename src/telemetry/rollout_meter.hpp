@@ -90,7 +90,7 @@ class RolloutMeter {
     std::uint64_t evidence_run = 0;  // Judged, duplicates taken out, since the run began.
     std::uint64_t evidence_step = 0;
     std::uint64_t evidence_epoch = 0;
-    std::uint64_t hanging_step = 0;  // Overdue ones of the step that have not ended well.
+    std::uint64_t hanging_epoch = 0;  // Overdue, and neither answered nor failed.
   };
 
   [[nodiscard]] CohortMeter& meter(Cohort cohort) noexcept;

@@ -122,6 +122,10 @@ class alignas(64) CohortGate {
   [[nodiscard]] Duration overdue_after() const noexcept {
     return Duration(overdue_after_.load(std::memory_order_relaxed));
   }
+  // Only if it has had no answer: one that takes long to be taken does not hang.
+  [[nodiscard]] bool overdue_unanswered() const noexcept {
+    return overdue_unanswered_.load(std::memory_order_relaxed);
+  }
   // Older than this when its client leaves, without an answer, it counts as slow; 0: none does.
   [[nodiscard]] Duration abandoned_after() const noexcept {
     return Duration(abandoned_after_.load(std::memory_order_relaxed));
@@ -161,7 +165,7 @@ class alignas(64) CohortGate {
               std::uint64_t used,
               std::optional<std::uint64_t> max) noexcept;
   void set_slow_after(Duration duration) noexcept;
-  void set_overdue_after(Duration duration) noexcept;
+  void set_overdue_after(Duration duration, bool unanswered = false) noexcept;
   void set_abandoned_after(Duration duration) noexcept;
   void set_latency_cuts(std::uint64_t cuts) noexcept;
 
@@ -176,6 +180,7 @@ class alignas(64) CohortGate {
   std::atomic<std::uint64_t> word_{0};
   std::atomic<std::int64_t> slow_after_{0};
   std::atomic<std::int64_t> overdue_after_{0};
+  std::atomic<bool> overdue_unanswered_{false};
   std::atomic<std::int64_t> abandoned_after_{0};
   std::atomic<std::uint64_t> latency_cuts_{kNoCuts};
   // Written with failures only; apart from what every request reads.

@@ -110,6 +110,8 @@ struct CounterSnapshot {
   std::uint64_t client_errors = 0;  // Judged, not bad, and answered 4xx.
   std::uint64_t overdue = 0;
   std::uint64_t overdue_ended = 0;
+  // Overdue ones that were answered or have failed; not those whose clients left without an answer.
+  std::uint64_t overdue_settled = 0;
   std::uint64_t abandoned = 0;
   std::uint64_t deduped = 0;
   std::uint64_t repeated = 0;  // Of those.
@@ -179,6 +181,7 @@ class alignas(64) CounterBlock {
   Counter client_errors_{0};
   Counter overdue_{0};
   Counter overdue_ended_{0};
+  Counter overdue_settled_{0};
   Counter abandoned_{0};
   Counter deduped_{0};
   Counter repeated_{0};
@@ -214,11 +217,15 @@ inline void CounterBlock::finish(const Outcome& outcome) noexcept {
     bump(latency_[bucket], 1);
     if (outcome.code_class == 4) [[unlikely]]
       bump(client_errors_, 1);
-    if (outcome.overdue) [[unlikely]]
+    if (outcome.overdue) [[unlikely]] {
       bump(overdue_ended_, 1);
+      bump(overdue_settled_, 1);
+    }
     return;
   }
   bump(latency_other_[bucket], 1);
+  // Without a status its client has left without an answer.
+  if (outcome.overdue && outcome.code_class != 0) bump(overdue_settled_, 1);
   switch (outcome.judgement) {
     case Judgement::kLeft:
       bump(judged_, 1);

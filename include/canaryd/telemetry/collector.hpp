@@ -48,8 +48,9 @@ struct RolloutLabel {
       0;  // Another one: a rollout with fresh evidence; figures "since start" begin anew.
   std::uint64_t epoch = 0;  // Another one: the weight has changed; the block is closed.
   std::uint32_t step = 0;
-  BasisPoints weight{};  // Shown in the series.
-  std::string stable{};  // The versions: the rate of requests is that of one only.
+  std::uint64_t attempt = 0;  // At the step: another one begins it anew at the same weight.
+  BasisPoints weight{};       // Shown in the series.
+  std::string stable{};       // The versions: the rate of requests is that of one only.
   std::string canary{};
   std::int64_t dedupe_window_seconds = 10;
   stats::LatencyRules latency{};  // How the blocks under this label are cut.
@@ -87,9 +88,10 @@ struct CohortRates {
   double requests_per_second = 0;       // Over the last 10 full seconds.
   std::optional<double> failure_share;  // Of the judged requests of the last 10 full seconds.
   std::uint64_t step_requests = 0;      // Judged, under the weight and step in force.
-  // Where latency is not judged: those of them, and others, that took longer than
-  // stats::kHangsAfter and have not ended well so far.
-  std::uint64_t step_hanging = 0;
+  // Where latency is not judged: under the weight in force, requests that have had no answer for
+  // stats::kHangsAfter, or whose clients left after that; and of how many.
+  std::uint64_t hanging = 0;
+  std::uint64_t hanging_of = 0;
 };
 
 // One cohort of a rollout as status and dashboard show it.

@@ -147,8 +147,7 @@ TEST_F(ControllerGroupsTest, OneFailureEndsAll) {
     EXPECT_EQ(state_of(name), "rolled_back") << name;
     EXPECT_EQ(weight_of(name), 0) << name;
   }
-  EXPECT_THAT(disk_.journal().back().entry.sentence,
-              HasSubstr("another rollout of its group"));
+  EXPECT_THAT(disk_.journal().back().entry.sentence, HasSubstr("another rollout of its group"));
   for (const store::JournalRow& row : disk_.journal()) {
     const std::string& sentence = row.entry.sentence;
     if (sentence.find("of its group") == std::string::npos) continue;

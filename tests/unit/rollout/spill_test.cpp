@@ -201,15 +201,24 @@ TEST(SpillTest, AfterASuspensionItSpillsAgain) {
   EXPECT_EQ(driver.percent(), 100);
 }
 
-TEST(SpillTest, ARestartDoesNotTakeItForGranted) {
-  Driver driver = in_phase(Phase::kProgressing, spilling_plan());
-  driver.send(stable_down());
-  EXPECT_EQ(parse_state(serialise(driver.state)).value(), driver.state);
-  const Transition restarted = driver.send(Restart{});
-  EXPECT_EQ(restarted.change.direction, Direction::kDown);
-  EXPECT_EQ(driver.percent(), 5);
-  driver.send(stable_down());
-  EXPECT_EQ(driver.percent(), 100);
+// Nobody knows whether stable is back; users who are well where they are stay until somebody has
+// looked.
+TEST(SpillTest, ARestartEndsItOnlyWhenStableHasBeenSeen) {
+  for (const bool paused : {false, true}) {
+    Driver driver = in_phase(Phase::kProgressing, spilling_plan());
+    driver.send(stable_down());
+    if (paused) driver.send(Pause{});
+    EXPECT_EQ(parse_state(serialise(driver.state)).value(), driver.state);
+    driver.send(Restart{});
+    EXPECT_EQ(driver.percent(), 100) << paused;
+    Tick unseen = tick(Judgement::kHold);
+    unseen.stable_known = false;
+    EXPECT_EQ(driver.send(unseen).outcome, Outcome::kUnchanged);
+    EXPECT_EQ(driver.send(stable_down()).outcome, Outcome::kUnchanged);
+    EXPECT_EQ(driver.percent(), 100) << paused;
+    driver.send(tick(Judgement::kHold));
+    EXPECT_EQ(driver.percent(), 5) << paused;
+  }
 }
 
 TEST(SpillTest, APlanThatNoLongerSpillsEndsIt) {

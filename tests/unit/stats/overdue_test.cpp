@@ -253,6 +253,7 @@ TEST(OverdueCounters, AreTakenOutAgainOnlyIfTheyEndWithoutAFailure) {
   const CounterSnapshot since = counters.read().since(before);
   EXPECT_EQ(since.overdue, 0U);
   EXPECT_EQ(since.overdue_ended, 1U) << "the failure is not among those that latency is about";
+  EXPECT_EQ(since.overdue_settled, 2U);
   EXPECT_EQ(since.latency.total(), 1U);
   EXPECT_EQ(since.requests(), 2U);
   CounterSnapshot sum = before;

@@ -136,6 +136,50 @@ TEST_F(CollectorTest, RatesSharesAndQuantiles) {
   EXPECT_FALSE(collector.traffic("unknown"));
 }
 
+// As when stable is back after an outage: what the step has had before is not of this attempt.
+TEST_F(CollectorTest, AStepThatBeginsAnewCountsAnew) {
+  collector.begin_table(layout(1), now);
+  finish(collector.open_set()->at(kShop, Cohort::kCanary), 100);
+  static_cast<void>(tick());
+  ASSERT_EQ(collector.traffic("checkout")->canary.step_requests, 100U);
+  TableLayout same = layout(2, 2);
+  collector.begin_table(same, now);
+  EXPECT_EQ(collector.traffic("checkout")->canary.step_requests, 100U) << "suspended, and back";
+  TableLayout anew = layout(3, 3);
+  anew.rollouts[0].attempt = 1;
+  collector.begin_table(anew, now);
+  finish(collector.open_set()->at(kShop, Cohort::kCanary), 7);
+  static_cast<void>(tick());
+  EXPECT_EQ(collector.traffic("checkout")->canary.step_requests, 7U);
+}
+
+// Latency is not judged here.
+TEST_F(CollectorTest, WhatHangsIsCountedUntilItHasAnAnswerOrTheWeightChanges) {
+  collector.begin_table(layout(1), now);
+  const auto set = collector.open_set();
+  auto& canary = set->at(kShop, Cohort::kCanary);
+  const auto hanging = [&] {
+    static_cast<void>(tick());
+    return collector.rates("checkout")->canary.hanging;
+  };
+  finish(canary, 16);
+  for (int i = 0; i < 4; ++i) {
+    canary.begin();
+    canary.count_overdue();
+  }
+  EXPECT_EQ(hanging(), 4U);
+  EXPECT_EQ(collector.rates("checkout")->canary.hanging_of, 20U);
+  canary.finish({.code_class = 2, .overdue = true});
+  EXPECT_EQ(hanging(), 3U) << "answered";
+  canary.finish({.code_class = 5, .judgement = Judgement::kBad, .overdue = true});
+  EXPECT_EQ(hanging(), 2U) << "a failure now, which errors are about";
+  canary.finish({.code_class = 0, .judgement = Judgement::kExcluded, .overdue = true});
+  EXPECT_EQ(hanging(), 2U) << "its client has given up";
+  collector.begin_table(layout(2, 2), now);
+  canary.finish({.code_class = 2, .overdue = true});
+  EXPECT_EQ(hanging(), 0U);
+}
+
 TEST_F(CollectorTest, RecentForgetsWhatIsOlderThanAMinute) {
   collector.begin_table(layout(1), now);
   const auto set = collector.open_set();
