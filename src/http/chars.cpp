@@ -27,12 +27,15 @@ bool parse_decimal(std::string_view text, std::uint64_t& value) noexcept {
   constexpr std::size_t kSafeDigits = std::numeric_limits<std::uint64_t>::digits10;
   constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t number = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  std::size_t i = 0;
+  for (const std::size_t safe = std::min(text.size(), kSafeDigits); i < safe; ++i) {
+    if (!is_digit(text[i])) return false;
+    number = number * 10 + static_cast<std::uint64_t>(text[i] - '0');
+  }
+  for (; i < text.size(); ++i) {
     if (!is_digit(text[i])) return false;
     const auto digit = static_cast<std::uint64_t>(text[i] - '0');
-    if (i >= kSafeDigits && (number > kMax / 10 || (number == kMax / 10 && digit > kMax % 10))) {
-      return false;
-    }
+    if (number > kMax / 10 || (number == kMax / 10 && digit > kMax % 10)) return false;
     number = number * 10 + digit;
   }
   value = number;

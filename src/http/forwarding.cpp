@@ -295,8 +295,12 @@ void write_request_head(HeadBuffer& buffer,
   if (!out.fits()) return out.finish();
   const bool keeps_id = keeps_request_id(head.fields);
   const IdSet dropped = dropped_from_request(head, forwarding, keeps_id);
-  out.put(head.method_text);
-  out.put(' ');
+  if (head.method == Method::kGet) {
+    out.put("GET ");
+  } else {
+    out.put(head.method_text);
+    out.put(' ');
+  }
   out.put(forwarding.target);
   out.put(" HTTP/1.1\r\n");
   if ((dropped & bit(FieldId::kHost)) != 0 || !head.fields.has(FieldId::kHost)) {

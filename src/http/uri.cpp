@@ -232,8 +232,10 @@ Refused parse_target(const RequestHead& head,
                      const UriRules& rules,
                      std::span<char> scratch,
                      Target& target) noexcept {
-  target = {};
+  // The rest is set by whatever is accepted; of a target that is refused nothing means anything.
+  target.query = target.host = {};
   target.authority = head.host;
+  target.form = TargetForm::kOrigin;
   std::string_view rest = head.target;
   if (rest.empty()) return bad_target("empty target");
   const bool options = head.method == Method::kOptions;

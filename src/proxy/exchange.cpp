@@ -52,6 +52,14 @@ bool ends_connection(ProxyError error) noexcept {
   }
 }
 
+// Where nobody is split.
+routing::Pick undrawn(const routing::RouteMatch& route) noexcept {
+  routing::Pick pick;
+  pick.cohort = Cohort::kNone;
+  pick.upstream = route.upstream;
+  return pick;
+}
+
 }  // namespace
 
 Exchange::Exchange(ServiceState& state)
@@ -221,15 +229,16 @@ ProxyError Exchange::decide() {
     return ProxyError::kNoRoute;
   }
 
-  pick_ = {};
-  pick_.cohort = Cohort::kNone;
-  pick_.upstream = route_->upstream;
+  const bool draws = route_->rollout != nullptr || route_->is_split();
+  if (!draws || !snapshot.rules.empty()) [[unlikely]] {
+    pick_ = undrawn(*route_);
+  }
   if (!snapshot.rules.empty()) [[unlikely]] {
     if (const ProxyError error = use_rules(); error != ProxyError::kNone || respond_ != nullptr) {
       return error;
     }
   }
-  if (route_->rollout != nullptr || route_->is_split()) {
+  if (draws) {
     const IpAddress client_ip = connection_->client_address(request_);
     const routing::PickInput input{request_.fields,
                                    target_.query,

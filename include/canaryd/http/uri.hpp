@@ -52,7 +52,8 @@ struct Target {
 }
 
 // Checks the host too, so heads of any codec may come. The scratch must live as long as the target;
-// nothing is written to it when target and host are canonical already.
+// nothing is written to it when target and host are canonical already. Of a target that is refused
+// no member means anything.
 [[nodiscard]] Refused parse_target(const RequestHead& head,
                                    const UriRules& rules,
                                    std::span<char> scratch,
