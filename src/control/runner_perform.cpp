@@ -188,9 +188,9 @@ void Runner::finish(const JobPointer& job, bool durable) {
   if (job->done) job->done(answer);
   const bool calls = find_effect<rollout::Decommission>(job->transition) != nullptr;
   if (calls && braked_) {
-    // Whoever ended it meanwhile needs the old version, and it is all there still.
+    // An end, or a canary that is down: the old version is needed, and is all there still.
     rollout::Event not_called;
-    not_called.evidence = "not called: the rollout is ended first";
+    not_called.evidence = "not called: what came first needs the old version";
     not_called.what = rollout::HookEnded{false, not_called.evidence, false};
     queue_.push_front({std::move(not_called), nullptr, nullptr, std::nullopt, std::nullopt});
   } else if (calls && host_->decommission) {
