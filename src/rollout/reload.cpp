@@ -39,10 +39,10 @@ bool may_approve(const Step& step, const std::string& who) {
 // And approvals of whoever may give none any more: should he be asked again, he is asked anew.
 void forget_gates_that_are_gone(Draft& draft) {
   const std::vector<Step>& steps = draft.plan.steps;
-  for (auto& [gate, given] : draft.state.approvals) {
-    std::erase_if(given, [&, gate = gate](const auto& each) {
+  for (auto& approvals : draft.state.approvals) {
+    std::erase_if(approvals.second, [&](const auto& given) {
       return std::none_of(steps.begin(), steps.end(), [&](const Step& step) {
-        return step.gate == gate && may_approve(step, each.first);
+        return step.gate == approvals.first && may_approve(step, given.first);
       });
     });
   }
