@@ -62,7 +62,8 @@ Analyzer::Analyzer(const Settings& settings)
       all_(metrics_, settings),
       segment_metrics_(make_segment_metrics(settings)),
       accept_(accept_accounts(metrics_, target_)),
-      empty_(metrics_.size()) {
+      empty_(metrics_.size()),
+      usual_(metrics_.size()) {
   // The sum of one route is that route.
   const std::size_t routes = std::min(settings.routes.size(), Settings::kMaxRoutes);
   if (routes >= 2) routes_.assign(routes, all_);
@@ -109,11 +110,7 @@ void Analyzer::compare(const stats::Block& block) {
   const auto taken = all_.absorb(
       metrics_, {block.seconds, block.stable, block.canary, block.latency, block.feedback});
   absorb_repeats(taken[kErrorsMetric], block);
-  AcceptAccount::Terms terms;
-  for (std::size_t i = 0; i < accept_.size(); ++i) {
-    const bool may_gain = empty_[i].may_gain(taken[i], metrics_[i].tolerance);
-    accept_[i].absorb(taken[i], terms, may_gain);
-  }
+  absorb_for_acceptance(taken);
   for (const stats::RouteComparison& each : block.routes) {
     if (each.route >= routes_.size()) continue;
     routes_[each.route].set_clients(metrics_, each.clients);
@@ -123,6 +120,23 @@ void Analyzer::compare(const stats::Block& block) {
     if (each.segment >= segments_.size()) continue;
     segments_[each.segment].set_clients(segment_metrics_, each.clients);
     segments_[each.segment].absorb(segment_metrics_, each.counts);
+  }
+}
+
+void Analyzer::absorb_for_acceptance(const std::vector<MetricCounts>& taken) noexcept {
+  AcceptAccount::Terms terms;
+  for (std::size_t i = 0; i < accept_.size(); ++i) {
+    const Metric& metric = metrics_[i];
+    bool may_gain = empty_[i].may_gain(taken[i], metric.tolerance);
+    MetricCounts counts = taken[i];
+    // What is slow is counted by what stable takes anyway, and votes are too few.
+    const bool failures = !metric.quantile && !metric.feedback && !metric.limit;
+    if (failures) {
+      const UsualFailures::Admitted admitted = usual_[i].admit(counts);
+      counts.stable_bad = admitted.stable_bad;
+      may_gain = may_gain && admitted.may_gain;
+    }
+    accept_[i].absorb(counts, terms, may_gain);
   }
 }
 

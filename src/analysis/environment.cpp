@@ -27,6 +27,7 @@ constexpr int kWellSeconds = 10;
 }  // namespace
 
 void Environment::observe(const Window& window) noexcept {
+  observed_ = std::min(observed_ + 1, kWindowSeconds);
   observe_slowness(window.stable_slow);
   // Nothing is no good news.
   if (window.stable_requests <= 0) return;

@@ -31,12 +31,14 @@ Share share_of(const ClientGroups& groups, std::size_t metric) noexcept {
     const double requests = group.requests(metric);
     if (requests <= 0) continue;
     const double off = group.hits(metric) - result.share * requests;
-    squares += off * off;
+    const double others = 1 - requests / n;
+    squares += off * off / (others * others);
     group_squares += off * off / (requests * requests);
   }
   const double binomial = result.share * (1 - result.share) / n;
   const double degrees = result.groups - 1;
-  result.variance = std::max(binomial, result.groups / degrees * squares / (n * n));
+  // Delete-one-group jackknife: a group with most of the requests draws the share to itself.
+  result.variance = std::max(binomial, degrees / result.groups * squares / (n * n));
   result.group_variance = group_squares / degrees;
   return result;
 }

@@ -11,6 +11,8 @@ namespace {
 constexpr double kSlowEnough = 16;       // One a group.
 constexpr double kBadEnough = 4;         // With fewer no canary is convicted (burst guard).
 constexpr double kShownDeviate = 3.09;   // Of the normal distribution: 1 in 1000 is beyond.
+constexpr double kFewDeviate = 1.2816;   // 1 in 10.
+constexpr double kFewDegrees = 3;        // Of four groups, or where one has half of all.
 constexpr double kLowDeviate = -1.2816;  // Nine in ten are beyond.
 
 std::uint64_t grown(std::uint64_t now, std::uint64_t before) noexcept {
@@ -23,25 +25,71 @@ double chi_square_ratio(double degrees, double deviate) noexcept {
   return std::pow(1 - spread + deviate * std::sqrt(spread), 3);
 }
 
+// How many times further apart than chance has it the groups lie, and how sure that is.
+struct Ratio {
+  double times = 1;
+  double degrees = 0;  // Of freedom; of chi-square over them. 0: nothing is known.
+};
+
 // How far apart the groups of one version lie.
 struct Spread {
   double hits = 0;      // Of all groups.
-  bool of_one = false;  // All of them are of one group, though there are others.
-  double chi_square = 0;
-  double degrees = 0;
+  bool of_one = false;  // All of them, or all but one, are of one group, though there are others.
+  Ratio of_groups;      // Each of which counts the same.
+  Ratio of_requests;    // What the share of all becomes with one of the groups left out.
 };
+
+// Pearson's chi-square. A group that has most of the requests is close to the share of all whatever
+// it is, and one in so many says little here: what it does to that share, the other one tells.
+Ratio ratio_of_groups(const ClientGroups& groups, std::size_t metric, double share) noexcept {
+  double chi_square = 0;
+  double count = 0;
+  for (const GroupCounts& group : groups.groups) {
+    const double requests = group.requests(metric);
+    if (requests <= 0) continue;
+    const double off = group.hits(metric) - requests * share;
+    chi_square += off * off / (requests * share * (1 - share));
+    count += 1;
+  }
+  return {chi_square / (count - 1), count - 1};
+}
+
+// The jackknife's variance over what chance has it: with group i left out the share of all moves by
+// off_i / (n (1 - n_i / n)), and chance has that squared at n_i / (1 - n_i / n). Degrees of freedom
+// of such a sum by Satterthwaite 1946.
+Ratio ratio_of_requests(const ClientGroups& groups,
+                        std::size_t metric,
+                        double share,
+                        double n) noexcept {
+  double squares = 0;
+  double weights = 0;
+  double weights_squared = 0;
+  double count = 0;
+  for (const GroupCounts& group : groups.groups) {
+    const double requests = group.requests(metric);
+    if (requests <= 0) continue;
+    const double others = 1 - requests / n;
+    const double off = (group.hits(metric) - requests * share) / others;
+    squares += off * off;
+    weights += requests / others;
+    weights_squared += requests / others * (requests / others);
+    count += 1;
+  }
+  return {squares / (share * (1 - share) * weights),
+          (count - 1) / count * weights * weights / weights_squared};
+}
 
 Spread spread_of(const ClientGroups& groups, std::size_t metric) noexcept {
   double n = 0;
   double hits = 0;
   double count = 0;
-  double with_hits = 0;
+  double most = 0;  // Hits of one group.
   for (const GroupCounts& group : groups.groups) {
     if (group.requests(metric) <= 0) continue;
     count += 1;
     n += group.requests(metric);
     hits += group.hits(metric);
-    if (group.hits(metric) > 0) with_hits += 1;
+    most = std::max(most, group.hits(metric));
   }
   Spread spread;
   spread.hits = hits;
@@ -49,26 +97,27 @@ Spread spread_of(const ClientGroups& groups, std::size_t metric) noexcept {
   // of them convicts where stable has none, and they must not be those of one client. With a few
   // groups that could be chance, but is no evidence either.
   const bool errors = metric == kClientErrors;
-  spread.of_one = errors && with_hits <= 1;
+  spread.of_one = errors && hits - most <= (hits > 2 ? 1 : 0);
   const double enough = spread.of_one ? 2 : errors ? kBadEnough : kSlowEnough;
   if (count < 2 || hits < enough || n - hits < enough) return spread;
-  spread.degrees = count - 1;
-  const double share = hits / n;
-  for (const GroupCounts& group : groups.groups) {
-    const double requests = group.requests(metric);
-    if (requests <= 0) continue;
-    const double off = group.hits(metric) - requests * share;
-    spread.chi_square += off * off / (requests * share * (1 - share));
-  }
+  spread.of_groups = ratio_of_groups(groups, metric, hits / n);
+  spread.of_requests = ratio_of_requests(groups, metric, hits / n, n);
   return spread;
 }
 
-std::uint32_t effect_of(const Spread& spread) noexcept {
-  if (spread.degrees <= 0) return 0;
-  const double ratio = spread.chi_square / spread.degrees;
-  if (!spread.of_one && ratio <= chi_square_ratio(spread.degrees, kShownDeviate)) return 0;
-  const double factor = 100 * ratio / chi_square_ratio(spread.degrees, kLowDeviate);
+std::uint32_t effect_of(const Ratio& ratio, bool of_one) noexcept {
+  if (ratio.degrees <= 0) return 0;
+  // One that is unlike two others, or has most of the requests, convicts before it shows beyond
+  // doubt.
+  const double shown = ratio.degrees <= kFewDegrees ? kFewDeviate : kShownDeviate;
+  if (!of_one && ratio.times <= chi_square_ratio(ratio.degrees, shown)) return 0;
+  const double factor = 100 * ratio.times / chi_square_ratio(ratio.degrees, kLowDeviate);
   return static_cast<std::uint32_t>(std::clamp<double>(factor, 100, ClientSpread::kEffectMax));
+}
+
+std::uint32_t effect_of(const Spread& spread) noexcept {
+  return std::max(effect_of(spread.of_groups, spread.of_one),
+                  effect_of(spread.of_requests, spread.of_one));
 }
 
 std::size_t groups_of(const ClientGroups& groups) noexcept {

@@ -143,4 +143,29 @@ class EmptyClaim {
   MetricCounts recent_;
 };
 
+// Beside a stable in trouble any canary looks good: an outage of seconds outweighs what a bad one
+// has shown before. So account A gains by no more of stable's failures than stable usually has, and
+// by nothing where the canary fails half as much or more, which is trouble of both. Trouble: of
+// about stable's last hundred requests at least five failed, one in twenty, and three times as
+// large a share as in all of the run that was none. Known after 200 requests. To gain less is
+// always honest.
+class UsualFailures {
+ public:
+  struct Admitted {
+    double stable_bad = 0;  // Of the block's, what counts.
+    bool may_gain = true;
+  };
+  // After a block.
+  [[nodiscard]] Admitted admit(const MetricCounts& counts) noexcept;
+
+  friend bool operator==(const UsualFailures&, const UsualFailures&) = default;
+
+ private:
+  [[nodiscard]] bool is_in_trouble() const noexcept;
+
+  MetricCounts recent_;
+  double usual_n_ = 0;
+  double usual_bad_ = 0;
+};
+
 }  // namespace canaryd::analysis

@@ -24,12 +24,17 @@ class Environment {
   // It is for some seconds, whatever the canary does.
   [[nodiscard]] bool stable_slow() const noexcept { return stable_slow_; }
   [[nodiscard]] bool degraded() const noexcept { return both_failing_ || stable_slow_; }
+  // It has not been observed for as long as a window is.
+  [[nodiscard]] bool is_new() const noexcept { return observed_ < kWindowSeconds; }
 
  private:
+  static constexpr int kWindowSeconds = 10;
+
   void observe_slowness(bool stable_slow) noexcept;
 
   double usual_ = 0;    // Stable's share of failures over about the last half hour.
   double seconds_ = 0;  // With traffic.
+  int observed_ = 0;    // Seconds, with traffic or without; no more than of a window.
   bool both_failing_ = false;
   bool stable_slow_ = false;
   int turning_ = 0;  // Seconds in a row that say otherwise.

@@ -8,7 +8,8 @@
 //
 // Sources: the overdispersion of grouped counts, Pearson's chi-square over its degrees of freedom
 // (McCullagh, Nelder, Generalized Linear Models, 4.5), with quantiles by Wilson, Hilferty 1931; the
-// word design effect is Kish's (Survey Sampling, 1965).
+// word design effect is Kish's (Survey Sampling, 1965). Where one group has most of the requests:
+// the jackknife with one group left out (Efron, Tibshirani, An Introduction to the Bootstrap, 11).
 #pragma once
 
 #include "canaryd/base/clock.hpp"
@@ -134,7 +135,8 @@ struct ClientSpread {
   //
   // It is what it is at least at odds of nine in ten, not the best guess: with few groups that is a
   // rough one, and too small a factor convicts. That there is a difference at all has to be shown
-  // at odds of 1 in 1000, or chance would make every rollout slower.
+  // at odds of 1 in 1000, or chance would make every rollout slower; of four groups and less, and
+  // where one has half of the requests, 1 in 10.
   static constexpr std::uint32_t kEffectMax = 100'000'000;
   std::array<std::uint32_t, kClientMetrics> effect{};
   // ln of the number of ways in which the lot could have divided the groups, in thousandths. Where

@@ -250,6 +250,44 @@ TEST(EmptyClaim, AnAccountThatMayNotGainCanLose) {
   EXPECT_LT(account.ln_evidence(), before);
 }
 
+TEST(UsualFailures, AnOutageOfStableCountsForWhatIsUsual) {
+  UsualFailures usual;
+  EXPECT_EQ(usual.admit(counts(100, 1000, 0, 10)).stable_bad, 10);
+  // One of a hundred before it, and fifty of fifty.
+  EXPECT_NEAR(usual.admit(counts(50, 50, 0, 50)).stable_bad, 50 * 0.01 / (51.0 / 150), 1e-6);
+  EXPECT_LT(usual.admit(counts(50, 50, 0, 50)).stable_bad, 1);
+  EXPECT_LT(usual.admit(counts(500, 500, 5, 5)).stable_bad, 5) << "of the last hundred it is not";
+  EXPECT_EQ(usual.admit(counts(500, 500, 5, 5)).stable_bad, 5) << "it is over";
+  EXPECT_EQ(usual.admit(counts(50, 0, 0, 0)).stable_bad, 0) << "silence says nothing";
+}
+
+TEST(UsualFailures, AnOutageOfBothIsNoGain) {
+  UsualFailures usual;
+  EXPECT_TRUE(usual.admit(counts(100, 1000, 1, 10)).may_gain);
+  const auto outage = usual.admit(counts(50, 50, 50, 50));
+  EXPECT_FALSE(outage.may_gain);
+  EXPECT_EQ(outage.stable_bad, 50) << "nor a loss";
+  EXPECT_TRUE(usual.admit(counts(1000, 1000, 10, 10)).may_gain);
+}
+
+TEST(UsualFailures, WhatAlwaysFailsMuchIsUsual) {
+  UsualFailures usual;
+  Random random(5);
+  int less = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const int bad = random.chance(0.2) ? 1 : 0;
+    if (usual.admit(counts(1, 1, 0, bad)).stable_bad < bad) ++less;
+  }
+  EXPECT_EQ(less, 0);
+}
+
+// Of what begins in an outage nothing is known.
+TEST(UsualFailures, NothingIsKnownOfAFewRequests) {
+  UsualFailures usual;
+  EXPECT_EQ(usual.admit(counts(50, 199, 0, 0)).stable_bad, 0);
+  EXPECT_EQ(usual.admit(counts(50, 50, 0, 50)).stable_bad, 50);
+}
+
 TEST(Accounts, HugeCountsStayFinite) {
   RollbackAccount rollback(kTolerance, 1.5);
   AcceptAccount accept(kTolerance, 0.0001);

@@ -272,6 +272,24 @@ TEST(Analyzer, ANewStepForgetsAcceptanceButNotTheEvidenceAgainst) {
   EXPECT_FALSE(analyzer.evaluate().canary_share);
 }
 
+// Beside an outage of seconds one that fails ten times too often looked good.
+TEST(Analyzer, AnOutageOfStableIsNoReasonForTheNextStep) {
+  Analyzer analyzer = begun(100);
+  for (int i = 0; i < 30; ++i) analyzer.absorb(block(100, 100, i % 2 == 0 ? 1 : 0, 0));
+  ASSERT_LT(analyzer.ln_accept(0), 0);
+  for (int i = 0; i < 5; ++i) analyzer.absorb(block(100, 100, 1, 100));
+  EXPECT_LT(analyzer.ln_accept(0), 0);
+  EXPECT_NE(analyzer.evaluate().decision, Decision::kAccept);
+}
+
+// But what it shows by itself is shown beside one as well.
+TEST(Analyzer, AGoodCanaryIsAcceptedThoughStableHasTrouble) {
+  Analyzer analyzer = begun(100);
+  for (int i = 0; i < 30; ++i) analyzer.absorb(block(100, 100, 1, 1));
+  for (int i = 0; i < 600; ++i) analyzer.absorb(block(100, 100, 0, 30));
+  EXPECT_EQ(analyzer.evaluate().decision, Decision::kAccept);
+}
+
 // What is seen in a second, or in three: a verdict depends on what was seen.
 TEST(Analyzer, ScalingTimeKeepsTheVerdict) {
   for (const double times : {0.5, 1.0, 2.0, 5.0}) {

@@ -128,5 +128,14 @@ TEST(Environment, ASlowStableIsNoneToCompareWith) {
   EXPECT_FALSE(environment.degraded());
 }
 
+TEST(Environment, IsNewForAsLongAsAWindowIs) {
+  Environment environment;
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_TRUE(environment.is_new()) << i;
+    environment.observe({});
+  }
+  EXPECT_FALSE(environment.is_new());
+}
+
 }  // namespace
 }  // namespace canaryd::analysis

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
 #include <vector>
 
 namespace canaryd::stats {
@@ -177,7 +178,44 @@ TEST(ClientGroupsTest, FailuresOfOneClientShowWithAFew) {
   EXPECT_FALSE(client_spread(well, failing({20}, 50)).any()) << "there is no other client";
 }
 
+// Three groups are seldom visibly unlike each other before a handful of failures convicts.
+TEST(ClientGroupsTest, OfThreeGroupsOneShowsSooner) {
+  const ClientGroups well = failing(std::vector<std::uint64_t>(16, 0), 50);
+  EXPECT_GT(client_spread(well, failing({4, 1, 0}, 20)).effect[kClientErrors], 400U)
+      << "all but one are of one group";
+  EXPECT_GT(client_spread(well, failing({7, 1, 1}, 19)).effect[kClientErrors], 400U);
+  EXPECT_EQ(client_spread(well, failing({4, 3, 2}, 19)).effect[kClientErrors], 0U);
+  EXPECT_EQ(client_spread(well, failing({7, 1, 1, 2, 1, 3}, 19)).effect[kClientErrors], 0U)
+      << "among six it could be chance";
+}
+
+// One with most of the requests draws the share to itself, and looks like everybody.
+ClientGroups dominated(std::uint64_t of_big, std::uint64_t of_others) {
+  ClientGroups groups;
+  groups.add(0, 5000, of_big);
+  for (std::size_t i = 1; i < 11; ++i) groups.add(i, 100, of_others);
+  return groups;
+}
+
+TEST(ClientGroupsTest, AClientWithMostOfTheRequestsIsToldFromTheOthers) {
+  const ClientGroups well = failing(std::vector<std::uint64_t>(16, 1), 1000);
+  EXPECT_GT(client_spread(well, dominated(100, 1)).effect[kClientErrors], 1000U);
+  EXPECT_EQ(client_spread(well, dominated(100, 2)).effect[kClientErrors], 0U) << "all fail alike";
+  ClientGroups slow = dominated(100, 1);
+  for (GroupCounts& group : slow.groups) {
+    group.n = group.judged;
+    group.slow[kP50] = std::exchange(group.bad, 0);
+  }
+  EXPECT_GT(client_spread({}, slow).effect[kP50], 1000U);
+}
+
 // ---- Beyond what clients make of it
+
+TEST(ClientContrastTest, AClientWithMostOfTheRequestsIsNotAllOfThem) {
+  const ClientGroups stable = failing(std::vector<std::uint64_t>(16, 1), 1000);
+  EXPECT_FALSE(beyond_clients(stable, dominated(100, 0))[kClientErrors]);
+  EXPECT_TRUE(beyond_clients(stable, dominated(1000, 20))[kClientErrors]);
+}
 
 TEST(ClientContrastTest, ErrorsToo) {
   const ClientGroups stable = failing({4, 5, 6, 5, 4, 6, 5, 5}, 1000);
