@@ -112,6 +112,13 @@ class SpawnPlan {
   posix_spawnattr_t attributes_{};
 };
 
+// Asked without taking it away. An error is as good as an end: there is nothing more to wait for.
+bool has_ended(pid_t child) noexcept {
+  siginfo_t what{};
+  const int asked = ::waitid(P_PID, static_cast<id_t>(child), &what, WEXITED | WNOHANG | WNOWAIT);
+  return asked != 0 || what.si_pid != 0;
+}
+
 // The group outlives its first process as long as that is not waited for.
 int kill_and_reap(pid_t child) noexcept {
   ::kill(-child, SIGKILL);
@@ -167,10 +174,7 @@ void ExecRunner::begin(const control::ExecCall& call, Done done) {
   running->done = std::move(done);
   running_.push_back(running);
   read_output(running);
-  running->end.async_wait(asio::posix::stream_descriptor::wait_read,
-                          [this, running](const boost::system::error_code& error) {
-                            if (!error) ended(running);
-                          });
+  watch(running);
   running->timer.expires_after(call.timeout);
   running->timer.async_wait([running](const boost::system::error_code& error) {
     if (error || running->reaped) return;
@@ -197,6 +201,17 @@ Result<ExecRunner::RunningPointer> ExecRunner::spawn(const control::ExecCall& ca
   running->end.assign(end);
   running->output.assign(output.read.release());
   return running;
+}
+
+// That it is readable may be news of another program, whose descriptor had this one's number and
+// was closed a moment ago: the reactor hands on what it has fetched. So the child itself is asked.
+void ExecRunner::watch(const RunningPointer& running) {
+  running->end.async_wait(asio::posix::stream_descriptor::wait_read,
+                          [this, running](const boost::system::error_code& error) {
+                            if (error) return;
+                            if (!has_ended(running->child)) return watch(running);
+                            ended(running);
+                          });
 }
 
 // What is too much is read too, so that the program does not wait for somebody to read it.

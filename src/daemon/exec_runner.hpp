@@ -37,6 +37,7 @@ class ExecRunner final : public control::ExecIo {
   void begin_next();
   void begin(const control::ExecCall& call, Done done);
   [[nodiscard]] Result<RunningPointer> spawn(const control::ExecCall& call);
+  void watch(const RunningPointer& running);
   void read_output(const RunningPointer& running);
   void ended(const RunningPointer& running);
   void finish_if_over(const RunningPointer& running);
