@@ -194,7 +194,7 @@ bool EmptyClaim::may_gain(const MetricCounts& counts, Tolerance tolerance) noexc
 
 bool UsualFailures::is_in_trouble() const noexcept {
   constexpr double kKnownRequests = 200;
-  constexpr double kLeastFailures = 5;
+  constexpr double kLeastFailures = 8;
   constexpr double kLeastShare = 0.05;
   constexpr double kTimesUsual = 3;
   if (usual_n_ < kKnownRequests || recent_.stable_bad < kLeastFailures) return false;

@@ -146,7 +146,7 @@ class EmptyClaim {
 // Beside a stable in trouble any canary looks good: an outage of seconds outweighs what a bad one
 // has shown before. So account A gains by no more of stable's failures than stable usually has, and
 // by nothing where the canary fails half as much or more, which is trouble of both. Trouble: of
-// about stable's last hundred requests at least five failed, one in twenty, and three times as
+// about stable's last hundred requests at least eight failed, one in twenty, and three times as
 // large a share as in all of the run that was none. Known after 200 requests. To gain less is
 // always honest.
 class UsualFailures {
