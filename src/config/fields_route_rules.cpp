@@ -149,11 +149,12 @@ const Section<Rewrite>& rewrite_section() {
     s.add("cookie_path",
           &Rewrite::cookie_path,
           boolean(),
-          "Back again in the `Path` of `Set-Cookie`.");
+          "Back again in the `Path` of `Set-Cookie`, but for cookies named `__Host-...`.");
     s.add("cookie_domain",
           &Rewrite::cookie_domain,
           text(host_rule()),
-          "In place of the `Domain` of `Set-Cookie`, where there is one; left out: it stays.");
+          "In place of the `Domain` of `Set-Cookie`, where there is one with a value; left out: it "
+          "stays.");
     return s;
   }();
   return made;

@@ -1,8 +1,10 @@
-// Timeouts that can never fire, of upstreams and of routes over them.
+// Timeouts that can never fire, of upstreams and of routes over them, and those that leave no time
+// for a fallback.
 #include "canaryd/base/units.hpp"
 #include "config/codec.hpp"
 #include "config/validate.hpp"
 
+#include <algorithm>
 #include <string>
 
 namespace canaryd::config {
@@ -41,6 +43,35 @@ void check_route(const Route& route,
                 in);
 }
 
+// 0 is never.
+Duration sooner(Duration one, Duration other) noexcept {
+  if (one == Duration::zero()) return other;
+  return other == Duration::zero() ? one : std::min(one, other);
+}
+
+// Stable is asked once the canary has been silent for long enough, in what is left for the request.
+void warn_of_late_fallback(const Config& config,
+                           const Route& route,
+                           const Rollout& rollout,
+                           const std::string& path,
+                           Reader& in) {
+  if (rollout.fallback.methods.empty()) return;
+  const Upstream& canary = config.upstream(rollout.canary);
+  const RouteTimeouts& own = route.timeouts;
+  const Duration total = own.request.value_or(config.upstream(rollout.stable).timeouts.request);
+  const Duration silence = own.first_byte.value_or(canary.timeouts.first_byte);
+  const Duration given_up = sooner(silence, own.request.value_or(canary.timeouts.request));
+  if (total == Duration::zero() || (given_up > Duration::zero() && given_up < total)) return;
+  const std::string request = "request (" + format_duration(total) + ")";
+  const std::string why = silence == Duration::zero()
+                              ? canary.name + " has no first_byte, and there is " + request
+                              : "first_byte of " + canary.name + " (" + format_duration(silence) +
+                                    ") is not shorter than " + request;
+  in.warn_at(path + ".request",
+             path + ": " + why + ": a canary that hangs leaves no time for the fallback",
+             "a shorter first_byte or a longer request");
+}
+
 }  // namespace
 
 void check_timeouts(const Config& config, Reader& in) {
@@ -61,6 +92,9 @@ void check_timeouts(const Config& config, Reader& in) {
     if (const auto rollouts = route.rollouts(); !rollouts.empty()) {
       const Rollout& rollout = config.rollout(rollouts.front());
       check_route(route, config.upstream(rollout.stable), timeouts, in);
+    }
+    for (const RolloutId id : route.rollouts()) {
+      warn_of_late_fallback(config, route, config.rollout(id), timeouts, in);
     }
   }
 }

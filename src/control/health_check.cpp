@@ -65,11 +65,19 @@ void HealthChecks::update(const std::vector<config::Upstream>& upstreams,
       next.push_back(std::move(check));
     }
   }
-  // Nobody asks these any more, so nothing is known of them.
   for (const CheckPointer& gone : checks_) {
-    if (gone != nullptr) gone->state->set_health(upstream::Health::kUnknown, clock_.now());
+    if (gone != nullptr) forget(*gone, registry);
   }
   checks_ = std::move(next);
+}
+
+// Nobody asks it any more, so nothing is known of it. One that is no endpoint any more stays as it
+// was: a request under the table before must not be sent to one that is known to be down. Should
+// it come back, its state is a new one.
+void HealthChecks::forget(const Check& check, const UpstreamRegistry& registry) {
+  const UpstreamEntry* const entry = registry.find(check.upstream);
+  if (entry == nullptr || !entry->has(*check.state)) return;
+  check.state->set_health(upstream::Health::kUnknown, clock_.now());
 }
 
 // The check that the endpoint has already, or a new one.

@@ -52,6 +52,7 @@ class HealthChecks {
   using CheckPointer = std::shared_ptr<Check>;
 
   [[nodiscard]] CheckPointer take(const EndpointEntry& endpoint);
+  void forget(const Check& check, const UpstreamRegistry& registry);
   void begin(const CheckPointer& check);
   void ask_after(const CheckPointer& check, Duration wait);
   void ask(const CheckPointer& check);

@@ -14,6 +14,12 @@ std::uint64_t EndpointEntry::active_requests() const noexcept {
   return sum;
 }
 
+bool UpstreamEntry::has(const upstream::EndpointState& endpoint) const noexcept {
+  return std::any_of(endpoints.begin(), endpoints.end(), [&](const EndpointEntry& each) {
+    return each.state.get() == &endpoint;
+  });
+}
+
 void UpstreamRegistry::update(const std::vector<upstream::UpstreamSpec>& specs) {
   std::map<std::string, UpstreamEntry, std::less<>> next;
   for (const upstream::UpstreamSpec& spec : specs) {
@@ -26,6 +32,9 @@ void UpstreamRegistry::update(const std::vector<upstream::UpstreamSpec>& specs) 
       entry.counters.push_back(std::make_shared<upstream::UpstreamCounters>());
     }
     entry.checked = spec.health_check;
+    const auto& outliers = spec.outlier_detection;
+    entry.state->ejection_max.store(outliers ? outliers->ejection : Duration::zero(),
+                                    std::memory_order_relaxed);
     for (const upstream::EndpointSpec& endpoint : spec.endpoints) {
       const auto kept = std::find_if(
           old.endpoints.begin(), old.endpoints.end(), [&](const EndpointEntry& candidate) {

@@ -50,6 +50,8 @@ struct UpstreamEntry {
   std::shared_ptr<upstream::UpstreamState> state;
   std::shared_ptr<upstream::ConcurrencyLimit> limit;  // Null: none so far. Lifted: none now.
   bool checked = false;  // Its endpoints are asked whether they are well.
+
+  [[nodiscard]] bool has(const upstream::EndpointState& endpoint) const noexcept;
 };
 
 class UpstreamRegistry {

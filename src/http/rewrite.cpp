@@ -8,6 +8,9 @@
 namespace canaryd::http {
 namespace {
 
+// RFC 6265bis section 4.1.3.2.
+constexpr std::string_view kHostPrefix = "__Host-";
+
 std::string_view without_slash(std::string_view path) noexcept {
   if (path.ends_with('/')) path.remove_suffix(1);
   return path;
@@ -18,12 +21,53 @@ bool is_plain_text(std::string_view path) noexcept {
       path.begin(), path.end(), [](char c) { return c > ' ' && c <= '~' && c != '\\'; });
 }
 
-// What a prefix leaves of a path: empty, or from a slash on; nothing if it does not fit.
-std::optional<std::string_view> behind(std::string_view path, std::string_view prefix) noexcept {
-  if (!path.starts_with(prefix)) return std::nullopt;
-  path.remove_prefix(prefix.size());
-  if (!path.empty() && path.front() != '/') return std::nullopt;
+// RFC 3986 section 2.3: written without an escape in canonical paths.
+bool needs_no_escape(char c) noexcept {
+  const char letter = lower(c);
+  return is_digit(c) || (letter >= 'a' && letter <= 'z') || c == '-' || c == '.' || c == '_' ||
+         c == '~';
+}
+
+// The first character, in canonical form: of "%c3" it is "%C3", of "%61" it is "a". Empty: a broken
+// escape.
+std::string take_character(std::string_view& path) {
+  constexpr std::string_view kCapitals = "0123456789ABCDEF";
+  const char first = path.front();
+  if (first != '%') {
+    path.remove_prefix(1);
+    return std::string(1, first);
+  }
+  const int high = path.size() > 2 ? hex_digit(path[1]) : -1;
+  const int low = path.size() > 2 ? hex_digit(path[2]) : -1;
+  if (high < 0 || low < 0) return {};
+  path.remove_prefix(3);
+  const auto c = static_cast<char>(high * 16 + low);
+  if (needs_no_escape(c)) return std::string(1, c);
+  return {'%', kCapitals[static_cast<std::size_t>(high)], kCapitals[static_cast<std::size_t>(low)]};
+}
+
+// What follows a canonical path in one whose escapes may be written otherwise (RFC 3986 section
+// 6.2.2); nothing: it begins with another one.
+std::optional<std::string_view> behind_same(std::string_view path, std::string_view canonical) {
+  while (!canonical.empty()) {
+    if (path.empty()) return std::nullopt;
+    const std::string next = take_character(path);
+    if (next.empty() || !canonical.starts_with(next)) return std::nullopt;
+    canonical.remove_prefix(next.size());
+  }
   return path;
+}
+
+bool is_same(std::string_view path, std::string_view canonical) {
+  const auto rest = behind_same(path, canonical);
+  return rest && rest->empty();
+}
+
+// What a prefix leaves of a path: empty, or from a slash on; nothing if it does not fit.
+std::optional<std::string_view> behind(std::string_view path, std::string_view prefix) {
+  const auto rest = behind_same(path, prefix);
+  if (rest && !rest->empty() && rest->front() != '/') return std::nullopt;
+  return rest;
 }
 
 std::string joined(std::string_view prefix, std::string_view rest) {
@@ -148,11 +192,11 @@ PathMapping::Pieces PathMapping::pieces_of(std::string_view path, std::string_vi
   return pieces;
 }
 
-bool PathMapping::fits(std::string_view path, const Pieces& pieces) noexcept {
+bool PathMapping::fits(std::string_view path, const Pieces& pieces) {
   for (const Piece& piece : pieces) {
     if (path.empty()) return false;
     const std::string_view segment = take_segment(path);
-    if (piece.segment ? segment.empty() : segment != piece.literal) return false;
+    if (piece.segment ? segment.empty() : !is_same(segment, piece.literal)) return false;
   }
   return path.empty();
 }
@@ -184,7 +228,7 @@ std::string_view PathMapping::to_upstream(const Target& target,
 
 std::optional<std::string> PathMapping::path_to_client(std::string_view path) const {
   if (kind_ == Kind::kExact) {
-    if (path == to_) return from_;
+    if (is_same(path, to_)) return from_;
     return std::nullopt;
   }
   if (kind_ == Kind::kTemplate) {
@@ -234,6 +278,10 @@ std::optional<std::string> PathMapping::cookie_path(std::string_view path) const
 std::optional<std::string> PathMapping::cookie_to_client(std::string_view cookie,
                                                          bool path,
                                                          std::string_view domain) const {
+  // Browsers drop it if its path is another than "/", or it has a domain.
+  if (equals_ignore_case(trim(cookie).substr(0, kHostPrefix.size()), kHostPrefix)) {
+    return std::nullopt;
+  }
   std::string out;
   bool changed = false;
   for (bool first = true;; first = false) {
@@ -244,7 +292,11 @@ std::optional<std::string> PathMapping::cookie_to_client(std::string_view cookie
     const std::string_view value = trim(part.substr(std::min(equals + 1, part.size())));
     std::optional<std::string> instead;
     if (!first && path && equals_ignore_case(name, "Path")) instead = cookie_path(value);
-    if (!first && !domain.empty() && equals_ignore_case(name, "Domain")) instead = domain;
+    // Without a value it says no more than none: of the host that sent it alone.
+    const bool widens = value.empty() || value == ".";
+    if (!first && !domain.empty() && !widens && equals_ignore_case(name, "Domain")) {
+      instead = domain;
+    }
     if (instead) {
       out.append(part.substr(0, equals)).append("=").append(*instead);
       changed = true;

@@ -171,6 +171,7 @@ bool BodyFlow::prepare_held_block() {
 bool BodyFlow::prepare_block() {
   net::BufferPool& pool = worthy_pool();
   if (block_ && block_.size() >= pool.block_bytes()) return true;
+  if (!has_read_ && hold_small_body()) return prepare_held_block();
   auto worthy = pool.acquire();
   full_reads_ = 0;
   if (worthy) {
@@ -182,6 +183,16 @@ bool BodyFlow::prepare_block() {
   auto small = buffers_->small.acquire();
   if (!small) return false;
   block_ = std::move(*small);
+  return true;
+}
+
+// Before the first read, when all the input is used up: what came with the head lies right before
+// its end.
+bool BodyFlow::hold_small_body() noexcept {
+  if (!bounded_ || !has_length_ || length_ > net::BufferPools::kSmallBytes) return false;
+  const auto came = static_cast<std::size_t>(tracker_.data_bytes());
+  held_input_ = {input_.data() - came, came};
+  hold_max_ = length_;
   return true;
 }
 

@@ -61,7 +61,9 @@ class BodyFlow {
   }
 
   // After start(), before pump(): keeps up to so much data of the body, so that restart() can send
-  // it again. Costs a block once bytes are read beyond `input`, and no more than a large one.
+  // it again. Costs a block once bytes are read beyond `input`, and no more than a large one. A
+  // request's body with a length that is no longer than a small block is kept anyway: it is read
+  // into one, wherever it comes from.
   void hold(std::uint64_t data_max) noexcept {
     held_input_ = input_;
     hold_max_ = data_max;
@@ -111,6 +113,7 @@ class BodyFlow {
   [[nodiscard]] bool prepare_block();
   [[nodiscard]] net::BufferPool& worthy_pool() const noexcept;
   [[nodiscard]] bool prepare_held_block();
+  [[nodiscard]] bool hold_small_body() noexcept;
   [[nodiscard]] std::size_t read_max() const noexcept;
 
   net::BufferPools* buffers_;

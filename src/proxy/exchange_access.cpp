@@ -130,7 +130,7 @@ void Exchange::log_request(AccessEntry& entry) const noexcept {
 void Exchange::log_decision(AccessRecord& record) const noexcept {
   const Snapshot& snapshot = *table_->snapshot.shared;
   const upstream::EndpointState* endpoint = lease_ ? &lease_.endpoint()->state() : nullptr;
-  if (fell_back_) endpoint = canary_failure_.endpoint;
+  if (fell_back_) endpoint = canary_failure_.endpoint.get();
   record.route = route_->name;
   if (respond_ == nullptr) record.upstream = snapshot.upstreams[pick_.upstream.index()].name;
   if (endpoint != nullptr) record.endpoint = endpoint->text();

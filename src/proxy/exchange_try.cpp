@@ -63,9 +63,16 @@ bool Exchange::next_try(Retry kind) {
   // knows this user.
   const bool stays = kind == Retry::kIfReused && upstream_->needs_key();
   if (!stays) tried_.add(lease_.endpoint());
+  // What the present lease is of lives until there is another one.
+  TablePointer followed = later_;
+  upstream::Upstream* const before = upstream_;
   follow_endpoints();
   upstream::Lease lease = upstream_->acquire(tried_, stale_retried_, balance_key_);
-  if (!lease) return false;
+  if (!lease) {
+    later_ = std::move(followed);
+    upstream_ = before;
+    return false;
+  }
   ++retries_made_;
   body_waits_ = body_waits_ || upload_.has_read();
   if (body_waits_) {
@@ -79,10 +86,9 @@ bool Exchange::next_try(Retry kind) {
 }
 
 // What was decided stays. But a request that has waited, or has to be tried again, goes to none of
-// the endpoints that have been taken out meanwhile. Once: what it holds of a table lives as long as
-// the request.
+// the endpoints that have been taken out meanwhile. Of the later tables it holds the last one.
 void Exchange::follow_endpoints() noexcept {
-  if (later_ || state_.table == table_) return;
+  if (state_.table == table_) return;
   for (const auto& each : state_.table->upstreams) {
     if (each->share().counters != upstream_->share().counters) continue;
     if (each.get() == upstream_) return;

@@ -79,7 +79,7 @@ void Exchange::fall_back(ProxyError error) {
   const routing::Rollout& rollout = *route_->rollout;
   // Not with the record: stable may take its time.
   if (!pick_.spares_gate() && is_charged(*failure_policy(), error, status_)) charge_circuit();
-  canary_failure_ = {error, status_, lease_ ? &lease_.endpoint()->state() : nullptr};
+  canary_failure_ = {error, status_, lease_ ? lease_.endpoint()->share().state : nullptr};
   fell_back_ = true;
   slow_after_ = Duration::zero();
   covered_ = set_aside_ = false;
@@ -89,6 +89,8 @@ void Exchange::fall_back(ProxyError error) {
   if (!body_waits_) upload_.reset();
   answering_ = Cohort::kStable;
   use_upstream(rollout.stable);
+  // The canary has taken its time; what stable was when it began may be gone.
+  follow_endpoints();
   target_good_ = false;
   first_try();
 }

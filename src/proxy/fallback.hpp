@@ -18,6 +18,7 @@
 #include "canaryd/upstream/share.hpp"
 
 #include <cstdint>
+#include <memory>
 
 namespace canaryd::proxy {
 
@@ -33,7 +34,7 @@ namespace canaryd::proxy {
 struct CanaryFailure {
   ProxyError error = ProxyError::kNone;  // kNone: `status` was the failure.
   std::uint16_t status = 0;
-  const upstream::EndpointState* endpoint = nullptr;  // As long as the exchange pins its table.
+  std::shared_ptr<const upstream::EndpointState> endpoint;  // The tables may let go of it.
 };
 
 // What became of it, by stable's outcome. `status`: of stable's response; 0: none came.

@@ -302,10 +302,19 @@ void Tunnel::leave_now() {
 
 // ---- A new table
 
+// Of what is not in the file any more, the last that was known.
+upstream::Tunnels Tunnel::policy_in(
+    const std::vector<upstream::UpstreamSpec>& specs) const noexcept {
+  const auto found = std::find_if(
+      specs.begin(), specs.end(), [&](const auto& spec) { return spec.name == upstream_.name; });
+  return found != specs.end() ? found->tunnels : upstream_.tunnels;
+}
+
 // The policy, if nobody goes to this canary any more. The gate is not asked: it is also shut while
 // a canary is only suspended, and a rollback is followed by a table.
 std::optional<upstream::Tunnels> Tunnel::eviction(const WorkerTable& table) const noexcept {
   const auto& rollouts = table.snapshot.shared->table->rollouts();
+  const auto& specs = table.snapshot.shared->upstreams;
   const auto named = [&](const routing::Rollout& rollout) {
     return rollout.name == rollout_->name;
   };
@@ -315,12 +324,11 @@ std::optional<upstream::Tunnels> Tunnel::eviction(const WorkerTable& table) cons
   if (found == rollouts.end() || !named(*found)) {
     found = std::find_if(rollouts.begin(), rollouts.end(), named);
   }
-  if (found == rollouts.end()) return upstream_.tunnels;
-  const auto& specs = table.snapshot.shared->upstreams;
+  if (found == rollouts.end()) return policy_in(specs);
   const upstream::UpstreamSpec& canary = specs[found->canary.index()];
   // What was promoted has become the stable version of the next one.
   if (specs[found->stable.index()].name == upstream_.name) return std::nullopt;
-  if (canary.name != upstream_.name) return upstream_.tunnels;
+  if (canary.name != upstream_.name) return policy_in(specs);
   const bool evicted =
       found->traffic == routing::Traffic::kStableOnly ||
       (found->traffic == routing::Traffic::kSplit && found->weight == BasisPoints(0));
@@ -328,12 +336,19 @@ std::optional<upstream::Tunnels> Tunnel::eviction(const WorkerTable& table) cons
   return canary.tunnels;
 }
 
+// The time counts from the first table that says so, whatever a later one makes of it.
 void Tunnel::follow(const WorkerTable& table) noexcept {
   if (cohort_ != Cohort::kCanary) return;
   const auto policy = eviction(table);
+  if (!policy) {
+    evicted_at_ = net::kNever;
+  } else if (evicted_at_ == net::kNever) {
+    evicted_at_ = now();
+  }
   const bool closes = policy && policy->close_on_rollback;
-  if (closes == (evict_at_ != net::kNever)) return;
-  evict_at_ = closes ? now() + policy->after : net::kNever;
+  const Monotonic at = closes ? evicted_at_ + policy->after : net::kNever;
+  if (at == evict_at_) return;
+  evict_at_ = at;
   table_changed_.set();
 }
 

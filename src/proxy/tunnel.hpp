@@ -8,9 +8,9 @@
 //
 // It ends by itself when both sides have closed; when nothing has moved for `timeouts.tunnel_idle`;
 // when a side takes no bytes for as long as a body may stall; when one side has closed and the
-// other does not for kHalfClosed; and, for a canary's, `tunnels.after` after a table says that
-// nobody goes to that canary any more. Whoever it then ends for gets a Close frame 1001 "going
-// away", if there is a place for it within kGoodbyeTime.
+// other does not for kHalfClosed; and, for a canary's, `tunnels.after`, as the newest table has it,
+// after the first one that says that nobody goes to that canary any more. Whoever it then ends for
+// gets a Close frame 1001 "going away", if there is a place for it within kGoodbyeTime.
 //
 // Thread rule: one worker. Linked into its service, so that a new table reaches it.
 #pragma once
@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace canaryd::proxy {
 
@@ -121,6 +122,8 @@ class Tunnel {
  private:
   enum class Leaver : std::uint8_t { kNobody, kClient, kUpstream, kUs };
 
+  [[nodiscard]] upstream::Tunnels policy_in(
+      const std::vector<upstream::UpstreamSpec>& specs) const noexcept;
   [[nodiscard]] std::optional<upstream::Tunnels> eviction(const WorkerTable& table) const noexcept;
   void note() noexcept;
   [[nodiscard]] bool upstream_ended_badly() const noexcept;
@@ -153,6 +156,7 @@ class Tunnel {
   Monotonic up_moved_at_;
   Monotonic down_moved_at_;
   Monotonic half_closed_at_ = net::kNever;
+  Monotonic evicted_at_ = net::kNever;  // Nobody goes to its canary since then.
   Monotonic evict_at_ = net::kNever;
   Monotonic goodbye_by_ = net::kNever;  // Set once we end it.
   std::uint64_t up_progress_ = 0;

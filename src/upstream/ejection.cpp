@@ -18,8 +18,10 @@ bool count_failure(Endpoint& endpoint,
   const auto out = static_cast<std::size_t>(std::count_if(
       all.begin(), all.end(), [&](const auto& each) { return each->state().ejected(now); }));
   const bool may = (out + 1) * 100 <= rule.max_ejected_percent * all.size();
-  const bool ejects = may && !state.ejected(now);
-  if (ejects) state.eject(now + rule.ejection);
+  const Duration time =
+      std::min(rule.ejection, upstream.ejection_max.load(std::memory_order_relaxed));
+  const bool ejects = may && time > Duration::zero() && !state.ejected(now);
+  if (ejects) state.eject(now + time);
   upstream.ejecting.clear(std::memory_order_release);
   return ejects;
 }

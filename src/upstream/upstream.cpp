@@ -7,6 +7,16 @@
 #include <utility>
 
 namespace canaryd::upstream {
+namespace {
+
+// Who is out has no longer to wait than whoever goes out now.
+void limit_ejections(const UpstreamShare& share, const UpstreamSpec& spec, Monotonic now) noexcept {
+  const auto& rule = spec.outlier_detection;
+  const Monotonic until = rule ? now + rule->ejection : now;
+  for (const EndpointShare& each : share.endpoints) each.state->limit_ejection(until);
+}
+
+}  // namespace
 
 Upstream::Upstream(net::Runtime& runtime,
                    UpstreamSpec spec,
@@ -22,6 +32,7 @@ Upstream::Upstream(net::Runtime& runtime,
     retry_budget_.set_percent(spec_.retries.budget_percent);
   }
   keep_queue(runtime, before);
+  limit_ejections(share_, spec_, runtime.now());
   std::vector<Balancer::Candidate> candidates;
   for (std::size_t i = 0; i < share_.endpoints.size(); ++i) {
     const EndpointShare& each = share_.endpoints[i];

@@ -189,6 +189,43 @@ TEST_F(AccessTest, AFallbackTellsWhatTheCanaryDid) {
   EXPECT_EQ(value(all[1], "upstream_status"), "500");
 }
 
+// Both versions' endpoints change while it is tried again; the line names the canary's last one.
+TEST_F(AccessTest, AFallbackWhoseEndpointsHaveGone) {
+  const net::Address moved = address("10.0.0.7:80");
+  world->split(10000);
+  world->failures.fallback.add(http::Method::kGet);
+  for (auto& upstream : world->upstreams) upstream.retries = {1, true, true, 100};
+  world->upstreams[0].endpoints = {kStable2};
+  world->start();
+  SimServer canary(world->net, kCanary);
+  SimServer moved_canary(world->net, moved);
+  SimServer stable(world->net, kStable2);
+  Backend moved_stable(*world, kStable, ok("stable"));
+  Client client(*world);
+  client.send(get("/", "X-User: u\r\n"));
+  SimPeer& first = canary.accept();
+  world->net.run_ready();
+  world->upstreams[1].endpoints = {moved};
+  world->publish();
+  first.reset();
+  SimPeer& second = moved_canary.accept();
+  world->net.run_ready();
+  second.send("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n");
+  SimPeer& third = stable.accept();
+  world->net.run_ready();
+  world->upstreams[0].endpoints = {kStable};
+  world->upstreams[1].endpoints = {kCanary};
+  world->publish();
+  third.reset();
+  EXPECT_EQ(client.read().body, "stable");
+  const auto all = lines();
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(value(all[0], "fallback"), "\"saved\"");
+  EXPECT_EQ(value(all[0], "endpoint"), "\"10.0.0.7:80\"");
+  EXPECT_EQ(value(all[0], "upstream_status"), "500");
+  EXPECT_EQ(value(all[0], "retries"), "2");
+}
+
 TEST_F(AccessTest, AFallbackThatFailsToo) {
   world->split(10000);
   world->failures.fallback.add(http::Method::kGet);

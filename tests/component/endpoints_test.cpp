@@ -104,6 +104,67 @@ TEST_F(EndpointsTest, ARetryGoesToOneThatIsStillThere) {
   EXPECT_EQ(client.ask(kGet).body, "one");
 }
 
+// Each time that they change, not only the first.
+TEST_F(EndpointsTest, EveryRetryGoesToOneThatIsStillThere) {
+  SimServer gone(world.net, kCanary);
+  SimServer gone_as_well(world.net, kPooled);
+  world.upstreams[0].endpoints = {kCanary};
+  world.upstreams[0].retries = {2, true, true, 100};
+  world.start();
+  Client client(world);
+  client.send(kGet);
+  SimPeer& first = gone.accept();
+  world.net.run_ready();
+  use({kPooled});
+  first.reset();
+  SimPeer& second = gone_as_well.accept();
+  world.net.run_ready();
+  use({kStable});
+  second.reset();
+  EXPECT_EQ(client.read().body, "one");
+  EXPECT_EQ(gone.connections(), 1U);
+  EXPECT_EQ(gone_as_well.connections(), 1U);
+}
+
+// What it had last is what the answer and the log name.
+TEST_F(EndpointsTest, ARetryThatFindsNoneLeftEndsWithWhatItHad) {
+  SimServer gone(world.net, kCanary);
+  SimServer gone_as_well(world.net, kPooled);
+  world.upstreams[0].endpoints = {kCanary};
+  world.upstreams[0].retries = {2, true, true, 100};
+  world.start();
+  Client client(world);
+  client.send(kGet);
+  SimPeer& first = gone.accept();
+  world.net.run_ready();
+  use({kPooled});
+  first.reset();
+  SimPeer& second = gone_as_well.accept();
+  world.net.run_ready();
+  use({});
+  second.reset();
+  EXPECT_EQ(client.read().field("X-Canaryd-Error"), "upstream_reset");
+}
+
+// The canary takes its time, and stable's endpoints change meanwhile.
+TEST_F(EndpointsTest, AFallbackGoesToOneThatIsStillThere) {
+  SimServer gone(world.net, kPooled);
+  SimServer canary(world.net, kCanary);
+  world.split(10000);
+  world.failures.fallback.add(http::Method::kGet);
+  for (auto& upstream : world.upstreams) upstream.retries = {0, false, false};
+  world.upstreams[0].endpoints = {kPooled};
+  world.start();
+  Client client(world);
+  client.send(kGet);
+  SimPeer& asked = canary.accept();
+  world.net.run_ready();
+  use({kStable});
+  asked.send("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(client.read().body, "one");
+  EXPECT_EQ(gone.connections(), 0U);
+}
+
 // It has begun, and those that have are not held up.
 TEST_F(EndpointsTest, ARetryWaitsForNoLimitThatCameMeanwhile) {
   SimServer gone(world.net, kCanary);

@@ -329,6 +329,66 @@ TEST_F(FailuresTest, APutThatIsStillHereGoesAgain) {
   EXPECT_EQ(client.read().body, "got");
 }
 
+// Nearly every client sends the body by itself.
+TEST_F(FailuresTest, APutThatCameBehindItsHeadGoesAgain) {
+  world.start();
+  SimServer server(world.net, kCanary);
+  Client client(world);
+  const std::string body = pattern(net::BufferPools::kSmallBytes);
+  const std::string head =
+      "PUT / HTTP/1.1\r\nHost: a\r\nX-User: u\r\nContent-Length: " + std::to_string(body.size()) +
+      "\r\n\r\n";
+  SimPeer* served = &warm_up(server, client);
+  for (const std::size_t with_head : {0U, 5U, 17'000U}) {
+    client.send(head + body.substr(0, with_head));
+    world.net.run_ready();
+    client.send(body.substr(with_head));
+    world.net.run_ready();
+    served->reset();
+    served = &server.accept();
+    ASSERT_TRUE(reaches(*served, body)) << with_head;
+    served->send(ok("put"));
+    EXPECT_EQ(client.read().body, "put");
+  }
+  EXPECT_EQ(canary().bad, 0U);
+}
+
+// The next try has what has come so far, and the rest as it comes.
+TEST_F(FailuresTest, HalfAPutGoesAgain) {
+  world.start();
+  SimServer server(world.net, kCanary);
+  Client client(world);
+  SimPeer& first = warm_up(server, client);
+  client.send("PUT / HTTP/1.1\r\nHost: a\r\nX-User: u\r\nContent-Length: 8\r\n\r\n");
+  world.net.run_ready();
+  client.send("half");
+  world.net.run_ready();
+  first.reset();
+  SimPeer& second = server.accept();
+  ASSERT_TRUE(reaches(second, "half"));
+  client.send("half" + kAsk);
+  ASSERT_TRUE(reaches(second, "halfhalf"));
+  second.send(ok("put"));
+  EXPECT_EQ(client.read().body, "put");
+  ASSERT_TRUE(reaches(second, "GET / HTTP/1.1"));
+  second.send(ok("got"));
+  EXPECT_EQ(client.read().body, "got");
+}
+
+TEST_F(FailuresTest, APostThatCameBehindItsHeadIsNeverSentTwice) {
+  world.start();
+  SimServer server(world.net, kCanary);
+  Client client(world);
+  SimPeer& first = warm_up(server, client);
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nX-User: u\r\nContent-Length: 4\r\n\r\n");
+  world.net.run_ready();
+  client.send("data");
+  world.net.run_ready();
+  first.reset();
+  EXPECT_EQ(client.read().field("X-Canaryd-Error"), "upstream_reset");
+  EXPECT_EQ(server.connections(), 1U);
+}
+
 // ---- Retries on fresh connections
 
 TEST_F(FailuresTest, AFailedConnectGoesToAnotherEndpoint) {

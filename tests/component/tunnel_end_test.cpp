@@ -96,6 +96,40 @@ TEST_F(TunnelEndTest, TheLatestFileSaysWhatARollbackDoes) {
   EXPECT_TRUE(pair.client->closes_within(6s));
 }
 
+// From the rollback on, not from the reload.
+TEST_F(TunnelEndTest, AShorterTimeHoldsForWhatWasRolledBack) {
+  const Pair pair = open();
+  roll_back();
+  world.net.run_for(5s);
+  world.upstreams[1].tunnels.after = 10s;
+  world.publish();
+  world.net.run_for(4s);
+  EXPECT_TRUE(pair.client->open());
+  EXPECT_TRUE(pair.client->closes_within(1100ms));
+  EXPECT_EQ(pair.client->peer.take(), kGoingAway);
+}
+
+TEST_F(TunnelEndTest, ALongerTimeHoldsForWhatWasRolledBack) {
+  const Pair pair = open();
+  roll_back();
+  world.net.run_for(20s);
+  world.upstreams[1].tunnels.after = 50s;
+  world.publish();
+  world.net.run_for(29s);
+  EXPECT_TRUE(pair.client->open());
+  EXPECT_TRUE(pair.client->closes_within(1100ms));
+}
+
+TEST_F(TunnelEndTest, ATimeThatIsOverClosesAtOnce) {
+  const Pair pair = open();
+  roll_back();
+  world.net.run_for(20s);
+  world.upstreams[1].tunnels.after = 10s;
+  world.publish();
+  EXPECT_TRUE(pair.client->closes_within(100ms));
+  EXPECT_EQ(pair.client->peer.take(), kGoingAway);
+}
+
 TEST_F(TunnelEndTest, ACanaryThatIsBackInTimeKeepsItsTunnels) {
   const Pair pair = open();
   set_weight(0);
@@ -124,6 +158,17 @@ TEST_F(TunnelEndTest, ACanaryThatIsGoneFromTheFileIsEvicted) {
   world.publish();
   EXPECT_TRUE(pair.client->closes_within(31s));
   EXPECT_EQ(pair.client->peer.take(), kGoingAway);
+}
+
+TEST_F(TunnelEndTest, WithoutARolloutItsTimeIsStillThatOfTheFile) {
+  const Pair pair = open();
+  world.table.rollouts.clear();
+  world.table.routes.front().target = UpstreamId(0);
+  world.upstreams[1].tunnels.after = 5s;
+  world.publish();
+  world.net.run_for(4s);
+  EXPECT_TRUE(pair.client->open());
+  EXPECT_TRUE(pair.client->closes_within(1100ms));
 }
 
 TEST_F(TunnelEndTest, ATableThatCameDuringTheHandshakeCounts) {

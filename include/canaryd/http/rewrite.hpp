@@ -54,14 +54,15 @@ class PathMapping {
 
   // These say what to put in place of the value; nothing: it stays.
 
-  // A path, absolute, of the upstream.
+  // A path, absolute, of the upstream. Its escapes may be written otherwise than in `to`; what
+  // `to` does not name stays as it is written.
   [[nodiscard]] std::optional<std::string> path_to_client(std::string_view path) const;
   // Location, Content-Location (RFC 9110 sections 10.2.2 and 8.7): absolute, //host, absolute path
   // or relative path. A reference to the endpoint's address becomes a path.
   [[nodiscard]] std::optional<std::string> location_to_client(std::string_view location,
                                                               const UpstreamPlace& place) const;
   // The value of Set-Cookie (RFC 6265 section 5.2): the attribute Path, and with a `domain` the
-  // attribute Domain, if there is one.
+  // attribute Domain, if there is one with a value. One of "__Host-" stays as it is.
   [[nodiscard]] std::optional<std::string> cookie_to_client(std::string_view cookie,
                                                             bool path,
                                                             std::string_view domain) const;
@@ -75,7 +76,7 @@ class PathMapping {
   using Pieces = std::vector<Piece>;
 
   [[nodiscard]] static Pieces pieces_of(std::string_view path, std::string_view other);
-  [[nodiscard]] static bool fits(std::string_view path, const Pieces& pieces) noexcept;
+  [[nodiscard]] static bool fits(std::string_view path, const Pieces& pieces);
   [[nodiscard]] std::optional<std::string> cookie_path(std::string_view path) const;
 
   Kind kind_;

@@ -68,7 +68,8 @@ class Service {
   void close(std::string_view name, const net::Address& address);
 
   // Counts the requests that have become overdue (stats/latency.hpp), of the rollouts whose gate
-  // says after how long they are. Looks at every request under way: once a second.
+  // says after how long they are; and has circuits count silence that had begun before its limit
+  // was known. Looks at every request under way: once a second.
   void count_overdue() noexcept;
 
   void drain();

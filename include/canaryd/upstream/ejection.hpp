@@ -7,7 +7,8 @@
 // At most max_ejected percent of the endpoints are out at the same time, rounded down: of one
 // endpoint none. That holds across the workers, because one of them decides at a time. Nobody waits
 // for it: the others' next failure asks again. After its time an endpoint is in use again and
-// begins a new row.
+// begins a new row. A reload holds for who is out already: a shorter time from then on, and without
+// the rule nobody is out any more. Nor does a request of an older table eject by what held before.
 //
 // Thread rule: one worker, which shares the states with the others. No lock, no allocation.
 #pragma once

@@ -85,6 +85,13 @@ class EndpointState {
     ejected_until_.store(ticks(until), std::memory_order_relaxed);
     failures_.store(0, std::memory_order_relaxed);
   }
+  // Under another rule: out until then at most. Never longer than it was.
+  void limit_ejection(Monotonic until) noexcept {
+    std::int64_t now = ejected_until_.load(std::memory_order_relaxed);
+    while (ticks(until) < now &&
+           !ejected_until_.compare_exchange_weak(now, ticks(until), std::memory_order_relaxed)) {
+    }
+  }
   // Since it came back, by whichever of the two later; the longest time there is if it never was
   // out.
   [[nodiscard]] Duration in_use_for(Monotonic now) const noexcept {
@@ -119,6 +126,9 @@ class EndpointState {
 struct UpstreamState {
   std::atomic_flag
       ejecting;  // Held by the worker that decides on an ejection; nobody waits for it.
+  // Control's: the ejection that is configured, 0: none is. Requests that began under an older
+  // table know an older one, and must not eject for longer.
+  std::atomic<Duration> ejection_max{Duration::max()};
 };
 
 struct EndpointShare {

@@ -222,6 +222,37 @@ TEST_F(HealthChecksTest, AnEndpointThatGoesIsAskedNoMore) {
   EXPECT_EQ(registry_.health("app").endpoints, 1U);
 }
 
+// A request that is under way may still draw from a table that has it.
+TEST_F(HealthChecksTest, AnEndpointThatGoesStaysAsItWas) {
+  io_.servers[kTwo] = Server::kSick;
+  update();
+  io_.run_for(20s);
+  const auto gone = registry_.find("app")->endpoints[1].state;
+  ASSERT_EQ(gone->health(), Health::kUnhealthy);
+  upstreams_[0].endpoints.pop_back();
+  update();
+  EXPECT_EQ(gone->health(), Health::kUnhealthy);
+  EXPECT_EQ(registry_.health("app").usable, 1U);
+  // One that comes back is a new one: asked anew, and until then as good as any.
+  io_.servers[kTwo] = Server::kWell;
+  upstreams_[0].endpoints.push_back({*parse_socket_address(kTwo)});
+  update();
+  EXPECT_EQ(health(1), Health::kUnknown);
+  io_.run_for(2s);
+  EXPECT_EQ(health(1), Health::kHealthy);
+  EXPECT_EQ(gone->health(), Health::kUnhealthy);
+}
+
+TEST_F(HealthChecksTest, AnUpstreamThatGoesStaysAsItWas) {
+  io_.servers[kTwo] = Server::kSick;
+  update();
+  io_.run_for(20s);
+  const auto gone = registry_.find("app")->endpoints[1].state;
+  upstreams_[0].name = "other";
+  update();
+  EXPECT_EQ(gone->health(), Health::kUnhealthy);
+}
+
 TEST_F(HealthChecksTest, NothingHappensAfterItsEnd) {
   update();
   io_.run_for(2s);

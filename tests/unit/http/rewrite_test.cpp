@@ -127,6 +127,32 @@ TEST(RewriteTest, OnlyCanonicalPathsMayBePutIn) {
   }
 }
 
+// RFC 3986 section 6.2.2: only what is compared is brought into one form.
+TEST(RewriteTest, EscapesMayBeWrittenOtherwise) {
+  const PathMapping prefix(Kind::kPrefix, "/catalog", "/th%C3%A9~x");
+  EXPECT_EQ(prefix.path_to_client("/th%c3%a9~x"), "/catalog");
+  EXPECT_EQ(prefix.path_to_client("/%74h%C3%a9%7ex/b%c3%62%"), "/catalog/b%c3%62%");
+  for (const char* other : {"/th%c3%a8~x",
+                            "/th%c3%a9~x%2Fb",
+                            "/th%c3%a9~",
+                            "/th%c3%a",
+                            "/th%c3%",
+                            "/th%%433%A9~x",
+                            "/th%25C3%A9~x",
+                            "%2fth%C3%A9~x"}) {
+    EXPECT_EQ(prefix.path_to_client(other), std::nullopt) << other;
+  }
+  const PathMapping exact(Kind::kExact, "/old", "/th%C3%A9");
+  EXPECT_EQ(exact.path_to_client("/th%c3%a9"), "/old");
+  EXPECT_EQ(exact.path_to_client("/th%c3%a9/"), std::nullopt);
+  const PathMapping made(Kind::kTemplate, "/o/{id}", "/th%C3%A9/{id}");
+  EXPECT_EQ(made.path_to_client("/th%c3%a9/%c3"), "/o/%c3");
+
+  const UpstreamPlace place{"shop.example", "10.0.0.1:80", "/th%C3%A9~x/"};
+  EXPECT_EQ(prefix.location_to_client("/th%c3%a9~x/b", place), "/catalog/b");
+  EXPECT_EQ(prefix.cookie_to_client("a=b; Path=/th%c3%a9~x", true, {}), "a=b; Path=/catalog");
+}
+
 // ---- Location
 
 struct Reference {
@@ -235,6 +261,24 @@ TEST(RewriteTest, CookieDomains) {
   EXPECT_EQ(mapping.cookie_to_client("a=b; Domain=old.example", false, "shop.example"),
             "a=b; Domain=shop.example");
   EXPECT_EQ(mapping.cookie_to_client("a=b", true, "shop.example"), std::nullopt);
+  // Without a value it names no host: the cookie is for who has sent it alone.
+  for (const char* none :
+       {"a=b; Domain=", "a=b; Domain", "a=b; Domain= ; Secure", "a=b; Domain=."}) {
+    EXPECT_EQ(mapping.cookie_to_client(none, true, "shop.example"), std::nullopt) << none;
+  }
+}
+
+// RFC 6265bis section 4.1.3.2: a browser drops what has another path, or a domain.
+TEST(RewriteTest, CookiesOfTheHostStay) {
+  const PathMapping mapping(Kind::kPrefix, "/catalog", "/");
+  for (const char* cookie : {"__Host-a=b; Path=/; Secure",
+                             " __host-a=b; Secure; Path=/",
+                             "__HOST-a=b; Path=/; Domain=old.example"}) {
+    EXPECT_EQ(mapping.cookie_to_client(cookie, true, "shop.example"), std::nullopt) << cookie;
+  }
+  EXPECT_EQ(mapping.cookie_to_client("__Secure-a=b; Path=/; Secure", true, {}),
+            "__Secure-a=b; Path=/catalog; Secure");
+  EXPECT_EQ(mapping.cookie_to_client("__Host=b; Path=/", true, {}), "__Host=b; Path=/catalog");
 }
 
 TEST(RewriteTest, Rfc3986Section5_4) {

@@ -347,6 +347,41 @@ TEST_F(BodyFlowTest, ReadsIntoABlockThatItIsGiven) {
   EXPECT_EQ(pools.small.on_loan(), 0U);
 }
 
+// Nobody has asked for that, and it takes no more than the block that there is anyway.
+TEST_F(BodyFlowTest, ASmallBodyIsKept) {
+  const std::string body(net::BufferPools::kSmallBytes, 'x');
+  for (const std::size_t with_head : {0U, 1U, 18'000U}) {
+    to.sent.clear();
+    start("head", length(body.size()), std::string_view(body).substr(0, with_head));
+    EXPECT_EQ(pump(), FlowState::kNeedRead);
+    from.arrive(body.substr(with_head, 100));
+    EXPECT_EQ(pump(), FlowState::kNeedRead);
+    ASSERT_TRUE(flow.has_read());
+    EXPECT_TRUE(flow.can_restart());
+    EXPECT_EQ(pools.small.on_loan(), 1U);
+    EXPECT_EQ(pools.large.on_loan(), 0U);
+    to.sent.clear();
+    flow.restart("again", length(body.size()), http::BodyOutput::kAsIs, {});
+    EXPECT_EQ(pump(), FlowState::kNeedRead);
+    from.arrive(body.substr(with_head + 100));
+    EXPECT_EQ(pump(), FlowState::kDone);
+    EXPECT_EQ(to.sent, "again" + body);
+    flow.reset();
+  }
+}
+
+TEST_F(BodyFlowTest, ALongerOneAndOneOfAnUnknownLengthAreNot) {
+  start("head", length(net::BufferPools::kSmallBytes + 1));
+  from.arrive("b");
+  EXPECT_EQ(pump(), FlowState::kNeedRead);
+  EXPECT_FALSE(flow.can_restart());
+  flow.reset();
+  start("head", kChunked);
+  from.arrive("1\r\nb\r\n");
+  EXPECT_EQ(pump(), FlowState::kNeedRead);
+  EXPECT_FALSE(flow.can_restart());
+}
+
 TEST_F(BodyFlowTest, ProgressRisesWithEveryByte) {
   start("head", length(4));
   EXPECT_EQ(pump(), FlowState::kNeedRead);

@@ -89,6 +89,59 @@ TEST_F(EjectionTest, AnEjectionEndsAndTheRowBeginsAnew) {
   EXPECT_TRUE(ejected(1));
 }
 
+// ---- Another rule, by a reload
+
+TEST_F(EjectionTest, AShorterTimeHoldsForWhoIsOut) {
+  make();
+  fail(endpoint(1), 5);
+  net.run_for(5s);
+  spec.outlier_detection->ejection = 10s;
+  make();
+  net.run_for(9999ms);
+  EXPECT_TRUE(ejected(1));
+  net.run_for(1ms);
+  EXPECT_FALSE(ejected(1));
+}
+
+TEST_F(EjectionTest, ALongerTimeIsForTheNextOne) {
+  make();
+  fail(endpoint(1), 5);
+  net.run_for(5s);
+  spec.outlier_detection->ejection = 1h;
+  make();
+  net.run_for(24999ms);
+  EXPECT_TRUE(ejected(1));
+  net.run_for(1ms);
+  EXPECT_FALSE(ejected(1));
+}
+
+// Whether it is looked at any more or not, what is shown of it and what it gets are the same.
+TEST_F(EjectionTest, WithoutTheRuleNobodyIsOut) {
+  for (const bool checked : {false, true}) {
+    share = {};
+    spec.outlier_detection = OutlierDetection{};
+    spec.health_check = checked;
+    make();
+    fail(endpoint(1), 5);
+    spec.outlier_detection.reset();
+    make();
+    EXPECT_EQ(ejected(), 0);
+    EXPECT_GT(count(400)[1], 40);
+  }
+}
+
+TEST_F(EjectionTest, ARequestUnderAnOlderTableEjectsByTheRuleInForce) {
+  make();
+  share.state->ejection_max = 10s;
+  fail(endpoint(1), 5);
+  EXPECT_TRUE(ejected(1));
+  net.run_for(10s);
+  EXPECT_FALSE(ejected(1));
+  share.state->ejection_max = 0s;
+  fail(endpoint(1), 20);
+  EXPECT_EQ(ejected(), 0);
+}
+
 TEST_F(EjectionTest, TheOthersShareWhatItHad) {
   for (const LoadBalancer kind : kKinds) {
     for (const bool equal : {true, false}) {
@@ -236,6 +289,17 @@ TEST_F(SlowStartTest, BeginsWhenBothAreOver) {
   EXPECT_NEAR(count(700)[1], 100, 2);
   // Further good checks are no new beginning.
   state.set_health(Health::kHealthy, runtime.now());
+  EXPECT_NEAR(count(700)[1], 100, 2);
+}
+
+TEST_F(SlowStartTest, BeginsWhenTheRuleIsGone) {
+  spec.health_check = true;
+  make();
+  fail(endpoint(1), 5);
+  net.run_for(5s);
+  spec.outlier_detection.reset();
+  make();
+  net.run_for(10s);
   EXPECT_NEAR(count(700)[1], 100, 2);
 }
 
