@@ -12,6 +12,30 @@ namespace {
 
 using config::Node;
 
+constexpr const char* kWriteOut =
+    "write out what it stands for, as `yq 'explode(.)' FILE` does for a whole file";
+
+// What an anchor stands for is not known here. The words for a configuration are no help.
+std::string text_of(const config::TreeProblem& problem) {
+  if (problem.message.starts_with("the YAML anchor")) {
+    return problem.message + "; " + kWriteOut;
+  }
+  return problem.message + (problem.hint.empty() ? "" : "; " + problem.hint);
+}
+
+// Also one that stands for a map that is written out: left where it is, it would be a key of a name
+// that nobody knows, and its values would be missed.
+void refuse_merge_keys(Draft& draft, const Node& node) {
+  for (const Node& item : node.items) refuse_merge_keys(draft, item);
+  for (const Node::Entry& entry : node.entries) {
+    if (entry.key == "<<") {
+      draft.error(entry.place.line,
+                  std::string("the YAML merge key \"<<\" is not supported; ") + kWriteOut);
+    }
+    refuse_merge_keys(draft, entry.value);
+  }
+}
+
 void move_down(Node& node, std::uint32_t lines) {
   node.place.line += lines;
   for (Node& item : node.items) move_down(item, lines);
@@ -101,11 +125,11 @@ void read_document(Draft& draft,
   }
   config::Tree tree = config::parse_yaml(text);
   for (const config::TreeProblem& problem : tree.problems) {
-    draft.error(problem.place.line + lines_before,
-                problem.message + (problem.hint.empty() ? "" : "; " + problem.hint));
+    draft.error(problem.place.line + lines_before, text_of(problem));
   }
   if (!tree.root || !tree.problems.empty()) return;
   move_down(*tree.root, lines_before);
+  refuse_merge_keys(draft, *tree.root);
   add_objects(draft, std::move(*tree.root), manifests);
 }
 

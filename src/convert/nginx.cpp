@@ -1,4 +1,5 @@
 // nginx: split_clients, upstream, and the locations that lead to them.
+#include "convert/nginx_locations.hpp"
 #include "convert/nginx_routes.hpp"
 #include "convert/nginx_servers.hpp"
 #include "convert/nginx_upstreams.hpp"
@@ -243,8 +244,8 @@ class Reader {
       if (!draft_.errors.empty()) return;
       const std::string& name = directive.words[0];
       if (answered && (name == "return" || name == "location")) continue;
-      if (name == "location" && directive.has_block) {
-        for (const std::string& host : hosts) read_location(directive, host);
+      if (is_location(directive)) {
+        for (const std::string& host : hosts) read_location({&directive, &block.block}, host);
       } else if (name == "listen") {
         warn_of_directive(draft_, directive, "see --listen");
       } else if (name != "server_name") {
@@ -263,7 +264,7 @@ class Reader {
       DraftRoute route;
       route.line = found->line;
       route.host = host;
-      route.answer = own_answer(block, host);
+      route.answer = own_answer(block, {&block}, host);
       if (route.answer.status.empty()) continue;
       put_route(std::move(route));
       answered = true;
@@ -271,15 +272,17 @@ class Reader {
     return answered;
   }
 
-  void read_location(const Directive& block, const std::string& host) {
-    const bool modified = block.words.size() == 3;
-    const std::string modifier = modified ? block.words[1] : "";
+  void read_location(const Location& location, const std::string& host) {
+    const Directive& block = *location.block;
     if (block.words.size() < 2 || block.words.size() > 3) {
       return draft_.error(block.line, "location needs a path");
     }
-    const std::string& path = block.words.back();
+    const std::string& path = location.path();
+    if (const std::string why = why_not_reached(location); !why.empty()) {
+      return draft_.warn(block.line, "location " + path + " is left out: " + why);
+    }
     const bool named = path.starts_with('@');  // Clients do not ask for it.
-    const bool pattern = modifier.starts_with('~') || named || path.find('*') != path.npos;
+    const bool pattern = location.is_pattern();
     if (named) {
       draft_.warn(block.line,
                   "location " + path + " is left out: routes are paths and prefixes, not patterns");
@@ -288,15 +291,30 @@ class Reader {
     route.line = block.line;
     route.host = host;
     route.path = path;
-    route.exact = modifier == "=";
-    if (!pattern) route.answer = own_answer(block, host);
+    route.exact = location.is_exact();
+    if (!pattern) route.answer = own_answer(block, access_blocks(location), host);
     const bool routed = read_contents(block, route, !pattern);
-    if (!route.answer.status.empty()) return put_route(std::move(route));
-    if (!named && !routed) left_locations_.push_back({host, path, block.line, pattern});
+    if (!route.answer.status.empty()) {
+      put_route(std::move(route));
+    } else if (!named && !routed) {
+      left_locations_.push_back({host, path, block.line, pattern, location.prefix()});
+    }
+    read_nested(location, host);
   }
 
-  DraftAnswer own_answer(const Directive& block, const std::string& host) {
-    const auto answer = answer_of(draft_, block);
+  // Nothing that leads somewhere, or answers, is for them as well.
+  void read_nested(const Location& location, const std::string& host) {
+    const std::vector<Directive>& inside = location.block->block;
+    for (const Directive& directive : inside) {
+      if (!draft_.errors.empty()) return;
+      if (is_location(directive)) read_location({&directive, &inside, &location}, host);
+    }
+  }
+
+  DraftAnswer own_answer(const Directive& block,
+                         const std::vector<const Directive*>& access,
+                         const std::string& host) {
+    const auto answer = answer_of(draft_, block, access);
     // Of a name with a server for port 80 and one for 443 a redirect is to the other, which is the
     // same host here, and would be sent on to itself for good; so would one of all hosts to a host
     // that has no location for some path.
@@ -313,7 +331,7 @@ class Reader {
       const std::string& name = directive.words[0];
       if (name == "proxy_pass" && directive.words.size() == 2) {
         if (passes && !answered) routed = add_route(directive, route) || routed;
-      } else if (answered && (name == "return" || name == "deny")) {
+      } else if (is_location(directive) || (answered && (name == "return" || name == "deny"))) {
         continue;
       } else if (is_guard(directive)) {
         draft_.warn(

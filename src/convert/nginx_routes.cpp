@@ -138,17 +138,23 @@ std::string without_slash(const std::string& path) {
   return path.size() > 1 && path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
 }
 
-std::optional<DraftAnswer> answer_of(Draft& draft, const Directive& location) {
+std::optional<DraftAnswer> answer_of(Draft& draft,
+                                     const Directive& block,
+                                     const std::vector<const Directive*>& access) {
   const Directive* answer = nullptr;
-  bool denied = false;
-  for (const Directive& directive : location.block) {
+  for (const Directive& directive : block.block) {
     const std::string& name = directive.words[0];
-    if (name == "if" || name == "rewrite" || name == "allow" || name == "satisfy") {
-      return std::nullopt;
-    }
+    if (name == "if" || name == "rewrite") return std::nullopt;
     if (name == "return" && answer == nullptr) answer = &directive;
-    if (name == "deny" && directive.words.size() == 2)
-      denied = denied || directive.words[1] == "all";
+  }
+  bool denied = false;
+  for (const Directive* const rules : access) {
+    for (const Directive& directive : rules->block) {
+      const std::string& name = directive.words[0];
+      if (name == "allow" || name == "satisfy") return std::nullopt;
+      const bool denies = name == "deny" && directive.words.size() == 2;
+      denied = denied || (denies && directive.words[1] == "all");
+    }
   }
   // nginx looks at `return` first.
   if (answer != nullptr) return read_return(draft, *answer);
@@ -192,9 +198,9 @@ bool open_to_every_host(std::vector<DraftRoute>& routes,
 
 void warn_of_left_locations(Draft& draft, const std::vector<LeftLocation>& locations) {
   for (const LeftLocation& location : locations) {
-    // What a pattern is for may be under any path.
+    // What a pattern is for may be under any path below that.
     const DraftRoute* const route =
-        find(draft.routes, location.host, location.is_pattern ? "/" : location.path);
+        find(draft.routes, location.host, location.is_pattern ? location.prefix : location.path);
     std::string now = "are answered with 404";
     if (route != nullptr) {
       now = "go to " + (route->rollout.empty() ? route->upstream : route->rollout);

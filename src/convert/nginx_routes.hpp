@@ -16,10 +16,14 @@ struct LeftLocation {
   std::string path;
   std::uint32_t line = 0;
   bool is_pattern = false;
+  std::string prefix = "/";  // Of a pattern: that its requests have.
 };
 
-// What `return` and `deny all` say of a location; nothing: neither, or not for all its requests.
-[[nodiscard]] std::optional<DraftAnswer> answer_of(Draft& draft, const Directive& location);
+// What `return` says of a block, a location or a server, and `deny all` of those whose rules are
+// for it; nothing: neither, or not for all its requests.
+[[nodiscard]] std::optional<DraftAnswer> answer_of(Draft& draft,
+                                                   const Directive& block,
+                                                   const std::vector<const Directive*>& access);
 
 // Whether the directive keeps somebody out, so that without it a route is more open than it was.
 [[nodiscard]] bool is_guard(const Directive& directive);

@@ -33,10 +33,36 @@ TEST(Convert, RefusesWhatHasNoPlan) {
 TEST(Convert, NamesTheLineInLaterDocuments) {
   EXPECT_EQ(first_error(run(Source::kArgo, "kind: Service\n---\n\nkind: [\n")).substr(0, 3), "4: ");
   EXPECT_EQ(first_error(run(Source::kArgo, "kind: Service\n---\nkind: &a b\n")),
-            "3: the YAML anchor \"&a\" is not supported; write the value out; defaults.rollout "
-            "holds what all rollouts share");
+            "3: the YAML anchor \"&a\" is not supported; write out what it stands for, as `yq "
+            "'explode(.)' FILE` does for a whole file");
   EXPECT_EQ(first_error(run(Source::kFlagger, "kind: Canary\nspec:\n  analysis: 5\n")),
             "3: spec.analysis: expected a map");
+}
+
+// What stands behind an anchor or a merge key may be a weight: nothing of it is passed over.
+TEST(Convert, MakesNothingOfAnchorsAndMergeKeys) {
+  const std::string steps = "    canary:\n      steps:\n      - setWeight: 5\n";
+  const std::string rollout = "kind: Rollout\nmetadata: {name: shop}\n";
+  const auto refused = [](const std::string& text, const std::string& why) {
+    const Conversion result = run(Source::kArgo, text);
+    EXPECT_EQ(first_error(result).substr(0, why.size()), why) << text;
+    EXPECT_EQ(result.yaml, "");
+  };
+  refused(rollout + "spec:\n  strategy: &all\n" + steps, "4: the YAML anchor \"&all\" is not");
+  refused("x-steps: &steps\n- setWeight: 5\n---\n" + rollout +
+              "spec: {strategy: {canary: {steps: *steps}}}\n",
+          "1: the YAML anchor \"&steps\" is not");
+  // An anchor holds for its document.
+  refused(rollout + "spec: {strategy: {canary: {steps: *steps}}}\n",
+          "3: YAML aliases are not supported");
+  refused(
+      "kind: Service\n---\n" + rollout + "spec:\n  strategy:\n    <<:\n      canary: {}\n" + steps,
+      "7: the YAML merge key \"<<\" is not supported; write out what it stands for");
+  const Conversion flagger = run(Source::kFlagger,
+                                 "kind: Canary\nmetadata: {name: shop}\nspec:\n  analysis:\n"
+                                 "    metrics:\n    - <<: [{name: request-success-rate}]\n");
+  EXPECT_EQ(first_error(flagger).substr(0, 27), "6: the YAML merge key \"<<\" ");
+  EXPECT_EQ(flagger.yaml, "");
 }
 
 // Clients send hosts as they like, and nginx and canaryd compare them in small letters.
