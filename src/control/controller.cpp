@@ -231,7 +231,7 @@ void Controller::State::tick_runner(Runner& runner) {
   tick.stable_up = is_up(runner.stable()) && (!idle || stable.known);
   tick.both_failing = runner.degraded();
   tick.after_promoted = is_promoted(runner.config().plan.after);
-  tick.stable_known = stable.proven > 0 || !stable.up();
+  tick.stable_known = (stable.proven > 0 || !stable.up()) && !runner.awaits_surroundings();
   tick.canary_up =
       is_up(runner.canary()) && (!idle || canary.known) && (!gives_up || canary.proven > 0);
   tick.readings = runner.queries().readings;
@@ -389,6 +389,7 @@ void Controller::tick() {
   state.parts.data_plane->measure_lag();
   state.messenger.tick(state.parts.clock->now(), state.parts.clock->wall_now());
   state.tell_samples();
+  state.look_at_awaited_rows();
   state.retention.tick(state.config.state.retention,
                        state.messenger.readers(),
                        state.parts.clock->now(),

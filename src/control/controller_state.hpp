@@ -3,6 +3,7 @@
 
 #include "canaryd/config/diff.hpp"
 #include "canaryd/control/controller.hpp"
+#include "control/awaited_rows.hpp"
 #include "control/discovery.hpp"
 #include "control/event_log.hpp"
 #include "control/feedback.hpp"
@@ -135,11 +136,15 @@ struct Controller::State {
   [[nodiscard]] Result<Runners> make_runners(const config::Config& next) const;
   void begin_reload(Asked by, Backend::ReloadDone done);
   void next_reload();
-  // A configuration whose new listeners are open already; `joining` are the runners it adds.
+  // A configuration whose new listeners are open already; `joining` are the runners it adds, `rows`
+  // gets what it writes into the history.
   void apply(config::Config next,
              const Runners& joining,
              const std::vector<config::Change>& changes,
-             const Asked& by);
+             const Asked& by,
+             AwaitedRows& rows);
+  // Once a second.
+  void look_at_awaited_rows();
 
   Parts parts;
   config::Config config;
@@ -184,6 +189,8 @@ struct Controller::State {
     Backend::ReloadDone done;
   };
   std::deque<WaitingReload> waiting_reloads;
+  // Of reloads that are in force, and that nobody has been told of yet.
+  std::vector<std::shared_ptr<AwaitedRows>> awaited_rows;
   bool verifying = false;
   ReloadCounts reloads;
   // Completions may come after the controller is gone; they look at this first.
@@ -199,7 +206,10 @@ struct Controller::State {
                                                           WallTime now);
 // Tells a rollout that the journal knows that it was not served for a while. See
 // Runner::restarted().
-void announce_restart(Runner& runner, const char* why, bool has_versions = true);
+void announce_restart(Runner& runner,
+                      const char* why,
+                      bool has_versions = true,
+                      Runner::Done done = nullptr);
 // Whether the file still has both versions that the rollout is of.
 [[nodiscard]] bool has_versions_of(const config::Config& config, const Runner& runner);
 

@@ -23,9 +23,13 @@ std::size_t place_of(const Runner& runner) noexcept {
 }
 
 // `ended` is of a later release: it began when `other` had all its steps behind it, so the two
-// never went in lockstep. The bake, from whose begin timer_since counts, is no step.
+// never went in lockstep. By their turns, as a clock may have been set between the two; by time
+// where one of them joined later, or was written by an older version. The bake, from whose begin
+// timer_since counts, is no step.
 bool came_after(const rollout::State& ended, const rollout::State& other) noexcept {
-  return is_past_the_bake(other) && ended.run_since > other.timer_since;
+  if (!is_past_the_bake(other)) return false;
+  if (ended.run_turn > 0 && other.bake_turn > 0) return ended.run_turn > other.bake_turn;
+  return ended.run_since > other.timer_since;
 }
 
 bool is_with(const Runner& other, const Runner& runner) noexcept {

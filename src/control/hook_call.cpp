@@ -58,12 +58,18 @@ Result<HttpUrl> HookCaller::url_of(const config::Hook& hook) const {
   return url;
 }
 
-void HookCaller::call(const config::Hook& hook, std::string body, Done done) {
+void HookCaller::call(const config::Hook& hook,
+                      const std::string& rollout,
+                      std::string body,
+                      Done done) {
   if (hook.exec.empty()) return ask(hook, std::move(body), std::move(done));
-  run(hook, std::move(body), std::move(done));
+  run(hook, rollout, std::move(body), std::move(done));
 }
 
-void HookCaller::run(const config::Hook& hook, std::string body, Done done) {
+void HookCaller::run(const config::Hook& hook,
+                     const std::string& rollout,
+                     std::string body,
+                     Done done) {
   if (exec_ == nullptr) return done(fail(ErrorCode::kUnsupported, "no program is run"));
   ExecCall call;
   call.command = hook.exec;
@@ -71,13 +77,14 @@ void HookCaller::run(const config::Hook& hook, std::string body, Done done) {
   call.timeout = hook.exec_timeout;
   exec_->run(
       std::move(call),
-      [&log = log_, name = shown_target(hook), done = std::move(done)](
+      [&log = log_, name = shown_target(hook), rollout, done = std::move(done)](
           const Result<ExecResult>& result) {
         if (!result) return done(fail(result.error()));
-        log.info(
-            log_event::kHookRan,
-            name + " ended with exit code " + std::to_string(result->status),
-            {{"exit_code", static_cast<std::int64_t>(result->status)}, {"output", result->output}});
+        log.info(log_event::kHookRan,
+                 name + " ended with exit code " + std::to_string(result->status),
+                 {{"rollout", rollout},
+                  {"exit_code", static_cast<std::int64_t>(result->status)},
+                  {"output", result->output}});
         if (result->status == 0) return done({});
         done(fail(ErrorCode::kRefused, "its exit code was " + std::to_string(result->status)));
       });

@@ -26,13 +26,14 @@ class HookCaller {
   HookCaller(HttpIo* http, ExecIo* exec, ReadFile read_file, Log& log)
       : http_(http), exec_(exec), read_file_(std::move(read_file)), log_(log) {}
 
-  // `done` runs later or at once, and may be dropped uncalled when the process ends.
-  void call(const config::Hook& hook, std::string body, Done done);
+  // `done` runs later or at once, and may be dropped uncalled when the process ends. The rollout is
+  // for the log.
+  void call(const config::Hook& hook, const std::string& rollout, std::string body, Done done);
 
  private:
   [[nodiscard]] Result<HttpUrl> url_of(const config::Hook& hook) const;
   void ask(const config::Hook& hook, std::string body, Done done);
-  void run(const config::Hook& hook, std::string body, Done done);
+  void run(const config::Hook& hook, const std::string& rollout, std::string body, Done done);
 
   HttpIo* http_;
   ExecIo* exec_;

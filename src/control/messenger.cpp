@@ -248,6 +248,7 @@ void Messenger::tell_of_old_rows(const Channel& channel, std::size_t count) {
 void Messenger::deliver(const ChannelPointer& channel) {
   channel->busy = true;
   caller_.call(channel->hook,
+               channel->rollout,
                message_of(channel->rows.front()),
                [this, channel](const Result<void>& answer) {
                  if (channel->dropped) return;

@@ -17,8 +17,9 @@ using Traffic = std::optional<telemetry::RolloutTraffic>;
 // Who watches the requests arrive wonders why they do not count.
 std::string excluded_text(std::uint64_t requests, const char* of) {
   if (requests == 0) return {};
-  return "; " + std::to_string(requests) + " requests to " + of +
-         " are no evidence: without a key, forced, followed, in a segment, excluded, or left by "
+  return "; " + std::to_string(requests) + (requests == 1 ? " request to " : " requests to ") + of +
+         (requests == 1 ? " is" : " are") +
+         " no evidence: without a key, forced, followed, in a segment, excluded, or left by "
          "their clients";
 }
 
@@ -124,7 +125,11 @@ std::string needs_text(const Runner& runner,
   if (runner.queries().readings != rollout::Readings::kGood) {
     return "when all queries are good: " + runner.queries().why;
   } else if (needs.requests > 0) {
-    what = std::to_string(needs.requests) + " more canary requests came";
+    what = std::to_string(needs.requests) +
+           (needs.requests == 1 ? " more canary request came" : " more canary requests came");
+    // How long they take is not known.
+    if (wait <= Duration::zero()) return "when " + what;
+    what += " and the step's minimum time is over";
   } else if (!needs.gate.empty()) {
     return "when gate " + needs.gate + " is approved";
   } else if (needs.frozen_until) {
@@ -203,6 +208,21 @@ std::optional<std::string> silent_text(const analysis::Verdict& verdict) {
   return "held until there is something to judge " + analysis::title(*silent) + " by" +
          (silent->feedback ? ": votes of users of both versions" : "") +
          "; `canaryctl promote` does not wait";
+}
+
+std::string paused_sentence(const rollout::State& state, const rollout::Plan& plan) {
+  if (state.condemned) return "paused after a bad verdict; `canaryctl retry` or `abort`";
+  const std::string text = "paused; `canaryctl resume` goes on";
+  if (plan.mode == rollout::Mode::kObserve) return text;
+  switch (plan.on_failure) {
+    case rollout::OnFailure::kRollback:
+      break;
+    case rollout::OnFailure::kHold:
+      return text + "; a bad verdict holds it all the same";
+    case rollout::OnFailure::kStepDown:
+      return text + "; a bad verdict takes it a step down all the same";
+  }
+  return text + "; rollback stays armed";
 }
 
 // What ends the hold: docs/rollout-states.md has the same for each reason.
@@ -342,8 +362,7 @@ std::optional<std::string> Controller::State::state_sentence(const Runner& runne
     case Phase::kWaiting:
       return is_approved(runner, now) ? goal() : waiting_sentence(runner, now);
     case Phase::kPaused:
-      if (state.condemned) return "paused after a bad verdict; `canaryctl retry` or `abort`";
-      return "paused; `canaryctl resume` goes on; rollback stays armed";
+      return paused_sentence(state, plan);
     case Phase::kHeld:
       if (const std::string hang = hanging_text(runner);
           state.hold == rollout::HoldReason::kInconclusive && !hang.empty()) {

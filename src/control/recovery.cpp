@@ -76,7 +76,8 @@ Result<Recovered> recover(store::Store& store) {
   for (const store::JournalRow& row : recovered.latest) {
     const auto state = rollout::parse_state(row.entry.state);
     if (!state) continue;  // Controller::create says so, if the rollout is still configured.
-    recovered.turn = std::max(recovered.turn, state->group_turn);
+    recovered.turn =
+        std::max({recovered.turn, state->group_turn, state->run_turn, state->bake_turn});
     store::EvidenceQuery query;
     query.rollout = row.entry.rollout;
     query.run = state->run;
@@ -127,9 +128,12 @@ Result<std::shared_ptr<Runner>> make_runner(const std::shared_ptr<RunnerHost>& h
   return runner;
 }
 
-void announce_restart(Runner& runner, const char* why, bool has_versions) {
-  if (runner.state().generation == 0) return;
-  runner.restarted(why, has_versions);
+void announce_restart(Runner& runner, const char* why, bool has_versions, Runner::Done done) {
+  if (runner.state().generation > 0) {
+    runner.restarted(why, has_versions, std::move(done));
+  } else if (done) {
+    done({});
+  }
 }
 
 }  // namespace canaryd::control

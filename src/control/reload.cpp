@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -203,14 +204,25 @@ void fail_reload(Controller::State& state, Reloading& reload, std::string why) {
   fail_reload(state, reload);
 }
 
-void succeed(Controller::State& state, Reloading& reload) {
-  tell_reload(state, reload);
+// It is in force, and the next one need not wait. Whoever has asked is told when the history has it
+// as well.
+void succeed(Controller::State& state,
+             const std::shared_ptr<Reloading>& reload,
+             const std::shared_ptr<AwaitedRows>& rows) {
   state.reloading = false;
   state.reloads.last_successful = true;
   state.reloads.last_success = state.parts.clock->wall_now();
   ++state.reloads.succeeded;
-  reload.result.ok = true;
-  reload.done(std::move(reload.result));
+  auto tell = [&state, still = state.alive, reload](const std::set<std::string>& missing) {
+    if (!*still) return;
+    if (!missing.empty()) reload->result.problems.push_back(unwritten_warning(missing));
+    tell_reload(state, *reload);
+    reload->result.ok = true;
+    reload->done(std::move(reload->result));
+  };
+  const Monotonic now = state.parts.clock->now();
+  rows->wait(now + AwaitedRows::kAtMost, std::move(tell));
+  if (rows->look(now)) state.awaited_rows.push_back(rows);
   state.next_reload();
 }
 
@@ -261,8 +273,9 @@ void open_and_apply(Controller::State& state, const std::shared_ptr<Reloading>& 
       for (const auto& spec : specs) state.parts.data_plane->close(spec->name, spec->address);
       return fail_reload(state, *reload, refused_since);
     }
-    state.apply(std::move(reload->next), reload->joining, reload->changes, reload->by);
-    succeed(state, *reload);
+    const auto rows = std::make_shared<AwaitedRows>();
+    state.apply(std::move(reload->next), reload->joining, reload->changes, reload->by, *rows);
+    succeed(state, reload, rows);
   };
   state.open_listeners(std::move(specs), std::move(done));
 }
@@ -328,7 +341,8 @@ void Controller::State::begin_reload(Asked by, Backend::ReloadDone done) {
 void Controller::State::apply(config::Config next,
                               const Runners& joining,
                               const std::vector<config::Change>& changes,
-                              const Asked& by) {
+                              const Asked& by,
+                              AwaitedRows& rows) {
   for (const config::Listener& listener : config.listeners) {
     const config::Listener* const kept = find_listener(next, listener.name);
     if (kept != nullptr && kept->address == listener.address) {
@@ -365,12 +379,14 @@ void Controller::State::apply(config::Config next,
     const bool stable_up = upstreams.health(rollout.plan.stable).proven > 0;
     now[i]->replan(
         {rollout, by.actor, by.reason, config::render_rollout_changes(changes, rollout.name)},
-        stable_up);
+        stable_up,
+        rows.expect(rollout.name));
   }
   constexpr const char* kBack = "in the configuration again";
   for (const Runners* some : {&std::as_const(returning), &joining}) {
     for (const auto& runner : *some) {
-      announce_restart(*runner, kBack, has_versions_of(config, *runner));
+      announce_restart(
+          *runner, kBack, has_versions_of(config, *runner), rows.expect(runner->config().name));
     }
   }
   // While one was out of the file, another one of its group may have ended.

@@ -333,6 +333,7 @@ void Controller::State::decommission(const std::string& name) {
   const std::string good = hook.exec.empty() ? "a 2xx" : "exit code 0";
   const std::uint64_t call = ++decommissions[name];
   hook_caller.call(hook,
+                   name,
                    decommission_body(runner->state(), name),
                    [this, still = alive, name, call, good](const Result<void>& ended) {
                      if (!*still) return;

@@ -10,6 +10,12 @@
 namespace canaryd::control {
 namespace {
 
+bool is_in_trouble(const rollout::State& state) noexcept {
+  return state.hold == rollout::HoldReason::kEnvironmentDegraded ||
+         state.suspended_hold == rollout::HoldReason::kEnvironmentDegraded ||
+         rollout::is_returning(state);
+}
+
 bool ends_canary(const rollout::Event& event) noexcept {
   const auto* const back = std::get_if<rollout::RollBack>(&event.what);
   return std::holds_alternative<rollout::Abort>(event.what) || (back != nullptr && !back->over);
@@ -55,7 +61,8 @@ Runner::Runner(std::shared_ptr<RunnerHost> host,
       // Generation 0 is a gate that nobody opened, hence the one more.
       gate_generation_(state_.generation + 1),
       served_(rollout::served_weight(state_)),
-      admission_(rollout::admission(state_)) {
+      admission_(rollout::admission(state_)),
+      began_in_trouble_(is_in_trouble(state_)) {
   // Of a clock that was set before, nothing is known: the times are those of the journal.
   host_->look_at_clocks();
   clock_seen_ = host_->clock_watch.total();
@@ -231,7 +238,7 @@ void Runner::prepare(const rollout::Plan& next, bool has_versions) noexcept {
   if (!busy_ && queue_.empty()) release_brake();
 }
 
-void Runner::restarted(std::string why, bool has_versions) {
+void Runner::restarted(std::string why, bool has_versions, Done done) {
   // Everybody would go to a version that nobody has looked at yet. Where nobody can be left on the
   // one that he is on, there is nothing to ask.
   const bool waits = has_versions && rollout::why_not_anew(config_.plan, state_, false) != nullptr;
@@ -240,7 +247,7 @@ void Runner::restarted(std::string why, bool has_versions) {
   rollout::Event event;
   event.what = rollout::Restart{!waits};
   event.reason = std::move(why);
-  handle(std::move(event), nullptr);
+  handle(std::move(event), std::move(done));
 }
 
 // What is in its way may pass, so it is asked again with each tick; the log has it once.
@@ -281,7 +288,7 @@ std::string Runner::postponed_text() const {
          (store_failing_ ? "the journal cannot be written" : stable() + " is looked at first");
 }
 
-void Runner::replan(Replanning next, bool stable_up) {
+void Runner::replan(Replanning next, bool stable_up, Done done) {
   // What is still to be told of an earlier reload is told with this one.
   const std::string earlier = postponed_ == nullptr ? "" : postponed_->changes;
   if (!earlier.empty()) next.changes = earlier + (next.changes.empty() ? "" : "; ") + next.changes;
@@ -294,7 +301,7 @@ void Runner::replan(Replanning next, bool stable_up) {
   event.evidence = next.changes;
   enqueue({std::move(event),
            std::make_unique<Replanning>(std::move(next)),
-           nullptr,
+           std::move(done),
            std::nullopt,
            std::nullopt});
 }

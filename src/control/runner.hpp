@@ -138,7 +138,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   // The daemon has started, or the file has this rollout again: a Restart event. A promoted one
   // that would be begun anew on its old stable version goes on until a tick knows that this is up,
   // if the configuration still has the versions that it is of.
-  void restarted(std::string why, bool has_versions);
+  void restarted(std::string why, bool has_versions, Done done = nullptr);
   // A reload that keeps this rollout: a NewPlan event under the new configuration. Also when the
   // plan is the same: what of it could not be stored before is forgotten.
   struct Replanning {
@@ -147,7 +147,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
     std::string reason{};           // and why, in their words.
     std::string changes{};          // config::render_rollout_changes().
   };
-  void replan(Replanning next, bool stable_up);
+  void replan(Replanning next, bool stable_up, Done done = nullptr);
   // The plan of another rollout that the file means and that has not begun; null: there is none.
   [[nodiscard]] const rollout::Plan* postponed() const noexcept;
   // For people, with what is in its way; empty: there is none.
@@ -198,6 +198,10 @@ class Runner : public std::enable_shared_from_this<Runner> {
   }
   // As of the last watch().
   [[nodiscard]] bool degraded() const noexcept { return environment_.degraded(); }
+  // It came back from the journal in trouble, and whether that is over nobody has seen yet.
+  [[nodiscard]] bool awaits_surroundings() const noexcept {
+    return began_in_trouble_ && environment_.is_new();
+  }
   // Requests under way may be counted as slow.
   [[nodiscard]] bool counts_overdue() const noexcept {
     return gate_->overdue_after() > Duration::zero();
@@ -296,6 +300,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   bool store_missing_ = false;  // What says so is not a write that failed.
   Surroundings surroundings_;
   analysis::Environment environment_;
+  bool began_in_trouble_;  // Held because stable failed too, or on the way back to it.
   bool sample_ratio_ok_ = true;
   WallTime sample_ratio_since_;  // Of the step that this is of.
   bool cookies_told_ = false;

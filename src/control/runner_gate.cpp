@@ -145,12 +145,16 @@ void Runner::judge_exposure() {
 }
 
 // Ahead of what is used, because a crash takes what is not written: so the next start knows too
-// much rather than too little, unless more than that fail between two looks.
+// much rather than too little, unless more than that fail until the next look has been written. The
+// first of it before anything has failed, but not again by restarts alone.
 void Runner::save_exposure() {
   const std::uint64_t used = exposure_used();
-  if (saving_exposure_ || used <= exposure_stored_) return;
+  const auto max = config_.exposure.max_failed_requests;
+  const bool first =
+      exposure_stored_ == 0 && max.value_or(0) > 0 && served_ > BasisPoints(0) && !is_over();
+  if (saving_exposure_ || (used <= exposure_stored_ && !first)) return;
   std::uint64_t value = used;
-  if (const auto max = config_.exposure.max_failed_requests; max && used < *max) {
+  if (max && used < *max) {
     value = std::min(*max, used + std::clamp<std::uint64_t>(*max / 10, 1, 100));
   }
   store::Batch batch;

@@ -63,10 +63,11 @@ void StepConsent::ask_next() {
     return;
   }
   const auto still = weak_from_this();
-  caller_.call(hooks_[next_], body_, [still, question = question_](const Result<void>& answer) {
-    const auto self = still.lock();
-    if (self != nullptr && self->question_ == question) self->answered(answer);
-  });
+  caller_.call(
+      hooks_[next_], rollout_, body_, [still, question = question_](const Result<void>& answer) {
+        const auto self = still.lock();
+        if (self != nullptr && self->question_ == question) self->answered(answer);
+      });
 }
 
 void StepConsent::answered(const Result<void>& answer) {

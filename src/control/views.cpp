@@ -200,6 +200,7 @@ RolloutView view_of(const Runner& runner,
   view.canary = runner.canary();
   view.revision = state.revision;
   view.mode = rollout::to_string(plan.mode);
+  view.on_failure = rollout::to_string(plan.on_failure);
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     PlannedStepView planned{rollout::step_weight(plan, i), std::nullopt};
     if (!plan.steps[i].gate.empty()) planned.gate = plan.steps[i].gate;

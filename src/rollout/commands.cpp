@@ -85,14 +85,6 @@ Transition promote_fully(Draft& draft) {
   return draft.commit(Cause::kOperator);
 }
 
-// Also while it is paused there, or suspended.
-bool is_past_all_steps(const State& state) {
-  Phase phase = state.phase;
-  if (phase == Phase::kSuspended) phase = state.suspended_from;
-  if (phase == Phase::kPaused) phase = state.paused_from;
-  return phase == Phase::kBaking || phase == Phase::kPromoted;
-}
-
 // The step with this gate at its end: the present one or a later one.
 const Step* step_ahead(const Plan& plan, const State& state, const std::string& gate) {
   const std::size_t present = step_at(plan, state.weight);

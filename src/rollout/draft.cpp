@@ -89,6 +89,7 @@ void Draft::begin_run(std::string revision) {
   state.observed = Judgement::kHold;
   state.approvals.clear();
   state.run_since = plan.group.empty() ? WallTime() : now;
+  state.run_turn = plan.group.empty() ? 0 : event.turn;
   fresh_ = true;
   begin_step(step_weight(plan, 0));
   enter(Phase::kProgressing);
@@ -170,9 +171,21 @@ void Draft::bind(Cause cause) {
   const bool back = is_past_the_bake(before) && !is_past_the_bake(state);
   if (!ends && !fresh_ && !back && state.group == plan.group) return;
   // Of one that joins in its midst; see run_since.
-  if (!ends && state.run_since == WallTime()) state.run_since = now;
+  if (!ends && state.run_since == WallTime()) {
+    state.run_since = now;
+    state.run_turn = event.turn;
+  }
   state.group = plan.group;
   state.group_turn = event.turn;
+}
+
+// Of one that joins a group later, only the time is known.
+void Draft::note_bake() {
+  if (plan.group.empty() || !is_past_all_steps(state)) {
+    state.bake_turn = 0;
+  } else if (!is_past_all_steps(before)) {
+    state.bake_turn = event.turn;
+  }
 }
 
 const Step& Draft::current_step() const {
@@ -235,6 +248,7 @@ Transition Draft::commit(Cause cause) {
   }
   if (fresh_) state.run = state.generation;
   bind(cause);
+  note_bake();
   state.actor = tidy_text(event.actor, kMaxText);
   state.reason = tidy_text(event.reason, kMaxReason);
 

@@ -54,6 +54,8 @@ struct Draft {
   void rejudge_step();
   // What it is bound to follows from the rest; see State::group.
   void bind(Cause cause);
+  // Since when all its steps are behind it; see State::bake_turn.
+  void note_bake();
 
   // ---- Questions
   [[nodiscard]] const Step& current_step() const;

@@ -7,11 +7,11 @@
 namespace canaryd::rollout {
 namespace {
 
-// What is paused moves nobody by itself: not onto the canary, nor back onto a stable that is down.
-bool can_spill(const State& state) noexcept {
-  const Phase phase = state.phase;
+// A pause stops the plan, not what keeps users from a stable that is down: nor does it matter
+// whether it came before or after that, or whether the canary was down meanwhile.
+bool can_spill(Phase phase) noexcept {
   return phase == Phase::kProgressing || phase == Phase::kWaiting || phase == Phase::kHeld ||
-         phase == Phase::kBaking || (phase == Phase::kPaused && state.spilling);
+         phase == Phase::kBaking || phase == Phase::kPaused;
 }
 
 // Nobody is sent to a canary that was found worse, or that nobody has been sent to yet.
@@ -19,7 +19,7 @@ bool should_spill(const Draft& draft, const Tick& tick) noexcept {
   const bool asked =
       draft.plan.on_stable_down == OnStableDown::kSpill && draft.plan.mode == Mode::kEnforce;
   const State& state = draft.state;
-  return asked && !tick.stable_up && tick.canary_up && can_spill(state) && !state.condemned &&
+  return asked && !tick.stable_up && tick.canary_up && can_spill(state.phase) && !state.condemned &&
          state.weight.value() > 0 && state.weight.value() < BasisPoints::kMax;
 }
 

@@ -143,6 +143,14 @@ Admission admission(const State& state) noexcept {
   return served_weight(state).value() == 0 ? Admission::kStableOnly : Admission::kSplit;
 }
 
+bool is_past_all_steps(const State& state) noexcept {
+  Phase phase = state.phase;
+  if (phase == Phase::kSuspended) phase = state.suspended_from;
+  if (phase == Phase::kPaused) phase = state.paused_from;
+  return phase == Phase::kBaking || phase == Phase::kPromoted || phase == Phase::kRetiring ||
+         phase == Phase::kRetired;
+}
+
 bool is_past_the_bake(const State& state) noexcept {
   const bool suspended = state.phase == Phase::kSuspended;
   const Phase phase = suspended ? state.suspended_from : state.phase;

@@ -1,11 +1,11 @@
 // The text form of a state: one JSON object with every key, in a fixed order, and a version. The
 // reader takes exactly that: a missing, unknown or mistyped key means that the text is not ours,
 // and a rollout must not go on from a guess. Some keys are only there when they say something,
-// `spilling`, `unhealthy`, `run_since`, `paused_reason`, and `group` with `group_turn`, so that an
-// older canaryd reads everything but that. Version 2 is written where version 1 has no words for
-// the state: it names who has approved a gate, and knows freezes and hooks. Version 3 has three
-// keys more, and is written where something is known of a retirement; version 4 has two more, and
-// is written on the way back to stable.
+// `spilling`, `unhealthy`, `run_since`, `run_turn`, `bake_turn`, `paused_reason`, and `group` with
+// `group_turn`, so that an older canaryd reads everything but that. Version 2 is written where
+// version 1 has no words for the state: it names who has approved a gate, and knows freezes and
+// hooks. Version 3 has three keys more, and is written where something is known of a retirement;
+// version 4 has two more, and is written on the way back to stable.
 #include "canaryd/rollout/state.hpp"
 
 #include <boost/json.hpp>
@@ -182,6 +182,9 @@ void check_whole(const State& state, Reader& reader) {
   if (state.unhealthy && state.phase != Phase::kSuspended) {
     reader.note("unhealthy", "is true in a phase that is not suspended");
   }
+  if (state.bake_turn > 0 && !is_past_all_steps(state)) {
+    reader.note("bake_turn", "is there although steps are ahead");
+  }
   const bool paused_beneath =
       state.phase == Phase::kSuspended && state.suspended_from == Phase::kPaused;
   if (!state.paused_reason.empty() && !paused_beneath) {
@@ -250,6 +253,33 @@ State read_state(Reader& reader, std::int64_t version) {
   return state;
 }
 
+// The keys that are only there when they say something. How many may be: one that says nothing is
+// not ours.
+std::size_t read_what_is_said(const json::object& object, Reader& reader, State& state) {
+  const auto turn = [&](const char* key) {
+    if (!object.contains(key)) return std::uint64_t{0};
+    return static_cast<std::uint64_t>(reader.integer(key, 0, kMaxCount));
+  };
+  state.spilling = object.contains("spilling") && reader.boolean("spilling");
+  state.unhealthy = object.contains("unhealthy") && reader.boolean("unhealthy");
+  if (object.contains("run_since")) state.run_since = reader.time("run_since");
+  state.run_turn = turn("run_turn");
+  state.bake_turn = turn("bake_turn");
+  if (object.contains("paused_reason")) state.paused_reason = reader.text("paused_reason", 1024);
+  if (object.contains("group")) {
+    state.group = reader.text("group", kMaxText);
+    state.group_turn = static_cast<std::uint64_t>(reader.integer("group_turn", 0, kMaxCount));
+  }
+  const std::array said{state.spilling,
+                        state.unhealthy,
+                        state.run_since > WallTime(),
+                        state.run_turn > 0,
+                        state.bake_turn > 0,
+                        !state.paused_reason.empty()};
+  return static_cast<std::size_t>(std::count(said.begin(), said.end(), true)) +
+         (state.group.empty() ? 0 : kGroupKeys);
+}
+
 std::int64_t version_of(const State& state) noexcept {
   const auto is_new = [](HoldReason hold) {
     return hold == HoldReason::kFreeze || hold == HoldReason::kHook;
@@ -297,6 +327,8 @@ std::string serialise(const State& state) {
   if (state.spilling) object["spilling"] = true;
   if (state.unhealthy) object["unhealthy"] = true;
   if (state.run_since > WallTime()) object["run_since"] = to_milliseconds(state.run_since);
+  if (state.run_turn > 0) object["run_turn"] = static_cast<std::int64_t>(state.run_turn);
+  if (state.bake_turn > 0) object["bake_turn"] = static_cast<std::int64_t>(state.bake_turn);
   if (!state.paused_reason.empty()) object["paused_reason"] = state.paused_reason;
   if (!state.group.empty()) {
     object["group"] = state.group;
@@ -335,18 +367,7 @@ Result<State> parse_state(std::string_view text) {
                     " was written by a later canaryd; this one knows " + std::to_string(kVersion));
   }
   State state = read_state(reader, version);
-  state.spilling = object->contains("spilling") && reader.boolean("spilling");
-  state.unhealthy = object->contains("unhealthy") && reader.boolean("unhealthy");
-  if (object->contains("run_since")) state.run_since = reader.time("run_since");
-  if (object->contains("paused_reason")) state.paused_reason = reader.text("paused_reason", 1024);
-  if (object->contains("group")) {
-    state.group = reader.text("group", kMaxText);
-    state.group_turn = static_cast<std::uint64_t>(reader.integer("group_turn", 0, kMaxCount));
-  }
-  const std::size_t known = kKeys + 1 + (state.spilling ? 1 : 0) + (state.unhealthy ? 1 : 0) +
-                            (state.run_since > WallTime() ? 1 : 0) +
-                            (state.paused_reason.empty() ? 0 : 1) +
-                            (state.group.empty() ? 0 : kGroupKeys) +
+  const std::size_t known = kKeys + 1 + read_what_is_said(*object, reader, state) +
                             (version >= 3 ? kRetireKeys : 0) + (version >= 4 ? kReturnKeys : 0);
   if (object->size() != known) reader.note("object", "has keys this version does not know");
   check_whole(state, reader);

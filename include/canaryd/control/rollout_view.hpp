@@ -134,8 +134,9 @@ struct RolloutView {
   std::string stable;
   std::string canary;
   std::string revision;
-  std::string mode = "enforce";  // "enforce" or "observe".
-  std::optional<StepView> step;  // Empty when no step runs.
+  std::string mode = "enforce";         // "enforce" or "observe".
+  std::string on_failure = "rollback";  // What a bad verdict does: "rollback", "hold", "step_down".
+  std::optional<StepView> step;         // Empty when no step runs.
   std::vector<PlannedStepView> steps;
   std::optional<Duration> bake;
   WeightView weight;

@@ -100,8 +100,12 @@ struct State {
   std::string stable;            // The plan this rollout was begun with.
   std::string canary;
   std::string plan_revision;
-  std::string revision;                 // In force: the plan's, or the one given to `start`.
-  WallTime run_since{};                 // Where it is in a group: when `run` began; else not set.
+  std::string revision;  // In force: the plan's, or the one given to `start`.
+  WallTime run_since{};  // Where it is in a group: when `run` began; else not set.
+  // Of the same, the turns (Event) in which that was, and since which all its steps are behind it;
+  // 0: not known, or not so. A clock that steps back changes nothing in them.
+  std::uint64_t run_turn = 0;
+  std::uint64_t bake_turn = 0;
   WallTime since{};                     // Of the phase.
   WallTime step_since{};                // min_duration counts from here; stands still while paused.
   WallTime timer_since{};               // max_duration, or the bake, counts from here.
@@ -141,6 +145,8 @@ inline constexpr WallTime kForever{std::chrono::milliseconds(std::int64_t{8'000'
 [[nodiscard]] BasisPoints served_weight(const State& state) noexcept;
 // Rolled back or aborted: its canary serves nobody, and its verdict is what it ended by.
 [[nodiscard]] bool has_ended(const State& state) noexcept;
+// All its steps are behind it: it bakes, or has. Also while it is paused there, or suspended.
+[[nodiscard]] bool is_past_all_steps(const State& state) noexcept;
 // All its steps and the bake are behind it, and stable may still have everybody back.
 [[nodiscard]] bool is_past_the_bake(const State& state) noexcept;
 // All but a holdback, which is left on stable for comparison.

@@ -378,6 +378,53 @@ TEST_F(ControllerGroupsTest, TheNextReleaseOfOneIsNotThatOfWhoIsPromoted) {
   EXPECT_EQ(state_of("cart"), "paused");
 }
 
+// Over a restart the times are those of the journal, whatever the clock did between the rows.
+TEST_F(ControllerGroupsTest, AClockThatWasSetBackMakesNoEarlierReleaseOfALaterOne) {
+  boot();
+  start_all();
+  for (const char* name : {"cart", "pay", "stock"}) promote_fully(name);
+  for (int i = 0; i < 3; ++i) second_of({});
+  ASSERT_EQ(state_of("stock"), "promoted");
+  daemon_clock_.set(-1h);
+  second_of({});
+  ActionRequest next;
+  next.rollout = "pay";
+  next.action = Action::kStart;
+  next.revision = "2";
+  controller_->act(next, [](const ActionResult&) {});
+  settle();
+  second_of({});
+  power_off();
+  // By now the clock is past what was written before it was set.
+  clock_.advance(2h);
+  boot();
+  second_of({});
+  act_on("pay", Action::kRollback);
+  for (int i = 0; i < 3; ++i) second_of({});
+  EXPECT_EQ(state_of("pay"), "rolled_back");
+  for (const char* name : {"cart", "stock"}) EXPECT_EQ(state_of(name), "promoted") << name;
+}
+
+// The other way round: set forward, what went in lockstep looks like a later release.
+TEST_F(ControllerGroupsTest, AClockThatWasAheadSavesNobodyFromItsGroup) {
+  boot();
+  daemon_clock_.set(1h);
+  act_on("pay", Action::kStart);
+  daemon_clock_.set(-1h);
+  second_of({});
+  act_on("cart", Action::kStart);
+  promote_fully("cart");
+  for (int i = 0; i < 3; ++i) second_of({});
+  ASSERT_EQ(state_of("cart"), "promoted");
+  power_off();
+  clock_.advance(2h);
+  boot();
+  second_of({});
+  act_on("pay", Action::kAbort);
+  for (int i = 0; i < 3; ++i) second_of({});
+  EXPECT_EQ(state_of("cart"), "rolled_back");
+}
+
 TEST_F(ControllerGroupsTest, WhoIsPromotedBeforeTheOthersIsBoundToThem) {
   boot();
   start_all();

@@ -27,7 +27,7 @@ Result<void> ControllerRig::create() {
       std::make_unique<store::AsyncStore>(std::make_unique<MemoryStore>(disk_), loop_.executor());
   collector_ = std::make_unique<telemetry::Collector>();
   Parts parts;
-  parts.clock = &clock_;
+  parts.clock = &daemon_clock_;
   parts.log = log_.get();
   parts.data_plane = &plane_;
   parts.collector = collector_.get();

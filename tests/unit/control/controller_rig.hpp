@@ -42,6 +42,19 @@ inline const std::string kRollout =
     "rollouts:\n  shop:\n    stable: old\n    canary: new\n"
     "    steps: [{weight: 10, min_duration: 2s}, {weight: 50, min_duration: 2s}, {weight: 100}]\n";
 
+// The daemon's: its wall clock alone may be set.
+class SetClock final : public Clock {
+ public:
+  explicit SetClock(const ManualClock& clock) : clock_(clock) {}
+  [[nodiscard]] Monotonic now() const noexcept override { return clock_.now(); }
+  [[nodiscard]] WallTime wall_now() const noexcept override { return clock_.wall_now() + set_by_; }
+  void set(WallTime::duration by) { set_by_ += by; }
+
+ private:
+  const ManualClock& clock_;
+  WallTime::duration set_by_{};
+};
+
 class ControllerRig : public ::testing::Test {
  protected:
   ControllerRig();
@@ -61,6 +74,7 @@ class ControllerRig : public ::testing::Test {
   [[nodiscard]] RolloutView view() const;
 
   ManualClock clock_;
+  SetClock daemon_clock_{clock_};
   std::unique_ptr<Log> log_;
   Disk disk_;
   ControlLoop loop_;

@@ -8,6 +8,17 @@ using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
+
+const std::string kFrozen = kRollout + "    freeze: [{days: [sat, sun]}]\n";
+
+std::string problems_of(const ReloadResult& result) {
+  std::string text;
+  for (const ConfigProblem& problem : result.problems) {
+    text += problem.severity + " " + problem.message + "\n";
+  }
+  return text;
+}
 
 class ReloadTest : public ControllerRig {
  protected:
@@ -71,6 +82,71 @@ TEST_F(ReloadTest, TheJournalTellsWhoChangedAFreezeAndWhy) {
   EXPECT_EQ(controller_->rollout("shop")->generation, generation + 1);
   reload_by_anna(frozen);
   EXPECT_EQ(history().back().id, row.id) << "nothing has changed, and nothing is told";
+}
+
+// As a command is.
+TEST_F(ReloadTest, IsAnsweredOnceTheHistoryHasIt) {
+  boot_at(10);
+  const std::size_t before = disk_.journal().size();
+  file_ = file_with(kListener, kFrozen);
+  std::optional<std::size_t> rows;
+  controller_->reload({}, [&](const ReloadResult& result) {
+    EXPECT_TRUE(result.ok);
+    EXPECT_THAT(problems_of(result), Not(HasSubstr("history")));
+    rows = disk_.journal().size();
+  });
+  EXPECT_THAT(controller_->config().rollouts.at(0).plan.freeze, ::testing::SizeIs(1))
+      << "it is in force already";
+  EXPECT_FALSE(rows.has_value());
+  settle();
+  EXPECT_EQ(rows, before + 1);
+
+  // What comes back writes a row as well.
+  ASSERT_TRUE(reload(file_with(kListener, "", "upstream: old")).ok);
+  file_ = file_with(kListener, kFrozen);
+  rows.reset();
+  controller_->reload({}, [&](const ReloadResult&) { rows = disk_.journal().size(); });
+  EXPECT_FALSE(rows.has_value());
+  settle();
+  EXPECT_EQ(rows, before + 2);
+}
+
+TEST_F(ReloadTest, AJournalThatCannotBeWrittenIsSaidAndHoldsUpNoReload) {
+  boot_at(10);
+  disk_.fail();
+  const ReloadResult result = reload(file_with(kListener, kFrozen));
+  EXPECT_TRUE(result.ok);
+  EXPECT_THAT(problems_of(result),
+              HasSubstr("warning the history does not have this reload yet, of shop: the journal "
+                        "cannot be written, or hangs; that is tried again"));
+  EXPECT_THAT(controller_->config().rollouts.at(0).plan.freeze, ::testing::SizeIs(1));
+  disk_.work();
+  EXPECT_THAT(problems_of(reload(file_with(kListener, kRollout))), Not(HasSubstr("history")));
+  EXPECT_THAT(history().back().message, HasSubstr("freeze"));
+}
+
+TEST_F(ReloadTest, AJournalThatHangsHoldsUpNoReloadEither) {
+  boot_at(10);
+  std::vector<std::string> answers;
+  const auto note = [&](const ReloadResult& result) { answers.push_back(problems_of(result)); };
+  // Nothing comes back from the store as long as nobody settles.
+  file_ = file_with(kListener, kFrozen);
+  controller_->reload({}, note);
+  file_ = file_with(kListener + "admin: {dashboard: false}\n", kFrozen);
+  controller_->reload({}, note);
+  EXPECT_FALSE(controller_->config().admin.dashboard) << "the next one does not wait";
+  for (int i = 0; i < 4; ++i) {
+    clock_.advance(1s);
+    controller_->tick();
+  }
+  EXPECT_THAT(answers, IsEmpty());
+  clock_.advance(1s);
+  controller_->tick();
+  EXPECT_THAT(answers, ::testing::SizeIs(2));
+  EXPECT_THAT(answers, Each(HasSubstr("the history does not have this reload yet, of shop")));
+  settle();
+  EXPECT_THAT(answers, ::testing::SizeIs(2)) << "each is told once";
+  EXPECT_THAT(history().back().message, HasSubstr("freeze"));
 }
 
 TEST_F(ReloadTest, AListenerThatCannotBindLeavesEverythingAsItWas) {

@@ -349,6 +349,37 @@ TEST_F(RunnerExposureTest, TheUseOutlivesTheDaemon) {
   EXPECT_EQ(effective(), 0);
 }
 
+// The crash comes with them, before control has looked.
+TEST_F(RunnerExposureTest, TheFirstFailuresAreStoredBeforeTheyHappen) {
+  climb_to(10);
+  look();
+  EXPECT_EQ(stored(), 2U);
+  expose(2);
+  crash();
+  EXPECT_EQ(runner_->exposure_used(), 2U);
+  for (int i = 0; i < 3; ++i) {
+    look();
+    crash();
+  }
+  EXPECT_EQ(runner_->exposure_used(), 2U) << "restarts alone use up no more";
+  // The next run has a budget of its own.
+  send(rollout::Abort{});
+  send(rollout::Retry{});
+  EXPECT_EQ(runner_->exposure_used(), 0U);
+  EXPECT_EQ(stored(), 0U);
+  look();
+  EXPECT_EQ(stored(), 2U);
+}
+
+TEST_F(RunnerExposureTest, WhoeverIsOnNoCanaryUsesUpNothing) {
+  look();
+  EXPECT_EQ(stored(), 0U);
+  climb_to(10);
+  send(rollout::Abort{});
+  look();
+  EXPECT_EQ(stored(), 0U);
+}
+
 TEST_F(RunnerExposureTest, ABudgetThatWasSpentStaysSoAfterARestart) {
   climb_to(50);
   expose(25);

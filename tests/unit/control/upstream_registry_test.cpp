@@ -53,6 +53,21 @@ TEST_F(UpstreamRegistryTest, EachEjectionIsToldOnceAndSoIsItsEnd) {
   EXPECT_TRUE(changes().empty());
 }
 
+// For the requests that began under an older table.
+TEST_F(UpstreamRegistryTest, TheRuleInForceLimitsEjections) {
+  const auto limit = [&] {
+    registry_.update(specs_);
+    return registry_.share(specs_[0], 0).state->ejection_max.load();
+  };
+  EXPECT_EQ(limit(), 0s);
+  specs_[0].outlier_detection = upstream::OutlierDetection{};
+  EXPECT_EQ(limit(), 30s);
+  specs_[0].outlier_detection->ejection = 1s;
+  EXPECT_EQ(limit(), 1s);
+  specs_[0].outlier_detection.reset();
+  EXPECT_EQ(limit(), 0s);
+}
+
 TEST_F(UpstreamRegistryTest, HealthOfAnUpstreamThatIsChecked) {
   EXPECT_EQ(registry_.health("app").proven, 2U);
   EXPECT_TRUE(registry_.health("app").known);

@@ -69,8 +69,65 @@ TEST(SpillTest, APauseMovesNobodyBackOntoAStableThatIsDown) {
   EXPECT_EQ(back.change.cause, Cause::kSpillEnded);
   EXPECT_EQ(driver.state.phase, Phase::kPaused);
   EXPECT_EQ(driver.percent(), 10);
-  EXPECT_EQ(driver.send(stable_down()).outcome, Outcome::kUnchanged) << "none begins in a pause";
-  EXPECT_EQ(driver.percent(), 10);
+}
+
+TEST(SpillTest, APauseFreezesThePlanAndNotTheUsersOfStable) {
+  Driver driver = in_phase(Phase::kProgressing, spilling_plan());
+  driver.send(Pause{}, "looks odd");
+  const Transition spilt = driver.send(stable_down());
+  EXPECT_EQ(spilt.change.cause, Cause::kStableDown);
+  EXPECT_EQ(driver.state.phase, Phase::kPaused);
+  EXPECT_EQ(driver.state.weight, BasisPoints(500));
+  EXPECT_EQ(driver.percent(), 100);
+  EXPECT_EQ(driver.state.actor, "anna") << "who paused it, and why, is still what keeps it paused";
+  EXPECT_EQ(driver.state.reason, "looks odd");
+  driver.send(tick(Judgement::kHold));
+  EXPECT_EQ(driver.state.phase, Phase::kPaused);
+  EXPECT_EQ(driver.percent(), 5);
+}
+
+TEST(SpillTest, APausedOneSpillsAgainWhenTheCanaryIsBack) {
+  // By a tick, or by its protection, which suspends it; and over a restart.
+  for (const bool suspended : {false, true}) {
+    for (const bool restarted : {false, true}) {
+      Driver driver = in_phase(Phase::kProgressing, spilling_plan());
+      driver.send(stable_down());
+      driver.send(Pause{}, "what is it?");
+      if (suspended) {
+        driver.send(CircuitOpened{Trip::kUnhealthy});
+        EXPECT_EQ(driver.percent(), 0);
+      }
+      driver.send(stable_down(false));
+      EXPECT_FALSE(driver.state.spilling);
+      if (restarted) driver.send(Restart{});
+      if (suspended) driver.send(CircuitClosed{});
+      driver.send(stable_down());
+      EXPECT_EQ(driver.state.phase, Phase::kPaused) << suspended << restarted;
+      EXPECT_EQ(driver.percent(), 100) << suspended << restarted;
+      driver.send(tick(Judgement::kHold));
+      EXPECT_EQ(driver.state.phase, Phase::kPaused) << suspended << restarted;
+      EXPECT_EQ(driver.percent(), 5) << suspended << restarted;
+    }
+  }
+}
+
+TEST(SpillTest, NorDoesItSpillPausedWhereNobodyIsToGo) {
+  Driver nobody = in_phase(Phase::kPaused, spilling_plan());
+  nobody.send(SetWeight{BasisPoints(0)});
+  nobody.send(stable_down());
+  EXPECT_EQ(nobody.percent(), 0) << "a weight of nothing is meant";
+
+  Driver held = in_phase(Phase::kPaused);
+  held.send(stable_down());
+  EXPECT_EQ(held.percent(), 5) << "the plan says hold";
+
+  Plan plan = spilling_plan();
+  plan.on_failure = OnFailure::kHold;
+  Driver condemned = in_phase(Phase::kPaused, plan);
+  condemned.send(tick(Judgement::kRollback));
+  condemned.send(Pause{});
+  condemned.send(stable_down());
+  EXPECT_EQ(condemned.percent(), 5) << "it was found worse";
 }
 
 TEST(SpillTest, ResumeDoesNotEndItEither) {
@@ -97,7 +154,7 @@ TEST(SpillTest, WhereItCanBegin) {
   for (const auto& [phase, spills] : {std::pair{Phase::kIdle, false},
                                       std::pair{Phase::kProgressing, true},
                                       std::pair{Phase::kSuspended, false},
-                                      std::pair{Phase::kPaused, false},
+                                      std::pair{Phase::kPaused, true},
                                       std::pair{Phase::kWaiting, true},
                                       std::pair{Phase::kHeld, true},
                                       std::pair{Phase::kBaking, false},  // It has everybody.

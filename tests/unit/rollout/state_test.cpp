@@ -120,6 +120,59 @@ TEST(StateTextTest, WhenARunOfAGroupBeganIsKept) {
   EXPECT_EQ(driver.state.run_since, kStart + 1h);
 }
 
+// By turns, which no clock can set back.
+TEST(StateTextTest, InWhichTurnARunOfAGroupBeganAndBakedIsKept) {
+  Plan plan = plan_with({1, 100});
+  plan.group = "shop";
+  Driver driver(plan);
+  std::uint64_t turn = 10;
+  const auto send = [&](Event::What what) {
+    Event event;
+    event.what = std::move(what);
+    event.turn = ++turn;
+    driver.send(std::move(event));
+    EXPECT_EQ(parse_state(serialise(driver.state)).value(), driver.state);
+  };
+  send(Start{});
+  EXPECT_EQ(driver.state.run_turn, 11U);
+  EXPECT_EQ(driver.state.bake_turn, 0U);
+  send(Promote{true});
+  EXPECT_EQ(driver.state.phase, Phase::kBaking);
+  EXPECT_EQ(driver.state.bake_turn, 12U);
+  // It stays what it is wherever it goes from there, unless that is back among the steps.
+  send(Pause{});
+  send(CircuitOpened{});
+  send(CircuitClosed{});
+  send(Resume{});
+  send(Promote{});
+  EXPECT_EQ(driver.state.phase, Phase::kPromoted);
+  EXPECT_EQ(driver.state.bake_turn, 12U);
+  send(SetWeight{BasisPoints(100)});
+  EXPECT_EQ(driver.state.bake_turn, 0U);
+  EXPECT_EQ(driver.state.run_turn, 11U);
+  send(Promote{true});
+  EXPECT_EQ(driver.state.bake_turn, 19U);
+  send(Abort{});
+  EXPECT_EQ(driver.state.run_turn, 11U) << "an end is compared by it";
+  EXPECT_EQ(driver.state.bake_turn, 0U);
+  State ahead = in_phase(Phase::kProgressing).state;
+  ahead.bake_turn = 3;
+  EXPECT_THAT(parse_state(serialise(ahead)).error().context, HasSubstr("bake_turn"));
+}
+
+TEST(StateTextTest, WhoHasNoGroupHasNoTurns) {
+  Driver driver;
+  Event event;
+  event.turn = 5;
+  for (const Event::What& what : {Event::What(Start{}), Event::What(Promote{true})}) {
+    event.what = what;
+    driver.send(event);
+  }
+  EXPECT_EQ(driver.state.run_turn, 0U);
+  EXPECT_EQ(driver.state.bake_turn, 0U);
+  EXPECT_THAT(serialise(driver.state), ::testing::Not(HasSubstr("_turn")));
+}
+
 TEST(StateTextTest, WhatItIsBoundToIsKept) {
   Plan plan = plan_with({1, 5});
   plan.group = "shop";
