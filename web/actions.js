@@ -28,7 +28,7 @@ export const kMeaning = {
   resume: 'The rollout goes on.',
   retry: 'The rollout begins again at its first step, with fresh evidence.',
   pause: 'The weight stays as it is until somebody resumes it; a suspended one comes back paused. A bad verdict still ' +
-    'rolls back.',
+    'does what on_failure says.',
   abort: 'Everybody is on stable from the next request on.',
   unretire: 'The old version is not retired, unless its hook was called already.',
   approve: 'The gate opens for the step that waits at it.',

@@ -24,14 +24,21 @@ const page = (id) => document.getElementById(id);
 
 // ---- Drawing
 
+// Whoever uses the keyboard keeps his place as well: what is drawn again has the focus by its key.
+const focusIn = (place) => place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+const giveFocus = (place, key) => [...place.querySelectorAll('[data-key]')].find((each) => each.dataset.key === key)
+  ?.focus({ preventScroll: true });
+
 const drawn = new Map();
 function draw(id, shown, make) {
   const text = JSON.stringify(shown);
   if (drawn.get(id) === text) return;
   try {
     const made = make();
+    const focused = focusIn(page(id));
     page(id).replaceChildren(...(made === null ? [] : [made].flat()));
     drawn.set(id, text);
+    if (focused) giveFocus(page(id), focused);
   } catch (error) {
     reportError(error); // The other parts are drawn all the same.
   }
@@ -165,7 +172,8 @@ function buttonsOf(name, actions) {
   const may = ['operator', 'admin'].includes(known.caller?.role);
   const why = may ? null : 'this takes the role operator';
   return actions.map((action) => parts.element('button',
-    { class: action.danger ? 'danger' : '', disabled: !may, title: why, click: () => confirm(name, action) },
+    { class: action.danger ? 'danger' : '', disabled: !may, title: why, 'data-key': action.word,
+      click: () => confirm(name, action) },
     action.label));
 }
 

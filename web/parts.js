@@ -87,7 +87,7 @@ export function stateText(rollout) {
 }
 
 export function row(rollout, isChosen, choose) {
-  return element('button', { class: 'row', 'aria-current': isChosen ? 'true' : null, click: choose },
+  return element('button', { class: 'row', 'aria-current': isChosen ? 'true' : null, 'data-key': rollout.name, click: choose },
     element('strong', {}, rollout.name), stateText(rollout), element('span', {}, weight(rollout.weight.target)),
     stepBar(rollout));
 }
@@ -97,7 +97,7 @@ export function summary(rollout) {
   if (rollout.revision) facts.push(`revision ${rollout.revision}`);
   if (rollout.step) facts.push(`step ${rollout.step.index + 1} of ${rollout.step.count}`);
   facts.push(`weight ${weight(rollout.weight.target)}`, `for ${rollout.for}`);
-  if (rollout.mode === 'observe') facts.push('observes only');
+  if (rollout.mode === 'observe') facts.push('observes; only circuit and exposure act');
   if (rollout.frozen_until) facts.push(`frozen until ${moment(rollout.frozen_until)}`);
   const lines = [element('div', { class: 'dim' }, facts.join(' · '))];
   if (rollout.next) lines.push(element('div', {}, `next: ${rollout.next}`));
@@ -200,7 +200,7 @@ export function exposure(rollout) {
 export function legend(windows, chosen, choose) {
   const line = (style, name) => element('span', {}, svg('svg', { viewBox: '0 0 26 8', 'aria-hidden': 'true' },
     svg('path', { class: style, d: 'M0,4H26' })), ` ${name}`);
-  const buttons = windows.map((window) => element('button', { class: 'quiet',
+  const buttons = windows.map((window) => element('button', { class: 'quiet', 'data-key': window,
     'aria-pressed': window === chosen ? 'true' : 'false', click: () => choose(window) }, window));
   return element('div', { class: 'key' }, line('stable', 'stable'), line('canary', 'canary'),
     line('tolerated', 'tolerated'), element('span', { class: 'windows', role: 'group', 'aria-label': 'Time shown' }, ...buttons));

@@ -14,7 +14,7 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
       a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
-std::string_view trim(std::string_view text) noexcept {
+std::string_view trim_blanks(std::string_view text) noexcept {
   const std::size_t begin = text.find_first_not_of(" \t");
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
@@ -23,7 +23,7 @@ std::string_view trim(std::string_view text) noexcept {
 // The part before the separator, which goes with it.
 std::string_view take(std::string_view& rest, char separator) noexcept {
   const std::size_t end = std::min(rest.find(separator), rest.size());
-  const std::string_view part = trim(rest.substr(0, end));
+  const std::string_view part = trim_blanks(rest.substr(0, end));
   rest.remove_prefix(std::min(end + 1, rest.size()));
   return part;
 }
@@ -52,7 +52,7 @@ bool is_type(const std::optional<std::string>& content_type, std::string_view ty
 }
 
 bool accepts(std::string_view accept, std::string_view type) {
-  if (trim(accept).empty()) return true;
+  if (trim_blanks(accept).empty()) return true;
   Fit best = Fit::kNone;
   bool good = false;
   while (!accept.empty()) {

@@ -12,8 +12,11 @@ namespace canaryd::admin {
 
 [[nodiscard]] Response json_response(const boost::json::value& value);
 
-// 404, with the names of those rollouts that there are: it was probably a slip of the keyboard.
-[[nodiscard]] Response no_such_rollout(const Request& request, const control::Backend& backend);
+// 404, with the name that was probably meant, or those of the rollouts that there are: it was a
+// slip of the keyboard, as a rule.
+[[nodiscard]] Response no_such_rollout(const Request& request,
+                                       std::string_view name,
+                                       const control::Backend& backend);
 // The same for where the backend says so later, when it may be gone itself: made beforehand.
 [[nodiscard]] Response if_no_such_rollout(const Request& request,
                                           std::string_view name,

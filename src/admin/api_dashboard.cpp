@@ -78,7 +78,7 @@ void Api::series(const Request& request, const Match& match, const Done& done) {
   if (!query) return done(invalid(request, query.error()));
   query->rollout = match.rollout;
   const auto points = backend_.series(*query);
-  if (!points) return done(no_such_rollout(request, backend_));
+  if (!points) return done(no_such_rollout(request, match.rollout, backend_));
   done(json_response({{"name", query->rollout},
                       {"time", format_time(clock_.wall_now())},
                       {"window", format_duration(query->window)},

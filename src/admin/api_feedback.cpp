@@ -27,6 +27,7 @@ Response accepted(json::value body) {
 
 Response answer_to_vote(FeedbackStatus status,
                         const Request& request,
+                        std::string_view rollout,
                         const control::Backend& backend) {
   switch (status) {
     case FeedbackStatus::kCounted:
@@ -40,7 +41,7 @@ Response answer_to_vote(FeedbackStatus status,
     case FeedbackStatus::kNotFound:
       break;
   }
-  return no_such_rollout(request, backend);
+  return no_such_rollout(request, rollout, backend);
 }
 
 }  // namespace
@@ -51,7 +52,7 @@ void Api::feedback(const Request& request, const Match& match, const Done& done)
   vote->rollout = match.rollout;
   vote->actor = request.actor;
   once(request, done, [&](const Done& then) {
-    then(answer_to_vote(backend_.feedback(std::move(*vote)), request, backend_));
+    then(answer_to_vote(backend_.feedback(std::move(*vote)), request, match.rollout, backend_));
   });
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kHashed = "sha256:";
 
-std::string_view trim(std::string_view text) noexcept {
+std::string_view trim_space(std::string_view text) noexcept {
   constexpr std::string_view kSpace = " \t\r\n";
   const std::size_t begin = text.find_first_not_of(kSpace);
   if (begin == std::string_view::npos) return {};
@@ -72,7 +72,7 @@ bool same(const TokenDigest& a, const TokenDigest& b) noexcept {
 }
 
 Result<TokenDigest> read_token(std::string_view file_text) {
-  const std::string_view text = trim(file_text);
+  const std::string_view text = trim_space(file_text);
   if (text.starts_with(kHashed)) return read_hash(text.substr(kHashed.size()));
   if (text.size() < kTokenBytesMin || text.size() > kTokenBytesMax) {
     return fail(ErrorCode::kMalformed, "a token has 16 to 512 characters");

@@ -145,6 +145,17 @@ std::string fate_of(const RolloutChange& change, JsonView now, const config::Con
   return "kept" + here + ": state, step and evidence stay" + later;
 }
 
+// The file does not say what `canaryd run --state-dir` has said, and a reload keeps to that.
+std::string about_state_dir(const std::vector<config::Change>& changes) {
+  const auto found = std::find_if(changes.begin(), changes.end(), [](const config::Change& change) {
+    return change.path == "state.dir";
+  });
+  if (found == changes.end()) return {};
+  return "if " + found->before +
+         " is of the daemon's --state-dir, state.dir does not change: --set state.dir=" +
+         found->before + " leaves it out\n";
+}
+
 std::string render(const std::vector<config::Change>& changes,
                    const std::vector<RolloutChange>& fates,
                    const Rollouts& now,
@@ -166,7 +177,7 @@ std::string render(const std::vector<config::Change>& changes,
     out += std::to_string(waiting) + (waiting == 1 ? " change waits for a restart of canaryd\n"
                                                    : " changes wait for a restart of canaryd\n");
   }
-  return out;
+  return out + about_state_dir(changes);
 }
 
 boost::json::object to_json(const std::vector<config::Change>& changes,

@@ -50,6 +50,8 @@ class Daemon {
   [[nodiscard]] static Outcome<Daemon> at(const std::string& address,
                                           const std::string& token_file);
 
+  [[nodiscard]] std::string address() const { return address_.to_string(); }
+
   // Asked while an answer, or the beginning of a stream, is waited for; true: it is waited for no
   // longer, which is a Failure.
   void give_up_when(std::function<bool()> interrupted) { interrupted_ = std::move(interrupted); }

@@ -90,8 +90,31 @@ Finding look_at_upstream(JsonView upstream) {
   return finding;
 }
 
+// What keeps one from beginning by itself that should have begun. What has its time, such as a
+// freeze or the rollout before it, and reads that are still compared, are nothing to look at.
+std::string obstacle_of(JsonView rollout) {
+  const std::string next = rollout["next"].text();
+  const auto says = [&next](std::string_view words) {
+    return next.find(words) != std::string::npos;
+  };
+  if (!next.starts_with("starts by itself ")) return {};
+  const bool unhealthy = says(" is healthy") || says(" are healthy");
+  const bool refused = says("; the last answer: ");
+  return unhealthy || refused ? next : std::string();
+}
+
 // What an operator can do about a state; empty: nothing is wrong with it.
-std::string advice_for(const std::string& state, const std::string& name) {
+std::string advice_for(JsonView rollout) {
+  const std::string state = rollout["state"].text();
+  const std::string name = rollout["name"].text();
+  if (state == "idle") return obstacle_of(rollout);
+  const bool stays = state == "held" || state == "paused";
+  if (stays && rollout["condemned"].flag().value_or(false)) {
+    return "it was found worse: canaryctl retry, rollback or abort " + name;
+  }
+  if (state == "held" && rollout["reason"].text() == "returning") {
+    return "it goes back to stable by itself; canaryctl rollback " + name + " does so at once";
+  }
   if (state == "held" || state == "suspended") {
     return "canaryctl explain " + name + " says what is missing";
   }
@@ -125,7 +148,7 @@ Finding look_at_rollout(JsonView rollout) {
   Finding finding{Grade::kGood, "rollout " + name, state_text(rollout["state"].text()), ""};
   if (!reason.empty()) finding.fact += ", " + reason;
   finding.fact += ", weight " + format_share(rollout["weight"]["target"].number()) + " %";
-  finding.advice = advice_for(rollout["state"].text(), name);
+  finding.advice = advice_for(rollout);
   if (reason == "parity" && rollout["parity"]["state"].text() == "different") {
     finding.fact += "; the versions answer reads otherwise";
     finding.advice = "canaryctl explain " + name + " says in which fields";

@@ -34,7 +34,8 @@ std::string state_sentence(JsonView rollout) {
   if (index) {
     text += ", step " + format_count(*index + 1) + " of " +
             format_count(rollout["step"]["count"].number()) + ", judged by " +
-            format_count(rollout["step"]["requests"].number()) + " canary requests";
+            format_count(rollout["step"]["requests"].number()) +
+            (rollout["step"]["requests"].number() == 1.0 ? " canary request" : " canary requests");
   }
   if (const std::string time = rollout["for"].text(); !time.empty()) text += ", for " + time;
   return text;
@@ -58,14 +59,24 @@ bool is_limit(JsonView metric) {
 
 constexpr const char* kNotJudged = ": not judged yet; the canary warms up, or has no traffic";
 
-std::string limit_sentence(JsonView metric, const std::string& as_of) {
+// Requests come, and none of them counts for an absolute bound.
+std::string unjudged_limit(JsonView rollout) {
+  if (rollout["step"]["requests"].number().value_or(0) <= 0) return ": no traffic yet";
+  const std::string reason = rollout["reason"].text();
+  const bool fails =
+      reason == "environment_degraded" || reason == "stable_down" ||
+      rollout["next"].text().find("stable has no healthy endpoint") != std::string::npos;
+  return fails ? ": not judged while stable fails" : ": not judged yet";
+}
+
+std::string limit_sentence(JsonView rollout, JsonView metric, const std::string& as_of) {
   const std::string name = metric["metric"].text();
   const bool latency = name.starts_with("limit_latency");
   const JsonView slow = metric["slow"];
   const auto canary = latency ? slow["canary"].number() : metric["canary"].number();
   const auto allowed = latency ? slow["tolerated"].number() : metric["tolerated"].number();
   if ((!canary || !allowed) && !as_of.empty()) return "  " + name + as_of + ": not judged";
-  if (!canary || !allowed) return "  " + name + (latency ? kNotJudged : ": no traffic yet");
+  if (!canary || !allowed) return "  " + name + (latency ? kNotJudged : unjudged_limit(rollout));
   return "  " + name + as_of + ": canary " + format_ratio(canary) + ", at most " +
          format_ratio(allowed) + (latency ? " may be slower than the limit" : " may fail");
 }
@@ -101,8 +112,11 @@ std::string judged_latency(JsonView metric) {
 }
 
 // stable_serves: somebody is sent there. as_of: behind the name, where the figures are of before.
-std::string rates_sentence(JsonView metric, bool stable_serves, const std::string& as_of) {
-  if (is_limit(metric)) return limit_sentence(metric, as_of);
+std::string rates_sentence(JsonView rollout,
+                           JsonView metric,
+                           bool stable_serves,
+                           const std::string& as_of) {
+  if (is_limit(metric)) return limit_sentence(rollout, metric, as_of);
   const auto canary = metric["canary"].number();
   const auto stable = metric["stable"].number();
   const std::string name = metric["metric"].text();
@@ -155,7 +169,7 @@ void add_metric(std::string& out, JsonView rollout, JsonView metric) {
     return;
   }
   const std::string as_of = as_of_text(rollout);
-  add_line(out, rates_sentence(metric, stable_serves, as_of));
+  add_line(out, rates_sentence(rollout, metric, stable_serves, as_of));
   if (stable_serves && !as_of.empty() && metric["metric"].text() == "errors") {
     if (const std::string now = since_then_sentence(rollout); !now.empty()) add_line(out, now);
   }

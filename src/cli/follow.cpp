@@ -119,6 +119,7 @@ Phase judge(JsonView rollout, const std::string& target) {
   if (promoted) return stuck_retirement(rollout).empty() ? Phase::kGoingOn : Phase::kStopped;
   if (state == "rolled_back") return Phase::kRolledBack;
   if (state == "aborted") return Phase::kAborted;
+  if (target == "retired" && !without_retirement(rollout).empty()) return Phase::kStopped;
   // Held for these reasons it waits for an operator; for the others it goes on by itself.
   const std::string reason = rollout["reason"].text();
   const bool for_operator = reason == "inconclusive" || reason == "verdict";
@@ -180,6 +181,9 @@ Outcome<Poll> poll(const Daemon& daemon,
   Poll polled{judge(rollout, options.target), *line, {}, postponed_text(rollout)};
   if (polled.phase == Phase::kStopped) {
     polled.advice = polled.postponed.empty() ? stuck_retirement(rollout) : polled.postponed;
+    if (options.target == "retired" && polled.advice.empty()) {
+      polled.advice = without_retirement(rollout);
+    }
   }
   return polled;
 }

@@ -15,9 +15,10 @@ Result<std::string> render_history_check(std::string_view answer, const std::str
   std::string result = view["result"].text();
   std::replace(result.begin(), result.end(), '_', ' ');
   const bool broken = !view["bad_id"].is_null();
+  const bool one = view["entries"].number() == 1.0;
   std::string text = result + ": " + view["why"].text() + "\n  " +
-                     format_count(view["entries"].number()) + " entries";
-  if (broken) text += " before it are good";
+                     format_count(view["entries"].number()) + (one ? " entry" : " entries");
+  if (broken) text += one ? " before it is good" : " before it are good";
   if (!view["first"].is_null()) {
     text += ", from " + view["first"].text() + " to " + view["last"].text();
   }

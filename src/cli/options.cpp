@@ -236,13 +236,13 @@ class CommandLine {
     action("start", "Begin")
         ->add_option("--revision", options_.revision, "What is released")
         ->check(check_given);
-    action("retry", "Begin again after a rollback");
+    action("retry", "Begin again: rolled back, aborted, or held after a bad verdict");
     action("promote", "Next step now")
         ->add_flag("--full", options_.full, "100 % now (asks; --yes)");
-    action("pause", "Hold the weight; rollback stays armed");
+    action("pause", "Hold the weight; a bad verdict still does what on_failure says");
     action("resume", "Go on");
     action("abort", "Weight 0, state aborted");
-    action("rollback", "The same, recorded as a rollback")
+    action("rollback", "Weight 0, state rolled_back: on record as a bad version")
         ->add_option("--over", options_.over, "For a cold stable: a tenth at a time, in 10s to 1d")
         ->check(check_duration);
     action("set-weight", "Set the canary's share and pause there")
@@ -277,7 +277,8 @@ class CommandLine {
 
   void add_daemon() {
     app_.add_subcommand("reload", "Read the configuration again");
-    app_.add_subcommand("drain", "Take no new work");
+    app_.add_subcommand(
+        "drain", "End the daemon: not ready, then finish what has begun, as SIGTERM (asks; --yes)");
     app_.add_subcommand("log-level", "Change what is logged")
         ->add_option("LEVEL", options_.level, "trace, debug, info, warn, error or off")
         ->required()

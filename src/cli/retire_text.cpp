@@ -51,14 +51,17 @@ std::string straggler_lines(JsonView rollout, std::size_t most, const ScreenOpti
   return out;
 }
 
+std::string without_retirement(JsonView rollout) {
+  if (rollout["retire"].is_object()) return {};
+  return printable(rollout["name"].text() + " has no `retire` in its configuration");
+}
+
 std::string stuck_retirement(JsonView rollout) {
   const JsonView retire = rollout["retire"];
   const std::string name = rollout["name"].text();
   const std::string command = "`canaryctl retire " + name + "`";
   const std::string state = rollout["state"].text();
-  if (state == "promoted" && !retire.is_object()) {
-    return printable(name + " has no `retire` in its configuration");
-  }
+  if (state == "promoted" && !retire.is_object()) return without_retirement(rollout);
   if (state == "promoted" && rollout["mode"].text() == "observe") {
     return printable("mode observe retires nothing by itself; " + command + " gives " +
                      rollout["stable"].text() + " up once it is idle");

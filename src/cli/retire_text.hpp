@@ -18,6 +18,9 @@ namespace canaryd::cli {
 // and what to do; empty: it goes on by itself. One line without a line feed, safe for a terminal.
 [[nodiscard]] std::string stuck_retirement(JsonView rollout);
 
+// The same of any that has no `retire`, in whatever state: it is never retired.
+[[nodiscard]] std::string without_retirement(JsonView rollout);
+
 // The same of one that has begun: what became of its hook. Also of a retired one whose hook was
 // left out for others that need the old version no more.
 [[nodiscard]] std::string unfinished_retirement(JsonView rollout);

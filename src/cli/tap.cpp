@@ -21,6 +21,7 @@ constexpr int kErrorMax = 20;
 constexpr int kPathMin = 8;
 constexpr int kPathOfAPipe = 24;
 constexpr int kMethodMax = 7;
+constexpr int kStatusMax = 17;  // "500 -> 502 failed"
 constexpr int kNoLimit = 100000;
 
 std::string cut_to(const std::string& text, int columns, bool utf8) {
@@ -32,6 +33,23 @@ std::string cut_to(const std::string& text, int columns, bool utf8) {
 Style style_of(double status) {
   if (status >= 500) return Style::kBad;
   return status >= 400 ? Style::kWarn : Style::kPlain;
+}
+
+// What the client was told; before it what the upstream said, if that was something else or stable
+// was asked instead: "500 -> 200 saved".
+std::string status_text(JsonView request) {
+  const auto told = request["status"].number();
+  const auto said = request["upstream_status"].number();
+  const std::string fallback = request["fallback"].text();
+  const std::string text = format_count(told);
+  if (fallback.empty() && (!said || said == told)) return text;
+  return format_count(said) + " -> " + text + (fallback.empty() ? "" : " " + fallback);
+}
+
+Style style_of(JsonView request) {
+  if (!request["fallback"].text().empty()) return Style::kBad;
+  return style_of(std::max(request["status"].number().value_or(0),
+                           request["upstream_status"].number().value_or(0)));
 }
 
 std::string target_of(const Options& options) {
@@ -94,7 +112,8 @@ struct TapTable::Row {
         route(or_dash(request["route"].text())),
         method(or_dash(request["method"].text())),
         path(or_dash(request["path"].text())),
-        status(request["status"].number()),
+        status(status_text(request)),
+        status_style(style_of(request)),
         duration(format_latency(request["t_total"].number())),
         upstream(or_dash(request["upstream"].text())),
         error(request["error"].text()) {
@@ -109,7 +128,8 @@ struct TapTable::Row {
   std::string route;
   std::string method;
   std::string path;
-  std::optional<double> status;
+  std::string status;
+  Style status_style;
   std::string duration;
   std::string upstream;
   std::string error;
@@ -119,6 +139,7 @@ std::string TapTable::line(JsonView request, const ScreenOptions& options, bool 
   const Row row(request);
   method_width_ = std::clamp(display_width(row.method), method_width_, kMethodMax);
   route_width_ = std::clamp(display_width(row.route), route_width_, kNameMax);
+  status_width_ = std::clamp(display_width(row.status), status_width_, kStatusMax);
   upstream_width_ = std::clamp(display_width(row.upstream), upstream_width_, kNameMax);
   error_width_ = std::clamp(display_width(row.error), error_width_, kErrorMax);
   const auto name = [&](const std::string& text) { return cut_to(text, kNameMax, options.utf8); };
@@ -129,12 +150,12 @@ std::string TapTable::line(JsonView request, const ScreenOptions& options, bool 
   head.add_left(name(row.route), route_width_ + 2);
   head.add_left(cut_to(row.method, kMethodMax, options.utf8), method_width_ + 2);
   Line tail;
-  tail.add_left(format_count(row.status), 4, style_of(row.status.value_or(0)));
+  tail.add_left(cut_to(row.status, kStatusMax, options.utf8), status_width_ + 1, row.status_style);
   tail.add_right(row.duration, 8).add("  ");
   tail.add_left(name(row.upstream), upstream_width_);
   if (!row.error.empty()) tail.add("  ").add(row.error, Style::kBad);
 
-  const int kept = upstream_width_ + 16 + (error_width_ > 0 ? error_width_ + 2 : 0);
+  const int kept = status_width_ + upstream_width_ + 13 + (error_width_ > 0 ? error_width_ + 2 : 0);
   const int width = cut ? std::max(options.columns - head.width() - kept, kPathMin) : kPathOfAPipe;
   head.add_left(cut ? cut_to(row.path, width, options.utf8) : row.path, width).add("  ");
   ScreenOptions fitting = options;

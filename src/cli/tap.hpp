@@ -22,6 +22,7 @@ class TapTable {
   struct Row;
   int route_width_ = 5;
   int method_width_ = 4;
+  int status_width_ = 3;
   int upstream_width_ = 2;
   int error_width_ = 0;
 };

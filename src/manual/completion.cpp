@@ -1,5 +1,6 @@
 #include "canaryd/manual/completion.hpp"
 
+#include <algorithm>
 #include <string_view>
 
 namespace canaryd::manual {
@@ -7,9 +8,9 @@ namespace {
 
 constexpr std::string_view kRollout = "ROLLOUT";
 
-std::string joined(const std::vector<std::string>& words) {
+std::string joined(const std::vector<std::string>& words, std::string_view between = " ") {
   std::string out;
-  for (const std::string& word : words) out += (out.empty() ? "" : " ") + word;
+  for (const std::string& word : words) out += (out.empty() ? "" : std::string(between)) + word;
   return out;
 }
 
@@ -18,6 +19,33 @@ std::string quoted(std::string_view text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
+}
+
+// Which daemon it is: what asks for the names of rollouts passes them on. With '|' between.
+std::string daemon_options(const Program& program, std::string_view behind = "") {
+  std::string out;
+  for (const Option& option : program.options) {
+    const std::string& name = option.names.back();
+    if (name != "--addr" && name != "--token-file") continue;
+    out += (out.empty() ? "" : "|") + name + std::string(behind);
+  }
+  return out;
+}
+
+// Those that take the next word, of all commands.
+std::vector<std::string> valued_options(const Program& program) {
+  std::vector<std::string> all;
+  const auto collect = [&all](const std::vector<Option>& options) {
+    for (const Option& option : options) {
+      if (option.value.empty() || !option.names.front().starts_with('-')) continue;
+      for (const std::string& name : option.names) {
+        if (std::find(all.begin(), all.end(), name) == all.end()) all.push_back(name);
+      }
+    }
+  };
+  collect(program.options);
+  for (const Command& command : program.commands) collect(command.options);
+  return all;
 }
 
 std::vector<std::string> names_of(const std::vector<Option>& options) {
@@ -37,7 +65,7 @@ std::string bash_values(const Program& program, const Option& option) {
   }
   if (option.value == kRollout || option.names.front() == kRollout) {
     return "COMPREPLY=($(compgen -W \"$(" + program.name +
-           " completion rollouts 2>/dev/null)\" -- \"$word\"))";
+           " \"${daemon[@]}\" completion rollouts 2>/dev/null)\" -- \"$word\"))";
   }
   if (option.is_file() || option.names.front() == "FILE") {
     return "COMPREPLY=($(compgen -f -- \"$word\"))";
@@ -57,36 +85,52 @@ void bash_options(std::string& out,
   }
 }
 
+// Bash cuts words at : and = as well, as in an address: what has no blank in front of it is part of
+// the word before. A word that is half of another is not completed.
+constexpr std::string_view kBashWords =
+    "  local words=() daemon=() rest=$COMP_LINE home=$HOME/ part i\n"
+    "  for ((i = 0; i <= COMP_CWORD; i++)); do\n"
+    "    part=${COMP_WORDS[i]}\n"
+    "    if [[ $i -gt 0 && -n $part && $rest == \"$part\"* ]]; then\n"
+    "      words[-1]+=$part\n"
+    "    else\n"
+    "      words+=(\"$part\")\n"
+    "      rest=${rest#\"${rest%%[![:space:]]*}\"}\n"
+    "    fi\n"
+    "    rest=${rest#\"$part\"}\n"
+    "  done\n"
+    "  local last=$((${#words[@]} - 1)) command= place=0\n"
+    "  local word=${words[last]} before=${words[last - 1]}\n"
+    "  COMPREPLY=()\n"
+    "  [[ $word == \"${COMP_WORDS[COMP_CWORD]}\" ]] || return 0\n";
+
+// What stands before the word that is typed.
+std::string bash_scan(const Program& program) {
+  std::string out =
+      "  for ((i = 1; i < last; i++)); do\n"
+      "    case ${words[i]} in\n";
+  if (const std::string daemon = daemon_options(program); !daemon.empty()) {
+    out += "      " + daemon +
+           ") daemon+=(\"${words[i]}\" \"${words[i + 1]/#\\~\\//$home}\"); ((i++)) ;;\n" +
+           "      " + daemon_options(program, "=*") + ") daemon+=(\"${words[i]}\") ;;\n";
+  }
+  const std::vector<std::string> valued = valued_options(program);
+  if (!valued.empty()) out += "      " + joined(valued, "|") + ") ((i++)) ;;\n";
+  return out +
+         "      -*) ;;\n"
+         "      *) if [[ -z $command ]]; then command=${words[i]}; else ((place++)); fi ;;\n"
+         "    esac\n"
+         "  done\n";
+}
+
 }  // namespace
 
 std::string render_bash(const Program& program) {
   const std::string function = "_" + program.name;
   std::string out = "# bash completion of " + program.name + "; printed by `" + program.name +
                     " completion bash`\n" + function + "() {\n";
-  out +=
-      "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}\n"
-      "  local command= place=0 i\n"
-      "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
-      "    case ${COMP_WORDS[i]} in\n";
-  std::string valued;
-  const auto collect = [&valued](const std::vector<Option>& options) {
-    for (const Option& option : options) {
-      if (option.value.empty() || !option.names.front().starts_with('-')) continue;
-      for (const std::string& name : option.names) {
-        const std::string item = "|" + name + "|";
-        if ((valued + "|").find(item) == std::string::npos) valued += "|" + name;
-      }
-    }
-  };
-  collect(program.options);
-  for (const Command& command : program.commands) collect(command.options);
-  if (!valued.empty()) out += "      " + valued.substr(1) + ") ((i++)) ;;\n";
-  out +=
-      "      -*) ;;\n"
-      "      *) if [[ -z $command ]]; then command=${COMP_WORDS[i]}; else ((place++)); fi ;;\n"
-      "    esac\n"
-      "  done\n"
-      "  case $command:$before in\n";
+  out += kBashWords;
+  out += bash_scan(program) + "  case $command:$before in\n";
   for (const Command& command : program.commands) {
     bash_options(out, program, command.name, command.options);
   }
@@ -150,16 +194,36 @@ void zsh_options(std::string& out, const Program& program, const std::vector<Opt
   }
 }
 
+// Of the daemon that the line is for: `typed` are its words, quoted as they are.
+std::string zsh_rollouts(const Program& program) {
+  std::string out = "_" + program.name + "_rollouts() {\n  local -a names daemon\n";
+  if (const std::string options = daemon_options(program); !options.empty()) {
+    out +=
+        "  local i\n"
+        "  for ((i = 2; i < $#typed; i++)); do\n"
+        "    case $typed[i] in\n"
+        "      " +
+        options +
+        ") daemon+=($typed[i] ${${(Q)typed[i + 1]}/#\\~\\//$HOME/}) ;;\n"
+        "      " +
+        daemon_options(program, "=*") +
+        ") daemon+=(${(Q)typed[i]}) ;;\n"
+        "    esac\n"
+        "  done\n";
+  }
+  return out + "  names=(${(f)\"$(" + program.name +
+         " $daemon completion rollouts 2>/dev/null)\"})\n  compadd -a names\n}\n";
+}
+
 }  // namespace
 
 std::string render_zsh(const Program& program) {
   const std::string name = "_" + program.name;
   std::string out = "#compdef " + program.name + "\n# Printed by `" + program.name +
-                    " completion zsh`.\n" + name + "_rollouts() {\n  local -a names\n" +
-                    "  names=(${(f)\"$(" + program.name +
-                    " completion rollouts 2>/dev/null)\"})\n" + "  compadd -a names\n}\n";
-  out +=
-      name + "() {\n  local curcontext=$curcontext state line\n  local -a commands\n  commands=(\n";
+                    " completion zsh`.\n" + zsh_rollouts(program);
+  out += name +
+         "() {\n  local curcontext=$curcontext state line\n  local -a commands typed\n"
+         "  typed=(\"${(@)words}\")\n  commands=(\n";
   for (const Command& command : program.commands) {
     std::string help;
     for (const char c : command.help) help += c == ':' ? std::string("\\:") : std::string(1, c);
@@ -202,7 +266,7 @@ std::string fish_quoted(std::string_view text) {
 std::string fish_values(const Program& program, const Option& option) {
   if (!option.choices.empty()) return " -xa " + fish_quoted(joined(option.choices));
   if (option.value == kRollout || option.names.front() == kRollout) {
-    return " -xa '(" + program.name + " completion rollouts 2>/dev/null)'";
+    return " -xa '(__" + program.name + "_rollouts)'";
   }
   return option.is_file() || option.names.front() == "FILE" ? " -rF" : " -x";
 }
@@ -221,22 +285,79 @@ void fish_options(std::string& out,
   }
 }
 
+// Whether the word that is typed is in this place behind the command, from 0.
+std::string fish_place(const Program& program) {
+  std::string out = "function __" + program.name +
+                    "_at\n"
+                    "    set -l place -1\n"
+                    "    set -l skip 0\n"
+                    "    for word in (commandline -opc)[2..-1]\n"
+                    "        if test $skip = 1\n"
+                    "            set skip 0\n"
+                    "            continue\n"
+                    "        end\n"
+                    "        switch $word\n";
+  const std::vector<std::string> valued = valued_options(program);
+  if (!valued.empty()) {
+    out += "            case " + joined(valued) + "\n                set skip 1\n";
+  }
+  return out +
+         "            case '-*'\n"
+         "            case '*'\n"
+         "                set place (math $place + 1)\n"
+         "        end\n"
+         "    end\n"
+         "    test $place = $argv[1]\n"
+         "end\n";
+}
+
+// Of the daemon that the line is for.
+std::string fish_rollouts(const Program& program) {
+  std::string out = "function __" + program.name + "_rollouts\n    set -l daemon\n";
+  if (std::string options = daemon_options(program); !options.empty()) {
+    std::replace(options.begin(), options.end(), '|', ' ');
+    std::string with_value = daemon_options(program, "=*'");
+    for (std::size_t at = 0; (at = with_value.find('|', at)) != std::string::npos; at += 2) {
+      with_value.replace(at, 1, " '");
+    }
+    out +=
+        "    set -l words (commandline -opc | string replace -r '^~/' \"$HOME/\")\n"
+        "    for i in (seq 2 (count $words))\n"
+        "        switch $words[$i]\n"
+        "            case " +
+        options +
+        "\n"
+        "                set -a daemon $words[$i] $words[(math $i + 1)]\n"
+        "            case '" +
+        with_value +
+        "\n"
+        "                set -a daemon $words[$i]\n"
+        "        end\n"
+        "    end\n";
+  }
+  return out + "    " + program.name + " $daemon completion rollouts 2>/dev/null\nend\n";
+}
+
 }  // namespace
 
 std::string render_fish(const Program& program) {
   std::string out = "# fish completion of " + program.name + "; printed by `" + program.name +
-                    " completion fish`\ncomplete -c " + program.name + " -f\n";
+                    " completion fish`\n" + fish_place(program) + fish_rollouts(program) +
+                    "complete -c " + program.name + " -f\n";
   fish_options(out, program, "", program.options);
   for (const Command& command : program.commands) {
     out += "complete -c " + program.name + " -n __fish_use_subcommand -a " + command.name + " -d " +
            fish_quoted(command.help) + "\n";
-    const std::string condition = " -n '__fish_seen_subcommand_from " + command.name + "'";
-    fish_options(out, program, condition, command.options);
-    for (const Option& positional : command.positionals) {
+    const std::string condition = "__fish_seen_subcommand_from " + command.name;
+    fish_options(out, program, " -n '" + condition + "'", command.options);
+    for (std::size_t i = 0; i < command.positionals.size(); ++i) {
+      const Option& positional = command.positionals[i];
       std::string values = fish_values(program, positional);
       if (values == " -x") continue;
       if (values == " -rF") values = " -F";  // Of no option.
-      out += "complete -c " + program.name + condition + values + "\n";
+      const std::string place =
+          positional.repeatable ? "" : "; and __" + program.name + "_at " + std::to_string(i);
+      out += "complete -c " + program.name + " -n '" + condition + place + "'" + values + "\n";
     }
   }
   return out;

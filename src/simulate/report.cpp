@@ -242,8 +242,10 @@ std::string route_text(const Traffic& traffic) {
 }  // namespace
 
 std::string describe(const Traffic& traffic) {
-  std::string text = fixed(traffic.requests_per_second, traffic.requests_per_second < 10 ? 1 : 0) +
-                     " requests/s, errors " + analysis::format_rate(traffic.stable_error_rate);
+  char rate[32];
+  std::snprintf(rate, sizeof rate, "%g", traffic.requests_per_second);
+  std::string text =
+      std::string(rate) + " requests/s, errors " + analysis::format_rate(traffic.stable_error_rate);
   const bool same_latency = traffic.canary_latency == traffic.stable_latency;
   if (traffic.canary_error_rate == traffic.stable_error_rate && same_latency) {
     return text + " in both versions" + route_text(traffic);

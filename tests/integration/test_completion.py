@@ -68,12 +68,31 @@ class BashTest(unittest.TestCase):
         self.assertEqual(sorted(self.complete("canaryd", "validate", "--config", str(GOLDEN / "split.n"))),
                          sorted(str(file) for file in GOLDEN.glob("split.n*")))
 
+    def test_the_names_are_those_of_the_daemon_of_the_line(self):
+        """Readline cuts an address at its colons."""
+        def offered(line, *words):
+            asked = f"{script_of('canaryctl', 'bash')}\ncanaryctl() {{ printf 'of-%s\\n' \"$2\" \"$4\"; }}\n" \
+                    f"COMP_LINE={shlex.quote(line)}; COMP_WORDS=({' '.join(map(shlex.quote, words))}); " \
+                    f"COMP_CWORD={len(words) - 1}; _canaryctl; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+            done = run("bash", "-c", asked, env={**os.environ, "HOME": "/srv/anna"})
+            self.assertEqual(done.stderr, "")
+            return done.stdout.split()
+
+        self.assertEqual(offered("canaryctl abort ", "canaryctl", "abort", ""), ["of-rollouts", "of-"])
+        self.assertEqual(
+            offered("canaryctl --addr http://h:1 --token-file ~/t abort ",
+                    "canaryctl", "--addr", "http", ":", "//h", ":", "1", "--token-file", "~/t", "abort", ""),
+            ["of-http://h:1", "of-/srv/anna/t"])
+        self.assertEqual(offered("canaryctl --addr http://h:1 abo",
+                                 "canaryctl", "--addr", "http", ":", "//h", ":", "1", "abo"), ["abort"])
+        self.assertEqual(offered("canaryctl --addr http://h", "canaryctl", "--addr", "http", ":", "//h"), [])
+
 
 @unittest.skipUnless(shutil.which("fish"), "fish is not installed")
 class FishTest(unittest.TestCase):
-    def complete(self, name, line):
+    def complete(self, name, line, says="echo shop"):
         """{what is offered for the end of the line: its description}"""
-        asked = f"{script_of(name, 'fish')}\nfunction {name}; echo shop; end\ncomplete -C {shlex.quote(line)}"
+        asked = f"{script_of(name, 'fish')}\nfunction {name}; {says}; end\ncomplete -C {shlex.quote(line)}"
         done = run("fish", "--no-config", "-c", asked)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return dict(offer.partition("\t")[::2] for offer in done.stdout.splitlines())
@@ -89,6 +108,16 @@ class FishTest(unittest.TestCase):
         self.assertEqual(list(self.complete("canaryd", "canaryd convert --from f")), ["flagger"])
         self.assertEqual(sorted(self.complete("canaryd", f"canaryd validate --config {GOLDEN}/split.n")),
                          sorted(str(file) for file in GOLDEN.glob("split.n*")))
+
+    def test_a_rollout_is_offered_in_its_place_alone(self):
+        self.assertEqual(self.complete("canaryctl", "canaryctl approve shop "), {})
+        self.assertEqual(self.complete("canaryctl", "canaryctl abort shop "), {})
+        self.assertEqual(list(self.complete("canaryctl", "canaryctl approve --expires 2h ")), ["shop"])
+
+    def test_the_names_are_those_of_the_daemon_of_the_line(self):
+        for line, name in (("canaryctl abort ", "of-rollouts"), ("canaryctl --addr http://h:1 abort ", "of-http://h:1"),
+                           ("canaryctl abort --token-file ~/t ", f"of-{os.environ['HOME']}/t")):
+            self.assertEqual(list(self.complete("canaryctl", line, "echo of-$argv[2]")), [name], line)
 
 
 class Terminal:
@@ -151,6 +180,13 @@ class ZshTest(unittest.TestCase):
         self.completes("canaryctl explain shop --veri", "canaryctl explain shop --verify")
         self.completes("canaryd convert --from f", "canaryd convert --from flagger")
         self.completes("canaryd validate --config blu", "canaryd validate --config blue-green.argo")
+
+    def test_the_names_are_those_of_the_daemon_of_the_line(self):
+        self.terminal.type("canaryctl() { echo of-$2 }; echo asks''-back\n")
+        self.expect("asks-back\r\n")
+        self.completes("canaryctl abort ", "canaryctl abort of-rollouts")
+        self.completes("canaryctl --addr 'h1' abort ", "canaryctl --addr 'h1' abort of-h1")
+        self.completes("canaryctl --token-file ~/t approve ", f"of-{os.environ['HOME']}/t")
 
 
 class InstalledZshTest(ZshTest):

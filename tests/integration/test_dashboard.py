@@ -186,6 +186,31 @@ class DashboardTest(IntegrationCase):
         self.browser.wait_for("#summary", "revision 2")
         self.assertEqual(self.browser.complaints, [])
 
+    def test_the_keyboard_keeps_its_place(self):
+        """Whatever is drawn again, by a choice or by what happens."""
+        config = self.rollout_config(STEPS, "auto")
+        config["rollouts"]["other"] = {**config["rollouts"]["shop"], "revision": "other-7"}
+        config["routes"].append({"name": "more", "match": {"path_prefix": "/more"}, "rollout": "other"})
+        self.start({name: self.upstream(name) for name in ("v1", "v2")}, **config)
+        self.show()
+        self.browser.wait_for("#list", "other")
+
+        def press(place, key):
+            """As Enter does on a button that has the focus."""
+            self.browser.run("(() => { const at = document.querySelector('%s [data-key=\"%s\"]'); at.focus(); at.click(); })()"
+                             % (place, key))
+
+        focused = "document.activeElement.dataset.key"
+        press("#list", "other")
+        self.browser.wait_for("#summary", "revision other-7")
+        self.assertEqual(self.browser.run(focused), "other")
+        self.daemon.post("/api/v1/rollouts/shop/pause", {"reason": "lunch"})
+        self.browser.wait_for("#list", "Paused (lunch)")
+        self.assertEqual(self.browser.run(focused), "other")
+        press("#key", "24h")
+        self.browser.wait_for("#key [aria-pressed=true]", "24h")
+        self.assertEqual(self.browser.run(focused), "24h")
+
     def test_of_many_rollouts_the_chosen_one_is_in_sight(self):
         config = self.rollout_config(STEPS)
         shop = config["rollouts"]["shop"]

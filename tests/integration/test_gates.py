@@ -152,7 +152,7 @@ class GatesTest(IntegrationCase):
         self.assertEqual(self.daemon.ctl("abort", "shop").returncode, 0)
         wait_until(lambda: self.daemon.events("hook_ran"), "the program", 60)
         ran = self.daemon.events("hook_ran")[0]
-        self.assertEqual([ran["exit_code"], ran["output"]], [0, "heard of it\n"])
+        self.assertEqual([ran["exit_code"], ran["output"], ran["rollout"]], [0, "heard of it\n", "shop"])
         message = json.loads((Path(self.folder) / "told.json").read_text(encoding="utf-8"))
         self.assertEqual([message["state"], message["rollout"]], ["aborted", "shop"])
 

@@ -13,7 +13,7 @@ TEST(Json, IsTheExampleOfTheContract) {
       to_text(to_json(canaryd::test::example_rollout())),
       R"({"name": "checkout", "generation": 17, "state": "progressing", "reason": null, )"
       R"("condemned": false, "since": "2026-01-05T10:02:00Z", "for": "3m10s", "stable": "shop-v1", )"
-      R"("canary": "shop-v2", "revision": "2.4.0", "mode": "enforce", )"
+      R"("canary": "shop-v2", "revision": "2.4.0", "mode": "enforce", "on_failure": "rollback", )"
       R"("step": {"index": 1, "count": 5, "weight": 5, "elapsed": "3m10s", )"
       R"("min_duration": "10m", "requests": 812, "gate": null, "approvals": null}, )"
       R"("steps": [{"weight": 1, "gate": null}, {"weight": 5, "gate": null}, )"

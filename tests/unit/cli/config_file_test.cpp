@@ -217,6 +217,19 @@ TEST_F(ConfigFileTest, WarnsOfTheWayBack) {
   EXPECT_EQ(out().find("sends everybody back"), out().npos) << out();
 }
 
+// The daemon has been told another one than its file says; a reload keeps to that.
+TEST_F(ConfigFileTest, SaysHowAStateDirOfTheCommandLineIsNoChange) {
+  admin_.backend.config = std::string(kRunning) + "state: {dir: /tmp/x}\n";
+  file(kRunning);
+  EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitDone) << err();
+  EXPECT_NE(out().find("if /tmp/x is of the daemon's --state-dir, state.dir does not change: --set "
+                       "state.dir=/tmp/x leaves it out\n"),
+            out().npos)
+      << out();
+  EXPECT_EQ(run({"diff", "etc/new.yaml", "--set", "state.dir=/tmp/x"}), kExitDone) << err();
+  EXPECT_EQ(out(), "nothing changes\n");
+}
+
 TEST_F(ConfigFileTest, SaysWhyThereIsNoDifference) {
   file("version: 2\n");
   EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitConfigInvalid);

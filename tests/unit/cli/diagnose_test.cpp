@@ -61,6 +61,51 @@ TEST_F(DiagnoseTest, WarningsAloneAreNoFailure) {
   EXPECT_TRUE(says("⚠ upstream shop-v1: 1 of 2 endpoints in use\n")) << out();
 }
 
+TEST_F(DiagnoseTest, WhatShouldHaveBegunAndCannotIsAWarning) {
+  auto& checkout = admin_.backend.known["checkout"];
+  checkout.state = "idle";
+  for (const std::string obstacle : {"shop-v2 is healthy",
+                                     "both versions are healthy",
+                                     "every before_step hook agrees; the last answer: no way"}) {
+    checkout.next = "starts by itself when " + obstacle;
+    EXPECT_EQ(run(), kExitDone);
+    EXPECT_TRUE(says("⚠ rollout checkout: Idle")) << out();
+    EXPECT_TRUE(says("    starts by itself when " + obstacle + "\n")) << out();
+  }
+  for (const char* const next : {"starts by itself when the freeze ends, at 2026-01-05T23:30:00Z",
+                                 "starts by itself when healthy is promoted; stable has no healthy "
+                                 "endpoint: its users get 503",
+                                 "starts by itself in a moment",
+                                 "waits for `canaryctl start`"}) {
+    checkout.next = next;
+    EXPECT_EQ(run(), kExitDone);
+    EXPECT_TRUE(says("✔ rollout checkout: Idle")) << out();
+  }
+}
+
+// Nothing is missing there: somebody has to decide, or it goes on by itself.
+TEST_F(DiagnoseTest, AdvisesByWhatHoldsIt) {
+  auto& checkout = admin_.backend.known["checkout"];
+  checkout.condemned = true;
+  checkout.reason = "verdict";
+  for (const char* const state : {"held", "paused"}) {
+    checkout.state = state;
+    EXPECT_EQ(run(), kExitDone);
+    EXPECT_TRUE(says("it was found worse: canaryctl retry, rollback or abort checkout\n")) << out();
+  }
+  checkout.condemned = false;
+  checkout.reason = "lunch";
+  EXPECT_EQ(run(), kExitDone);
+  EXPECT_TRUE(says("✔ rollout checkout: Paused")) << out();
+  checkout.state = "held";
+  checkout.reason = "returning";
+  EXPECT_EQ(run(), kExitDone);
+  EXPECT_TRUE(says("it goes back to stable by itself; canaryctl rollback checkout")) << out();
+  checkout.reason = "no_data";
+  EXPECT_EQ(run(), kExitDone);
+  EXPECT_TRUE(says("canaryctl explain checkout says what is missing")) << out();
+}
+
 TEST_F(DiagnoseTest, ReadsThatDifferAreAWarning) {
   auto& checkout = admin_.backend.known["checkout"];
   checkout.state = "idle";

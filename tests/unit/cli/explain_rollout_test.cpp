@@ -67,6 +67,24 @@ TEST(ExplainRollout, ALimitIsNoComparison) {
             "  limit_latency_p50: not judged yet; the canary warms up, or has no traffic\n");
 }
 
+TEST(ExplainRollout, SaysWhyALimitIsNotJudged) {
+  const auto limit = [](const std::string& more) {
+    const std::string text = render_reasons(R"({"name": "a", "state": "paused", )" + more +
+                                                R"(, "weight": {"target": 5}, "analysis": [
+      {"metric": "limit_errors", "verdict": "open", "canary": null, "tolerated": 0.05}]})",
+                                            "")
+                                 .value();
+    const std::size_t at = text.find("  limit_errors");
+    return text.substr(at, text.find('\n', at) - at);
+  };
+  const std::string requests = R"("step": {"index": 0, "count": 2, "requests": 154}, "next": )";
+  EXPECT_EQ(limit(requests + R"("paused; stable has no healthy endpoint: its users get 503")"),
+            "  limit_errors: not judged while stable fails");
+  EXPECT_EQ(limit(requests + "null"), "  limit_errors: not judged yet");
+  EXPECT_EQ(limit(R"("step": {"index": 0, "count": 2, "requests": 0})"),
+            "  limit_errors: no traffic yet");
+}
+
 TEST(ExplainRollout, WithNobodyOnStableNothingIsCompared) {
   EXPECT_EQ(render_reasons(R"({"name": "a", "state": "baking", "weight": {"target": 100},
  "analysis": [

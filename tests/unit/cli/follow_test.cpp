@@ -82,6 +82,7 @@ TEST_F(FollowTest, WaitSaysTheOutcomeByItsExitCode) {
   EXPECT_EQ(wait_for("promoted", "rolled_back"), kExitRolledBack);
   EXPECT_EQ(wait_for("promoted", "aborted"), kExitAborted);
   EXPECT_EQ(wait_for("promoted", "held", "inconclusive"), kExitStopped);
+  set_retire(control::RetireView());
   EXPECT_EQ(wait_for("retired", "retired"), kExitDone);
   EXPECT_EQ(wait_for("retired", "aborted"), kExitAborted);
   EXPECT_EQ(wait_for("promoted", "held", "verdict"), kExitStopped);
@@ -143,6 +144,12 @@ TEST_F(FollowTest, WaitGoesOnWhileThereIsHope) {
     EXPECT_EQ(terminal_.err.str(), "canaryctl: interrupted\n");
   }
   EXPECT_EQ(wait_for("promoted", "held", "no_data"), kExitFailed);
+}
+
+TEST_F(FollowTest, WaitForWhatIsNeverRetiredEndsAtOnce) {
+  EXPECT_EQ(terminal_.run({"wait", "checkout", "--for", "retired"}), kExitStopped);
+  EXPECT_EQ(terminal_.out.str(), "checkout: Progressing, step 2/5, weight 5 %\n");
+  EXPECT_EQ(terminal_.err.str(), "canaryctl: checkout has no `retire` in its configuration\n");
 }
 
 TEST_F(FollowTest, WaitForTheEndOfTheOldVersionEndsWhereNobodyGoesOn) {

@@ -1,5 +1,6 @@
 #include "canaryd/cli/status_screen.hpp"
 
+#include "checkout.hpp"
 #include "cli/line.hpp"
 
 #include <gtest/gtest.h>
@@ -10,31 +11,13 @@
 namespace canaryd::cli {
 namespace {
 
-constexpr const char* kRollout = R"({"name": "checkout", "generation": 17, "state": "progressing",
- "reason": null, "since": "2026-01-05T10:02:00Z", "for": "3m10s", "stable": "shop-v1",
- "canary": "shop-v2", "revision": "2.4.0", "mode": "enforce",
- "step": {"index": 1, "count": 5, "weight": 5, "elapsed": "3m10s", "min_duration": "10m",
-          "requests": 812, "gate": null},
- "steps": [{"weight": 1, "gate": null}, {"weight": 5, "gate": null}, {"weight": 10, "gate": null},
-           {"weight": 25, "gate": "product-owner"}, {"weight": 100, "gate": null}],
- "bake": "1d", "weight": {"target": 5, "actual": 4.93, "sample_ratio_ok": true},
- "cohorts": {"stable": {"rps": 51.2, "requests": 15433, "error_rate": 0.0021, "p50": 0.011,
-                        "p90": 0.041, "p99": 0.088},
-             "canary": {"rps": 2.7, "requests": 812, "error_rate": 0.0025, "p50": 0.012,
-                        "p90": 0.043, "p99": 0.09}},
- "analysis": [{"metric": "errors", "verdict": "open", "stable": 0.0021, "canary": 0.0025,
-               "tolerated": 0.0033, "evidence": {"rollback": 0.04, "accept": 0.61},
-               "needs_about": "6m"}],
- "exposure": {"failed": 1, "saved": 3, "max": 20},
- "next": "weight 10 in about 9m, when latency p99 is accepted", "durable": true})";
-
 constexpr const char* kHistory = R"({"items": [{"id": 3, "time": "2026-01-05T10:02:00Z",
  "rollout": "checkout", "from": "progressing", "to": "progressing",
  "message": "step 1 (1 %) passed: 540 canary requests, all metrics accepted"}]})";
 
 std::string render(ScreenOptions options) {
   options.today = "2026-01-05";
-  return '\n' + render_rollout(kRollout, kHistory, options).value();
+  return '\n' + render_rollout(kCheckout, kHistory, options).value();
 }
 
 // Escape sequences as <...>, so that the golden text can be read.
@@ -219,6 +202,27 @@ TEST(StatusScreen, SaysHowItEnded) {
   EXPECT_EQ(text.find("rollback armed"), std::string::npos) << text;
 }
 
+TEST(StatusScreen, SaysWhatABadVerdictWouldDo) {
+  const auto second_line = [](const std::string& state, const std::string& more) {
+    const std::string text =
+        render_rollout(R"({"name": "shop", "stable": "v1", "canary": "v2", "state": ")" + state +
+                           "\", " + more + "}",
+                       "",
+                       {.columns = 100, .color = false, .utf8 = true})
+            .value();
+    const std::size_t at = text.find("(canary)");
+    return text.substr(at, text.find('\n', at) - at);
+  };
+  EXPECT_EQ(second_line("paused", R"("on_failure": "rollback")"), "(canary)   rollback armed");
+  EXPECT_EQ(second_line("paused", R"("on_failure": "hold")"), "(canary)   a bad verdict holds");
+  EXPECT_EQ(second_line("baking", R"("on_failure": "step_down")"),
+            "(canary)   a bad verdict steps down");
+  EXPECT_EQ(second_line("held", R"("on_failure": "hold", "condemned": true)"), "(canary)");
+  EXPECT_EQ(second_line("rolled_back", R"("on_failure": "hold")"), "(canary)");
+  EXPECT_EQ(second_line("suspended", R"("mode": "observe", "on_failure": "rollback")"),
+            "(canary)   observes; only circuit and exposure act");
+}
+
 // What stable does now is no figure of evidence that has ended.
 TEST(StatusScreen, ErrorsAreOfNowWhereNothingIsJudged) {
   const auto errors = [](const std::string& state, const std::string& more) {
@@ -248,7 +252,7 @@ TEST(StatusScreen, ErrorsAreOfNowWhereNothingIsJudged) {
 
 TEST(StatusScreen, WhatIsNotOfTodayHasItsDate) {
   ScreenOptions options{.columns = 100, .color = false, .utf8 = true, .today = "2026-01-06"};
-  EXPECT_NE(render_rollout(kRollout, kHistory, options)
+  EXPECT_NE(render_rollout(kCheckout, kHistory, options)
                 .value()
                 .find("\n  2026-01-05 10:02:00Z ◌ step 1 (1 %) passed"),
             std::string::npos);
@@ -264,14 +268,17 @@ TEST(StatusScreen, OfTheHistoryTheOldestGoesFirst) {
   const auto screen = [&](int rows) {
     ScreenOptions options{.columns = 100, .color = false, .utf8 = true};
     options.rows = rows;
-    return render_rollout(kRollout, history, options).value();
+    return render_rollout(kCheckout, history, options).value();
   };
   const std::string all = screen(0);
   const auto lines = static_cast<int>(std::count(all.begin(), all.end(), '\n'));
   EXPECT_EQ(screen(lines), all);
   EXPECT_EQ(screen(lines - 2).find("entry 2"), std::string::npos);
   EXPECT_NE(screen(lines - 2).find("entry 3"), std::string::npos);
-  EXPECT_NE(screen(1).find("entry 5"), std::string::npos) << "the newest is always there";
+  EXPECT_NE(screen(lines - 4).find("entry 5"), std::string::npos) << "one has room";
+  // Whoever cuts a screen that ends above them says how many lines were left out.
+  EXPECT_EQ(screen(lines - 5), all);
+  EXPECT_EQ(screen(1), all);
 }
 
 TEST(StatusScreen, MarksAllStepsOfAPromotedRollout) {
@@ -317,96 +324,6 @@ TEST(StatusScreen, KeepsEscapeSequencesOfTheServerOut) {
   for (const char* forbidden : {"\x1b", "\x07", "\r", "\xC2\x9B", "\xE2\x80\xAE"}) {
     EXPECT_EQ(text.find(forbidden), std::string::npos);
   }
-}
-
-TEST(StatusList, AlignsItsColumns) {
-  const std::string body = std::string(R"({"items": [)") + kRollout +
-                           R"(, {"name": "a-much-longer-name", "state": "rolled_back"}]})";
-  EXPECT_EQ('\n' + render_list(body, false, {.columns = 100, .color = false, .utf8 = true}).value(),
-            R"(
-NAME                STATE          STEP  WEIGHT  STABLE   CANARY   REVISION  FOR
-checkout            ◌ Progressing  2/5   5 %     shop-v1  shop-v2  2.4.0     3m10s
-a-much-longer-name  ✖ Rolled back  -     - %     -        -        -         -
-)");
-  EXPECT_EQ('\n' + render_list(body, true, {.columns = 140, .color = false, .utf8 = false}).value(),
-            R"(
-NAME                STATE        STEP  WEIGHT  STABLE   CANARY   REVISION  RPS   RPS CANARY  ERRORS  ERR CANARY  P99      P99 CANARY  REASON
-checkout            Progressing  2/5   5 %     shop-v1  shop-v2  2.4.0     51.2  2.70        0.21 %  0.25 %      88.0 ms  90.0 ms     -
-a-much-longer-name  Rolled back  -     - %     -        -        -         -     -           -       -           -        -           -
-)");
-}
-
-// The columns that matter least go first.
-TEST(StatusList, FitsANarrowTerminal) {
-  const std::string body = std::string(R"({"items": [)") + kRollout + "]}";
-  const auto at = [&](int columns) {
-    return '\n' +
-           render_list(body, false, {.columns = columns, .color = false, .utf8 = true}).value();
-  };
-  EXPECT_EQ(at(60), R"(
-NAME      STATE          STEP  WEIGHT  STABLE   CANARY
-checkout  ◌ Progressing  2/5   5 %     shop-v1  shop-v2
-)");
-  EXPECT_EQ(at(40), R"(
-NAME      STATE          STEP  WEIGHT
-checkout  ◌ Progressing  2/5   5 %
-)");
-  const auto wide_at = [&](int columns) {
-    return '\n' +
-           render_list(body, true, {.columns = columns, .color = false, .utf8 = true}).value();
-  };
-  EXPECT_EQ(wide_at(60), R"(
-NAME      STATE          WEIGHT  ERR CANARY  P99 CANARY
-checkout  ◌ Progressing  5 %     0.25 %      90.0 ms
-)");
-  EXPECT_EQ(wide_at(40), R"(
-NAME      STATE          WEIGHT
-checkout  ◌ Progressing  5 %
-)");
-}
-
-TEST(StatusList, ALongNameLeavesRoomForTheWeight) {
-  const std::string body =
-      R"({"items": [{"name": "a-rollout-with-a-name-that-is-as-long-as-one-may-be-which-is-63",
-       "state": "progressing", "weight": {"target": 5}, "stable": "shop-v1",
-       "canary": "shop-v2", "step": {"index": 1, "count": 5}}]})";
-  const auto at = [&](int columns) {
-    return '\n' +
-           render_list(body, false, {.columns = columns, .color = false, .utf8 = true}).value();
-  };
-  EXPECT_EQ(at(80), R"(
-NAME                     STATE          STEP  WEIGHT  STABLE   CANARY   REVISION
-a-rollout-with-a-name-…  ◌ Progressing  2/5   5 %     shop-v1  shop-v2  -
-)");
-  for (int columns = 30; columns <= 130; ++columns) {
-    EXPECT_NE(at(columns).find("5 %"), std::string::npos) << at(columns);
-  }
-}
-
-TEST(StatusList, SaysWhenThereAreNone) {
-  const ScreenOptions options{.columns = 100, .color = false, .utf8 = true};
-  EXPECT_EQ(render_list(R"({"items": []})", false, options).value(), "no rollouts\n");
-  EXPECT_EQ(render_list("[]", false, options).value(), "no rollouts\n");
-  EXPECT_FALSE(render_list("<html>", false, options));
-}
-
-TEST(StatusLine, IsOneLineForLogs) {
-  const ScreenOptions options{.columns = 1000, .color = true, .utf8 = true};
-  EXPECT_EQ(render_line(kRollout, options).value(),
-            "checkout: Progressing, step 2/5, weight 5 %\n");
-}
-
-TEST(StatusLine, IsTheSameInTheLinesOfAll) {
-  const ScreenOptions options{.columns = 1000, .color = true, .utf8 = true};
-  const std::string other = R"({"name": "other", "state": "held", "reason": "no_data"})";
-  const std::string body = R"({"items": [)" + std::string(kRollout) + ", " + other + "]}";
-  EXPECT_EQ(render_lines(body, options).value(),
-            render_line(kRollout, options).value() + render_line(other, options).value());
-  for (const char* none : {R"({"items": []})", "[]"}) {
-    EXPECT_EQ(render_lines(none, options).value(), render_list(none, false, options).value());
-  }
-  EXPECT_TRUE(render_lines(R"({"items": [null, 1, {}]})", options));
-  EXPECT_FALSE(render_lines("<html>", options));
 }
 
 TEST(StatusScreen, ShowsScoresOnlyWhereTheyAreJudged) {

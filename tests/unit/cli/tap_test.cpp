@@ -6,6 +6,7 @@
 #include "terminal.hpp"
 
 #include <boost/json.hpp>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace canaryd::cli {
@@ -19,6 +20,11 @@ const std::string kBad =
     R"("cohort":"canary","upstream":"v2","status":502,"error":"upstream_reset","t_total":1.5})";
 const std::string kLeft =
     R"({"ts":"2026-01-05T10:02:02.000Z","error":"client_gone","t_total":0.2})";
+
+const std::string kSaved =
+    R"({"ts":"2026-01-05T10:02:03.000Z","method":"GET","path":"/basket","route":"shop",)"
+    R"("cohort":"canary","upstream":"v2","status":200,"upstream_status":500,"fallback":"saved",)"
+    R"("t_total":0.2})";
 
 std::string line(TapTable& table, const std::string& request, int columns, bool cut = true) {
   const boost::json::value document = boost::json::parse(request);
@@ -38,10 +44,31 @@ TEST(TapTable, HasALineForEachRequest) {
             "-     200 ms  -   client_gone\n");
 }
 
+// Whoever looks for errors sees which one it is, also where the client was told of none.
+TEST(TapTable, SaysWhatTheUpstreamSaidWhereTheClientWasToldAnother) {
+  TapTable table;
+  EXPECT_EQ(line(table, kSaved, 90),
+            "10:02:03.000  canary  shop   GET   /basket                   "
+            "500 -> 200 saved   200 ms  v2\n");
+  EXPECT_NE(line(table, kFine, 90).find("  200               34.6 ms  v1\n"), std::string::npos);
+  const auto status = [&table](const std::string& members) {
+    return line(table, R"({"path":"/","t_total":0.2,)" + members + "}", 90);
+  };
+  using testing::HasSubstr;
+  EXPECT_THAT(status(R"("status":200,"error":"timeout","fallback":"saved")"),
+              HasSubstr("- -> 200 saved"));
+  EXPECT_THAT(status(R"("status":502,"upstream_status":500,"fallback":"failed")"),
+              HasSubstr("500 -> 502 failed"));
+  EXPECT_THAT(status(R"("error":"client_gone","upstream_status":500,"fallback":"left")"),
+              HasSubstr("500 -> - left"));
+  EXPECT_THAT(status(R"("status":502,"upstream_status":200)"), HasSubstr("200 -> 502 "));
+  EXPECT_THAT(status(R"("status":404,"upstream_status":404)"), HasSubstr("  404 "));
+}
+
 TEST(TapTable, FitsTheTerminal) {
   for (int columns = 20; columns < 200; ++columns) {
     TapTable table;
-    for (const std::string& request : {kFine, kBad, kLeft}) {
+    for (const std::string& request : {kFine, kBad, kLeft, kSaved}) {
       std::string text = line(table, request, columns);
       ASSERT_EQ(text.back(), '\n');
       text.pop_back();

@@ -3,6 +3,8 @@
 
 #include "canaryd/config/load.hpp"
 
+#include <gtest/gtest.h>
+
 #include <map>
 #include <string>
 #include <utility>
@@ -43,6 +45,11 @@ inline LoadResult load_text(std::string text,
 
 inline std::string report_of(const LoadResult& result) {
   return render_problems_text(result.problems, "canaryd.yaml");
+}
+
+inline Config config_of(const LoadResult& result) {
+  EXPECT_TRUE(result.config.has_value()) << report_of(result);
+  return result.config.value_or(Config());
 }
 
 }  // namespace canaryd::config
