@@ -65,20 +65,6 @@ double stake_of(double ratio, double odds) noexcept {
   return (ratio - 1) * (1 - share) / (1 + share * (ratio - 1));
 }
 
-// About the last `requests` of stable, and what the canary had beside them.
-void fade_in(MetricCounts& recent, const MetricCounts& counts, double requests) noexcept {
-  const double fade = std::min(1.0, requests / std::max(recent.stable_n, requests));
-  recent.stable_n = fade * recent.stable_n + counts.stable_n;
-  recent.stable_bad = fade * recent.stable_bad + counts.stable_bad;
-  recent.canary_n = fade * recent.canary_n + counts.canary_n;
-  recent.canary_bad_next = fade * recent.canary_bad_next + counts.canary_bad_next;
-}
-
-// One that is well where stable is not has something to show.
-bool is_half_as_bad(const MetricCounts& recent) noexcept {
-  return 2 * recent.canary_bad_next / recent.canary_n >= recent.stable_bad / recent.stable_n;
-}
-
 }  // namespace
 
 double log_sum(double a, double b) noexcept {
@@ -186,34 +172,41 @@ void AcceptAccount::absorb(const MetricCounts& counts, Terms& terms, bool may_ga
 
 bool EmptyClaim::may_gain(const MetricCounts& counts, Tolerance tolerance) noexcept {
   if (counts.silent()) return true;
-  fade_in(recent_, counts, kRecentRequests);
+  const double fade = std::min(1.0, kRecentRequests / std::max(recent_.stable_n, kRecentRequests));
+  recent_.stable_n = fade * recent_.stable_n + counts.stable_n;
+  recent_.stable_bad = fade * recent_.stable_bad + counts.stable_bad;
+  recent_.canary_n = fade * recent_.canary_n + counts.canary_n;
+  recent_.canary_bad_next = fade * recent_.canary_bad_next + counts.canary_bad_next;
   if (recent_.stable_n < kRecentRequests) return true;
   const double stable = recent_.stable_bad / recent_.stable_n;
-  return (1 + tolerance.relative) * stable + tolerance.absolute < 1 || !is_half_as_bad(recent_);
+  const double canary = recent_.canary_bad_next / recent_.canary_n;
+  // One that is well where stable is not has something to show.
+  const bool as_bad = 2 * canary >= stable;
+  return (1 + tolerance.relative) * stable + tolerance.absolute < 1 || !as_bad;
 }
 
-bool UsualFailures::is_in_trouble() const noexcept {
+void StableOutage::note(const MetricCounts& errors, std::uint32_t seconds) noexcept {
+  constexpr double kRecent = 100;
   constexpr double kKnownRequests = 200;
   constexpr double kLeastFailures = 8;
-  constexpr double kLeastShare = 0.05;
+  constexpr double kLeastShare = 0.2;
   constexpr double kTimesUsual = 3;
-  if (usual_n_ < kKnownRequests || recent_.stable_bad < kLeastFailures) return false;
-  const double usual = usual_bad_ / usual_n_;
-  return recent_.stable_bad >= std::max(kLeastShare, kTimesUsual * usual) * recent_.stable_n;
-}
-
-UsualFailures::Admitted UsualFailures::admit(const MetricCounts& counts) noexcept {
-  constexpr double kRecent = 100;
-  if (counts.silent()) return {.stable_bad = counts.stable_bad};
-  fade_in(recent_, counts, kRecent);
-  if (!is_in_trouble()) {
-    usual_n_ += counts.stable_n;
-    usual_bad_ += counts.stable_bad;
-    return {.stable_bad = counts.stable_bad};
+  constexpr std::uint32_t kLasts = 1800;
+  if (errors.silent()) return;
+  const double fade = std::min(1.0, kRecent / std::max(recent_n_, kRecent));
+  recent_n_ = fade * recent_n_ + errors.stable_n;
+  recent_bad_ = fade * recent_bad_ + errors.stable_bad;
+  const double usual = usual_n_ > 0 ? usual_bad_ / usual_n_ : 0;
+  on_ = usual_n_ >= kKnownRequests && recent_bad_ >= kLeastFailures &&
+        recent_bad_ >= std::max(kLeastShare, kTimesUsual * usual) * recent_n_;
+  seconds_ = on_ ? seconds_ + seconds : 0;
+  if (seconds_ >= kLasts) {
+    on_ = false;
+    usual_n_ = usual_bad_ = 0;
   }
-  if (is_half_as_bad(recent_)) return {.stable_bad = counts.stable_bad, .may_gain = false};
-  const double recent = recent_.stable_bad / recent_.stable_n;
-  return {.stable_bad = counts.stable_bad * (usual_bad_ / usual_n_ / recent)};
+  if (on_) return;
+  usual_n_ += errors.stable_n;
+  usual_bad_ += errors.stable_bad;
 }
 
 double AcceptAccount::limit(double stable_rate) const noexcept {

@@ -62,8 +62,7 @@ Analyzer::Analyzer(const Settings& settings)
       all_(metrics_, settings),
       segment_metrics_(make_segment_metrics(settings)),
       accept_(accept_accounts(metrics_, target_)),
-      empty_(metrics_.size()),
-      usual_(metrics_.size()) {
+      empty_(metrics_.size()) {
   // The sum of one route is that route.
   const std::size_t routes = std::min(settings.routes.size(), Settings::kMaxRoutes);
   if (routes >= 2) routes_.assign(routes, all_);
@@ -105,12 +104,20 @@ void Analyzer::compare(const stats::Block& block) {
     }
     return;
   }
+  const stats::Comparison comparison{
+      block.seconds, block.stable, block.canary, block.latency, block.feedback};
+  look_for_outage(comparison);
   data_ = Reason::kNeedsEvidence;
   all_.set_clients(metrics_, block.clients);
-  const auto taken = all_.absorb(
-      metrics_, {block.seconds, block.stable, block.canary, block.latency, block.feedback});
-  absorb_repeats(taken[kErrorsMetric], block);
-  absorb_for_acceptance(taken);
+  const auto taken = all_.absorb(metrics_, comparison);
+  if (!outage_.is_on()) {
+    absorb_repeats(taken[kErrorsMetric], block);
+    AcceptAccount::Terms terms;
+    for (std::size_t i = 0; i < accept_.size(); ++i) {
+      const bool may_gain = empty_[i].may_gain(taken[i], metrics_[i].tolerance);
+      accept_[i].absorb(taken[i], terms, may_gain);
+    }
+  }
   for (const stats::RouteComparison& each : block.routes) {
     if (each.route >= routes_.size()) continue;
     routes_[each.route].set_clients(metrics_, each.clients);
@@ -123,21 +130,12 @@ void Analyzer::compare(const stats::Block& block) {
   }
 }
 
-void Analyzer::absorb_for_acceptance(const std::vector<MetricCounts>& taken) noexcept {
-  AcceptAccount::Terms terms;
-  for (std::size_t i = 0; i < accept_.size(); ++i) {
-    const Metric& metric = metrics_[i];
-    bool may_gain = empty_[i].may_gain(taken[i], metric.tolerance);
-    MetricCounts counts = taken[i];
-    // What is slow is counted by what stable takes anyway, and votes are too few.
-    const bool failures = !metric.quantile && !metric.feedback && !metric.limit;
-    if (failures) {
-      const UsualFailures::Admitted admitted = usual_[i].admit(counts);
-      counts.stable_bad = admitted.stable_bad;
-      may_gain = may_gain && admitted.may_gain;
-    }
-    accept_[i].absorb(counts, terms, may_gain);
-  }
+// Acceptance begins anew with an outage of stable, and when it is over. What comes meanwhile is for
+// account R alone.
+void Analyzer::look_for_outage(const stats::Comparison& comparison) {
+  const bool before = outage_.is_on();
+  outage_.note(take(metrics_[kErrorsMetric], comparison), comparison.seconds);
+  if (outage_.is_on() != before && begun_) begin_step(target_);
 }
 
 double Analyzer::ln_rollback(std::size_t metric) const noexcept {

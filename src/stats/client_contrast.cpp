@@ -52,9 +52,28 @@ bool is_beyond(const Share& stable, const Share& canary) noexcept {
          apart * apart > kBeyondClients * kBeyondClients * (of_canary + stable.variance);
 }
 
+// Without the group that has most of the requests, whatever came of them.
+ClientGroups without_largest(const ClientGroups& groups, std::size_t metric) noexcept {
+  ClientGroups rest = groups;
+  const auto less = [metric](const GroupCounts& one, const GroupCounts& other) {
+    return one.requests(metric) < other.requests(metric);
+  };
+  *std::max_element(rest.groups.begin(), rest.groups.end(), less) = {};
+  return rest;
+}
+
+// One client with much of the traffic makes the whole uncertain; where the others alone are as far
+// apart, it is not he.
+bool is_beyond(const ClientGroups& stable,
+               const ClientGroups& canary,
+               std::size_t metric) noexcept {
+  const Share of_stable = share_of(stable, metric);
+  return is_beyond(of_stable, share_of(canary, metric)) ||
+         is_beyond(of_stable, share_of(without_largest(canary, metric), metric));
+}
+
 bool fail_more(const ClientGroups& stable, const ClientGroups& canary) noexcept {
-  return is_beyond(share_of(stable.with_repetitions(), kClientErrors),
-                   share_of(canary.with_repetitions(), kClientErrors));
+  return is_beyond(stable.with_repetitions(), canary.with_repetitions(), kClientErrors);
 }
 
 }  // namespace
@@ -63,7 +82,7 @@ std::array<bool, kClientMetrics> beyond_clients(const ClientGroups& stable,
                                                 const ClientGroups& canary) noexcept {
   std::array<bool, kClientMetrics> beyond{};
   for (std::size_t i = 0; i < kClientMetrics; ++i) {
-    beyond[i] = is_beyond(share_of(stable, i), share_of(canary, i));
+    beyond[i] = is_beyond(stable, canary, i);
   }
   return beyond;
 }

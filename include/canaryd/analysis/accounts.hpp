@@ -143,29 +143,25 @@ class EmptyClaim {
   MetricCounts recent_;
 };
 
-// Beside a stable in trouble any canary looks good: an outage of seconds outweighs what a bad one
-// has shown before. So account A gains by no more of stable's failures than stable usually has, and
-// by nothing where the canary fails half as much or more, which is trouble of both. Trouble: of
-// about stable's last hundred requests at least eight failed, one in twenty, and three times as
-// large a share as in all of the run that was none. Known after 200 requests. To gain less is
-// always honest.
-class UsualFailures {
+// Is stable in an outage? Beside one any canary looks good, and a few seconds outweigh what a bad
+// one has shown before; beside one of both, nothing is shown. An outage: of about stable's last
+// hundred requests at least one in five failed, and three times as large a share as in all of the
+// run that was none. Known after 200 requests; what lasts for half an hour is usual from then on.
+class StableOutage {
  public:
-  struct Admitted {
-    double stable_bad = 0;  // Of the block's, what counts.
-    bool may_gain = true;
-  };
-  // After a block.
-  [[nodiscard]] Admitted admit(const MetricCounts& counts) noexcept;
+  // After a block of so many seconds.
+  void note(const MetricCounts& errors, std::uint32_t seconds) noexcept;
+  [[nodiscard]] bool is_on() const noexcept { return on_; }
 
-  friend bool operator==(const UsualFailures&, const UsualFailures&) = default;
+  friend bool operator==(const StableOutage&, const StableOutage&) = default;
 
  private:
-  [[nodiscard]] bool is_in_trouble() const noexcept;
-
-  MetricCounts recent_;
+  double recent_n_ = 0;
+  double recent_bad_ = 0;
   double usual_n_ = 0;
   double usual_bad_ = 0;
+  std::uint32_t seconds_ = 0;  // For so long it is on.
+  bool on_ = false;
 };
 
 }  // namespace canaryd::analysis

@@ -100,7 +100,7 @@ class Analyzer {
                                 double share,
                                 std::span<const Metric> metrics,
                                 std::size_t metric) const;
-  void absorb_for_acceptance(const std::vector<MetricCounts>& taken) noexcept;
+  void look_for_outage(const stats::Comparison& comparison);
 
   Settings settings_;
   StepTarget target_;  // Before what is made with it.
@@ -111,7 +111,7 @@ class Analyzer {
   std::vector<Panel> segments_;        // Index: Settings::segments.
   std::vector<AcceptAccount> accept_;  // By metric.
   std::vector<EmptyClaim> empty_;      // By metric; over all steps.
-  std::vector<UsualFailures> usual_;   // The same; of errors and client errors.
+  StableOutage outage_;                // The same.
   // Errors with the repetitions that the dedupe has left out. Without them a client that asks often
   // hides how much worse a version is; with them alone one broken client of stable would hide it.
   // So a step has to be accepted by both. Not set before the first repetition of the step: both are

@@ -250,42 +250,48 @@ TEST(EmptyClaim, AnAccountThatMayNotGainCanLose) {
   EXPECT_LT(account.ln_evidence(), before);
 }
 
-TEST(UsualFailures, AnOutageOfStableCountsForWhatIsUsual) {
-  UsualFailures usual;
-  EXPECT_EQ(usual.admit(counts(100, 1000, 0, 10)).stable_bad, 10);
-  // One of a hundred before it, and fifty of fifty.
-  EXPECT_NEAR(usual.admit(counts(50, 50, 0, 50)).stable_bad, 50 * 0.01 / (51.0 / 150), 1e-6);
-  EXPECT_LT(usual.admit(counts(50, 50, 0, 50)).stable_bad, 1);
-  EXPECT_LT(usual.admit(counts(500, 500, 5, 5)).stable_bad, 5) << "of the last hundred it is not";
-  EXPECT_EQ(usual.admit(counts(500, 500, 5, 5)).stable_bad, 5) << "it is over";
-  EXPECT_EQ(usual.admit(counts(50, 0, 0, 0)).stable_bad, 0) << "silence says nothing";
+TEST(StableOutage, IsFarMoreThanUsual) {
+  StableOutage outage;
+  outage.note(counts(100, 1000, 0, 10), 1);
+  EXPECT_FALSE(outage.is_on());
+  outage.note(counts(50, 50, 50, 50), 1);
+  EXPECT_TRUE(outage.is_on());
+  outage.note(counts(50, 0, 0, 0), 1);
+  EXPECT_TRUE(outage.is_on()) << "silence ends nothing";
+  for (int i = 0; i < 5; ++i) outage.note(counts(100, 100, 1, 1), 1);
+  EXPECT_FALSE(outage.is_on());
+  outage.note(counts(50, 100, 0, 12), 1);
+  EXPECT_FALSE(outage.is_on()) << "one of eight instances";
 }
 
-TEST(UsualFailures, AnOutageOfBothIsNoGain) {
-  UsualFailures usual;
-  EXPECT_TRUE(usual.admit(counts(100, 1000, 1, 10)).may_gain);
-  const auto outage = usual.admit(counts(50, 50, 50, 50));
-  EXPECT_FALSE(outage.may_gain);
-  EXPECT_EQ(outage.stable_bad, 50) << "nor a loss";
-  EXPECT_TRUE(usual.admit(counts(1000, 1000, 10, 10)).may_gain);
-}
-
-TEST(UsualFailures, WhatAlwaysFailsMuchIsUsual) {
-  UsualFailures usual;
+TEST(StableOutage, WhatAlwaysFailsMuchIsUsual) {
+  StableOutage outage;
   Random random(5);
-  int less = 0;
-  for (int i = 0; i < 2000; ++i) {
-    const int bad = random.chance(0.2) ? 1 : 0;
-    if (usual.admit(counts(1, 1, 0, bad)).stable_bad < bad) ++less;
+  for (int i = 0; i < 5000; ++i) {
+    outage.note(counts(1, 1, 0, random.chance(0.2) ? 1 : 0), 1);
+    ASSERT_FALSE(outage.is_on()) << i;
   }
-  EXPECT_EQ(less, 0);
+}
+
+TEST(StableOutage, WhatLastsForHalfAnHourIsUsualFromThenOn) {
+  StableOutage outage;
+  outage.note(counts(100, 1000, 0, 10), 1);
+  int seconds = 0;
+  for (; seconds < 4000; ++seconds) {
+    outage.note(counts(50, 50, 0, 25), 1);
+    if (!outage.is_on() && seconds > 0) break;
+  }
+  EXPECT_NEAR(seconds, 1800, 5);
+  for (int i = 0; i < 100; ++i) outage.note(counts(50, 50, 0, 25), 1);
+  EXPECT_FALSE(outage.is_on());
 }
 
 // Of what begins in an outage nothing is known.
-TEST(UsualFailures, NothingIsKnownOfAFewRequests) {
-  UsualFailures usual;
-  EXPECT_EQ(usual.admit(counts(50, 199, 0, 0)).stable_bad, 0);
-  EXPECT_EQ(usual.admit(counts(50, 50, 0, 50)).stable_bad, 50);
+TEST(StableOutage, NothingIsKnownOfAFewRequests) {
+  StableOutage outage;
+  outage.note(counts(50, 199, 0, 0), 1);
+  outage.note(counts(50, 50, 0, 50), 1);
+  EXPECT_FALSE(outage.is_on());
 }
 
 TEST(Accounts, HugeCountsStayFinite) {

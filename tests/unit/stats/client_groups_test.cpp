@@ -215,6 +215,8 @@ TEST(ClientContrastTest, AClientWithMostOfTheRequestsIsNotAllOfThem) {
   const ClientGroups stable = failing(std::vector<std::uint64_t>(16, 1), 1000);
   EXPECT_FALSE(beyond_clients(stable, dominated(100, 0))[kClientErrors]);
   EXPECT_TRUE(beyond_clients(stable, dominated(1000, 20))[kClientErrors]);
+  EXPECT_TRUE(beyond_clients(stable, dominated(2500, 10))[kClientErrors])
+      << "the others fail more as well, though less than he";
 }
 
 TEST(ClientContrastTest, ErrorsToo) {
