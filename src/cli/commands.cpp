@@ -293,13 +293,14 @@ int Command::migration() {
                             : or_failure(render_migration(response->body, screen())));
 }
 
+// A shell puts them into a command line: nothing that is no name of a rollout, whoever answers.
 int Command::rollout_names() {
   const auto found = names();
   if (!found) return report(found.error());
   std::string text;
   for (const std::string& name : *found) {
-    append_printable(text, name);
-    text += '\n';
+    const bool plain = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == name.npos;
+    if (plain && !name.starts_with('-')) text += name + '\n';
   }
   return print(text);
 }

@@ -64,13 +64,25 @@ std::string bash_values(const Program& program, const Option& option) {
     return "COMPREPLY=($(compgen -W " + quoted(joined(option.choices)) + " -- \"$word\"))";
   }
   if (option.value == kRollout || option.names.front() == kRollout) {
-    return "COMPREPLY=($(compgen -W \"$(" + program.name +
-           " \"${daemon[@]}\" completion rollouts 2>/dev/null)\" -- \"$word\"))";
+    return "_" + program.name + "_rollouts";
   }
   if (option.is_file() || option.names.front() == "FILE") {
     return "COMPREPLY=($(compgen -f -- \"$word\"))";
   }
   return "COMPREPLY=()";
+}
+
+// For the variables of its caller. By hand, because `compgen -W` expands what it is given, and the
+// names come from somebody else's daemon.
+std::string bash_rollouts(const Program& program) {
+  return "_" + program.name +
+         "_rollouts() {\n"
+         "  local name\n"
+         "  COMPREPLY=()\n"
+         "  while IFS= read -r name; do\n"
+         "    [[ $name == \"$word\"* ]] && COMPREPLY+=(\"$name\")\n"
+         "  done < <(" +
+         program.name + " \"${daemon[@]}\" completion rollouts 2>/dev/null)\n}\n";
 }
 
 void bash_options(std::string& out,
@@ -128,7 +140,7 @@ std::string bash_scan(const Program& program) {
 std::string render_bash(const Program& program) {
   const std::string function = "_" + program.name;
   std::string out = "# bash completion of " + program.name + "; printed by `" + program.name +
-                    " completion bash`\n" + function + "() {\n";
+                    " completion bash`\n" + bash_rollouts(program) + function + "() {\n";
   out += kBashWords;
   out += bash_scan(program) + "  case $command:$before in\n";
   for (const Command& command : program.commands) {

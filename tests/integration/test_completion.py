@@ -68,6 +68,17 @@ class BashTest(unittest.TestCase):
         self.assertEqual(sorted(self.complete("canaryd", "validate", "--config", str(GOLDEN / "split.n"))),
                          sorted(str(file) for file in GOLDEN.glob("split.n*")))
 
+    def test_what_a_daemon_calls_its_rollouts_is_not_run(self):
+        with tempfile.TemporaryDirectory() as folder:
+            names = ["$(touch hit)", "`touch hit`", "*", "sh op"]
+            says = "".join(f"echo {shlex.quote(name)}; " for name in names)
+            asked = f"{script_of('canaryctl', 'bash')}\ncanaryctl() {{ {says}}}\n" \
+                    "COMP_LINE='canaryctl abort '; COMP_WORDS=(canaryctl abort ''); COMP_CWORD=2; _canaryctl; " \
+                    "printf '%s\\n' \"${COMPREPLY[@]}\""
+            done = run("bash", "-c", asked, cwd=folder)
+            self.assertEqual((done.stderr, done.stdout.splitlines()), ("", names))
+            self.assertEqual(os.listdir(folder), [])
+
     def test_the_names_are_those_of_the_daemon_of_the_line(self):
         """Readline cuts an address at its colons."""
         def offered(line, *words):
