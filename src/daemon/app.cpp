@@ -332,6 +332,7 @@ class App {
                    ", then waiting up to " + format_duration(drain.timeout) + " for connections");
     supervisor_.stopping("draining");
     controller_->set_draining();
+    plane_->announce_drain();
     drain_timer_.expires_after(drain.delay);
     drain_timer_.async_wait([this](const boost::system::error_code& error) {
       if (error) return;

@@ -218,6 +218,12 @@ void WorkerPlane::tap(std::shared_ptr<const telemetry::TapList> taps) {
 
 // ---- The end
 
+void WorkerPlane::announce_drain() {
+  for (Worker& worker : workers_) {
+    worker.thread->post([slot = &worker] { slot->service->announce_drain(); });
+  }
+}
+
 void WorkerPlane::drain() {
   for (Worker& worker : workers_) {
     worker.thread->post([slot = &worker] { slot->service->drain(); });

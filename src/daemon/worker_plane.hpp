@@ -58,6 +58,8 @@ class WorkerPlane final : public control::DataPlane {
   [[nodiscard]] stats::DurationReading lag() const override;
   void tap(std::shared_ptr<const telemetry::TapList> taps) override;
 
+  // Answers say from now on that they are the last ones of their connections.
+  void announce_drain();
   // Stops accepting; exchanges under way go on, with Connection: close.
   void drain();
   // Client connections that are open on all workers.

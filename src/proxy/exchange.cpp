@@ -74,6 +74,8 @@ Exchange::Exchange(ServiceState& state)
 // A service that is destroyed takes its requests with it; they were begun, so they are finished.
 Exchange::~Exchange() {
   if (counters_ != nullptr) record(ProxyError::kClientGone);
+  // Its queue may be of a table that only later_ holds, which goes first.
+  slot_.release();
   (previous_ != nullptr ? previous_->next_ : state_.exchanges) = next_;
   if (next_ != nullptr) next_->previous_ = previous_;
 }
@@ -311,7 +313,7 @@ std::uint64_t Exchange::balance_key() const noexcept {
 // ---- The end
 
 bool Exchange::wants_keep_alive() const noexcept {
-  return request_.keep_alive && !connection_->draining() &&
+  return request_.keep_alive && !connection_->ending() &&
          connection_->spec().keep_alive_timeout > Duration::zero();
 }
 

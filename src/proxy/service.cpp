@@ -195,9 +195,13 @@ void Service::count_overdue() noexcept {
   }
 }
 
+void Service::announce_drain() noexcept {
+  state_->ending = true;
+}
+
 void Service::drain() {
   if (state_->draining) return;
-  state_->draining = true;
+  state_->ending = state_->draining = true;
   for (const ListenerPointer& listener : state_->listeners) {
     if (listener->socket != nullptr) listener->socket->close();
   }

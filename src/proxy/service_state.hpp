@@ -83,8 +83,9 @@ struct ServiceState {
   DateText date_text;
   std::string_view date_value;  // Of date_text, until date_until.
   Monotonic date_until = Monotonic::min();
-  int lingering = 0;  // Clients that were turned away and may not have heard it yet.
-  bool draining = false;
+  int lingering = 0;      // Clients that were turned away and may not have heard it yet.
+  bool ending = false;    // Each answer is the last one of its connection.
+  bool draining = false;  // And nobody is let in any more.
   std::vector<char> scratch;
   std::vector<char> targets;
   std::vector<char> rewritten;

@@ -24,6 +24,26 @@ TEST_F(LifecycleTest, DrainClosesIdleConnections) {
   EXPECT_TRUE(late.peer.refused());
 }
 
+// Who asks again and again goes away before there is nobody to ask.
+TEST_F(LifecycleTest, ADrainIsAnnouncedInEachAnswer) {
+  Backend stable(world, kStable);
+  Client busy(world);
+  Client silent(world);
+  EXPECT_EQ(busy.ask(kGet).field("Connection"), "");
+  world.service->announce_drain();
+  world.net.run_ready();
+  EXPECT_TRUE(busy.open());
+  const Message last = busy.ask(kGet);
+  EXPECT_EQ(last.status(), 200);
+  EXPECT_EQ(last.field("Connection"), "close");
+  EXPECT_TRUE(busy.closes_within(1s));
+  EXPECT_TRUE(silent.open()) << "it may have sent something";
+  Client late(world);
+  EXPECT_EQ(late.ask(kGet).status(), 200) << "nobody is refused yet";
+  world.service->drain();
+  EXPECT_TRUE(silent.closes_within(1ms));
+}
+
 TEST_F(LifecycleTest, DrainLetsExchangesEnd) {
   SimServer stable(world.net, kStable);
   Client client(world);

@@ -33,6 +33,17 @@ class LifecycleTest(IntegrationCase):
         self.assertEqual(self.get("/").body, b"app\n")
         self.daemon.stop(told=True)
 
+    def test_who_is_busy_is_told_before_it_stops_accepting(self):
+        app = self.upstream("app")
+        self.start({"app": app}, drain={"delay": "5s", "timeout": "5s"})
+        busy = self.client()
+        self.assertIsNone(busy.get("/").get("Connection"))
+        self.daemon.signal(signal.SIGTERM)
+        wait_until(lambda: busy.get("/").get("Connection") == "close", "the last answer")
+        self.assertTrue(busy.ended())
+        self.assertEqual(self.get("/").body, b"app\n")
+        self.daemon.stop(told=True)
+
     def test_tells_a_service_manager_how_it_is(self):
         app = self.upstream("app")
         manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

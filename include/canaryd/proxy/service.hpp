@@ -72,6 +72,9 @@ class Service {
   // was known. Looks at every request under way: once a second.
   void count_overdue() noexcept;
 
+  // Still accepts and keeps idle connections, but every answer says `Connection: close`: who is
+  // busy is gone before drain(), and no request meets the end of its connection.
+  void announce_drain() noexcept;
   void drain();
   void cancel();
   [[nodiscard]] std::size_t connections() const noexcept;
