@@ -40,8 +40,9 @@ void Controller::State::watch(Runner& runner, std::size_t index) const {
 }
 
 void Controller::State::count_overdue() const {
-  const bool any = std::any_of(
-      runners.begin(), runners.end(), [](const auto& runner) { return runner->counts_overdue(); });
+  const bool any = std::any_of(runners.begin(), runners.end(), [](const auto& runner) {
+    return runner->counts_overdue() || runner->counts_silence();
+  });
   if (any) parts.data_plane->count_overdue();
 }
 

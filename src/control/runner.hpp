@@ -206,6 +206,11 @@ class Runner : public std::enable_shared_from_this<Runner> {
   [[nodiscard]] bool counts_overdue() const noexcept {
     return gate_->overdue_after() > Duration::zero();
   }
+  // Requests under way may be silent for longer than the circuit bears.
+  [[nodiscard]] bool counts_silence() const noexcept {
+    return config_.circuit.consecutive_failures > 0 && served_ > BasisPoints(0) &&
+           gate_->slow_after() > Duration::zero();
+  }
   // Single probes may be on their way.
   [[nodiscard]] bool circuit_open() const noexcept {
     const routing::GateState seen = gate_->state();

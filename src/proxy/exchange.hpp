@@ -209,8 +209,6 @@ class Exchange {
   [[nodiscard]] bool left_while_served(ProxyError error) const noexcept;
   [[nodiscard]] bool client_is_tls() const noexcept;
   void note_silence(FlowState up) noexcept;
-  [[nodiscard]] bool keeps_others_out() noexcept;
-  void add_failure_in_a_row() noexcept;
   [[nodiscard]] bool wants_keep_alive() const noexcept;
   [[nodiscard]] bool yields() const noexcept {
     return up_ == FlowState::kYield || down_ == FlowState::kYield;
@@ -273,13 +271,12 @@ class Exchange {
   bool probe_ = false;          // Of a canary that is suspended.
   bool overdue_ = false;        // It has been counted as slow.
   bool slow_counted_ = false;   // The circuit has counted its silence; how it ends is no news.
-  Duration slow_after_{};       // Silence that the circuit counts next; 0: none.
+  Duration slow_after_{};       // Silence that the circuit counts; 0: none, or counted already.
 
   std::unique_ptr<RequestCopy> copy_;  // For the route's mirror; null: none, or it has gone.
 
   bool queued_ = false;             // Waits for a slot.
   upstream::ConcurrencySlot slot_;  // Held through all tries, and by a tunnel to its end.
-  std::uint64_t found_full_ = 0;    // What its limit said of that when its silence counted last.
 
   // This try.
   TablePointer later_;  // Owns upstream_, if that is not the decision's any more.

@@ -5,7 +5,6 @@
 #include "proxy/record.hpp"
 
 #include <algorithm>
-#include <utility>
 
 namespace canaryd::proxy {
 namespace {
@@ -63,19 +62,13 @@ void Exchange::hasten() noexcept {
 
 void Exchange::charge_circuit() noexcept {
   const routing::Rollout& rollout = *route_->rollout;
+  const Protection& protection = failure_policy()->protection;
   if (probe_) {
     rollout.gate->probed(rollout.generation, false);
-  } else if (!slow_counted_) {
-    add_failure_in_a_row();
+  } else if (protection.circuit_failures > 0 && !slow_counted_) {
+    rollout.gate->failed(
+        rollout.generation, protection.circuit_failures, now() + protection.open_for);
   }
-}
-
-void Exchange::add_failure_in_a_row() noexcept {
-  const routing::Rollout& rollout = *route_->rollout;
-  const Protection& protection = failure_policy()->protection;
-  if (protection.circuit_failures == 0) return;
-  rollout.gate->failed(
-      rollout.generation, protection.circuit_failures, now() + protection.open_for);
 }
 
 // Its client has left an answer that was coming, as whoever reads a stream does in the end. Not one
@@ -119,27 +112,12 @@ void Exchange::charge_status() noexcept {
 
 // The canary has all of the request and says nothing for longer than nearly all answers of stable
 // take: the circuit counts that without waiting for the timeout. The request goes on.
-//
-// Behind a limit of few slots there may be no more such requests than that, and those that would
-// follow wait, or are turned away, where nobody is charged. So while it keeps others out, it counts
-// in their place, once more each time that it has been silent for as long again.
 void Exchange::note_silence(FlowState up) noexcept {
   if (slow_after_ == Duration::zero() || !upstream_must_speak(up)) return;
-  const Duration silent = now() - std::max(upload_moved_at_, download_moved_at_);
-  if (silent < slow_after_) return;
-  const bool others = slot_ && keeps_others_out();
-  if (!pick_.spares_gate() && (!slow_counted_ || others)) add_failure_in_a_row();
+  if (std::max(upload_moved_at_, download_moved_at_) + slow_after_ > now()) return;
+  if (!pick_.spares_gate()) charge_circuit();
   slow_counted_ = true;
-  const Duration again = slot_ ? route_->rollout->gate->slow_after() : Duration::zero();
-  slow_after_ = again > Duration::zero() ? silent + again : Duration::zero();
-}
-
-// There is no free slot beside the one that it holds, and somebody wants one: now, or at some time
-// since this was asked last.
-bool Exchange::keeps_others_out() noexcept {
-  const upstream::ConcurrencyLimit& limit = slot_.limit();
-  const std::uint64_t before = std::exchange(found_full_, limit.found_full());
-  return limit.active() >= limit.max() && (limit.queued() > 0 || found_full_ != before);
+  slow_after_ = Duration::zero();
 }
 
 // Once a second or so: one that began before it was known what silence is too long has set no clock

@@ -119,10 +119,6 @@ void ConcurrencySlot::give_up() noexcept {
   queue.limit_->give_up(&queue.place_);
 }
 
-const ConcurrencyLimit& ConcurrencySlot::limit() const noexcept {
-  return *queue_->limit_;
-}
-
 ConcurrencyTicket::~ConcurrencyTicket() {
   if (queue_ != nullptr) queue_->unlink(*this);
 }
@@ -155,7 +151,6 @@ ConcurrencySlot ConcurrencyQueue::try_enter() noexcept {
 
 bool ConcurrencyQueue::wait(ConcurrencyTicket& ticket) noexcept {
   CANARYD_ASSERT(ticket.queue_ == nullptr);
-  limit_->found_full_.fetch_add(1, std::memory_order_relaxed);
   if (!limit_->enqueue()) return false;
   ticket.queue_ = this;
   ticket.older_ = newest_;

@@ -90,43 +90,14 @@ TEST_F(SilenceTest, WhatIsNotWithTheCanaryIsNoSilence) {
 
 // ---- Silence behind a limit
 
-// There are never as many of them as a trip takes; but those that wait would fare no better.
-TEST_F(SilenceTest, FewSlotsThatHangOpenItWhileOthersWait) {
-  start_with({2, 10, 1min});
+// An equal version may take long once in a while: one silent request is one, whoever waits for its
+// slot.
+TEST_F(SilenceTest, AHangThatOthersWaitForCountsOnce) {
+  start_with({1, 10, 1min});
   hang(3);
-  world.net.run_for(2900ms);
-  EXPECT_FALSE(is_open());
-  world.net.run_for(200ms);
-  EXPECT_TRUE(is_open());
-  EXPECT_EQ(canary_.requests.size(), 2U);
-}
-
-TEST_F(SilenceTest, WhoIsTurnedAwayWantedASlotAsWell) {
-  start_with({1, 0, 1s});
-  hang(1);
-  for (int second = 0; second < 5; ++second) {
-    EXPECT_FALSE(is_open()) << second;
-    EXPECT_EQ(ask().status(), 503);
-    world.net.run_for(1s);
-  }
-  world.net.run_ready();
-  EXPECT_TRUE(is_open());
-}
-
-// Nobody is kept from anything: one slow request is one slow request.
-TEST_F(SilenceTest, AHangThatNobodyWaitsForCountsOnce) {
-  start_with({1, 10, 1s});
-  hang(1);
   world.net.run_for(20s);
   EXPECT_FALSE(is_open());
   EXPECT_EQ(in_a_row(), 1U);
-}
-
-TEST_F(SilenceTest, ASlotThatIsFreeIsNobodysHindrance) {
-  start_with({3, 10, 1s});
-  hang(2);
-  world.net.run_for(20s);
-  EXPECT_EQ(in_a_row(), 2U);
 }
 
 // As long as the other slot gets its answers, one that hangs is one that hangs.

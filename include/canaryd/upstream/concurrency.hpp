@@ -56,10 +56,6 @@ class ConcurrencyLimit : public std::enable_shared_from_this<ConcurrencyLimit> {
   [[nodiscard]] std::uint32_t queued() const noexcept {
     return queued_.load(std::memory_order_relaxed);
   }
-  // Requests that have found no free slot, so far: they waited, or were turned away.
-  [[nodiscard]] std::uint64_t found_full() const noexcept {
-    return found_full_.load(std::memory_order_relaxed);
-  }
 
  private:
   friend class ConcurrencyQueue;
@@ -78,7 +74,6 @@ class ConcurrencyLimit : public std::enable_shared_from_this<ConcurrencyLimit> {
   std::atomic<std::uint32_t> queue_max_;
   std::atomic<std::uint32_t> active_{0};
   std::atomic<std::uint32_t> queued_{0};
-  std::atomic<std::uint64_t> found_full_{0};
   std::atomic<std::size_t> turn_{0};  // The worker that is asked first.
   std::vector<Place> places_;         // One a worker.
 };
@@ -105,8 +100,6 @@ class ConcurrencySlot {
   void release() noexcept {
     if (queue_ != nullptr) give_up();
   }
-  // Only of a slot that is held.
-  [[nodiscard]] const ConcurrencyLimit& limit() const noexcept;
 
  private:
   friend class ConcurrencyQueue;

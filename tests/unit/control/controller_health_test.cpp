@@ -190,6 +190,33 @@ TEST_F(ControllerHealthTest, ARestartStaysSuspended) {
   EXPECT_EQ(effective(), 10);
 }
 
+// What the canary is asked first it may be silent on: then no latency is compared yet.
+TEST_F(ControllerHealthTest, RequestsUnderWayAreLookedAtForTheirSilence) {
+  boot();
+  seconds(3);
+  ASSERT_EQ(effective(), 10);
+  const auto gate = plane_.held.at(0).shared->table->rollouts().at(0).gate;
+  for (int i = 0; i < 60 && gate->slow_after() == Duration::zero(); ++i) {
+    clock_.advance(1s);
+    plane_.serve(Cohort::kStable, 2000, 0);
+    controller_->tick();
+    settle();
+  }
+  ASSERT_GT(gate->slow_after(), Duration::zero());
+  EXPECT_EQ(gate->overdue_after(), Duration::zero());
+  const int counted = plane_.overdue_counts;
+  clock_.advance(1s);
+  controller_->tick();
+  settle();
+  EXPECT_EQ(plane_.overdue_counts, counted + 1);
+  act(Action::kAbort);
+  const int last = plane_.overdue_counts;
+  clock_.advance(1s);
+  controller_->tick();
+  settle();
+  EXPECT_EQ(plane_.overdue_counts, last);
+}
+
 TEST_F(ControllerHealthTest, AnAbortEndsASuspension) {
   boot();
   seconds(3);

@@ -62,20 +62,6 @@ TEST_F(ConcurrencyTest, ASlotMovesWithItsOwner) {
   EXPECT_EQ(limit->active(), 0U);
 }
 
-// On whichever worker, and whether it has been turned away or waits.
-TEST_F(ConcurrencyTest, ASlotKnowsHowManyHaveFoundNone) {
-  limit->configure(1, 1);
-  fill();
-  EXPECT_EQ(&held.front().limit(), limit.get());
-  EXPECT_FALSE(second.try_enter());
-  EXPECT_EQ(limit->found_full(), 0U) << "it may not want to wait";
-  ConcurrencyTicket waits;
-  EXPECT_TRUE(second.wait(waits));
-  ConcurrencyTicket turned_away;
-  EXPECT_FALSE(first.wait(turned_away));
-  EXPECT_EQ(held.front().limit().found_full(), 2U);
-}
-
 TEST_F(ConcurrencyTest, TheQueueIsServedInItsOrder) {
   fill();
   std::deque<ConcurrencyTicket> tickets(3);
