@@ -300,7 +300,7 @@ int Command::rollout_names() {
   std::string text;
   for (const std::string& name : *found) {
     const bool plain = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == name.npos;
-    if (plain && !name.starts_with('-')) text += name + '\n';
+    if (plain && !name.empty() && !name.starts_with('-')) text += name + '\n';
   }
   return print(text);
 }

@@ -252,6 +252,12 @@ TEST_F(ConfigFileTest, SaysWhyThereIsNoDifference) {
 TEST_F(ConfigFileTest, PrintsItsManualAndCompletions) {
   EXPECT_EQ(run({"completion", "rollouts"}), kExitDone) << err();
   EXPECT_NE(out().find("checkout\n"), out().npos) << out();
+  const std::string names = out();
+  for (const char* const name : {"$(touch hit)", "--help", ""}) {
+    admin_.backend.known[name].name = name;
+  }
+  EXPECT_EQ(run({"completion", "rollouts"}), kExitDone) << err();
+  EXPECT_EQ(out(), names) << "a shell gets nothing but names";
   admin_.stop();
   EXPECT_EQ(run({"--help"}), kExitDone);
   std::istringstream help(out().substr(out().find("Subcommands:")));
