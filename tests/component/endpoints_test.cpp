@@ -2,6 +2,8 @@
 #include "component/proxy_world.hpp"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace canaryd::test {
 namespace {
@@ -15,6 +17,29 @@ class EndpointsTest : public ProxyTest {
   void use(std::vector<upstream::EndpointSpec> endpoints) {
     world.upstreams[0].endpoints = std::move(endpoints);
     world.publish();
+  }
+
+  // An endpoint leaves with the request that it has, and so does the one that has it next.
+  Message ask_two_that_go(std::vector<upstream::EndpointSpec> left) {
+    SimServer gone(world.net, kCanary);
+    SimServer gone_as_well(world.net, kPooled);
+    world.upstreams[0].endpoints = {kCanary};
+    world.upstreams[0].retries = {2, true, true, 100};
+    world.start();
+    Client client(world);
+    client.send(kGet);
+    SimPeer& first = gone.accept();
+    world.net.run_ready();
+    use({kPooled});
+    first.reset();
+    SimPeer& second = gone_as_well.accept();
+    world.net.run_ready();
+    use(std::move(left));
+    second.reset();
+    Message answer = client.read();
+    EXPECT_EQ(gone.connections(), 1U);
+    EXPECT_EQ(gone_as_well.connections(), 1U);
+    return answer;
   }
 
   Backend one;
@@ -106,44 +131,12 @@ TEST_F(EndpointsTest, ARetryGoesToOneThatIsStillThere) {
 
 // Each time that they change, not only the first.
 TEST_F(EndpointsTest, EveryRetryGoesToOneThatIsStillThere) {
-  SimServer gone(world.net, kCanary);
-  SimServer gone_as_well(world.net, kPooled);
-  world.upstreams[0].endpoints = {kCanary};
-  world.upstreams[0].retries = {2, true, true, 100};
-  world.start();
-  Client client(world);
-  client.send(kGet);
-  SimPeer& first = gone.accept();
-  world.net.run_ready();
-  use({kPooled});
-  first.reset();
-  SimPeer& second = gone_as_well.accept();
-  world.net.run_ready();
-  use({kStable});
-  second.reset();
-  EXPECT_EQ(client.read().body, "one");
-  EXPECT_EQ(gone.connections(), 1U);
-  EXPECT_EQ(gone_as_well.connections(), 1U);
+  EXPECT_EQ(ask_two_that_go({kStable}).body, "one");
 }
 
 // What it had last is what the answer and the log name.
 TEST_F(EndpointsTest, ARetryThatFindsNoneLeftEndsWithWhatItHad) {
-  SimServer gone(world.net, kCanary);
-  SimServer gone_as_well(world.net, kPooled);
-  world.upstreams[0].endpoints = {kCanary};
-  world.upstreams[0].retries = {2, true, true, 100};
-  world.start();
-  Client client(world);
-  client.send(kGet);
-  SimPeer& first = gone.accept();
-  world.net.run_ready();
-  use({kPooled});
-  first.reset();
-  SimPeer& second = gone_as_well.accept();
-  world.net.run_ready();
-  use({});
-  second.reset();
-  EXPECT_EQ(client.read().field("X-Canaryd-Error"), "upstream_reset");
+  EXPECT_EQ(ask_two_that_go({}).field("X-Canaryd-Error"), "upstream_reset");
 }
 
 // The canary takes its time, and stable's endpoints change meanwhile.
