@@ -14,9 +14,9 @@ namespace canaryd::cli {
 namespace {
 
 // Whose columns go first when the terminal is too narrow; a route, its state and weight stay.
-constexpr std::array<std::string_view, 6> kLeastNeeded{
+constexpr std::array<std::string_view, 6> kMapLeastNeeded{
     "SUNSET", "MATCH", "FROM", "TO", "MOVED", "REQUESTS"};
-constexpr std::array<std::string_view, 1> kLeastNeededOfPaths{"ROUTE"};
+constexpr std::array<std::string_view, 1> kPathsLeastNeeded{"ROUTE"};
 
 Style style_of(const std::string& state) {
   if (state == "moved") return Style::kGood;
@@ -70,7 +70,7 @@ std::string paths_of(JsonView paths, const ScreenOptions& options) {
                     {routed ? "only one for everything" : "none"}});
   }
   return Line().add("Paths that no route names:").finish(options) +
-         render_table(rows, options, kLeastNeededOfPaths, false);
+         render_table(rows, options, kPathsLeastNeeded, false);
 }
 
 }  // namespace
@@ -83,7 +83,7 @@ Result<std::string> render_migration(std::string_view body, const ScreenOptions&
       header({"ROUTE", "STATE", "FROM", "TO", "WEIGHT", "REQUESTS", "MOVED", "SUNSET", "MATCH"})};
   const JsonView items = answer["items"];
   for (std::size_t i = 0; i < items.size(); ++i) rows.push_back(row_of(items[i]));
-  std::string out = render_table(rows, options, kLeastNeeded) + "\n";
+  std::string out = render_table(rows, options, kMapLeastNeeded) + "\n";
   out += Line().add(summary(answer)).finish(options);
   const JsonView paths = answer["paths"];
   if (paths.size() > 0) out += "\n" + paths_of(paths, options);

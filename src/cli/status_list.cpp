@@ -76,18 +76,18 @@ Cells row_of(JsonView rollout, bool wide, const ScreenOptions& options) {
 }
 
 // Whose columns go first when the terminal is too narrow; a name, a state and a weight stay.
-constexpr std::array<std::string_view, 12> kLeastNeeded{"FOR",
-                                                        "REVISION",
-                                                        "REASON",
-                                                        "STABLE",
-                                                        "CANARY",
-                                                        "RPS",
-                                                        "ERRORS",
-                                                        "P99",
-                                                        "STEP",
-                                                        "RPS CANARY",
-                                                        "P99 CANARY",
-                                                        "ERR CANARY"};
+constexpr std::array<std::string_view, 12> kListLeastNeeded{"FOR",
+                                                            "REVISION",
+                                                            "REASON",
+                                                            "STABLE",
+                                                            "CANARY",
+                                                            "RPS",
+                                                            "ERRORS",
+                                                            "P99",
+                                                            "STEP",
+                                                            "RPS CANARY",
+                                                            "P99 CANARY",
+                                                            "ERR CANARY"};
 
 std::string none_of_them(const ScreenOptions& options) {
   return Line().add("no rollouts").finish(options);
@@ -103,7 +103,7 @@ Result<std::string> render_list(std::string_view rollouts,
   if (items.size() == 0) return none_of_them(options);
   std::vector<Cells> table{header(wide)};
   for (std::size_t i = 0; i < items.size(); ++i) table.push_back(row_of(items[i], wide, options));
-  return render_table(table, options, kLeastNeeded);
+  return render_table(table, options, kListLeastNeeded);
 }
 
 Result<std::string> render_lines(std::string_view rollouts, const ScreenOptions& options) {

@@ -2,6 +2,7 @@
 
 #include "canaryd/base/error.hpp"
 #include "canaryd/stats/dedupe.hpp"
+#include "telemetry/live_set.hpp"
 #include "telemetry/rollout_meter.hpp"
 
 #include <algorithm>
@@ -12,9 +13,6 @@
 namespace canaryd::telemetry {
 namespace {
 
-constexpr std::array kCohorts{Cohort::kStable, Cohort::kCanary, Cohort::kNone, Cohort::kShadow};
-static_assert(kCohorts.size() == kCohortCount);
-
 // Only we hold it any more. The fence pairs with the release of the holder that let go: what it
 // wrote is seen.
 template <class T>
@@ -23,18 +21,6 @@ bool is_left(const std::shared_ptr<T>& shared) noexcept {
   std::atomic_thread_fence(std::memory_order_acquire);
   return true;
 }
-
-struct RouteTotals {
-  // Made with the first request: most routes of a large file see one cohort only, or none.
-  std::array<std::unique_ptr<stats::CounterSnapshot>, kCohortCount> cohorts;
-};
-
-// A layout whose names are resolved. Totals and meters live as long as a layout names them.
-struct Layout {
-  TableLayout table;
-  std::vector<std::shared_ptr<RouteTotals>> totals;   // Index: RouteId.
-  std::vector<std::shared_ptr<RolloutMeter>> meters;  // Index: RolloutId.
-};
 
 struct Duplicate {
   const Layout* layout;
@@ -45,98 +31,6 @@ struct Duplicate {
 std::optional<std::uint32_t> own_of(const Layout& layout, RouteId route) {
   if (route.index() >= layout.table.routes.size()) return std::nullopt;
   return layout.table.routes[route.index()].own;
-}
-
-struct LiveSet {
-  std::shared_ptr<stats::CounterSet> set;
-  std::shared_ptr<const Layout> layout;
-  // What was read last; made with the first request.
-  std::vector<std::array<std::unique_ptr<stats::CounterSnapshot>, kCohortCount>> seen;
-  // By rollout and segment.
-  using SegmentReadings = std::array<stats::SegmentReading, stats::kClientGroups>;
-  std::vector<std::vector<std::array<SegmentReadings, 2>>> seen_segments;
-  // Made as `seen` is.
-  using SeenClients = std::array<std::unique_ptr<stats::ClientGroups>, 2>;
-  std::vector<SeenClients> seen_clients;        // By rollout.
-  std::vector<SeenClients> seen_route_clients;  // By route.
-};
-
-bool any_judged(const stats::ClientGroups& came) noexcept {
-  return std::any_of(came.groups.begin(), came.groups.end(), [](const stats::GroupCounts& group) {
-    return group.judged > 0;
-  });
-}
-
-// Since the last reading.
-stats::ClientGroups came_to(const stats::SegmentCounters& counters,
-                            Cohort cohort,
-                            LiveSet::SegmentReadings& seen) {
-  stats::ClientGroups came;
-  for (std::size_t group = 0; group < seen.size(); ++group) {
-    const stats::SegmentReading now = counters.read(cohort, group);
-    came.add(group, now.judged_since(seen[group]), now.bad_since(seen[group]));
-    seen[group] = now;
-  }
-  return came;
-}
-
-// What came to the segments since the last reading.
-void read_segments(LiveSet& live) {
-  const std::vector<RolloutLabel>& labels = live.layout->table.rollouts;
-  for (std::size_t rollout = 0; rollout < live.seen_segments.size(); ++rollout) {
-    for (std::size_t i = 0; i < live.seen_segments[rollout].size(); ++i) {
-      const auto* counters = live.set->segment(RolloutId(static_cast<std::uint32_t>(rollout)), i);
-      for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
-        const stats::ClientGroups came = came_to(
-            *counters, cohort, live.seen_segments[rollout][i][static_cast<std::size_t>(cohort)]);
-        if (!any_judged(came)) continue;
-        live.layout->meters[rollout]->add_segment(labels[rollout], i, cohort, came);
-      }
-    }
-  }
-}
-
-stats::ClientGroups came_to(const stats::ClientGroupCounters& counters,
-                            std::unique_ptr<stats::ClientGroups>& seen) {
-  if (seen == nullptr) seen = std::make_unique<stats::ClientGroups>();
-  const stats::ClientGroups now = counters.read();
-  const stats::ClientGroups came = now.since(*seen);
-  *seen = now;
-  return came;
-}
-
-// The same of clients.
-void read_clients(LiveSet& live) {
-  const std::vector<RolloutLabel>& labels = live.layout->table.rollouts;
-  for (std::size_t rollout = 0; rollout < live.seen_clients.size(); ++rollout) {
-    const RolloutId id(static_cast<std::uint32_t>(rollout));
-    for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
-      const auto* counters = live.set->find_client_groups(id, cohort);
-      if (counters == nullptr) continue;
-      auto& seen = live.seen_clients[rollout][static_cast<std::size_t>(cohort)];
-      const stats::ClientGroups came = came_to(*counters, seen);
-      live.layout->meters[rollout]->add_client_groups(labels[rollout], cohort, came);
-    }
-  }
-}
-
-// And of those of a route, whose counters learn by what it cuts its latencies.
-void read_route_clients(LiveSet& live) {
-  const TableLayout& table = live.layout->table;
-  for (std::size_t i = 0; i < table.routes.size(); ++i) {
-    const RouteLabel& route = table.routes[i];
-    if (!route.own || !route.rollout) continue;
-    const RolloutLabel& label = table.rollouts[route.rollout->index()];
-    RolloutMeter& meter = *live.layout->meters[route.rollout->index()];
-    for (const Cohort cohort : {Cohort::kStable, Cohort::kCanary}) {
-      const RouteId id(static_cast<std::uint32_t>(i));
-      auto* const counters = live.set->find_route_groups(id, cohort);
-      if (counters == nullptr) continue;
-      auto& seen = live.seen_route_clients[i][static_cast<std::size_t>(cohort)];
-      meter.add_route_groups(label, *route.own, cohort, came_to(*counters, seen));
-      counters->set_cuts(meter.route_latency_cuts(*route.own));
-    }
-  }
 }
 
 std::vector<bool> judged_routes(const TableLayout& table) {
@@ -165,7 +59,6 @@ struct Collector::State {
 
   void resolve(Layout& layout, std::int64_t now_second);
   void read(std::int64_t now_second);
-  void read_set(LiveSet& live, std::int64_t now_second);
   void read_active();
   [[nodiscard]] std::vector<Duplicate> drain_duplicates();
   void forget();
@@ -213,33 +106,6 @@ void Collector::State::read(std::int64_t now_second) {
   }
   read_active();
   forget();
-}
-
-void Collector::State::read_set(LiveSet& live, std::int64_t now_second) {
-  for (std::size_t i = 0; i < live.seen.size(); ++i) {
-    const RouteLabel& route = live.layout->table.routes[i];
-    for (const Cohort cohort : kCohorts) {
-      const auto* block = live.set->find(RouteId(static_cast<std::uint32_t>(i)), cohort);
-      if (block == nullptr) continue;
-      auto& seen = live.seen[i][static_cast<std::size_t>(cohort)];
-      if (seen == nullptr) seen = std::make_unique<stats::CounterSnapshot>();
-      const stats::CounterSnapshot now = block->read();
-      stats::CounterSnapshot delta = now.since(*seen);
-      *seen = now;
-      delta.active = delta.tunnels = 0;  // Gauges: see read_active().
-
-      auto& total = live.layout->totals[i]->cohorts[static_cast<std::size_t>(cohort)];
-      if (total == nullptr) total = std::make_unique<stats::CounterSnapshot>();
-      *total += delta;
-      if (!route.rollout) continue;
-      const std::size_t rollout = route.rollout->index();
-      live.layout->meters[rollout]->add(
-          live.layout->table.rollouts[rollout], route.own, cohort, delta, now_second);
-    }
-  }
-  read_segments(live);
-  read_clients(live);
-  read_route_clients(live);
 }
 
 // The sum over the sets that live; all others have none.
