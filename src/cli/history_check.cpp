@@ -25,8 +25,9 @@ Result<std::string> render_history_check(std::string_view answer, const std::str
   if (!rollout.empty()) {
     text += ", " + format_count(view["of_rollout"].number()) + " of them of " + rollout;
   }
-  if (view["pruned"].number().value_or(0) > 0) {
-    text += "; " + format_count(view["pruned"].number()) + " were taken out by retention";
+  if (const double pruned = view["pruned"].number().value_or(0); pruned > 0) {
+    text += "; " + format_count(pruned) + (pruned == 1 ? " was" : " were") +
+            " taken out by retention";
   }
   text += "\n  head " + view["head"].text() + "\n";
   std::string out;

@@ -151,7 +151,9 @@ std::vector<Manifest> read_manifests(Draft& draft, std::string_view text) {
     at = end + 1;
   }
   if (begin < text.size()) read_document(draft, text.substr(begin), first_line, manifests);
-  if (manifests.empty() && draft.errors.empty()) draft.error(0, "there is no document in the file");
+  // What is said of a part of the file would be wrong: what it misses may be in the other part.
+  if (!draft.errors.empty()) return {};
+  if (manifests.empty()) draft.error(0, "there is no document in the file");
   return manifests;
 }
 

@@ -22,7 +22,7 @@ struct Manifest {
 };
 
 // The documents, and of a list its items. Text that is no YAML is an error; so is a file without a
-// document.
+// document. With an error there is none of them.
 [[nodiscard]] std::vector<Manifest> read_manifests(Draft& draft, std::string_view text);
 
 // Those whose kind ends with this, by metadata.name; of equal names the first.

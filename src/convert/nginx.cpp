@@ -266,7 +266,7 @@ class Reader {
       route.host = host;
       route.answer = own_answer(block, {&block}, host);
       if (route.answer.status.empty()) continue;
-      put_route(std::move(route));
+      put_route(std::move(route), nullptr);
       answered = true;
     }
     return answered;
@@ -293,9 +293,9 @@ class Reader {
     route.path = path;
     route.exact = location.is_exact();
     if (!pattern) route.answer = own_answer(block, access_blocks(location), host);
-    const bool routed = read_contents(block, route, !pattern);
+    const bool routed = read_contents(location, route, !pattern);
     if (!route.answer.status.empty()) {
-      put_route(std::move(route));
+      put_route(std::move(route), &location);
     } else if (!named && !routed) {
       left_locations_.push_back({host, path, block.line, pattern, location.prefix()});
     }
@@ -324,13 +324,13 @@ class Reader {
   }
 
   // Whether one of them has made a route.
-  bool read_contents(const Directive& block, const DraftRoute& route, bool passes) {
+  bool read_contents(const Location& location, const DraftRoute& route, bool passes) {
     bool routed = false;
     const bool answered = !route.answer.status.empty();
-    for (const Directive& directive : block.block) {
+    for (const Directive& directive : location.block->block) {
       const std::string& name = directive.words[0];
       if (name == "proxy_pass" && directive.words.size() == 2) {
-        if (passes && !answered) routed = add_route(directive, route) || routed;
+        if (passes && !answered) routed = add_route(location, directive, route) || routed;
       } else if (is_location(directive) || (answered && (name == "return" || name == "deny"))) {
         continue;
       } else if (is_guard(directive)) {
@@ -344,7 +344,7 @@ class Reader {
     return routed;
   }
 
-  bool add_route(const Directive& pass, DraftRoute route) {
+  bool add_route(const Location& location, const Directive& pass, DraftRoute route) {
     std::string target = pass.words[1];
     if (target.starts_with("http://")) target = target.substr(7);
     const std::size_t slash = std::min(target.find('/'), target.size());
@@ -365,39 +365,45 @@ class Reader {
           "proxy_pass " + pass.words[1] + " is left out: it leads to no block of this file");
       return false;
     }
-    put_route(std::move(route));
+    put_route(std::move(route), &location);
     return true;
   }
 
   // Servers of one name, such as those of port 80 and 443, are one host here, and a location with a
   // slash at its end is the one without: of two routes for the same requests only one can stay.
-  void put_route(DraftRoute route) {
+  void put_route(DraftRoute route, const Location* location) {
     if (draft_.routes.size() == kRoutesMax) {
       return draft_.error(route.line, "more than " + std::to_string(kRoutesMax) + " routes");
     }
+    const Directive* const block = location == nullptr ? nullptr : location->block;
     const auto [place, is_first] = places_.try_emplace(
-        {route.host, route.exact, without_slash(route.path)}, draft_.routes.size());
+        {route.host, route.exact, without_slash(route.path)}, Place{draft_.routes.size(), block});
     if (is_first) {
       route.name = unique_name(name_from((route.host.empty() ? "all" : route.host) + route.path));
       return draft_.routes.push_back(std::move(route));
     }
-    DraftRoute& kept = draft_.routes[place->second];
+    DraftRoute& kept = draft_.routes[place->second.index];
     if (kept.rollout == route.rollout && kept.upstream == route.upstream &&
         kept.answer == route.answer) {
       return;
     }
-    // The longer location has the more requests; and without its route a rollout is nothing.
-    const bool better = kept.path.size() == route.path.size()
-                            ? kept.rollout.empty() && !route.rollout.empty()
-                            : kept.path.size() < route.path.size();
+    // The longer location has the more requests, of two of one path the one that is in the other
+    // has all of them; and without its route a rollout is nothing.
+    const bool same_path = kept.path.size() == route.path.size();
+    const bool inner =
+        same_path && location != nullptr && is_within(*location, place->second.block);
+    const bool better = same_path ? inner || (kept.rollout.empty() && !route.rollout.empty())
+                                  : kept.path.size() < route.path.size();
     if (better) {
       route.name = kept.name;
       std::swap(kept, route);
+      place->second.block = block;
     }
     draft_.warn(route.line,
                 "location " + route.path + (route.host.empty() ? "" : " of " + route.host) +
                     " is left out: that of line " + std::to_string(kept.line) +
-                    " is for the same requests, and leads elsewhere");
+                    (inner ? ", which is in it, has its requests"
+                           : " is for the same requests, and leads elsewhere"));
   }
 
   std::string unique_name(std::string name) {
@@ -437,6 +443,11 @@ class Reader {
     });
   }
 
+  struct Place {
+    std::size_t index = 0;
+    const Directive* block = nullptr;  // The location that the route is of; null: a whole server.
+  };
+
   Draft& draft_;
   UpstreamNames upstreams_;
   std::map<std::string, std::string> variables_;  // To the name of the rollout.
@@ -445,7 +456,7 @@ class Reader {
   std::vector<LeftLocation> left_locations_;
   const Directive* left_out_ = nullptr;  // The first value of a split_clients of something else.
   // Of each host, exact or not, and path, where in draft_.routes its route is.
-  std::map<std::tuple<std::string, bool, std::string>, std::size_t> places_;
+  std::map<std::tuple<std::string, bool, std::string>, Place> places_;
   std::set<std::string> route_names_;
 };
 

@@ -42,6 +42,13 @@ bool is_location(const Directive& directive) {
   return directive.words[0] == "location" && directive.has_block;
 }
 
+bool is_within(const Location& location, const Directive* block) {
+  for (const Location* at = location.outer; at != nullptr; at = at->outer) {
+    if (at->block == block) return true;
+  }
+  return false;
+}
+
 std::string why_not_reached(const Location& location) {
   if (location.outer == nullptr || location.is_pattern()) return {};
   const Location& around = *location.outer;

@@ -26,6 +26,9 @@ struct Location {
 
 [[nodiscard]] bool is_location(const Directive& directive);
 
+// Whether the block is one of those around the location.
+[[nodiscard]] bool is_within(const Location& location, const Directive* block);
+
 // As part of a sentence, why no request comes to it; empty: some may. nginx first chooses among
 // those that are right in the server, then among those in the one that it has chosen.
 [[nodiscard]] std::string why_not_reached(const Location& location);

@@ -31,10 +31,15 @@ std::string json_text(const control::HistoryCheckView& view) {
 std::string plain_text(const control::HistoryCheckView& view) {
   std::string result(to_string(view.result));
   if (view.result == control::HistoryResult::kUnknownHead) result = "unknown head";
-  std::string out = result + ": " + view.why + "\n  " + std::to_string(view.entries) + " entries";
-  if (view.bad_id) out += " before it are good";
+  const bool one = view.entries == 1;
+  std::string out = result + ": " + view.why + "\n  " + std::to_string(view.entries) +
+                    (one ? " entry" : " entries");
+  if (view.bad_id) out += one ? " before it is good" : " before it are good";
   if (view.first) out += ", from " + format_time(*view.first) + " to " + format_time(*view.last);
-  if (view.pruned > 0) out += "; " + std::to_string(view.pruned) + " were taken out by retention";
+  if (view.pruned > 0) {
+    out += "; " + std::to_string(view.pruned) + (view.pruned == 1 ? " was" : " were") +
+           " taken out by retention";
+  }
   return out + "\n  head " + control::to_text(view.head);
 }
 

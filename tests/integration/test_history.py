@@ -102,6 +102,8 @@ class HistoryTest(IntegrationCase):
                 self.change(*statements)
                 found = json.loads(self.verify_offline("--format", "json", code=1))
                 self.assertEqual((found["result"], found["bad_id"]), ("broken", bad), found)
+                good = "1 entry before it is good" if bad == 2 else f"{bad - 1} entries before it are good"
+                self.assertIn(f"\n  {good}, from ", self.verify_offline(code=1))
         # The end, and what says where the end is: only a head that was kept shows it.
         file.write_bytes(whole)
         self.change("DELETE FROM journal WHERE id = 4", "UPDATE head SET id = 3, hash = (SELECT hash FROM journal WHERE id = 3)")

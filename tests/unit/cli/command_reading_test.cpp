@@ -225,6 +225,10 @@ TEST_F(CommandsTest, ChecksTheHistory) {
             "checkout; 7 were taken out by retention\n"
             "  head 1241:" +
                 hash + "\n");
+  view.pruned = 1;
+  admin_.backend.history_check = view;
+  EXPECT_EQ(run({"history", "--verify"}), kExitDone) << err();
+  EXPECT_NE(out().find("; 1 was taken out by retention\n"), std::string::npos) << out();
   view.result = control::HistoryResult::kBroken;
   view.bad_id = 3;
   admin_.backend.history_check = view;

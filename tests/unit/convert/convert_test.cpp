@@ -46,6 +46,7 @@ TEST(Convert, MakesNothingOfAnchorsAndMergeKeys) {
   const auto refused = [](const std::string& text, const std::string& why) {
     const Conversion result = run(Source::kArgo, text);
     EXPECT_EQ(first_error(result).substr(0, why.size()), why) << text;
+    EXPECT_EQ(warnings_with(result, ""), 0U) << text;
     EXPECT_EQ(result.yaml, "");
   };
   refused(rollout + "spec:\n  strategy: &all\n" + steps, "4: the YAML anchor \"&all\" is not");
@@ -62,6 +63,8 @@ TEST(Convert, MakesNothingOfAnchorsAndMergeKeys) {
                                  "kind: Canary\nmetadata: {name: shop}\nspec:\n  analysis:\n"
                                  "    metrics:\n    - <<: [{name: request-success-rate}]\n");
   EXPECT_EQ(first_error(flagger).substr(0, 27), "6: the YAML merge key \"<<\" ");
+  EXPECT_EQ(flagger.errors.size(), 1U) << all_errors(flagger);
+  EXPECT_EQ(warnings_with(flagger, ""), 0U);
   EXPECT_EQ(flagger.yaml, "");
 }
 

@@ -97,6 +97,38 @@ TEST(ConvertNested, WhatNoRequestComesToIsLeftOut) {
   EXPECT_TRUE(left_out(9, "/shop/other/x/", "/shop/other/x"));
 }
 
+TEST(ConvertNested, OfOnePathTheInnermostHasTheRequests) {
+  const auto left_out = [](const Conversion& result, std::uint32_t line, std::uint32_t inner) {
+    return warns(result,
+                 {line,
+                  "location /p is left out: that of line " + std::to_string(inner) +
+                      ", which is in it, has its requests"});
+  };
+  Conversion result = nested(
+      "location /p { proxy_pass http://$way;\n"
+      "  location /p { return 404;\n"
+      "    location /p { proxy_pass http://b; }\n"
+      "  }\n"
+      "}\n");
+  EXPECT_EQ(ways_of(result), "* / way\n* /p b\n");
+  EXPECT_TRUE(left_out(result, 6, 7));
+  EXPECT_TRUE(left_out(result, 7, 8));
+
+  // What leads to the same place is missed by nobody.
+  result = nested("location /p { proxy_pass http://a; location /p { proxy_pass http://a; } }\n");
+  EXPECT_EQ(ways_of(result), "* / way\n* /p a\n");
+  EXPECT_EQ(warnings_with(result, "left out"), 0U);
+
+  // Only within each other: one server is not in the other.
+  result = servers_of(
+      "server { server_name x.test; location / { proxy_pass http://$way; }\n"
+      "location /p { proxy_pass http://$way; } }\n"
+      "server { server_name x.test; listen 443; location /p { proxy_pass http://$way;\n"
+      "location /p { proxy_pass http://b; } } }\n");
+  EXPECT_EQ(ways_of(result), "* / way\n* /p way\n");
+  EXPECT_EQ(warnings_with(result, "is for the same requests, and leads elsewhere"), 1U);
+}
+
 TEST(ConvertNested, PatternsAreLeftOutWithWhatIsInThem) {
   const Conversion result = nested(
       "location /static/ { proxy_pass http://a;\n"
