@@ -24,10 +24,15 @@ bool AwaitedRows::look(Monotonic now) {
   return static_cast<bool>(done_);
 }
 
-// Where nothing has changed there is no row.
+bool AwaitedRows::give_up() {
+  if (!done_) return false;
+  tell();
+  return true;
+}
+
+// Where nothing has changed there is no row of this reload, but one of before may still be missing.
 void AwaitedRows::arrived(const std::string& rollout, const Runner::Answer& answer) {
-  const bool changed = answer.outcome == rollout::Outcome::kChanged;
-  if (answer.failed || (changed && !answer.durable)) failed_.insert(rollout);
+  if (answer.failed || !answer.durable) failed_.insert(rollout);
   open_.erase(rollout);
   if (done_ && open_.empty()) tell();
 }
@@ -49,7 +54,7 @@ ConfigProblem unwritten_warning(const std::set<std::string>& missing) {
   if (count > kNamed) names += " and " + std::to_string(count - kNamed) + " more";
   ConfigProblem warning;
   warning.severity = "warning";
-  warning.message = "the history does not have this reload yet, of " + names +
+  warning.message = "the history does not have yet what is in force of " + names +
                     ": the journal cannot be written, or hangs; that is tried again";
   return warning;
 }
@@ -59,6 +64,12 @@ void Controller::State::look_at_awaited_rows() {
   for (auto& rows : std::exchange(awaited_rows, {})) {
     if (rows->look(now)) awaited_rows.push_back(std::move(rows));
   }
+}
+
+bool Controller::answer_reloads() {
+  bool any = false;
+  for (const auto& rows : std::exchange(state_->awaited_rows, {})) any |= rows->give_up();
+  return any;
 }
 
 }  // namespace canaryd::control

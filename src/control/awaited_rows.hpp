@@ -2,8 +2,8 @@
 // gives a command is.
 //
 // The reload is in force meanwhile, and nothing waits for its rows: a journal that cannot be
-// written says so at once, and one that hangs is given kAtMost. What it does not have by
-// then is named, and told no more.
+// written says so at once, and one that hangs is given kAtMost, or until the daemon ends. What it
+// does not have by then is named, and told no more.
 //
 // Thread rule: the control thread. Held by shared_ptr: runners keep it until they have answered.
 #pragma once
@@ -32,6 +32,8 @@ class AwaitedRows final : public std::enable_shared_from_this<AwaitedRows> {
   void wait(Monotonic until, Done done);
   // Once a second. False: there is nothing to wait for.
   bool look(Monotonic now);
+  // Tells what there is to tell by now. False: there was nothing to wait for.
+  bool give_up();
 
  private:
   void arrived(const std::string& rollout, const Runner::Answer& answer);

@@ -351,6 +351,8 @@ class App {
         wait_for_connections();
         return;
       }
+      // Once more, so that they get the answer.
+      if (controller_->answer_reloads()) return wait_for_connections();
       log_->info(log_event::kStopped,
                  left > 0 ? "drain timed out; closing " + std::to_string(left) + " connections"
                           : std::string("drained"));
@@ -359,6 +361,8 @@ class App {
   }
 
   void stop() {
+    // Where nobody was given the time for an answer the log has it at least.
+    if (controller_ != nullptr) controller_->answer_reloads();
     if (admin_ != nullptr) admin_->stop();
     if (plane_ != nullptr) plane_->stop();
     if (controller_ != nullptr) controller_->save();

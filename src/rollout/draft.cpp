@@ -312,6 +312,7 @@ Change Draft::change(Cause cause) const {
   result.step_count = plan.steps.size();
   result.weight_before = served_weight(before);
   result.weight_after = served_weight(state);
+  result.weight_set = state.weight;
   result.stable = before.stable;
   // An end forgets it, but not what it meant.
   result.retire_hook =

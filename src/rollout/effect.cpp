@@ -174,10 +174,17 @@ std::string progressing(const Change& change) {
   return "resumed " + change.rollout + " at " + percent(change.weight_after);
 }
 
+// Everybody stays on the canary meanwhile.
+std::string set_while_spilling(const Change& change) {
+  return "set " + change.rollout + " to " + percent(change.weight_set) +
+         " for when stable is back" + (change.from == Phase::kPaused ? "" : " and paused it");
+}
+
 std::string paused(const Change& change) {
   if (change.event == "set_weight" && change.direction != Direction::kSame) {
     return "set " + from_to(change) + " and paused it";
   }
+  if (change.event == "set_weight" && change.stable_down) return set_while_spilling(change);
   if (change.cause == Cause::kCircuitClosed) return "paused " + change.rollout + again_at(change);
   return "paused " + change.rollout + " at " + percent(change.weight_after);
 }
@@ -280,8 +287,9 @@ std::string what_happened(const Change& change) {
   const bool restarted = change.cause == Cause::kRestarted;
   const bool waits_anew = change.to == Phase::kWaiting && change.event == "tick";
   const bool moved = change.from != change.to || change.direction != Direction::kSame ||
-                     change.event == "start" || change.event == "retry" || restarted ||
-                     waits_anew || is_held_anew(change);
+                     change.event == "start" || change.event == "retry" ||
+                     change.event == "set_weight" || restarted || waits_anew ||
+                     is_held_anew(change);
   if (change.cause == Cause::kStableDown) {
     return "sends everybody of " + change.rollout + " to the canary: stable is down";
   }

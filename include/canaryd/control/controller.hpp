@@ -91,6 +91,9 @@ class Controller final : public Backend {
   void look();
   // Not ready any more; listeners are the daemon's to drain.
   void set_draining() noexcept;
+  // The daemon ends: whoever has reloaded and still waits for the history is told that it is
+  // behind. False: nobody waited.
+  bool answer_reloads();
   // Writes what is left of the evidence.
   void save();
 

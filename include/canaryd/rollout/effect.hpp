@@ -85,6 +85,7 @@ struct Change {
   std::size_t step_count = 0;
   BasisPoints weight_before;  // As served.
   BasisPoints weight_after;
+  BasisPoints weight_set;    // After it, of the step: not served while suspended or spilling.
   std::string gate;          // kWaiting, approve: which.
   std::string approvals;     // Of it: "1 of 2"; empty where one is enough.
   std::string stable;        // The old version, by name,

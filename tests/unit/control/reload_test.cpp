@@ -116,12 +116,26 @@ TEST_F(ReloadTest, AJournalThatCannotBeWrittenIsSaidAndHoldsUpNoReload) {
   disk_.fail();
   const ReloadResult result = reload(file_with(kListener, kFrozen));
   EXPECT_TRUE(result.ok);
-  EXPECT_THAT(problems_of(result),
-              HasSubstr("warning the history does not have this reload yet, of shop: the journal "
-                        "cannot be written, or hangs; that is tried again"));
+  EXPECT_THAT(
+      problems_of(result),
+      HasSubstr("warning the history does not have yet what is in force of shop: the journal "
+                "cannot be written, or hangs; that is tried again"));
   EXPECT_THAT(controller_->config().rollouts.at(0).plan.freeze, ::testing::SizeIs(1));
   disk_.work();
   EXPECT_THAT(problems_of(reload(file_with(kListener, kRollout))), Not(HasSubstr("history")));
+  EXPECT_THAT(history().back().message, HasSubstr("freeze"));
+}
+
+TEST_F(ReloadTest, AJournalThatIsBehindIsSaidWithEachReload) {
+  boot_at(10);
+  disk_.fail();
+  const std::string frozen = file_with(kListener, kFrozen);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(problems_of(reload(frozen)), HasSubstr("what is in force of shop")) << i;
+  }
+  disk_.work();
+  second();
+  EXPECT_THAT(problems_of(reload(frozen)), Not(HasSubstr("history"))) << "nothing is missing now";
   EXPECT_THAT(history().back().message, HasSubstr("freeze"));
 }
 
@@ -143,10 +157,35 @@ TEST_F(ReloadTest, AJournalThatHangsHoldsUpNoReloadEither) {
   clock_.advance(1s);
   controller_->tick();
   EXPECT_THAT(answers, ::testing::SizeIs(2));
-  EXPECT_THAT(answers, Each(HasSubstr("the history does not have this reload yet, of shop")));
+  EXPECT_THAT(answers, Each(HasSubstr("the history does not have yet what is in force of shop")));
   settle();
   EXPECT_THAT(answers, ::testing::SizeIs(2)) << "each is told once";
   EXPECT_THAT(history().back().message, HasSubstr("freeze"));
+}
+
+TEST_F(ReloadTest, WhoWaitsForTheHistoryIsAnsweredWhenTheDaemonEnds) {
+  boot_at(10);
+  std::vector<std::string> told;
+  const auto following = controller_->events(std::nullopt, [&](const ControlEvent& event) {
+    if (const auto* reloaded = std::get_if<ReloadView>(&event.what)) {
+      told.push_back(reloaded->message);
+    }
+  });
+  EXPECT_FALSE(controller_->answer_reloads()) << "nobody has asked";
+  file_ = file_with(kListener, kFrozen);
+  std::vector<std::string> answers;
+  controller_->reload({}, [&](const ReloadResult& result) {
+    answers.push_back((result.ok ? "ok " : "refused ") + problems_of(result));
+  });
+  controller_->set_draining();
+  EXPECT_THAT(answers, IsEmpty()) << "the history may have it before the drain is over";
+  EXPECT_TRUE(controller_->answer_reloads());
+  EXPECT_THAT(answers, ElementsAre(HasSubstr("ok ")));
+  EXPECT_THAT(answers, Each(HasSubstr("what is in force of shop")));
+  EXPECT_THAT(told, ElementsAre(HasSubstr("configuration reloaded: 1 change")));
+  EXPECT_FALSE(controller_->answer_reloads());
+  settle();
+  EXPECT_THAT(answers, ::testing::SizeIs(1)) << "told once";
 }
 
 TEST_F(ReloadTest, AListenerThatCannotBindLeavesEverythingAsItWas) {

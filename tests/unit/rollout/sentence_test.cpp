@@ -75,6 +75,24 @@ TEST(SentenceTest, AReloadIsToldInTheWordsOfTheFileAlone) {
             "anna)");
 }
 
+TEST(SentenceTest, AWeightThatIsSetWhileStableIsDownCountsOnceItIsBack) {
+  Plan plan = plan_with({1, 5, 10, 25, 100});
+  plan.on_stable_down = OnStableDown::kSpill;
+  Driver driver = in_phase(Phase::kProgressing, plan);
+  Tick down = tick(Judgement::kHold, 0);
+  down.stable_up = false;
+  driver.send(down);
+  ASSERT_EQ(driver.percent(), 100);
+  EXPECT_EQ(said(driver.send(SetWeight{BasisPoints(1000)})),
+            "set checkout to 10 % for when stable is back and paused it (by anna)");
+  EXPECT_EQ(said(driver.send(SetWeight{BasisPoints(300)}, "less")),
+            "set checkout to 3 % for when stable is back: less (by anna)");
+  EXPECT_EQ(said(driver.send(SetWeight{BasisPoints(BasisPoints::kMax)})),
+            "set checkout to 100 % for when stable is back (by anna)");
+  EXPECT_EQ(said(driver.send(SetWeight{BasisPoints(0)})),
+            "set checkout from 100 % to 0 % and paused it (by anna)");
+}
+
 TEST(SentenceTest, APauseBeneathASuspensionIsNamed) {
   Driver driver = in_phase(Phase::kProgressing);
   driver.send(CircuitOpened{});
