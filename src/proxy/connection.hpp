@@ -40,9 +40,8 @@ class Connection {
   [[nodiscard]] const ListenerSpec& spec() const noexcept { return *listener_->spec; }
   [[nodiscard]] net::Stream& stream() noexcept { return *stream_; }
   [[nodiscard]] net::Waiter& waiter() noexcept { return waiter_; }
-  [[nodiscard]] bool draining() const noexcept { return state_.draining || listener_->draining; }
   // Its next answer says that it is the last one.
-  [[nodiscard]] bool ending() const noexcept { return state_.ending || listener_->draining; }
+  [[nodiscard]] bool ending() const noexcept { return state_.ending || listener_->ending; }
   [[nodiscard]] const IpAddress& peer() const noexcept { return peer_; }
   [[nodiscard]] std::string_view peer_text() const noexcept {
     return {peer_text_.data(), peer_text_size_};

@@ -408,7 +408,7 @@ void Exchange::record(ProxyError error) {
   if (grpc_trailers_) [[unlikely]]
     read_grpc_trailers();
   if (state_.wants_access()) log_access(error);
-  if (copy_ != nullptr) drop_copy(copy_->failed().value_or(stats::Mirrored::kIncomplete));
+  if (copy_ != nullptr) end_copy();
   if (counters_ == nullptr) return;
   if (error == ProxyError::kClientGone) [[unlikely]]
     count_abandoned();

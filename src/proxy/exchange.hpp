@@ -164,7 +164,11 @@ class Exchange {
   [[nodiscard]] bool is_copy() const noexcept;
   void choose_copy();
   void begin_copy(http::RequestForwarding forwarding);
+  [[nodiscard]] bool mirrors_to_stable() const noexcept;
+  [[nodiscard]] bool copy_waits() const noexcept;
   void send_copy();
+  void spare_copy() noexcept;
+  void end_copy();
   void drop_copy(stats::Mirrored why);
   // exchange_parity.cpp
   [[nodiscard]] const ParityPolicy& parity_policy() const noexcept;

@@ -55,6 +55,16 @@ void Exchange::begin_copy(http::RequestForwarding forwarding) {
   upload_.copy_to(copy_.get());
 }
 
+bool Exchange::mirrors_to_stable() const noexcept {
+  return route_->rollout != nullptr &&
+         table_->snapshot.shared->mirrors[route_->id.index()].to == route_->rollout->stable;
+}
+
+// As long as stable may have to answer the request itself.
+bool Exchange::copy_waits() const noexcept {
+  return covered_ && !client_told_ && mirrors_to_stable();
+}
+
 // The request has been forwarded whole.
 void Exchange::send_copy() {
   upload_.copy_to(nullptr);
@@ -70,6 +80,20 @@ void Exchange::send_copy() {
   if (table_->upstreams[policy.to.index()]->needs_key()) order.balance_key = balance_key();
   order.copy = std::move(copy_);
   state_.mirrors.send(std::move(order));
+}
+
+// Stable answers in the canary's place. Where it is the mirror it has the request now, and what it
+// does must not be done twice.
+void Exchange::spare_copy() noexcept {
+  if (copy_ == nullptr || !mirrors_to_stable()) return;
+  upload_.copy_to(nullptr);
+  copy_.reset();
+}
+
+// One that has waited goes now: the canary has failed, and nobody was asked instead.
+void Exchange::end_copy() {
+  if (upload_.complete()) return send_copy();
+  drop_copy(copy_->failed().value_or(Mirrored::kIncomplete));
 }
 
 void Exchange::drop_copy(Mirrored why) {

@@ -40,6 +40,7 @@ bool Exchange::relay(ProxyError& outcome) {
   if (up_ == FlowState::kNeedRead || down_ == FlowState::kNeedWrite) note_client();
   up_ = advance_upload();
   down_ = advance_response();
+  if (copy_ != nullptr && upload_.complete() && !copy_waits()) send_copy();
   note_progress();
   // It has caught up: what comes now is the upstream's own doing.
   if (down_ == FlowState::kNeedRead) client_stalled_ = false;
@@ -186,7 +187,6 @@ bool Exchange::start_upload() {
 FlowState Exchange::advance_upload() {
   if (up_ == FlowState::kDone) return up_;
   const FlowState state = upload_.pump(client(), server());
-  if (copy_ != nullptr && upload_.complete()) send_copy();
   // The upstream closed its ear; it may have answered first.
   return state == FlowState::kSinkFailed ? FlowState::kDone : state;
 }

@@ -79,6 +79,7 @@ void Exchange::fall_back(ProxyError error) {
   const routing::Rollout& rollout = *route_->rollout;
   // Not with the record: stable may take its time.
   if (!pick_.spares_gate() && is_charged(*failure_policy(), error, status_)) charge_circuit();
+  spare_copy();
   canary_failure_ = {error, status_, lease_ ? lease_.endpoint()->share().state : nullptr};
   fell_back_ = true;
   slow_after_ = Duration::zero();

@@ -1,10 +1,11 @@
 // Mirrors: copies of requests, sent to another upstream beside the requests themselves.
 //
 // A copy is sent by the worker that served the request, in a task of its own that begins when the
-// request has been forwarded whole. Nobody waits for it: its answer is read to keep the connection
-// in use, and thrown away, unless somebody keeps it (parity_read.hpp). No retry, no fallback, no
-// circuit, no ejection and no evidence comes of it; it is counted under the cohort `shadow`, or, if
-// its answer is kept, by what is done with that.
+// request has been forwarded whole, or, if stable is both its mirror and its fallback, when stable
+// is not asked for the request itself any more. Nobody waits for it: its answer is read to keep the
+// connection in use, and thrown away, unless somebody keeps it (parity_read.hpp). No retry, no
+// fallback, no circuit, no ejection and no evidence comes of it; it is counted under the cohort
+// `shadow`, or, if its answer is kept, by what is done with that.
 //
 // It never stands in a client's way. Copies have memory of their own, and whenever something is
 // scarce the copy is what is left out: when too many are under way, when sockets run short, and

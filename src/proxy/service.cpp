@@ -28,6 +28,10 @@ void answer_overloaded(ServiceState& state, ListenerState& listener, net::Stream
   static_cast<void>(stream.send(out.view()));
 }
 
+// A client that is busy on and off asks within this, and reads in the answer that it is the last
+// one. As long as a drain is announced by default.
+constexpr Duration kClosingGrace = std::chrono::seconds(5);
+
 // Whoever is turned away may be sending still. These are beyond the limit of connections, so there
 // are few at a time; others are closed at once.
 constexpr int kLingeringMax = 64;
@@ -67,7 +71,7 @@ void accept(ServiceState& state,
   gauge.active.fetch_add(1, std::memory_order_relaxed);
   gauge.accepted.fetch_add(1, std::memory_order_relaxed);
   auto connection = std::make_unique<Connection>(state, listener, std::move(stream));
-  if (connection->draining()) connection->stop_when_idle();
+  if (state.draining) connection->stop_when_idle();
   auto session = Connection::serve(std::move(connection));
   state.group.spawn(std::move(session));
 }
@@ -79,6 +83,22 @@ bool is_listener(const ListenerState& listener,
 }
 
 }  // namespace
+
+// ---- ListenerState
+
+ListenerState::ListenerState(ServiceState& state_in)
+    : net::TimerNode(state_in.runtime.wheel()), state_(state_in) {}
+
+void ListenerState::end_at(Monotonic then) noexcept {
+  ending = true;
+  set_deadline(then);
+}
+
+void ListenerState::expired() {
+  for (Connection* c = state_.connections; c != nullptr; c = c->next()) {
+    if (c->listener().get() == this) c->stop_when_idle();
+  }
+}
 
 // ---- ServiceState
 
@@ -139,7 +159,7 @@ void Service::publish(WorkerSnapshot snapshot) {
 }
 
 Result<net::Address> Service::open(OpenListener listener) {
-  auto opened = boost::make_local_shared<ListenerState>();
+  auto opened = boost::make_local_shared<ListenerState>(*state_);
   opened->spec = std::move(listener.spec);
   opened->counters = std::move(listener.counters);
   opened->gauge = std::move(listener.gauge);
@@ -178,14 +198,11 @@ void Service::close(std::string_view name, const net::Address& address) {
   auto& listeners = state_->listeners;
   for (const ListenerPointer& listener : listeners) {
     if (!is_listener(*listener, name, address)) continue;
-    listener->draining = true;
-    // Accepts what is queued; those connections are served and closed.
+    listener->end_at(state_->runtime.now() + kClosingGrace);
+    // Accepts what is queued; those connections have the same time to ask.
     if (listener->socket != nullptr) listener->socket->close();
-    for (Connection* c = state_->connections; c != nullptr; c = c->next()) {
-      if (c->listener() == listener) c->stop_when_idle();
-    }
   }
-  std::erase_if(listeners, [](const ListenerPointer& listener) { return listener->draining; });
+  std::erase_if(listeners, [](const ListenerPointer& listener) { return listener->ending; });
 }
 
 void Service::count_overdue() noexcept {

@@ -5,6 +5,7 @@
 #include "canaryd/http/head_buffer.hpp"
 #include "canaryd/net/runtime.hpp"
 #include "canaryd/net/task_group.hpp"
+#include "canaryd/net/timer_wheel.hpp"
 #include "canaryd/proxy/service.hpp"
 #include "canaryd/stats/dedupe.hpp"
 #include "proxy/local_reply.hpp"
@@ -24,14 +25,26 @@ namespace canaryd::proxy {
 class Connection;
 class Exchange;
 class Tunnel;
+struct ServiceState;
 
 // An open listener; its connections keep it.
-struct ListenerState {
+struct ListenerState final : private net::TimerNode {
+  explicit ListenerState(ServiceState& state_in);
+
+  // Its answers are the last ones of their connections now; who has not asked until then, is let
+  // go then.
+  void end_at(Monotonic then) noexcept;
+
   std::shared_ptr<const ListenerSpec> spec;
   std::shared_ptr<ListenerCounters> counters;
   std::shared_ptr<ListenerGauge> gauge;
   std::unique_ptr<net::Listener> socket;  // Null once it stopped accepting.
-  bool draining = false;
+  bool ending = false;
+
+ private:
+  void expired() override;
+
+  ServiceState& state_;
 };
 using ListenerPointer = boost::local_shared_ptr<ListenerState>;
 

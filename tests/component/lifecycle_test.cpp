@@ -1,6 +1,8 @@
 // How a service ends: drain, cancel, listeners that close.
 #include "component/proxy_world.hpp"
 
+#include <deque>
+
 namespace canaryd::test {
 namespace {
 
@@ -182,7 +184,7 @@ TEST_F(LifecycleTest, ACloseOfOneListenerLeavesTheOther) {
   EXPECT_EQ(first.ask(kGet).status(), 200);
   EXPECT_EQ(second.ask(kGet).status(), 200);
   world.service->close("public", kFront);
-  EXPECT_TRUE(first.closes_within(1ms));
+  EXPECT_TRUE(first.closes_within(6s));
   EXPECT_EQ(second.ask(kGet).field("Connection"), "");
   Client late(world);
   world.net.run_ready();
@@ -204,6 +206,73 @@ TEST_F(LifecycleTest, AClosedListenerLetsItsExchangesEnd) {
   served.send(ok("last"));
   EXPECT_EQ(client.read().field("Connection"), "close");
   EXPECT_TRUE(client.closes_within(1s));
+}
+
+// Who asks again and again is told; who does not is let go after a while.
+TEST_F(LifecycleTest, AClosedListenerIsAnnouncedInEachAnswer) {
+  Backend stable(world, kStable);
+  Client busy(world);
+  Client silent(world);
+  EXPECT_EQ(busy.ask(kGet).field("Connection"), "");
+  world.service->close("public", kFront);
+  world.net.run_for(4s);
+  EXPECT_TRUE(busy.open()) << "it may have sent something";
+  const Message last = busy.ask(post("order"));
+  EXPECT_EQ(last.status(), 200);
+  EXPECT_EQ(last.field("Connection"), "close");
+  EXPECT_TRUE(busy.closes_within(100ms));
+  EXPECT_TRUE(silent.open());
+  EXPECT_TRUE(silent.closes_within(2s));
+  EXPECT_FALSE(silent.peer.saw_reset());
+}
+
+// It was told keep-alive before there was anything to tell.
+TEST_F(LifecycleTest, AClosedListenerWaitsBehindAnAnswerThatHadBegun) {
+  SimServer stable(world.net, kStable);
+  Client client(world);
+  client.send(kGet);
+  SimPeer& served = stable.accept();
+  served.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab");
+  world.net.run_ready();
+  world.service->close("public", kFront);
+  served.send("cd");
+  EXPECT_EQ(client.read().body, "abcd");
+  ASSERT_TRUE(client.open());
+  client.send(kGet);
+  world.net.run_ready();
+  served.send(ok("last"));
+  EXPECT_EQ(client.read().field("Connection"), "close");
+  EXPECT_TRUE(client.closes_within(100ms));
+}
+
+// They believe that they are connected, and may ask a moment later.
+TEST_F(LifecycleTest, AClosedListenerServesWhoWaitedToBeAccepted) {
+  Backend stable(world, kStable);
+  // More than are accepted in one turn.
+  std::deque<Client> clients;
+  while (clients.size() < 2 * net::Listener::kAcceptsPerBatch) clients.emplace_back(world);
+  const auto accepted = [&] { return world.listener_gauge->accepted.load(); };
+  world.net.run_until([&] { return accepted() > 0; });
+  ASSERT_LT(accepted(), clients.size());
+  world.service->close("public", kFront);
+  EXPECT_EQ(accepted(), clients.size());
+  world.net.run_for(1s);
+  for (Client* const client : {&clients.front(), &clients.back()}) {
+    const Message reply = client->ask(kGet);
+    EXPECT_EQ(reply.status(), 200);
+    EXPECT_EQ(reply.field("Connection"), "close");
+  }
+  EXPECT_TRUE(clients.at(1).open());
+  EXPECT_TRUE(clients.at(1).closes_within(5s));
+}
+
+TEST_F(LifecycleTest, ADrainDoesNotWaitForAClosedListener) {
+  Client silent(world);
+  world.net.run_ready();
+  world.service->close("public", kFront);
+  EXPECT_TRUE(silent.open());
+  world.service->drain();
+  EXPECT_TRUE(silent.closes_within(1ms));
 }
 
 TEST_F(LifecycleTest, AnUpdateHoldsForOpenConnections) {

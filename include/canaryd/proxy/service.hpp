@@ -63,8 +63,9 @@ class Service {
   [[nodiscard]] Result<net::Address> open(OpenListener listener);
   // New limits and timeouts for a listener that is open; its address does not change.
   void update(std::shared_ptr<const ListenerSpec> spec);
-  // Stops accepting there and lets its connections end. Named by both, because a listener that
-  // moves is open twice for a moment.
+  // Stops accepting there. Each answer on its connections, also on those that had waited to be
+  // accepted, is their last one; who has not asked for one in 5 s is let go. Named by both, because
+  // a listener that moves is open twice for a moment.
   void close(std::string_view name, const net::Address& address);
 
   // Counts the requests that have become overdue (stats/latency.hpp), of the rollouts whose gate
