@@ -6,50 +6,97 @@
 namespace canaryd::stats {
 namespace {
 
+// Chi-square over its degrees of freedom that 1 in 10 is beyond (Wilson, Hilferty 1931).
+double chi_square_tenth(double degrees) noexcept {
+  constexpr double kDeviate = 1.2816;
+  const double spread = 2 / (9 * degrees);
+  return std::pow(1 - spread + kDeviate * std::sqrt(spread), 3);
+}
+
+// Student's t that 1 in 1000 is beyond, for whole degrees of freedom, at most 15.
+double student_thousandth(double degrees) noexcept {
+  constexpr std::array kBeyond{
+      318.31, 22.33, 10.21, 7.17, 5.89, 5.21, 4.79, 4.50, 4.30, 4.14, 4.02, 3.93, 3.85, 3.79, 3.73};
+  const double whole = std::clamp(std::floor(degrees), 1.0, static_cast<double>(kBeyond.size()));
+  return kBeyond[static_cast<std::size_t>(whole) - 1];
+}
+
 struct Share {
+  double n = 0;
   double groups = 0;
   double share = 0;
   double variance = 0;        // Of the share, the groups being what is drawn.
+  double degrees = 0;         // Of freedom, of that.
   double group_variance = 0;  // Of the shares of single groups, each counting the same.
+  double effect = 1;          // The design effect (client_groups.hpp).
+
+  [[nodiscard]] double of_one() const noexcept { return share * (1 - share); }
 };
 
-Share share_of(const ClientGroups& groups, std::size_t metric) noexcept {
+Share sum_of(const ClientGroups& groups, std::size_t metric) noexcept {
   Share result;
-  double n = 0;
   double hits = 0;
   for (const GroupCounts& group : groups.groups) {
     if (group.requests(metric) <= 0) continue;
     result.groups += 1;
-    n += group.requests(metric);
+    result.n += group.requests(metric);
     hits += group.hits(metric);
   }
+  if (result.n > 0) result.share = hits / result.n;
+  return result;
+}
+
+Share share_of(const ClientGroups& groups, std::size_t metric) noexcept {
+  Share result = sum_of(groups, metric);
   if (result.groups < 2) return result;
-  result.share = hits / n;
   double squares = 0;
   double group_squares = 0;
+  double chi_square = 0;
+  double weights = 0;
+  double weights_squared = 0;
   for (const GroupCounts& group : groups.groups) {
     const double requests = group.requests(metric);
     if (requests <= 0) continue;
     const double off = group.hits(metric) - result.share * requests;
-    const double others = 1 - requests / n;
+    const double others = 1 - requests / result.n;
+    const double weight = requests / others;
     squares += off * off / (others * others);
     group_squares += off * off / (requests * requests);
+    chi_square += off * off / requests;
+    weights += weight;
+    weights_squared += weight * weight;
   }
-  const double binomial = result.share * (1 - result.share) / n;
   const double degrees = result.groups - 1;
-  // Delete-one-group jackknife: a group with most of the requests draws the share to itself.
-  result.variance = std::max(binomial, degrees / result.groups * squares / (n * n));
+  const double part = degrees / result.groups;
+  // Delete-one-group jackknife: a group with most of the requests draws the share to itself, and
+  // leaves few degrees of freedom (Satterthwaite 1946).
+  result.variance = std::max(result.of_one() / result.n, part * squares / (result.n * result.n));
+  result.degrees = part * weights * weights / weights_squared;
   result.group_variance = group_squares / degrees;
+  if (result.of_one() > 0) {
+    result.effect = std::max(1.0, chi_square / result.of_one() / degrees);
+  }
   return result;
+}
+
+// A few groups may be close together by chance. Stable's say how far apart they might be, and the
+// design effect how far where a group of the canary has fewer clients than one of stable.
+double variance_like(const Share& stable, const Share& canary) noexcept {
+  return std::max(stable.group_variance / canary.groups,
+                  stable.effect * stable.of_one() / canary.n);
 }
 
 bool is_beyond(const Share& stable, const Share& canary) noexcept {
   if (stable.groups < kBeyondGroups || canary.groups < kBeyondGroups) return false;
   const double apart = canary.share - stable.share;
-  // A few groups may be close together by chance; stable's say how far apart they might be.
-  const double of_canary = std::max(canary.variance, stable.group_variance / canary.groups);
-  return apart > 0 &&
-         apart * apart > kBeyondClients * kBeyondClients * (of_canary + stable.variance);
+  const double errors = kBeyondClients * kBeyondClients;
+  const double variance = std::max(canary.variance, variance_like(stable, canary));
+  if (apart <= 0 || apart * apart <= errors * (variance + stable.variance)) return false;
+  // Groups that are as close together as chance has requests have alike clients, and requests
+  // enough.
+  if (canary.effect <= chi_square_tenth(canary.groups - 1)) return true;
+  const double student = student_thousandth(canary.degrees);
+  return apart * apart > student * student * (canary.variance + stable.variance);
 }
 
 // Without the group that has most of the requests, whatever came of them.

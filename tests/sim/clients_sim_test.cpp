@@ -32,6 +32,7 @@ struct World {
   std::int64_t seconds = 400;
   double canary_factor = 1;
   double heavy = 0;  // So much of the requests is of one slow client of stable.
+  double stay = 0;   // Seconds, on average: then another client comes in his place.
   bool told = true;  // How far apart the clients are.
 };
 
@@ -63,13 +64,19 @@ struct Client {
   bool canary = false;
 };
 
-std::vector<Client> make_clients(const World& world, double weight, Random& random) {
+constexpr double kWeight = 0.1;
+
+Client make_client(const World& world, Random& random) {
+  Client client;
+  client.key = random.next();
+  client.median_ms = 40 * std::exp(world.between * deviate(random));
+  client.canary = random.chance(kWeight);
+  return client;
+}
+
+std::vector<Client> make_clients(const World& world, Random& random) {
   std::vector<Client> clients(world.clients);
-  for (Client& client : clients) {
-    client.key = random.next();
-    client.median_ms = 40 * std::exp(world.between * deviate(random));
-    client.canary = random.chance(weight);
-  }
+  for (Client& client : clients) client = make_client(world, random);
   if (world.heavy > 0) {
     clients.front().median_ms = 1000;
     clients.front().canary = false;
@@ -80,7 +87,7 @@ std::vector<Client> make_clients(const World& world, double weight, Random& rand
 class Run {
  public:
   Run(const World& world, std::uint64_t seed)
-      : world_(world), random_(seed), clients_(make_clients(world, 0.1, random_)) {}
+      : world_(world), random_(seed), clients_(make_clients(world, random_)) {}
 
   analysis::Decision play() {
     builder_.set_latency_rules(analysis::latency_rules(settings_, BasisPoints(2500)));
@@ -113,7 +120,15 @@ class Run {
     static_cast<void>(builder_.change(0, 1, 0));
   }
 
+  void come_and_go() {
+    if (world_.stay <= 0) return;
+    for (Client& client : clients_) {
+      if (random_.chance(1 / world_.stay)) client = make_client(world_, random_);
+    }
+  }
+
   void pass(std::int64_t second) {
+    come_and_go();
     stats::Histogram stable;
     stats::Histogram canary;
     const stats::LatencyCuts cuts = builder_.latency_cuts();
@@ -156,10 +171,10 @@ class Run {
   std::int64_t ended_ = 0;
 };
 
-int rolled_back(const char* what, const World& world) {
+int rolled_back(const char* what, const World& world, int runs = kRuns) {
   int count = 0;
   std::int64_t slowest = 0;
-  for (int i = 0; i < kRuns; ++i) {
+  for (int i = 0; i < runs; ++i) {
     Run run(world, kFirstSeed + static_cast<std::uint64_t>(i));
     if (run.play() != analysis::Decision::kRollback) continue;
     ++count;
@@ -168,7 +183,7 @@ int rolled_back(const char* what, const World& world) {
   std::printf("%s: %d of %d rolled back, the last after %lld s\n",
               what,
               count,
-              kRuns,
+              runs,
               static_cast<long long>(slowest));
   return count;
 }
@@ -181,6 +196,15 @@ TEST(ClientsSimTest, WithoutTheSpreadSlowClientsConvict) {
 TEST(ClientsSimTest, SlowClientsDoNotConvict) {
   EXPECT_EQ(rolled_back("300 clients, equal", {}), 0);
   EXPECT_EQ(rolled_back("60 clients, equal", {.clients = 60}), 0);
+}
+
+// A handful of clients on the canary at a time, soon others: now and then the slow ones.
+TEST(ClientsSimTest, SlowClientsWhoComeAndGoDoNotConvict) {
+  constexpr int kMany = 200;
+  World world{.clients = 60, .requests_per_second = 60, .seconds = 600, .stay = 120};
+  EXPECT_LE(rolled_back("60 clients who stay 2 min, equal", world, kMany), kMany / 50);
+  world.canary_factor = 5;
+  EXPECT_EQ(rolled_back("60 clients who stay 2 min, five times as slow", world), kRuns);
 }
 
 TEST(ClientsSimTest, AMuchSlowerCanaryIsFound) {

@@ -17,7 +17,8 @@
 
 namespace canaryd::stats {
 
-// So many standard errors apart.
+// So many standard errors apart, those that stable's clients make likely; of those of the canary's
+// own groups, however few, as many as Student's distribution has beyond it once in 1000.
 inline constexpr double kBeyondClients = 4.5;
 // With fewer groups of the canary the lot has too few ways: of 16 and 3 groups it has 969.
 inline constexpr std::size_t kBeyondGroups = 4;

@@ -246,6 +246,23 @@ TEST(ClientContrastTest, WhatStablesClientsMightBeIsNotBeyond) {
   EXPECT_FALSE(beyond_clients(stable, groups_with({1000, 1000, 1000, 1000}, 1000))[kP50]);
 }
 
+// A group of stable has several clients, whose shares are closer together than those of single
+// ones.
+TEST(ClientContrastTest, AGroupOfTheCanaryMayBeOneClient) {
+  const ClientGroups stable = groups_with({1200, 2800, 1600, 2400, 1400, 2600, 2000, 2000}, 4000);
+  const ClientGroups canary = groups_with({900, 820, 950, 860}, 1000);
+  EXPECT_FALSE(beyond_clients(stable, canary)[kP50]);
+  const ClientGroups alike = groups_with(std::vector<std::uint64_t>(8, 2000), 4000);
+  EXPECT_TRUE(beyond_clients(alike, canary)[kP50]);
+}
+
+TEST(ClientContrastTest, AFewGroupsSayLittleOfHowFarApartTheyLie) {
+  const ClientGroups stable = groups_with(std::vector<std::uint64_t>(16, 50), 1000);
+  EXPECT_FALSE(beyond_clients(stable, groups_with({250, 400, 300, 280}, 1000))[kP50]);
+  EXPECT_TRUE(
+      beyond_clients(stable, groups_with({250, 400, 300, 280, 250, 400, 300, 280}, 1000))[kP50]);
+}
+
 TEST(ClientContrastTest, WhatTurnsSlowLateIsSeenOfLate) {
   ClientWatch watch(0);
   const auto minute = [&](std::int64_t from, const ClientGroups& of_canary) {
