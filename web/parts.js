@@ -92,6 +92,12 @@ export function row(rollout, isChosen, choose) {
     stepBar(rollout));
 }
 
+// What is not stored while nothing fails is on its way to the disk.
+function storedLine(rollout) {
+  if (rollout.durable) return rollout.journal_failing ? 'the journal cannot be written: no weight rises until it can' : '';
+  return rollout.journal_failing ? 'in force, but the state store is failing' : 'in force, not yet stored';
+}
+
 export function summary(rollout) {
   const facts = [`${rollout.stable} → ${rollout.canary}`];
   if (rollout.revision) facts.push(`revision ${rollout.revision}`);
@@ -102,7 +108,8 @@ export function summary(rollout) {
   const lines = [element('div', { class: 'dim' }, facts.join(' · '))];
   if (rollout.next) lines.push(element('div', {}, `next: ${rollout.next}`));
   if (rollout.postponed) lines.push(element('div', { class: 'warn' }, `⚠ ${rollout.postponed}`));
-  if (!rollout.durable) lines.push(element('div', { class: 'bad' }, 'in force, but the state store is failing'));
+  const stored = storedLine(rollout);
+  if (stored) lines.push(element('div', { class: 'bad' }, stored));
   if (rollout.weight.sample_ratio_ok === false) {
     lines.push(element('div', { class: 'warn' },
       `⚠ the canary gets ${weight(rollout.weight.actual ?? 0)} of the requests, not ${weight(rollout.weight.target)}`));

@@ -156,9 +156,13 @@ int exit_code_of(Phase phase) {
 struct Poll {
   Phase phase = Phase::kGoingOn;
   std::string line;
-  std::string advice;  // Of kStopped: what to do; empty: the line says enough.
-  std::string postponed;
+  std::string advice;   // What to do, or what is in the way; empty: the line says enough.
+  std::string missing;  // Of kGoingOn: what is still to come of it.
 };
+
+// Only what a crash does not undo is an outcome.
+constexpr std::string_view kUnstored =
+    "in force, but not in the journal yet, so a crash of the daemon would undo it";
 
 std::string postponed_text(JsonView rollout) {
   std::string out;
@@ -179,8 +183,13 @@ Outcome<Poll> poll(const Daemon& daemon,
     return tl::unexpected(Failure{kExitFailed, "the answer is not a rollout"});
   const JsonView rollout(*document);
   Poll polled{judge(rollout, options.target), *line, {}, postponed_text(rollout)};
+  if (polled.phase != Phase::kGoingOn && rollout["durable"].flag() == false) {
+    polled.phase = Phase::kGoingOn;
+    polled.missing = kUnstored;
+    if (rollout["journal_failing"].flag().value_or(false)) polled.advice = kUnstored;
+  }
   if (polled.phase == Phase::kStopped) {
-    polled.advice = polled.postponed.empty() ? stuck_retirement(rollout) : polled.postponed;
+    polled.advice = polled.missing.empty() ? stuck_retirement(rollout) : polled.missing;
     if (options.target == "retired" && polled.advice.empty()) {
       polled.advice = without_retirement(rollout);
     }
@@ -224,6 +233,7 @@ int wait_for_outcome(const Daemon& daemon, const Options& options, Environment& 
   const Monotonic begin = environment.clock.now();
   Monotonic last_seen = begin;
   std::string last_line;
+  std::string last_advice;
   const auto left = [&]() -> std::optional<Duration> {
     if (!options.timeout) return std::nullopt;
     return *options.timeout - (environment.clock.now() - begin);
@@ -240,9 +250,12 @@ int wait_for_outcome(const Daemon& daemon, const Options& options, Environment& 
       last_seen = now;
       if (polled->line != last_line) environment.out << polled->line << std::flush;
       last_line = polled->line;
-      if (!polled->advice.empty()) environment.err << "canaryctl: " << polled->advice << '\n';
+      if (!polled->advice.empty() && polled->advice != last_advice) {
+        environment.err << "canaryctl: " << polled->advice << '\n';
+      }
+      last_advice = polled->advice;
       if (polled->phase != Phase::kGoingOn) return exit_code_of(polled->phase);
-      if (!polled->postponed.empty()) why = ": " + polled->postponed;
+      if (!polled->missing.empty()) why = ": " + polled->missing;
     } else {
       const Failure& failure = polled.error();
       const bool goes_on = may_pass(failure, !last_line.empty()) && now - last_seen < kAwayLimit;

@@ -71,6 +71,17 @@ std::string armed_text(JsonView rollout) {
   return on_failure == "step_down" ? "a bad verdict steps down" : "rollback armed";
 }
 
+// What is not stored while nothing fails is on its way to the disk.
+std::string journal_line(JsonView rollout, const ScreenOptions& options) {
+  const auto failing = rollout["journal_failing"].flag();
+  const bool stored = rollout["durable"].flag() != false;
+  if (stored && !failing.value_or(false)) return "";
+  std::string_view words = "  in force, not yet stored: the store is failing";
+  if (stored) words = "  the journal cannot be written: no weight rises until it can";
+  if (failing == false) words = "  in force, not yet stored";
+  return Line().add(words, Style::kBad).finish(options);
+}
+
 std::string head(JsonView rollout, const ScreenOptions& options) {
   const std::string name = rollout["name"].text();
   const Line gap = text("   ");
@@ -101,10 +112,7 @@ std::string head(JsonView rollout, const ScreenOptions& options) {
   if (const std::string postponed = rollout["postponed"].text(); !postponed.empty()) {
     out += sentence("  ", postponed, Style::kWarn, options);
   }
-  if (rollout["durable"].flag() == false) {
-    out +=
-        Line().add("  in force, not yet stored: the store is failing", Style::kBad).finish(options);
-  }
+  out += journal_line(rollout, options);
   return out;
 }
 

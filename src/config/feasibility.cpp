@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <set>
+#include <string>
 #include <string_view>
 
 namespace canaryd::config {
@@ -294,6 +296,19 @@ void warn(const RolloutForecast& forecast, Reader& in) {
   }
 }
 
+// Where no traffic is expected there is no forecast that would say so.
+void warn_of_no_tolerance(const Rollout& rollout, Reader& in) {
+  const analysis::Tolerance& errors = rollout.analysis.tolerance.errors;
+  if (errors.relative > 0 || errors.absolute > 0) return;
+  // Weights rise: then it is the only step.
+  if (rollout::step_weight(rollout.plan, 0).value() == BasisPoints::kMax) return;
+  const std::string path = "rollouts." + rollout.name + ".analysis.tolerance.errors";
+  in.warn_at(path,
+             path + ": without any tolerance a canary as good as stable is never accepted in a " +
+                 "step below 100 %, however much traffic comes",
+             "raise analysis.tolerance.errors.absolute");
+}
+
 // Failures that users see while a canary as good as stable goes to the end, bake included. What
 // fallback may save is not known, so nothing is said of a rollout that has it.
 void warn_of_exposure(const Rollout& rollout, const RolloutForecast& forecast, Reader& in) {
@@ -316,6 +331,33 @@ void warn_of_exposure(const Rollout& rollout, const RolloutForecast& forecast, R
                  text + " requests until it is promoted, and max_failed_requests is " +
                  std::to_string(*max),
              "raise it, or leave it out: what is worse than stable is rolled back all the same");
+}
+
+// How often so many requests in a row fail by chance.
+double runs_per_hour(double requests_per_second, double error_rate, std::uint64_t length) {
+  const double run = std::pow(error_rate, static_cast<double>(length));
+  return 3600 * requests_per_second * run * (1 - error_rate) / (1 - run);
+}
+
+// A circuit that an ordinary hour opens, for a canary as good as stable with most of the users.
+void warn_of_trips(const Rollout& rollout, const RolloutForecast& forecast, Reader& in) {
+  constexpr std::uint64_t kMost = 10'000;
+  const std::uint64_t failures = rollout.circuit.consecutive_failures;
+  if (failures == 0) return;
+  const double rate = forecast.requests_per_second * rollout::full_weight(rollout.plan).ratio();
+  const double errors = std::min(forecast.error_rate, 0.999);
+  const double trips = runs_per_hour(rate, errors, failures);
+  if (trips <= 1) return;
+  std::uint64_t enough = failures;
+  while (enough < kMost && runs_per_hour(rate, errors, enough) > 1) ++enough;
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", trips);
+  const std::string path = "rollouts." + rollout.name + ".circuit";
+  in.warn_at(path,
+             path + ": at " + traffic_text(forecast) + " a canary as good as stable fails " +
+                 std::to_string(failures) + (failures == 1 ? " request" : " requests in a row") +
+                 " about " + text + " times an hour, and is suspended by that",
+             "raise consecutive_failures to " + std::to_string(enough));
 }
 
 }  // namespace
@@ -351,10 +393,18 @@ std::string render_forecasts(const std::vector<RolloutForecast>& forecasts) {
 void check_feasibility(const Config& config,
                        const std::vector<LearnedTraffic>& learned,
                        Reader& in) {
-  for (const RolloutForecast& each : forecast_times(config, learned)) {
+  std::set<std::string_view> foretold;
+  const auto forecasts = forecast_times(config, learned);
+  for (const RolloutForecast& each : forecasts) {
+    foretold.insert(each.rollout);
     warn(each, in);
     const auto rollout = config.find_rollout(each.rollout);
-    if (rollout) warn_of_exposure(config.rollout(*rollout), each, in);
+    if (!rollout) continue;
+    warn_of_exposure(config.rollout(*rollout), each, in);
+    warn_of_trips(config.rollout(*rollout), each, in);
+  }
+  for (const Rollout& rollout : config.rollouts) {
+    if (!foretold.contains(rollout.name)) warn_of_no_tolerance(rollout, in);
   }
 }
 

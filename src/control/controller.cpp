@@ -96,7 +96,7 @@ Controller::State::State(Parts parts_in, config::Config config_in, Recovered rec
       feedback(*parts.collector),
       hook_caller(parts.http_io, parts.exec_io, parts.read_file, *parts.log),
       parities(parts.data_plane->workers(), *parts.clock, *parts.log),
-      messenger(hook_caller, *parts.store, *parts.log, hook_tally),
+      messenger(hook_caller, *parts.store, *parts.log, hook_tally, host->clock_watch),
       retention(*parts.store, *parts.log, alive) {
   host->publish = [this](std::function<void()> done) { publish(std::move(done)); };
   host->turn = recovered.turn;
@@ -387,7 +387,7 @@ void Controller::tick() {
   }
   state.count_overdue();
   state.parts.data_plane->measure_lag();
-  state.messenger.tick(state.parts.clock->now(), state.parts.clock->wall_now());
+  state.messenger.tick(state.parts.clock->now());
   state.tell_samples();
   state.look_at_awaited_rows();
   state.retention.tick(state.config.state.retention,

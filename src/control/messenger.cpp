@@ -118,8 +118,12 @@ std::string message_of(const store::JournalRow& row) {
   return out + "}";
 }
 
-Messenger::Messenger(HookCaller& caller, store::AsyncStore& store, Log& log, HookTally& tally)
-    : caller_(caller), store_(store), log_(log), tally_(tally) {}
+Messenger::Messenger(HookCaller& caller,
+                     store::AsyncStore& store,
+                     Log& log,
+                     HookTally& tally,
+                     const ClockWatch& clock_watch)
+    : caller_(caller), store_(store), log_(log), tally_(tally), clock_watch_(clock_watch) {}
 
 Messenger::~Messenger() {
   for (const ChannelPointer& channel : channels_) channel->dropped = true;
@@ -179,9 +183,8 @@ void Messenger::look_again() noexcept {
   for (const ChannelPointer& channel : channels_) channel->stale = true;
 }
 
-void Messenger::tick(Monotonic now, WallTime wall_now) {
+void Messenger::tick(Monotonic now) {
   now_ = now;
-  wall_now_ = wall_now;
   for (const ChannelPointer& channel : std::vector(channels_)) {
     if (channel->busy || now < channel->try_again) continue;
     if (!channel->open) {
@@ -223,7 +226,7 @@ void Messenger::read(const ChannelPointer& channel) {
     for (store::JournalRow& row : *found) {
       channel->cursor = row.id;
       if (!is_news_for(channel->hook, row.entry)) continue;
-      if (wall_now_ - row.entry.at > kGivenUpAfter) {
+      if (is_too_old(row)) {
         ++old;
       } else {
         channel->rows.push_back(std::move(row));
@@ -234,6 +237,11 @@ void Messenger::read(const ChannelPointer& channel) {
     move_cursor(*channel, channel->cursor);
     if (channel->stale) read(channel);
   });
+}
+
+// A clock that is set ages nothing.
+bool Messenger::is_too_old(const store::JournalRow& row) const noexcept {
+  return clock_watch_.since(row.entry.at) > kGivenUpAfter;
 }
 
 // The daemon did not run for a day, say.
@@ -268,7 +276,7 @@ void Messenger::not_taken(const ChannelPointer& channel, const Error& error) {
   ++channel->failures;
   channel->try_again = now_ + back_off(channel->failures, kTryAgainMost);
   const store::JournalRow& row = channel->rows.front();
-  const bool late = wall_now_ - row.entry.at > kGivenUpAfter;
+  const bool late = is_too_old(row);
   if (late || channel->failures == 1) {
     log_.warn(log_event::kHookFailed,
               shown_target(channel->hook) + " was not told that " + row.entry.sentence + ": " +

@@ -4,9 +4,9 @@
 // nothing is lost with the process: each hook has a cursor in the store, which moves when a message
 // was taken (a 2xx). One that was taken just before a crash is told again, with the same id.
 // Messages of a hook go out one after the other; one that is not taken is tried again later and
-// later, and given up a day after the transition. A new hook hears of what happens from then on,
-// and one that its rollout has left out of the file for a while is new; one that has left the file
-// with its rollout comes back with it.
+// later, and given up a day after the transition, in real time where that was in this process. A
+// new hook hears of what happens from then on, and one that its rollout has left out of the file
+// for a while is new; one that has left the file with its rollout comes back with it.
 //
 // Thread rule: the control thread.
 #pragma once
@@ -15,6 +15,7 @@
 #include "canaryd/base/log.hpp"
 #include "canaryd/config/config.hpp"
 #include "canaryd/store/async_store.hpp"
+#include "control/clock_watch.hpp"
 #include "control/hook_call.hpp"
 
 #include <memory>
@@ -25,7 +26,12 @@ namespace canaryd::control {
 
 class Messenger {
  public:
-  Messenger(HookCaller& caller, store::AsyncStore& store, Log& log, HookTally& tally);
+  // `clock_watch` looks wherever a transition takes its time, and once a second.
+  Messenger(HookCaller& caller,
+            store::AsyncStore& store,
+            Log& log,
+            HookTally& tally,
+            const ClockWatch& clock_watch);
   ~Messenger();
   Messenger(const Messenger&) = delete;
   Messenger& operator=(const Messenger&) = delete;
@@ -37,7 +43,7 @@ class Messenger {
   // Something was written to the journal.
   void look_again() noexcept;
   // Once a second.
-  void tick(Monotonic now, WallTime wall_now);
+  void tick(Monotonic now);
 
  private:
   struct Channel;
@@ -46,6 +52,7 @@ class Messenger {
   void forget_others(const std::vector<config::Rollout>& rollouts);
   void open(const ChannelPointer& channel);
   void read(const ChannelPointer& channel);
+  [[nodiscard]] bool is_too_old(const store::JournalRow& row) const noexcept;
   void tell_of_old_rows(const Channel& channel, std::size_t count);
   void deliver(const ChannelPointer& channel);
   void taken(const ChannelPointer& channel);
@@ -57,9 +64,9 @@ class Messenger {
   store::AsyncStore& store_;
   Log& log_;
   HookTally& tally_;
+  const ClockWatch& clock_watch_;
   std::vector<ChannelPointer> channels_;
   Monotonic now_{};
-  WallTime wall_now_{};
 };
 
 // Whether a row of the journal is news for this hook.

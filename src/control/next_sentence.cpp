@@ -316,8 +316,8 @@ std::string Controller::State::suspended_sentence(const Runner& runner) const {
   if (runner.circuit_open()) {
     text += ": probes answered " + std::to_string(runner.probes().good) + " of " +
             std::to_string(rollout::kProbesToClose) + " to resume, failed " +
-            std::to_string(runner.probes().bad) + " of " +
-            std::to_string(runner.config().circuit.probes_failed) + " to roll back";
+            std::to_string(runner.probes().bad) + " of " + std::to_string(runner.probes_needed()) +
+            " to roll back";
   } else {
     text += " until an endpoint of the canary is healthy";
   }

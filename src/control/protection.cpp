@@ -22,7 +22,7 @@ void Controller::State::watch(Runner& runner, std::size_t index) const {
     constexpr auto kSeconds = static_cast<double>(rollout::kShareSeconds);
     surroundings.failures.stable = traffic->stable.failure_share.value_or(0);
     surroundings.failures.canary = traffic->canary.failure_share;
-    surroundings.stable_requests = traffic->stable.requests_per_second * kSeconds;
+    surroundings.failures.stable_requests = traffic->stable.requests_per_second * kSeconds;
     surroundings.canary_requests = traffic->canary.requests_per_second * kSeconds;
     surroundings.stable_slow = traffic->stable_slow;
   }

@@ -148,6 +148,7 @@ void Runner::tick(const rollout::Tick& tick,
                   std::string reason,
                   std::string evidence,
                   bool stable_known) {
+  look_at_writes();
   if (!durable_) retry_store();
   if (postponed_ != nullptr && !busy_ && stable_known) {
     begin_postponed(tick.stable_up);
@@ -174,7 +175,7 @@ void Runner::follow_health(bool up, bool proven) {
     if (busy_ ? braked_ : rollout::served_weight(state_) == BasisPoints(0)) return;
     if (busy_) brake();
     event.what = rollout::CircuitOpened{rollout::Trip::kUnhealthy};
-    event.reason = "no healthy endpoint";
+    event.reason = kNoHealthyEndpoint;
   } else {
     if (!proven || busy_ || state_.phase != rollout::Phase::kSuspended) return;
     // Where the circuit is open it is the probes that decide.

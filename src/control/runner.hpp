@@ -37,6 +37,8 @@
 namespace canaryd::control {
 
 inline constexpr LogEvent kClockSet{"control", "clock_set"};
+// Why a canary is suspended that is down.
+inline constexpr std::string_view kNoHealthyEndpoint = "no healthy endpoint";
 
 struct RunnerHost {
   RunnerHost()
@@ -85,7 +87,6 @@ class Runner : public std::enable_shared_from_this<Runner> {
   // Of the last rollout::kShareSeconds.
   struct Surroundings {
     rollout::FailureShares failures;
-    double stable_requests = 0;
     double canary_requests = 0;
     bool stable_slow = false;
     std::optional<Duration> slow_after;  // See CohortGate::slow_after(); not set: as before.
@@ -219,7 +220,12 @@ class Runner : public std::enable_shared_from_this<Runner> {
   [[nodiscard]] routing::ProbeCount probes() const noexcept {
     return gate_->probes(gate_generation_);
   }
+  // So many in a row that fail roll back.
+  [[nodiscard]] std::uint64_t probes_needed() const noexcept {
+    return failed_probes_.needed(config_.circuit.probes_failed);
+  }
   [[nodiscard]] bool watches_stable() const noexcept;
+  // The journal has the state. Not so while the write of a fall that is in force is under way.
   [[nodiscard]] bool durable() const noexcept { return durable_; }
   [[nodiscard]] bool store_failing() const noexcept { return store_failing_; }
   [[nodiscard]] bool busy() const noexcept { return busy_; }
@@ -275,6 +281,10 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void forget_old_evidence(const Job& job);
   void announce(const rollout::Change& change, bool durable);
   void begin_postponed(bool stable_up);
+  using Written = std::function<void(const Result<void>&)>;
+  // To the store, and notes for look_at_writes() that it is under way.
+  void write(store::Batch batch, store::Keep keep, Written done);
+  void look_at_writes();
   void store_failed(const Error& error);
   void store_works(std::string_view what = "the journal is written again");
   void settle_durable(const Result<void>& written);
@@ -299,6 +309,10 @@ class Runner : public std::enable_shared_from_this<Runner> {
   bool braked_ = false;  // The gate is down for an event that still waits in the queue.
   bool durable_ = true;
   std::shared_ptr<const store::Batch> unwritten_;  // What would make the state durable.
+  // Looks, a second apart, while a write is under way and none is answered: then the disk hangs.
+  static constexpr int kHangsAfter = 5;
+  int writes_ = 0;  // Under way.
+  int unanswered_for_ = 0;
   bool saving_ = false;
   bool retrying_ = false;
   bool store_failing_ = false;
@@ -311,6 +325,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   bool cookies_told_ = false;
   rollout::ExposureSettling exposure_;
   rollout::CircuitTrips trips_;
+  rollout::FailedProbes failed_probes_;
   std::uint64_t exposure_stored_ = 0;  // What the store knows or is being told.
   bool saving_exposure_ = false;
   Counts counts_;

@@ -86,8 +86,11 @@ void Runner::look() {
   if ((seen.open || seen.spent) && !suspended && served_ == BasisPoints(0)) {
     return forget_circuit();
   }
-  auto decision = rollout::look_at_gate(
-      state_.phase, gate_level(seen), config_.circuit.probes_failed, surroundings_.failures);
+  auto decision = rollout::look_at_gate(state_,
+                                        gate_level(seen),
+                                        config_.circuit.probes_failed,
+                                        surroundings_.failures,
+                                        failed_probes_);
   if (!decision) return;
   trips_.judge(*decision, surroundings_.failures, host_->now(), config_.circuit.max_trips);
   follow(*decision, seen, why(*decision));
@@ -95,7 +98,7 @@ void Runner::look() {
 
 void Runner::watch(const Surroundings& surroundings) {
   surroundings_ = surroundings;
-  environment_.observe({surroundings.stable_requests,
+  environment_.observe({surroundings.failures.stable_requests,
                         surroundings.failures.stable,
                         surroundings.canary_requests,
                         surroundings.failures.canary.value_or(0),
@@ -162,14 +165,13 @@ void Runner::save_exposure() {
   saving_exposure_ = true;
   const auto self = shared_from_this();
   const std::uint64_t run = state_.run;
-  host_->store->write(
-      std::move(batch), store::Keep::kOnce, [self, run, value](const Result<void>& written) {
-        self->saving_exposure_ = false;
-        if (self->host_->closed) return;
-        if (!written) return self->store_failed(written.error());
-        self->store_works();
-        if (run == self->state_.run) self->exposure_stored_ = value;
-      });
+  write(std::move(batch), store::Keep::kOnce, [self, run, value](const Result<void>& written) {
+    self->saving_exposure_ = false;
+    if (self->host_->closed) return;
+    if (!written) return self->store_failed(written.error());
+    self->store_works();
+    if (run == self->state_.run) self->exposure_stored_ = value;
+  });
 }
 
 void Runner::recall_exposure(std::uint64_t used) noexcept {

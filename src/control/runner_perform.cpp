@@ -38,7 +38,7 @@ void Runner::perform(JobPointer job) {
 // Persist, publish, wait for every worker, lift the gate.
 void Runner::rise(const JobPointer& job) {
   const auto self = shared_from_this();
-  host_->store->write(batch_of(*job), store::Keep::kOnce, [self, job](const Result<void>& written) {
+  write(batch_of(*job), store::Keep::kOnce, [self, job](const Result<void>& written) {
     if (self->host_->closed) return;
     if (!written) {
       self->rise_failed(job, written.error());
@@ -83,14 +83,16 @@ void Runner::fall_or_stay(const JobPointer& job) {
   commit(*job);
   if (epoch_ != epoch_before) host_->publish(nullptr);
   update_evidence(*job);
+  // The journal has another state until this is written, whatever a retry under way says of that.
+  durable_ = false;
+  unwritten_ = nullptr;
   const auto self = shared_from_this();
-  host_->store->write(
-      *batch, store::Keep::kUntilWritten, [self, job, batch](const Result<void>& written) {
-        if (self->host_->closed) return;
-        self->unwritten_ = batch;
-        self->settle_durable(written);
-        self->finish(job, written.has_value());
-      });
+  write(*batch, store::Keep::kUntilWritten, [self, job, batch](const Result<void>& written) {
+    if (self->host_->closed) return;
+    self->unwritten_ = batch;
+    self->settle_durable(written);
+    self->finish(job, written.has_value());
+  });
 }
 
 void Runner::commit(Job& job) {
@@ -226,6 +228,28 @@ void Runner::announce(const rollout::Change& change, bool durable) {
 
 // ---- The store
 
+void Runner::write(store::Batch batch, store::Keep keep, Written done) {
+  if (++writes_ == 1) unanswered_for_ = 0;
+  host_->store->write(
+      std::move(batch),
+      keep,
+      [self = shared_from_this(), done = std::move(done)](const Result<void>& written) {
+        --self->writes_;
+        self->unanswered_for_ = 0;
+        done(written);
+      });
+}
+
+// Counted in looks and not by a clock: while the process stood still nobody could answer.
+void Runner::look_at_writes() {
+  if (writes_ == 0 || ++unanswered_for_ <= kHangsAfter) return;
+  store_failed(Error{ErrorCode::kTimeout,
+                     Origin::kLocal,
+                     Retry::kSafe,
+                     "a write has been under way for more than " + std::to_string(kHangsAfter) +
+                         "s, the disk hangs"});
+}
+
 void Runner::save_evidence() {
   // One at a time, so that no later row is there while an earlier one is missing.
   if (saving_) return;
@@ -235,20 +259,20 @@ void Runner::save_evidence() {
   batch.evidence = rows;
   saving_ = true;
   const auto self = shared_from_this();
-  host_->store->write(std::move(batch),
-                      store::Keep::kOnce,
-                      [self, rows = std::move(rows)](const Result<void>& written) mutable {
-                        self->saving_ = false;
-                        if (self->host_->closed) return;
-                        if (written) {
-                          self->store_works();
-                          return;
-                        }
-                        self->store_failed(written.error());
-                        if (rows.front().run == self->evidence_.run()) {
-                          self->evidence_.put_back(std::move(rows));
-                        }
-                      });
+  write(std::move(batch),
+        store::Keep::kOnce,
+        [self, rows = std::move(rows)](const Result<void>& written) mutable {
+          self->saving_ = false;
+          if (self->host_->closed) return;
+          if (written) {
+            self->store_works();
+            return;
+          }
+          self->store_failed(written.error());
+          if (rows.front().run == self->evidence_.run()) {
+            self->evidence_.put_back(std::move(rows));
+          }
+        });
 }
 
 void Runner::store_failed(const Error& error) {
@@ -301,12 +325,11 @@ void Runner::retry_store() {
   if (busy_ || retrying_ || unwritten_ == nullptr) return;
   retrying_ = true;
   const auto self = shared_from_this();
-  host_->store->write(
-      *unwritten_, store::Keep::kOnce, [self, batch = unwritten_](const Result<void>& written) {
-        self->retrying_ = false;
-        if (self->host_->closed || self->unwritten_ != batch) return;
-        self->settle_durable(written);
-      });
+  write(*unwritten_, store::Keep::kOnce, [self, batch = unwritten_](const Result<void>& written) {
+    self->retrying_ = false;
+    if (self->host_->closed || self->unwritten_ != batch) return;
+    self->settle_durable(written);
+  });
 }
 
 }  // namespace canaryd::control

@@ -149,10 +149,21 @@ MetricView query_view(const QueryReport& report) {
   return view;
 }
 
-std::optional<std::string> reason_of(const rollout::State& state) {
+// Not the words of the last change, which may be those of whoever paused it since.
+std::string_view suspended_reason(const Runner& runner) {
+  const rollout::State& state = runner.state();
+  if (state.hold != rollout::HoldReason::kNone) return rollout::to_string(state.hold);
+  if (state.unhealthy) return kNoHealthyEndpoint;
+  const auto max = runner.config().exposure.max_failed_requests;
+  const bool spent = max && runner.exposure_used() >= *max;
+  return rollout::to_string(spent ? rollout::Cause::kExposure : rollout::Cause::kCircuit);
+}
+
+std::optional<std::string> reason_of(const Runner& runner) {
+  const rollout::State& state = runner.state();
   if (state.spilling) return std::string(rollout::to_string(rollout::Cause::kStableDown));
-  if (state.hold != rollout::HoldReason::kNone &&
-      (state.phase == Phase::kHeld || state.phase == Phase::kSuspended)) {
+  if (state.phase == Phase::kSuspended) return std::string(suspended_reason(runner));
+  if (state.hold != rollout::HoldReason::kNone && state.phase == Phase::kHeld) {
     return std::string(rollout::to_string(state.hold));
   }
   if (state.phase == Phase::kWaiting) {
@@ -191,7 +202,7 @@ RolloutView view_of(const Runner& runner,
   view.name = runner.config().name;
   view.generation = state.generation;
   view.state = rollout::to_string(state.phase);
-  view.reason = reason_of(state);
+  view.reason = reason_of(runner);
   view.condemned = state.condemned;
   view.since = state.since;
   view.for_how_long = std::max(Duration::zero(), Duration(now - state.since));
@@ -208,7 +219,8 @@ RolloutView view_of(const Runner& runner,
   }
   view.bake = plan.bake.duration;
   view.durable = runner.durable();
-  view.journal_failing = runner.store_failing();
+  // What is not durable and not on its way either was given up by the store.
+  view.journal_failing = runner.store_failing() || (!runner.durable() && !runner.busy());
   view.weight.target = rollout::served_weight(state);
 
   std::uint64_t requests = 0;

@@ -88,8 +88,8 @@ void Gatekeeper::note(std::int64_t second, const Second& sent, bool stable_slow)
   canary_.add(second, sent.canary.requests, sent.canary.failures);
   const stats::TrafficWindow::Sum stable = stable_.last(rollout::kShareSeconds, second + 1);
   const stats::TrafficWindow::Sum canary = canary_.last(rollout::kShareSeconds, second + 1);
-  shares_ = {share_of(stable).value_or(0), share_of(canary)};
-  window_ = {static_cast<double>(stable.requests),
+  shares_ = {share_of(stable).value_or(0), share_of(canary), static_cast<double>(stable.requests)};
+  window_ = {shares_.stable_requests,
              shares_.stable,
              static_cast<double>(canary.requests),
              shares_.canary.value_or(0),
@@ -123,7 +123,8 @@ rollout::Event::What Gatekeeper::act(const rollout::GateDecision& decision, std:
 
 std::optional<rollout::Event::What> Gatekeeper::look(const rollout::State& state,
                                                      std::int64_t second) {
-  auto decision = rollout::look_at_gate(state.phase, level(), protection_.probes_failed, shares_);
+  auto decision =
+      rollout::look_at_gate(state, level(), protection_.probes_failed, shares_, failed_probes_);
   if (!decision) return std::nullopt;
   trips_.judge(*decision, shares_, time_of(second), protection_.max_trips);
   return act(*decision, second);

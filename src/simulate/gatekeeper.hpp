@@ -68,6 +68,7 @@ class Gatekeeper {
   analysis::Environment::Window window_;
   rollout::ExposureSettling exposure_;
   rollout::CircuitTrips trips_;
+  rollout::FailedProbes failed_probes_;
 };
 
 }  // namespace canaryd::simulate

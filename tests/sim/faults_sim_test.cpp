@@ -291,7 +291,7 @@ class Simulation {
     note("watch");
     Runner::Surroundings seen;
     seen.failures = {random_.chance(0.1) ? 0.6 : 0.01, 0.5};
-    seen.stable_requests = seen.canary_requests = 100;
+    seen.failures.stable_requests = seen.canary_requests = 100;
     runner().watch(seen);
   }
   void follow_health() {

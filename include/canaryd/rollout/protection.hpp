@@ -25,6 +25,7 @@ inline constexpr std::int64_t kShareSeconds = 10;
 struct FailureShares {
   double stable = 0;
   std::optional<double> canary;  // Not set: it had no request.
+  double stable_requests = 0;    // What `stable` is the share of.
 };
 
 // So much that the canary is not charged for what hits both.
@@ -46,11 +47,24 @@ struct GateDecision {
   Event::What what;
 };
 
+// How many failed probes in a row tell a canary that is ill from one that is as good as stable:
+// where stable fails many of its requests, a few in a row are chance.
+class FailedProbes {
+ public:
+  void observe(const GateLevel& level, const FailureShares& shares) noexcept;
+  // `probes_failed`, or more.
+  [[nodiscard]] std::uint64_t needed(std::uint64_t probes_failed) const noexcept;
+
+ private:
+  double stable_share_ = 0;  // The largest since these probes began to fail.
+};
+
 // Several times a second, while users are to be sent to the canary. Nothing: nothing follows.
-[[nodiscard]] std::optional<GateDecision> look_at_gate(Phase phase,
+[[nodiscard]] std::optional<GateDecision> look_at_gate(const State& state,
                                                        const GateLevel& level,
                                                        std::uint64_t probes_failed,
-                                                       const FailureShares& shares) noexcept;
+                                                       const FailureShares& shares,
+                                                       FailedProbes& probes) noexcept;
 // How often the circuit has opened of late. A canary that fails only under load answers its probes
 // well, comes back, and fails again: without an end, where no verdict may end it.
 class CircuitTrips {

@@ -177,12 +177,14 @@ TEST_F(DiagnoseTest, WhatWaitsForTheJournalAfterAnAbortIsNoReasonToGoOnFromTheCa
 
 TEST_F(DiagnoseTest, AJournalThatCannotBeWrittenIsAnError) {
   admin_.backend.known["checkout"].durable = false;
+  EXPECT_EQ(run(), kExitDone) << "on its way to the disk";
+  EXPECT_FALSE(says("journal")) << out();
+  admin_.backend.known["checkout"].journal_failing = true;
   EXPECT_EQ(run(), kExitFailed);
   EXPECT_TRUE(says("✖ journal: it cannot be written: what has become of checkout is not on disk\n"))
       << out();
   EXPECT_TRUE(says("do not restart the daemon before its log says store_recovered")) << out();
   admin_.backend.known["checkout"].durable = true;
-  admin_.backend.known["checkout"].journal_failing = true;
   EXPECT_EQ(run(), kExitFailed);
   EXPECT_TRUE(says("✖ journal: it cannot be written: no weight rises until it can\n")) << out();
   admin_.backend.known["checkout"].journal_failing = false;

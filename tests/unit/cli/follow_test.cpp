@@ -112,6 +112,45 @@ TEST_F(FollowTest, WaitGoesOnWhileWhatTheFileMeansHasNotBegun) {
   EXPECT_EQ(terminal_.err.str().find('\x1b'), std::string::npos);
 }
 
+// A crash would undo it, and what was waited for had not come.
+TEST_F(FollowTest, WaitGoesOnUntilTheJournalHasTheOutcome) {
+  const auto set_journal = [this](bool durable, bool failing) {
+    admin_->on_control([&] {
+      admin_->backend.known.at("checkout").durable = durable;
+      admin_->backend.known.at("checkout").journal_failing = failing;
+    });
+  };
+  const auto times_said = [this] {
+    const std::string said = terminal_.err.str();
+    std::size_t count = 0;
+    for (std::size_t at = said.find("in the journal"); at != std::string::npos;
+         at = said.find("in the journal", at + 1)) {
+      ++count;
+    }
+    return count;
+  };
+  set_journal(false, false);
+  for (const char* state : {"rolled_back", "aborted", "promoted", "paused"}) {
+    EXPECT_EQ(wait_for("stopped", state), kExitFailed) << state << ": interrupted";
+  }
+  EXPECT_EQ(times_said(), 0U) << "as a rule that is a moment";
+  set_state("rolled_back");
+  terminal_.at_wait = [&](int number) {
+    if (number == 1) set_journal(false, true);
+    if (number == 3) set_journal(true, false);
+    return number < 9;
+  };
+  EXPECT_EQ(terminal_.run({"wait", "checkout", "--for", "stopped"}), kExitRolledBack);
+  EXPECT_EQ(times_said(), 1U) << terminal_.err.str();
+  set_journal(false, false);
+  terminal_.at_wait = [](int) { return true; };
+  EXPECT_EQ(terminal_.run({"wait", "checkout", "--for", "stopped", "--timeout", "3s"}),
+            kExitTimeout);
+  EXPECT_NE(terminal_.err.str().find("not stopped after 3s: in force, but not in the journal yet"),
+            std::string::npos)
+      << terminal_.err.str();
+}
+
 // Neither the file nor time ends the retirement that is in its way.
 TEST_F(FollowTest, WaitEndsWhereTheFileNamesAsStableWhatIsGivenUp) {
   control::RetireView retire;

@@ -202,6 +202,21 @@ TEST(StatusScreen, SaysHowItEnded) {
   EXPECT_EQ(text.find("rollback armed"), std::string::npos) << text;
 }
 
+TEST(StatusScreen, SaysWhatTheJournalLacks) {
+  const auto shows = [](const std::string& more, const std::string& words) {
+    const std::string text = render_rollout(R"({"name": "shop", "state": "aborted", )" + more + "}",
+                                            "",
+                                            {.columns = 100, .color = false, .utf8 = true})
+                                 .value();
+    return text.find(words) != std::string::npos;
+  };
+  const std::string late = R"("durable": false, "journal_failing": )";
+  EXPECT_TRUE(shows(late + "false", "in force, not yet stored\n"));
+  EXPECT_TRUE(shows(late + "true", "in force, not yet stored: the store is failing\n"));
+  EXPECT_TRUE(shows(R"("durable": true, "journal_failing": true)", "no weight rises until it can"));
+  EXPECT_FALSE(shows(R"("durable": true, "journal_failing": false)", "journal"));
+}
+
 TEST(StatusScreen, SaysWhatABadVerdictWouldDo) {
   const auto second_line = [](const std::string& state, const std::string& more) {
     const std::string text =

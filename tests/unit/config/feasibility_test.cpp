@@ -1,6 +1,7 @@
 #include "canaryd/config/feasibility.hpp"
 
 #include "canaryd/config/problem.hpp"
+#include "unit/config/load_support.hpp"
 
 #include <gtest/gtest.h>
 
@@ -129,6 +130,33 @@ TEST(Feasibility, SaysThatStepsWaitForVotes) {
   EXPECT_FALSE(steps[4].votes);
   EXPECT_NE(render_forecasts(forecasts).find("feedback is required: a step waits for votes"),
             std::string::npos);
+}
+
+// What `validate` says of the circuit.
+std::string said_of_trips(const std::string& keys) {
+  std::string text = kSmall;
+  const std::string before = "canary: new";
+  text.insert(text.find(before) + before.size(), ", " + keys);
+  const std::string report = report_of(load_text(text));
+  const std::size_t at = report.find("rollouts.shop.circuit: ");
+  return at == std::string::npos ? "" : report.substr(at, report.find('\n', at) - at);
+}
+
+TEST(Feasibility, WarnsOfACircuitThatChanceOpens) {
+  EXPECT_EQ(said_of_trips("expected_rps: 500, expected_error_rate: 20"),
+            "rollouts.shop.circuit: at 500 requests/s and 20 % errors a canary as good as stable "
+            "fails 5 requests in a row about 461 times an hour, and is suspended by that; raise "
+            "consecutive_failures to 9");
+  EXPECT_NE(said_of_trips("expected_rps: 3, expected_error_rate: 20"), "");
+  EXPECT_EQ(said_of_trips("expected_rps: 500, expected_error_rate: 5"), "");
+  EXPECT_EQ(said_of_trips("expected_rps: 500, expected_error_rate: 0"), "");
+  EXPECT_EQ(said_of_trips("expected_rps: 500"), "");
+  EXPECT_EQ(said_of_trips("expected_error_rate: 20"), "") << "of how many requests?";
+  const std::string nine = "expected_rps: 500, expected_error_rate: 20, circuit: ";
+  EXPECT_EQ(said_of_trips(nine + "{consecutive_failures: 9}"), "");
+  EXPECT_NE(said_of_trips(nine + "{consecutive_failures: 8}"), "");
+  EXPECT_EQ(said_of_trips(nine + "{consecutive_failures: 0}"), "");
+  EXPECT_NE(said_of_trips("expected_rps: 500, expected_error_rate: 100"), "");
 }
 
 TEST(Feasibility, SoManyStepsAreLookedAtAndNoMore) {

@@ -44,5 +44,27 @@ TEST(ClockWatchTest, AClockThatIsSlewedIsNotSet) {
   EXPECT_EQ(watch.look(kNow + 3604s, kWallNow + 3604s + ClockWatch::kTolerance + 1ms), 5001ms);
 }
 
+TEST(ClockWatchTest, HowLongAgoALookWasIsRealTime) {
+  ClockWatch watch;
+  watch.look(kNow, kWallNow);
+  watch.look(kNow + 10s, kWallNow + 10s);
+  EXPECT_EQ(watch.since(kWallNow), 10s);
+  watch.look(kNow + 12s, kWallNow + 12s + 48h);
+  EXPECT_EQ(watch.since(kWallNow + 10s), 2s) << "the clock was set forward";
+  EXPECT_EQ(watch.since(kWallNow + 12s + 48h), 0s);
+  EXPECT_EQ(watch.since(kWallNow - 1s), 48h + 13s) << "before the process: by the clock";
+  watch.look(kNow + 20s, kWallNow + 20s);
+  EXPECT_EQ(watch.since(kWallNow + 12s + 48h), 8s) << "and back again";
+  EXPECT_EQ(watch.since(kWallNow + 10s), 10s);
+}
+
+TEST(ClockWatchTest, OfManySettingsTheLastOnesAreKnown) {
+  ClockWatch watch;
+  watch.look(kNow, kWallNow);
+  for (int i = 1; i <= 100; ++i) watch.look(kNow + i * 1s, kWallNow + i * 1s + i * 1h);
+  EXPECT_EQ(watch.since(kWallNow + 90 * 1s + 90 * 1h), 10s);
+  EXPECT_EQ(watch.since(kWallNow), 100h + 100s) << "by the clock";
+}
+
 }  // namespace
 }  // namespace canaryd::control

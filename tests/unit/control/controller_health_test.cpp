@@ -100,6 +100,7 @@ TEST_F(ControllerHealthTest, APauseBeneathASuspensionIsTold) {
   ASSERT_EQ(act(Action::kPause).status, ActionStatus::kOk);
   EXPECT_EQ(view().state, "suspended");
   EXPECT_EQ(view().next, until + "; comes back paused at 10 %");
+  EXPECT_EQ(view().reason, "no healthy endpoint") << "not that of the pause";
 }
 
 // C3, without waiting for a tick: weight 0 within unhealthy x interval + timeout.

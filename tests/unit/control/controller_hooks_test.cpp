@@ -332,6 +332,24 @@ TEST_F(ControllerHooksTest, WhatIsMoreThanADayAgoIsNotTold) {
   EXPECT_THAT(http_.asked[0].body, HasSubstr("\"from\": \"aborted\""));
 }
 
+TEST_F(ControllerHooksTest, AClockThatIsSetForwardMakesNoMessageOld) {
+  boot_with(kEnds);
+  act(Action::kStart);
+  quiet_seconds(1);
+  ASSERT_EQ(http_.waiting(), 1U);
+  act(Action::kAbort);
+  // One is being told, and one is stored behind it and not read yet.
+  daemon_clock_.set(48h);
+  quiet_seconds(1);
+  http_.answer(503);
+  quiet_seconds(10);
+  ASSERT_EQ(http_.waiting(), 1U) << "tried again";
+  http_.answer(200);
+  quiet_seconds(6);
+  ASSERT_EQ(http_.waiting(), 1U);
+  EXPECT_THAT(http_.asked.back().body, HasSubstr("\"state\": \"aborted\""));
+}
+
 TEST_F(ControllerHooksTest, OneThatIsNeverTakenIsGivenUpAfterADay) {
   boot_with(kEnds);
   act(Action::kAbort);

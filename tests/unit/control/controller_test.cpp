@@ -193,6 +193,10 @@ TEST_F(ControllerTest, ProbesThatFailBesideAFailingStableBlameNobody) {
   for (int i = 0; i < 5; ++i) gate->failed(generation, 5, clock_.now());
   controller_->look();
   settle();
+  EXPECT_EQ(view().reason, "circuit");
+  ASSERT_EQ(act(Action::kPause).status, ActionStatus::kOk);
+  EXPECT_EQ(view().state, "suspended");
+  EXPECT_EQ(view().reason, "circuit");
   for (int i = 0; i < 10; ++i) second(1200);
   for (int i = 0; i < 3; ++i) gate->probed(generation, false);
   controller_->look();

@@ -23,7 +23,7 @@ class RunnerGateTest : public RunnerRig {
   }
   void watch(double stable_failures = 0, double canary_failures = 1) {
     Runner::Surroundings surroundings;
-    surroundings.failures = {stable_failures, canary_failures};
+    surroundings.failures = {stable_failures, canary_failures, 1000};
     runner_->watch(surroundings);
     settle();
   }
@@ -195,6 +195,41 @@ TEST_F(RunnerGateTest, ACanaryIsNotBlamedWhileStableFailsToo) {
   EXPECT_EQ(phase(), Phase::kProgressing);
   EXPECT_EQ(effective(), 50);
   EXPECT_EQ(runner_->state().hold, HoldReason::kNone);
+}
+
+TEST_F(RunnerGateTest, WhileBothFailAtRandomItTakesMoreProbesThanChanceGives) {
+  suspend_at(50);
+  EXPECT_EQ(runner_->probes_needed(), 3U);
+  probe(false, 3);
+  watch(0.3, 0.3);
+  look();
+  EXPECT_EQ(phase(), Phase::kSuspended);
+  EXPECT_EQ(runner_->state().hold, HoldReason::kEnvironmentDegraded);
+  EXPECT_EQ(told(),
+            "shop stays suspended: stable fails as well, 3 failed probes in a row, stable fails "
+            "30 %");
+  EXPECT_EQ(runner_->probes_needed(), 12U);
+  const std::size_t rows = disk_.journal().size();
+  probe(false, 8);
+  look();
+  EXPECT_EQ(disk_.journal().size(), rows) << "said once";
+  probe(false, 1);
+  look();
+  EXPECT_EQ(phase(), Phase::kRolledBack) << "a canary that is dead all the same";
+}
+
+TEST_F(RunnerGateTest, AfterAnOutageOfBothGoodProbesResume) {
+  suspend_at(50);
+  probe(false, 5);
+  watch(0.45, 0.45);
+  look();
+  watch(0.01, 0);
+  look();
+  EXPECT_EQ(phase(), Phase::kSuspended);
+  probe(true, 5);
+  watch(0.01, 0);
+  EXPECT_EQ(phase(), Phase::kProgressing);
+  EXPECT_EQ(effective(), 50);
 }
 
 TEST_F(RunnerGateTest, ARestartComesBackSuspended) {

@@ -117,6 +117,60 @@ TEST_F(RunnerTest, ARollbackDoesNotWaitForTheStore) {
   EXPECT_TRUE(send(rollout::RollBack{}).durable);
 }
 
+TEST_F(RunnerTest, AFallIsNotCalledDurableWhileItIsBeingWritten) {
+  climb_to(50);
+  begin(rollout::RollBack{});
+  EXPECT_EQ(phase(), Phase::kRolledBack);
+  EXPECT_FALSE(runner_->durable());
+  tick(Judgement::kHold);
+  EXPECT_FALSE(runner_->durable());
+  EXPECT_FALSE(runner_->store_failing());
+  settle();
+  EXPECT_TRUE(runner_->durable());
+  const auto rows = disk_.journal();
+  EXPECT_EQ(rows.back().entry.to, "rolled_back");
+  EXPECT_NE(rows.at(rows.size() - 2).entry.to, "rolled_back") << "written once";
+}
+
+// It speaks of the state before.
+TEST_F(RunnerTest, ARetryUnderWaySaysNothingOfALaterFall) {
+  climb_to(50);
+  disk_.fail();
+  EXPECT_FALSE(send(rollout::Pause{}).durable);
+  disk_.work();
+  tick(Judgement::kHold);
+  begin(rollout::Abort{});
+  loop_.run_one();
+  EXPECT_FALSE(answers_.back().has_value());
+  EXPECT_FALSE(runner_->durable());
+  settle();
+  EXPECT_TRUE(answers_.back()->durable);
+  EXPECT_TRUE(runner_->durable());
+}
+
+TEST_F(RunnerTest, AWriteThatHangsIsToldOnceAndUntilItIsAnswered) {
+  climb_to(50);
+  for (const bool falls : {false, true}) {
+    const std::size_t before = logged("the disk hangs");
+    if (falls) {
+      begin(rollout::RollBack{});
+    } else {
+      tick(Judgement::kAccept);
+    }
+    // Nothing of what the store answers is heard.
+    for (int second = 0; second < 5; ++second) tick(Judgement::kHold);
+    EXPECT_FALSE(runner_->store_failing());
+    for (int second = 0; second < 10; ++second) tick(Judgement::kHold);
+    EXPECT_TRUE(runner_->store_failing());
+    EXPECT_EQ(runner_->durable(), !falls) << "what is in force";
+    EXPECT_EQ(logged("the disk hangs"), before + 1);
+    settle();
+    EXPECT_FALSE(runner_->store_failing());
+    EXPECT_TRUE(runner_->durable());
+  }
+  EXPECT_EQ(logged("the journal is written again"), 2U);
+}
+
 TEST_F(RunnerTest, WhatTheStoreGaveUpIsNotCalledDurable) {
   climb_to(50);
   disk_.fail_for_good();
