@@ -90,7 +90,7 @@ void Analyzer::weight_increased() {
 }
 
 void Analyzer::absorb(const stats::Block& block) {
-  all_.absorb_limits(metrics_, block.limits);
+  all_.absorb_limits(metrics_, block.limits, target_.has_control);
   if (!block.limits_only()) compare(block);
   if (!failed_ && ln_all() >= rollback_boundary()) failed_ = worst();
 }

@@ -104,61 +104,81 @@ std::vector<Bet> bets_of(const Settings& settings,
   return bets;
 }
 
-// Blocks as stats::BlockBuilder closes them: a block of little traffic waits for both cohorts, and
-// then has more of the canary's requests for its length than others.
-struct Sample {
-  std::vector<MetricCounts> blocks;
-  double used = 0;  // The share of the time that was not given up.
+// Of each version's requests, the share in blocks that are judged: not in those that are given up
+// because the other version had none.
+struct Used {
+  double stable = 0;
+  double canary = 0;
 };
 
-Sample sample_blocks(const MetricCounts& second) {
+// A block that is given up is one of full length in which a version had no request: exp(-mean) of
+// all blocks. What the other one had meanwhile is lost.
+Used used_of(const MetricCounts& second) {
+  constexpr double kMost = stats::BlockBuilder::kMaxOpenSeconds;
+  double length = 0;  // Of a block, on average: the odds that it is still open, second by second.
+  for (int passed = 0; passed < stats::BlockBuilder::kMaxOpenSeconds; ++passed) {
+    const double no_stable = std::exp(-second.stable_n * passed);
+    const double no_canary = std::exp(-second.canary_n * passed);
+    length += no_stable + no_canary - no_stable * no_canary;
+  }
+  const auto used = [&](double other) {
+    return std::max(0.0, 1 - kMost * std::exp(-other * kMost) / length);
+  };
+  return {.stable = used(second.canary_n), .canary = used(second.stable_n)};
+}
+
+// What is judged, in an average second.
+MetricCounts judged_of(const MetricCounts& second) {
+  const Used used = used_of(second);
+  return {.stable_n = second.stable_n * used.stable, .canary_n = second.canary_n * used.canary};
+}
+
+// Blocks as stats::BlockBuilder closes them: a block of little traffic waits for both cohorts, and
+// then has more of the requests of the rarer one for its length than others.
+std::vector<MetricCounts> sample_blocks(const MetricCounts& second, const MetricCounts& judged) {
   Random random(kSeed);
-  Sample sample;
+  std::vector<MetricCounts> blocks;
   MetricCounts open;
   int open_seconds = 0;
-  int used = 0;
-  int seconds = 0;
-  while (seconds < kSampledSeconds && sample.blocks.size() < kSampledBlocks) {
-    ++seconds;
+  for (int i = 0; i < kSampledSeconds && blocks.size() < kSampledBlocks; ++i) {
     ++open_seconds;
     open.stable_n += static_cast<double>(draw_poisson(random, second.stable_n));
     open.canary_n += static_cast<double>(draw_poisson(random, second.canary_n));
     const bool closes = !open.silent();
     if (!closes && open_seconds < stats::BlockBuilder::kMaxOpenSeconds) continue;
-    if (closes) {
-      sample.blocks.push_back(open);
-      used += open_seconds;
-    }
+    if (closes) blocks.push_back(open);
     open = {};
     open_seconds = 0;
   }
   // So little that it is not worth being exact.
-  if (sample.blocks.empty()) return {{second}, 1};
-  sample.used = static_cast<double>(used) / seconds;
+  if (blocks.empty()) return {judged};
   // The gain of a bet is a small difference of large numbers: on average the cohorts must have
   // exactly the requests that are expected, not those that were drawn.
   MetricCounts drawn;
-  for (const MetricCounts& block : sample.blocks) {
+  for (const MetricCounts& block : blocks) {
     drawn.stable_n += block.stable_n;
     drawn.canary_n += block.canary_n;
   }
-  const double expected = second.canary_n / (second.stable_n * sample.used);
+  const double expected = judged.canary_n / judged.stable_n;
   const double scale = expected * drawn.stable_n / drawn.canary_n;
-  for (MetricCounts& block : sample.blocks) block.canary_n *= scale;
-  return sample;
+  for (MetricCounts& block : blocks) block.canary_n *= scale;
+  return blocks;
 }
 
 // How one metric's account A moves on average, and by what.
 class Course {
  public:
-  Course(const Bet& bet, const MetricCounts& second, const Sample& sample, double next_weight)
-      : canary_n_(second.canary_n * bet.canary_judged),
+  Course(const Bet& bet,
+         const MetricCounts& judged,
+         std::span<const MetricCounts> blocks,
+         double next_weight)
+      : canary_n_(judged.canary_n * bet.canary_judged),
         canary_bad_(canary_n_ * bet.canary_rate_next),
-        stable_bad_(second.stable_n * bet.stable_judged * sample.used * bet.stable_rate) {
+        stable_bad_(judged.stable_n * bet.stable_judged * bet.stable_rate) {
     const Tolerance scaled{bet.tolerance.relative / next_weight,
                            bet.tolerance.absolute / next_weight};
     double stable_n = 0;
-    for (const MetricCounts& block : sample.blocks) {
+    for (const MetricCounts& block : blocks) {
       stable_n += block.stable_n;
       const MetricCounts one_bad{
           .stable_n = block.stable_n, .canary_n = block.canary_n, .stable_bad = 1};
@@ -254,10 +274,10 @@ std::optional<double> median_seconds(std::span<const Course> courses,
 // The seconds until account R finds the metric bad, on average. Nothing: it does not gain.
 std::optional<double> seconds_to_detect(const Settings& settings,
                                         const Bet& bet,
-                                        const MetricCounts& second) {
+                                        const MetricCounts& judged) {
   MetricCounts counts;
-  counts.stable_n = second.stable_n * bet.stable_judged;
-  counts.canary_n = second.canary_n * bet.canary_judged;
+  counts.stable_n = judged.stable_n * bet.stable_judged;
+  counts.canary_n = judged.canary_n * bet.canary_judged;
   counts.stable_bad = counts.stable_n * bet.stable_rate;
   counts.canary_bad = counts.canary_bad_next = counts.canary_n * bet.canary_rate;
   double best = 0;
@@ -294,12 +314,14 @@ std::optional<Need> need_to_accept(const Settings& settings,
   const auto second = second_of(traffic, weight);
   if (!second || next_weight.value() == 0) return std::nullopt;
   const double boundary = -std::log(settings.false_accept);
-  const Sample sample = sample_blocks(*second);
+  const MetricCounts judged = judged_of(*second);
+  if (judged.silent()) return std::nullopt;
+  const std::vector<MetricCounts> blocks = sample_blocks(*second, judged);
   std::vector<Course> courses;
   double longest = 0;
   for (const Bet& bet : bets_of(settings, traffic, canary, next_weight)) {
     if (!bet.required) continue;
-    courses.emplace_back(bet, *second, sample, next_weight.ratio());
+    courses.emplace_back(bet, judged, blocks, next_weight.ratio());
     const auto seconds = courses.back().drift_seconds(boundary);
     if (!seconds) return std::nullopt;
     longest = std::max(longest, *seconds);
@@ -332,10 +354,12 @@ std::optional<Need> need_to_detect(const Settings& settings,
                                    BasisPoints weight) {
   const auto second = second_of(traffic, weight);
   if (!second) return std::nullopt;
+  const MetricCounts judged = judged_of(*second);
+  if (judged.silent()) return std::nullopt;
   std::optional<double> soonest;
   // The limit for the present step does not depend on the next one.
   for (const Bet& bet : bets_of(settings, traffic, canary, BasisPoints(BasisPoints::kMax))) {
-    const auto seconds = seconds_to_detect(settings, bet, *second);
+    const auto seconds = seconds_to_detect(settings, bet, judged);
     if (seconds && (!soonest || *seconds < *soonest)) soonest = seconds;
   }
   if (!soonest) return std::nullopt;

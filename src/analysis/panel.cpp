@@ -122,12 +122,29 @@ double Panel::ln_rollback(std::size_t metric) const noexcept {
   return std::min(ln_capital / entry.design_effect, entry.ln_ways);
 }
 
-void Panel::absorb_limits(std::span<const Metric> metrics, const stats::Comparison& second) {
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    const MetricCounts counts = take_by_limit(metrics[i], second);
+void Panel::absorb_limits(std::span<const Metric> metrics,
+                          const stats::Comparison& second,
+                          bool has_control) {
+  if (!second.has_canary()) return;
+  waiting_.push_back(second);
+  if (has_control && !stable_tells()) return;
+  for (std::size_t i = 0; i < entries_.size(); ++i) absorb_waiting(metrics[i], entries_[i]);
+  waiting_.clear();
+}
+
+bool Panel::stable_tells() const noexcept {
+  std::uint64_t requests = 0;
+  for (const stats::Comparison& second : waiting_) requests += second.stable.n;
+  return requests >= kTellingRequests || waiting_.size() >= kMostWaiting;
+}
+
+void Panel::absorb_waiting(const Metric& metric, Entry& entry) const {
+  if (stable_breaks_limit(metric, waiting_)) return;
+  for (const stats::Comparison& second : waiting_) {
+    const MetricCounts counts = take_by_limit(metric, second);
     if (counts.canary_n <= 0) continue;
-    entries_[i].rollback.absorb(against_limit(counts, *metrics[i].limit), second.seconds);
-    add_to_step(entries_[i], counts, second.seconds);
+    entry.rollback.absorb(against_limit(counts, *metric.limit), second.seconds);
+    add_to_step(entry, counts, second.seconds);
   }
 }
 

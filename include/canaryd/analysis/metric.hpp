@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -83,6 +84,9 @@ inline constexpr double kLimitsWeight = 0.2;
 // that keeps within the limit whatever happens, so the odds of limits.hpp stand.)
 [[nodiscard]] MetricCounts take_by_limit(const Metric& metric,
                                          const stats::Comparison& second) noexcept;
+// Whether stable breaks it in all of these seconds together.
+[[nodiscard]] bool stable_breaks_limit(const Metric& metric,
+                                       std::span<const stats::Comparison> seconds) noexcept;
 // As account R takes them, with no tolerance: the canary's good responses in the place of stable.
 [[nodiscard]] MetricCounts against_limit(const MetricCounts& counts, double limit) noexcept;
 

@@ -26,8 +26,12 @@ class Panel {
   // Block::clients, of the latest block: from here on the evidence of errors and quantiles counts
   // for so much less.
   void set_clients(std::span<const Metric> metrics, const stats::ClientSpread& clients) noexcept;
-  // Block::limits, for the metrics that have one.
-  void absorb_limits(std::span<const Metric> metrics, const stats::Comparison& second);
+  // Block::limits, for the metrics that have one. With a control, a second waits until stable has
+  // had requests enough to tell whether it breaks the limit as well; when that is depends on counts
+  // and time, never on failures.
+  void absorb_limits(std::span<const Metric> metrics,
+                     const stats::Comparison& second,
+                     bool has_control);
 
   // ln of the capital. Where clients differ, its root: what is known of that now holds for all
   // evidence so far alike, and the root of a capital that is 1 on average, or less, is so too
@@ -73,11 +77,17 @@ class Panel {
     friend bool operator==(const Entry&, const Entry&) = default;
   };
   static constexpr std::uint64_t kLateSeconds = 10;
+  // Of stable, for a limit; and the most seconds of the canary that wait for them.
+  static constexpr std::uint64_t kTellingRequests = 40;
+  static constexpr std::size_t kMostWaiting = 60;
+  [[nodiscard]] bool stable_tells() const noexcept;
+  void absorb_waiting(const Metric& metric, Entry& entry) const;
   static void add_to_step(Entry& entry, const MetricCounts& counts, std::uint32_t seconds) noexcept;
   [[nodiscard]] static std::optional<MetricReport::Late> late(const Entry& entry);
   [[nodiscard]] static std::optional<MetricReport::Run> run(const Entry& entry);
 
-  std::vector<Entry> entries_;  // By metric.
+  std::vector<Entry> entries_;              // By metric.
+  std::vector<stats::Comparison> waiting_;  // Seconds that no limit has taken yet.
 };
 
 }  // namespace canaryd::analysis

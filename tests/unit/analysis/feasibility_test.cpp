@@ -53,6 +53,31 @@ TEST(Feasibility, WaitsForLatencyToo) {
   EXPECT_LT(sooner->time, all->time);
 }
 
+// Requests in blocks that are given up are lost to both versions. `canaryd simulate` promotes all
+// of these.
+TEST(Feasibility, FewRequestsTakeLongButNotForEver) {
+  Settings settings = errors_alone();
+  settings.tolerance.errors.absolute = 0.02;
+  const auto days = [&](double rate, double errors, std::uint16_t weight) {
+    const auto need =
+        need_to_accept(settings, {rate, errors}, BasisPoints(weight), BasisPoints(10000));
+    return need ? std::chrono::duration<double>(need->time).count() / 86400 : -1;
+  };
+  const double slowest = days(0.01, 0.2, 5000);
+  EXPECT_GT(slowest, 10);
+  EXPECT_LT(slowest, 40);
+  // The more requests, the sooner.
+  double before = slowest;
+  for (const double rate : {0.0167, 0.02, 0.03, 0.1, 1.0}) {
+    const double now = days(rate, 0.2, 5000);
+    EXPECT_GT(now, 0) << rate;
+    EXPECT_LT(now, before) << rate;
+    before = now;
+  }
+  EXPECT_GT(days(0.02, 0.05, 9000), 0);
+  EXPECT_GT(days(0.02, 0.2, 2500), 0);
+}
+
 TEST(Feasibility, WhatCannotBeSaidIsNothing) {
   const Settings settings;
   EXPECT_FALSE(need_to_accept(settings, {0, 0.01}, BasisPoints(100), BasisPoints(500)));

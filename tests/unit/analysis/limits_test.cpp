@@ -220,6 +220,85 @@ TEST(Limits, WhatStableBreaksAsWellIsNotTheCanarysFault) {
   EXPECT_EQ(analyzer.evaluate().decision, Decision::kRollback);
 }
 
+Analyzer beside_stable(const Settings& settings) {
+  Analyzer analyzer(settings);
+  analyzer.begin_step({.next_weight = BasisPoints(BasisPoints::kMax), .has_control = true});
+  return analyzer;
+}
+
+// Two requests a second of stable: in many seconds of an outage none of them fails.
+TEST(Limits, WhatHitsBothIsNotTheCanarysFaultWhereStableHasFewRequests) {
+  int rolled_back = 0;
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    Random random(seed);
+    Analyzer analyzer = beside_stable(limited(0.05));
+    for (int i = 0; i < 300; ++i) {
+      const double rate = i >= 120 && i < 180 ? 0.4 : 0.005;
+      const auto canary = draw_poisson(random, 18);
+      const auto stable = draw_poisson(random, 2);
+      analyzer.absorb(second(canary,
+                             draw_binomial(random, canary, rate),
+                             {stable, draw_binomial(random, stable, rate)}));
+    }
+    if (analyzer.evaluate().decision == Decision::kRollback) ++rolled_back;
+  }
+  EXPECT_LE(rolled_back, 2);
+}
+
+TEST(Limits, ASecondWaitsUntilStableTellsAndThenCounts) {
+  Analyzer analyzer = beside_stable(limited(0.05));
+  for (int i = 0; i < 19; ++i) analyzer.absorb(second(18, 9, {2, 0}));
+  EXPECT_NEAR(analyzer.ln_total(), 0, kExact);
+  analyzer.absorb(second(18, 9, {2, 0}));
+  EXPECT_EQ(analyzer.evaluate().decision, Decision::kRollback);
+
+  // The same, but that three of stable's forty failed, in other seconds than most of the canary's.
+  Analyzer excused = beside_stable(limited(0.05));
+  for (int i = 0; i < 20; ++i) excused.absorb(second(18, 9, {2, i < 3 ? 1U : 0U}));
+  EXPECT_NEAR(excused.ln_total(), 0, kExact);
+}
+
+TEST(Limits, NoSecondWaitsForStableForEver) {
+  Analyzer analyzer = beside_stable(limited(0.05));
+  for (int i = 0; i < 59; ++i) analyzer.absorb(second(18, 9));
+  EXPECT_EQ(analyzer.evaluate().decision, Decision::kHold);
+  analyzer.absorb(second(18, 9));
+  EXPECT_EQ(analyzer.evaluate().decision, Decision::kRollback);
+
+  // Nor when nobody is on stable any more.
+  Analyzer last = beside_stable(limited(0.05));
+  for (int i = 0; i < 10; ++i) last.absorb(second(18, 9));
+  EXPECT_EQ(last.evaluate().decision, Decision::kHold);
+  last.begin_step({.next_weight = BasisPoints(BasisPoints::kMax), .has_control = false});
+  last.absorb(second(18, 9));
+  EXPECT_EQ(last.evaluate().decision, Decision::kRollback);
+}
+
+TEST(Limits, ALatencyLimitWaitsForStableToo) {
+  Settings settings;
+  settings.latency_quantiles.clear();
+  settings.limits.latency[0] = 100ms;
+  const auto slow_second = [](std::uint64_t stable_slow) {
+    stats::Block block = second(18, 0, {2, 0});
+    const auto bucket = static_cast<std::uint16_t>(stats::latency_bucket(100ms));
+    block.limits.latency.stable_n = 2;
+    block.limits.latency.canary_n = 18;
+    block.limits.latency.slow[0] = {.threshold = bucket,
+                                    .limit = bucket,
+                                    .limit_next = bucket,
+                                    .stable_slow = stable_slow,
+                                    .canary_slow = 18,
+                                    .canary_slow_next = 18};
+    return block;
+  };
+  Analyzer shared = beside_stable(settings);
+  for (int i = 0; i < 20; ++i) shared.absorb(slow_second(i % 4 == 0 ? 0 : 2));
+  EXPECT_NEAR(shared.ln_total(), 0, kExact);
+  Analyzer own = beside_stable(settings);
+  for (int i = 0; i < 20; ++i) own.absorb(slow_second(0));
+  EXPECT_EQ(own.evaluate().decision, Decision::kRollback);
+}
+
 TEST(Limits, ALatencyQuantileIsLimitedAsAShareOfSlowResponses) {
   Settings settings;
   settings.latency_quantiles.clear();
