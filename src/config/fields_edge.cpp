@@ -129,7 +129,8 @@ const Section<UpstreamTimeouts>& upstream_timeouts_section() {
     s.add("body_idle",
           &UpstreamTimeouts::body_idle,
           duration(0s, kDay),
-          "Without a byte of the response's body; `0s`: none.");
+          "Without a byte of the response's body, or without the upstream taking one of the "
+          "request's; `0s`: none.");
     s.add("request",
           &UpstreamTimeouts::request,
           duration(0s, kDay),

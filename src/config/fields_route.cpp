@@ -208,7 +208,8 @@ const Section<RouteTimeouts>& route_timeouts_section() {
     s.add("body_idle",
           &RouteTimeouts::body_idle,
           optional(duration(0s, kDay)),
-          "Without a byte of the response's body; `0s`: none.");
+          "Without a byte of the response's body, or without the upstream taking one of the "
+          "request's; `0s`: none.");
     s.add("per_try",
           &RouteTimeouts::per_try,
           optional(duration(0s, kDay)),

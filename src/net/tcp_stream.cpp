@@ -5,8 +5,10 @@
 
 #include <array>
 #include <cerrno>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -145,6 +147,12 @@ bool TcpStream::is_quiet() const {
   char next = 0;
   const ssize_t got = ::recv(socket_.get(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
   return got < 0 && errno == EAGAIN;
+}
+
+std::optional<std::size_t> TcpStream::unacknowledged() const noexcept {
+  int bytes = 0;
+  if (!socket_ || ::ioctl(socket_.get(), SIOCOUTQ, &bytes) != 0 || bytes < 0) return std::nullopt;
+  return static_cast<std::size_t>(bytes);
 }
 
 void TcpStream::shutdown_send() {

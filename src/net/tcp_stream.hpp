@@ -33,6 +33,7 @@ class TcpStream final : public Stream {
   void reset() override;
   [[nodiscard]] std::optional<ErrorCode> connect_error() override;
   [[nodiscard]] bool is_quiet() const override;
+  [[nodiscard]] std::optional<std::size_t> unacknowledged() const noexcept override;
   [[nodiscard]] const Address& peer_address() const noexcept override { return peer_; }
   [[nodiscard]] Address local_address() const override;
 

@@ -19,6 +19,7 @@
 #include "canaryd/net/task.hpp"
 #include "canaryd/routing/cohort_pick.hpp"
 #include "proxy/access_entry.hpp"
+#include "proxy/backlog.hpp"
 #include "proxy/body_flow.hpp"
 #include "proxy/connection.hpp"
 #include "proxy/fallback.hpp"
@@ -139,6 +140,8 @@ class Exchange {
   void note_client() noexcept;
   [[nodiscard]] ProxyError cut(FlowState up) const noexcept;
   [[nodiscard]] Monotonic deadline(FlowState up, FlowState down) const noexcept;
+  [[nodiscard]] Monotonic wake_at() const noexcept;
+  void look() noexcept;
   [[nodiscard]] ProxyError expired(FlowState up, FlowState down) const noexcept;
   [[nodiscard]] Monotonic request_deadline() const noexcept;
   [[nodiscard]] Monotonic deadline_of(Duration total) const noexcept;
@@ -328,6 +331,8 @@ class Exchange {
   Monotonic turned_at_{};
   Duration client_took_{};
   bool client_stalled_ = false;  // While the response was there to be taken.
+  Backlog upload_backlog_;
+  Backlog download_backlog_;
 };
 
 }  // namespace canaryd::proxy

@@ -17,7 +17,8 @@ namespace {
 // RFC 9110 section 15.2 allows any number of interim responses; a peer that sends more is not
 // answering.
 constexpr std::uint8_t kInterimsMax = 8;
-// A client that keeps an upstream waiting for so long has to expect that it is given up.
+// A client that keeps an upstream waiting for so long, or takes nothing for so long, has to expect
+// that it is given up.
 constexpr Duration kClientStall = std::chrono::seconds(1);
 
 Monotonic after(Monotonic from, Duration timeout) noexcept {
@@ -32,6 +33,7 @@ ProxyError Exchange::start_relay() {
   up_ = down_ = FlowState::kNeedRead;
   turned_at_ = now();
   client_stalled_ = false;
+  upload_backlog_ = download_backlog_ = {};
   return start_upload() ? ProxyError::kNone : ProxyError::kHeadersTooLarge;
 }
 
@@ -51,6 +53,8 @@ bool Exchange::relay(ProxyError& outcome) {
   turned_at_ = now();
   if (!yields()) return false;
   note_silence(up_);
+  if (wake_at() > now()) return false;
+  look();
   if (deadline(up_, down_) > now()) return false;
   outcome = expired(up_, down_);
   return true;
@@ -71,7 +75,7 @@ net::Waiter::Awaiter Exchange::relay_wait() noexcept {
   if (up_ != FlowState::kNeedRead) {
     leaving = client_told_ ? net::broken(client()) : net::hung_up(client());
   }
-  return waiter.until(deadline(up_, down_), upload, download, leaving);
+  return waiter.until(wake_at(), upload, download, leaving);
 }
 
 // kNone: go on.
@@ -79,6 +83,7 @@ ProxyError Exchange::outcome_of(net::Wake wake) noexcept {
   if (wake == net::Wake::kCancelled) return ProxyError::kShuttingDown;
   if (wake != net::Wake::kTimeout) return ProxyError::kNone;
   note_silence(up_);
+  look();
   // Not if it was the try's, and others have used up the budget for another one meanwhile.
   return deadline(up_, down_) <= now() ? expired(up_, down_) : ProxyError::kNone;
 }
@@ -357,8 +362,18 @@ void Exchange::note_progress() noexcept {
 void Exchange::note_client() noexcept {
   if (!waits_for_client()) return;
   client_took_ += now() - turned_at_;
-  if (down_ == FlowState::kNeedWrite && now() - download_moved_at_ >= kClientStall) {
-    client_stalled_ = true;
+}
+
+// Which deadlines are not up yet after all: a socket that takes no more may still be emptying.
+void Exchange::look() noexcept {
+  if (down_ == FlowState::kNeedWrite) {
+    if (download_backlog_.look(client(), download_moved_at_, now())) download_moved_at_ = now();
+    // An upstream that had gone before was not driven away by it.
+    const bool waits = !server().hangup() && !server().error();
+    if (waits && download_backlog_.stood() >= kClientStall) client_stalled_ = true;
+  }
+  if (up_ == FlowState::kNeedWrite && stage_ != ResponseStage::kBody) {
+    if (upload_backlog_.look(server(), upload_moved_at_, now())) upload_moved_at_ = now();
   }
 }
 
@@ -395,6 +410,19 @@ Monotonic Exchange::deadline(FlowState up, FlowState down) const noexcept {
   } else if (upstream_must_speak(up)) {
     const Monotonic since = std::max(upload_moved_at_, download_moved_at_);
     at = std::min({at, after(since, timeouts.first_byte), after(since, slow_after_)});
+  }
+  return at;
+}
+
+// A deadline, or the next look at who takes nothing.
+Monotonic Exchange::wake_at() const noexcept {
+  Monotonic at = deadline(up_, down_);
+  if (down_ == FlowState::kNeedWrite) {
+    const Duration limit = connection_->spec().write_stall_timeout;
+    at = std::min(at, download_backlog_.look_at(download_moved_at_, limit));
+  }
+  if (up_ == FlowState::kNeedWrite && stage_ != ResponseStage::kBody) {
+    at = std::min(at, upload_backlog_.look_at(upload_moved_at_, timeouts_->body_idle));
   }
   return at;
 }

@@ -72,10 +72,12 @@ void Exchange::charge_circuit() noexcept {
 }
 
 // Its client has left an answer that was coming, as whoever reads a stream does in the end. Not one
-// that had stopped: that may be why.
+// that had stopped: that may be why. And not who is still there, and was given up by us or by the
+// upstream: that the answer broke off is nothing good.
 bool Exchange::left_while_served(ProxyError error) const noexcept {
-  return error == ProxyError::kClientGone && client_told_ && status_ != 0 &&
-         now() - download_moved_at_ < kServed;
+  if (error != ProxyError::kClientGone || !client_told_ || status_ == 0) return false;
+  const bool left = client().error() || up_ == FlowState::kSourceCut;
+  return left && down_ != FlowState::kSourceCut && now() - download_moved_at_ < kServed;
 }
 
 // The end of a request to the canary. What fell back was charged when it did, and no user saw it;

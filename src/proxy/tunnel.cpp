@@ -148,9 +148,10 @@ net::Task<TunnelResult> Tunnel::run() {
     down_ = to_client_.pump(server_, client_);
     note();
     if (over()) break;
-    const Monotonic by = deadline();
+    const Monotonic by = wake_at();
     if (by <= now()) {
-      expire();
+      look();
+      if (deadline() <= now()) expire();
       continue;
     }
     if (up_ == State::kYield || down_ == State::kYield) {
@@ -259,6 +260,30 @@ Monotonic Tunnel::deadline() const noexcept {
   }
   if (up_ == State::kNeedWrite) at = std::min(at, after(up_moved_at_, timeouts_.body_idle));
   return at;
+}
+
+// A deadline, or the next look at who takes nothing.
+Monotonic Tunnel::wake_at() const noexcept {
+  Monotonic at = deadline();
+  if (goodbye_by_ != net::kNever) return at;
+  if (down_ == State::kNeedWrite) {
+    const Duration limit = connection_.spec().write_stall_timeout;
+    at = std::min(at, down_backlog_.look_at(down_moved_at_, limit));
+  }
+  if (up_ == State::kNeedWrite) {
+    at = std::min(at, up_backlog_.look_at(up_moved_at_, timeouts_.body_idle));
+  }
+  return at;
+}
+
+// Which deadlines are not up yet after all: a socket that takes no more may still be emptying.
+void Tunnel::look() noexcept {
+  if (down_ == State::kNeedWrite && down_backlog_.look(client_, down_moved_at_, now())) {
+    down_moved_at_ = now();
+  }
+  if (up_ == State::kNeedWrite && up_backlog_.look(server_, up_moved_at_, now())) {
+    up_moved_at_ = now();
+  }
 }
 
 void Tunnel::expire() {

@@ -22,6 +22,7 @@
 #include "canaryd/net/waiter.hpp"
 #include "canaryd/proxy/counters.hpp"
 #include "canaryd/stats/counter_block.hpp"
+#include "proxy/backlog.hpp"
 #include "proxy/connection.hpp"
 
 #include <cstdint>
@@ -129,6 +130,8 @@ class Tunnel {
   [[nodiscard]] bool upstream_ended_badly() const noexcept;
   [[nodiscard]] bool over() noexcept;
   [[nodiscard]] Monotonic deadline() const noexcept;
+  [[nodiscard]] Monotonic wake_at() const noexcept;
+  void look() noexcept;
   void expire();
   void cut(ProxyError error) noexcept;
   void say_goodbye();
@@ -155,6 +158,8 @@ class Tunnel {
 
   Monotonic up_moved_at_;
   Monotonic down_moved_at_;
+  Backlog up_backlog_;
+  Backlog down_backlog_;
   Monotonic half_closed_at_ = net::kNever;
   Monotonic evicted_at_ = net::kNever;  // Nobody goes to its canary since then.
   Monotonic evict_at_ = net::kNever;

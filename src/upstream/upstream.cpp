@@ -1,22 +1,10 @@
 #include "canaryd/upstream/upstream.hpp"
 
-#include "canaryd/upstream/ejection.hpp"
-
 #include <boost/smart_ptr/make_local_shared.hpp>
 
 #include <utility>
 
 namespace canaryd::upstream {
-namespace {
-
-// Who is out has no longer to wait than whoever goes out now.
-void limit_ejections(const UpstreamShare& share, const UpstreamSpec& spec, Monotonic now) noexcept {
-  const auto& rule = spec.outlier_detection;
-  const Monotonic until = rule ? now + rule->ejection : now;
-  for (const EndpointShare& each : share.endpoints) each.state->limit_ejection(until);
-}
-
-}  // namespace
 
 Upstream::Upstream(net::Runtime& runtime,
                    UpstreamSpec spec,
@@ -27,17 +15,18 @@ Upstream::Upstream(net::Runtime& runtime,
       share_(std::move(share)),
       retry_budget_(spec_.retries.budget_percent) {
   CANARYD_ASSERT(share_.endpoints.size() == spec_.endpoints.size());
-  if (before != nullptr && before->share_.counters == share_.counters) {
+  const bool same = before != nullptr && before->share_.counters == share_.counters;
+  if (same) {
     retry_budget_ = before->retry_budget_;
     retry_budget_.set_percent(spec_.retries.budget_percent);
   }
   keep_queue(runtime, before);
-  limit_ejections(share_, spec_, runtime.now());
+  set_ejections(same ? before->ejections_ : nullptr);
   std::vector<Balancer::Candidate> candidates;
   for (std::size_t i = 0; i < share_.endpoints.size(); ++i) {
     const EndpointShare& each = share_.endpoints[i];
     boost::local_shared_ptr<Endpoint> endpoint;
-    if (before != nullptr && before->share_.counters == share_.counters) {
+    if (same) {
       for (const auto& candidate : before->endpoints_) {
         if (candidate->share() == each) endpoint = candidate;
       }
@@ -66,6 +55,13 @@ void Upstream::keep_queue(net::Runtime& runtime, const Upstream* before) {
   if (old != nullptr) old->serve();
 }
 
+// Requests under way have the old one, and eject by what holds now as well.
+void Upstream::set_ejections(boost::local_shared_ptr<EjectionScope> before) {
+  ejections_ = before != nullptr ? std::move(before) : boost::make_local_shared<EjectionScope>();
+  *ejections_ = {share_.endpoints, spec_.outlier_detection};
+  limit_ejections(*ejections_, runtime_->now());
+}
+
 Lease Upstream::acquire(const Tried& tried, bool fresh, std::uint64_t key) {
   Endpoint* const endpoint = balancer_ != nullptr ? balancer_->choose(tried, key) : nullptr;
   if (endpoint == nullptr) return {};
@@ -73,8 +69,7 @@ Lease Upstream::acquire(const Tried& tried, bool fresh, std::uint64_t key) {
 }
 
 void Upstream::count_failure(Endpoint& endpoint) const noexcept {
-  upstream::count_failure(
-      endpoint, endpoints_, *share_.state, *spec_.outlier_detection, runtime_->now());
+  upstream::count_failure(endpoint.state(), *ejections_, *share_.state, runtime_->now());
 }
 
 }  // namespace canaryd::upstream

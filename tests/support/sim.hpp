@@ -53,6 +53,7 @@ struct SimProfile {
       64 * 1024;  // Each direction: what one side may send before the other receives.
   std::size_t recv_bytes_max = SIZE_MAX;  // One recv of the code under test returns at most this.
   std::size_t send_bytes_max = SIZE_MAX;  // One send of the code under test takes at most this.
+  std::size_t send_room_min = 1;          // A socket that was full is writable with so much room.
   Duration delay{0};                      // Until bytes, a FIN, a reset or a connect arrives.
   Duration jitter{0};                     // Up to this much more, drawn for each; order is kept.
   bool refuse = false;                    // connect is answered by a reset,
@@ -240,6 +241,8 @@ class SimPeer {
   // A peer that has stopped reading: what is sent to it fills the buffers.
   void stop_reading();
   void resume_reading();
+  // While it has stopped: takes so many of the bytes that have arrived.
+  void read_some(std::size_t bytes);
 
   [[nodiscard]] bool connected() const noexcept;  // The other side has accepted.
   [[nodiscard]] bool refused() const noexcept;

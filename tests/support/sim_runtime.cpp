@@ -27,7 +27,8 @@ SimStream::~SimStream() {
 void SimStream::update() {
   net::Events events = 0;
   if (!socket_->arrived.empty()) events |= net::kReadable;
-  if (socket_->connected && socket_->room() > 0) events |= net::kWritable;
+  if (socket_->connected && socket_->room() >= socket_->profile.send_room_min)
+    events |= net::kWritable;
   if (socket_->fin_arrived) events |= net::kReadable | net::kHangup;
   if (socket_->fin_arrived && socket_->fin_sent) events |= net::kWritable;
   if (socket_->reset || socket_->refused) events |= net::kBroken;
@@ -62,6 +63,11 @@ std::optional<IoResult> SimStream::hit(const char* operation, net::Events flag) 
 bool SimStream::is_quiet() const {
   const SimSocket& socket = *socket_;
   return socket.arrived.empty() && !socket.fin_arrived && !socket.reset && !socket.refused;
+}
+
+std::optional<std::size_t> SimStream::unacknowledged() const noexcept {
+  if (socket_->reset || socket_->closed) return std::nullopt;
+  return socket_->unacknowledged();
 }
 
 IoResult SimStream::recv(std::span<char> into) {

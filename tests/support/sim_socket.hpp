@@ -42,9 +42,13 @@ struct SimSocket {
   std::string received;
   std::function<void()> on_data;
 
+  // What this end has sent and the other one has not received.
+  [[nodiscard]] std::size_t unacknowledged() const noexcept {
+    return other->arrived.size() + other->under_way;
+  }
   // What this end may send now.
   [[nodiscard]] std::size_t room() const noexcept {
-    const std::size_t used = other->arrived.size() + other->under_way;
+    const std::size_t used = unacknowledged();
     return used >= profile.buffer_bytes ? 0 : profile.buffer_bytes - used;
   }
 };
@@ -62,6 +66,7 @@ class SimStream final : public net::Stream {
   void reset() override;
   [[nodiscard]] std::optional<ErrorCode> connect_error() override;
   [[nodiscard]] bool is_quiet() const override;
+  [[nodiscard]] std::optional<std::size_t> unacknowledged() const noexcept override;
   [[nodiscard]] const net::Address& peer_address() const noexcept override;
   [[nodiscard]] net::Address local_address() const override;
 

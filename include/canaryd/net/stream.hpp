@@ -68,6 +68,11 @@ class Stream : public Readiness {
   // flags say yet.
   [[nodiscard]] virtual bool is_quiet() const = 0;
 
+  // How much of what was sent the peer's system has not acknowledged; nothing: not known. It falls
+  // while a peer reads, and long before the writable flag rises: a socket says that it takes more
+  // only when much of what it holds has gone. Asks the system: not for every request.
+  [[nodiscard]] virtual std::optional<std::size_t> unacknowledged() const noexcept = 0;
+
   [[nodiscard]] virtual const Address& peer_address() const noexcept = 0;
   // May be a system call: not for every request.
   [[nodiscard]] virtual Address local_address() const = 0;

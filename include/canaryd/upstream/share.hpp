@@ -78,8 +78,9 @@ class EndpointState {
   }
 
   // What the workers found out by using it; see ejection.hpp.
-  [[nodiscard]] bool ejected(Monotonic now) const noexcept {
-    return ticks(now) < ejected_until_.load(std::memory_order_relaxed);
+  [[nodiscard]] bool ejected(Monotonic now) const noexcept { return now < ejected_until(); }
+  [[nodiscard]] Monotonic ejected_until() const noexcept {
+    return Monotonic(Duration(ejected_until_.load(std::memory_order_relaxed)));
   }
   void eject(Monotonic until) noexcept {
     ejected_until_.store(ticks(until), std::memory_order_relaxed);

@@ -14,6 +14,7 @@
 #include "canaryd/net/runtime.hpp"
 #include "canaryd/upstream/balancer.hpp"
 #include "canaryd/upstream/concurrency.hpp"
+#include "canaryd/upstream/ejection.hpp"
 #include "canaryd/upstream/endpoint.hpp"
 #include "canaryd/upstream/retry_budget.hpp"
 #include "canaryd/upstream/share.hpp"
@@ -68,12 +69,14 @@ class Upstream {
 
  private:
   void keep_queue(net::Runtime& runtime, const Upstream* before);
+  void set_ejections(boost::local_shared_ptr<EjectionScope> before);
 
   net::Runtime* runtime_;
   UpstreamSpec spec_;
   UpstreamShare share_;
   RetryBudget retry_budget_;
   boost::local_shared_ptr<ConcurrencyQueue> concurrency_;
+  boost::local_shared_ptr<EjectionScope> ejections_;  // Of it and of those whose place it took.
   std::vector<boost::local_shared_ptr<Endpoint>> endpoints_;
   std::unique_ptr<Balancer> balancer_;
 };

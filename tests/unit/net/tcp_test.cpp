@@ -125,6 +125,31 @@ TEST_F(TcpTest, WhoDoesNotReadHoldsLittle) {
   }
 }
 
+// What a peer takes shows at once, though no edge tells that there is room again.
+TEST_F(TcpTest, WhatThePeerHasNotTakenIsKnown) {
+  const auto listener = listen({.address = loopback_v4(0)});
+  const auto client = std::move(*runtime_.connect(listener->address()));
+  ASSERT_TRUE(runtime_.run_until([&] { return accepted_.size() == 1 && client->writable_flag(); }));
+  EXPECT_EQ(client->unacknowledged(), 0U);
+  const std::string block(16 * 1024, 'x');
+  while (client->writable_flag()) static_cast<void>(client->send(block));
+  // Nobody reads: what the peer's system has taken for it does not change any more.
+  std::optional<std::size_t> held = client->unacknowledged();
+  ASSERT_TRUE(held.has_value());
+  EXPECT_GT(*held, 64U * 1024);
+  // It opens its window by steps, of which no one is as large as what lets a socket take more.
+  std::string taken(4 * 1024, ' ');
+  ASSERT_TRUE(runtime_.run_until([&] { return accepted_[0]->readable_flag(); }));
+  std::size_t bites = 0;
+  ASSERT_TRUE(runtime_.run_until([&] {
+    if (accepted_[0]->recv(taken).ok()) ++bites;
+    return client->unacknowledged() < held;
+  }));
+  EXPECT_GT(bites, 0U);
+  client->reset();
+  EXPECT_FALSE(client->unacknowledged().has_value());
+}
+
 TEST_F(TcpTest, SpeaksIpv6WhereThereIsOne) {
   const auto listener = listen({.address = loopback_v6(0)});
   if (!listener) GTEST_SKIP() << "this host has no ::1";

@@ -60,6 +60,7 @@ class ScriptedStream final : public net::Stream {
   void reset() override {}
   std::optional<ErrorCode> connect_error() override { return {}; }
   bool is_quiet() const override { return true; }
+  std::optional<std::size_t> unacknowledged() const noexcept override { return std::nullopt; }
   const net::Address& peer_address() const noexcept override { return address_; }
   net::Address local_address() const override { return address_; }
 

@@ -39,6 +39,22 @@ class EjectionTest : public UpstreamTest {
   void fail(Endpoint& endpoint, int times) {
     for (int i = 0; i < times; ++i) app->count_failure(endpoint);
   }
+  // A new table that has no others.
+  void keep(const std::vector<std::size_t>& indices) {
+    std::vector<EndpointSpec> kept;
+    for (const std::size_t index : indices) kept.push_back(spec.endpoints[index]);
+    spec.endpoints = kept;
+    make();
+  }
+  // The last two of four; the last one's time is over first.
+  void eject_two() {
+    make();
+    Endpoint& later = endpoint(2);
+    fail(endpoint(3), 5);
+    net.run_for(5s);
+    fail(later, 5);
+    EXPECT_EQ(ejected(), 2);
+  }
   [[nodiscard]] bool ejected(std::size_t index) const {
     return share.endpoints[index].state->ejected(runtime.now());
   }
@@ -140,6 +156,95 @@ TEST_F(EjectionTest, ARequestUnderAnOlderTableEjectsByTheRuleInForce) {
   share.state->ejection_max = 0s;
   fail(endpoint(1), 20);
   EXPECT_EQ(ejected(), 0);
+}
+
+// ---- Other endpoints, or fewer that may be out
+
+TEST_F(EjectionTest, WhoIsLeftAloneIsInUse) {
+  set_endpoints(2);
+  make();
+  fail(endpoint(1), 5);
+  ASSERT_TRUE(ejected(1));
+  keep({1});
+  EXPECT_EQ(ejected(), 0);
+  EXPECT_TRUE(app->acquire());
+}
+
+TEST_F(EjectionTest, OfTheOnesThatAreLeftTheSoonestIsBack) {
+  eject_two();
+  keep({2, 3});
+  EXPECT_TRUE(ejected(0));
+  EXPECT_FALSE(ejected(1));
+  net.run_for(29999ms);
+  EXPECT_TRUE(ejected(0));
+  net.run_for(1ms);
+  EXPECT_FALSE(ejected(0));
+}
+
+TEST_F(EjectionTest, ALowerLimitHoldsForWhoIsOut) {
+  for (const auto& [percent, out] : std::map<int, int>{{49, 1}, {25, 1}, {24, 0}}) {
+    share = {};
+    spec.outlier_detection = OutlierDetection{};
+    eject_two();
+    spec.outlier_detection->max_ejected_percent = static_cast<std::uint8_t>(percent);
+    make();
+    EXPECT_EQ(ejected(), out) << percent;
+    EXPECT_EQ(ejected(2), out == 1) << percent;
+  }
+}
+
+TEST_F(EjectionTest, WhereTheLimitHoldsNobodyIsBack) {
+  eject_two();
+  const auto stays = [this](int out) {
+    EXPECT_EQ(ejected(), out);
+    net.run_for(1s);
+  };
+  make();
+  stays(2);
+  set_endpoints(5);
+  make();
+  stays(2);
+  keep({0, 1, 2, 3});
+  stays(2);
+  keep({1, 2});
+  stays(1);
+  spec.outlier_detection->max_ejected_percent = 100;
+  keep({1});
+  stays(1);
+}
+
+// Even where both are out for as long.
+TEST_F(EjectionTest, TwoWorkersBringBackNoMoreThanOne) {
+  make();
+  Endpoint& first = endpoint(2);
+  Endpoint& second = endpoint(3);
+  fail(first, 5);
+  fail(second, 5);
+  for (int worker = 0; worker < 2; ++worker) {
+    share.counters = nullptr;
+    keep(worker == 0 ? std::vector<std::size_t>{2, 3} : std::vector<std::size_t>{0, 1});
+    EXPECT_FALSE(ejected(0));
+    EXPECT_TRUE(ejected(1));
+  }
+}
+
+TEST_F(EjectionTest, ARequestUnderAnOlderTableEjectsAmongWhoIsLeft) {
+  set_endpoints(3);
+  make();
+  Endpoint& gone = endpoint(0);
+  Endpoint& left = endpoint(1);
+  UpstreamSpec fewer = spec;
+  fewer.endpoints = {spec.endpoints[1]};
+  const UpstreamShare fewer_share = test::make_share(fewer, share);
+  const Upstream after(runtime, fewer, fewer_share, app.get());
+  fail(left, 20);
+  EXPECT_EQ(ejected(), 0);
+  // More are there again.
+  const Upstream last(runtime, spec, test::make_share(spec, fewer_share), &after);
+  fail(gone, 20);
+  EXPECT_EQ(ejected(), 0);
+  fail(left, 1);
+  EXPECT_TRUE(ejected(1));
 }
 
 TEST_F(EjectionTest, TheOthersShareWhatItHad) {
@@ -303,6 +408,14 @@ TEST_F(SlowStartTest, BeginsWhenTheRuleIsGone) {
   EXPECT_NEAR(count(700)[1], 100, 2);
 }
 
+TEST_F(SlowStartTest, BeginsWhenTooManyAreOut) {
+  eject_two();
+  spec.outlier_detection->max_ejected_percent = 25;
+  make();
+  net.run_for(10s);
+  EXPECT_NEAR(count(500)[3], 100, 2);
+}
+
 TEST_F(SlowStartTest, WhoNeverWasOutHasItsWholeShare) {
   make();
   const auto counts = count(400);
@@ -362,6 +475,45 @@ TEST_F(EjectionTest, HoldsAcrossWorkers) {
     ASSERT_LE(most.load(), 3);
     // Who came while the other decided has been back since.
     ASSERT_EQ(ejected(), 3);
+  }
+}
+
+// Requests of the older table fail on while one worker after the other gets the new one.
+TEST_F(EjectionTest, HoldsAcrossWorkersWhenEndpointsGo) {
+  constexpr int kRounds = 200;
+  for (int round = 0; round < kRounds; ++round) {
+    share = {};
+    set_endpoints(7);
+    make();
+    const UpstreamShare before = share;
+    keep({0, 1, 2});
+    const auto work = [&] {
+      SimNetwork own_net;
+      SimRuntime own(own_net);
+      UpstreamShare old_share = before;
+      UpstreamShare new_share = share;
+      old_share.counters = new_share.counters = std::make_shared<UpstreamCounters>();
+      UpstreamSpec old_spec = spec;
+      old_spec.endpoints.clear();
+      for (const EndpointShare& each : before.endpoints) {
+        old_spec.endpoints.emplace_back(each.state->address());
+      }
+      Upstream old(own, old_spec, old_share);
+      std::vector<Endpoint*> failing;
+      for (int i = 0; i < 40; ++i) failing.push_back(old.acquire().endpoint());
+      const auto fail_all = [&] {
+        for (int i = 0; i < 5; ++i) {
+          for (Endpoint* each : failing) old.count_failure(*each);
+        }
+      };
+      fail_all();
+      const Upstream next(own, spec, new_share, &old);
+      fail_all();
+    };
+    std::thread other(work);
+    work();
+    other.join();
+    ASSERT_LE(ejected(), 1);
   }
 }
 
