@@ -18,6 +18,7 @@ namespace json = boost::json;
 using control::Action;
 
 constexpr std::size_t kTextBytesMax = 256;
+constexpr std::size_t kRevisionBytesMax = 253;  // As in a file.
 constexpr std::size_t kIdBytesMax = 1024;
 constexpr std::size_t kNameBytesMax = 63;
 constexpr std::size_t kUrlBytesMax = std::size_t{64} * 1024;
@@ -168,7 +169,7 @@ Result<void> read_rollback(const json::object& object, control::ActionRequest& r
 
 Result<void> read_start(const json::object& object, control::ActionRequest& request) {
   CANARYD_TRY(check_members(object, {"revision", "reason"}));
-  CANARYD_TRY_ASSIGN(request.revision, read_given(object, "revision", kTextBytesMax));
+  CANARYD_TRY_ASSIGN(request.revision, read_given(object, "revision", kRevisionBytesMax));
   return {};
 }
 

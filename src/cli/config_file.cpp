@@ -118,13 +118,21 @@ bool ends_retirement(const RolloutChange& change, JsonView now, const config::Co
   return id && now["state"].text() == "retiring" && !after.rollout(*id).retire;
 }
 
+// Where everybody has the same version, nobody changes it.
+std::string redrawn_by(const RolloutChange& change, JsonView now) {
+  const double weight = now["weight"]["target"].number().value_or(0);
+  return weight > 0 && weight < 100 ? change.redrawn : std::string();
+}
+
 std::string fate_of(const RolloutChange& change, JsonView now, const config::Config& after) {
   const std::string state = state_text(now["state"].text());
   const std::string here = now.is_null() ? "" : " (" + state + ", " + weight_of(now) + ")";
+  const std::string redrawn = redrawn_by(change, now);
   const std::string later =
-      change.judges_next_run
-          ? "; a run under way is judged by the tolerances, limits and odds that it began with"
-          : "";
+      (redrawn.empty() ? "" : "; " + redrawn) +
+      (change.judges_next_run
+           ? "; a run under way is judged by the tolerances, limits and odds that it began with"
+           : "");
   switch (change.fate) {
     case RolloutChange::Fate::kAdded:
       return "added: begins, or goes on where it stood if it was in the file before";
@@ -200,7 +208,7 @@ boost::json::object to_json(const std::vector<config::Change>& changes,
     const JsonView view = found == now.end() ? JsonView() : found->second;
     boost::json::object row{{"name", fate.name},
                             {"change", std::string(config::to_string(fate.fate))},
-                            {"why", fate.why},
+                            {"why", fate.why.empty() ? redrawn_by(fate, view) : fate.why},
                             {"state", nullptr},
                             {"weight", nullptr}};
     if (!view.is_null()) row["state"] = view["state"].text();

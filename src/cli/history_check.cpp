@@ -26,8 +26,8 @@ Result<std::string> render_history_check(std::string_view answer, const std::str
     text += ", " + format_count(view["of_rollout"].number()) + " of them of " + rollout;
   }
   if (const double pruned = view["pruned"].number().value_or(0); pruned > 0) {
-    text += "; " + format_count(pruned) + (pruned == 1 ? " was" : " were") +
-            " taken out by retention";
+    text +=
+        "; " + format_count(pruned) + (pruned == 1 ? " was" : " were") + " taken out by retention";
   }
   text += "\n  head " + view["head"].text() + "\n";
   std::string out;

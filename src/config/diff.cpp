@@ -165,6 +165,23 @@ bool same_weights(const rollout::Plan& before, const rollout::Plan& after) {
   return true;
 }
 
+bool draws_users_anew(std::string_view path) {
+  return path == "cohort.salt" || path == "cohort.issue_cookie" || path.starts_with("cohort.keys");
+}
+
+// What else the issued cookie says is for browsers.
+std::string redrawn_by(const CohortRules& before, const CohortRules& after) {
+  std::string by;
+  const auto add = [&](const char* key, bool same) {
+    if (!same) by += (by.empty() ? "cohort." : ", cohort.") + std::string(key);
+  };
+  add("keys", before.keys == after.keys);
+  add("issue_cookie", before.issue_cookie.has_value() == after.issue_cookie.has_value());
+  add("salt", before.salt == after.salt);
+  if (by.empty()) return by;
+  return "users are drawn anew (" + by + "): some change version at once, in both directions";
+}
+
 RolloutChange compare(const Rollout& before, const Rollout& after) {
   RolloutChange change{after.name, RolloutChange::Fate::kKept, {}};
   add_difference(change.why, "stable", before.plan.stable, after.plan.stable);
@@ -176,6 +193,9 @@ RolloutChange compare(const Rollout& before, const Rollout& after) {
     change.fate = RolloutChange::Fate::kReplanned;
   }
   change.judges_next_run = !same_judging(before.analysis, after.analysis);
+  if (change.fate != RolloutChange::Fate::kRenewed) {
+    change.redrawn = redrawn_by(before.cohort, after.cohort);
+  }
   return change;
 }
 
@@ -244,7 +264,9 @@ std::string render_rollout_changes(const std::vector<Change>& changes, std::stri
     // They are many where a pace has made them, and what else has changed must not be lost behind.
     (path.starts_with("steps") ? of_steps : texts)
         .push_back(path + ": " + what_happened(change) +
-                   (is_of_next_run(path) ? " (from the next run on)" : ""));
+                   (is_of_next_run(path)     ? " (from the next run on)"
+                    : draws_users_anew(path) ? " (draws users anew)"
+                                             : ""));
   }
   texts.insert(texts.end(), of_steps.begin(), of_steps.end());
   std::string out;

@@ -3,7 +3,7 @@
 #include "config/fields.hpp"
 #include "config/section.hpp"
 
-#include <algorithm>
+#include <cstddef>
 #include <string_view>
 
 namespace canaryd::config {
@@ -11,10 +11,23 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// As it goes into a request line.
+bool is_hex_digit(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+// As it goes into a request line (RFC 9112, section 3.2.1): path and query, and no fragment.
 bool is_target(std::string_view text) {
-  return text.starts_with('/') &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/?";
+  if (!text.starts_with('/')) return false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (kPlain.find(text[at]) != std::string_view::npos) continue;
+    const std::string_view digits = text.substr(at + 1, 2);
+    if (text[at] != '%' || digits.size() != 2) return false;
+    if (!is_hex_digit(digits[0]) || !is_hex_digit(digits[1])) return false;
+    at += 2;
+  }
+  return true;
 }
 
 }  // namespace
@@ -25,7 +38,10 @@ const Section<HealthCheck>& health_section() {
     s.add("path",
           &HealthCheck::path,
           secret(Node::Secret::kUrl,
-                 text({"a path that begins with /", "^/[!-~]*$", is_target, 1024})),
+                 text({"a path that begins with /, escaped as in a URL and without fragment",
+                       "/([-A-Za-z0-9._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*",
+                       is_target,
+                       1024})),
           "Asked by GET; any 2xx is good.");
     s.add("interval",
           &HealthCheck::interval,

@@ -13,7 +13,7 @@ bool is_pattern(std::string_view text) {
 }
 
 TextRule value_rule() {
-  return {"printable text", "", is_printable, 1024};
+  return {"printable text", "", is_printable, routing::kEqualsBytesMax};
 }
 
 struct RawRule {
@@ -42,10 +42,12 @@ const Section<RawRule>& rule_section() {
           &RawRule::cookie,
           optional(text(cookie_name_rule())),
           "A cookie that the request has, not empty.");
-    s.add("query",
-          &RawRule::query,
-          optional(text({"a parameter name", "", is_printable, 128})),
-          "A parameter that its query has, not empty.");
+    s.add(
+        "query",
+        &RawRule::query,
+        optional(text({"a parameter name", "", is_printable, 128})),
+        "A parameter that its query has, not empty. It is compared decoded: `+` is a space, `%40` "
+        "is `@`.");
     s.add(
         "client",
         &RawRule::client,

@@ -29,7 +29,8 @@ const Section<RawKey>& key_section() {
     s.add("query",
           &RawKey::query,
           optional(text({"a parameter name", "", is_printable, 128})),
-          "The value of this query parameter.");
+          "The value of this query parameter, decoded (`+` is a space, `%40` is `@`), its first "
+          "1024 bytes.");
     s.add("client_ip",
           &RawKey::client_ip,
           boolean(),
@@ -225,7 +226,7 @@ const Section<Rollout>& rollout_section() {
         "canary", &Rollout::canary, upstream_reference(), "The version that is to take over.");
     s.add("revision",
           plan(&Plan::revision),
-          text({"printable text", "", is_printable, 128}),
+          text({"printable text", "", is_printable, rollout::kMaxText}),
           "What is being rolled out; a new value starts a new rollout with fresh evidence.");
     add_start(s);
     s.add("cohort", &Rollout::cohort, section(cohort_section()), "Who is in the canary.");

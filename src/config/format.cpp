@@ -2,6 +2,7 @@
 
 #include "canaryd/config/yaml_tree.hpp"
 #include "config/comments.hpp"
+#include "config/yaml_scan.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -203,11 +204,26 @@ bool says_the_same(const Node& root, std::string_view before, const std::string&
          comments_of(before) == comments_of(after);
 }
 
-Problem problem_of(std::string_view file, std::string message) {
+Problem problem_of(std::string_view file, TreeProblem found) {
   Problem problem;
   problem.file = file;
-  problem.message = std::move(message);
+  problem.message = std::move(found.message);
+  problem.hint = std::move(found.hint);
+  problem.line = found.place.line;
+  problem.column = found.place.column;
   return problem;
+}
+
+// What says that the text is not what was meant; to lay it out would hide that.
+std::vector<TreeProblem> problems_of(const Tree& tree, std::string_view text) {
+  if (!tree.problems.empty() || !tree.root) return tree.problems;
+  if (tree.root->kind != Node::Kind::kMap) return {{{0, 1, 1}, "expected a map of keys", {}}};
+  if (const auto quote = runaway_quote(text, true)) {
+    return {{quote->place,
+             kRunawayQuote,
+             std::string(kMissingQuote) + ", or write the text as a block behind \"|\""}};
+  }
+  return {};
 }
 
 }  // namespace
@@ -215,27 +231,17 @@ Problem problem_of(std::string_view file, std::string message) {
 Formatted format(std::string_view file_name, std::string_view text) {
   Formatted result;
   const Tree tree = parse_yaml(text);
-  for (const TreeProblem& found : tree.problems) {
-    Problem problem = problem_of(file_name, found.message);
-    problem.hint = found.hint;
-    problem.line = found.place.line;
-    problem.column = found.place.column;
-    result.problems.push_back(std::move(problem));
+  for (TreeProblem& found : problems_of(tree, text)) {
+    result.problems.push_back(problem_of(file_name, std::move(found)));
   }
   if (!result.problems.empty() || !tree.root) return result;
-  if (tree.root->kind != Node::Kind::kMap) {
-    Problem problem = problem_of(file_name, "expected a map of keys");
-    problem.line = problem.column = 1;
-    result.problems.push_back(std::move(problem));
-    return result;
-  }
   const Layout layout = read_layout(text);
   std::string formatted = Formatter(layout).format(*tree.root);
   if (says_the_same(*tree.root, text, formatted)) {
     result.text = std::move(formatted);
   } else {
     result.problems.push_back(
-        problem_of(file_name, "cannot be formatted without a change of what it says"));
+        problem_of(file_name, {{}, "cannot be formatted without a change of what it says", {}}));
   }
   return result;
 }

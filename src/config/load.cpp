@@ -88,7 +88,7 @@ LoadResult load(const LoadInput& input) {
     // In a valid file what is further in may be a text of several lines, as of JSON.
     if (const auto quote = runaway_quote(input.text, !report.has_errors())) {
       const Severity severity = report.has_errors() ? Severity::kError : Severity::kWarning;
-      report.add(severity, *quote, kRunawayQuote, kMissingQuote);
+      report.add(severity, quote->place, kRunawayQuote, kMissingQuote);
     }
   }
   result.problems = report.take();

@@ -7,31 +7,62 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace canaryd::config {
 namespace {
 
-// From a rollout along `after` until it comes back to itself; each circle is told once, at its
-// first rollout in the file.
+bool goes_with(const Config& config, std::size_t one, std::size_t other) {
+  const std::string& group = config.rollouts[one].plan.group;
+  return one != other && !group.empty() && config.rollouts[other].plan.group == group;
+}
+
+bool waits_for_end_of(const Config& config, std::size_t one, std::size_t other) {
+  const auto& after = config.rollouts[one].after;
+  return after && after->index() == other;
+}
+
+// The shortest way from one rollout to another, each of which cannot begin before the next: that of
+// its `after`, and all of its group. Both ends are in it; empty: there is none.
+std::vector<std::size_t> way_between(const Config& config, std::size_t from, std::size_t to) {
+  std::map<std::size_t, std::size_t> came_from{{from, from}};
+  std::vector<std::size_t> reached{from};
+  for (std::size_t next = 0; next < reached.size() && !came_from.contains(to); ++next) {
+    const std::size_t at = reached[next];
+    for (std::size_t other = 0; other < config.rollouts.size(); ++other) {
+      if (!waits_for_end_of(config, at, other) && !goes_with(config, at, other)) continue;
+      if (came_from.emplace(other, at).second) reached.push_back(other);
+    }
+  }
+  if (!came_from.contains(to)) return {};
+  std::vector<std::size_t> way{to};
+  while (way.back() != from) way.push_back(came_from[way.back()]);
+  std::reverse(way.begin(), way.end());
+  return way;
+}
+
+// From the `after` of a rollout back to it, over `after` and groups; each circle is told once, at
+// its first `after` in the file.
 void check_circles(const Config& config, Reader& in) {
   std::set<std::size_t> told;
   for (std::size_t begin = 0; begin < config.rollouts.size(); ++begin) {
-    const auto& first = config.rollouts[begin].after;
-    if (!first || first->index() == begin) continue;  // Itself: the plan's own rules say so.
-    std::set<std::size_t> seen;
-    std::string way = config.rollouts[begin].name;
+    const Rollout& first = config.rollouts[begin];
+    if (!first.after || told.contains(begin)) continue;
+    const std::size_t awaited = first.after->index();
+    // Itself: the plan's own rules say so. One of its own group: check_groups does.
+    if (awaited == begin || goes_with(config, begin, awaited)) continue;
+    const std::vector<std::size_t> way = way_between(config, awaited, begin);
+    std::string text = first.name;
     std::size_t at = begin;
-    while (seen.insert(at).second && config.rollouts[at].after) {
-      at = config.rollouts[at].after->index();
-      way += " after " + config.rollouts[at].name;
-      if (at != begin) continue;
-      if (std::none_of(seen.begin(), seen.end(), [&](std::size_t i) { return told.contains(i); })) {
-        const std::string path = "rollouts." + config.rollouts[begin].name + ".after";
-        in.error_at_value(path, path + ": none of them would ever start: " + way);
-      }
-      told.insert(seen.begin(), seen.end());
-      break;
+    for (const std::size_t next : way) {
+      text += waits_for_end_of(config, at, next) ? " after " : " with ";
+      text += config.rollouts[next].name;
+      at = next;
     }
+    if (way.empty()) continue;
+    told.insert(way.begin(), way.end());
+    const std::string path = "rollouts." + first.name + ".after";
+    in.error_at_value(path, path + ": none of them would ever start: " + text);
   }
 }
 

@@ -55,7 +55,7 @@ class Scan {
       step();
     }
   }
-  [[nodiscard]] const std::optional<Place>& runaway() const noexcept { return runaway_; }
+  [[nodiscard]] const std::optional<RunawayQuote>& runaway() const noexcept { return runaway_; }
   [[nodiscard]] const std::vector<Place>& open() const noexcept { return open_; }
 
  private:
@@ -89,19 +89,24 @@ class Scan {
     next();
   }
 
+  [[nodiscard]] std::string_view line_from(std::size_t begin) const noexcept {
+    return text_.substr(begin, text_.find('\n', begin) - begin);
+  }
+
   void skip_line() {
     while (at_ < text_.size() && text_[at_] != '\n') next();
   }
 
-  // A block of text below its key: all lines that are further in.
+  // A block of text below its key or dash: all lines that are further in.
   void skip_block() {
-    const std::string_view key = text_.substr(line_begin_);
-    const std::size_t margin = std::min(key.find_first_not_of(' '), key.size());
+    const std::string_view line = line_from(line_begin_);
+    const std::size_t key = indentation(line);
+    const bool has_key = line_begin_ + key < at_;
+    const std::size_t margin = has_key ? key : line.find_first_not_of(' ');
     skip_line();
     while (at_ < text_.size()) {
       next();  // To the beginning of a line.
-      const std::string_view line = text_.substr(at_, text_.find('\n', at_) - at_);
-      const std::size_t in = line.find_first_not_of(" \t\r");
+      const std::size_t in = line_from(at_).find_first_not_of(" \t\r");
       if (in != std::string_view::npos && in <= margin) return;
       skip_line();
     }
@@ -121,14 +126,15 @@ class Scan {
       }
       next();
       if (at_ == line_begin_) {
-        const std::string_view line = text_.substr(at_, text_.find('\n', at_) - at_);
+        const std::string_view line = line_from(at_);
         const bool deeper = indentation(line) > indentation(line_of(text_, begin.line));
         const bool counts = !siblings_only_ || !deeper;
         has_keys = has_keys || (counts && looks_like_a_key(line.substr(0, line.find(mark))));
       }
     }
-    if (at_ >= text_.size() || has_keys) {
-      runaway_ = begin;
+    const bool ends = at_ < text_.size();
+    if (!ends || has_keys) {
+      runaway_ = RunawayQuote{begin, ends};
     } else {
       next();
     }
@@ -140,15 +146,30 @@ class Scan {
   std::size_t line_begin_ = 0;
   std::uint32_t line_ = 1;
   std::vector<Place> open_;
-  std::optional<Place> runaway_;
+  std::optional<RunawayQuote> runaway_;
 };
 
 }  // namespace
 
-std::optional<Place> runaway_quote(std::string_view text, bool siblings_only) {
+std::optional<RunawayQuote> runaway_quote(std::string_view text, bool siblings_only) {
   Scan scan(text, siblings_only);
   scan.run(std::nullopt);
   return scan.runaway();
+}
+
+bool quote_ends(std::string_view text) noexcept {
+  if (text.empty() || (text.front() != '"' && text.front() != '\'')) return true;
+  const char mark = text.front();
+  for (std::size_t at = 1; at < text.size(); ++at) {
+    if (mark == '"' && text[at] == '\\') {
+      ++at;
+    } else if (text[at] == mark) {
+      const bool doubled = mark == '\'' && at + 1 < text.size() && text[at + 1] == mark;
+      if (!doubled) return true;
+      ++at;
+    }
+  }
+  return false;
 }
 
 std::optional<Place> open_bracket(std::string_view text, const Place& before) {

@@ -11,11 +11,20 @@
 namespace canaryd::config {
 
 constexpr const char* kRunawayQuote = "this quoted text does not end on its line";
+constexpr const char* kEndlessQuote = "this quoted text never ends";
 constexpr const char* kMissingQuote = "check for a missing quote";
 
+struct RunawayQuote {
+  Place place;
+  bool ends = false;
+};
 // A quoted text that never ends, or that has what looks like keys on its further lines; the first
 // one. `siblings_only`: keys that are further in than the line on which it begins are its own text.
-[[nodiscard]] std::optional<Place> runaway_quote(std::string_view text, bool siblings_only = false);
+[[nodiscard]] std::optional<RunawayQuote> runaway_quote(std::string_view text,
+                                                        bool siblings_only = false);
+
+// Whether the quote with which the text begins is closed; true if it begins with none.
+[[nodiscard]] bool quote_ends(std::string_view text) noexcept;
 
 // The innermost bracket that is open there.
 [[nodiscard]] std::optional<Place> open_bracket(std::string_view text, const Place& before);

@@ -62,6 +62,7 @@ class TreeBuilder final : public YAML::EventHandler {
                 const std::string& value) override {
     Node node = node_at(mark, Node::Kind::kScalar);
     node.quoted = tag == "!";
+    if (node.quoted) last_quoted_ = mark;
     if (!node.quoted) refuse_tag(mark, tag);
     node.text = value;
     place(std::move(node));
@@ -83,6 +84,8 @@ class TreeBuilder final : public YAML::EventHandler {
     remove_duplicates(open_.back().node);
     close();
   }
+
+  [[nodiscard]] const YAML::Mark& last_quoted() const noexcept { return last_quoted_; }
 
  private:
   struct Open {
@@ -173,6 +176,7 @@ class TreeBuilder final : public YAML::EventHandler {
   std::vector<Open> open_;
   std::size_t nodes_ = 0;
   int documents_ = 0;
+  YAML::Mark last_quoted_ = YAML::Mark::null_mark();
 };
 
 // Reads the caller's bytes in place; std::istringstream would copy them.
@@ -237,7 +241,7 @@ const Known* known_problem(const YAML::Exception& exception) {
       {YAML::ErrorMsg::END_OF_SEQ_FLOW,
        "the \"[\" is not closed properly",
        "check for a missing \"]\" or \",\""},
-      {YAML::ErrorMsg::EOF_IN_SCALAR, "the quoted text never ends", "check for a missing quote"},
+      {YAML::ErrorMsg::EOF_IN_SCALAR, kEndlessQuote, kMissingQuote},
       {YAML::ErrorMsg::MAP_VALUE,
        "a \":\" where no value can start",
        "put text that contains \": \" in quotes"},
@@ -267,14 +271,26 @@ TreeProblem open_problem(const Known& known, Place place, std::string_view text)
           std::string(known.hint) + (variable ? "; write \"${NAME}\" in quotes here" : "")};
 }
 
+// yaml-cpp takes the end of the file for that of a quoted text if a line has ended before it: what
+// stood behind the missing quote would be lost without a word.
+std::optional<TreeProblem> check_last_quote(const YAML::Mark& quoted, std::string_view text) {
+  if (quoted.pos < 0 || static_cast<std::size_t>(quoted.pos) >= text.size()) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(quoted.pos));
+  if (text.starts_with('!')) {  // The tag that a quoted text has anyway.
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n", 1), text.size()));
+  }
+  if (quote_ends(text)) return std::nullopt;
+  return TreeProblem{place_of(quoted), kEndlessQuote, kMissingQuote};
+}
+
 TreeProblem syntax_problem(const YAML::Exception& exception, std::string_view text) {
   const Place place = place_of(exception.mark);
   // A tab is the cause, whatever yaml-cpp ran into behind it; and so is a quote.
   if (const auto column = tab_in_indentation(text, place.line)) {
     return {{0, place.line, column}, "a tab in the indentation", "YAML allows spaces only"};
   }
-  if (const auto quote = runaway_quote(text); quote && quote->line <= place.line) {
-    return {*quote, kRunawayQuote, kMissingQuote};
+  if (const auto quote = runaway_quote(text); quote && quote->place.line <= place.line) {
+    return {quote->place, quote->ends ? kRunawayQuote : kEndlessQuote, kMissingQuote};
   }
   const Known* const known = known_problem(exception);
   if (known == nullptr) return {place, "YAML syntax: " + exception.msg, {}};
@@ -358,7 +374,11 @@ Tree parse_yaml(std::string_view text) {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }
-    if (!tree.root || tree.root->kind == Node::Kind::kNull) {
+    if (auto problem = check_last_quote(builder.last_quoted(), text)) {
+      // Whatever else there is may come from that.
+      tree.root.reset();
+      tree.problems = {std::move(*problem)};
+    } else if (!tree.root || tree.root->kind == Node::Kind::kNull) {
       tree.root.reset();
       tree.problems.push_back({{0, 1, 1}, "the file is empty", {}});
     }

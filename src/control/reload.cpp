@@ -112,6 +112,26 @@ std::optional<ConfigProblem> warning_of_tokens(const config::Admin& running,
   return warning;
 }
 
+// State, step and evidence stay, and the users do not.
+std::vector<ConfigProblem> redraw_warnings(const Controller::State& state,
+                                           const config::Config& next) {
+  std::vector<ConfigProblem> warnings;
+  for (const config::RolloutChange& change : config::diff_rollouts(state.config, next)) {
+    if (change.redrawn.empty()) continue;
+    for (const auto& runner : state.runners) {
+      if (runner->config().name != change.name) continue;
+      const BasisPoints weight = rollout::served_weight(runner->state());
+      if (weight == BasisPoints(0) || weight == BasisPoints(BasisPoints::kMax)) continue;
+      ConfigProblem warning;
+      warning.severity = "warning";
+      warning.message = "rollout " + change.name + " stays at " + format_percent(weight) +
+                        " %, and its " + change.redrawn;
+      warnings.push_back(std::move(warning));
+    }
+  }
+  return warnings;
+}
+
 using Runners = Controller::State::Runners;
 
 // One reload on its way from the file to being in force.
@@ -321,6 +341,9 @@ void Controller::State::begin_reload(Asked by, Backend::ReloadDone done) {
   reload->next = std::move(*loaded.config);
   reload->changes = config::diff(config, reload->next);
   for (ConfigProblem& warning : restart_warnings(reload->changes)) {
+    reload->result.problems.push_back(std::move(warning));
+  }
+  for (ConfigProblem& warning : redraw_warnings(*this, reload->next)) {
     reload->result.problems.push_back(std::move(warning));
   }
   if (auto warning = warning_of_tokens(config.admin, reload->next.admin)) {

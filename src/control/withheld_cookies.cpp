@@ -12,8 +12,8 @@ void Controller::State::tell_withheld_cookies(Runner& runner) const {
   if (!runner.notice_withheld_cookies()) return;
   parts.log->warn(log_event::kCookieWithheld,
                   "rollout " + rollout.name + " could not set its cookie " + cookie->name +
-                      ": the answer may be stored by a shared cache (Cache-Control public or "
-                      "s-maxage, or a 304); such users are drawn anew with each request until "
+                      ": a shared cache may keep the answer (a lifetime or public without "
+                      "private, or a 304); such users are drawn anew with each request until "
                       "another answer brings it",
                   {{"rollout", rollout.name}});
 }

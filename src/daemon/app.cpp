@@ -92,7 +92,7 @@ class App {
     auto log = Log::open(options, clock_);
     if (!log) {
       std::cerr << "canaryd: " << describe(log.error()) << '\n';
-      exit_code_ = kExitFailed;
+      exit_code_ = exit_code_of(log.error());
       return false;
     }
     log_ = std::move(*log);

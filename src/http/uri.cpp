@@ -314,15 +314,60 @@ bool same_authority(const Authority& a,
   return equals_ignore_case(a.host, b.host) && port(a) == port(b);
 }
 
+namespace {
+
+// Takes off its beginning what stands for one character.
+char take_decoded(std::string_view& text) noexcept {
+  char c = text.front();
+  std::size_t size = 1;
+  if (c == '+') {
+    c = ' ';
+  } else if (c == '%' && text.size() > 2) {
+    const int high = hex_digit(text[1]);
+    const int low = hex_digit(text[2]);
+    if (high >= 0 && low >= 0) {
+      c = static_cast<char>(static_cast<unsigned char>(high * 16 + low));
+      size = 3;
+    }
+  }
+  text.remove_prefix(size);
+  return c;
+}
+
+bool stands_for(std::string_view written, std::string_view name) noexcept {
+  while (!written.empty() && !name.empty()) {
+    if (take_decoded(written) != name.front()) return false;
+    name.remove_prefix(1);
+  }
+  return written.empty() && name.empty();
+}
+
+}  // namespace
+
 std::string_view find_query(std::string_view query, std::string_view name) noexcept {
   while (!query.empty()) {
     const std::size_t end = std::min(query.find('&'), query.size());
     const std::string_view pair = query.substr(0, end);
     const std::size_t equals = std::min(pair.find('='), pair.size());
-    if (pair.substr(0, equals) == name) return pair.substr(std::min(equals + 1, pair.size()));
+    const std::string_view written = pair.substr(0, equals);
+    if (written == name || stands_for(written, name)) {
+      return pair.substr(std::min(equals + 1, pair.size()));
+    }
     query.remove_prefix(std::min(end + 1, query.size()));
   }
   return {};
+}
+
+std::string_view find_query(std::string_view query,
+                            std::string_view name,
+                            std::span<char> scratch) noexcept {
+  std::string_view written = find_query(query, name);
+  if (written.find_first_of("%+") == std::string_view::npos) {
+    return written.substr(0, scratch.size());
+  }
+  std::size_t size = 0;
+  while (!written.empty() && size < scratch.size()) scratch[size++] = take_decoded(written);
+  return {scratch.data(), size};
 }
 
 }  // namespace canaryd::http

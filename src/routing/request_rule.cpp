@@ -5,6 +5,7 @@
 #include "canaryd/http/uri.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace canaryd::routing {
 namespace {
@@ -43,6 +44,13 @@ bool value_fits(const RequestRule& rule, std::string_view value) noexcept {
   return contains_pattern(value, rule.matches);
 }
 
+bool query_fits(const RequestRule& rule, std::string_view query) noexcept {
+  static_assert(kEqualsBytesMax >= kValueBytesLooked);
+  std::array<char, kEqualsBytesMax + 1> scratch;  // One that is cut is longer than any to equal.
+  const std::string_view value = http::find_query(query, rule.query, scratch);
+  return !value.empty() && value_fits(rule, value);
+}
+
 // What is written in a rule, and that it is one thing only.
 unsigned properties_of(const RequestRule& rule) noexcept {
   return unsigned{!rule.path_prefix.empty()} + unsigned{!rule.header.empty()} +
@@ -75,9 +83,8 @@ bool fits(const RequestRule& rule, const RequestFacts& request) noexcept {
   }
   if (!rule.path_prefix.empty()) return has_path_prefix(request.path, rule.path_prefix);
   if (rule.client) return rule.client->contains(request.client);
-  const std::string_view value = rule.cookie.empty()
-                                     ? http::find_query(request.query, rule.query)
-                                     : http::find_cookie(request.fields, rule.cookie);
+  if (rule.cookie.empty()) return query_fits(rule, request.query);
+  const std::string_view value = http::find_cookie(request.fields, rule.cookie);
   return !value.empty() && value_fits(rule, value);
 }
 
@@ -90,6 +97,9 @@ bool is_sound(const RequestRule& rule) noexcept {
   const bool has_value = !rule.header.empty() || !rule.cookie.empty() || !rule.query.empty();
   return properties_of(rule) == 1 && rule.matches.size() <= kPatternBytesMax &&
          rule.equals.size() <= kEqualsMax &&
+         std::all_of(rule.equals.begin(),
+                     rule.equals.end(),
+                     [](const std::string& value) { return value.size() <= kEqualsBytesMax; }) &&
          (has_value || (rule.equals.empty() && rule.matches.empty()));
 }
 

@@ -76,7 +76,7 @@ std::string_view text_of(const StickySource& source,
     case KeySource::kCookie:
       return http::find_cookie(input.fields, source.name);
     case KeySource::kQuery:
-      return http::find_query(input.query, source.name);
+      return http::find_query(input.query, source.name, scratch.query);
     case KeySource::kClientIp:
       return address_text(input.client, scratch);
     case KeySource::kPerRequest:
@@ -225,7 +225,7 @@ StickyKey find_sticky_key(const StickySpec& spec,
       scratch.fresh = make_fresh_id(input.random);
       return {scratch.fresh.text(), KeySource::kIssuedCookie, true};
     }
-    if (!text.empty()) return {text.substr(0, kStickyKeyBytesMax), source.kind, false};
+    if (!text.empty()) return {text, source.kind, false};
   }
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <filesystem>
 #include <limits>
@@ -20,7 +21,13 @@ struct Diagnosis {
   const char* hint;
 };
 
-Diagnosis diagnose(int result, bool writes) noexcept {
+// `number` is the errno of the last system call.
+Diagnosis diagnose(int result, int number, bool writes) noexcept {
+  if ((result & 0xff) == SQLITE_CANTOPEN && (number == EMFILE || number == ENFILE)) {
+    return {ErrorCode::kIo,
+            Retry::kSafe,
+            "there are too many open files: raise the limit (LimitNOFILE, ulimit -n)"};
+  }
   switch (result & 0xff) {
     case SQLITE_FULL:
       return {ErrorCode::kIo, Retry::kSafe, "the disk is full: free some space"};
@@ -235,7 +242,8 @@ void Database::allow_checkpoint_on_close() {
 }
 
 Error Database::last_error() const {
-  const Diagnosis diagnosis = diagnose(sqlite3_extended_errcode(handle_.get()), writes_);
+  const Diagnosis diagnosis = diagnose(
+      sqlite3_extended_errcode(handle_.get()), sqlite3_system_errno(handle_.get()), writes_);
   Error error;
   error.code = diagnosis.code;
   error.retry = diagnosis.retry;

@@ -336,6 +336,11 @@ Result<Verification> verify_state_file(const std::string& state_dir, Verificatio
   }
   CANARYD_TRY_ASSIGN(const StateDir dir, StateDir::open_to_read(state_dir));
   CANARYD_TRY(check_log_has_its_file(path));
+  if (std::filesystem::file_size(path, error) == 0 && !error) {
+    return fail(ErrorCode::kMalformed,
+                "state file " + path +
+                    " is empty: a copy was cut short, or a first start was; nothing is in it");
+  }
   CANARYD_TRY_ASSIGN(const std::unique_ptr<Database> database, Database::open_to_read(path));
   CANARYD_TRY(check_file(*database));
   constexpr std::size_t kRowsAtOnce = 1000;

@@ -228,7 +228,8 @@ void write_analysis(const MetricsSnapshot& from, Families& to) {
     if (!metric.reading) return;
     reading.add({{"rollout", rollout.name}, {"metric", metric.metric}}, *metric.reading);
   });
-  auto samples = to.counter("canaryd_analysis_samples_total", "Requests taken as evidence.");
+  auto samples =
+      to.counter("canaryd_analysis_samples_total", "Requests taken as evidence, of this run.");
   for (const RolloutMetrics& rollout : from.rollouts) {
     samples.add({{"rollout", rollout.name}, {"cohort", "stable"}}, rollout.samples_stable);
     samples.add({{"rollout", rollout.name}, {"cohort", "canary"}}, rollout.samples_canary);

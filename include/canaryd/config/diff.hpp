@@ -41,6 +41,9 @@ struct RolloutChange {
   std::string why;  // Of kRenewed: "canary v2 -> v3".
   // Tolerances, limits or odds differ: a run that is under way is judged by those it began with.
   bool judges_next_run = false;
+  // Users are drawn anew: which of salt, keys and issue_cookie differ, and what that does to a
+  // split that is kept; a sentence. Empty: everybody keeps the version.
+  std::string redrawn{};
   friend bool operator==(const RolloutChange&, const RolloutChange&) = default;
 };
 

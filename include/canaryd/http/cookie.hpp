@@ -34,8 +34,12 @@ struct SetCookie {
 // The whole field line: "Set-Cookie: name=value; Path=/; ...", CRLF included.
 void write_set_cookie(HeadBuffer& out, const SetCookie& cookie) noexcept;
 
-// May our cookie be added to this response? Only to a final one that a shared cache will not hand
-// to others: not with Cache-Control public or s-maxage, not on 304.
+// May our cookie be added to this response? Only to a final one that no shared cache is told to
+// keep and hand to others: Set-Cookie does not hinder it (RFC 9111 section 7.3). So not with
+// `public`, a lifetime (max-age, s-maxage, Expires) or stale-..., but for `private` and `no-store`;
+// not with a lifetime in the directives of a CDN, whatever those for all caches say; not on 304. A
+// response that says nothing may have it: a cache may store that too, but then nobody would get a
+// cookie.
 [[nodiscard]] bool may_issue_cookie(const ResponseHead& head) noexcept;
 
 }  // namespace canaryd::http

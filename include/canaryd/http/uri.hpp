@@ -79,7 +79,15 @@ inline constexpr std::size_t kHostBytesMax = 255;
                                   const Authority& b,
                                   std::string_view default_port) noexcept;
 
-// The value of `name=` in a query ("a=1&b=2"), as written; data() is nullptr if it is not there.
+// The value of `name=` in a query ("a=1&b=2"), as written; data() is nullptr if it is not there. A
+// name in the query may be escaped, "%61=1" has an a.
 [[nodiscard]] std::string_view find_query(std::string_view query, std::string_view name) noexcept;
+
+// The same as what it stands for, as forms write it: '+' is a space, %XX a byte; a broken escape
+// stays as written. Views the query where nothing is escaped, else the scratch. In both cases no
+// more than the scratch has room for: the spelling makes no difference.
+[[nodiscard]] std::string_view find_query(std::string_view query,
+                                          std::string_view name,
+                                          std::span<char> scratch) noexcept;
 
 }  // namespace canaryd::http

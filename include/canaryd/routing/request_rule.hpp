@@ -6,10 +6,11 @@
 // anywhere in it, whatever the case of its ASCII letters; '*' in `matches` stands for anything, so
 // "bot", "*bot*" and "BOT" fit the same values. Without either it is enough that there is one. Only
 // the first kValueBytesLooked of a value are looked at for `matches`, so that the cost of a long
-// one is bounded.
+// one is bounded. A parameter's value is what it stands for: "pro plus" for pro+plus and
+// pro%20plus.
 //
 // Pure; any thread; does not allocate. Limits: kRequestRulesMax rules in a list, kPatternBytesMax,
-// kEqualsMax.
+// kEqualsMax of kEqualsBytesMax each.
 #pragma once
 
 #include "canaryd/base/ip.hpp"
@@ -29,6 +30,7 @@ inline constexpr std::size_t kRequestRulesMax = 16;
 inline constexpr std::size_t kPatternBytesMax = 128;
 inline constexpr std::size_t kValueBytesLooked = 512;
 inline constexpr std::size_t kEqualsMax = 64;
+inline constexpr std::size_t kEqualsBytesMax = 1024;
 
 // Exactly one of the first five is set.
 struct RequestRule {

@@ -8,8 +8,9 @@
 // the second one. A request without any key has the source kNone: it moves last (see
 // cohort_pick.hpp).
 //
-// Keys longer than kStickyKeyBytesMax are cut. Pure; the text of a key points into the request or
-// the scratch.
+// A parameter of the query counts as what it stands for, so that the same user in two spellings
+// (a@b, a%40b) is one; its first kQueryKeyBytesMax bytes are the key. Others are keys as they are.
+// Pure; the text of a key points into the request or the scratch.
 #pragma once
 
 #include "canaryd/base/error.hpp"
@@ -29,7 +30,7 @@
 
 namespace canaryd::routing {
 
-inline constexpr std::size_t kStickyKeyBytesMax = 1024;
+inline constexpr std::size_t kQueryKeyBytesMax = 1024;
 inline constexpr std::size_t kStickySourcesMax = 16;
 
 enum class KeySource : std::uint8_t {
@@ -97,6 +98,7 @@ struct StickyInput {
 struct StickyScratch {
   FreshId fresh;
   std::array<char, 16> address{};
+  std::array<char, kQueryKeyBytesMax> query;  // Not cleared: most requests have no use for it.
 };
 
 struct StickyKey {

@@ -197,6 +197,25 @@ TEST_F(ConfigFileTest, TellsTheFatesOfRollouts) {
   EXPECT_NE(out().find("\"change\": \"replanned\""), out().npos) << out();
 }
 
+TEST_F(ConfigFileTest, SaysThatUsersAreDrawnAnew) {
+  const std::string salted =
+      replaced(kRunning, "revision: \"2.4.0\"", "revision: \"2.4.0\", cohort: {salt: other}");
+  file(salted);
+  EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitDone) << err();
+  EXPECT_NE(out().find("  checkout: kept (Progressing, 5 %): state, step and evidence stay; users "
+                       "are drawn anew (cohort.salt): some change version at once, in both "
+                       "directions\n"),
+            out().npos)
+      << out();
+  EXPECT_EQ(run({"diff", "etc/new.yaml", "-o", "json"}), kExitDone) << err();
+  EXPECT_NE(out().find("\"why\": \"users are drawn anew (cohort.salt)"), out().npos) << out();
+  for (const unsigned weight : {0U, 10000U}) {
+    admin_.backend.known["checkout"].weight.target = BasisPoints(weight);
+    EXPECT_EQ(run({"diff", "etc/new.yaml"}), kExitDone) << err();
+    EXPECT_EQ(out().find("drawn anew"), out().npos) << out();
+  }
+}
+
 // After a promotion a new revision with the old stable version would send everybody back to it.
 TEST_F(ConfigFileTest, WarnsOfTheWayBack) {
   admin_.backend.known["checkout"].state = "promoted";

@@ -180,5 +180,31 @@ TEST(Diff, KnowsWhatARunUnderWayDoesNotGoBy) {
   EXPECT_TRUE(of_next_run(", analysis: {latency_quantiles: [50]}"));
 }
 
+TEST(Diff, KnowsWhatDrawsUsersAnew) {
+  const std::string start = std::string(kSmall).substr(0, std::string(kSmall).find("rollouts:"));
+  const auto shop = [&start](const std::string& more) {
+    return load_text(start + "rollouts: {shop: {stable: old, canary: new" + more +
+                     "}}\nroutes: [{name: all, upstream: old}]\n");
+  };
+  const auto redrawn = [&](const std::string& before, const std::string& after) {
+    return diff_rollouts(*shop(before).config, *shop(after).config).front().redrawn;
+  };
+  const std::string keys = ", cohort: {keys: [{header: X-User}, {cookie: id}]";
+  const std::string issued = keys + ", issue_cookie: {name: id}}";
+  EXPECT_EQ(redrawn("", ", cohort: {salt: other}"),
+            "users are drawn anew (cohort.salt): some change version at once, in both directions");
+  EXPECT_EQ(redrawn("", issued),
+            "users are drawn anew (cohort.keys, cohort.issue_cookie): some change version at once, "
+            "in both directions");
+  EXPECT_EQ(redrawn(keys + "}", issued).find("users are drawn anew (cohort.issue_cookie)"), 0U);
+  EXPECT_EQ(redrawn(issued, keys + ", issue_cookie: {name: id, max_age: 1h}}"), "");
+  EXPECT_EQ(redrawn("", ", cohort: {salt: shop}"), "") << "it is that by default";
+  EXPECT_EQ(redrawn("", ", bake: {duration: 1h}"), "");
+  EXPECT_EQ(redrawn("", ", revision: \"2\", cohort: {salt: other}"), "") << "it begins anew";
+  const auto told =
+      render_rollout_changes(diff(*shop("").config, *shop(", cohort: {salt: b}").config), "shop");
+  EXPECT_EQ(told, "cohort.salt: shop -> b (draws users anew)");
+}
+
 }  // namespace
 }  // namespace canaryd::config

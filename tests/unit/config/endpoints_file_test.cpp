@@ -61,6 +61,11 @@ TEST(EndpointsFile, WhatIsWrongHasItsPlace) {
             "requests would go round in circles");
 }
 
+TEST(EndpointsFile, AQuoteThatNeverEndsIsNoAddress) {
+  EXPECT_EQ(problem("endpoints:\n  - 127.0.0.1:9001\n  - \"127.0.0.1:9002\n"),
+            "endpoints.yaml:3:5: error: this quoted text never ends; check for a missing quote");
+}
+
 // It is written by programs, which have no business with our environment.
 TEST(EndpointsFile, VariablesAreNotExpanded) {
   EXPECT_NE(problem("endpoints: [\"${HOME}:1\"]\n").find("${HOME}:1"), std::string::npos);

@@ -83,6 +83,22 @@ TEST(Format, RefusesWhatIsNoYaml) {
   EXPECT_FALSE(format("f", "").problems.empty());
 }
 
+TEST(Format, RefusesWhatAQuoteHasTaken) {
+  for (const char* const text :
+       {"a: \"1\n", "a: '1\nb: 2\n", "a: \"1\nb: 2\n\n", "a:\n  - \"1\n"}) {
+    const Formatted result = format("f", text);
+    EXPECT_EQ(result.text, std::nullopt) << text;
+    ASSERT_EQ(result.problems.size(), 1U) << text;
+    EXPECT_EQ(result.problems[0].message, "this quoted text never ends");
+  }
+  const Formatted closed = format("f", "a: \"1\nb: 2\"\n");
+  EXPECT_EQ(closed.text, std::nullopt);
+  ASSERT_EQ(closed.problems.size(), 1U);
+  EXPECT_EQ(closed.problems[0].line, 1U);
+  EXPECT_EQ(closed.problems[0].column, 4U);
+  EXPECT_EQ(formatted("a: \"{\n  b: 2}\"\n"), "a: \"{ b: 2}\"\n");
+}
+
 TEST(Format, KeepsEveryFileOfTheTree) {
   namespace fs = std::filesystem;
   const fs::path root(CANARYD_SOURCE_DIR);

@@ -1,6 +1,7 @@
 #include "canaryd/config/load.hpp"
 
 #include "canaryd/base/units.hpp"
+#include "canaryd/config/format.hpp"
 #include "unit/config/load_support.hpp"
 
 #include <gtest/gtest.h>
@@ -77,10 +78,57 @@ TEST(Load, WarnsOfAQuoteThatTakesKeysIntoAText) {
   EXPECT_EQ(warnings, std::vector<std::string>{"this quoted text does not end on its line"})
       << report_of(result);
 
+  const Formatted formatted = format("canaryd.yaml", text);
+  EXPECT_EQ(formatted.text, std::nullopt) << "it would look as if it were meant";
+  ASSERT_EQ(formatted.problems.size(), 1U);
+  EXPECT_EQ(formatted.problems[0].message, "this quoted text does not end on its line");
+  EXPECT_EQ(formatted.problems[0].line, 11U);
+
   // Text may be long.
   const std::string taken = "\n    mode: observe\n    start: manual\"";
   text.replace(text.find(taken), taken.size(), "\n      and then some\"");
   EXPECT_EQ(report_of(load_text(text)).find("this quoted text"), std::string::npos);
+  EXPECT_NE(format("canaryd.yaml", text).text, std::nullopt);
+}
+
+// What it takes is optional, and so the file would be valid without it.
+TEST(Load, RefusesAQuoteThatNeverEnds) {
+  const std::string rollout = "{stable: old, canary: new}";
+  std::string start = kSmall;
+  const std::string routes = start.substr(start.find("routes:"));
+  start.erase(start.find("routes:"));
+  start.insert(start.find("rollouts:"), routes);
+  for (const char* const quote : {"\"", "'"}) {
+    for (const char* const end : {"\n", "", "\n\n  \n", "\n  ", "\r\n", "\\\n"}) {
+      std::string text = start;
+      text.replace(text.find(rollout),
+                   rollout.size(),
+                   std::string("\n    stable: old\n    canary: new\n    revision: ") + quote +
+                       "2.4\n    on_failure: hold");
+      text.pop_back();
+      const LoadResult result = load_text(text + end);
+      EXPECT_FALSE(result.config.has_value()) << text;
+      ASSERT_EQ(result.problems.size(), 1U) << report_of(result);
+      const Problem& problem = result.problems[0];
+      EXPECT_EQ(problem.message, "this quoted text never ends");
+      EXPECT_EQ(problem.line, 13U);
+      EXPECT_EQ(problem.column, 15U);
+    }
+  }
+}
+
+// Its list item goes on behind the text.
+TEST(Load, FindsAQuoteBehindABlockOfText) {
+  const std::string text =
+      "a:\n  - query: |\n      sum(x)\n    name: \"one\n    more: 1\n    last: \"two\n";
+  const LoadResult result = load_text(text);
+  ASSERT_EQ(result.problems.size(), 1U) << report_of(result);
+  EXPECT_EQ(result.problems[0].message, "this quoted text does not end on its line");
+  EXPECT_EQ(result.problems[0].line, 4U);
+  for (const char* const good :
+       {"a:\n  - |\n    \"x\n    b: 1\n", "a:\n  - b: |\n      \"x\n      c: 1\n    d: 1\n"}) {
+    EXPECT_EQ(report_of(load_text(good)).find("quoted text"), std::string::npos) << good;
+  }
 }
 
 TEST(Load, ResolvesReferencesToIndices) {

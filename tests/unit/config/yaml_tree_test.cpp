@@ -60,6 +60,31 @@ TEST(YamlTree, AcceptsOneDocumentMarker) {
   EXPECT_FALSE(parse_yaml("a: 1\n---\nb: 2\n").root.has_value());
 }
 
+// Neither a quote within plain text or a comment nor an escaped one begins or ends anything.
+TEST(YamlTree, TellsAQuoteThatEndsFromOneThatDoesNot) {
+  for (const char* const text : {"a: \"x\"\n",
+                                 "a: 'it''s'\n",
+                                 "a: \"\\\"\"  # don't\n",
+                                 "a: \"\\\\\"\nb: it's\n",
+                                 "a: \"x\n  y\"\n",
+                                 "größe: ! 'x'\nb: |\n  \"y\n",
+                                 "\"a\": [\"x\", 'y']\r\n"}) {
+    EXPECT_TRUE(parse_yaml(text).problems.empty()) << text;
+  }
+  for (const char* const text : {"a: \"x\n",
+                                 "a: 'it''\n",
+                                 "a: \"x\\\"\n",
+                                 "größe: x\nb: \"y\n",
+                                 "a: ! 'x\n",
+                                 "b: \"y\"\r\na: 'x\r\n\r\n",
+                                 "\"x\n"}) {
+    const Tree tree = parse_yaml(text);
+    EXPECT_FALSE(tree.root.has_value()) << text;
+    ASSERT_EQ(tree.problems.size(), 1U) << text;
+    EXPECT_EQ(tree.problems[0].message, "this quoted text never ends") << text;
+  }
+}
+
 TEST(YamlText, WhatIsWrittenIsReadBack) {
   Node root = Node::map();
   const std::vector<std::string> texts = {

@@ -366,6 +366,27 @@ TEST_F(ReloadTest, SaysThatTheTokensCannotGoWhileOthersCanConnect) {
   EXPECT_EQ(told(for_all + ", " + tokens, for_all + ", " + tokens), "");
 }
 
+TEST_F(ReloadTest, WarnsThatUsersAreDrawnAnew) {
+  const std::string salted = kRollout + "    cohort: {salt: other}\n";
+  const std::string warning =
+      "warning rollout shop stays at 10 %, and its users are drawn anew (cohort.salt): some change "
+      "version at once, in both directions\n";
+  boot_at(10);
+  const ReloadResult result = reload(file_with(kListener, salted));
+  EXPECT_TRUE(result.ok);
+  EXPECT_THAT(problems_of(result), HasSubstr(warning));
+  EXPECT_EQ(effective(), 10);
+  EXPECT_THAT(history().back().message, HasSubstr("cohort.salt: shop -> other (draws users anew)"));
+  EXPECT_THAT(problems_of(reload(file_with(kListener, salted))), Not(HasSubstr("drawn anew")));
+  // Nobody is on the canary.
+  power_off();
+  file_ = file_with(kListener, kRollout + "    start: manual\n    revision: \"2\"\n");
+  boot();
+  const ReloadResult idle =
+      reload(file_with(kListener, salted + "    start: manual\n    revision: \"2\"\n"));
+  EXPECT_THAT(problems_of(idle), Not(HasSubstr("drawn anew")));
+}
+
 TEST_F(ReloadTest, ARolloutThatHasLeftKeepsItsHistory) {
   boot_at(10);
   EXPECT_TRUE(reload(file_with(kListener, "", "upstream: old")).ok);

@@ -97,6 +97,14 @@ TEST(Convert, SaysWhatIsWrongWithAWeight) {
             "8: the pauses of this step are longer than 1000 days");
 }
 
+TEST(Convert, RefusesAQuoteThatNeverEnds) {
+  EXPECT_EQ(first_error(run(Source::kArgo,
+                            "kind: Service\n---\nkind: Rollout\nmetadata: {name: shop}\nspec:\n"
+                            "  strategy:\n    canary:\n      steps:\n      - setWeight: 5\n"
+                            "      - experiment: \"x\n      - setWeight: 100\n")),
+            "10: this quoted text never ends; check for a missing quote");
+}
+
 TEST(Convert, SaysWhatIsWrongWithNginx) {
   EXPECT_EQ(first_error(run(Source::kNginx, "http {\n  upstream a { server 1.2.3.4; }\n")),
             "3: a \"}\" is missing");

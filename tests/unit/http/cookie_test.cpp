@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <initializer_list>
 #include <string>
 
 namespace canaryd::http {
@@ -73,19 +74,123 @@ TEST(CookieTest, Rfc6265Section4_1WritesALine) {
   EXPECT_EQ(line(cookie), "Set-Cookie: id=abc; Path=/; Max-Age=2592000; SameSite=None; Secure\r\n");
 }
 
-TEST(CookieTest, IsNotIssuedWhereASharedCacheWouldKeepIt) {
-  const auto issue = [](const std::string& status, const std::string& fields) {
-    return may_issue_cookie(
-        test::parse_response("HTTP/1.1 " + status + " X\r\n" + fields + "\r\n")->head);
-  };
-  EXPECT_TRUE(issue("200", ""));
-  EXPECT_TRUE(issue("302", "Cache-Control: private, max-age=60\r\n"));
-  EXPECT_TRUE(issue("200", "Cache-Control: no-store\r\nX-Public: public\r\n"));
-  EXPECT_FALSE(issue("304", ""));
-  EXPECT_FALSE(issue("103", ""));
-  EXPECT_FALSE(issue("200", "Cache-Control: max-age=60, Public\r\n"));
-  EXPECT_FALSE(issue("200", "Cache-Control: s-maxage = 60\r\n"));
-  EXPECT_FALSE(issue("200", "Cache-Control: no-cache\r\nCache-Control: S-MaxAge=1\r\n"));
+bool issued(const std::string& status, const std::string& fields) {
+  return may_issue_cookie(
+      test::parse_response("HTTP/1.1 " + status + " X\r\n" + fields + "\r\n")->head);
+}
+
+void expect_issued(bool expected, std::initializer_list<const char*> cases) {
+  for (const char* fields : cases) {
+    EXPECT_EQ(issued("200", std::string(fields) + "\r\n"), expected) << fields;
+  }
+}
+
+TEST(CookieTest, IsIssuedWithFinalAnswersOnly) {
+  EXPECT_TRUE(issued("200", ""));
+  EXPECT_TRUE(issued("101", ""));
+  EXPECT_TRUE(issued("302", "Cache-Control: private, max-age=60\r\n"));
+  EXPECT_FALSE(issued("304", ""));
+  EXPECT_FALSE(issued("304", "Cache-Control: private\r\n"));
+  EXPECT_FALSE(issued("103", ""));
+}
+
+TEST(CookieTest, Rfc9111Section3IsNotIssuedWhereASharedCacheIsToldToKeepIt) {
+  expect_issued(false,
+                {"Cache-Control: public",
+                 "Cache-Control: max-age=0, Public",
+                 "Cache-Control: max-age=600",
+                 "Cache-Control: max-age=31536000, immutable",
+                 "Cache-Control: max-age=99999999999999999999999",
+                 "Cache-Control: max-age=\"600\"",
+                 "Cache-Control: max-age=010",
+                 "Cache-Control: max-age=soon",
+                 "Cache-Control: max-age",
+                 "Cache-Control: max-age=600; private",
+                 "Cache-Control: max-age=0, max-age=60",
+                 "Cache-Control: s-maxage = 60",
+                 "Cache-Control: s-maxage=0, max-age=60",
+                 "Cache-Control: max-age=60, stale-while-revalidate=600",
+                 "Cache-Control: max-age=0, stale-while-revalidate=600",
+                 "Cache-Control: stale-if-error=600",
+                 "Cache-Control: no-cache\r\nCache-Control: S-MaxAge=1",
+                 "Cache-Control: must-understand, no-store, max-age=60"});
+}
+
+TEST(CookieTest, Rfc9111Section5_2IsIssuedWhereSharedCachesMustNotKeepIt) {
+  expect_issued(true,
+                {"Cache-Control: no-store",
+                 "Cache-Control: public, no-store",
+                 "Cache-Control: private, s-maxage=0",
+                 "Cache-Control: max-age=600 ,\t,PRIVATE\t, immutable",
+                 "Cache-Control: max-age=600\r\nX-Other: a\r\ncache-control: No-Store",
+                 "Expires: Tue, 01 Dec 2037 00:00:00 GMT\r\nCache-Control: private"});
+}
+
+TEST(CookieTest, IsIssuedWhereNothingIsSaidOfALifetime) {
+  expect_issued(true,
+                {"X-Public: public",
+                 "Last-Modified: Tue, 01 Dec 2020 00:00:00 GMT",
+                 "Cache-Control: no-cache",
+                 "Cache-Control: max-age=0, must-revalidate",
+                 "Cache-Control: max-age=\"0\"",
+                 "Cache-Control: max-age=-1, s-maxage=00",
+                 "Cache-Control: x-max-age=60, publicly",
+                 "Cache-Control: must-understand, no-store"});
+}
+
+TEST(CookieTest, Rfc9110Section5_6_4ReadsNoDirectivesInQuotedStrings) {
+  expect_issued(true,
+                {"Cache-Control: no-cache=\"a, public, b\"",
+                 "Cache-Control: x=\"a\\\", public, b\"",
+                 "Cache-Control: x=\"a, b\", private, max-age=60"});
+  expect_issued(false,
+                {"Cache-Control: x=\"a, private, b\", max-age=60",
+                 "Cache-Control: x=\"a\\\\\", max-age=60",
+                 "Cache-Control: private=\"set-cookie, x\", max-age=60"});
+}
+
+TEST(CookieTest, Rfc9111Section5_3IsNotIssuedUntilExpiresIsPast) {
+  const std::string date = "Date: Tue, 10 Nov 2026 12:30:30 GMT\r\n";
+  for (const char* expires : {"",
+                              "0",
+                              "-1",
+                              "Thu, 01 Jan 1970 00:00:00 GMT",
+                              "Sat, 31 Oct 2026 23:59:59 GMT",
+                              "Tue, 10 Nov 2026 12:30:29 GMT",
+                              "Tue, 10 Nov 2026 12:30:30 GMT"}) {
+    EXPECT_TRUE(issued("200", date + "Expires: " + expires + "\r\n")) << expires;
+  }
+  for (const char* expires : {"Tue, 10 Nov 2026 12:30:31 GMT",
+                              "Tue, 01 Dec 2026 00:00:00 GMT",
+                              "Fri, 01 Jan 2027 00:00:00 GMT",
+                              "Tuesday, 01-Dec-26 00:00:00 GMT",
+                              "Tue Dec  1 00:00:00 2026",
+                              "Tue, 10 Xyz 2026 12:30:30 GMT",
+                              "Tue, 10 Nov 2026 12:30:xx GMT"}) {
+    EXPECT_FALSE(issued("200", "EXPIRES: " + std::string(expires) + "\r\n" + date)) << expires;
+  }
+  // Nothing to compare it with, and one of two.
+  EXPECT_FALSE(issued("200", "Expires: Tue, 01 Dec 2037 00:00:00 GMT\r\n"));
+  EXPECT_FALSE(issued("200", "Expires: 0\r\nExpires: Tue, 01 Dec 2037 00:00:00 GMT\r\n"));
+}
+
+TEST(CookieTest, Rfc9213Section2IsNotIssuedWhereACdnIsToldToKeepIt) {
+  expect_issued(false,
+                {"CDN-Cache-Control: max-age=600",
+                 "cdn-cache-control: max-age=600;x",
+                 "Example-CDN-Cache-Control: no-cache, max-age=600",
+                 "Surrogate-Control: content=\"ESI/1.0\", max-age=600+60",
+                 "Surrogate-Control: no-store\r\nSurrogate-Control: max-age=600",
+                 // Such a cache does not look at Cache-Control, and others do not look here.
+                 "Cache-Control: no-store\r\nCDN-Cache-Control: max-age=600",
+                 "CDN-Cache-Control: max-age=600\r\nCache-Control: private",
+                 "CDN-Cache-Control: no-store\r\nCache-Control: max-age=600"});
+  expect_issued(true,
+                {"CDN-Cache-Control: max-age=600, private",
+                 "CDN-Cache-Control: max-age=0",
+                 "Surrogate-Control: no-store, max-age=600",
+                 "Surrogate-Control: content=\"ESI/1.0\"",
+                 "X-Surrogate-Control: max-age=600"});
 }
 
 }  // namespace

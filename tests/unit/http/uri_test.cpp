@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -319,6 +320,43 @@ TEST(QueryTest, FindsAParameter) {
   EXPECT_NE(find_query("flag&x=1", "flag").data(), nullptr);
   EXPECT_EQ(find_query("a=1", "b").data(), nullptr);
   EXPECT_EQ(find_query("", "b").data(), nullptr);
+}
+
+TEST(QueryTest, FindsAParameterByAnEscapedName) {
+  EXPECT_EQ(find_query("%61=%31", "a"), "%31") << "the value is as written";
+  EXPECT_EQ(find_query("b=2&filter%5Bid%5d=1", "filter[id]"), "1");
+  EXPECT_EQ(find_query("a+b=1", "a b"), "1");
+  EXPECT_EQ(find_query("a%2Bb=1", "a+b"), "1");
+  EXPECT_EQ(find_query("filter%5Bid%5D=1", "filter%5Bid%5D"), "1") << "a name may be as written";
+  EXPECT_EQ(find_query("%6=1&%61%62=2", "a").data(), nullptr);
+  EXPECT_EQ(find_query("%3d=1", "="), "1");
+}
+
+TEST(QueryTest, DecodesAValue) {
+  std::array<char, 8> scratch{};
+  const auto value = [&](std::string_view query) {
+    return std::string(find_query(query, "a", scratch));
+  };
+  EXPECT_EQ(value("a=1"), "1");
+  EXPECT_EQ(value("b=&a=x%40y"), "x@y");
+  EXPECT_EQ(value("%61=p+q%20r"), "p q r");
+  EXPECT_EQ(value("a=%c3%A9"), "\xc3\xa9");
+  EXPECT_EQ(value("a=%2B%26%3D%25"), "+&=%");
+  EXPECT_EQ(value("a=%2540"), "%40") << "once";
+  EXPECT_EQ(value("a=%00x"), std::string("\0x", 2));
+  for (const char* broken : {"%", "%4", "%zz", "1%g0", "%%", "%-1"}) {
+    EXPECT_EQ(value("a=" + std::string(broken)), broken);
+  }
+  EXPECT_EQ(value("a=%%41"), "%A");
+  EXPECT_EQ(find_query("b=1", "a", scratch).data(), nullptr);
+  EXPECT_NE(find_query("a", "a", scratch).data(), nullptr);
+}
+
+TEST(QueryTest, TakesAsMuchOfAValueAsThereIsRoomForInEachSpelling) {
+  std::array<char, 4> scratch{};
+  EXPECT_EQ(find_query("a=wxyz", "a", scratch), "wxyz");
+  EXPECT_EQ(find_query("a=vwxyz", "a", scratch), "vwxy");
+  EXPECT_EQ(find_query("a=%76%77%78%79%7a", "a", scratch), "vwxy");
 }
 
 }  // namespace

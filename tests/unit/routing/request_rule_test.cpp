@@ -118,6 +118,29 @@ TEST(RequestRule, LooksIntoCookiesAndTheQuery) {
   EXPECT_FALSE(fits_with({.query = "tenant"}, fields, "a=b"));
 }
 
+TEST(RequestRule, ComparesAParameterAsWhatItStandsFor) {
+  const RequestRule plan{.query = "plan", .equals = {"pro plus"}};
+  for (const char* query : {"plan=pro+plus", "plan=pro%20plus", "x=1&pl%61n=%70ro+plus"}) {
+    EXPECT_TRUE(fits_with(plan, {}, query)) << query;
+  }
+  EXPECT_FALSE(fits_with(plan, {}, "plan=pro%2Bplus"));
+  EXPECT_TRUE(fits_with({.query = "plan", .equals = {"pro+plus"}}, {}, "plan=pro%2bplus"));
+  EXPECT_TRUE(fits_with({.query = "kind", .matches = "beta"}, {}, "kind=a+b%65ta"));
+  // Cookies are as they came.
+  http::FieldList fields;
+  fields.add("Cookie", "plan=pro+plus");
+  EXPECT_FALSE(fits_with({.cookie = "plan", .equals = {"pro plus"}}, fields));
+}
+
+TEST(RequestRule, AParameterThatBeginsLikeTheLongestValueIsAnother) {
+  const std::string longest(kEqualsBytesMax, 'a');
+  const RequestRule rule{.query = "q", .equals = {longest}};
+  EXPECT_TRUE(fits_with(rule, {}, "q=" + longest));
+  EXPECT_TRUE(fits_with(rule, {}, "q=%61" + longest.substr(1)));
+  EXPECT_FALSE(fits_with(rule, {}, "q=a" + longest));
+  EXPECT_FALSE(fits_with(rule, {}, "q=%61" + longest));
+}
+
 TEST(RequestRule, KnowsTheNetworkOfTheClient) {
   EXPECT_TRUE(fits_with({.client = parse_cidr("203.0.113.0/24").value()}, {}));
   EXPECT_FALSE(fits_with({.client = parse_cidr("203.0.112.0/24").value()}, {}));
@@ -131,6 +154,7 @@ TEST(RequestRule, IsAboutOneProperty) {
   EXPECT_FALSE(is_sound({.path_prefix = "/a", .matches = "b"}));
   EXPECT_FALSE(is_sound({.header = "X", .matches = std::string(kPatternBytesMax + 1, 'a')}));
   EXPECT_FALSE(is_sound({.header = "X", .equals = std::vector<std::string>(kEqualsMax + 1, "a")}));
+  EXPECT_FALSE(is_sound({.query = "X", .equals = {std::string(kEqualsBytesMax + 1, 'a')}}));
 }
 
 TEST(RequestRule, IsReadableAsInTheFile) {

@@ -64,9 +64,35 @@ TEST(StickyKey, NoneOfTheKeys) {
   EXPECT_EQ(none.text, "");
 }
 
-TEST(StickyKey, LongKeysAreCut) {
+// Who differs late only, as tokens of one issuer do, is somebody else.
+TEST(StickyKey, LongKeysAreWhole) {
   const std::string value(50'000, 'k');
-  EXPECT_EQ(find(kAll, {{"X-User-Id", value}}).text, value.substr(0, kStickyKeyBytesMax));
+  EXPECT_EQ(find(kAll, {{"X-User-Id", value}}).text, value);
+  const std::string cookie = "session=" + value;
+  EXPECT_EQ(find(kAll, {{"Cookie", cookie}}).text, value);
+}
+
+TEST(StickyKey, AParameterIsOneKeyInEachSpelling) {
+  for (const char* query : {"user=anna@b.de", "user=anna%40b.de", "%75ser=%61nna@b%2Ede"}) {
+    const Found found = find(kAll, {}, query);
+    EXPECT_EQ(found.text, "anna@b.de") << query;
+    EXPECT_EQ(found.source, KeySource::kQuery);
+  }
+  EXPECT_EQ(find(kAll, {}, "user=%c3%a9+x").text, find(kAll, {}, "user=%C3%A9%20x").text);
+  EXPECT_EQ(find(kAll, {}, "user=50%").text, "50%");
+  // The header is as it came: nothing escapes it.
+  EXPECT_EQ(find(kAll, {{"X-User-Id", "a%40b+c"}}).text, "a%40b+c");
+}
+
+TEST(StickyKey, ALongParameterIsCutInEachSpelling) {
+  std::string plain = "user=";
+  std::string escaped = "user=";
+  for (std::size_t i = 0; i < kQueryKeyBytesMax + 10; ++i) {
+    plain += 'k';
+    escaped += "%6b";
+  }
+  EXPECT_EQ(find(kAll, {}, std::string_view(plain)).text, std::string(kQueryKeyBytesMax, 'k'));
+  EXPECT_EQ(find(kAll, {}, std::string_view(escaped)).text, std::string(kQueryKeyBytesMax, 'k'));
 }
 
 TEST(StickyKey, PerRequestIsNewEachTime) {

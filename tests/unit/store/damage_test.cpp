@@ -38,6 +38,15 @@ class DamageTest : public StateFixture {
   }
 };
 
+TEST_F(DamageTest, OfAnEmptyFileNothingIsVerified) {
+  fill(1);
+  write_file(file(), "");
+  std::filesystem::remove(file() + "-wal");
+  const auto verified = verify_state_file(dir(), {});
+  ASSERT_FALSE(verified.has_value());
+  EXPECT_THAT(verified.error().context, HasSubstr("is empty: "));
+}
+
 // SQLite would take it for a new file and delete the log.
 TEST_F(DamageTest, AnEmptyFileBesideALogIsRefusedAndBothAreKept) {
   fill(3);
