@@ -86,15 +86,18 @@ double variance_like(const Share& stable, const Share& canary) noexcept {
                   stable.effect * stable.of_one() / canary.n);
 }
 
+// As close together as chance has requests.
+bool are_alike(const Share& share) noexcept {
+  return share.effect <= chi_square_tenth(share.groups - 1);
+}
+
 bool is_beyond(const Share& stable, const Share& canary) noexcept {
   if (stable.groups < kBeyondGroups || canary.groups < kBeyondGroups) return false;
   const double apart = canary.share - stable.share;
   const double errors = kBeyondClients * kBeyondClients;
   const double variance = std::max(canary.variance, variance_like(stable, canary));
   if (apart <= 0 || apart * apart <= errors * (variance + stable.variance)) return false;
-  // Groups that are as close together as chance has requests have alike clients, and requests
-  // enough.
-  if (canary.effect <= chi_square_tenth(canary.groups - 1)) return true;
+  if (are_alike(stable) && are_alike(canary)) return true;
   const double student = student_thousandth(canary.degrees);
   return apart * apart > student * student * (canary.variance + stable.variance);
 }
