@@ -350,13 +350,13 @@ void warn_of_trips(const Rollout& rollout, const RolloutForecast& forecast, Read
   if (trips <= 1) return;
   std::uint64_t enough = failures;
   while (enough < kMost && runs_per_hour(rate, errors, enough) > 1) ++enough;
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g", trips);
+  char text[32] = "more than 1000";
+  if (trips <= 1000) std::snprintf(text, sizeof text, "about %.3g", trips);
   const std::string path = "rollouts." + rollout.name + ".circuit";
   in.warn_at(path,
              path + ": at " + traffic_text(forecast) + " a canary as good as stable fails " +
                  std::to_string(failures) + (failures == 1 ? " request" : " requests in a row") +
-                 " about " + text + " times an hour, and is suspended by that",
+                 " " + text + " times an hour, and is suspended by that",
              "raise consecutive_failures to " + std::to_string(enough));
 }
 

@@ -215,11 +215,11 @@ Problem problem_of(std::string_view file, TreeProblem found) {
 }
 
 // What says that the text is not what was meant; to lay it out would hide that.
-std::vector<TreeProblem> problems_of(const Tree& tree, std::string_view text) {
+std::vector<TreeProblem> problems_of(const Tree& tree) {
   if (!tree.problems.empty() || !tree.root) return tree.problems;
   if (tree.root->kind != Node::Kind::kMap) return {{{0, 1, 1}, "expected a map of keys", {}}};
-  if (const auto quote = runaway_quote(text, true)) {
-    return {{quote->place,
+  if (tree.siblings_in_quotes) {
+    return {{*tree.siblings_in_quotes,
              kRunawayQuote,
              std::string(kMissingQuote) + ", or write the text as a block behind \"|\""}};
   }
@@ -231,7 +231,7 @@ std::vector<TreeProblem> problems_of(const Tree& tree, std::string_view text) {
 Formatted format(std::string_view file_name, std::string_view text) {
   Formatted result;
   const Tree tree = parse_yaml(text);
-  for (TreeProblem& found : problems_of(tree, text)) {
+  for (TreeProblem& found : problems_of(tree)) {
     result.problems.push_back(problem_of(file_name, std::move(found)));
   }
   if (!result.problems.empty() || !tree.root) return result;

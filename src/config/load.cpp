@@ -86,9 +86,10 @@ LoadResult load(const LoadInput& input) {
   // another meaning.
   if (tree.root) {
     // In a valid file what is further in may be a text of several lines, as of JSON.
-    if (const auto quote = runaway_quote(input.text, !report.has_errors())) {
-      const Severity severity = report.has_errors() ? Severity::kError : Severity::kWarning;
-      report.add(severity, quote->place, kRunawayQuote, kMissingQuote);
+    const bool broken = report.has_errors();
+    if (const auto& quote = broken ? tree.keys_in_quotes : tree.siblings_in_quotes) {
+      report.add(
+          broken ? Severity::kError : Severity::kWarning, *quote, kRunawayQuote, kMissingQuote);
     }
   }
   result.problems = report.take();

@@ -37,11 +37,15 @@ bool looks_like_a_key(std::string_view line) noexcept {
   return length > 0 && behind.starts_with(':') && (behind.size() == 1 || is_blank(behind[1]));
 }
 
+std::string_view line_from(std::string_view text, std::size_t begin) noexcept {
+  text.remove_prefix(std::min(begin, text.size()));
+  return text.substr(0, text.find('\n'));
+}
+
 // Goes through a text and keeps what is open.
 class Scan {
  public:
-  explicit Scan(std::string_view text, bool siblings_only = false)
-      : text_(text), siblings_only_(siblings_only) {
+  explicit Scan(std::string_view text) : text_(text) {
     if (text_.starts_with("\xef\xbb\xbf")) text_.remove_prefix(3);
   }
 
@@ -82,15 +86,11 @@ class Scan {
   void step() {
     const char c = text_[at_];
     if (c == '#' && (at_ == line_begin_ || is_blank(text_[at_ - 1]))) return skip_line();
-    if ((c == '"' || c == '\'') && at_start_of_value()) return quote(c);
+    if ((c == '"' || c == '\'') && at_start_of_value()) return quote();
     if ((c == '|' || c == '>') && open_.empty() && at_start_of_value()) return skip_block();
     if ((c == '[' || c == '{') && at_start_of_value()) open_.push_back(place());
     if ((c == ']' || c == '}') && !open_.empty()) open_.pop_back();
     next();
-  }
-
-  [[nodiscard]] std::string_view line_from(std::size_t begin) const noexcept {
-    return text_.substr(begin, text_.find('\n', begin) - begin);
   }
 
   void skip_line() {
@@ -99,49 +99,26 @@ class Scan {
 
   // A block of text below its key or dash: all lines that are further in.
   void skip_block() {
-    const std::string_view line = line_from(line_begin_);
+    const std::string_view line = line_from(text_, line_begin_);
     const std::size_t key = indentation(line);
     const bool has_key = line_begin_ + key < at_;
     const std::size_t margin = has_key ? key : line.find_first_not_of(' ');
     skip_line();
     while (at_ < text_.size()) {
       next();  // To the beginning of a line.
-      const std::size_t in = line_from(at_).find_first_not_of(" \t\r");
+      const std::size_t in = line_from(text_, at_).find_first_not_of(" \t\r");
       if (in != std::string_view::npos && in <= margin) return;
       skip_line();
     }
   }
 
-  void quote(char mark) {
-    const Place begin = place();
-    bool has_keys = false;
-    next();
-    while (at_ < text_.size()) {
-      const char c = text_[at_];
-      if (mark == '"' && c == '\\' && at_ + 1 < text_.size()) {
-        next();
-      } else if (c == mark) {
-        if (mark == '"' || at_ + 1 >= text_.size() || text_[at_ + 1] != mark) break;
-        next();  // Two of them stand for one.
-      }
-      next();
-      if (at_ == line_begin_) {
-        const std::string_view line = line_from(at_);
-        const bool deeper = indentation(line) > indentation(line_of(text_, begin.line));
-        const bool counts = !siblings_only_ || !deeper;
-        has_keys = has_keys || (counts && looks_like_a_key(line.substr(0, line.find(mark))));
-      }
-    }
-    const bool ends = at_ < text_.size();
-    if (!ends || has_keys) {
-      runaway_ = RunawayQuote{begin, ends};
-    } else {
-      next();
-    }
+  void quote() {
+    const QuotedText quoted = read_quoted(text_, at_);
+    if (!quoted.ends || quoted.has_keys) runaway_ = RunawayQuote{place(), quoted.ends};
+    while (at_ < quoted.end) next();
   }
 
   std::string_view text_;
-  bool siblings_only_;
   std::size_t at_ = 0;
   std::size_t line_begin_ = 0;
   std::uint32_t line_ = 1;
@@ -151,25 +128,36 @@ class Scan {
 
 }  // namespace
 
-std::optional<RunawayQuote> runaway_quote(std::string_view text, bool siblings_only) {
-  Scan scan(text, siblings_only);
+std::optional<RunawayQuote> runaway_quote(std::string_view text) {
+  Scan scan(text);
   scan.run(std::nullopt);
   return scan.runaway();
 }
 
-bool quote_ends(std::string_view text) noexcept {
-  if (text.empty() || (text.front() != '"' && text.front() != '\'')) return true;
-  const char mark = text.front();
-  for (std::size_t at = 1; at < text.size(); ++at) {
+QuotedText read_quoted(std::string_view text, std::size_t begin) {
+  QuotedText result;
+  result.end = begin;
+  result.ends = begin >= text.size() || (text[begin] != '"' && text[begin] != '\'');
+  if (result.ends) return result;
+  const char mark = text[begin];
+  const std::string_view above = line_from(text, text.substr(0, begin).rfind('\n') + 1);
+  std::size_t at = begin + 1;
+  for (; at < text.size() && !result.ends; ++at) {
     if (mark == '"' && text[at] == '\\') {
       ++at;
     } else if (text[at] == mark) {
       const bool doubled = mark == '\'' && at + 1 < text.size() && text[at + 1] == mark;
-      if (!doubled) return true;
-      ++at;
+      result.ends = !doubled;
+      if (doubled) ++at;  // Two of them stand for one.
     }
+    if (at >= text.size() || text[at] != '\n') continue;
+    const std::string_view line = line_from(text, at + 1);
+    if (!looks_like_a_key(line.substr(0, line.find(mark)))) continue;
+    result.has_keys = true;
+    result.has_siblings = result.has_siblings || indentation(line) <= indentation(above);
   }
-  return false;
+  result.end = std::min(at, text.size());
+  return result;
 }
 
 std::optional<Place> open_bracket(std::string_view text, const Place& before) {

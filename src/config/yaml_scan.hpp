@@ -4,6 +4,7 @@
 
 #include "canaryd/config/yaml_tree.hpp"
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,13 +19,19 @@ struct RunawayQuote {
   Place place;
   bool ends = false;
 };
-// A quoted text that never ends, or that has what looks like keys on its further lines; the first
-// one. `siblings_only`: keys that are further in than the line on which it begins are its own text.
-[[nodiscard]] std::optional<RunawayQuote> runaway_quote(std::string_view text,
-                                                        bool siblings_only = false);
+// Of a text that cannot be parsed: what is in quotes and never ends, or has what looks like keys on
+// its further lines; the first one.
+[[nodiscard]] std::optional<RunawayQuote> runaway_quote(std::string_view text);
 
-// Whether the quote with which the text begins is closed; true if it begins with none.
-[[nodiscard]] bool quote_ends(std::string_view text) noexcept;
+// What is in quotes.
+struct QuotedText {
+  std::size_t end = 0;  // Behind the mark that closes it.
+  bool ends = false;
+  bool has_keys = false;      // What looks like one, on a further line.
+  bool has_siblings = false;  // One that is no further in than the line on which it begins.
+};
+// `begin` is where the mark is; one that is none begins no quoted text, and ends at once.
+[[nodiscard]] QuotedText read_quoted(std::string_view text, std::size_t begin);
 
 // The innermost bracket that is open there.
 [[nodiscard]] std::optional<Place> open_bracket(std::string_view text, const Place& before);

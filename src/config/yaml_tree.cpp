@@ -62,7 +62,7 @@ class TreeBuilder final : public YAML::EventHandler {
                 const std::string& value) override {
     Node node = node_at(mark, Node::Kind::kScalar);
     node.quoted = tag == "!";
-    if (node.quoted) last_quoted_ = mark;
+    if (node.quoted) quotes_.push_back(mark);
     if (!node.quoted) refuse_tag(mark, tag);
     node.text = value;
     place(std::move(node));
@@ -85,7 +85,8 @@ class TreeBuilder final : public YAML::EventHandler {
     close();
   }
 
-  [[nodiscard]] const YAML::Mark& last_quoted() const noexcept { return last_quoted_; }
+  // Where texts in quotes begin, or their tags.
+  [[nodiscard]] const std::vector<YAML::Mark>& quotes() const noexcept { return quotes_; }
 
  private:
   struct Open {
@@ -176,7 +177,7 @@ class TreeBuilder final : public YAML::EventHandler {
   std::vector<Open> open_;
   std::size_t nodes_ = 0;
   int documents_ = 0;
-  YAML::Mark last_quoted_ = YAML::Mark::null_mark();
+  std::vector<YAML::Mark> quotes_;
 };
 
 // Reads the caller's bytes in place; std::istringstream would copy them.
@@ -272,15 +273,25 @@ TreeProblem open_problem(const Known& known, Place place, std::string_view text)
 }
 
 // yaml-cpp takes the end of the file for that of a quoted text if a line has ended before it: what
-// stood behind the missing quote would be lost without a word.
-std::optional<TreeProblem> check_last_quote(const YAML::Mark& quoted, std::string_view text) {
-  if (quoted.pos < 0 || static_cast<std::size_t>(quoted.pos) >= text.size()) return std::nullopt;
-  text.remove_prefix(static_cast<std::size_t>(quoted.pos));
-  if (text.starts_with('!')) {  // The tag that a quoted text has anyway.
-    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n", 1), text.size()));
+// stood behind the missing quote would be lost without a word. And a quote that is missing may end
+// with the next one.
+void check_quotes(const std::vector<YAML::Mark>& marks, std::string_view text, Tree& tree) {
+  for (const YAML::Mark& mark : marks) {
+    if (mark.pos < 0 || static_cast<std::size_t>(mark.pos) >= text.size()) continue;
+    auto begin = static_cast<std::size_t>(mark.pos);
+    // The tag that a quoted text has anyway.
+    if (text[begin] == '!') begin = text.find_first_not_of(" \t\r\n", begin + 1);
+    const QuotedText quoted = read_quoted(text, begin);
+    const Place place = place_of(mark);
+    if (!quoted.ends) {
+      // Whatever else there is may come from that.
+      tree.root.reset();
+      tree.problems = {TreeProblem{place, kEndlessQuote, kMissingQuote}};
+      return;
+    }
+    if (quoted.has_keys && !tree.keys_in_quotes) tree.keys_in_quotes = place;
+    if (quoted.has_siblings && !tree.siblings_in_quotes) tree.siblings_in_quotes = place;
   }
-  if (quote_ends(text)) return std::nullopt;
-  return TreeProblem{place_of(quoted), kEndlessQuote, kMissingQuote};
 }
 
 TreeProblem syntax_problem(const YAML::Exception& exception, std::string_view text) {
@@ -374,11 +385,8 @@ Tree parse_yaml(std::string_view text) {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }
-    if (auto problem = check_last_quote(builder.last_quoted(), text)) {
-      // Whatever else there is may come from that.
-      tree.root.reset();
-      tree.problems = {std::move(*problem)};
-    } else if (!tree.root || tree.root->kind == Node::Kind::kNull) {
+    check_quotes(builder.quotes(), text, tree);
+    if (tree.problems.empty() && (!tree.root || tree.root->kind == Node::Kind::kNull)) {
       tree.root.reset();
       tree.problems.push_back({{0, 1, 1}, "the file is empty", {}});
     }

@@ -102,6 +102,8 @@ Controller::State::State(Parts parts_in, config::Config config_in, Recovered rec
   host->turn = recovered.turn;
   host->now = [this] { return parts.clock->now(); };
   host->wall_now = [this] { return parts.clock->wall_now(); };
+  // A disk that hangs keeps no group together.
+  host->fell = [this](const rollout::Change& change) { follow_group(change); };
   host->announced = [this](const rollout::Change& change, bool durable) {
     events.add(view_of(change, durable));
     messenger.look_again();

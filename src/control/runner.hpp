@@ -58,6 +58,8 @@ struct RunnerHost {
   WallTime look_at_clocks();
   ClockWatch clock_watch;
   std::uint64_t turn = 0;  // Of the newest event; see rollout::Event.
+  // It serves less, or as much, before the journal has that; may be empty.
+  std::function<void(const rollout::Change& change)> fell;
   // After each transition; may be empty.
   std::function<void(const rollout::Change& change, bool durable)> announced;
   // Its old version is to be ended, and that is durable; may be empty.

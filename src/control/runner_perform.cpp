@@ -83,6 +83,7 @@ void Runner::fall_or_stay(const JobPointer& job) {
   commit(*job);
   if (epoch_ != epoch_before) host_->publish(nullptr);
   update_evidence(*job);
+  if (host_->fell) host_->fell(job->transition.change);
   // The journal has another state until this is written, whatever a retry under way says of that.
   durable_ = false;
   unwritten_ = nullptr;

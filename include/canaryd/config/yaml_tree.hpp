@@ -63,6 +63,11 @@ struct TreeProblem {
 struct Tree {
   std::optional<Node> root;  // Not set when the text could not be read to its end.
   std::vector<TreeProblem> problems;
+  // The first text in quotes whose further lines have what looks like keys, and the first that has
+  // keys no further in than the line on which it begins: further in they may be a text of their
+  // own, as of JSON. A quote may be missing there.
+  std::optional<Place> keys_in_quotes;
+  std::optional<Place> siblings_in_quotes;
 };
 
 [[nodiscard]] Tree parse_yaml(std::string_view text);

@@ -99,6 +99,20 @@ TEST(Format, RefusesWhatAQuoteHasTaken) {
   EXPECT_EQ(formatted("a: \"{\n  b: 2}\"\n"), "a: \"{ b: 2}\"\n");
 }
 
+// Whatever looks like a quote in plain text, in a block, or in a text of JSON.
+TEST(Format, RefusesNothingForAQuoteThatIsNone) {
+  for (const char* const text : {"a: rock - 'n roll\nb: 2\n",
+                                 "a: x\n  'tis\nb: 2\n",
+                                 "a:\n  |-\n  'x \"y\nb: 2\n",
+                                 "a: ! |-\n  'x\nb: 2\n",
+                                 "{\"a\":\"b - 'tis\",\"c\":\"d: 'e\",\n\"f\":\"g\"}\n",
+                                 "a: \"it's # one\"\nb: 2\n"}) {
+    const Formatted result = format("f", text);
+    EXPECT_TRUE(result.text.has_value()) << text;
+    EXPECT_TRUE(result.problems.empty()) << text << result.problems[0].message;
+  }
+}
+
 TEST(Format, KeepsEveryFileOfTheTree) {
   namespace fs = std::filesystem;
   const fs::path root(CANARYD_SOURCE_DIR);

@@ -161,6 +161,21 @@ TEST_F(ControllerGroupsTest, OneFailureEndsAll) {
     EXPECT_EQ(state_of(name), "progressing") << name;
 }
 
+// Nothing of what the store answers is heard.
+TEST_F(ControllerGroupsTest, TheEndOfOneIsThatOfAllWhileTheDiskHangs) {
+  boot();
+  start_all();
+  ActionRequest end;
+  end.rollout = "cart";
+  end.action = Action::kRollback;
+  controller_->act(end, [](const ActionResult&) {});
+  EXPECT_FALSE(controller_->rollout("cart")->durable);
+  clock_.advance(1s);
+  controller_->tick();
+  EXPECT_EQ(state_of("pay"), "rolled_back");
+  EXPECT_EQ(state_of("stock"), "rolled_back");
+}
+
 TEST_F(ControllerGroupsTest, ACrashBetweenTheRollbacksSavesNobody) {
   boot();
   start_all();
