@@ -125,22 +125,40 @@ double Panel::ln_rollback(std::size_t metric) const noexcept {
 void Panel::absorb_limits(std::span<const Metric> metrics,
                           const stats::Comparison& second,
                           bool has_control) {
-  if (!second.has_canary()) return;
-  waiting_.push_back(second);
+  const auto has_limit = [](const Metric& metric) { return metric.limit.has_value(); };
+  if (!second.has_canary() || std::none_of(metrics.begin(), metrics.end(), has_limit)) return;
+  if (recent_.size() == kMostWaiting) recent_.erase(recent_.begin());
+  recent_.push_back(second);
+  ++waiting_;
   if (has_control && !stable_tells()) return;
-  for (std::size_t i = 0; i < entries_.size(); ++i) absorb_waiting(metrics[i], entries_[i]);
-  waiting_.clear();
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    if (!stable_excuses(metrics[i], has_control)) absorb_waiting(metrics[i], entries_[i]);
+  }
+  waiting_ = 0;
+}
+
+std::span<const stats::Comparison> Panel::waiting() const noexcept {
+  return std::span(recent_).last(waiting_);
 }
 
 bool Panel::stable_tells() const noexcept {
   std::uint64_t requests = 0;
-  for (const stats::Comparison& second : waiting_) requests += second.stable.n;
-  return requests >= kTellingRequests || waiting_.size() >= kMostWaiting;
+  for (const stats::Comparison& second : waiting()) requests += second.stable.n;
+  return requests >= kTellingRequests || waiting_ == kMostWaiting;
+}
+
+// In a few requests stable may keep within a limit by chance that it breaks, and an outage may have
+// begun among those that wait: so the last minute counts as well, and the newer half of them.
+bool Panel::stable_excuses(const Metric& metric, bool has_control) const noexcept {
+  if (!metric.limit) return true;
+  if (stable_breaks_limit(metric, waiting())) return true;
+  if (!has_control) return false;
+  return stable_breaks_limit(metric, recent_) ||
+         stable_breaks_limit(metric, waiting().last((waiting_ + 1) / 2));
 }
 
 void Panel::absorb_waiting(const Metric& metric, Entry& entry) const {
-  if (stable_breaks_limit(metric, waiting_)) return;
-  for (const stats::Comparison& second : waiting_) {
+  for (const stats::Comparison& second : waiting()) {
     const MetricCounts counts = take_by_limit(metric, second);
     if (counts.canary_n <= 0) continue;
     entry.rollback.absorb(against_limit(counts, *metric.limit), second.seconds);

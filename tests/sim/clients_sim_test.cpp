@@ -203,6 +203,8 @@ TEST(ClientsSimTest, SlowClientsWhoComeAndGoDoNotConvict) {
   constexpr int kMany = 200;
   World world{.clients = 60, .requests_per_second = 60, .seconds = 600, .stay = 120};
   EXPECT_LE(rolled_back("60 clients who stay 2 min, equal", world, kMany), kMany / 50);
+  world.canary_factor = 2;
+  EXPECT_GE(rolled_back("60 clients who stay 2 min, twice as slow", world), kRuns / 5);
   world.canary_factor = 5;
   EXPECT_EQ(rolled_back("60 clients who stay 2 min, five times as slow", world), kRuns);
 }

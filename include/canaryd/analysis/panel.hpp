@@ -80,14 +80,17 @@ class Panel {
   // Of stable, for a limit; and the most seconds of the canary that wait for them.
   static constexpr std::uint64_t kTellingRequests = 40;
   static constexpr std::size_t kMostWaiting = 60;
+  [[nodiscard]] std::span<const stats::Comparison> waiting() const noexcept;
   [[nodiscard]] bool stable_tells() const noexcept;
+  [[nodiscard]] bool stable_excuses(const Metric& metric, bool has_control) const noexcept;
   void absorb_waiting(const Metric& metric, Entry& entry) const;
   static void add_to_step(Entry& entry, const MetricCounts& counts, std::uint32_t seconds) noexcept;
   [[nodiscard]] static std::optional<MetricReport::Late> late(const Entry& entry);
   [[nodiscard]] static std::optional<MetricReport::Run> run(const Entry& entry);
 
-  std::vector<Entry> entries_;              // By metric.
-  std::vector<stats::Comparison> waiting_;  // Seconds that no limit has taken yet.
+  std::vector<Entry> entries_;             // By metric.
+  std::vector<stats::Comparison> recent_;  // The last kMostWaiting seconds of the canary.
+  std::size_t waiting_ = 0;                // So many of the newest no limit has taken yet.
 };
 
 }  // namespace canaryd::analysis
