@@ -159,21 +159,7 @@ MetricCounts take(const Metric& metric, const stats::Comparison& comparison) noe
 }
 
 MetricCounts take_by_limit(const Metric& metric, const stats::Comparison& second) noexcept {
-  if (!metric.limit) return {};
-  return stable_breaks_limit(metric, {&second, 1}) ? MetricCounts{} : counts_of(metric, second);
-}
-
-bool stable_breaks_limit(const Metric& metric,
-                         std::span<const stats::Comparison> seconds) noexcept {
-  if (!metric.limit) return false;
-  double n = 0;
-  double bad = 0;
-  for (const stats::Comparison& second : seconds) {
-    const MetricCounts counts = counts_of(metric, second);
-    n += counts.stable_n;
-    bad += counts.stable_bad;
-  }
-  return bad > *metric.limit * n;
+  return metric.limit ? counts_of(metric, second) : MetricCounts{};
 }
 
 MetricCounts against_limit(const MetricCounts& counts, double limit) noexcept {

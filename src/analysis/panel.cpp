@@ -35,7 +35,8 @@ Panel::Panel(std::span<const Metric> metrics, const Settings& settings) {
                         .newer_seconds = 0,
                         .last = {},
                         .design_effect = 1,
-                        .ln_ways = 0});
+                        .ln_ways = 0,
+                        .recent = {}});
   }
 }
 
@@ -125,42 +126,51 @@ double Panel::ln_rollback(std::size_t metric) const noexcept {
 void Panel::absorb_limits(std::span<const Metric> metrics,
                           const stats::Comparison& second,
                           bool has_control) {
-  const auto has_limit = [](const Metric& metric) { return metric.limit.has_value(); };
-  if (!second.has_canary() || std::none_of(metrics.begin(), metrics.end(), has_limit)) return;
-  if (recent_.size() == kMostWaiting) recent_.erase(recent_.begin());
-  recent_.push_back(second);
-  ++waiting_;
-  if (has_control && !stable_tells()) return;
+  if (!second.has_canary()) return;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
-    if (!stable_excuses(metrics[i], has_control)) absorb_waiting(metrics[i], entries_[i]);
+    if (!metrics[i].limit) continue;
+    std::vector<LimitSecond>& recent = entries_[i].recent;
+    if (recent.size() == kMostWaiting) recent.erase(recent.begin());
+    recent.push_back({take_by_limit(metrics[i], second), second.seconds});
   }
-  waiting_ = 0;
+  waiting_requests_ += second.stable.n;
+  ++waiting_;
+  if (has_control && waiting_requests_ < kTellingRequests && waiting_ < kMostWaiting) return;
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    if (!metrics[i].limit || stable_excuses(metrics[i], entries_[i], has_control)) continue;
+    absorb_waiting(metrics[i], entries_[i]);
+  }
+  waiting_requests_ = waiting_ = 0;
 }
 
-std::span<const stats::Comparison> Panel::waiting() const noexcept {
-  return std::span(recent_).last(waiting_);
+// In all of these seconds together.
+bool Panel::stable_breaks(double limit, std::span<const LimitSecond> seconds) noexcept {
+  double n = 0;
+  double bad = 0;
+  for (const LimitSecond& second : seconds) {
+    n += second.counts.stable_n;
+    bad += second.counts.stable_bad;
+  }
+  return bad > limit * n;
 }
 
-bool Panel::stable_tells() const noexcept {
-  std::uint64_t requests = 0;
-  for (const stats::Comparison& second : waiting()) requests += second.stable.n;
-  return requests >= kTellingRequests || waiting_ == kMostWaiting;
-}
-
-// In a few requests stable may keep within a limit by chance that it breaks, and an outage may have
-// begun among those that wait: so the last minute counts as well, and the newer half of them.
-bool Panel::stable_excuses(const Metric& metric, bool has_control) const noexcept {
-  if (!metric.limit) return true;
-  if (stable_breaks_limit(metric, waiting())) return true;
-  if (!has_control) return false;
-  return stable_breaks_limit(metric, recent_) ||
-         stable_breaks_limit(metric, waiting().last((waiting_ + 1) / 2));
+// What stable did says nothing of a canary that keeps within the limit whatever happens, so the
+// odds of limits.hpp stand. In a few requests stable may keep within a limit by chance that it
+// breaks, and an outage may have begun among those that wait: so the last minute counts as well,
+// and the newer half of them.
+bool Panel::stable_excuses(const Metric& metric,
+                           const Entry& entry,
+                           bool has_control) const noexcept {
+  const std::span recent(entry.recent);
+  if (stable_breaks(*metric.limit, recent.last(waiting_))) return true;
+  return has_control && (stable_breaks(*metric.limit, recent) ||
+                         stable_breaks(*metric.limit, recent.last((waiting_ + 1) / 2)));
 }
 
 void Panel::absorb_waiting(const Metric& metric, Entry& entry) const {
-  for (const stats::Comparison& second : waiting()) {
-    const MetricCounts counts = take_by_limit(metric, second);
-    if (counts.canary_n <= 0) continue;
+  for (const LimitSecond& second : std::span(entry.recent).last(waiting_)) {
+    const MetricCounts& counts = second.counts;
+    if (counts.canary_n <= 0 || stable_breaks(*metric.limit, {&second, 1})) continue;
     entry.rollback.absorb(against_limit(counts, *metric.limit), second.seconds);
     add_to_step(entry, counts, second.seconds);
   }

@@ -11,7 +11,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string_view>
 #include <vector>
 
@@ -79,14 +78,9 @@ inline constexpr double kLimitsWeight = 0.2;
 // A quantile that is not judged in the block (not known yet, or warming up) is silent, and so are
 // limits.
 [[nodiscard]] MetricCounts take(const Metric& metric, const stats::Comparison& comparison) noexcept;
-// The same of a metric with a limit, from Block::limits. Nothing of a second in which stable breaks
-// the limit as well: then the canary is not to blame. (What stable did says nothing of a canary
-// that keeps within the limit whatever happens, so the odds of limits.hpp stand.)
+// The same of a metric with a limit, from Block::limits.
 [[nodiscard]] MetricCounts take_by_limit(const Metric& metric,
                                          const stats::Comparison& second) noexcept;
-// Whether stable breaks it in all of these seconds together.
-[[nodiscard]] bool stable_breaks_limit(const Metric& metric,
-                                       std::span<const stats::Comparison> seconds) noexcept;
 // As account R takes them, with no tolerance: the canary's good responses in the place of stable.
 [[nodiscard]] MetricCounts against_limit(const MetricCounts& counts, double limit) noexcept;
 

@@ -60,6 +60,11 @@ class Panel {
   friend bool operator==(const Panel&, const Panel&) = default;
 
  private:
+  struct LimitSecond {
+    MetricCounts counts;
+    std::uint32_t seconds = 0;
+    friend bool operator==(const LimitSecond&, const LimitSecond&) = default;
+  };
   struct Entry {
     RollbackAccount rollback;
     MetricCounts run;   // Sums over the run.
@@ -74,23 +79,28 @@ class Panel {
     stats::SlowCounts last;    // Latency: where the last block was cut.
     double design_effect = 1;  // Errors, latency: of the clients; at least 1.
     double ln_ways = 0;        // The most that evidence can be, if that is above 1.
+    // Of a limit: the last kMostWaiting seconds of the canary.
+    std::vector<LimitSecond> recent;
     friend bool operator==(const Entry&, const Entry&) = default;
   };
   static constexpr std::uint64_t kLateSeconds = 10;
   // Of stable, for a limit; and the most seconds of the canary that wait for them.
   static constexpr std::uint64_t kTellingRequests = 40;
   static constexpr std::size_t kMostWaiting = 60;
-  [[nodiscard]] std::span<const stats::Comparison> waiting() const noexcept;
-  [[nodiscard]] bool stable_tells() const noexcept;
-  [[nodiscard]] bool stable_excuses(const Metric& metric, bool has_control) const noexcept;
+  [[nodiscard]] static bool stable_breaks(double limit,
+                                          std::span<const LimitSecond> seconds) noexcept;
+  [[nodiscard]] bool stable_excuses(const Metric& metric,
+                                    const Entry& entry,
+                                    bool has_control) const noexcept;
   void absorb_waiting(const Metric& metric, Entry& entry) const;
   static void add_to_step(Entry& entry, const MetricCounts& counts, std::uint32_t seconds) noexcept;
   [[nodiscard]] static std::optional<MetricReport::Late> late(const Entry& entry);
   [[nodiscard]] static std::optional<MetricReport::Run> run(const Entry& entry);
 
-  std::vector<Entry> entries_;             // By metric.
-  std::vector<stats::Comparison> recent_;  // The last kMostWaiting seconds of the canary.
-  std::size_t waiting_ = 0;                // So many of the newest no limit has taken yet.
+  std::vector<Entry> entries_;  // By metric.
+  // So many of the newest of Entry::recent no limit has taken yet, and stable's requests in them.
+  std::size_t waiting_ = 0;
+  std::uint64_t waiting_requests_ = 0;
 };
 
 }  // namespace canaryd::analysis
