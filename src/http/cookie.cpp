@@ -170,16 +170,17 @@ bool is_past(std::string_view expires, std::string_view date) noexcept {
 
 }  // namespace
 
-bool may_issue_cookie(const ResponseHead& head) noexcept {
+bool may_issue_cookie(const ResponseHead& head, std::string_view date) noexcept {
   // Nothing follows a 101, and nobody stores it.
   if ((head.interim() && head.status != 101) || head.status == 304) return false;
+  if (head.fields.has(FieldId::kDate)) date = head.fields.value(FieldId::kDate);
   CacheDirectives directives;
   bool expires_later = false;
   for (const Field& field : head.fields) {
     if (field.id == FieldId::kCacheControl) directives.read(field.value);
     if (field.id != FieldId::kOther) continue;
     if (equals_ignore_case(field.name, "expires")) {
-      expires_later = expires_later || !is_past(field.value, head.fields.value(FieldId::kDate));
+      expires_later = expires_later || !is_past(field.value, date);
     } else if (is_targeted_cache_control(field.name)) {
       CacheDirectives targeted;
       targeted.read(field.value);

@@ -389,7 +389,7 @@ void write_response_head(HeadBuffer& buffer,
   } else if (forwarding.client_version_minor == 0) {
     out.put("Connection: keep-alive\r\n");
   }
-  const bool issues = forwarding.cookie != nullptr && may_issue_cookie(head);
+  const bool issues = forwarding.cookie != nullptr && may_issue_cookie(head, forwarding.date);
   if (!issues) out.put("\r\n");
   out.finish();
   if (!issues) return;

@@ -142,6 +142,8 @@ class Exchange {
   [[nodiscard]] Monotonic deadline(FlowState up, FlowState down) const noexcept;
   [[nodiscard]] Monotonic wake_at() const noexcept;
   void look() noexcept;
+  [[nodiscard]] bool upstream_is_there() noexcept;
+  [[nodiscard]] bool upstream_broke_off() const noexcept;
   [[nodiscard]] ProxyError expired(FlowState up, FlowState down) const noexcept;
   [[nodiscard]] Monotonic request_deadline() const noexcept;
   [[nodiscard]] Monotonic deadline_of(Duration total) const noexcept;

@@ -317,7 +317,7 @@ FlowState Exchange::begin_response() {
     const routing::IssueCookie& issue = *route_->rollout->sticky.issue_cookie;
     cookie = routing::make_set_cookie(issue, pick_.fresh_id, client_is_tls());
     forwarding.cookie = &cookie;
-    if (!http::may_issue_cookie(response_)) counters_->count_withheld_cookie();
+    if (!http::may_issue_cookie(response_, forwarding.date)) counters_->count_withheld_cookie();
   }
   forwarding.websocket = response_.status == 101;
   http::HeadBuffer out(state_.head_scratch());
@@ -355,7 +355,13 @@ void Exchange::note_progress() noexcept {
   if (moved != download_progress_) {
     download_progress_ = moved;
     download_moved_at_ = now();
+    if (upstream_is_there()) client_stalled_ = false;
   }
+}
+
+// One that had gone before was not driven away by its client.
+bool Exchange::upstream_is_there() noexcept {
+  return !server().hangup() && !server().error();
 }
 
 // Before anything is moved: of the wait that has just ended.
@@ -364,13 +370,16 @@ void Exchange::note_client() noexcept {
   client_took_ += now() - turned_at_;
 }
 
+bool Exchange::upstream_broke_off() const noexcept {
+  return lease_.connected() && lease_.stream().error();
+}
+
 // Which deadlines are not up yet after all: a socket that takes no more may still be emptying.
 void Exchange::look() noexcept {
   if (down_ == FlowState::kNeedWrite) {
-    if (download_backlog_.look(client(), download_moved_at_, now())) download_moved_at_ = now();
-    // An upstream that had gone before was not driven away by it.
-    const bool waits = !server().hangup() && !server().error();
-    if (waits && download_backlog_.stood() >= kClientStall) client_stalled_ = true;
+    const bool taken = download_backlog_.look(client(), download_moved_at_, now());
+    if (taken) download_moved_at_ = now();
+    if (upstream_is_there()) client_stalled_ = !taken && download_backlog_.stood() >= kClientStall;
   }
   if (up_ == FlowState::kNeedWrite && stage_ != ResponseStage::kBody) {
     if (upload_backlog_.look(server(), upload_moved_at_, now())) upload_moved_at_ = now();

@@ -118,7 +118,8 @@ void Exchange::note_outcome(ProxyError error) const noexcept {
   const bool cannot_serve = status_ >= 502 && status_ <= 504;
   if (is_version_failure(error) || cannot_serve) {
     upstream_->count_failure(*lease_.endpoint());
-  } else if (status_ != 0 && down_ != FlowState::kSourceCut) {
+  } else if (status_ != 0 && down_ != FlowState::kSourceCut &&
+             !(error == ProxyError::kClientGone && upstream_broke_off())) {
     upstream_->count_success(*lease_.endpoint());
   }
 }

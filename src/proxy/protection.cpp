@@ -77,7 +77,9 @@ void Exchange::charge_circuit() noexcept {
 bool Exchange::left_while_served(ProxyError error) const noexcept {
   if (error != ProxyError::kClientGone || !client_told_ || status_ == 0) return false;
   const bool left = client().error() || up_ == FlowState::kSourceCut;
-  return left && down_ != FlowState::kSourceCut && now() - download_moved_at_ < kServed;
+  // What the upstream had broken off behind what was still to be taken was not coming any more.
+  const bool came = down_ != FlowState::kSourceCut && !upstream_broke_off();
+  return left && came && now() - download_moved_at_ < kServed;
 }
 
 // The end of a request to the canary. What fell back was charged when it did, and no user saw it;

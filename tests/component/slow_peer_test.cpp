@@ -181,6 +181,45 @@ TEST_F(SlowPeerTest, AnAnswerCutWhileItIsNotTakenSaysNothing) {
   EXPECT_TRUE(world.endpoint("canary", 0).ejected(world.net.now()));
 }
 
+// What was long ago is no excuse for what comes now.
+TEST_F(SlowPeerTest, AClientThatPausedOnceAndGoesOnIsNotTheReason) {
+  split_all();
+  world.start();
+  SimServer server(world.net, kCanary);
+  Client client(world);
+  client.peer.stop_reading();
+  client.send(get("/", "X-User: u\r\n"));
+  SimPeer& served = server.accept();
+  served.send(half_of_an_answer());
+  world.net.run_for(3s);
+  read_slowly(world, client.peer, 20, 500ms);
+  served.reset();
+  client.peer.resume_reading();
+  EXPECT_TRUE(client.closes_within(20s));
+  EXPECT_EQ(world.errors(ProxyError::kUpstreamReset), 1U);
+  EXPECT_EQ(canary().bad, 1U);
+}
+
+// Nobody knows what would have become of it, but it was no good answer.
+TEST_F(SlowPeerTest, AClientThatLeavesWhatHadBrokenOffWasNotServed) {
+  split_all();
+  world.start();
+  SimServer server(world.net, kCanary);
+  Client client(world);
+  client.peer.stop_reading();
+  client.send(get("/", "X-User: u\r\n"));
+  SimPeer& served = server.accept();
+  served.send(half_of_an_answer());
+  read_slowly(world, client.peer, 10, 500ms);
+  served.reset();
+  world.net.run_for(500ms);
+  client.peer.reset();
+  world.net.run_for(1s);
+  EXPECT_EQ(world.errors(ProxyError::kClientGone), 1U);
+  EXPECT_EQ(canary().judged, 0U);
+  EXPECT_EQ(canary().excluded, 1U);
+}
+
 // It had gone before the client stopped for long enough to be the reason.
 TEST_F(SlowPeerTest, WhatHadEndedBeforeIsNoDoingOfTheClients) {
   split_all();

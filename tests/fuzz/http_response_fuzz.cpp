@@ -65,7 +65,7 @@ void check_forwarding(const ResponseHead& head, const Client& client, int hops) 
   PlainFields after = fields_of(next.fields);
   CANARYD_ASSERT(count_of(after, "via") == count_of(before, "via") + 1);
   CANARYD_ASSERT(count_of(after, "x-canaryd-cohort") == (passed_on ? 0 : 1));
-  const bool cookie_added = !passed_on && may_issue_cookie(head);
+  const bool cookie_added = !passed_on && may_issue_cookie(head, {});
   CANARYD_ASSERT(count_of(after, "set-cookie") ==
                  count_of(before, "set-cookie") + (cookie_added ? 1 : 0));
   before = end_to_end(before);

@@ -40,6 +40,6 @@ void write_set_cookie(HeadBuffer& out, const SetCookie& cookie) noexcept;
 // not with a lifetime in the directives of a CDN, whatever those for all caches say; not on 304. A
 // response that says nothing may have it: a cache may store that too, but then nobody would get a
 // cookie.
-[[nodiscard]] bool may_issue_cookie(const ResponseHead& head) noexcept;
+[[nodiscard]] bool may_issue_cookie(const ResponseHead& head, std::string_view date) noexcept;
 
 }  // namespace canaryd::http

@@ -83,6 +83,7 @@ class Lease {
   [[nodiscard]] Endpoint* endpoint() const noexcept { return endpoint_; }
   [[nodiscard]] bool connected() const noexcept { return connection_ != nullptr; }
   [[nodiscard]] net::Stream& stream() noexcept { return connection_->stream(); }
+  [[nodiscard]] const net::Stream& stream() const noexcept { return connection_->stream(); }
   // The connection came from the pool: its peer may have closed it before our bytes arrived.
   [[nodiscard]] bool reused() const noexcept { return reused_; }
 

@@ -74,9 +74,12 @@ TEST(CookieTest, Rfc6265Section4_1WritesALine) {
   EXPECT_EQ(line(cookie), "Set-Cookie: id=abc; Path=/; Max-Age=2592000; SameSite=None; Secure\r\n");
 }
 
+// What is written where the upstream gives no Date.
+constexpr std::string_view kToday = "Tue, 01 Dec 2026 10:00:00 GMT";
+
 bool issued(const std::string& status, const std::string& fields) {
   return may_issue_cookie(
-      test::parse_response("HTTP/1.1 " + status + " X\r\n" + fields + "\r\n")->head);
+      test::parse_response("HTTP/1.1 " + status + " X\r\n" + fields + "\r\n")->head, kToday);
 }
 
 void expect_issued(bool expected, std::initializer_list<const char*> cases) {
@@ -169,7 +172,9 @@ TEST(CookieTest, Rfc9111Section5_3IsNotIssuedUntilExpiresIsPast) {
                               "Tue, 10 Nov 2026 12:30:xx GMT"}) {
     EXPECT_FALSE(issued("200", "EXPIRES: " + std::string(expires) + "\r\n" + date)) << expires;
   }
-  // Nothing to compare it with, and one of two.
+  // Without a Date it is compared with what is written there, as 1970 is by many frameworks.
+  EXPECT_TRUE(issued("200", "Expires: Thu, 01 Jan 1970 00:00:00 GMT\r\n"));
+  // One of two.
   EXPECT_FALSE(issued("200", "Expires: Tue, 01 Dec 2037 00:00:00 GMT\r\n"));
   EXPECT_FALSE(issued("200", "Expires: 0\r\nExpires: Tue, 01 Dec 2037 00:00:00 GMT\r\n"));
 }
