@@ -1,17 +1,14 @@
 #include "canaryd/stats/client_contrast.hpp"
 
+#include "stats/chi_square.hpp"
+
 #include <algorithm>
 #include <cmath>
 
 namespace canaryd::stats {
 namespace {
 
-// Chi-square over its degrees of freedom that 1 in 10 is beyond (Wilson, Hilferty 1931).
-double chi_square_tenth(double degrees) noexcept {
-  constexpr double kDeviate = 1.2816;
-  const double spread = 2 / (9 * degrees);
-  return std::pow(1 - spread + kDeviate * std::sqrt(spread), 3);
-}
+constexpr double kAlikeDeviate = 1.2816;  // Of the normal distribution: 1 in 10 is beyond.
 
 // Student's t that 1 in 1000 is beyond, for whole degrees of freedom, at most 15.
 double student_thousandth(double degrees) noexcept {
@@ -88,7 +85,7 @@ double variance_like(const Share& stable, const Share& canary) noexcept {
 
 // As close together as chance has requests.
 bool are_alike(const Share& share) noexcept {
-  return share.effect <= chi_square_tenth(share.groups - 1);
+  return share.effect <= chi_square_ratio(share.groups - 1, kAlikeDeviate);
 }
 
 bool is_beyond(const Share& stable, const Share& canary) noexcept {

@@ -1,6 +1,7 @@
 #include "canaryd/stats/client_groups.hpp"
 
 #include "canaryd/stats/client_contrast.hpp"
+#include "stats/chi_square.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -17,12 +18,6 @@ constexpr double kLowDeviate = -1.2816;  // Nine in ten are beyond.
 
 std::uint64_t grown(std::uint64_t now, std::uint64_t before) noexcept {
   return now - std::min(now, before);
-}
-
-// The quantile of chi-square over its degrees of freedom.
-double chi_square_ratio(double degrees, double deviate) noexcept {
-  const double spread = 2 / (9 * degrees);
-  return std::pow(1 - spread + deviate * std::sqrt(spread), 3);
 }
 
 // How many times further apart than chance has it the groups lie, and how sure that is.
