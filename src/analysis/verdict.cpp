@@ -84,8 +84,9 @@ std::string not_judged_text(const MetricReport& metric) {
 std::string limit_text(const MetricReport& report) {
   std::string text = title(report);
   if (!report.canary_rate) {
-    return text + (report.quantile ? ": not judged yet; the canary warms up, or has no traffic"
-                                   : ": no traffic yet");
+    return text + (report.quantile
+                       ? ": not judged yet; the canary warms up, or has no traffic"
+                       : ": not judged yet; no traffic, or too little of stable's so far");
   }
   text += " canary " + format_rate(*report.canary_rate) + over_text(report.canary_slow_after);
   return text + ", allowed " + format_rate(report.tolerated_rate.value_or(0));

@@ -35,7 +35,8 @@ const Section<Circuit>& circuit_section() {
     s.add("probes_failed",
           &Circuit::probes_failed,
           integer(1, 1000),
-          "So many failed probes in a row roll back; 5 good ones in a row resume.");
+          "So many failed probes in a row roll back, more while stable fails too; 5 good ones in a "
+          "row resume.");
     s.add("max_trips",
           &Circuit::max_trips,
           integer(0, 1000),

@@ -85,10 +85,12 @@ class Simulation {
     served_ = std::max(served_, weight);
     Second planned = world_.next(during, weight);
     Sent sent = gatekeeper_.send(planned.canary, during);
-    // Stable gets what the gate, once shut, keeps from the canary; as many of those are good as
-    // its own.
-    planned.stable.requests += planned.canary.requests - sent.counts.requests;
-    if (planned.canary.requests == sent.counts.requests) add_route(planned);
+    // What the gate, once shut, keeps from the canary.
+    const CohortSecond diverted =
+        world_.divert(planned.canary.requests - sent.counts.requests, during);
+    planned.stable.requests += diverted.requests;
+    planned.stable.failures += diverted.failures;
+    if (diverted.requests == 0) add_route(planned);
     planned.canary = sent.counts;
     add_evidence(Cohort::kStable, during, planned.stable);
     add_evidence(Cohort::kCanary, during, planned.canary);

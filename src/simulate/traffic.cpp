@@ -105,6 +105,14 @@ CohortSecond World::draw(Cohort cohort, double mean, double error_rate) {
   return result;
 }
 
+CohortSecond World::divert(std::uint64_t requests, std::int64_t second) {
+  CohortSecond result;
+  result.requests = requests;
+  if (requests == 0) return result;
+  result.failures = draw_binomial(random_, requests, error_rate(Cohort::kStable, second));
+  return result;
+}
+
 void World::add_latencies(Cohort cohort,
                           std::int64_t second,
                           std::uint64_t count,

@@ -144,6 +144,9 @@ class World {
   [[nodiscard]] Second next(std::int64_t second, double weight);
   // The odds that a request to this version fails now.
   [[nodiscard]] double error_rate(Cohort cohort, std::int64_t second) const noexcept;
+  // So many of the canary's requests of this second that went to stable after all, as it answered
+  // them.
+  [[nodiscard]] CohortSecond divert(std::uint64_t requests, std::int64_t second);
   // The share of all users who are the canary's at this weight.
   [[nodiscard]] double users_below(double weight) const noexcept {
     return crowd_.users_below(weight);

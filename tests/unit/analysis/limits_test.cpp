@@ -366,7 +366,7 @@ TEST(Limits, AHoldWithoutControlSaysWhetherAnythingJudges) {
   EXPECT_EQ(describe(alone(plain).evaluate()),
             "no control: nobody is on stable, so nothing to compare the canary with");
   EXPECT_EQ(describe_rates(alone(limited(0.05)).evaluate().metrics[1]),
-            "limit errors: no traffic yet");
+            "limit errors: not judged yet; no traffic, or too little of stable's so far");
 }
 
 }  // namespace

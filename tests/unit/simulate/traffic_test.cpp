@@ -57,6 +57,24 @@ TEST(Traffic, AnOutageHasItsTimeAndScope) {
   EXPECT_NEAR(both.stable_failures / both.stable, 0.5, 0.03);
 }
 
+TEST(Traffic, WhatStableGetsInTheCanarysPlaceFailsAsStableDoes) {
+  Traffic traffic;
+  traffic.stable_error_rate = 0.01;
+  traffic.outages = {{.begin = 1, .seconds = 1, .error_rate = 0.5},
+                     {.begin = 2, .seconds = 1, .error_rate = 1, .scope = Scope::kCanary}};
+  Random random(3);
+  World world(traffic, random);
+  const auto failures = [&](std::int64_t second) {
+    const CohortSecond got = world.divert(10'000, second);
+    EXPECT_EQ(got.requests, 10'000U);
+    return static_cast<double>(got.failures);
+  };
+  EXPECT_NEAR(failures(0), 100, 40);
+  EXPECT_NEAR(failures(1), 5'000, 200);
+  EXPECT_NEAR(failures(2), 100, 40);
+  EXPECT_EQ(world.divert(0, 1).failures, 0U);
+}
+
 TEST(Traffic, TheLoadSwingsWithTheDay) {
   Traffic traffic;
   traffic.diurnal = 0.5;
