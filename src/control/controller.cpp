@@ -383,7 +383,7 @@ void Controller::tick() {
     state.watch(*runner, index++);
     state.tell_sample_ratio(*runner);
     state.tell_withheld_cookies(*runner);
-    runner->ask_queries();
+    runner->ask_queries(state.is_up(runner->stable()));
     state.tell_verdicts(*runner);
     state.tick_runner(*runner);
   }

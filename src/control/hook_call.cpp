@@ -16,6 +16,14 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
 }
 
+// So that other arguments make another command, whatever blanks they have.
+void append_escaped(std::string& out, std::string_view argument) {
+  for (const char c : argument) {
+    if (c == ' ' || c == '\\') out += '\\';
+    out += c;
+  }
+}
+
 Result<void> verdict_of(const Result<client::Response>& answer) {
   if (!answer) return fail(answer.error());
   if (answer->status >= 200 && answer->status <= 299) return {};
@@ -28,7 +36,10 @@ std::string target_of(const config::Hook& hook) {
   if (hook.url) return hook.url->to_string();
   if (!hook.url_file.empty()) return "the URL in " + hook.url_file;
   std::string command;
-  for (const std::string& each : hook.exec) command += (command.empty() ? "" : " ") + each;
+  for (const std::string& each : hook.exec) {
+    if (!command.empty()) command += ' ';
+    append_escaped(command, each);
+  }
   return command;
 }
 

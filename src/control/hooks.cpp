@@ -54,7 +54,12 @@ rollout::Consent Controller::State::consent_for(const Runner& runner, rollout::T
     consent->forget();
     return rollout::Consent::kUnknown;
   }
-  const StepConsent::Step step{now.run, now.weight, would.state.weight};
+  const StepConsent::Step step{now.run,
+                               now.weight,
+                               would.state.weight,
+                               would.state.stable,
+                               would.state.canary,
+                               would.state.revision};
   const rollout::Consent said =
       consent->look(rollout, step, question_of(rollout, now, would.state), parts.clock->now());
   if (said != rollout::Consent::kGiven) return said;

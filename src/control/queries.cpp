@@ -38,8 +38,10 @@ std::string said(const ReadingRow& row, const config::Query& rule, Monotonic now
   std::string text = reading->value ? "is " + format_value(*reading->value) : "says yes";
   if (reading->kind == Reading::Kind::kBad) {
     text = reading->value ? text + ", " + reading->why : "says no (" + reading->why + ")";
-    text += " (" + std::to_string(row.bad_in_a_row()) + " in a row of " +
-            std::to_string(rule.failures) + ")";
+    text += row.bad_in_a_row() == 0
+                ? std::string(" (stable was in trouble then: it does not count)")
+                : " (" + std::to_string(row.bad_in_a_row()) + " in a row of " +
+                      std::to_string(rule.failures) + ")";
   }
   if (!row.failure().empty()) text += "; its last answer is none: " + row.failure();
   return text;
@@ -90,8 +92,12 @@ Queries::Queries(HttpIo* io, ReadFile read_file, Log* log)
 
 Queries::~Queries() = default;
 
-void Queries::round(const config::Rollout& rollout, const rollout::State& state, Monotonic now) {
-  follow(rollout, state, now);
+void Queries::round(const config::Rollout& rollout,
+                    const rollout::State& state,
+                    const Standing& standing,
+                    Monotonic now) {
+  follow(rollout, state, standing.attempt, now);
+  heed_trouble(standing.stable_in_trouble, now);
   if (asks_in(state.phase)) {
     for (const CheckPointer& check : checks_) ask(check, rollout, state, now);
   }
@@ -99,10 +105,14 @@ void Queries::round(const config::Rollout& rollout, const rollout::State& state,
 }
 
 // One check for each query of the configuration: the same, as long as nothing about it changes.
-void Queries::follow(const config::Rollout& rollout, const rollout::State& state, Monotonic now) {
+void Queries::follow(const config::Rollout& rollout,
+                     const rollout::State& state,
+                     std::uint64_t attempt,
+                     Monotonic now) {
   if (!asks_in(state.phase) || state.run != run_) checks_.clear();
-  const bool another_step = state.weight != weight_;
+  const bool another_step = attempt != attempt_ || state.weight != weight_;
   run_ = state.run;
+  attempt_ = attempt;
   weight_ = state.weight;
   std::vector<CheckPointer> next;
   for (const config::Query& query : rollout.queries) {
@@ -120,6 +130,15 @@ void Queries::follow(const config::Rollout& rollout, const rollout::State& state
     next.push_back(*same);
   }
   checks_ = std::move(next);
+}
+
+// When it is over they are asked at once: whatever waits for a good reading needs a new one.
+void Queries::heed_trouble(bool stable_in_trouble, Monotonic now) {
+  for (const CheckPointer& check : checks_) {
+    if (stable_in_trouble) check->row.excuse(now);
+    if (in_trouble_ && !stable_in_trouble) check->due = now;
+  }
+  in_trouble_ = stable_in_trouble;
 }
 
 void Queries::ask(const CheckPointer& check,

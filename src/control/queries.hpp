@@ -56,8 +56,15 @@ class Queries {
   Queries(const Queries&) = delete;
   Queries& operator=(const Queries&) = delete;
 
+  struct Standing {
+    std::uint64_t attempt = 0;       // Another one with each begin of a step, at one weight too.
+    bool stable_in_trouble = false;  // Down, or failing with the canary: nobody is blamed.
+  };
   // Once a second: asks whom it is time to ask.
-  void round(const config::Rollout& rollout, const rollout::State& state, Monotonic now);
+  void round(const config::Rollout& rollout,
+             const rollout::State& state,
+             const Standing& standing,
+             Monotonic now);
   // As of the last round.
   [[nodiscard]] const QuerySummary& summary() const noexcept { return summary_; }
 
@@ -65,7 +72,11 @@ class Queries {
   struct Check;
   using CheckPointer = std::shared_ptr<Check>;
 
-  void follow(const config::Rollout& rollout, const rollout::State& state, Monotonic now);
+  void follow(const config::Rollout& rollout,
+              const rollout::State& state,
+              std::uint64_t attempt,
+              Monotonic now);
+  void heed_trouble(bool stable_in_trouble, Monotonic now);
   void ask(const CheckPointer& check,
            const config::Rollout& rollout,
            const rollout::State& state,
@@ -78,7 +89,9 @@ class Queries {
   Log* log_;
   std::vector<CheckPointer> checks_;  // In the order of the file.
   std::uint64_t run_ = 0;             // What they are asked about.
+  std::uint64_t attempt_ = 0;
   BasisPoints weight_;
+  bool in_trouble_ = false;
   QuerySummary summary_;
 };
 

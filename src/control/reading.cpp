@@ -149,7 +149,8 @@ void ReadingRow::take(Reading reading, Monotonic asked, const config::Query& rul
   }
   // What is too old to count is too old to be in a row with.
   if (fresh(asked, rule) == nullptr) bad_ = 0;
-  bad_ = reading.kind == Kind::kBad ? bad_ + 1 : 0;
+  const bool excused = excused_until_ && asked <= *excused_until_;
+  bad_ = reading.kind == Kind::kBad && !excused ? bad_ + 1 : 0;
   last_ = std::move(reading);
   last_asked_ = asked;
 }
@@ -174,7 +175,7 @@ rollout::Readings ReadingRow::level(Monotonic now, const config::Query& rule) co
     const bool back = rule.on_failure == config::Query::OnFailure::kRollback;
     return back ? Readings::kRollback : Readings::kBad;
   }
-  const bool good = reading->kind == Kind::kGood && failure_.empty() && last_asked_ >= step_began_;
+  const bool good = reading->kind == Kind::kGood && failure_.empty() && is_of_step();
   return good ? Readings::kGood : Readings::kOpen;
 }
 

@@ -118,7 +118,9 @@ class Runner : public std::enable_shared_from_this<Runner> {
   // clock that was set. What the wall clock says.
   WallTime follow_clock();
   // Once a second, before tick(): asks the queries, and looks at what they have said.
-  void ask_queries() { queries_.round(config_, state_, host_->now()); }
+  void ask_queries(bool stable_up) {
+    queries_.round(config_, state_, {attempt_, !stable_up || degraded()}, host_->now());
+  }
   // Once a second: one Tick to the machine, unless it is busy. `reason`: what there is to say of
   // it. `evidence`: in place of the figures of its verdict, such as those behind a start.
   // `stable_known`: whether stable is up has been looked at.

@@ -10,6 +10,14 @@ namespace {
 constexpr Duration kAgreementLasts = std::chrono::seconds(10);
 constexpr Duration kAskAgainMost = std::chrono::minutes(1);
 
+std::vector<config::Hook> asked_by(const config::Rollout& rollout) {
+  std::vector<config::Hook> asked;
+  for (const config::Hook& hook : rollout.hooks) {
+    if (hook.has(config::HookOn::kBeforeStep)) asked.push_back(hook);
+  }
+  return asked;
+}
+
 }  // namespace
 
 bool asks_before_step(const config::Rollout& rollout) noexcept {
@@ -31,21 +39,19 @@ rollout::Consent StepConsent::look(const config::Rollout& rollout,
                                    const Step& step,
                                    const std::string& body,
                                    Monotonic now) {
-  if (step_ != step) {
+  std::vector<config::Hook> hooks = asked_by(rollout);
+  if (step_ != step || hooks_ != hooks) {
     forget();
     step_ = step;
+    hooks_ = std::move(hooks);
   }
   now_ = now;
-  if (!asks_before_step(rollout)) return rollout::Consent::kGiven;
+  if (hooks_.empty()) return rollout::Consent::kGiven;
   if (agreed_ && now - agreed_at_ <= kAgreementLasts) return rollout::Consent::kGiven;
   agreed_ = false;
   if (!asking_ && now >= ask_again_) {
     rollout_ = rollout.name;
     body_ = body;
-    hooks_.clear();
-    for (const config::Hook& hook : rollout.hooks) {
-      if (hook.has(config::HookOn::kBeforeStep)) hooks_.push_back(hook);
-    }
     next_ = 0;
     asking_ = true;
     ask_next();

@@ -27,11 +27,15 @@ namespace canaryd::control {
 
 class StepConsent : public std::enable_shared_from_this<StepConsent> {
  public:
-  // Which step it is about. Another one is another question, and the old answer is none.
+  // Which step it is about, and of which versions: before the first step a run has no number of its
+  // own. Another one, or other hooks, is another question, and the old answer is none.
   struct Step {
     std::uint64_t run = 0;
     BasisPoints from;
     BasisPoints to;
+    std::string stable;
+    std::string canary;
+    std::string revision;
     friend bool operator==(const Step&, const Step&) = default;
   };
 
@@ -59,7 +63,7 @@ class StepConsent : public std::enable_shared_from_this<StepConsent> {
   std::uint64_t question_ = 0;  // Answers to an older one are void.
   std::string rollout_;
   std::string body_;
-  std::vector<config::Hook> hooks_;  // Of the question that is under way.
+  std::vector<config::Hook> hooks_;  // Who is asked about step_.
   std::size_t next_ = 0;
   bool asking_ = false;
   bool agreed_ = false;

@@ -168,6 +168,45 @@ TEST_F(ControllerHooksTest, AStartByItselfAsksToo) {
   EXPECT_EQ(effective(), 10);
 }
 
+// Idle, both are about the same weights of no run.
+TEST_F(ControllerHooksTest, AYesToOneRevisionStartsNoOther) {
+  const std::string hooks = "    start: auto\n    hooks: [" + std::string(kGate) + "]\n";
+  file_ = file_with(kListener, kRollout + hooks + "    revision: A\n");
+  boot();
+  until_asked();
+  EXPECT_THAT(http_.asked[0].body, HasSubstr("\"revision\": \"A\""));
+  reload(file_with(kListener, kRollout + hooks + "    revision: B\n"));
+  second();
+  http_.answer(200);
+  second();
+  EXPECT_EQ(view().state, "idle");
+  ASSERT_EQ(http_.waiting(), 1U);
+  EXPECT_THAT(http_.asked[1].body, HasSubstr("\"revision\": \"B\""));
+  http_.answer(200);
+  second();
+  EXPECT_EQ(effective(), 10);
+}
+
+TEST_F(ControllerHooksTest, AHookThatComesWhileOthersAreAskedHasToAgreeToo) {
+  boot_with(kGate);
+  act(Action::kStart);
+  until_asked();
+  reload(file_with(kListener,
+                   kRollout + "    start: manual\n    hooks: [" + kGate +
+                       ", {on: [before_step], http: {url: \"http://127.0.0.1:9200/\"}}]\n"));
+  second();
+  http_.answer(200);  // The question of before.
+  second();
+  EXPECT_EQ(effective(), 10);
+  http_.answer(200);
+  ASSERT_EQ(http_.waiting(), 1U);
+  EXPECT_EQ(http_.asked.back().url.port, 9200);
+  http_.answer(403);
+  second();
+  EXPECT_EQ(effective(), 10);
+  EXPECT_EQ(view().reason, "hook");
+}
+
 TEST_F(ControllerHooksTest, TheAddressMayBeASecret) {
   read_file_ = [](const std::string& name) -> Result<std::string> {
     EXPECT_EQ(name, "webhook.url");
@@ -221,6 +260,10 @@ TEST(ShownTargetTest, NamesAHookAndHoldsNoSecret) {
   hook.exec = {"curl", "-H", "s3cret"};
   EXPECT_EQ(shown_target(hook), "curl with 2 arguments");
   EXPECT_EQ(target_of(hook), "curl -H s3cret");
+  hook.exec = {"curl", "-H s3cret"};
+  EXPECT_EQ(target_of(hook), "curl -H\\ s3cret") << "another command";
+  hook.exec = {"curl", "-H\\", "s3cret"};
+  EXPECT_EQ(target_of(hook), "curl -H\\\\ s3cret");
 }
 
 const char* const kEnds =

@@ -56,7 +56,7 @@ class QueriesTest : public ::testing::Test {
     query.timeout = 2s;
     return rollout_.queries.emplace_back(query);
   }
-  void round() { queries_->round(rollout_, state_, now_); }
+  void round() { queries_->round(rollout_, state_, standing_, now_); }
   // Everybody answers alike.
   void answer(const Result<client::Response>& response) {
     while (io_.answer(response)) {
@@ -75,6 +75,7 @@ class QueriesTest : public ::testing::Test {
   std::map<std::string, std::string> files_;
   config::Rollout rollout_;
   rollout::State state_;
+  Queries::Standing standing_;
   Monotonic now_{24h};
   std::unique_ptr<Queries> queries_;
 };
@@ -218,6 +219,61 @@ TEST_F(QueriesTest, WhatWasAskedBeforeAStepIsNoAnswerForIt) {
   EXPECT_EQ(summary().readings, Readings::kOpen);
   answer(sample("0.5"));
   EXPECT_EQ(summary().readings, Readings::kGood);
+}
+
+TEST_F(QueriesTest, AStepThatBeginsAnewAtItsWeightAsksAtOnceToo) {
+  round();
+  answer(sample("0.5"));
+  EXPECT_EQ(summary().readings, Readings::kGood);
+  ++standing_.attempt;
+  after(1s);
+  EXPECT_EQ(summary().readings, Readings::kOpen);
+  ASSERT_EQ(io_.asked.size(), 2U);
+  answer(sample("5"));
+  EXPECT_NE(summary().readings, Readings::kGood);
+}
+
+TEST_F(QueriesTest, WhatIsAskedWhileStableIsInTroubleIsNotHeldAgainstTheCanary) {
+  rollout_.queries[0].failures = 1;
+  standing_.stable_in_trouble = true;
+  round();
+  answer(sample("5"));
+  EXPECT_EQ(summary().readings, Readings::kOpen);
+  EXPECT_THAT(summary().why, HasSubstr("stable was in trouble then: it does not count"));
+  after(10s);
+  ASSERT_EQ(io_.asked.size(), 2U);
+  // It is over before the answer is there, and that is asked for anew at once.
+  standing_.stable_in_trouble = false;
+  after(1s);
+  answer(sample("5"));
+  EXPECT_EQ(summary().readings, Readings::kOpen);
+  ASSERT_EQ(io_.asked.size(), 3U);
+  answer(sample("5"));
+  EXPECT_EQ(summary().readings, Readings::kBad);
+}
+
+TEST_F(QueriesTest, AGoodReadingBesideATroubledStableIsNoneOfTheStep) {
+  standing_.stable_in_trouble = true;
+  round();
+  answer(sample("0.5"));
+  EXPECT_EQ(summary().readings, Readings::kOpen);
+  standing_.stable_in_trouble = false;
+  after(1s);
+  answer(sample("0.5"));
+  EXPECT_EQ(summary().readings, Readings::kGood);
+}
+
+TEST_F(QueriesTest, BadReadingsOfBeforeTheTroubleAreForgotten) {
+  rollout_.queries[0].failures = 2;
+  round();
+  answer(sample("5"));
+  standing_.stable_in_trouble = true;
+  after(1s);
+  standing_.stable_in_trouble = false;
+  after(1s);
+  answer(sample("5"));
+  EXPECT_EQ(summary().readings, Readings::kOpen);
+  EXPECT_THAT(summary().why, HasSubstr("1 in a row of 2"));
 }
 
 TEST_F(QueriesTest, AnotherRunStartsAnew) {
