@@ -121,12 +121,21 @@ std::optional<Duration> again_after(const client::Response& response) {
   return std::chrono::seconds(std::clamp(seconds, kLeast, kMost));
 }
 
+// The admin API answers with JSON whatever it is asked.
+std::string stranger_text(const client::Response& response) {
+  std::string text = "status " + std::to_string(response.status);
+  if (response.body.empty()) return text;
+  text += response.header("X-Canaryd-Error").empty() ? ": this is not canaryd's admin API"
+                                                     : ": this is a listener, not the admin API";
+  return text +
+         "; --addr is what the configuration has as admin.address, 127.0.0.1:9901 by default";
+}
+
 Failure failure_of(const client::Response& response) {
-  Failure failure{exit_code_of(response.status),
-                  "status " + std::to_string(response.status),
-                  again_after(response)};
+  Failure failure{exit_code_of(response.status), stranger_text(response), again_after(response)};
   const auto document = parse_json(response.body);
   if (!document) return failure;
+  failure.message = "status " + std::to_string(response.status);
   const JsonView body(*document);
   failure.answer = response.body;
   std::string safe;

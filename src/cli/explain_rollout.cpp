@@ -153,7 +153,8 @@ std::string rates_sentence(JsonView rollout,
 }
 
 // Requests, because they count; the time is what they take at the rate of this step.
-std::string needs_text(JsonView metric) {
+std::string needs_text(JsonView rollout, JsonView metric) {
+  if (rollout["condemned"].flag().value_or(false)) return "a bad verdict stands: none is taken";
   const std::string time = metric["needs_about"].text();
   if (time.empty()) return "it does not move that way now";
   std::string text = "about " + time + " more";
@@ -201,7 +202,7 @@ void add_metric(std::string& out, JsonView rollout, JsonView metric) {
   }
   add_line(out,
            "    for it: " + share_text(accept) + " of the evidence that the next step needs; " +
-               needs_text(metric));
+               needs_text(rollout, metric));
 }
 
 std::string figure_line(JsonView figure) {

@@ -303,8 +303,14 @@ std::string Controller::State::bake_sentence(const Runner& runner) const {
     return "promoted when all queries are good: " + runner.queries().why;
   }
   if (left <= Duration::zero() && !everybody) return rest_sentence(runner);
+  const Duration rest = std::max(Duration::zero(), left);
+  const WallTime end =
+      parts.clock->wall_now() + std::chrono::duration_cast<WallTime::duration>(rest);
+  const std::optional<WallTime> frozen =
+      everybody ? std::nullopt : rollout::frozen_until(plan.freeze, end);
   const std::string text =
-      "promoted in about " + format_duration_brief(std::max(Duration::zero(), left));
+      frozen ? "promoted after the freeze, at " + format_time(*frozen) + " or later"
+             : "promoted in about " + format_duration_brief(rest);
   if (!everybody) return text + ", when the rest of the users may follow by the evidence";
   if (runner.evidence().analyzer().settings().limits.any()) return text;
   return text + "; no control: nothing to compare with, and no limits";

@@ -104,9 +104,11 @@ void show_feedback(MetricView& view) {
   }
 }
 
-// Of acceptance, where that leads somewhere: a step runs, and waits for this metric.
-void show_acceptance(MetricView& view, const analysis::MetricReport& report) {
+// Of acceptance, where that leads somewhere: a step runs, and waits for this metric. What has been
+// shown bad takes no step, however long one waits.
+void show_acceptance(MetricView& view, const analysis::MetricReport& report, bool condemned) {
   view.accept_evidence = analysis::shown_evidence(report.accept_evidence);
+  if (condemned) return;
   view.needs_requests = report.needs_requests;
   if (!report.needs_time) return;
   // "0ms more" is no forecast, where it is not accepted yet.
@@ -133,7 +135,9 @@ MetricView metric_view(const analysis::MetricReport& report,
   view.canary = report.canary_rate;
   view.tolerated = report.tolerated_rate;
   view.rollback_evidence = analysis::shown_evidence(report.rollback_evidence);
-  if (step_runs(state.phase) && report.required && compares) show_acceptance(view, report);
+  if (step_runs(state.phase) && report.required && compares) {
+    show_acceptance(view, report, state.condemned);
+  }
   view.design_effect = report.design_effect;
   if (report.quantile) show_latency(view, *report.quantile, report, traffic);
   if (report.feedback) show_feedback(view);

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string_view>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 
 namespace canaryd::daemon {
@@ -72,7 +73,11 @@ Result<std::string> read_file(const std::string& path) {
   std::error_code ignored;
   if (file && std::filesystem::is_directory(path, ignored)) errno = EISDIR;
   if (!file || errno == EISDIR) {
-    return fail(ErrorCode::kIo, std::strerror(errno != 0 ? errno : EIO));
+    const int number = errno != 0 ? errno : EIO;
+    std::string why = std::strerror(number);
+    // As under a service manager, which runs canaryd as nobody's user.
+    if (number == EACCES) why += " for user " + std::to_string(::geteuid());
+    return fail(ErrorCode::kIo, std::move(why));
   }
   std::string text;
   std::array<char, 16 * 1024> piece{};

@@ -133,7 +133,7 @@ std::string render_text(const Outcome& outcome, const LineCounts& lines) {
   out += "  judged " + plural(outcome.canary_requests, "canary request", "canary requests") +
          " and " + std::to_string(outcome.stable_requests) + " of stable; " +
          plural(lines.read, "line", "lines") + " read, " + std::to_string(lines.evidence) +
-         " are evidence";
+         (lines.evidence == 1 ? " is evidence" : " are evidence");
   if (outcome.late_requests > 0) {
     out += ", " + std::to_string(outcome.late_requests) + " of them too late for their weight";
   }

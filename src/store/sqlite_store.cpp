@@ -60,6 +60,7 @@ class SqliteStore final : public Store {
   [[nodiscard]] Result<void> write_part(const Batch& batch);
   [[nodiscard]] Result<void> write_together(std::span<const Batch* const> batches,
                                             std::vector<Result<void>>& results);
+  [[nodiscard]] Result<void> write_nothing();
 
   // The lock goes last, after the database is closed.
   StateDir dir_;
@@ -125,10 +126,6 @@ Result<void> SqliteStore::prepare(const SqliteOptions& options) {
   }
   CANARYD_TRY(migrate(*database_));
   CANARYD_TRY(check_head());
-  // Proves that a decision can be written, before there is one.
-  CANARYD_TRY_ASSIGN(Transaction transaction, Transaction::begin(*database_));
-  CANARYD_TRY(database_->execute("UPDATE head SET id = id"));
-  CANARYD_TRY(transaction.commit());
   database_->allow_checkpoint_on_close();
   for (const char* const suffix : {"", "-wal", "-shm"}) {
     const std::string path = database_->path() + suffix;
@@ -176,10 +173,25 @@ Result<void> SqliteStore::write(const Batch& batch) {
   return std::move(write_each(std::span(&one, 1)).front());
 }
 
+// An UPDATE to what is there already would not reach the disk: SQLite compares first. A pragma
+// does.
+Result<void> SqliteStore::write_nothing() {
+  CANARYD_TRY_ASSIGN(const std::uint64_t version, database_->query_integer("PRAGMA user_version"));
+  CANARYD_TRY_ASSIGN(Transaction transaction, Transaction::begin(*database_));
+  CANARYD_TRY(database_->execute("PRAGMA user_version = " + std::to_string(version)));
+  return transaction.commit();
+}
+
 std::vector<Result<void>> SqliteStore::write_each(std::span<const Batch* const> batches) {
   std::vector<Result<void>> results;
   const Result<void> together = write_together(batches, results);
   if (!together) {
+    // A commit whose fsync failed is whole in the log all the same, and whoever opens it next would
+    // take it for made (sqlite.org/fileformat2.html, section 4.3). The next commit goes to the same
+    // place, and the checksums of what was behind it do not follow from its own: so that a refusal
+    // also holds for a daemon that is killed, it comes at once. Its fsync may fail again; a host
+    // that loses power as well may have either.
+    static_cast<void>(write_nothing());
     results.resize(batches.size());
     for (Result<void>& each : results) {
       if (each) each = fail(together.error());

@@ -12,6 +12,7 @@ namespace canaryd {
   return (mode & (perms::others_all | perms::group_write)) != perms::none;
 }
 
-inline constexpr const char* kTooOpen = "its mode is too open: chmod 600";
+inline constexpr const char* kTooOpen =
+    "its mode is too open: chmod 600, or 640 with a group of the daemon's";
 
 }  // namespace canaryd

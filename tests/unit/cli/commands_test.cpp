@@ -110,7 +110,11 @@ TEST_F(CommandsTest, MapsOtherAnswers) {
   EXPECT_EQ(against("412 Precondition Failed", "{}"), kExitRefused);
   EXPECT_EQ(against("504 Gateway Timeout", "{}"), kExitTimeout);
   EXPECT_EQ(against("500 Internal Server Error", "<html>"), kExitFailed);
-  EXPECT_EQ(err(), "canaryctl: status 500\n");
+  EXPECT_EQ(err(),
+            "canaryctl: status 500: this is not canaryd's admin API; --addr is what the "
+            "configuration has as admin.address, 127.0.0.1:9901 by default\n");
+  EXPECT_EQ(against("404 Not Found\r\nX-Canaryd-Error: no_route", "no route\n"), kExitFailed);
+  EXPECT_NE(err().find("this is a listener, not the admin API"), std::string::npos) << err();
   EXPECT_EQ(against("302 Found", ""), kExitFailed);
   EXPECT_EQ(against("200 OK", "<html>"), kExitFailed);
   EXPECT_EQ(against("400 Bad Request", R"({"detail": "\u001b[2Jgone"})"), kExitFailed);

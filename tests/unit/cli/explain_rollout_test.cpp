@@ -48,6 +48,19 @@ checkout: Progressing; weight 5 %, step 2 of 5, judged by 812 canary requests, f
             "\xEF\xBF\xBD[2J\n");
 }
 
+TEST(ExplainRollout, WhileABadVerdictStandsNoTimeIsToldUntilTheNextStep) {
+  const std::string text =
+      render_reasons(R"({"name": "a", "state": "held", "condemned": true, "weight": {"target": 5},
+ "analysis": [{"metric": "errors", "verdict": "open", "stable": 0.01, "canary": 0.01,
+   "tolerated": 0.02, "evidence": {"rollback": 0, "accept": 1}, "needs_about": null}]})",
+                     "")
+          .value();
+  EXPECT_NE(text.find("for it: 100 % of the evidence that the next step needs; "
+                      "a bad verdict stands: none is taken\n"),
+            std::string::npos)
+      << text;
+}
+
 TEST(ExplainRollout, ALimitIsNoComparison) {
   EXPECT_EQ(render_reasons(R"({"name": "a", "state": "baking", "weight": {"target": 100},
  "analysis": [
