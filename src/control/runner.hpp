@@ -16,6 +16,7 @@
 #include "canaryd/config/config.hpp"
 #include "canaryd/rollout/machine.hpp"
 #include "canaryd/rollout/protection.hpp"
+#include "canaryd/stats/latency.hpp"
 #include "canaryd/store/async_store.hpp"
 #include "control/clock_watch.hpp"
 #include "control/evidence.hpp"
@@ -207,9 +208,11 @@ class Runner : public std::enable_shared_from_this<Runner> {
   [[nodiscard]] bool awaits_surroundings() const noexcept {
     return began_in_trouble_ && environment_.is_new();
   }
-  // Requests under way may be counted as slow.
-  [[nodiscard]] bool counts_overdue() const noexcept {
-    return gate_->overdue_after() > Duration::zero();
+  // Requests under way may be counted as slow, or as ones that hang.
+  [[nodiscard]] bool counts_overdue() const noexcept { return is_compared(); }
+  // From what silence on.
+  [[nodiscard]] Duration hangs_after() const noexcept {
+    return stats::hangs_after(gate_->slow_after());
   }
   // Requests under way may be silent for longer than the circuit bears.
   [[nodiscard]] bool counts_silence() const noexcept {
@@ -259,6 +262,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   [[nodiscard]] std::string idle_text(const rollout::StableUse& use) const;
   [[nodiscard]] std::string recorded(const std::string& evidence) const;
   [[nodiscard]] bool is_over() const noexcept;
+  [[nodiscard]] bool is_compared() const noexcept;
   void brake() noexcept;
   void release_brake() noexcept;
   void happened(rollout::Event::What what, std::string evidence);

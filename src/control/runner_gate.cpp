@@ -96,6 +96,10 @@ void Runner::look() {
   follow(*decision, seen, why(*decision));
 }
 
+bool Runner::is_compared() const noexcept {
+  return state_.weight > BasisPoints(0) && !is_over();
+}
+
 void Runner::watch(const Surroundings& surroundings) {
   surroundings_ = surroundings;
   environment_.observe({surroundings.failures.stable_requests,
@@ -104,9 +108,8 @@ void Runner::watch(const Surroundings& surroundings) {
                         surroundings.failures.canary.value_or(0),
                         surroundings.stable_slow});
   if (surroundings.slow_after) gate_->set_slow_after(*surroundings.slow_after);
-  const bool compared = state_.weight > BasisPoints(0) && !is_over();
-  gate_->set_overdue_after(compared ? surroundings.overdue_after : Duration::zero(),
-                           !evidence_.analyzer().settings().judges_latency());
+  const bool compared = is_compared();
+  gate_->set_overdue_after(compared ? surroundings.overdue_after : Duration::zero());
   gate_->set_abandoned_after(compared ? surroundings.abandoned_after : Duration::zero());
   gate_->set_latency_cuts(compared ? surroundings.latency_cuts : routing::CohortGate::kNoCuts);
   settle_exposure();

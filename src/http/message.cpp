@@ -61,8 +61,15 @@ std::size_t FieldList::count_all(FieldId id) const noexcept {
 }
 
 void FieldList::grow() {
-  fields_.resize(std::max(kFieldsToBeginWith, 2 * room_));
+  const std::size_t more = room_ < kFieldsToDouble ? room_ : room_ / 4;
+  fields_.resize(std::max(kFieldsToBeginWith, room_ + more));
   room_ = fields_.size();
+}
+
+void FieldList::drop() noexcept {
+  fields_ = {};
+  room_ = 0;
+  clear();
 }
 
 void FieldList::rebase(const char* from, const char* to) noexcept {

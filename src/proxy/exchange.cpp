@@ -103,7 +103,7 @@ void Exchange::clear_request() noexcept {
   respond_ = nullptr;
   counters_ = nullptr;
   client_told_ = interim_sent_ = covered_ = set_aside_ = fell_back_ = body_waits_ = queued_ = false;
-  charged_ = probe_ = slow_counted_ = overdue_ = trace_begun_ = vote_ = parity_ = false;
+  charged_ = probe_ = slow_counted_ = overdue_ = hung_ = trace_begun_ = vote_ = parity_ = false;
   body_taken_ = 0;
   slow_after_ = Duration::zero();
   retries_made_ = 0;
@@ -410,6 +410,8 @@ void Exchange::record(ProxyError error) {
   if (state_.wants_access()) log_access(error);
   if (copy_ != nullptr) end_copy();
   if (counters_ == nullptr) return;
+  if (hung_ || error == ProxyError::kClientGone) [[unlikely]]
+    end_hang(error);
   if (error == ProxyError::kClientGone) [[unlikely]]
     count_abandoned();
   const ExchangeRecord made = entry(error);

@@ -80,6 +80,8 @@ class Exchange {
   // Counts the request under way as slow, if it has become overdue and not by its client's doing;
   // once. Any time.
   void count_overdue() noexcept;
+  // Counts it as one that hangs, or as one that does no longer; any time.
+  void check_hang() noexcept;
   // Has the circuit count the canary's silence, if its limit was not known when that began; any
   // time.
   void check_silence() noexcept;
@@ -150,9 +152,13 @@ class Exchange {
   [[nodiscard]] bool upstream_must_speak(FlowState up) const noexcept;
   [[nodiscard]] bool client_must_send(FlowState up) const noexcept;
   [[nodiscard]] bool waits_for_client() const noexcept;
+  [[nodiscard]] bool waits_for_version() const noexcept;
   [[nodiscard]] bool is_older_than(Duration after) const noexcept;
   [[nodiscard]] bool is_evidence() const noexcept;
   void count_abandoned() noexcept;
+  [[nodiscard]] bool hangs() const noexcept;
+  [[nodiscard]] bool is_silent_for(Duration limit) const noexcept;
+  void end_hang(ProxyError error) noexcept;
   void record(ProxyError error);
   [[nodiscard]] ExchangeRecord entry(ProxyError error) const noexcept;
   void leave_upstream() noexcept;
@@ -279,6 +285,7 @@ class Exchange {
   bool charged_ = false;        // The gate knows of its failure.
   bool probe_ = false;          // Of a canary that is suspended.
   bool overdue_ = false;        // It has been counted as slow.
+  bool hung_ = false;           // It has been counted as one that hangs, and has not gone on since.
   bool slow_counted_ = false;   // The circuit has counted its silence; how it ends is no news.
   Duration slow_after_{};       // Silence that the circuit counts; 0: none, or counted already.
 

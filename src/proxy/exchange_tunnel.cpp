@@ -24,6 +24,7 @@ net::Task<Next> Exchange::tunnel() {
     cleared = rollout->gate->failures_in_a_row(rollout->generation);
     protect(handshake);
   }
+  end_hang(ProxyError::kNone);
   write_record(handshake, counters, state_.dedupe, state_.options.failures.get());
   counters_ = nullptr;
   const Monotonic opened_at = now();

@@ -208,6 +208,7 @@ void Service::close(std::string_view name, const net::Address& address) {
 void Service::count_overdue() noexcept {
   for (Exchange* e = state_->exchanges; e != nullptr; e = e->next()) {
     e->count_overdue();
+    e->check_hang();
     e->check_silence();
   }
 }

@@ -168,7 +168,7 @@ void BlockBuilder::add(Cohort cohort,
                        const Histogram& latency,
                        Overdue overdue) noexcept {
   add(cohort, counts);
-  // What hangs is compared only where latency is.
+  // What was counted before a reload had latency judged no longer.
   if (!judges_latency()) overdue = {};
   all_.add(cohort, latency, overdue);
   if (limits_) limits_->add(cohort, latency, overdue);
@@ -255,7 +255,6 @@ bool BlockBuilder::judges_latency() const noexcept {
 }
 
 std::optional<Duration> BlockBuilder::overdue_after() const {
-  if (!judges_latency()) return kHangsAfter;
   std::optional<std::size_t> highest = all_.latency().highest_limit();
   for (const ComparisonBuilder& route : routes_) {
     highest = std::max(highest, route.latency().highest_limit());

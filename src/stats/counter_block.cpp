@@ -11,8 +11,9 @@ constexpr std::array kCounters = {&CounterSnapshot::judged,
                                   &CounterSnapshot::client_errors,
                                   &CounterSnapshot::overdue,
                                   &CounterSnapshot::overdue_ended,
-                                  &CounterSnapshot::overdue_settled,
                                   &CounterSnapshot::abandoned,
+                                  &CounterSnapshot::hung,
+                                  &CounterSnapshot::hung_settled,
                                   &CounterSnapshot::deduped,
                                   &CounterSnapshot::repeated,
                                   &CounterSnapshot::excluded,
@@ -139,8 +140,9 @@ CounterSnapshot CounterBlock::read() const noexcept {
   result.client_errors = client_errors_.load(kRelaxed);
   result.overdue = overdue_.load(kRelaxed);
   result.overdue_ended = overdue_ended_.load(kRelaxed);
-  result.overdue_settled = overdue_settled_.load(kRelaxed);
   result.abandoned = abandoned_.load(kRelaxed);
+  result.hung = hung_.load(kRelaxed);
+  result.hung_settled = hung_settled_.load(kRelaxed);
   result.deduped = deduped_.load(kRelaxed);
   result.repeated = repeated_.load(kRelaxed);
   result.excluded = excluded_.load(kRelaxed);

@@ -53,7 +53,7 @@ std::optional<stats::Block> RolloutMeter::change(const RolloutLabel& label,
   if (new_run) begin_run(now_second);
   for (CohortMeter& cohort : cohorts_) {
     // What hangs of another epoch is no evidence, however it ends.
-    if (new_epoch) cohort.evidence_epoch = cohort.hanging_epoch = 0;
+    if (new_epoch) cohort.evidence_epoch = cohort.hung_epoch = cohort.settled_epoch = 0;
     if (new_step) cohort.evidence_step = 0;
   }
   if (!new_epoch && !new_step) return std::nullopt;
@@ -142,9 +142,8 @@ void RolloutMeter::add_evidence(std::optional<std::uint32_t> route,
   mine.evidence_run += delta.judged;
   mine.evidence_step += delta.judged;
   mine.evidence_epoch += delta.judged;
-  // A reading may be torn: the end of a request before it was overdue.
-  mine.hanging_epoch += delta.overdue;
-  mine.hanging_epoch -= std::min(mine.hanging_epoch, delta.overdue_settled);
+  mine.hung_epoch += delta.hung;
+  mine.settled_epoch += delta.hung_settled;
 }
 
 void RolloutMeter::add_segment(const RolloutLabel& recorded,
@@ -234,10 +233,9 @@ CohortRates RolloutMeter::cohort_rates(const CohortMeter& from) const {
   rates.requests_per_second = from.requests.requests_per_second(kRateSeconds, now_second_);
   rates.failure_share = from.judged.failure_share(kRateSeconds, now_second_);
   rates.step_requests = from.evidence_step;
-  if (!builder_.judges_latency()) {
-    rates.hanging = from.hanging_epoch;
-    rates.hanging_of = from.evidence_epoch + from.hanging_epoch;
-  }
+  // A reading may be torn: the end of a hang before its beginning.
+  rates.hanging = from.hung_epoch - std::min(from.hung_epoch, from.settled_epoch);
+  rates.hanging_of = from.evidence_epoch + rates.hanging;
   return rates;
 }
 

@@ -90,7 +90,8 @@ class RolloutMeter {
     std::uint64_t evidence_run = 0;  // Judged, duplicates taken out, since the run began.
     std::uint64_t evidence_step = 0;
     std::uint64_t evidence_epoch = 0;
-    std::uint64_t hanging_epoch = 0;  // Overdue, and neither answered nor failed.
+    std::uint64_t hung_epoch = 0;  // And of those that hung the ones that do no longer.
+    std::uint64_t settled_epoch = 0;
   };
 
   [[nodiscard]] CohortMeter& meter(Cohort cohort) noexcept;

@@ -1,7 +1,7 @@
 // Heads of HTTP messages as views into the caller's buffer.
 //
 // A head owns nothing but its list of fields, whose memory clear() keeps: in steady state nothing
-// is allocated. The bytes must stay where they are while the head is in use; rebase() follows a
+// is allocated. Whoever keeps many heads looks at room(), and has drop() give it back. The bytes must stay where they are while the head is in use; rebase() follows a
 // buffer that was moved. Names are recognised once, while parsing: later code compares ids. Order
 // and case of the fields are those of the wire. Thread rule: one owner. Limits: those the parser
 // was given.
@@ -135,10 +135,17 @@ class FieldList {
     present_ = repeated_ = 0;
     odd_names_ = false;
   }
+  // How many fields there is memory for.
+  [[nodiscard]] std::size_t room() const noexcept { return room_; }
+  // As clear(), and the memory goes as well.
+  void drop() noexcept;
   void rebase(const char* from, const char* to) noexcept;
 
  private:
   static constexpr std::size_t kFieldsToBeginWith = 16;
+  // Up to here its room doubles. A longer list takes a quarter more each time: fields may be ten
+  // times as large as their lines are.
+  static constexpr std::size_t kFieldsToDouble = 256;
 
   void grow();
   [[nodiscard]] std::size_t count_all(FieldId id) const noexcept;

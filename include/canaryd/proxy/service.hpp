@@ -69,8 +69,9 @@ class Service {
   void close(std::string_view name, const net::Address& address);
 
   // Counts the requests that have become overdue (stats/latency.hpp), of the rollouts whose gate
-  // says after how long they are; and has circuits count silence that had begun before its limit
-  // was known. Looks at every request under way: once a second.
+  // says after how long they are; those that hang, and those that do no longer; and has circuits
+  // count silence that had begun before its limit was known. Looks at every request under way: once
+  // a second.
   void count_overdue() noexcept;
 
   // Still accepts and keeps idle connections, but every answer says `Connection: close`: who is

@@ -231,7 +231,7 @@ class BlockBuilder {
   // Some quantile is judged, or limited, be it known yet or not.
   [[nodiscard]] bool judges_latency() const noexcept;
   // A request that is under way for so long is slow by everything that the open block, or a
-  // route's, is cut by; kHangsAfter where latency is not judged. Nothing: not yet.
+  // route's, is cut by. Nothing: not yet, or latency is not judged.
   [[nodiscard]] std::optional<Duration> overdue_after() const;
   // From what age on a request that its client gives up counts as abandoned (Overdue); nothing
   // while latency is not judged.

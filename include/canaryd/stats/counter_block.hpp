@@ -25,6 +25,11 @@
 // `overdue_ended` as well, because it is in `latency` from there on. So the latency evidence is
 // latency + overdue - overdue_ended, in which every request is at most once (latency.hpp).
 //
+// Whether latency is judged or not, a request that hangs (hangs_after() in latency.hpp) is counted
+// in `hung` when it is seen to, and in `hung_settled` once it does not any more: it goes on, has
+// been answered, or has failed. What its client has given up stays: how it would have ended nobody
+// knows.
+//
 // Thread rule: one writer, which only loads and stores (no read-modify-write); any thread may read.
 // A reading is not a cut through time: a request that is being recorded may show in part, the rest
 // of it in the next reading. Size: 5.6 KB; make blocks for the routes of the table, never for
@@ -110,9 +115,9 @@ struct CounterSnapshot {
   std::uint64_t client_errors = 0;  // Judged, not bad, and answered 4xx.
   std::uint64_t overdue = 0;
   std::uint64_t overdue_ended = 0;
-  // Overdue ones that were answered or have failed; not those whose clients left without an answer.
-  std::uint64_t overdue_settled = 0;
   std::uint64_t abandoned = 0;
+  std::uint64_t hung = 0;
+  std::uint64_t hung_settled = 0;
   std::uint64_t deduped = 0;
   std::uint64_t repeated = 0;  // Of those.
   std::uint64_t excluded = 0;
@@ -151,6 +156,8 @@ class alignas(64) CounterBlock {
   void count_overdue() noexcept { bump(overdue_, 1); }
   // Its client has gone, and it was slow by then; it is not overdue.
   void count_abandoned() noexcept { bump(abandoned_, 1); }
+  void count_hung() noexcept { bump(hung_, 1); }
+  void count_hung_settled() noexcept { bump(hung_settled_, 1); }
   void count_withheld_cookie() noexcept { bump(withheld_cookies_, 1); }
   void count(Mirrored result) noexcept { bump(mirrored_[static_cast<std::size_t>(result)], 1); }
   // A tunnel is open, and has ended.
@@ -181,8 +188,9 @@ class alignas(64) CounterBlock {
   Counter client_errors_{0};
   Counter overdue_{0};
   Counter overdue_ended_{0};
-  Counter overdue_settled_{0};
   Counter abandoned_{0};
+  Counter hung_{0};
+  Counter hung_settled_{0};
   Counter deduped_{0};
   Counter repeated_{0};
   Counter excluded_{0};
@@ -217,15 +225,11 @@ inline void CounterBlock::finish(const Outcome& outcome) noexcept {
     bump(latency_[bucket], 1);
     if (outcome.code_class == 4) [[unlikely]]
       bump(client_errors_, 1);
-    if (outcome.overdue) [[unlikely]] {
+    if (outcome.overdue) [[unlikely]]
       bump(overdue_ended_, 1);
-      bump(overdue_settled_, 1);
-    }
     return;
   }
   bump(latency_other_[bucket], 1);
-  // Without a status its client has left without an answer.
-  if (outcome.overdue && outcome.code_class != 0) bump(overdue_settled_, 1);
   switch (outcome.judgement) {
     case Judgement::kLeft:
       bump(judged_, 1);

@@ -26,6 +26,7 @@
 #include "canaryd/base/clock.hpp"
 #include "canaryd/stats/histogram.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -106,9 +107,14 @@ struct Overdue {
 
 // No younger request is counted: workers look once a second.
 inline constexpr Duration kOverdueAtLeast = std::chrono::seconds(1);
-// Where no latency is judged a request that is older than this hangs: how it ends nobody knows yet,
-// and no step is accepted as though it had ended well.
+// What has been silent for longer than this hangs, whatever is judged: how it ends nobody knows
+// yet, and no step is accepted as though it had ended well. Sooner where the circuit knows what
+// silence is too long (`slow_after`; 0: it does not): who is used to quick answers does not wait
+// for 5 s.
 inline constexpr Duration kHangsAfter = std::chrono::seconds(5);
+[[nodiscard]] constexpr Duration hangs_after(Duration slow_after) noexcept {
+  return slow_after > Duration::zero() ? std::min(slow_after, kHangsAfter) : kHangsAfter;
+}
 
 // The limits for a threshold; counts are 0.
 [[nodiscard]] SlowCounts latency_limits(std::size_t threshold, const LatencyRules& rules);

@@ -88,8 +88,8 @@ struct CohortRates {
   double requests_per_second = 0;       // Over the last 10 full seconds.
   std::optional<double> failure_share;  // Of the judged requests of the last 10 full seconds.
   std::uint64_t step_requests = 0;      // Judged, under the weight and step in force.
-  // Where latency is not judged: under the weight in force, requests that have had no answer for
-  // stats::kHangsAfter, or whose clients left after that; and of how many.
+  // Under the weight in force, requests that hang (stats::hangs_after()), or did when their clients
+  // left; and of how many.
   std::uint64_t hanging = 0;
   std::uint64_t hanging_of = 0;
 };

@@ -153,31 +153,39 @@ TEST_F(CollectorTest, AStepThatBeginsAnewCountsAnew) {
   EXPECT_EQ(collector.traffic("checkout")->canary.step_requests, 7U);
 }
 
-// Latency is not judged here.
-TEST_F(CollectorTest, WhatHangsIsCountedUntilItHasAnAnswerOrTheWeightChanges) {
-  collector.begin_table(layout(1), now);
-  const auto set = collector.open_set();
-  auto& canary = set->at(kShop, Cohort::kCanary);
-  const auto hanging = [&] {
-    static_cast<void>(tick());
-    return collector.rates("checkout")->canary.hanging;
-  };
-  finish(canary, 16);
-  for (int i = 0; i < 4; ++i) {
-    canary.begin();
-    canary.count_overdue();
+TEST_F(CollectorTest, WhatHangsIsCountedUntilItGoesOnOrTheWeightChanges) {
+  for (const bool judged : {false, true}) {
+    SCOPED_TRACE(judged ? "with latency" : "without");
+    const std::uint64_t first = judged ? 11 : 1;
+    TableLayout table = layout(first, first);
+    table.rollouts[0].latency.judged[0] = judged;
+    collector.begin_table(table, now);
+    const auto set = collector.open_set();
+    auto& canary = set->at(kShop, Cohort::kCanary);
+    const auto hanging = [&] {
+      static_cast<void>(tick());
+      return collector.rates("checkout")->canary.hanging;
+    };
+    finish(canary, 16);
+    for (int i = 0; i < 4; ++i) canary.count_hung();
+    EXPECT_EQ(hanging(), 4U);
+    EXPECT_EQ(collector.rates("checkout")->canary.hanging_of, 20U);
+    canary.count_hung_settled();
+    finish(canary, 1);
+    EXPECT_EQ(hanging(), 3U);
+    EXPECT_EQ(collector.rates("checkout")->canary.hanging_of, 20U);
+    // A reading that has the end of one before its beginning loses nothing.
+    for (int i = 0; i < 4; ++i) canary.count_hung_settled();
+    EXPECT_EQ(hanging(), 0U);
+    canary.count_hung();
+    EXPECT_EQ(hanging(), 0U);
+    canary.count_hung();
+    EXPECT_EQ(hanging(), 1U);
+    collector.begin_table(layout(first + 1, first + 1), now);
+    EXPECT_EQ(hanging(), 0U);
+    canary.count_hung();
+    EXPECT_EQ(hanging(), 0U) << "of another weight";
   }
-  EXPECT_EQ(hanging(), 4U);
-  EXPECT_EQ(collector.rates("checkout")->canary.hanging_of, 20U);
-  canary.finish({.code_class = 2, .overdue = true});
-  EXPECT_EQ(hanging(), 3U) << "answered";
-  canary.finish({.code_class = 5, .judgement = Judgement::kBad, .overdue = true});
-  EXPECT_EQ(hanging(), 2U) << "a failure now, which errors are about";
-  canary.finish({.code_class = 0, .judgement = Judgement::kExcluded, .overdue = true});
-  EXPECT_EQ(hanging(), 2U) << "its client has given up";
-  collector.begin_table(layout(2, 2), now);
-  canary.finish({.code_class = 2, .overdue = true});
-  EXPECT_EQ(hanging(), 0U);
 }
 
 TEST_F(CollectorTest, RecentForgetsWhatIsOlderThanAMinute) {
