@@ -107,7 +107,7 @@ void Exchange::clear_request() noexcept {
   body_taken_ = 0;
   slow_after_ = Duration::zero();
   retries_made_ = 0;
-  client_took_ = Duration::zero();
+  client_took_ = queue_took_ = Duration::zero();
   segments_ = {};
   later_.reset();
   clear_try();

@@ -148,6 +148,8 @@ class Exchange {
   [[nodiscard]] bool upstream_broke_off() const noexcept;
   [[nodiscard]] ProxyError expired(FlowState up, FlowState down) const noexcept;
   [[nodiscard]] Monotonic request_deadline() const noexcept;
+  // It is over, and most of it went by in our own queue: no version had the time to answer.
+  [[nodiscard]] bool queue_took_the_time() const noexcept;
   [[nodiscard]] Monotonic deadline_of(Duration total) const noexcept;
   [[nodiscard]] bool upstream_must_speak(FlowState up) const noexcept;
   [[nodiscard]] bool client_must_send(FlowState up) const noexcept;
@@ -339,6 +341,7 @@ class Exchange {
   // When the relay last turned to wait, and how long of all that it has waited for the client.
   Monotonic turned_at_{};
   Duration client_took_{};
+  Duration queue_took_{};
   bool client_stalled_ = false;  // While the response was there to be taken.
   Backlog upload_backlog_;
   Backlog download_backlog_;

@@ -367,7 +367,11 @@ bool Exchange::upstream_is_there() noexcept {
 // Before anything is moved: of the wait that has just ended.
 void Exchange::note_client() noexcept {
   if (!waits_for_client()) return;
-  client_took_ += now() - turned_at_;
+  const Duration took = now() - turned_at_;
+  client_took_ += took;
+  // A try is the upstream's time: else one that has just got all of a slow upload would be over,
+  // and the same request done again elsewhere while it is at it.
+  if (try_expires_at_ != net::kNever) try_expires_at_ += took;
 }
 
 bool Exchange::upstream_broke_off() const noexcept {
@@ -446,7 +450,11 @@ ProxyError Exchange::expired(FlowState up, FlowState down) const noexcept {
   if (request_deadline() <= now() && 2 * client_took_ > timeouts_->request) {
     return ProxyError::kRequestTimeout;
   }
-  return ProxyError::kTimeout;
+  return queue_took_the_time() ? ProxyError::kOverloaded : ProxyError::kTimeout;
+}
+
+bool Exchange::queue_took_the_time() const noexcept {
+  return request_deadline() <= now() && 2 * (queue_took_ + client_took_) > timeouts_->request;
 }
 
 }  // namespace canaryd::proxy

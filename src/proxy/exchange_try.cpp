@@ -115,6 +115,11 @@ void Exchange::note_outcome(ProxyError error) const noexcept {
   // A pooled connection that was dead before our bytes came says nothing: retry.hpp.
   const TryFailure failure = failure_of(error);
   if (error == ProxyError::kUpstreamReset && failure.reused && !failure.response_seen) return;
+  // Nor does one that was asked when others had used up the time.
+  if (error == ProxyError::kTimeout && request_deadline() <= now() &&
+      2 * (try_began_at_ - started_at_) > timeouts_->request) {
+    return;
+  }
   const bool cannot_serve = status_ >= 502 && status_ <= 504;
   if (is_version_failure(error) || cannot_serve) {
     upstream_->count_failure(*lease_.endpoint());
@@ -167,7 +172,7 @@ net::Task<ProxyError> Exchange::connect() {
   if (!server().writable_flag()) {
     if (client().hangup()) co_return ProxyError::kClientGone;
     lease_.connected(false);
-    co_return ProxyError::kTimeout;
+    co_return queue_took_the_time() ? ProxyError::kOverloaded : ProxyError::kTimeout;
   }
   const bool ok = !server().connect_error().has_value();
   lease_.connected(ok);
@@ -186,11 +191,13 @@ net::Task<ProxyError> Exchange::enter() {
   }
   target_good_ = false;
   const Duration longest = upstream_spec().concurrency->queue_timeout;
-  const Monotonic by = std::min(now() + longest, request_deadline());
+  const Monotonic since = now();
+  const Monotonic by = std::min(since + longest, request_deadline());
   queued_ = true;
   const net::Wake wake = co_await connection_->waiter().until(
       by, net::readable(ticket.granted()), net::hung_up(client()));
   queued_ = false;
+  queue_took_ += now() - since;
   slot_ = ticket.take();
   const bool stops = wake == net::Wake::kCancelled;
   const bool gone = client().hangup();

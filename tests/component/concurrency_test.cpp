@@ -142,6 +142,41 @@ TEST_F(ConcurrencyTest, TheTimeOfARequestEndsInTheQueueToo) {
   EXPECT_EQ(world.errors(ProxyError::kTimeout), 0U);
 }
 
+// With a quarter of its time left it was not slow: we were.
+TEST_F(ConcurrencyTest, WhoHasWaitedForMostOfItsTimeBlamesNobody) {
+  allow(1, 10, 60s);
+  world.split(0);
+  world.upstreams[0].timeouts.request = 2s;
+  world.start();
+  SimServer stable(world.net, kStable);
+  Client& first = ask("/1", "X-User: a\r\n");
+  Client& second = ask("/2", "X-User: b\r\n");
+  SimPeer& served = stable.accept();
+  world.net.run_for(1500ms);
+  served.send(ok("1"));
+  EXPECT_EQ(first.read().body, "1");
+  expect_overloaded(second.read());
+  EXPECT_EQ(world.errors(ProxyError::kTimeout), 0U);
+  EXPECT_EQ(world.counters(Cohort::kStable).bad, 0U);
+  EXPECT_EQ(world.counters(Cohort::kStable).judged, 1U);
+  EXPECT_EQ(active(), 0U);
+}
+
+TEST_F(ConcurrencyTest, WhoHasWaitedForLessStillWaitsForTheVersion) {
+  allow(1, 10, 60s);
+  world.split(0);
+  world.upstreams[0].timeouts.request = 2s;
+  world.start();
+  SimServer stable(world.net, kStable);
+  Client& first = ask("/1", "X-User: a\r\n");
+  Client& second = ask("/2", "X-User: b\r\n");
+  world.net.run_for(900ms);
+  stable.accept().send(ok("1"));
+  EXPECT_EQ(first.read().body, "1");
+  EXPECT_EQ(second.read().status(), 504);
+  EXPECT_EQ(world.counters(Cohort::kStable).bad, 1U);
+}
+
 TEST_F(ConcurrencyTest, WhoWaitsWhenTheProxyEndsIsToldSo) {
   world.start();
   SimServer stable(world.net, kStable);

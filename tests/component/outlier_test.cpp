@@ -151,6 +151,25 @@ TEST_F(OutlierTest, ARetryIsCountedForItsOwnEndpoint) {
   EXPECT_EQ(world.upstream("stable").retries_ok.load(), 5U);
 }
 
+TEST_F(OutlierTest, WhatAnotherHasUsedUpIsNoTimeToAnswerIn) {
+  upstream::UpstreamSpec& app = world.upstreams[0];
+  app.endpoints = {kEndpoints[0], kEndpoints[1]};
+  app.retries.attempts = 1;
+  app.retries.budget_percent = 100;
+  app.timeouts.request = 2s;
+  app.timeouts.per_try = 1800ms;
+  app.outlier_detection->consecutive_failures = 1;
+  app.outlier_detection->max_ejected_percent = 100;
+  world.start();
+  for (const std::size_t i : {std::size_t{0}, std::size_t{1}}) {
+    answer(i, "");
+    backends_[i]->server.on_data([](SimPeer&) {});
+  }
+  EXPECT_EQ(ask(1), (Counts{{"504", 1}}));
+  for (const std::size_t i : {std::size_t{0}, std::size_t{1}}) answer(i, ok(std::to_string(i)));
+  EXPECT_EQ(ask(10).size(), 1U) << "one of them is out, and not both";
+}
+
 TEST_F(OutlierTest, TheRowAndTheEjectionOutliveATable) {
   world.start();
   backends_[1].reset();

@@ -323,6 +323,21 @@ TEST_F(PerTryTest, AClientMaySendItsBodyLater) {
   EXPECT_EQ(client.read().status(), 200);
 }
 
+// Else the same request would be done elsewhere while the first one is at it.
+TEST_F(PerTryTest, ATryHasItsTimeBehindASlowBody) {
+  world.start();
+  SimServer stable(world.net, kStable);
+  Client client(world);
+  client.send("PUT / HTTP/1.1\r\nHost: a\r\nX-User: u\r\nContent-Length: 4\r\n\r\nhi");
+  SimPeer& served = stable.accept();
+  world.net.run_for(1500ms);
+  client.send("ho");
+  world.net.run_for(900ms);
+  EXPECT_EQ(stable.connections(), 1U);
+  served.send(ok("done"));
+  EXPECT_EQ(client.read().body, "done");
+}
+
 TEST_F(PerTryTest, ConnectingCounts) {
   SimProfile silent;
   silent.ignore = true;
