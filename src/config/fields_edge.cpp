@@ -252,7 +252,8 @@ const Section<Listener>& listener_section() {
     s.add("trusted_proxies",
           &Listener::trusted_proxies,
           list_of(network(), 0, 1000),
-          "Networks whose X-Forwarded-* headers and cohort forcing are believed.");
+          "Networks whose X-Forwarded-* and Forwarded headers and cohort forcing are believed; "
+          "from others these count as absent.");
     s.add("expose_cohort",
           &Listener::expose_cohort,
           boolean(),

@@ -161,6 +161,7 @@ void validate(const Config& config, const std::vector<LearnedTraffic>& learned, 
   check_rollouts_together(config, reader);
   check_routes(config, reader);
   check_splits(config, reader);
+  warn_of_what_proxies_say(config, reader);
   check_timeouts(config, reader);
   check_health(config, reader);
   check_mirrors(config, reader);

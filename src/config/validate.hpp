@@ -31,6 +31,8 @@ void check_segments(const Config& config,
                     const std::string& list,
                     Reader& in);
 void check_splits(const Config& config, Reader& in);
+// Header names that only trusted proxies are believed about, where there are none.
+void warn_of_what_proxies_say(const Config& config, Reader& in);
 void check_mirrors(const Config& config, Reader& in);
 void check_parity(const Config& config, Reader& in);
 void check_route_rules(const Config& config, Reader& in);

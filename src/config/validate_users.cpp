@@ -1,6 +1,7 @@
 // Which users are where: segments that never decide, and splits that would give a user two
 // rollouts, or none.
 #include "canaryd/base/units.hpp"
+#include "canaryd/routing/client_address.hpp"
 #include "config/codec.hpp"
 #include "config/validate.hpp"
 
@@ -40,6 +41,34 @@ void warn_of_trusted_clients(const Config& config,
                  "trust the addresses of the load balancer only");
       return;
     }
+  }
+}
+
+// ---------------------------------------------------------------- what proxies say
+
+// Its path in the file, and the name of the header.
+void warn_of_unbelieved(const Config& config,
+                        const std::string& path,
+                        const std::string& header,
+                        Reader& in) {
+  if (!routing::is_of_proxies(header)) return;
+  const auto nobody =
+      std::find_if(config.listeners.begin(), config.listeners.end(), [](const Listener& listener) {
+        return listener.trusted_proxies.empty();
+      });
+  if (nobody == config.listeners.end()) return;
+  in.warn_at(path,
+             path + ": nobody is believed about " + header + " on listener " +
+                 quoted(nobody->name) + ", so it counts as absent there",
+             "name the proxies that set it in trusted_proxies of the listener");
+}
+
+void warn_of_rules(const Config& config,
+                   const std::vector<routing::RequestRule>& rules,
+                   const std::string& list,
+                   Reader& in) {
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    warn_of_unbelieved(config, indexed(list, i) + ".header", rules[i].header, in);
   }
 }
 
@@ -152,6 +181,32 @@ void check_segments(const Config& config,
     in.warn_at(path + ".from_weight",
                path + ": the ring has no effect: no step before 100 % has a weight of " +
                    format_percent(segments[i].from_weight) + " or more");
+  }
+}
+
+void warn_of_what_proxies_say(const Config& config, Reader& in) {
+  if (in.is_bad("listeners")) return;
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    const std::string list = indexed("routes", i) + ".match.headers";
+    const auto& headers = config.routes[i].match.headers;
+    for (std::size_t j = 0; j < headers.size(); ++j) {
+      warn_of_unbelieved(config, indexed(list, j) + ".name", headers[j].name, in);
+    }
+  }
+  for (const Rollout& rollout : config.rollouts) {
+    if (!is_name(rollout.name)) continue;
+    const std::string path = "rollouts." + rollout.name;
+    const auto& keys = rollout.cohort.keys;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (keys[i].source != KeySource::kHeader) continue;
+      warn_of_unbelieved(config, indexed(path + ".cohort.keys", i) + ".header", keys[i].name, in);
+    }
+    const auto& segments = rollout.cohort.segments;
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+      const std::string at = indexed(path + ".cohort.segments", i) + ".header";
+      warn_of_unbelieved(config, at, segments[i].users.header, in);
+    }
+    warn_of_rules(config, rollout.exclude, path + ".analysis.exclude", in);
   }
 }
 

@@ -233,6 +233,9 @@ Result<Explanation> explain_request(const ExplainRequest& question,
       answer.peer_trusted ? routing::resolve_client(peer, head.fields, listener.trusted_proxies)
                           : peer;
   answer.client = to_string(client);
+  if (!answer.peer_trusted && snapshot.table->reads_what_proxies_say()) {
+    head.fields.remove_if([](const auto& field) { return routing::is_of_proxies(field.name); });
+  }
   if (http::ends_here(head)) {
     answer.why = "OPTIONS with Max-Forwards: 0 is answered here";
     return answer;

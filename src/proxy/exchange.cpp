@@ -209,6 +209,13 @@ void Exchange::head_moved(std::size_t held) noexcept {
 
 // ---- The decision
 
+// Nobody decides by what is not believed and not forwarded: it is as if it had not been sent.
+void Exchange::forget_unbelieved() noexcept {
+  if (!table_->snapshot.shared->table->reads_what_proxies_say()) return;
+  if (connection_->peer_trusted()) return;
+  request_.fields.remove_if([](const auto& field) { return routing::is_of_proxies(field.name); });
+}
+
 ProxyError Exchange::decide() {
   const auto scratch = state_.target_scratch(http::target_scratch_bytes(request_));
   const http::UriRules& rules = connection_->spec().targets;
@@ -220,6 +227,7 @@ ProxyError Exchange::decide() {
     return ProxyError::kLoopDetected;
   table_ = state_.table;
   if (!table_) return ProxyError::kNoRoute;
+  forget_unbelieved();
   if (connection_->spec().feedback && is_vote()) [[unlikely]] {
     vote_ = true;
     return ProxyError::kNone;

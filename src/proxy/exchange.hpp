@@ -96,6 +96,7 @@ class Exchange {
   // What they are made of, in its order. kNone: go on.
   [[nodiscard]] bool take_head(ProxyError& outcome);
   [[nodiscard]] net::Task<ProxyError> await_head();
+  void forget_unbelieved() noexcept;
   [[nodiscard]] ProxyError decide();
   [[nodiscard]] std::uint64_t balance_key() const noexcept;
   void first_try();

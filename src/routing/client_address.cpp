@@ -1,5 +1,7 @@
 #include "canaryd/routing/client_address.hpp"
 
+#include "canaryd/http/chars.hpp"
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -29,6 +31,10 @@ std::optional<IpAddress> parse_hop(std::string_view hop) noexcept {
 }
 
 }  // namespace
+
+bool is_of_proxies(std::string_view name) noexcept {
+  return http::is_x_forwarded(name) || http::equals_ignore_case(name, "forwarded");
+}
 
 bool is_trusted(const IpAddress& address, std::span<const Cidr> trusted) noexcept {
   return std::any_of(

@@ -1,6 +1,7 @@
 #include "canaryd/routing/routing_table.hpp"
 
 #include "canaryd/http/chars.hpp"
+#include "canaryd/routing/client_address.hpp"
 #include "canaryd/routing/cohort_pick.hpp"
 #include "routing/route_index.hpp"
 #include "routing/table_check.hpp"
@@ -67,6 +68,7 @@ RoutingTable::RoutingTable(TableSpec spec)
     : epoch_(spec.epoch),
       upstreams_(std::move(spec.upstreams)),
       fields_read_(fields_read_by(spec)),
+      reads_what_proxies_say_(std::any_of(fields_read_.begin(), fields_read_.end(), is_of_proxies)),
       routes_(std::move(spec.routes)) {
   rollouts_.reserve(spec.rollouts.size());
   for (RolloutSpec& from : spec.rollouts) {

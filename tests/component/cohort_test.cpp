@@ -141,6 +141,25 @@ TEST_F(CohortTest, ACookieIsSecureWhereTheClientsConnectionIs) {
   }
 }
 
+// Nor would the version that answers see them.
+TEST_F(CohortTest, FieldsOfProxiesDecideNothingForOthers) {
+  world.split(1);
+  world.rollout().sticky.sources = {{routing::KeySource::kCookie, "id"}};
+  routing::Segment early;
+  early.users.header = "X-Forwarded-Groups";
+  early.users.equals = {"beta"};
+  world.rollout().segments = {early};
+  world.start();
+  Client client(world);
+  const std::string request = get("/", "Cookie: id=u\r\nX-Forwarded-Groups: beta\r\n");
+  EXPECT_EQ(client.ask(request).body, "stable");
+  auto trusting = std::make_shared<proxy::ListenerSpec>(world.listener);
+  trusting->trusted_proxies = {Cidr{}};
+  world.service->update(trusting);
+  Client proxy(world);
+  EXPECT_EQ(proxy.ask(request).body, "canary");
+}
+
 TEST_F(CohortTest, AddsNoCookieToWhatACacheMayStore) {
   world.split(1);  // With nobody on the canary nobody gets one anyway.
   world.rollout().sticky.sources = {{routing::KeySource::kCookie, "id"}};

@@ -1,10 +1,10 @@
 // Heads of HTTP messages as views into the caller's buffer.
 //
 // A head owns nothing but its list of fields, whose memory clear() keeps: in steady state nothing
-// is allocated. Whoever keeps many heads looks at room(), and has drop() give it back. The bytes must stay where they are while the head is in use; rebase() follows a
-// buffer that was moved. Names are recognised once, while parsing: later code compares ids. Order
-// and case of the fields are those of the wire. Thread rule: one owner. Limits: those the parser
-// was given.
+// is allocated. Whoever keeps many heads looks at room(), and has drop() give it back. The bytes
+// must stay where they are while the head is in use; rebase() follows a buffer that was moved.
+// Names are recognised once, while parsing: later code compares ids. Order and case of the fields
+// are those of the wire. Thread rule: one owner. Limits: those the parser was given.
 #pragma once
 
 #include <array>
@@ -126,6 +126,17 @@ class FieldList {
   void set_value(std::size_t at, std::string_view value) noexcept {
     fields_[at].value = value;
     fields_[at].line_size = 0;
+  }
+  template <class Predicate>
+  void remove_if(Predicate&& gone) noexcept {
+    std::size_t kept = 0;
+    present_ = repeated_ = 0;
+    for (std::size_t i = 0; i < size_; ++i) {
+      if (gone(fields_[i])) continue;
+      note(present_, repeated_, fields_[i].id);
+      fields_[kept++] = fields_[i];
+    }
+    size_ = kept;
   }
   // Some name may hold other characters than letters, digits and '-'; false is sure.
   [[nodiscard]] bool may_have_odd_names() const noexcept { return odd_names_; }

@@ -20,6 +20,10 @@ inline constexpr std::size_t kForwardedHopsMax = 64;
 
 [[nodiscard]] bool is_trusted(const IpAddress& address, std::span<const Cidr> trusted) noexcept;
 
+// The name of a field that only trusted proxies are believed about: X-Forwarded-*, and Forwarded
+// (RFC 7239).
+[[nodiscard]] bool is_of_proxies(std::string_view name) noexcept;
+
 // `field_lines` are the values of all X-Forwarded-For lines, in their order.
 [[nodiscard]] IpAddress resolve_client(const IpAddress& peer,
                                        std::span<const std::string_view> field_lines,

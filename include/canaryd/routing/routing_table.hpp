@@ -172,6 +172,9 @@ class RoutingTable {
   [[nodiscard]] const std::vector<std::string>& fields_read() const noexcept {
     return fields_read_;
   }
+  // One of them is what a proxy says (client_address.hpp): to be taken out before match() where
+  // the peer is not believed.
+  [[nodiscard]] bool reads_what_proxies_say() const noexcept { return reads_what_proxies_say_; }
 
  private:
   explicit RoutingTable(TableSpec spec);
@@ -182,6 +185,7 @@ class RoutingTable {
   std::uint64_t epoch_ = 0;
   std::vector<std::string> upstreams_;
   std::vector<std::string> fields_read_;
+  bool reads_what_proxies_say_ = false;
   std::vector<Rollout> rollouts_;
   std::vector<RouteSpec> routes_;
   std::vector<RouteMatch> matches_;

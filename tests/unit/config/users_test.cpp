@@ -57,6 +57,24 @@ TEST(Users, ExclusionsHaveTheSameRules) {
   EXPECT_TRUE(config_of(render_dump(config)) == config) << render_dump(config);
 }
 
+TEST(Users, WhatOnlyProxiesMaySayTakesProxies) {
+  const std::string text = with(
+      ", cohort: {keys: [{header: X-Forwarded-User}, {client_ip: true}], segments: [{header: "
+      "Forwarded}]}, analysis: {exclude: [{header: X-Forwarded-Bot}]}",
+      "match: {path_prefix: /, headers: [{name: x-forwarded-proto, equals: https}]}, rollout: a");
+  const std::string report = report_of(load_text(text));
+  for (const char* name :
+       {"x-forwarded-proto", "X-Forwarded-User", "Forwarded", "X-Forwarded-Bot"}) {
+    EXPECT_NE(report.find("nobody is believed about " + std::string(name) + " on listener \"l\""),
+              std::string::npos)
+        << name << report;
+  }
+  std::string trusting = text;
+  trusting.replace(
+      trusting.find("127.0.0.1:1}"), 12, "127.0.0.1:1, trusted_proxies: [10.0.0.0/8]}");
+  EXPECT_EQ(report_of(load_text(trusting)).find("nobody is believed"), std::string::npos);
+}
+
 TEST(Users, SplitsAreReadAndWritten) {
   const Config config =
       config_of(with("", "split: [{rollout: b, users: 66.67}, {rollout: a, users: 33.33}]"));

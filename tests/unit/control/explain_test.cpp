@@ -155,6 +155,14 @@ TEST_F(ExplainTest, TheClientIsWhoTrustedProxiesSay) {
   EXPECT_TRUE(ask(question).peer_trusted);
 }
 
+TEST_F(ExplainTest, WhatOnlyProxiesMaySayIsTheirsToSay) {
+  rollout_.sticky.sources = {{KeySource::kHeader, "X-Forwarded-User"}, {KeySource::kCookie, "uid"}};
+  ExplainRequest question{"GET", "/", {{"X-Forwarded-User", "u"}, {"Cookie", "uid=c"}}, "", ""};
+  EXPECT_EQ(ask(question).key_source, "cookie");
+  question.client = "10.0.0.1";
+  EXPECT_EQ(ask(question).key_source, "header");
+}
+
 TEST_F(ExplainTest, ARouteWithoutRolloutAndNone) {
   const Explanation files = get("http://files.example/static/a");
   EXPECT_EQ(files.route, "files");
