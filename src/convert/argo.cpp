@@ -4,6 +4,8 @@
 #include "convert/pods.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <set>
 #include <tuple>
 
@@ -16,9 +18,7 @@ constexpr Duration kPauseMost = std::chrono::hours(24 * 1000);
 class Rollout {
  public:
   Rollout(Draft& draft, const std::vector<Manifest>& manifests)
-      : draft_(draft),
-        services_(by_name(manifests, "Service")),
-        templates_(by_name(manifests, "AnalysisTemplate")) {}
+      : draft_(draft), manifests_(manifests), services_(by_name(manifests, "Service")) {}
 
   void read(const config::Node& root) {
     read_rollout(draft_, root, rollout_, name_space_, [this](Part& spec) { read_spec(spec); });
@@ -89,6 +89,8 @@ class Rollout {
   void read_canary(Part& canary) {
     choose_container(canary);
     add_versions(canary);
+    Part routing = canary.part("trafficRouting");
+    read_whole_weight(routing);
     // Before those of the steps: it has the arguments more often.
     Part analysis = canary.part("analysis");
     read_analysis(analysis);
@@ -156,9 +158,28 @@ class Rollout {
     if (canary_name != stable_name) warn("canaryService", of_canary.size(), canary_port_);
   }
 
+  // What a weight is a part of, where that is not 100.
+  void read_whole_weight(Part& routing) {
+    const std::string whole = routing.text("maxTrafficWeight");
+    if (whole.empty()) return;
+    const auto [end, error] =
+        std::from_chars(whole.data(), whole.data() + whole.size(), whole_weight_);
+    if (error == std::errc() && end == whole.data() + whole.size() && whole_weight_ > 0) return;
+    draft_.error(routing.line_of("maxTrafficWeight"),
+                 "maxTrafficWeight " + quoted(whole) + " is no whole number above 0");
+  }
+
+  std::string in_percent(const std::string& weight) const {
+    std::uint32_t parts = 0;
+    const auto [end, error] = std::from_chars(weight.data(), weight.data() + weight.size(), parts);
+    const bool plain = error == std::errc() && end == weight.data() + weight.size();
+    if (whole_weight_ == 100 || !plain) return weight;
+    return number_from(std::to_string(100.0 * parts / whole_weight_)).value_or(weight);
+  }
+
   void read_step(Part& step) {
     if (step.has("setWeight")) {
-      add_step(draft_, rollout_, step.line_of("setWeight"), step.text("setWeight"));
+      add_step(draft_, rollout_, step.line_of("setWeight"), in_percent(step.text("setWeight")));
     }
     if (step.has("pause")) read_pause(step);
     if (step.has("analysis")) {
@@ -218,27 +239,32 @@ class Rollout {
       if (argument.has("value")) arguments["args." + name] = argument.text("value");
       argument.leave_out({"valueFrom"}, "its value is not in this file");
     }
+    for (Part& dry : analysis.items("dryRun")) dry_runs_.insert(dry.text("metricName"));
     for (Part& name : analysis.items("templates")) {
       const std::string wanted = name.text("templateName");
-      name.pass_over({"clusterScope"});
-      if (!read_template_named(wanted, arguments)) {
+      const bool of_cluster = name.text("clusterScope") == "true";
+      const std::string kind = of_cluster ? "ClusterAnalysisTemplate" : "AnalysisTemplate";
+      if (!read_template_named(kind, wanted, arguments)) {
         draft_.warn(name.line(),
-                    "the AnalysisTemplate " + quoted(wanted) +
+                    "the " + kind + " " + quoted(wanted) +
                         " is not in this file; put it there, or write analysis.queries");
       }
     }
     analysis.leave_out({"startingStep"}, "queries are asked from the first step on");
-    analysis.leave_out({"measurementRetention", "dryRun", "analysisRunMetadata"},
+    analysis.leave_out({"measurementRetention", "analysisRunMetadata"},
                        "there is nothing like it in canaryd");
     analysis.end();
   }
 
   // Once for each, whoever names it again.
-  bool read_template_named(const std::string& wanted, const Values& given) {
-    const auto found = templates_.find(wanted);
-    if (found == templates_.end()) return false;
-    if (!read_.insert(wanted).second) return true;
-    Part top(draft_, &found->second->root, "");
+  bool read_template_named(const std::string& kind,
+                           const std::string& wanted,
+                           const Values& given) {
+    const Manifest* const found = find_manifest(
+        manifests_, kind, kind == "AnalysisTemplate" ? name_space_ : std::string(), wanted);
+    if (found == nullptr) return false;
+    if (!read_.insert(found).second) return true;
+    Part top(draft_, &found->root, "");
     Part spec = top.part("spec");
     Values arguments;
     for (Part& argument : spec.items("args")) {
@@ -274,6 +300,9 @@ class Rollout {
     const auto give_up = [&](const std::string& why) {
       draft_.warn(line, "the metric " + quoted(name) + " is not carried over: " + why);
     };
+    if (dry_runs_.contains(name) || dry_runs_.contains(".*")) {
+      return give_up("it is a dry run, of which nothing comes");
+    }
     if (!prometheus.exists()) return give_up("only provider.prometheus is known");
     query.prometheus = prometheus.text("address");
     query.query = prometheus.text("query");
@@ -325,7 +354,9 @@ class Rollout {
                        });
     if (!plain) {
       draft_.warn(metric.line_of("failureLimit"),
-                  "failureLimit " + quoted(limit) + " is left out: it is no number below 1000");
+                  "failureLimit " + quoted(limit) +
+                      " is left out: it is no number below 1000; 3 bad readings in a row "
+                      "roll back, as by default");
       return;
     }
     query.failures = static_cast<std::uint32_t>(std::stoul(limit)) + 1;
@@ -335,9 +366,11 @@ class Rollout {
   }
 
   Draft& draft_;
+  const std::vector<Manifest>& manifests_;
   const ManifestsByName services_;
-  const ManifestsByName templates_;
-  std::set<std::string> read_;  // Of the templates.
+  std::set<const Manifest*> read_;  // Of the templates.
+  std::set<std::string> dry_runs_;  // Names of metrics; ".*" is all of them.
+  std::uint32_t whole_weight_ = 100;
   DraftRollout rollout_;
   std::string name_space_;
   std::vector<Container> containers_;

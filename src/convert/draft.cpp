@@ -10,12 +10,15 @@ namespace {
 
 constexpr std::size_t kNameMax = 63;
 
-void add(std::vector<Note>& notes, std::uint32_t line, std::string message) {
+void add(std::vector<Note>& notes,
+         std::uint32_t line,
+         std::string message,
+         bool at_each_line = false) {
   if (notes.size() > kNotesMax) return;
   if (notes.size() == kNotesMax) message = "there are more, which are not listed";
-  // Of the same fact the first place is enough.
-  const bool known = std::any_of(
-      notes.begin(), notes.end(), [&](const Note& note) { return note.message == message; });
+  const bool known = std::any_of(notes.begin(), notes.end(), [&](const Note& note) {
+    return note.message == message && (!at_each_line || note.line == line);
+  });
   if (!known) notes.push_back({line, std::move(message)});
 }
 
@@ -23,6 +26,10 @@ void add(std::vector<Note>& notes, std::uint32_t line, std::string message) {
 
 void Draft::warn(std::uint32_t line, std::string message) {
   add(warnings, line, std::move(message));
+}
+
+void Draft::warn_each(std::uint32_t line, std::string message) {
+  add(warnings, line, std::move(message), true);
 }
 
 void Draft::error(std::uint32_t line, std::string message) {

@@ -98,7 +98,10 @@ struct Draft {
   std::vector<Note> warnings;
   std::vector<Note> errors;
 
+  // Of the same fact the first place is enough.
   void warn(std::uint32_t line, std::string message);
+  // Not of this one: who reads has to look at every place.
+  void warn_each(std::uint32_t line, std::string message);
   void error(std::uint32_t line, std::string message);
   [[nodiscard]] DraftUpstream* find_upstream(std::string_view name);
 };

@@ -14,7 +14,7 @@ constexpr const char* kRoutes = "write it as a key of routes, where there is one
 class Canary {
  public:
   Canary(Draft& draft, const std::vector<Manifest>& manifests)
-      : draft_(draft), templates_(by_name(manifests, "MetricTemplate")) {}
+      : draft_(draft), manifests_(manifests) {}
 
   void read(const config::Node& root) {
     read_rollout(draft_, root, rollout_, name_space_, [this](Part& spec) { read_spec(spec); });
@@ -202,9 +202,9 @@ class Canary {
       return;
     }
     const std::string wanted = reference.text("name");
-    reference.pass_over({"namespace"});
+    const std::string space = reference.text("namespace");
     reference.end();
-    read_template(wanted, std::move(query), line);
+    read_template(wanted, space.empty() ? name_space_ : space, std::move(query), line);
   }
 
   // Percent of requests that succeed, at least.
@@ -237,13 +237,19 @@ class Canary {
                 "canary is compared with stable");
   }
 
-  void read_template(const std::string& wanted, DraftQuery query, std::uint32_t line) {
+  void read_template(const std::string& wanted,
+                     const std::string& name_space,
+                     DraftQuery query,
+                     std::uint32_t line) {
     const auto give_up = [&](const std::string& why) {
       draft_.warn(line, "the metric template " + quoted(wanted) + " is not carried over: " + why);
     };
-    const auto found = templates_.find(wanted);
-    if (found == templates_.end()) return give_up("it is not in this file");
-    Part top(draft_, &found->second->root, "");
+    const Manifest* const found = find_manifest(manifests_, "MetricTemplate", name_space, wanted);
+    if (found == nullptr) {
+      return give_up("it is not in this file" +
+                     (name_space.empty() ? std::string() : ", in namespace " + name_space));
+    }
+    Part top(draft_, &found->root, "");
     Part spec = top.part("spec");
     Part provider = spec.part("provider");
     if (provider.text("type") != "prometheus") return give_up("only prometheus is known");
@@ -329,7 +335,7 @@ class Canary {
   }
 
   Draft& draft_;
-  const ManifestsByName templates_;
+  const std::vector<Manifest>& manifests_;
   DraftRollout rollout_;
   std::string name_space_;
   std::string target_;

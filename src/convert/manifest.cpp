@@ -168,6 +168,24 @@ ManifestsByName by_name(const std::vector<Manifest>& manifests, std::string_view
   return found;
 }
 
+const Manifest* find_manifest(const std::vector<Manifest>& manifests,
+                              std::string_view kind,
+                              std::string_view name_space,
+                              std::string_view name) {
+  const Manifest* nearly = nullptr;
+  for (const Manifest& manifest : manifests) {
+    const Node::Entry* const metadata = manifest.root.find("metadata");
+    if (manifest.kind != kind || metadata == nullptr) continue;
+    const Node::Entry* const its_name = metadata->value.find("name");
+    if (its_name == nullptr || its_name->value.text != name) continue;
+    const Node::Entry* const found = metadata->value.find("namespace");
+    const std::string_view its_space = found == nullptr ? "" : std::string_view(found->value.text);
+    if (its_space == name_space) return &manifest;
+    if (nearly == nullptr && (its_space.empty() || name_space.empty())) nearly = &manifest;
+  }
+  return nearly;
+}
+
 // ---- Part
 
 Part::Part(Draft& draft, const Node* node, std::string path)

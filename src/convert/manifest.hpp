@@ -30,6 +30,13 @@ using ManifestsByName = std::map<std::string, const Manifest*, std::less<>>;
 [[nodiscard]] ManifestsByName by_name(const std::vector<Manifest>& manifests,
                                       std::string_view kind);
 
+// Of exactly this kind and name, in this name space; where the one or the other has none it is as
+// good as the same. Null: there is none.
+[[nodiscard]] const Manifest* find_manifest(const std::vector<Manifest>& manifests,
+                                            std::string_view kind,
+                                            std::string_view name_space,
+                                            std::string_view name);
+
 // A map of the file, or nothing at all: then everything is absent, and its line is that of the map
 // where it would be.
 class Part {

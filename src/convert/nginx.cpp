@@ -247,11 +247,32 @@ class Reader {
       if (is_location(directive)) {
         for (const std::string& host : hosts) read_location({&directive, &block.block}, host);
       } else if (name == "listen") {
-        warn_of_directive(draft_, directive, "see --listen");
+        warn_of_listen(directive);
       } else if (name != "server_name") {
-        warn_of_directive(draft_, directive, is_guard(directive) ? kKeepsNobodyOut : "");
+        warn_of_lost(directive, "server " + title_of(block));
       }
     }
+  }
+
+  // Who could not connect to that address can here.
+  void warn_of_listen(const Directive& directive) {
+    std::string address;
+    for (std::size_t i = 1; i < directive.words.size(); ++i) address += ' ' + directive.words[i];
+    draft_.warn(directive.line,
+                "listen" + address +
+                    " is not carried over: see --listen; each server is served on "
+                    "every listener here");
+  }
+
+  // Of what decides about requests each place is named: another one of the same is another fact.
+  void warn_of_lost(const Directive& directive, const std::string& where) {
+    const std::string& name = directive.words[0];
+    const bool keeps_out = is_guard(directive) || refuses(directive);
+    const bool decides = name == "if" || name == "rewrite" || name == "return";
+    if (!keeps_out && !decides) return warn_of_directive(draft_, directive);
+    draft_.warn_each(directive.line,
+                     name + " of " + where + " is not carried over" +
+                         (keeps_out ? std::string(": ") + kKeepsNobodyOut : std::string()));
   }
 
   // `return` of a server comes before its locations.
@@ -333,12 +354,8 @@ class Reader {
         if (passes && !answered) routed = add_route(location, directive, route) || routed;
       } else if (is_location(directive) || (answered && (name == "return" || name == "deny"))) {
         continue;
-      } else if (is_guard(directive)) {
-        draft_.warn(
-            directive.line,
-            name + " of location " + route.path + " is not carried over: " + kKeepsNobodyOut);
       } else {
-        warn_of_directive(draft_, directive);
+        warn_of_lost(directive, "location " + location.path());
       }
     }
     return routed;
@@ -380,6 +397,11 @@ class Reader {
         {route.host, route.exact, without_slash(route.path)}, Place{draft_.routes.size(), block});
     if (is_first) {
       route.name = unique_name(name_from((route.host.empty() ? "all" : route.host) + route.path));
+      if (!route.exact && !route.path.ends_with('/')) {
+        draft_.warn(route.line,
+                    "location " + route.path + " takes whole segments of a path here: not " +
+                        route.path + "x, which nginx sends there too");
+      }
       return draft_.routes.push_back(std::move(route));
     }
     DraftRoute& kept = draft_.routes[place->second.index];

@@ -165,6 +165,16 @@ bool is_guard(const Directive& directive) {
   return std::find(kGuards.begin(), kGuards.end(), directive.words[0]) != kGuards.end();
 }
 
+bool refuses(const Directive& directive) {
+  return directive.words[0] == "if" &&
+         std::any_of(directive.block.begin(), directive.block.end(), [](const Directive& one) {
+           const auto& words = one.words;
+           const bool turned_away = words[0] == "return" && words.size() > 1 &&
+                                    (words[1].starts_with('4') || words[1].starts_with('5'));
+           return turned_away || is_guard(one);
+         });
+}
+
 bool open_to_every_host(std::vector<DraftRoute>& routes,
                         const std::vector<std::string>& names,
                         const std::set<std::string>& others) {

@@ -28,6 +28,9 @@ struct LeftLocation {
 // Whether the directive keeps somebody out, so that without it a route is more open than it was.
 [[nodiscard]] bool is_guard(const Directive& directive);
 
+// An `if` that turns requests away.
+[[nodiscard]] bool refuses(const Directive& directive);
+
 // Requests for a Host that no server is called are nginx' default server's: the routes of its names
 // become those of every host. False: there is one for every host already, or one of the others, the
 // names of other servers, has no location for some paths, which would go there then.

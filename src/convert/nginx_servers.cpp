@@ -14,6 +14,11 @@ bool is_pattern(std::string_view server_name) {
   return server_name.find('*') != server_name.npos || server_name.starts_with('~');
 }
 
+// Of every host that no other server is called, where the server is the default of its address.
+bool is_no_name(std::string_view server_name) {
+  return server_name.empty() || server_name == "_";
+}
+
 // One that says of a port that it is the server for other names.
 bool says_default(const Directive& server) {
   return std::any_of(server.block.begin(), server.block.end(), [](const Directive& directive) {
@@ -46,6 +51,14 @@ void each_name(const Directive& server, Visit visit) {
 
 }  // namespace
 
+std::string title_of(const Directive& server) {
+  std::string title;
+  each_name(server, [&](const std::string& name, std::uint32_t) {
+    if (title.empty() && !is_no_name(name)) title = name;
+  });
+  return title.empty() ? "of line " + std::to_string(server.line) : title;
+}
+
 void Servers::add(const Directive& server) {
   std::set<std::string> names;
   each_name(server, [&](const std::string& name, std::uint32_t) { names.insert(name); });
@@ -57,18 +70,32 @@ void Servers::add(const Directive& server) {
 
 std::vector<std::string> Servers::hosts_of(Draft& draft, const Directive& server) {
   const bool is_default = &server == default_;
-  bool named = false;
+  bool patterns = false;
   std::vector<std::string> hosts;
-  each_name(server, [&](const std::string& name, std::uint32_t line) {
-    named = true;
-    if (!is_default && !name.empty() && name != "_") other_names_.insert(name);
-    if (!is_pattern(name)) return hosts.push_back(name == "_" ? "" : name);
+  each_name(server, [&](const std::string& written, std::uint32_t line) {
+    if (is_no_name(written)) {
+      if (is_default) hosts.emplace_back();
+      return;
+    }
+    // ".example.com" is example.com and all below it.
+    const bool and_below = written.starts_with('.') && written.size() > 1;
+    if (and_below) hosts.push_back(written.substr(1));
+    const std::string name = and_below ? "*" + written : written;
+    if (!is_default) other_names_.insert(and_below ? written.substr(1) : written);
+    if (!is_pattern(name)) return hosts.push_back(name);
+    patterns = true;
     Note note{line, "server_name " + name + " is left out: hosts are whole names"};
     // The default server has its patterns as well, once its routes are for every host.
     if (is_default) return default_patterns_.push_back(std::move(note));
     draft.warn(note.line, std::move(note.message));
   });
-  if (!named || (is_default && hosts.empty())) hosts.emplace_back();
+  if (is_default && hosts.empty()) hosts.emplace_back();
+  if (hosts.empty() && !patterns) {
+    draft.warn(server.line,
+               "server " + title_of(server) +
+                   " is left out: it has no name and is not the first, or default, server, whose "
+                   "routes are for every host here");
+  }
   if (is_default) default_names_ = hosts;
   return hosts;
 }

@@ -10,6 +10,9 @@
 
 namespace canaryd::convert {
 
+// "shop.example", or where it is, of one without a name.
+[[nodiscard]] std::string title_of(const Directive& server);
+
 class Servers {
  public:
   // Of all servers first, in the order of the file.
