@@ -180,6 +180,7 @@ void Tunnel::note() noexcept {
     down_progress_ = to_client_.progress();
     down_moved_at_ = now();
   }
+  if (down_ == State::kNeedWrite) held_up_until_ = now();
   const bool client_left = to_server_.source_ended() || to_server_.frames().closed() ||
                            down_ == State::kSinkFailed || client_.error();
   const bool upstream_left = to_client_.source_ended() || to_client_.frames().closed();
@@ -251,6 +252,13 @@ net::Interest Tunnel::server_interest() const noexcept {
   return net::when(server_, events);
 }
 
+// One that answers as it reads, such as an echo, stops reading when its client does not take what
+// it says: then it is the client that is waited for.
+Monotonic Tunnel::upstream_deadline() const noexcept {
+  if (up_ != State::kNeedWrite || down_ == State::kNeedWrite) return net::kNever;
+  return after(std::max(up_moved_at_, held_up_until_), timeouts_.body_idle);
+}
+
 Monotonic Tunnel::deadline() const noexcept {
   if (goodbye_by_ != net::kNever) return goodbye_by_;
   Monotonic at = std::min(evict_at_, after(half_closed_at_, kHalfClosed));
@@ -258,8 +266,7 @@ Monotonic Tunnel::deadline() const noexcept {
   if (down_ == State::kNeedWrite) {
     at = std::min(at, after(down_moved_at_, connection_.spec().write_stall_timeout));
   }
-  if (up_ == State::kNeedWrite) at = std::min(at, after(up_moved_at_, timeouts_.body_idle));
-  return at;
+  return std::min(at, upstream_deadline());
 }
 
 // A deadline, or the next look at who takes nothing.
@@ -292,7 +299,7 @@ void Tunnel::expire() {
   } else if (down_ == State::kNeedWrite &&
              after(down_moved_at_, connection_.spec().write_stall_timeout) <= now()) {
     cut(ProxyError::kClientGone);
-  } else if (up_ == State::kNeedWrite && after(up_moved_at_, timeouts_.body_idle) <= now()) {
+  } else if (upstream_deadline() <= now()) {
     cut(ProxyError::kTimeout);
   } else {
     say_goodbye();

@@ -139,6 +139,8 @@ class Tunnel {
   [[nodiscard]] TunnelResult result() const noexcept;
   [[nodiscard]] net::Interest client_interest() const noexcept;
   [[nodiscard]] net::Interest server_interest() const noexcept;
+  // When the upstream has taken nothing for too long.
+  [[nodiscard]] Monotonic upstream_deadline() const noexcept;
   [[nodiscard]] http::CloseFrame goodbye_to_server() const noexcept;
   [[nodiscard]] Monotonic now() const noexcept { return state_.runtime.now(); }
 
@@ -158,6 +160,7 @@ class Tunnel {
 
   Monotonic up_moved_at_;
   Monotonic down_moved_at_;
+  Monotonic held_up_until_ = Monotonic::min();  // The upstream, by a client that takes no more.
   Backlog up_backlog_;
   Backlog down_backlog_;
   Monotonic half_closed_at_ = net::kNever;

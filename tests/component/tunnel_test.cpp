@@ -384,6 +384,28 @@ TEST_F(TunnelTest, AnUpstreamThatStopsReadingIsCutAndBlamed) {
   EXPECT_EQ(world.errors(ProxyError::kTimeout), 1U);
 }
 
+// As an echo does that is in the middle of a write.
+TEST_F(TunnelTest, AnUpstreamThatItsClientKeepsFromReadingIsNotBlamed) {
+  auto patient = std::make_shared<proxy::ListenerSpec>(world.listener);
+  patient->write_stall_timeout = 60s;
+  world.service->update(patient);
+  const Pair pair = open();
+  pair.client->peer.stop_reading();
+  pair.server->stop_reading();
+  pair.server->send(std::string(1'000'000, 'x'));
+  pair.client->send(std::string(1'000'000, 'x'));
+  world.net.run_for(40s);
+  EXPECT_EQ(tunnels(Cohort::kCanary), 1);
+  // From now on it is its own doing.
+  pair.client->peer.resume_reading();
+  world.net.run_for(29s);
+  EXPECT_EQ(tunnels(Cohort::kCanary), 1);
+  EXPECT_EQ(world.counters(Cohort::kCanary).bad, 0U);
+  world.net.run_for(2s);
+  EXPECT_EQ(tunnels(Cohort::kCanary), 0);
+  EXPECT_EQ(world.counters(Cohort::kCanary).bad, 1U);
+}
+
 TEST_F(TunnelTest, AClientThatStopsReadingIsCut) {
   const Pair pair = open();
   pair.client->peer.stop_reading();
