@@ -193,6 +193,7 @@ void Controller::State::publish(std::function<void()> done) {
     copy.parity = parities.queue(worker);
     copies.push_back(std::move(copy));
   }
+  forget_unwatched(all);
   published = *snapshot;
   parts.data_plane->publish(std::move(copies), std::move(done));
 }

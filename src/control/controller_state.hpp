@@ -75,6 +75,7 @@ struct Controller::State {
   // retirement.cpp: who uses an old version that is to go, and the hook that ends it.
   [[nodiscard]] std::vector<std::string> others_that_need_stable(const Runner& runner) const;
   [[nodiscard]] StableWatch* watch_of(const Runner& runner) const noexcept;
+  void forget_unwatched(const std::vector<InForce>& all);
   void fill_watches(const std::vector<InForce>& all,
                     std::size_t worker,
                     proxy::WorkerSnapshot& copy);
@@ -176,6 +177,8 @@ struct Controller::State {
   ParityWatches parities;
   Messenger messenger;
   std::uint64_t table_epoch = 0;
+  std::map<std::string, std::uint64_t> stored_idle;  // By rollout, the run that the store may have
+                                                     // idle time of.
   std::shared_ptr<const proxy::Snapshot> published;  // The newest.
   // Index: worker. Made when a configuration first asks for them, and kept.
   std::vector<std::shared_ptr<stats::PathSketch>> path_sketches;

@@ -91,8 +91,8 @@ Result<Recovered> recover(store::Store& store) {
     }
     CANARYD_TRY_ASSIGN(recovered.exposure[row.entry.rollout],
                        store.exposure_used(row.entry.rollout, state->run));
-    CANARYD_TRY_ASSIGN(recovered.idle[row.entry.rollout],
-                       store.stable_idle(row.entry.rollout, state->run));
+    CANARYD_TRY_ASSIGN(const std::uint64_t idle, store.stable_idle(row.entry.rollout, state->run));
+    recovered.idle[row.entry.rollout] = {row.entry.rollout, state->run, idle};
   }
   return recovered;
 }

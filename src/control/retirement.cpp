@@ -249,13 +249,34 @@ void Controller::State::look_at_stable(const Runner& runner) {
   save_idle(runner);
 }
 
+// Nobody notes from now on who uses these, neither here nor in a daemon with the same file.
+void Controller::State::forget_unwatched(const std::vector<InForce>& all) {
+  if (table_epoch == 1) {
+    for (const auto& [name, idle] : recovered.idle) {
+      if (idle.milliseconds > 0) stored_idle[name] = idle.run;
+    }
+  }
+  store::Batch batch;
+  for (auto each = stored_idle.begin(); each != stored_idle.end();) {
+    const auto index = config.find_rollout(each->first);
+    if (index && all[index->index()].watched) {
+      ++each;
+      continue;
+    }
+    batch.idle.push_back({each->first, each->second, 0});
+    each = stored_idle.erase(each);
+  }
+  if (batch.idle.empty()) return;
+  parts.store->write(std::move(batch), store::Keep::kUntilWritten, [](const Result<void>&) {});
+}
+
 // What the store knew when the daemon started, for the first table: a later watch begins anew.
 Duration Controller::State::known_idle(const std::string& rollout) const {
   const Runner* const runner = find(rollout);
   const auto known = recovered.idle.find(rollout);
   const bool first = table_epoch == 1 && known != recovered.idle.end();
   if (runner == nullptr || !first) return Duration::zero();
-  const Duration idle = std::chrono::milliseconds(known->second);
+  const Duration idle = std::chrono::milliseconds(known->second.milliseconds);
   const Duration enough = runner->config().plan.retire->idle_for;
   return std::min(idle, enough - std::min(enough, StableWatch::kWatchAnew));
 }
@@ -265,6 +286,7 @@ void Controller::State::save_idle(const Runner& runner) {
   const std::optional<Duration> idle = watch->second->to_save();
   if (!idle) return;
   watch->second->saving(*idle);
+  stored_idle[runner.config().name] = runner.state().run;
   const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(*idle).count();
   store::Batch batch;
   batch.idle.push_back(

@@ -2,6 +2,7 @@
 
 #include "canaryd/base/hash.hpp"
 #include "canaryd/http/forwarding.hpp"
+#include "canaryd/routing/client_address.hpp"
 #include "proxy/local_reply.hpp"
 #include "proxy/record.hpp"
 

@@ -38,7 +38,7 @@ struct Recovered {
   std::vector<store::JournalRow> latest;
   std::map<std::string, std::vector<store::EvidenceRow>> evidence;  // By rollout, of its last run.
   std::map<std::string, std::uint64_t> exposure;                    // The same.
-  std::map<std::string, std::uint64_t> idle;                        // Milliseconds; the same.
+  std::map<std::string, store::StableIdle> idle;                    // The same.
   std::uint64_t turn = 0;  // The newest one of a group that any of them knows.
 };
 // Reads it, on the thread that opened the store, before the control plane runs.

@@ -340,6 +340,49 @@ TEST_F(ControllerRetirementTest, NobodyIsWatchedWhileTheRolloutIsOutOfTheFile) {
   EXPECT_GE(controller_->rollout("shop")->retire->idle, Duration(50h));
 }
 
+// A daemon that is started without the rollout, or without its `retire`, notes nobody either.
+TEST_F(ControllerRetirementTest, WhatWasIdleBeforeADaemonThatDidNotWatchCountsNoMore) {
+  promote();
+  std::string longer = file_;
+  longer.replace(longer.find("idle_for: 10s"), 13, "idle_for: 100h");
+  reload(longer);
+  std::string unwatched = longer;
+  unwatched.erase(
+      unwatched.find("    retire:"),
+      unwatched.find('\n', unwatched.find("    retire:")) + 1 - unwatched.find("    retire:"));
+  const std::string gone = file_with(
+      kListener,
+      "rollouts:\n  more: {stable: old, canary: new, start: manual, steps: [{weight: 100}]}\n",
+      "rollout: more");
+  const auto idle_again = [this] {
+    quiet_seconds(1);
+    clock_.advance(50h);
+    quiet_seconds(1);
+    ASSERT_GE(view().retire->idle, Duration(48h));
+  };
+  for (const std::string& meanwhile : {unwatched, gone}) {
+    idle_again();
+    power_off();
+    file_ = meanwhile;
+    boot();
+    quiet_seconds(1);
+    power_off();
+    file_ = longer;
+    boot();
+    quiet_seconds(1);
+    EXPECT_LE(view().retire->idle, Duration(2s));
+  }
+  // Out of the file by a reload, and back by a start.
+  idle_again();
+  reload(gone);
+  quiet_seconds(1);
+  power_off();
+  file_ = longer;
+  boot();
+  quiet_seconds(1);
+  EXPECT_LE(view().retire->idle, Duration(2s));
+}
+
 TEST(StableWatchTest, TheFirstLookIsStoredAlsoIfThereIsNothing) {
   StableWatch watch(1, Duration::zero());
   watch.look(Monotonic(), WallTime(), 0);
