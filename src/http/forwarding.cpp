@@ -101,16 +101,18 @@ struct Dropping {
 // Fields that have no id of their own.
 [[gnu::always_inline]] inline bool is_dropped_by_name(const FieldList& fields,
                                                       const Field& field,
-                                                      const Dropping& dropping) noexcept {
+                                                      const Dropping& dropping,
+                                                      const NominatedNames* nominated) noexcept {
   if (dropping.family && is_x_forwarded(field.name)) return true;
   if (fields.may_have_odd_names() && is_underscored_twin(field)) return true;
-  return dropping.nominated && is_nominated(fields, field) && !is_one_of(dropping.kept, field.name);
+  return nominated != nullptr && nominated->contain(field) && !is_one_of(dropping.kept, field.name);
 }
 
 // Lines that lie next to each other in the input go in one piece.
-[[gnu::always_inline]] inline void copy_fields(HeadWriter& out,
-                                               const FieldList& fields,
-                                               const Dropping& dropping) noexcept {
+[[gnu::always_inline]] inline void copy_fields_but(HeadWriter& out,
+                                                   const FieldList& fields,
+                                                   const Dropping& dropping,
+                                                   const NominatedNames* nominated) noexcept {
   const bool names_matter = dropping.family || dropping.nominated || fields.may_have_odd_names();
   // Of these each one is looked at.
   const IdSet suspect = dropping.ids | (names_matter ? bit(FieldId::kOther) : 0);
@@ -118,7 +120,7 @@ struct Dropping {
   const char* run_end = nullptr;
   for (const Field& field : fields) {
     if ((suspect & bit(field.id)) != 0 &&
-        (field.id != FieldId::kOther || is_dropped_by_name(fields, field, dropping))) {
+        (field.id != FieldId::kOther || is_dropped_by_name(fields, field, dropping, nominated))) {
       continue;
     }
     if (field.name.data() != run_end || field.line_size == 0) {
@@ -129,6 +131,25 @@ struct Dropping {
     run_end = field.name.data() + field.line_size;
   }
   out.copy({run, static_cast<std::size_t>(run_end - run)});
+}
+
+// The names are looked for once, and not with each field.
+[[gnu::noinline]] HeadWriter copy_fields_but_nominated(HeadWriter out,
+                                                       const FieldList& fields,
+                                                       const Dropping& dropping) noexcept {
+  const NominatedNames nominated(fields);
+  copy_fields_but(out, fields, dropping, &nominated);
+  return out;
+}
+
+[[gnu::always_inline]] inline void copy_fields(HeadWriter& out,
+                                               const FieldList& fields,
+                                               const Dropping& dropping) noexcept {
+  if (dropping.nominated) [[unlikely]] {
+    out = copy_fields_but_nominated(out, fields, dropping);
+  } else {
+    copy_fields_but(out, fields, dropping, nullptr);
+  }
 }
 
 [[gnu::always_inline]] inline void write_framing(HeadWriter& out,

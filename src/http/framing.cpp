@@ -206,17 +206,26 @@ Refused frame_response(ResponseHead& head, Method request_method) noexcept {
   return kAccepted;
 }
 
-bool is_nominated(const FieldList& fields, const Field& field) noexcept {
-  if (field.id != FieldId::kOther || is_x_forwarded(field.name)) return false;
-  if (is_x_canaryd(field.name)) return false;
-  bool named = false;
+NominatedNames::NominatedNames(const FieldList& fields) noexcept {
   fields.for_each(FieldId::kConnection, [&](const Field& connection) {
     std::string_view list = connection.value;
     for (auto member = next_list_member(list); !member.empty(); member = next_list_member(list)) {
-      named = named || equals_ignore_case(member, field.name);
+      if (count_ < names_.size()) names_[count_++] = member;
     }
   });
-  return named;
+}
+
+bool NominatedNames::contain(const Field& field) const noexcept {
+  if (field.id != FieldId::kOther || is_x_forwarded(field.name)) return false;
+  if (is_x_canaryd(field.name)) return false;
+  const auto end = names_.begin() + static_cast<std::ptrdiff_t>(count_);
+  return std::any_of(names_.begin(), end, [&field](std::string_view name) {
+    return equals_ignore_case(name, field.name);
+  });
+}
+
+bool is_nominated(const FieldList& fields, const Field& field) noexcept {
+  return NominatedNames(fields).contain(field);
 }
 
 }  // namespace canaryd::http

@@ -260,7 +260,10 @@ RequestParser::Line RequestParser::parse_request_line(const char* begin,
   if (at - begin > kMethodBytesMax) return bad(Refusal::kNotImplemented, "method too long");
   if (at == end) return Line::kPartial;
   if (at == begin || *at != ' ') return bad(Refusal::kBadRequest, "bad method");
-  const std::string_view method(begin, static_cast<std::size_t>(at - begin));
+  // Known from here on: a refusal of what comes behind it is answered without content to HEAD (RFC
+  // 9110 section 9.3.2).
+  head.method_text = std::string_view(begin, static_cast<std::size_t>(at - begin));
+  head.method = get ? Method::kGet : parse_method(head.method_text);
 
   const char* const target = ++at;
   at = find_target_end(base_, resume(target), end);
@@ -282,8 +285,6 @@ RequestParser::Line RequestParser::parse_request_line(const char* begin,
   }
   at += kVersionBytes;
 
-  head.method_text = method;
-  head.method = get ? Method::kGet : parse_method(method);
   head.target = target_text;
   head.version_minor = known_minor(minor);
   started_ = true;

@@ -146,6 +146,20 @@ bool is_rewritten_path(std::string_view path) noexcept {
   return !parse_target(head, {}, scratch, target) && target.forwarded == path;
 }
 
+namespace {
+
+// 1 of ".", 2 of "..", 0 of all others: also where the dots are written as escapes (RFC 3986
+// section 6.2.2.2), which browsers take for dots.
+unsigned dots_of(std::string_view segment) {
+  unsigned dots = 0;
+  while (!segment.empty()) {
+    if (take_character(segment) != "." || ++dots > 2) return 0;
+  }
+  return dots;
+}
+
+}  // namespace
+
 std::optional<std::string> resolve_path(std::string_view base, std::string_view path) {
   if (path.empty() || !is_plain_text(path)) return std::nullopt;
   std::string merged;
@@ -158,8 +172,9 @@ std::optional<std::string> resolve_path(std::string_view base, std::string_view 
     const std::string_view segment = rest.substr(0, end);
     const bool last = end == rest.size();
     rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (segment.empty() || segment == ".") continue;
-    if (segment == "..") {
+    const unsigned dots = dots_of(segment);
+    if (segment.empty() || dots == 1) continue;
+    if (dots == 2) {
       if (out.size() > 1) out.erase(out.rfind('/', out.size() - 2) + 1);
       continue;
     }

@@ -87,8 +87,13 @@ void Exchange::begin(Connection& connection) noexcept {
   begin_ = end_ = 0;
 }
 
-// What of it is not memory that the next start() clears.
+// What of it is not memory that the next start() clears; and of that the lists of a head that had
+// very many fields, for many exchanges are kept.
 void Exchange::release() noexcept {
+  constexpr std::size_t kFieldsKept = 256;
+  for (http::FieldList* const list : {&request_.fields, &response_.fields}) {
+    if (list->room() > kFieldsKept) list->drop();
+  }
   upload_.release();
   download_.release();
   response_block_.release();

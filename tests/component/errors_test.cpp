@@ -165,6 +165,26 @@ TEST_F(ErrorsTest, RefusesALongTarget) {
       get("/" + std::string(100, 'x')), 414, "target_too_long", ProxyError::kTargetTooLong);
 }
 
+// RFC 9110 section 9.3.2: also where the request line is not read to its end.
+TEST_F(ErrorsTest, RefusesHeadWithoutContent) {
+  world.listener.head.target_bytes = 100;
+  world.start();
+  const auto refused = [this](const std::string& request) {
+    Client client(world);
+    client.send(request);
+    EXPECT_TRUE(client.closes_within(2s));
+    return client.peer.take();
+  };
+  for (const std::string& request : {"HEAD /" + std::string(100, 'x') + " HTTP/1.1\r\n\r\n",
+                                     std::string("HEAD / HTTP/2.0\r\n\r\n"),
+                                     std::string("HEAD / HTTP/x\r\n\r\n")}) {
+    const std::string reply = refused(request);
+    EXPECT_TRUE(reply.starts_with("HTTP/1.1 ")) << reply;
+    EXPECT_TRUE(reply.ends_with("\r\n\r\n")) << reply;
+    EXPECT_EQ(reply.find("\r\n\r\n"), reply.size() - 4) << reply;
+  }
+}
+
 TEST_F(ErrorsTest, RefusesOtherExpectations) {
   world.start();
   expect_refused(

@@ -9,6 +9,10 @@
 
 #include "canaryd/http/message.hpp"
 
+#include <array>
+#include <cstddef>
+#include <string_view>
+
 namespace canaryd::http {
 
 // More options in Connection than this are refused: each costs a comparison per field.
@@ -27,5 +31,17 @@ inline constexpr unsigned kConnectionOptionsMax = 32;
 // removed that way: nobody strips Host, Authorization, Cookie, X-Forwarded-* or X-Canaryd-* by
 // naming it. Fields that the routing reads are the caller's to know (RequestForwarding::read).
 [[nodiscard]] bool is_nominated(const FieldList& fields, const Field& field) noexcept;
+
+// The same for many fields of one list, which has been read: its names are looked for once. It is
+// no use any more when the list, or its bytes, are gone.
+class NominatedNames {
+ public:
+  explicit NominatedNames(const FieldList& fields) noexcept;
+  [[nodiscard]] bool contain(const Field& field) const noexcept;
+
+ private:
+  std::array<std::string_view, kConnectionOptionsMax> names_;
+  std::size_t count_ = 0;
+};
 
 }  // namespace canaryd::http

@@ -166,6 +166,10 @@ TEST(RequestFramingTest, ConnectionNominatesOnlyWhatWeDoNotKnow) {
     if (is_nominated(parsed->head.fields, field)) named.emplace_back(field.name);
   }
   EXPECT_EQ(named, std::vector<std::string>{"X-Mine"});
+  const NominatedNames names(parsed->head.fields);
+  for (const Field& field : parsed->head.fields) {
+    EXPECT_EQ(names.contain(field), field.name == "X-Mine") << field.name;
+  }
   EXPECT_FALSE(parse_request("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, te\r\n\r\n")
                    ->head.nominates);
 }

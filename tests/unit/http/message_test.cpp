@@ -66,6 +66,33 @@ TEST(FieldListTest, FindsByIdAndByName) {
   EXPECT_EQ(fields.find(FieldId::kCookie), nullptr);
 }
 
+TEST(FieldListTest, ALongListHasLittleMoreRoomThanItNeeds) {
+  FieldList list;
+  for (int i = 0; i < 4000; ++i) {
+    list.add("a", "b");
+    EXPECT_LE(list.room(), i < 256 ? 512U : 1.25 * (i + 1) + 1) << i;
+  }
+  EXPECT_EQ(list.size(), 4000U);
+  list.drop();
+  EXPECT_EQ(list.size(), 0U);
+  EXPECT_EQ(list.room(), 0U);
+  list.add("Host", "c");
+  EXPECT_EQ(list.value(FieldId::kHost), "c");
+}
+
+TEST(FieldListTest, ForgetsWhatIsRemoved) {
+  FieldList list;
+  for (const char* name : {"Host", "X-Forwarded-For", "Accept", "X-Forwarded-For", "X-Mine"}) {
+    list.add(name, "v");
+  }
+  list.remove_if([](const Field& field) { return field.id == FieldId::kXForwardedFor; });
+  EXPECT_EQ(list.size(), 3U);
+  EXPECT_FALSE(list.has(FieldId::kXForwardedFor));
+  EXPECT_EQ(list.count(FieldId::kXForwardedFor), 0U);
+  EXPECT_EQ(list[2].name, "X-Mine");
+  EXPECT_EQ(list.count(FieldId::kHost), 1U);
+}
+
 TEST(MethodTest, SafetyAndIdempotencyOfRfc9110Section9) {
   EXPECT_EQ(parse_method("GET"), Method::kGet);
   EXPECT_EQ(parse_method("get"), Method::kOther);

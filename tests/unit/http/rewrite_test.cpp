@@ -293,5 +293,17 @@ TEST(RewriteTest, Rfc3986Section5_4) {
   EXPECT_EQ(resolve_path("/b", ""), std::nullopt);
 }
 
+// Section 6.2.2.2: dots are dots however they are written, as browsers have it.
+TEST(RewriteTest, EscapedDotsLeadUpwardsToo) {
+  for (const char* path :
+       {"/v2/cat/%2e%2e/z", "/v2/cat/.%2E/z", "/v2/%2e/z", "/v2/cat/x/%2e%2e/../z"}) {
+    EXPECT_EQ(resolve_path("/b/c/d", path), "/v2/z") << path;
+  }
+  EXPECT_EQ(resolve_path("/", "/a/%2e%2e%2e/b"), "/a/%2e%2e%2e/b");
+  EXPECT_EQ(resolve_path("/", "/a/%2/b"), "/a/%2/b");
+  const PathMapping mapping(PathMapping::Kind::kPrefix, "/shop", "/v2/cat");
+  EXPECT_EQ(mapping.path_to_client("/v2/cat/x"), "/shop/x");
+}
+
 }  // namespace
 }  // namespace canaryd::http
