@@ -4,6 +4,8 @@
 #include "canaryd/http/uri.hpp"
 #include "canaryd/http/websocket.hpp"
 
+#include <algorithm>
+
 namespace canaryd::http {
 namespace {
 
