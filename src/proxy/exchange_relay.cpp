@@ -364,8 +364,9 @@ bool Exchange::upstream_is_there() noexcept {
   return !server().hangup() && !server().error();
 }
 
-// Before anything is moved: of the wait that has just ended.
-void Exchange::note_client() noexcept {
+// Before anything is moved: of the wait that has just ended. Of its own, so that relay(), which
+// seldom comes here, stays small enough to have what each request takes in it.
+[[gnu::noinline]] void Exchange::note_client() noexcept {
   if (!waits_for_client()) return;
   const Duration took = now() - turned_at_;
   client_took_ += took;
