@@ -340,6 +340,17 @@ void Controller::State::open_listeners(
   open_next(opening);
 }
 
+// To a narrower or wider address of the same port a listener moves with a restart only.
+std::string Controller::State::advice_on_port(const SocketAddress& address) const {
+  for (const config::Listener& own : config.listeners) {
+    if (listening && own.address.port == address.port && own.address != address) {
+      return "; this daemon's listener " + own.name + " has that port, at " +
+             to_string(own.address) + ": it moves with a restart";
+    }
+  }
+  return "; stop what listens there, or give the listener another `address`";
+}
+
 void Controller::State::open_next(const std::shared_ptr<Opening>& opening) {
   if (opening->next == opening->specs.size()) {
     opening->done({});
@@ -364,7 +375,7 @@ void Controller::State::open_next(const std::shared_ptr<Opening>& opening) {
         error.context = "listener " + spec->name + " cannot listen on " + to_string(spec->address) +
                         (error.context.empty() ? "" : ": " + error.context);
         if (error.code == ErrorCode::kAddressInUse) {
-          error.context += "; stop what listens there, or give the listener another `address`";
+          error.context += advice_on_port(spec->address);
         }
         opening->done(fail(std::move(error)));
       });

@@ -131,6 +131,7 @@ struct Controller::State {
   void open_listeners(std::vector<std::shared_ptr<const proxy::ListenerSpec>> specs,
                       std::function<void(Result<void>)> done);
   struct Opening;
+  [[nodiscard]] std::string advice_on_port(const SocketAddress& address) const;
   void open_next(const std::shared_ptr<Opening>& opening);
   // Runners of the rollouts that none runs for yet, as the journal knows them.
   using Runners = std::vector<std::shared_ptr<Runner>>;

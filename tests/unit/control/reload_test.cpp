@@ -206,6 +206,21 @@ TEST_F(ReloadTest, AListenerThatCannotBindLeavesEverythingAsItWas) {
   EXPECT_EQ(controller_->listeners()[0].address, "127.0.0.1:8080");
 }
 
+TEST_F(ReloadTest, APortThatIsItsOwnIsSaidToBe) {
+  boot_at(10);
+  plane_.taken = {"wide", "other"};
+  const auto refused = [this](const std::string& listener) {
+    const ReloadResult result = reload(file_with(listener, kRollout));
+    EXPECT_FALSE(result.ok);
+    return result.problems.back().message;
+  };
+  EXPECT_THAT(refused("  - {name: wide, address: 0.0.0.0:8080}\n"),
+              HasSubstr("this daemon's listener public has that port, at 127.0.0.1:8080: it moves "
+                        "with a restart"));
+  EXPECT_THAT(refused("  - {name: other, address: 127.0.0.1:8081}\n"),
+              HasSubstr("stop what listens there"));
+}
+
 TEST_F(ReloadTest, AListenerKeepsItsNameAsLongAsItsAddress) {
   boot_at(10);
   const ReloadResult result =
