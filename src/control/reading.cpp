@@ -175,7 +175,7 @@ rollout::Readings ReadingRow::level(Monotonic now, const config::Query& rule) co
     const bool back = rule.on_failure == config::Query::OnFailure::kRollback;
     return back ? Readings::kRollback : Readings::kBad;
   }
-  const bool good = reading->kind == Kind::kGood && failure_.empty() && is_of_step();
+  const bool good = reading->kind == Kind::kGood && failure_.empty() && last_asked_ >= step_began_;
   return good ? Readings::kGood : Readings::kOpen;
 }
 

@@ -44,10 +44,8 @@ class ReadingRow {
 
   // What was asked before says nothing good of the step that begins.
   void begin_step(Monotonic now) noexcept { step_began_ = now; }
-  // Stable is in trouble too: what has been asked so far is not held against the canary, and says
-  // nothing good of it either.
+  // Stable is in trouble too: what has been asked so far is not held against the canary.
   void excuse(Monotonic now) noexcept {
-    step_began_ = now;
     excused_until_ = now;
     bad_ = 0;
   }
@@ -63,11 +61,6 @@ class ReadingRow {
   [[nodiscard]] Duration silence(Monotonic now) const noexcept;
 
  private:
-  // An excuse covers what is asked in the same instant.
-  [[nodiscard]] bool is_of_step() const noexcept {
-    return last_asked_ >= step_began_ && !(excused_until_ && last_asked_ <= *excused_until_);
-  }
-
   Monotonic began_;
   Monotonic step_began_;
   std::optional<Reading> last_;  // kGood or kBad.

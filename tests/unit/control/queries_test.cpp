@@ -252,15 +252,20 @@ TEST_F(QueriesTest, WhatIsAskedWhileStableIsInTroubleIsNotHeldAgainstTheCanary) 
   EXPECT_EQ(summary().readings, Readings::kBad);
 }
 
-TEST_F(QueriesTest, AGoodReadingBesideATroubledStableIsNoneOfTheStep) {
+// With everybody on the canary, stable may be gone for good, and the bake has to end.
+TEST_F(QueriesTest, AGoodReadingIsOneAlsoWhileStableIsInTrouble) {
   standing_.stable_in_trouble = true;
+  state_.phase = Phase::kBaking;
   round();
   answer(sample("0.5"));
-  EXPECT_EQ(summary().readings, Readings::kOpen);
-  standing_.stable_in_trouble = false;
-  after(1s);
+  EXPECT_EQ(summary().readings, Readings::kGood);
+  after(10s);
   answer(sample("0.5"));
   EXPECT_EQ(summary().readings, Readings::kGood);
+  // When that is over it is asked for again.
+  standing_.stable_in_trouble = false;
+  after(1s);
+  EXPECT_EQ(io_.asked.size(), 3U);
 }
 
 TEST_F(QueriesTest, BadReadingsOfBeforeTheTroubleAreForgotten) {
