@@ -149,8 +149,8 @@ class Exchange {
   [[nodiscard]] bool upstream_broke_off() const noexcept;
   [[nodiscard]] ProxyError expired(FlowState up, FlowState down) const noexcept;
   [[nodiscard]] Monotonic request_deadline() const noexcept;
-  // It is over, and most of it went by in our own queue: no version had the time to answer.
-  [[nodiscard]] bool queue_took_the_time() const noexcept;
+  // While the upstream is waited for.
+  [[nodiscard]] ProxyError timed_out() const noexcept;
   [[nodiscard]] Monotonic deadline_of(Duration total) const noexcept;
   [[nodiscard]] bool upstream_must_speak(FlowState up) const noexcept;
   [[nodiscard]] bool client_must_send(FlowState up) const noexcept;

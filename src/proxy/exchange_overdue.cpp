@@ -47,10 +47,10 @@ bool Exchange::hangs() const noexcept {
   return is_silent_for(stats::hangs_after(route_->rollout->gate->slow_after()));
 }
 
-// Before its answer, but for what its client has taken of that time; or in the midst of one that is
-// known to go on. A stream may be quiet for as long as it likes.
+// Before its answer, but for what its client and our queue have taken of that time; or in the midst
+// of one that is known to go on. A stream may be quiet for as long as it likes.
 bool Exchange::is_silent_for(Duration limit) const noexcept {
-  if (status_ == 0) return now() - started_at_ - client_took_ >= limit;
+  if (status_ == 0) return now() - started_at_ - client_took_ - queue_took_ >= limit;
   if (stage_ != ResponseStage::kBody) return false;
   return response_.framing.kind == http::BodyKind::kLength && now() - download_moved_at_ >= limit;
 }

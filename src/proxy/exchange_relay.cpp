@@ -447,15 +447,16 @@ Monotonic Exchange::wake_at() const noexcept {
 ProxyError Exchange::expired(FlowState up, FlowState down) const noexcept {
   if (down == FlowState::kNeedWrite) return ProxyError::kClientGone;
   if (up == FlowState::kNeedRead && !upstream_must_speak(up)) return ProxyError::kRequestTimeout;
-  // What it has left of the time for all is no time to answer in.
-  if (request_deadline() <= now() && 2 * client_took_ > timeouts_->request) {
-    return ProxyError::kRequestTimeout;
-  }
-  return queue_took_the_time() ? ProxyError::kOverloaded : ProxyError::kTimeout;
+  return timed_out();
 }
 
-bool Exchange::queue_took_the_time() const noexcept {
-  return request_deadline() <= now() && 2 * (queue_took_ + client_took_) > timeouts_->request;
+// What client and queue have left of the time for all is no time to answer in: then whoever of them
+// took more of it is named.
+ProxyError Exchange::timed_out() const noexcept {
+  if (request_deadline() > now() || 2 * (client_took_ + queue_took_) <= timeouts_->request) {
+    return ProxyError::kTimeout;
+  }
+  return queue_took_ > client_took_ ? ProxyError::kOverloaded : ProxyError::kRequestTimeout;
 }
 
 }  // namespace canaryd::proxy

@@ -172,7 +172,7 @@ net::Task<ProxyError> Exchange::connect() {
   if (!server().writable_flag()) {
     if (client().hangup()) co_return ProxyError::kClientGone;
     lease_.connected(false);
-    co_return queue_took_the_time() ? ProxyError::kOverloaded : ProxyError::kTimeout;
+    co_return timed_out();
   }
   const bool ok = !server().connect_error().has_value();
   lease_.connected(ok);

@@ -124,6 +124,28 @@ TEST_F(ConcurrencyTest, WhoWaitsIsNotOverdue) {
   EXPECT_EQ(second.read().body, "2");
 }
 
+TEST_F(ConcurrencyTest, WhoHasWaitedHangsFromItsSlotOn) {
+  allow(1, 10, 60s);
+  world.upstreams[0].timeouts.first_byte = 1h;
+  world.split(0);
+  world.start();
+  SimServer stable(world.net, kStable);
+  Client& first = ask("/1", "X-User: a\r\n");
+  Client& second = ask("/2", "X-User: b\r\n");
+  SimPeer& served = stable.accept();
+  world.net.run_for(4900ms);
+  served.send(ok("1"));
+  EXPECT_EQ(first.read().body, "1");
+  world.net.run_for(200ms);
+  world.service->count_overdue();
+  EXPECT_EQ(world.counters(Cohort::kStable).hung, 0U);
+  world.net.run_for(5s);
+  world.service->count_overdue();
+  EXPECT_EQ(world.counters(Cohort::kStable).hung, 1U);
+  served.send(ok("2"));
+  EXPECT_EQ(second.read().body, "2");
+}
+
 // Not a 504: the upstream has never heard of the request.
 TEST_F(ConcurrencyTest, TheTimeOfARequestEndsInTheQueueToo) {
   allow(1, 10, 60s);
@@ -175,6 +197,27 @@ TEST_F(ConcurrencyTest, WhoHasWaitedForLessStillWaitsForTheVersion) {
   EXPECT_EQ(first.read().body, "1");
   EXPECT_EQ(second.read().status(), 504);
   EXPECT_EQ(world.counters(Cohort::kStable).bad, 1U);
+}
+
+// Of client and queue the one that took more of the time is named.
+TEST_F(ConcurrencyTest, AQueueIsNotNamedForASlowClient) {
+  allow(1, 10, 60s);
+  world.split(0);
+  world.upstreams[0].timeouts.request = 10s;
+  world.start();
+  SimServer stable(world.net, kStable);
+  Client& first = ask("/1", "X-User: a\r\n");
+  Client slow(world);
+  slow.send("PUT / HTTP/1.1\r\nHost: a\r\nX-User: b\r\nContent-Length: 4\r\n\r\nhi");
+  world.net.run_for(1s);
+  stable.accept().send(ok("1"));
+  EXPECT_EQ(first.read().body, "1");
+  world.net.run_for(4500ms);
+  slow.send("ho");
+  const Message reply = slow.read();
+  EXPECT_EQ(reply.status(), 408);
+  EXPECT_EQ(reply.field("X-Canaryd-Error"), "request_timeout");
+  EXPECT_EQ(world.counters(Cohort::kStable).bad, 0U);
 }
 
 TEST_F(ConcurrencyTest, WhoWaitsWhenTheProxyEndsIsToldSo) {

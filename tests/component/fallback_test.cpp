@@ -485,6 +485,26 @@ TEST_F(FallbackTest, TheTimeOfTheRouteIsStablesToo) {
   EXPECT_TRUE(stable_.requests.empty());
 }
 
+// The canary has had the time, and its own endpoint is the one that pays.
+TEST_F(FallbackTest, StablesEndpointIsNotChargedForWhatTheCanaryHasLeft) {
+  for (auto& upstream : world.upstreams) {
+    upstream.timeouts.request = 2s;
+    upstream.outlier_detection = upstream::OutlierDetection{1, 30s, 100};
+  }
+  world.upstreams[1].timeouts.first_byte = 1800ms;
+  world.start();
+  break_canary(Kind::kHangs);
+  stable_.server.on_data([](SimPeer&) {});
+  Client client(world);
+  EXPECT_EQ(client.ask(ask("GET", "u")).status(), 504);
+  EXPECT_EQ(stable_.server.connections(), 1U);
+  EXPECT_FALSE(world.endpoint("stable", 0).ejected(world.net.now()));
+  EXPECT_TRUE(world.endpoint("canary", 0).ejected(world.net.now()));
+  EXPECT_EQ(canary().bad, 1U);
+  EXPECT_EQ(canary().fallback_failed, 1U);
+  EXPECT_EQ(stable().bad, 0U);
+}
+
 TEST_F(FallbackTest, ComesAfterTheRetries) {
   world.upstreams[1].retries = {1, true, true};
   world.start();

@@ -343,6 +343,29 @@ TEST_F(TimeoutsTest, ASlowUploadUpToTheEndIsNotTheUpstreamsFault) {
   EXPECT_EQ(world.counters(Cohort::kStable).bad, 0U);
 }
 
+// Nor where what such a client has left goes by in the connect of another try.
+TEST_F(TimeoutsTest, ASlowUploadLeavesNoTimeToConnectAgain) {
+  world.upstreams[0].timeouts.request = 3s;
+  world.upstreams[0].retries = {2, true, true};
+  world.split(0);
+  world.start();
+  SimServer stable(world.net, kStable);
+  Client client(world);
+  client.send("PUT / HTTP/1.1\r\nHost: a\r\nX-User: u\r\nContent-Length: 4\r\n\r\nhi");
+  SimPeer& served = stable.accept();
+  world.net.run_for(2s);
+  client.send("ho");
+  world.net.run_ready();
+  SimProfile silent;
+  silent.ignore = true;
+  world.net.set_profile(kStable, silent);
+  served.reset();
+  const Message reply = client.read();
+  EXPECT_EQ(reply.status(), 408);
+  EXPECT_EQ(reply.field("X-Canaryd-Error"), "request_timeout");
+  EXPECT_EQ(world.counters(Cohort::kStable).bad, 0U);
+}
+
 TEST_F(TimeoutsTest, AClientHasToTakeTheResponse) {
   world.split(0);
   world.net.set_profile(kFront, tiny());
